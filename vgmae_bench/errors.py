@@ -1,0 +1,61 @@
+"""What a user sees when something is wrong: one line of what and why, one line of what to try."""
+
+
+class UserError(Exception):
+    """A mistake or a missing thing that the user can act on; shown without a traceback.
+
+    Arguments:
+        what: what went wrong, a sentence without its full stop.
+        why: the reason or the detail, likewise; may be empty.
+        try_: a command (or an action) that is worth trying; may be empty.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, why: str = "", *, try_: str = "") -> None:
+        super().__init__(what, why, try_)
+        self.what, self.why, self.try_ = what, why, try_
+
+    def __str__(self) -> str:
+        text = ". ".join(part.rstrip(".") for part in (self.what, self.why) if part) + "."
+        return f"{text}\nTry: {self.try_}" if self.try_ else text
+
+
+class UsageError(UserError):
+    """The command line or a configuration value is wrong."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """No method, dataset, metric, protocol or run has that name."""
+
+
+class PluginError(UserError):
+    """A plugin could not be imported or built."""
+
+
+class MissingDataError(UserError):
+    """Files of a dataset are not there and could not be fetched."""
+
+
+class BadDataError(UserError):
+    """A data file is there but broken: truncated, of wrong shapes, or with impossible values."""
+
+
+class UntrustedFileError(UserError):
+    """A pickle or checkpoint holds something other than plain data; nothing in it was executed."""
+
+
+class WeightsError(UserError):
+    """A weights file does not fit the model, or is damaged."""
+
+
+class StorageError(UserError):
+    """Results could not be written."""
+
+
+class IncompleteError(UserError):
+    """The run finished, but some clips failed."""
+
+    exit_code = 3

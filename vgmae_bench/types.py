@@ -1,0 +1,155 @@
+"""The things that travel through the harness: clips, queries, tracks.
+
+Coordinates have one convention everywhere: raster pixels (x, y), (0, 0) the outer corner of the top-left pixel, (W, H)
+that of the bottom-right one, pixel centres at +0.5. Code that samples images at integer centres subtracts 0.5 itself.
+Sizes are (height, width), as in array shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from vgmae_bench.config import Json
+
+Size = tuple[int, int]
+"""(height, width) in pixels."""
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Points to track, each given in one frame.
+
+    Attributes:
+        frame: int64 [N], the frame each point is given in.
+        xy: float32 [N, 2], its position there, raster pixels.
+
+    Raises:
+        ValueError: shapes do not agree.
+    """
+
+    frame: npt.NDArray[np.int64]
+    xy: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frame", np.asarray(self.frame, dtype=np.int64))
+        object.__setattr__(self, "xy", np.asarray(self.xy, dtype=np.float32))
+        if self.frame.ndim != 1 or self.xy.shape != (len(self.frame), 2):
+            raise ValueError(f"queries need frame [N] and xy [N, 2], got {self.frame.shape} and {self.xy.shape}")
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __getitem__(self, index: Any) -> Queries:
+        """The queries selected by a slice, a mask or an index array."""
+        return Queries(self.frame[index], self.xy[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """Where each queried point is in every frame, and whether it can be seen.
+
+    Attributes:
+        xy: float32 [N, T, 2], raster pixels of the frames that were given.
+        visible: bool [N, T].
+        confidence: float32 [N, T] in [0, 1], or None where the method has none.
+
+    Raises:
+        ValueError: shapes do not agree, or `visible` is not boolean (threshold soft visibility first).
+    """
+
+    xy: npt.NDArray[np.float32]
+    visible: npt.NDArray[np.bool_]
+    confidence: npt.NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "xy", np.asarray(self.xy, dtype=np.float32))
+        object.__setattr__(self, "visible", np.asarray(self.visible))
+        if self.visible.dtype != np.bool_:
+            raise ValueError(f"visible must be boolean, got {self.visible.dtype}: threshold soft visibility first")
+        if self.xy.ndim != 3 or self.xy.shape[2] != 2 or self.visible.shape != self.xy.shape[:2]:
+            raise ValueError(f"tracks need xy [N, T, 2] and visible [N, T], got {self.xy.shape}, {self.visible.shape}")
+        if self.confidence is not None:
+            object.__setattr__(self, "confidence", np.asarray(self.confidence, dtype=np.float32))
+            if self.confidence.shape != self.visible.shape:
+                raise ValueError(f"confidence must be [N, T] like visible, got {self.confidence.shape}")
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One video with ground-truth tracks. Frames are read when asked for, annotations are at hand.
+
+    Attributes:
+        id: unique in its dataset; also the name of its prediction file.
+        size: (height, width) of the source frames.
+        points: float32 or float64 [N, T, 2], (x, y) in units of the frame, (0, 0) to (1, 1), exactly as stored in the
+            dataset: scaling happens once, in `tracks`, so that the numbers equal the reference reader's.
+        occluded: bool [N, T].
+        read: returns uint8 [T, H, W, 3] RGB at the source size.
+        fps: frames per second, or None when the dataset does not say.
+    """
+
+    id: str
+    size: Size
+    points: FloatArray
+    occluded: npt.NDArray[np.bool_]
+    read: Callable[[], npt.NDArray[np.uint8]]
+    fps: float | None = None
+
+    @property
+    def num_frames(self) -> int:
+        return int(self.points.shape[1])
+
+    def frames(self, size: Size | None = None) -> npt.NDArray[np.uint8]:
+        """uint8 [T, H, W, 3] RGB, Lanczos-resized by Pillow to `size` (height, width); None: as stored."""
+        from vgmae_bench.data.video import resize_frames
+
+        frames = self.read()
+        return frames if size is None else resize_frames(frames, size)
+
+    def tracks(self, size: Size | None = None) -> npt.NDArray[np.float64]:
+        """float64 [N, T, 2] ground-truth positions in raster pixels of frames of `size` (height, width)."""
+        height, width = size or self.size
+        return self.points * np.array([width, height])
+
+
+class Tracker(Protocol):
+    """The whole contract of a tracking plugin."""
+
+    def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
+        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); answer each query independently of the others."""
+        ...
+
+
+class Dataset(Protocol):
+    """A set of clips, opened lazily: `clip(id)` costs that clip's memory and little else.
+
+    Attributes:
+        ids: clip ids in evaluation order.
+        digest: SHA-256 (hex) of what the scores depend on; part of the protocol hash.
+        options: the settings the set was opened with, for the record.
+    """
+
+    @property
+    def ids(self) -> Sequence[str]: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def options(self) -> dict[str, Json]: ...
+
+    def clip(self, clip_id: str) -> Clip: ...
+
+
+def iterate(dataset: Dataset) -> Iterator[Clip]:
+    """Clips of a dataset in evaluation order, one in memory at a time."""
+    for clip_id in dataset.ids:
+        yield dataset.clip(clip_id)
