@@ -1,0 +1,31 @@
+"""Metrics: what a set of answered queries is worth. Values are fractions in float64; ×100 only in tables."""
+
+from vgmae_bench.plugins import MetricSpec
+
+_THRESHOLDS = (1, 2, 4, 8, 16)
+
+TAPVID = MetricSpec(
+    name="tapvid",
+    factory="vgmae_bench.metrics.tapvid:score",
+    summary="Average Jaccard, δ_avg, occlusion accuracy and their values at 1 to 16 px, as TAP-Vid defines them.",
+    values=(
+        "average_jaccard",
+        "average_pts_within_thresh",
+        "occlusion_accuracy",
+        *(f"jaccard_{threshold}" for threshold in _THRESHOLDS),
+        *(f"pts_within_{threshold}" for threshold in _THRESHOLDS),
+    ),
+)
+RE_DETECTION = MetricSpec(
+    name="re-detection",
+    factory="vgmae_bench.metrics.redetection:score",
+    summary="Average Jaccard after a point re-appears, averaged over minimal gaps of 1 to 256 frames (TAPNext++).",
+    values=("re_detection_jaccard",),
+)
+SURVIVAL = MetricSpec(
+    name="survival",
+    factory="vgmae_bench.metrics.survival:score",
+    summary="Share of frames before a track is first 16 px off, and median trajectory error in px (PointOdyssey).",
+    values=("survival", "median_trajectory_error"),
+    lower_is_better=("median_trajectory_error",),
+)

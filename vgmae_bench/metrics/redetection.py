@@ -1,0 +1,105 @@
+"""AJ_RD: the Jaccard of a track from the moment it re-appears, as TAPNext++ measures re-detection.
+
+Unlike TAP-Vid's, its distances are compared with <=, and every re-appearance weighs the same whatever its length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench.metrics.answers import Answers
+
+MINIMAL_GAPS = (1, 4, 16, 64, 256)
+THRESHOLDS = (1, 2, 4, 8, 16)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One re-appearance: the track, the frame it is seen again, and for how many frames it was hidden before."""
+
+    track: int
+    frame: int
+    gap: int
+
+
+def events_of(visible: npt.NDArray[np.bool_]) -> list[Event]:
+    """Re-appearances in `visible` [N, T], track by track in time order.
+
+    Only gaps strictly longer than all earlier kept ones of the same track count; being hidden from frame 0 on is a gap.
+    """
+    found = []
+    for track, flags in enumerate(visible):
+        gap, longest = 0, 0
+        for frame, seen in enumerate(flags):
+            if seen and gap > longest:
+                found.append(Event(track, frame, gap))
+                longest = gap
+            gap = 0 if seen else gap + 1
+    return found
+
+
+def event_jaccards(
+    events: list[Event],
+    target_visible: npt.NDArray[np.bool_],
+    target_xy: npt.NDArray[Any],
+    visible: npt.NDArray[np.bool_],
+    xy: npt.NDArray[Any],
+    thresholds: tuple[int, ...] = THRESHOLDS,
+) -> npt.NDArray[np.float64]:
+    """float64 [events, thresholds]: Jaccard of each event's track from the event to the end. NaN for 0 / 0."""
+    scores = np.full((len(events), len(thresholds)), np.nan)
+    for row, event in enumerate(events):
+        after = (event.track, slice(event.frame, None))
+        truth, claim = target_visible[after], visible[after]
+        distance = np.linalg.norm(xy[after] - target_xy[after], axis=-1)
+        for column, k in enumerate(thresholds):
+            near = distance <= k
+            hits = np.count_nonzero(near & truth & claim)
+            out_of = np.count_nonzero(truth) + np.count_nonzero(claim & ~(truth & near))
+            if out_of:
+                scores[row, column] = hits / out_of
+    return scores
+
+
+def redetection(
+    events: list[Event], jaccards: npt.NDArray[np.float64], thresholds: tuple[int, ...] = THRESHOLDS
+) -> dict[str, float]:
+    """`AJ_RD`, `AJ_RD_dmin<m>` and `AJ_RD_D<k>_dmin<m>`: averages over events with a gap of at least m frames.
+
+    Levels m without any event are NaN and left out of the averages; no event at all gives NaN.
+    """
+    gaps = np.array([event.gap for event in events], dtype=int)
+    result: dict[str, float] = {}
+    levels = []
+    for minimum in MINIMAL_GAPS:
+        chosen = jaccards[gaps >= minimum]
+        means = [_mean(chosen[:, column]) for column in range(len(thresholds))]
+        result.update({f"AJ_RD_D{k}_dmin{minimum}": mean for k, mean in zip(thresholds, means, strict=True)})
+        result[f"AJ_RD_dmin{minimum}"] = _mean(np.array(means))
+        levels.append(result[f"AJ_RD_dmin{minimum}"])
+    result["AJ_RD"] = _mean(np.array(levels))
+    return result
+
+
+def score(answers: Answers) -> dict[str, float]:
+    """`re_detection_jaccard` of one question: AJ_RD over re-appearances after the query frame.
+
+    A point hidden before its query is no re-appearance, so frames up to the query count as visible here.
+    """
+    truth = ~answers.target_occluded
+    events = events_of(truth | ~_after(answers))
+    jaccards = event_jaccards(events, truth, answers.target_xy, ~answers.occluded, answers.xy, answers.thresholds)
+    return {"re_detection_jaccard": redetection(events, jaccards, answers.thresholds)["AJ_RD"]}
+
+
+def _after(answers: Answers) -> npt.NDArray[np.bool_]:
+    return np.arange(answers.target_xy.shape[1]) > answers.query_frame[:, None]
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float:
+    finite = values[~np.isnan(values)]
+    return float(finite.mean()) if finite.size else float("nan")
