@@ -101,6 +101,11 @@ def call_with(factory: Callable[..., T], settings: Mapping[str, Any], *, owner: 
     return made, {} if config is None else to_json(config)
 
 
+def takes(factory: Callable[..., Any], name: str) -> bool:
+    """Whether a plugin's factory has a parameter of that name."""
+    return name in inspect.signature(factory).parameters
+
+
 def to_json(value: Any) -> Json:
     """Dataclasses, paths, tuples and NumPy scalars as plain JSON values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

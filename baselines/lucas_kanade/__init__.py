@@ -1,0 +1,14 @@
+"""Pyramidal Lucas-Kanade: sparse optical flow chained from frame to frame."""
+
+from vgmae_bench import TrackerSpec
+
+SPEC = TrackerSpec(
+    name="lucas-kanade",
+    factory="vgmae_baselines.lucas_kanade.tracker:LucasKanade",
+    summary="Pyramidal Lucas-Kanade flow (OpenCV), chained; hidden where forward and backward flow disagree.",
+    causal=True,
+    requires=("cv2",),
+    install="pip install opencv-python-headless",
+    paper="B. D. Lucas and T. Kanade, IJCAI 1981; J.-Y. Bouguet, Intel 2001 (pyramidal form)",
+    licence="Apache-2.0",
+)

@@ -1,0 +1,10 @@
+"""Nothing moves: the floor that every method must clear."""
+
+from vgmae_bench import TrackerSpec
+
+SPEC = TrackerSpec(
+    name="zero-motion",
+    factory="vgmae_baselines.zero_motion.tracker:ZeroMotion",
+    summary="Predicts that nothing moves and everything stays visible.",
+    licence="Apache-2.0",
+)

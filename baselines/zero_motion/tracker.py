@@ -1,0 +1,14 @@
+"""Every point stays where it was queried: the floor that every method must clear."""
+
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench import Queries, Tracks
+
+
+class ZeroMotion:
+    """A tracker that predicts the query position, visible, in every frame."""
+
+    def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
+        xy = np.repeat(queries.xy[:, None], len(frames), axis=1)
+        return Tracks(xy=xy, visible=np.ones(xy.shape[:2], dtype=bool))

@@ -1,0 +1,77 @@
+"""Where a number came from: code, versions, machine. No paths and no names of people or hosts."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from vgmae_bench import __version__
+from vgmae_bench.config import Json
+
+PACKAGES = ("torch", "numpy", "Pillow", "h5py", "gsplat", "opencv-python-headless", "pandas")
+
+
+def collect(device: str) -> dict[str, Json]:
+    """Commit, package versions, interpreter and device of this process."""
+    return {
+        "vgmae_bench": __version__,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "packages": dict(_versions()),
+        "device": device_name(device),
+    }
+
+
+def commit() -> dict[str, Json] | None:
+    """The Git commit this package is run from and whether files differ from it; None outside a checkout."""
+    folder = Path(__file__).resolve().parent
+    head = _git(folder, "rev-parse", "HEAD")
+    if head is None or _git(folder, "ls-files", "--error-unmatch", __file__) is None:
+        return None  # an installed package may lie inside somebody else's checkout
+    return {"id": head, "dirty": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
+
+
+def device_name(device: str) -> str:
+    """What a device string stands for on this machine, in words."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {os.cpu_count()} cores ({_processor()})"
+
+
+def command_line(arguments: list[str]) -> str:
+    """The command that was typed, files and folders reduced to their names."""
+    words = [Path(word).name if Path(word).is_absolute() else word for word in arguments]
+    return " ".join(["vgmae-bench", *words])
+
+
+def _versions() -> list[tuple[str, Json]]:
+    found: list[tuple[str, Json]] = []
+    for package in PACKAGES:
+        try:
+            found.append((package, metadata.version(package)))
+        except metadata.PackageNotFoundError:
+            found.append((package, None))
+    return found
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,1 @@
+"""Runs: predict, keep the predictions, score what was kept."""

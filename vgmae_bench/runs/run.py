@@ -1,0 +1,198 @@
+"""One run from names to numbers: find the plugins, plan, predict what is missing, score what is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from vgmae_bench import config, plugins, protocols
+from vgmae_bench.errors import UsageError
+from vgmae_bench.metrics.answers import QueryMode
+from vgmae_bench.protocols import EvalProtocol
+from vgmae_bench.runs.predict import predict
+from vgmae_bench.runs.record import Identity, Weights, file_digest, write_record
+from vgmae_bench.runs.score import score
+from vgmae_bench.runs.store import RunFolder
+from vgmae_bench.types import Dataset, Tracker
+
+Redo = Literal["nothing", "predictions", "metrics", "all"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run before its work: everything has been found, loaded and checked."""
+
+    plugin: plugins.Plugin
+    tracker: Tracker
+    note: str
+    weights: Weights | None
+    dataset: Dataset
+    dataset_spec: plugins.DatasetSpec
+    protocol: EvalProtocol
+    device: str
+    identity: Identity
+    folder: RunFolder
+    share: Sequence[str]
+
+    @property
+    def open_clips(self) -> list[str]:
+        """Clips of this process's share that have no prediction yet."""
+        return [clip_id for clip_id in self.share if not self.folder.has_prediction(clip_id)]
+
+
+def plan(
+    method: str,
+    dataset: str,
+    *,
+    query_mode: QueryMode | None = None,
+    protocol: str | None = None,
+    weights: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    dataset_settings: Mapping[str, Any] | None = None,
+    data_root: Path | None = None,
+    out: Path = Path("results"),
+    limit: int | None = None,
+    shard: tuple[int, int] | None = None,
+    device: str = "auto",
+    seed: int = 0,
+) -> Plan:
+    """Find and load everything a run needs, and decide where it lies. Nothing is written.
+
+    Arguments:
+        method, dataset: plugin names, or `path.py:Attribute`.
+        query_mode, protocol: see `vgmae_bench.protocols.find`.
+        weights: a name the method declares, or a file.
+        settings, dataset_settings: values for the fields of the plugins' configurations.
+        data_root: see `vgmae_bench.data.root`.
+        out: the results folder.
+        limit: predict at most the first so many clips.
+        shard: (i, n): this process takes every n-th clip, beginning with clip i modulo n.
+        device: "auto", "cpu", "cuda" or any torch device.
+        seed: for trackers that take one.
+
+    Raises:
+        UserError: whatever cannot be found, opened or built.
+    """
+    from vgmae_bench.data.open import open_dataset
+
+    chosen = protocols.find(protocol, query_mode)
+    plugin = plugins.find("trackers", method)
+    factory = plugins.load(plugin)
+    file = Weights.find(plugin, weights)
+    if weights is not None and not config.takes(factory, "weights"):
+        raise UsageError(f"{plugin.name} has no weights", "it learns nothing")
+    opened = open_dataset(dataset, dataset_settings or {}, data_root)
+    where = resolve_device(device)
+    tracker, method_config = config.call_with(
+        factory,
+        settings or {},
+        owner=plugin.name,
+        weights=file.path if file else None,
+        device=where,
+        seed=seed,
+    )
+    identity = Identity(
+        method=plugin.name,
+        method_config=method_config,
+        method_source=file_digest(Path(plugin.distribution)) if ".py:" in method else None,
+        weights=file.sha256 if file else None,
+        dataset=plugins.find("datasets", dataset).name,
+        dataset_digest=opened.digest,
+        protocol=chosen,
+        seed=seed,
+    )
+    clip_ids = list(opened.ids)[:limit]
+    return Plan(
+        plugin=plugin,
+        tracker=tracker,
+        note=str(getattr(tracker, "note", "")),
+        weights=file,
+        dataset=opened,
+        dataset_spec=plugins.find("datasets", dataset).spec,
+        protocol=chosen,
+        device=where,
+        identity=identity,
+        folder=identity.folder(out, file.name if file else None),
+        share=clip_ids[shard[0] % shard[1] :: shard[1]] if shard else clip_ids,
+    )
+
+
+def execute(
+    plan: Plan, *, redo: Redo = "nothing", command: str = "", say: Callable[[str], None] = lambda text: None
+) -> dict[str, Any]:
+    """Predict what is missing, then score everything that is there.
+
+    Arguments:
+        redo: "predictions" or "all" predicts the share again; "metrics" only scores. Scores are always computed afresh.
+        command: for the record.
+        say: told of clips that fail and of metrics that are left out.
+
+    Returns:
+        The content of summary.json.
+
+    Raises:
+        StorageError: results cannot be written.
+    """
+    plan.folder.create()
+    details: dict[str, config.Json] = {
+        "note": plan.note,
+        "weights_name": plan.weights.name if plan.weights else None,
+        "dataset_options": plan.dataset.options,
+        "protocol_sentence": plan.protocol.sentence,
+        "published_clips": plan.dataset_spec.published_clips,
+    }
+    write_record(plan.folder, plan.identity, details, plan.device, command)
+    if redo != "metrics":
+        predict(
+            plan.tracker,
+            plan.dataset,
+            plan.share,
+            plan.protocol,
+            plan.folder,
+            causal=plan.plugin.spec.causal,
+            redo=redo in ("predictions", "all"),
+            say=say,
+        )
+    return score(plan.folder, list(plan.dataset.ids), plan.protocol, say=say)
+
+
+def shard_from_environment(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
+    """(rank, world size) as torchrun or SLURM set them, or None in a process that is on its own."""
+    for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
+        if rank in environment and int(environment.get(world, "1")) > 1:
+            return int(environment[rank]), int(environment[world])
+    return None
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """ "2/8" → (2, 8): the second of eight. 0/8 is taken for 8/8, so that counting from 0 works as well.
+
+    Raises:
+        UsageError: not i/n with 0 ≤ i ≤ n.
+    """
+    part, slash, parts = text.partition("/")
+    if not (slash and part.isdigit() and parts.isdigit() and int(part) <= int(parts) and int(parts) > 0):
+        raise UsageError(f'"{text}" is no shard', "a shard looks like 2/8, the second of eight")
+    return int(part), int(parts)
+
+
+def resolve_device(device: str) -> str:
+    """ "auto" → "cuda" where there is one, else "cpu".
+
+    Raises:
+        UsageError: CUDA was asked for and is not there, or torch does not know the device.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise UsageError(f'"{device}" is no device', "use auto, cpu or cuda") from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError("There is no CUDA device here", "torch does not see one", try_="vgmae-bench doctor")
+    return device
