@@ -1,0 +1,94 @@
+"""Building blocks that the Vision Transformers here share: sin-cos position tables and pre-norm transformer blocks.
+
+Names of sub-modules follow timm (`attn.qkv`, `mlp.fc1`, ...), which is what released MAE-family checkpoints use.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+NORM_EPS = 1e-6
+"""Epsilon of every LayerNorm in encoders and decoders (MAE); PyTorch's own default is 1e-5."""
+
+
+def sincos_1d(positions: np.ndarray, width: int) -> np.ndarray:
+    """float64 [len(positions), width]: sines, then cosines, of positions at frequencies 10000^(-k / (width / 2))."""
+    frequencies = 10000.0 ** (-np.arange(width // 2) / (width / 2))
+    angles = np.multiply.outer(positions.astype(np.float64), frequencies)
+    return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+
+
+def sincos_2d(grid: int, width: int) -> np.ndarray:
+    """float64 [grid * grid, width] in raster order: the first half of the width encodes the column, the second the row.
+
+    That the column comes first is the convention of MAE's tables.
+    """
+    rows, columns = np.divmod(np.arange(grid * grid), grid)
+    return np.concatenate([sincos_1d(columns, width // 2), sincos_1d(rows, width // 2)], axis=1)
+
+
+def sincos_3d(frames: int, grid: int, width: int) -> np.ndarray:
+    """float64 [frames * grid * grid, width], time-major: the first quarter encodes time, the rest is `sincos_2d`."""
+    time = np.repeat(sincos_1d(np.arange(frames), width // 4), grid * grid, axis=0)
+    space = np.tile(sincos_2d(grid, width - width // 4), (frames, 1))
+    return np.concatenate([time, space], axis=1)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention; the rows of `qkv` are [q, k, v], the channels of one head contiguous."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, *, causal: bool = False, mask: Tensor | None = None) -> Tensor:
+        """[B, S, width] to the same; `mask` is bool [S, S], True where row may look at column."""
+        B, S, width = x.shape
+        q, k, v = self.qkv(x).view(B, S, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
+        out: Tensor = self.proj(mixed.transpose(1, 2).reshape(B, S, width))
+        return out
+
+
+class Mlp(nn.Module):
+    """Linear, exact GELU, Linear."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        return out
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block: x + attention(norm(x)), then x + mlp(norm(x))."""
+
+    def __init__(self, width: int, heads: int, mlp_ratio: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=NORM_EPS)
+        self.attn = Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width, eps=NORM_EPS)
+        self.mlp = Mlp(width, round(width * mlp_ratio))
+
+    def forward(self, x: Tensor, *, causal: bool = False, mask: Tensor | None = None) -> Tensor:
+        """[B, S, width] to the same; see `Attention.forward`."""
+        x = x + self.attn(self.norm1(x), causal=causal, mask=mask)
+        out: Tensor = x + self.mlp(self.norm2(x))
+        return out
+
+
+def xavier(module: nn.Module) -> None:
+    """For `module.apply`, as in MAE: Xavier-uniform matrices (a patch embedding is one matrix), zero biases."""
+    if isinstance(module, nn.Linear | nn.Conv2d | nn.Conv3d):
+        with torch.no_grad():
+            nn.init.xavier_uniform_(module.weight.view(module.weight.shape[0], -1))
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
