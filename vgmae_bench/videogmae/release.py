@@ -1,0 +1,225 @@
+"""Official checkpoints into weights files: Lightning containers of Video-GMAE, and image MAE to start training from.
+
+Layouts as the official code writes and reads them (tekotan/video-gmae, facebookresearch/mae). Nothing in a file is
+executed, and nothing of it is left out without saying so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vgmae_bench.config import Json, build, to_json
+from vgmae_bench.errors import UntrustedFileError, UsageError, WeightsError
+from vgmae_bench.torch_file import Inert, TensorRef, TorchFile
+from vgmae_bench.videogmae.architecture import (
+    ImportOptions,
+    Kind,
+    infer_activation,
+    infer_network,
+    infer_readout,
+    recognise,
+)
+from vgmae_bench.videogmae.checkpoint import check_fit, make_model, save_weights
+from vgmae_bench.videogmae.gaussians import Activation
+from vgmae_bench.videogmae.network import NetworkConfig
+from vgmae_bench.videogmae.readout import ReadoutConfig
+
+_DROPPED = {
+    "linear_layer.": "online linear probe of the training run",
+    "test_rfid.": "Inception network of the training run's FID metric",
+    "perceptual_loss.": "LPIPS network of a training loss",
+}
+_DROPPED_OF_IMAGE_MAE = {
+    "decoder_": "decoder of the image MAE, which predicts pixels",
+    "mask_token": "decoder of the image MAE, which predicts pixels",
+}
+_FIXED_TABLES = {"pos_embed", "pos_embed_t", "decoder_pos_embed"}
+_FROZEN = ("test_rfid.", "perceptual_loss.")
+_BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A checkpoint, understood.
+
+    Attributes:
+        kind: "videogmae", "videogmae-readout" or "mae-encoder".
+        network, readout, activation: configurations; `readout` is only of a readout, `activation` only of Gaussians.
+        source: the file's name, which weights were taken, and the run's hyper-parameters, for the record.
+        tensors: the state dict of our model.
+        dropped: (name in the checkpoint, why) of every tensor that was left out.
+        notes: what was assumed or done, a sentence each.
+    """
+
+    kind: Kind
+    network: NetworkConfig
+    readout: ReadoutConfig | None
+    activation: Activation | None
+    source: dict[str, Json]
+    tensors: dict[str, Tensor]
+    dropped: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def import_weights(path: Path, out: Path, overrides: Mapping[str, Any]) -> Imported:
+    """`import_release`, then `write_imported`."""
+    imported = import_release(path, overrides)
+    write_imported(imported, out)
+    return imported
+
+
+def write_imported(imported: Imported, out: Path) -> None:
+    """Write a weights file that `vgmae_bench.videogmae.checkpoint.load_model` reads. Raises StorageError."""
+    sections = {name: getattr(imported, name) for name in ("network", "readout", "activation", "source")}
+    config = {name: section for name, section in sections.items() if section is not None}
+    save_weights(out, imported.tensors, imported.kind, config)
+
+
+def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
+    """Understand an official checkpoint.
+
+    Arguments:
+        path: a file that `torch.save` wrote: a Lightning container, {"model": state dict}, or a bare state dict.
+        overrides: fields of `ImportOptions`.
+
+    Raises:
+        UsageError: an unknown override, or numbers that do not fit each other.
+        UntrustedFileError: the file names things that are not data, or holds them in place of tensors.
+        WeightsError: damaged, or of another architecture; says which names and shapes differ.
+    """
+    try:
+        options = build(ImportOptions, overrides, owner="import-weights")
+    except UsageError as error:
+        raise UsageError(error.what, error.why, try_="vgmae-bench import-weights --help") from error
+    with TorchFile(path) as file:
+        if not isinstance(file.content, Mapping):
+            raise WeightsError(f"{path} holds no state dict", f"it holds a {type(file.content).__name__}")
+        stored = _state_dict(file.content, path)
+        hyper = _hyper_parameters(file.content)
+        notes: list[str] = []
+        ema = _moving_average(file.content, stored, path) if options.ema else None
+        if ema:
+            notes.append(f"{len(ema)} tensors are the moving average (EMA); --set ema=false takes the raw weights")
+        named = _clean({**stored, **(ema or {})}, path)
+        named, dropped = _drop(named, _DROPPED)
+        kind = recognise({name: ref.shape for name, ref in named.items()}, str(path))
+        if kind == "mae-encoder":
+            named, more = _drop(named, _DROPPED_OF_IMAGE_MAE)
+            dropped += more
+        shapes = {name: ref.shape for name, ref in named.items()}
+
+        def read(name: str) -> Tensor:
+            return file.tensor(named[name])
+
+        try:
+            network = infer_network(kind, shapes, read, hyper, options, notes)
+            readout = infer_readout(shapes, options, notes) if kind == "videogmae-readout" else None
+            activation = infer_activation(hyper, notes) if kind == "videogmae" else None
+        except (LookupError, ValueError, ZeroDivisionError) as error:
+            raise WeightsError(f"{path} is not a whole Video-GMAE checkpoint", f"no usable {error}") from error
+
+        # Built without storage: only its names and shapes are wanted, and its tables, which are always real.
+        with torch.device("meta"):
+            expected = make_model(kind, network, readout).state_dict()
+        rebuilt = {name: expected[name] for name in sorted(_FIXED_TABLES & set(expected) - set(named))}
+        check_fit(
+            {name: tuple(value.shape) for name, value in expected.items()},
+            {**shapes, **{name: tuple(value.shape) for name, value in rebuilt.items()}},
+            source=str(path),
+        )
+        tensors = rebuilt | {name: read(name) for name in named}
+    notes += [f"{name} is not in the checkpoint: a fixed table, computed" for name in rebuilt]
+    source = {"file": path.name, "weights": "ema" if ema else "raw", "hyper_parameters": to_json(hyper)}
+    return Imported(kind, network, readout, activation, source, tensors, dropped, notes)
+
+
+def _state_dict(content: Mapping[Any, Any], path: Path) -> dict[str, TensorRef]:
+    """Tensors by the names the file gives them: under `state_dict`, else `model`, else the file itself."""
+    state = content.get("state_dict", content.get("model", content))
+    if isinstance(state, Mapping):
+        for name, value in state.items():
+            if isinstance(value, Inert):
+                raise UntrustedFileError(f"{path} is not loaded: {name} is a {value.path}, not a tensor")
+        if state and all(isinstance(value, TensorRef) for value in state.values()):
+            return {str(name): value for name, value in state.items()}
+    raise WeightsError(f"{path} holds no state dict", f"its entries are {', '.join(map(str, list(content)[:5]))}")
+
+
+def _clean(state: Mapping[str, TensorRef], path: Path) -> dict[str, TensorRef]:
+    """Without what wrappers (DeepSpeed, torch.compile, the Lightning module) put before the names."""
+    cleaned = {
+        name.replace("_forward_module.", "").replace("_orig_mod.", "").removeprefix("encoder."): ref
+        for name, ref in state.items()
+    }
+    if len(cleaned) < len(state):
+        raise WeightsError(f"{path} holds two tensors of one name", "wrapped and unwrapped names are mixed")
+    return cleaned
+
+
+def _drop(
+    state: Mapping[str, TensorRef], groups: Mapping[str, str]
+) -> tuple[dict[str, TensorRef], list[tuple[str, str]]]:
+    dropped = [(name, why) for name in state for prefix, why in groups.items() if name.startswith(prefix)]
+    gone = {name for name, _ in dropped}
+    return {name: ref for name, ref in state.items() if name not in gone}, dropped
+
+
+def _moving_average(
+    content: Mapping[Any, Any], stored: Mapping[str, TensorRef], path: Path
+) -> dict[str, TensorRef] | None:
+    """The EMA callback's tensors by name, or None where there are none.
+
+    They are a bare tuple in the optimiser's order: trainable parameters as the module has them, first those undecayed
+    (1-D or biases), then the others. Whether the encoder's blocks were frozen shows in their number.
+    """
+    states = content.get("optimizer_states")
+    first = states[0] if isinstance(states, list) and states else None
+    ema = first.get("ema") if isinstance(first, Mapping) else None
+    if not isinstance(ema, tuple | list) or not ema:
+        return None
+    average = [value for value in ema if isinstance(value, TensorRef)]
+    trainable = [name for name in stored if _is_trainable(name, path, stored)]
+    for names in (trainable, [name for name in trainable if ".blocks." not in name]):
+        undecayed = [name for name in names if len(stored[name].shape) == 1 or name.endswith(".bias")]
+        ordered = undecayed + [name for name in names if name not in set(undecayed)]
+        if [stored[name].shape for name in ordered] == [ref.shape for ref in average]:
+            return dict(zip(ordered, average, strict=True))
+    raise WeightsError(
+        f"The moving average in {path} does not fit its weights",
+        f"{len(average)} averaged tensors, {len(trainable)} trainable ones",
+        try_="--set ema=false",
+    )
+
+
+def _is_trainable(name: str, path: Path, stored: Mapping[str, TensorRef]) -> bool:
+    (cleaned,) = _clean({name: stored[name]}, path)
+    return cleaned not in _FIXED_TABLES and not cleaned.startswith(_FROZEN) and not cleaned.endswith(_BUFFERS)
+
+
+def _hyper_parameters(content: Mapping[Any, Any]) -> dict[str, Any]:
+    """The run's settings as plain values; empty where the file has none."""
+    plain = _plain(content.get("hyper_parameters", {}))
+    settings = plain.get("cfg", plain) if isinstance(plain, dict) else {}
+    return settings if isinstance(settings, dict) else {}
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Containers and OmegaConf nodes as dicts, lists and scalars; None for anything else, and below 20 levels."""
+    if depth > 20:
+        return None
+    if isinstance(value, Inert):
+        if not isinstance(value.state, Mapping):
+            return None
+        inner: Iterable[Any] = [value.state[key] for key in ("_content", "_val") if key in value.state]
+        return _plain(next(iter(inner), value.state), depth + 1)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, depth + 1) for item in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else None
