@@ -1,0 +1,85 @@
+"""What a data file holds, remembered between runs.
+
+The names of the clips and the file's digest must be known before a run starts, but reading gigabytes for them once is
+enough. The index of a file is a small JSON in the cache folder, found by the file's path, valid for its size and time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vgmae_bench.data.pickles import stamp
+from vgmae_bench.data.root import cache_folder
+
+_FORMAT = 1
+Shape = tuple[int, int, int]
+"""(T, H, W) of a video."""
+
+
+@dataclass(frozen=True)
+class ClipEntry:
+    """One clip of a file: its key there, and its video's shape (None when the clip is broken)."""
+
+    key: str | int
+    shape: Shape | None
+
+
+@dataclass(frozen=True)
+class FileIndex:
+    """SHA-256 (hex) of a file and the clips it holds, in order."""
+
+    sha256: str
+    clips: tuple[ClipEntry, ...]
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 (hex) of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def remembered(path: Path) -> FileIndex | None:
+    """The stored index of a file in its present state, if there is one that can be read."""
+    try:
+        stored = json.loads(_place(path).read_text(encoding="utf-8"))
+        if stored["format"] != _FORMAT or stored["stamp"] != list(stamp(path)):
+            return None
+        return FileIndex(
+            stored["sha256"], tuple(ClipEntry(key, shape and tuple(shape)) for key, shape in stored["clips"])
+        )
+    except (OSError, ValueError, LookupError, TypeError):
+        return None  # never written, or damaged: it is only a cache
+
+
+def build_index(path: Path, list_clips: Callable[[Path], Sequence[ClipEntry]]) -> FileIndex:
+    """Hash a file, list its clips with `list_clips`, and remember both."""
+    state = stamp(path)
+    index = FileIndex(sha256_of(path), tuple(list_clips(path)))
+    clips = [[entry.key, entry.shape] for entry in index.clips]
+    with suppress(OSError):  # a cache that cannot be written costs time, nothing else
+        _store(_place(path), {"format": _FORMAT, "stamp": state, "sha256": index.sha256, "clips": clips})
+    return index
+
+
+def _place(path: Path) -> Path:
+    return cache_folder() / "index" / f"{hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:32]}.json"
+
+
+def _store(place: Path, content: dict[str, Any]) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=place.parent, suffix=".part", encoding="utf-8", delete=False) as file:
+        try:
+            json.dump(content, file)
+            file.close()
+            os.replace(file.name, place)
+        except BaseException:
+            os.unlink(file.name)
+            raise

@@ -1,0 +1,36 @@
+"""Where things lie: the data root, the cache, and a dataset's files below the root."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from vgmae_bench.plugins import DatasetSpec
+
+
+def data_root(explicit: Path | None = None) -> Path:
+    """The folder that holds the datasets: `--data-root`, else $VGMAE_BENCH_DATA, else the user's data folder."""
+    return _chosen(explicit, "VGMAE_BENCH_DATA", "user_data_dir")
+
+
+def cache_folder() -> Path:
+    """The folder for what can be worked out again: $VGMAE_BENCH_CACHE, else the user's cache folder."""
+    return _chosen(None, "VGMAE_BENCH_CACHE", "user_cache_dir")
+
+
+def locate(spec: DatasetSpec, root: Path) -> list[Path]:
+    """The files of a dataset that are there, in natural order (split2 before split10), matching `spec.location`."""
+    return sorted((path for path in root.glob(spec.location) if path.is_file()), key=_natural)
+
+
+def _chosen(explicit: Path | None, variable: str, default: str) -> Path:
+    import platformdirs
+
+    chosen = explicit or os.environ.get(variable) or getattr(platformdirs, default)("vgmae-bench", appauthor=False)
+    return Path(chosen).expanduser().absolute()
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    # Digits are compared as numbers; every part becomes a pair so that numbers and text never meet in a comparison.
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]

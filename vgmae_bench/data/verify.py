@@ -1,0 +1,108 @@
+"""Checking a dataset from end to end: are the files what was downloaded, and can every clip be used?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tqdm import tqdm
+
+from vgmae_bench import plugins
+from vgmae_bench.data.archive import recorded_sums
+from vgmae_bench.data.fetch import missing
+from vgmae_bench.data.index import remembered, sha256_of
+from vgmae_bench.data.open import open_dataset
+from vgmae_bench.data.root import data_root, locate
+from vgmae_bench.errors import UserError
+from vgmae_bench.types import Dataset
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something `verify` has to say.
+
+    Attributes:
+        severity: "error" when results would be wrong or missing, "note" when it is merely good to know.
+        where: the file or clip.
+        fault: what is the matter.
+    """
+
+    severity: Literal["error", "note"]
+    where: str
+    fault: str
+
+
+def paths(name: str, root: Path | None = None) -> list[Path]:
+    """The files of a dataset that are there, in reading order; none for a set that needs no files."""
+    spec = plugins.find("datasets", name).spec
+    return locate(spec, data_root(root)) if spec.location else []
+
+
+def verify(name: str, root: Path | None = None) -> list[Finding]:
+    """Hash every file, open every clip, decode every frame; downloads nothing.
+
+    Returns:
+        What was found; nothing but notes means that all is well.
+
+    Raises:
+        MissingDataError: there are no files to check.
+        UnknownNameError: no such dataset.
+    """
+    spec = plugins.find("datasets", name).spec
+    files = paths(name, root)
+    if spec.location and not files:
+        raise missing(spec, data_root(root))
+    findings = _check_files(files)
+    try:
+        dataset, _ = open_dataset(name, root=root)
+    except UserError as error:
+        return [*findings, Finding("error", name, _one_line(error))]
+    findings += [Finding("note", name, note) for note in getattr(dataset, "notes", ())]
+    if spec.published_clips is not None and len(dataset.ids) != spec.published_clips:
+        findings.append(
+            Finding("note", name, f"it has {len(dataset.ids)} clips, the published set {spec.published_clips}")
+        )
+    return findings + _check_clips(dataset)
+
+
+def _check_files(files: list[Path]) -> list[Finding]:
+    """Compare contents with what was recorded at download, and with what is remembered of unchanged files."""
+    findings = []
+    for file in tqdm(files, desc="Hashing", unit="file", disable=None):
+        digest = sha256_of(file)
+        recorded = recorded_sums(file.parent).get(file.name)
+        known = remembered(file)
+        if recorded is not None and digest != recorded:
+            findings.append(Finding("error", str(file), "it is not what was downloaded (SHA256SUMS beside it differs)"))
+        elif known is not None and digest != known.sha256:
+            findings.append(
+                Finding("error", str(file), "its content has changed, but neither its size nor its date has")
+            )
+        elif recorded is None:
+            findings.append(Finding("note", str(file), f"nothing to compare it with; its SHA-256 is {digest}"))
+    for folder in sorted({file.parent for file in files}):
+        gone = [name for name in recorded_sums(folder) if not (folder / name).exists()]
+        findings += [Finding("error", str(folder / name), "it was downloaded, but is gone") for name in gone]
+    return findings
+
+
+def _check_clips(dataset: Dataset) -> list[Finding]:
+    findings = []
+    for clip_id in tqdm(dataset.ids, desc="Decoding", unit="clip", disable=None):
+        try:
+            clip = dataset.clip(clip_id)
+            frames = clip.read()
+        except UserError as error:
+            findings.append(Finding("error", clip_id, _one_line(error)))
+            continue
+        expected = (clip.num_frames, *clip.size, 3)
+        if frames.shape != expected or frames.dtype != "uint8":
+            findings.append(
+                Finding("error", clip_id, f"its frames are {frames.dtype} {frames.shape}, not uint8 {expected}")
+            )
+    return findings
+
+
+def _one_line(error: UserError) -> str:
+    return str(error).partition("\n")[0]
