@@ -1,0 +1,14 @@
+"""Video-GMAE: a masked autoencoder that sees a clip as moving 3-D Gaussians, and the tracking that falls out of it."""
+
+from __future__ import annotations
+
+from vgmae_bench.plugins import TrackerSpec
+
+SPEC = TrackerSpec(
+    name="videogmae",
+    factory="vgmae_bench.videogmae.tracker:VideoGMAETracker",
+    summary="Tracks points by the motion of predicted 3-D Gaussians, zero-shot, or by a readout trained on top.",
+    causal=True,
+    paper="Baranwal, Singh, Rajasegaran, Malik: Tracking by Predicting 3-D Gaussians Over Time. arXiv 2512.22489",
+    licence="Apache-2.0, written from the paper; the official code (tekotan/video-gmae) has no licence",
+)

@@ -1,0 +1,164 @@
+"""From the network's 14 numbers a Gaussian to a scene: activations, the fixed camera, rendered video.
+
+Sources: Baranwal et al., arXiv 2512.22489, and the behaviour of the official code (tekotan/video-gmae c630810).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from vgmae_bench.splatting import render
+
+RgbMode = Literal["absolute", "frame0_logit", "frame0_scaled", "cumulative"]
+Composite = Literal["official", "over"]
+Backend = Literal["auto", "gsplat", "native", "torch"]
+
+SCENE_HALF_WIDTH = 5.0
+"""Means of frame 0 lie in [-5, 5]³ world units."""
+LARGEST_STEP = 0.5
+"""A mean moves by less than this per frame and axis, world units."""
+SCENE_DEPTH = 8.0
+"""The camera looks along +z from 8 units before the origin of the scene."""
+
+
+class Gaussians(NamedTuple):
+    """A clip as G Gaussians that keep their identity over T frames.
+
+    Attributes:
+        means: [B, T, G, 3] world units.
+        scales: [B, G, 3] standard deviations, world units, in (0, scale_factor).
+        quats: [B, G, 4] unit quaternions, wxyz.
+        opacities: [B, G] in (0, 1).
+        colors: [B, T, G, 3] RGB in [0, 1].
+    """
+
+    means: Tensor
+    scales: Tensor
+    quats: Tensor
+    opacities: Tensor
+    colors: Tensor
+
+
+class Camera(NamedTuple):
+    """A pinhole camera. `viewmat` [4, 4] is world to camera; `K` [3, 3] and the size are in pixels."""
+
+    viewmat: Tensor
+    K: Tensor
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Activation:
+    """How raw network outputs become Gaussians; a property of the weights, fixed when they were trained.
+
+    Attributes:
+        mean_deltas: later rows hold steps that accumulate; False: every row holds a position of its own.
+        rgb_mode: what the later rows' colours c_t are, x being their raw values.
+            "absolute": c_t = sigmoid(x_t), the official default.
+            "frame0_logit": c_t = sigmoid(x_0 + x_t).
+            "frame0_scaled": c_t = clamp(sigmoid(x_0) + rgb_scale · sigmoid(x_t)), which can only brighten.
+            "cumulative": c_t = sigmoid(x_0 + … + x_t), the residuals of the paper (which does not say in what space
+            they add up; logits keep colours within range).
+        rgb_scale: of "frame0_scaled".
+        scale_factor: the largest standard deviation, world units.
+    """
+
+    mean_deltas: bool = True
+    rgb_mode: RgbMode = "absolute"
+    rgb_scale: float = 1.0
+    scale_factor: float = 1.0
+
+
+def activate(x: Tensor, activation: Activation) -> Gaussians:
+    """Turn raw outputs x [B, T, G, 14] (mean 3, scale 3, rotation 4, colour 3, opacity 1) into Gaussians.
+
+    Of the rows of frames t >= 1 only mean and colour are used: scale, rotation and opacity are those of frame 0.
+    """
+    first = x[:, 0]
+    return Gaussians(
+        means=_means(x[..., :3], activation.mean_deltas),
+        scales=activation.scale_factor * first[..., 3:6].sigmoid(),
+        quats=_shoemake(first[..., 6:9].sigmoid()),
+        opacities=first[..., 13].sigmoid(),
+        colors=_colors(x[..., 10:13], activation),
+    )
+
+
+def fixed_camera(height: int, width: int, like: Tensor) -> Camera:
+    """The camera all clips are rendered with: f = W/2 (90° across), on `like`'s device and in its dtype.
+
+    In frames that are not square the vertical focal length is f·W/H, as in the official code.
+    """
+    fx = width / 2
+    fy = fx * width / height
+    intrinsics = like.new_tensor([[fx, 0, width / 2], [0, fy, height / 2], [0, 0, 1]])
+    viewmat = torch.eye(4, dtype=like.dtype, device=like.device)
+    viewmat[2, 3] = SCENE_DEPTH
+    return Camera(viewmat, intrinsics, height, width)
+
+
+def composite(premultiplied: Tensor, alpha: Tensor, mode: Composite) -> Tensor:
+    """Put rendered colour [..., H, W, 3] with alpha [..., H, W] on white.
+
+    "over" is C + (1 - A). "official" is C·A + (1 - A), one factor A too many, which released weights were trained with.
+    """
+    coverage = alpha.unsqueeze(-1)
+    return (premultiplied * coverage if mode == "official" else premultiplied) + (1 - coverage)
+
+
+def render_video(gaussians: Gaussians, camera: Camera, mode: Composite, backend: Backend = "auto") -> Tensor:
+    """Render every frame: [B, T, H, W, 3] RGB, in [0, 1] with mode "over"; differentiable in all of `gaussians`."""
+    frames = gaussians.means.shape[1]
+    rendered = render(
+        gaussians.means,
+        over_time(gaussians.quats, frames),
+        over_time(gaussians.scales, frames),
+        over_time(gaussians.opacities, frames),
+        gaussians.colors,
+        camera.viewmat,
+        camera.K,
+        camera.height,
+        camera.width,
+        backend=backend,
+    )
+    return composite(rendered.features, rendered.alpha, mode)
+
+
+def over_time(values: Tensor, frames: int) -> Tensor:
+    """[B, G, ...] as [B, frames, G, ...], without copying."""
+    return values.unsqueeze(1).expand(-1, frames, *values.shape[1:])
+
+
+def _means(x: Tensor, deltas: bool) -> Tensor:
+    if not deltas:
+        return SCENE_HALF_WIDTH * x.tanh()
+    steps = torch.cat([SCENE_HALF_WIDTH * x[:, :1].tanh(), LARGEST_STEP * x[:, 1:].tanh()], dim=1)
+    return steps.cumsum(dim=1)
+
+
+def _shoemake(u: Tensor) -> Tensor:
+    """Shoemake's map from the unit cube [..., 3] onto unit quaternions [..., 4]."""
+    radius, angles = u[..., :1], 2 * torch.pi * u[..., 1:]
+    first, second = angles.unbind(-1)
+    circle = torch.stack([first.sin(), first.cos(), second.sin(), second.cos()], dim=-1)
+    inner, outer = radius.sqrt(), (1 - radius).sqrt()
+    return circle * torch.cat([outer, outer, inner, inner], dim=-1)
+
+
+def _colors(x: Tensor, activation: Activation) -> Tensor:
+    first, later = x[:, :1], x[:, 1:]
+    match activation.rgb_mode:
+        case "absolute":
+            return x.sigmoid()
+        case "frame0_logit":
+            return torch.cat([first, first + later], dim=1).sigmoid()
+        case "frame0_scaled":
+            brighter = (first.sigmoid() + activation.rgb_scale * later.sigmoid()).clamp(0, 1)
+            return torch.cat([first.sigmoid(), brighter], dim=1)
+        case "cumulative":
+            return x.cumsum(dim=1).sigmoid()

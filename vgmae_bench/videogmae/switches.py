@@ -1,0 +1,90 @@
+"""Where paper, released code and good sense part in zero-shot tracking: one switch each, and three named sets of them.
+
+Sources: Baranwal et al., arXiv 2512.22489 ("paper"), and the behaviour of tekotan/video-gmae c630810 ("release").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vgmae_bench.errors import UsageError
+
+TokenOrder = Literal["identity", "shuffled"]
+FlowAlpha = Literal["normalised", "paper", "official"]
+CulledGaussians = Literal["mask", "include"]
+AnchorWeights = Literal["one_hot", "chunk_sum"]
+AnchorProposal = Literal["offset", "centroid", "official"]
+BetaMode = Literal["confidence", "constant"]
+VisibilityTime = Literal["current", "lagged"]
+PixelConvention = Literal["raster", "index"]
+Preset = Literal["default", "paper", "release"]
+
+
+@dataclass(frozen=True)
+class Switches:
+    """How points are tracked through predicted Gaussians.
+
+    Below, w_i is the rendering weight α_i T_i of Gaussian i at a pixel, d_i its displacement to the next frame in
+    pixels, and A = Σ w_i.
+
+    Attributes:
+        token_order: "identity" encodes patches in raster order. "shuffled" permutes them, as the release does even
+            without masking; what the causal decoder predicts depends on it.
+        apply_scale_factor: honour the scale factor the weights were trained with; the release takes 1 when it tracks.
+        flow_alpha: flow is Σ w_i d_i / A ("normalised"), Σ w_i d_i ("paper"), or A Σ w_i d_i ("official").
+        culled_gaussians: "mask" leaves out displacements of Gaussians that lie outside the depth range of the camera in
+            either frame, where a projection means nothing; "include" takes the numbers as they are.
+        anchor_weights: "one_hot" gives every Gaussian its own weight; "chunk_sum" the sum over its chunk of 32, a slip
+            of the release that lets the mass of eight anchors reach 8.
+        pixel_convention: "raster" samples maps with pixel centres at +0.5; "index" takes raster coordinates for
+            indices.
+        anchor_proposal: where the anchors say a point went. "offset": it keeps its offset to them; "centroid": to their
+            weighted centre; "official": the centre in the first step, the offset later.
+        beta_mode: the share of that proposal for visible points is β ("constant") or β (1 - mass) ("confidence").
+        visibility_time: visible at frame t by the anchors' mass at t ("current") or at t - 1 ("lagged").
+        clip_to_frame: reported positions are clamped to the frame; the tracking itself never is.
+        topk: how many anchors a point has.
+        tau: the anchors' mass from which a point counts as visible.
+        beta: see `beta_mode`.
+
+    Raises:
+        UsageError: no anchors, or a share that is none.
+    """
+
+    token_order: TokenOrder = "identity"
+    apply_scale_factor: bool = True
+    flow_alpha: FlowAlpha = "normalised"
+    culled_gaussians: CulledGaussians = "mask"
+    anchor_weights: AnchorWeights = "one_hot"
+    pixel_convention: PixelConvention = "raster"
+    anchor_proposal: AnchorProposal = "offset"
+    beta_mode: BetaMode = "confidence"
+    visibility_time: VisibilityTime = "current"
+    clip_to_frame: bool = False
+    topk: int = 8
+    tau: float = 0.5
+    beta: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.topk < 1:
+            raise UsageError("A point needs at least one anchor", f"topk is {self.topk}")
+        if not 0 <= self.beta <= 1:
+            raise UsageError("beta is a share between 0 and 1", f"it is {self.beta}")
+
+
+PRESETS: dict[Preset, Switches] = {
+    "default": Switches(),
+    "paper": Switches(flow_alpha="paper", anchor_proposal="centroid", beta_mode="constant"),
+    "release": Switches(
+        token_order="shuffled",
+        apply_scale_factor=False,
+        flow_alpha="official",
+        culled_gaussians="include",
+        anchor_weights="chunk_sum",
+        pixel_convention="index",
+        anchor_proposal="official",
+        visibility_time="lagged",
+        clip_to_frame=True,
+    ),
+}

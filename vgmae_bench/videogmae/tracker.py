@@ -1,0 +1,180 @@
+"""The videogmae tracker: a network, windows of a clip, and points that follow what it predicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from vgmae_bench.config import build
+from vgmae_bench.coordinates import rescale
+from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.types import Queries, Tracks
+from vgmae_bench.videogmae import switches as options
+from vgmae_bench.videogmae.checkpoint import load_model
+from vgmae_bench.videogmae.frames import FrameWindows
+from vgmae_bench.videogmae.gaussians import Activation, Backend, activate, fixed_camera
+from vgmae_bench.videogmae.motion import read_motion
+from vgmae_bench.videogmae.network import SIZES, Encoder, VideoGMAE
+from vgmae_bench.videogmae.readout import ReadoutTracker
+from vgmae_bench.videogmae.tracking import WindowTracks, advect, follow_anchors
+from vgmae_bench.videogmae.windows import sweep
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class VideoGMAEConfig:
+    """Settings of the tracker.
+
+    Attributes:
+        size: of the network when there are no weights to tell.
+        variant: "anchors" notices occlusion, "flow" only drifts. Weights of a readout are tracked with by the readout.
+        preset: where every switch below that is None takes its value from.
+        token_order to beta: see `vgmae_bench.videogmae.switches.Switches`.
+        shuffle_seed: of the token order "shuffled"; every window gets the same permutation.
+        precision: of the network; Gaussians and tracks are always float32.
+        backend: of the splatting; "auto" takes the fastest that works here.
+        points_per_batch: points worked on at once; bounds the memory, does not change the answers.
+
+    Raises:
+        UsageError: a number out of its range.
+    """
+
+    size: Literal["tiny", "base", "large"] = "tiny"
+    variant: Literal["anchors", "flow"] = "anchors"
+    preset: options.Preset = "default"
+    token_order: options.TokenOrder | None = None
+    apply_scale_factor: bool | None = None
+    flow_alpha: options.FlowAlpha | None = None
+    culled_gaussians: options.CulledGaussians | None = None
+    anchor_weights: options.AnchorWeights | None = None
+    pixel_convention: options.PixelConvention | None = None
+    anchor_proposal: options.AnchorProposal | None = None
+    beta_mode: options.BetaMode | None = None
+    visibility_time: options.VisibilityTime | None = None
+    clip_to_frame: bool | None = None
+    topk: int | None = None
+    tau: float | None = None
+    beta: float | None = None
+    shuffle_seed: int = 0
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    backend: Backend = "auto"
+    points_per_batch: int = 512
+
+    def __post_init__(self) -> None:
+        if self.points_per_batch < 1:
+            raise UsageError("points_per_batch must be at least 1", f"it is {self.points_per_batch}")
+        _ = self.switches  # which check themselves: better here than when the weights are loaded
+
+    @property
+    def switches(self) -> options.Switches:
+        """Those of the preset, with what is set here in their place."""
+        names = [field.name for field in fields(options.Switches)]
+        changes = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return replace(options.PRESETS[self.preset], **changes)
+
+
+class VideoGMAETracker:
+    """Tracks forward in time from each query's frame, at the network's own resolution.
+
+    Frames of any size are squashed to the network's square and tracks are stretched back. Without weights the network
+    is random, drawn from `seed` alone, and `note` says so.
+
+    Arguments:
+        config: settings.
+        weights: a file of Video-GMAE weights, with or without readout, or None.
+        device: anything torch knows.
+        seed: of random weights.
+
+    Raises:
+        WeightsError: the file is no such weights, or damaged.
+    """
+
+    def __init__(self, config: VideoGMAEConfig, weights: Path | None, device: str, seed: int) -> None:
+        self.note = "random weights" if weights is None else ""
+        self._config, self._switches, self._device = config, config.switches, torch.device(device)
+        model, self._activation = _random_model(config.size, seed) if weights is None else _trained_model(weights)
+        if not self._switches.apply_scale_factor:
+            self._activation = replace(self._activation, scale_factor=1.0)
+        self._model = model.to(self._device)
+
+    def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
+        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.videogmae.windows.sweep`."""
+        network = self._model.config
+        inside = (network.image_size, network.image_size)
+        outside = (frames.shape[1], frames.shape[2])
+        windows = FrameWindows(frames, network.num_frames, inside, self._device)
+
+        def track_window(
+            start: int, xy: npt.NDArray[np.float32]
+        ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+            found = self._track_window(windows[start], torch.from_numpy(xy).to(self._device))
+            return found.xy.cpu().numpy(), found.visible.cpu().numpy()
+
+        with torch.inference_mode():
+            scaled = Queries(queries.frame, rescale(queries.xy, outside, inside))
+            tracks = sweep(len(frames), network.num_frames, scaled, track_window)
+        xy = rescale(tracks.xy, inside, outside)
+        if self._switches.clip_to_frame:
+            xy = np.clip(xy, 0, outside[::-1])
+        return Tracks(xy=xy, visible=tracks.visible)
+
+    def _track_window(self, video: Tensor, xy: Tensor) -> WindowTracks:
+        """Positions xy [M, 2] in the first frame of video [1, 3, T, h, w] through all of it."""
+        if isinstance(self._model, ReadoutTracker):
+            return self._read_out(self._model, video, xy)
+        assert isinstance(self._model, VideoGMAE)
+        with self._autocast():
+            x = self._model.decode(self._model.encode(video, order=self._order()))
+        motion = read_motion(
+            activate(x.float(), self._activation),
+            fixed_camera(video.shape[3], video.shape[4], like=xy),
+            self._switches,
+            self._config.backend,
+        )
+        follow = follow_anchors if self._config.variant == "anchors" else advect
+        parts = [follow(motion, some, self._switches) for some in torch.split(xy, self._config.points_per_batch)]
+        return WindowTracks(torch.cat([part.xy for part in parts]), torch.cat([part.visible for part in parts]))
+
+    def _read_out(self, model: ReadoutTracker, video: Tensor, xy: Tensor) -> WindowTracks:
+        size = xy.new_tensor([video.shape[4], video.shape[3]])
+        queries = torch.cat([torch.zeros_like(xy[:, :1]), (xy / size).flip(1)], dim=1)
+        with self._autocast():
+            positions, occluded = model(
+                video, queries[None], self._order(), points_at_once=self._config.points_per_batch
+            )
+        return WindowTracks(positions[0].float() * size, occluded[0] < 0.5)
+
+    def _autocast(self) -> torch.autocast:
+        dtype = PRECISIONS[self._config.precision]
+        return torch.autocast(self._device.type, dtype, enabled=dtype is not torch.float32)
+
+    def _order(self) -> Tensor | None:
+        if self._switches.token_order == "identity":
+            return None
+        generator = torch.Generator().manual_seed(self._config.shuffle_seed)
+        return torch.randperm(self._model.config.num_tokens, generator=generator)[None]
+
+
+def _random_model(size: str, seed: int) -> tuple[Encoder, Activation]:
+    """A network drawn from `seed`, leaving torch's own generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return VideoGMAE(SIZES[size]).eval(), Activation()
+
+
+def _trained_model(path: Path) -> tuple[Encoder, Activation]:
+    """The network of a weights file and how its outputs are activated ("activation" in the file's configuration)."""
+    model, weights = load_model(path)
+    if not isinstance(model, VideoGMAE | ReadoutTracker):
+        raise WeightsError(
+            f'{path} holds a "{weights.kind}" model', "it has neither Gaussians nor a readout to track with"
+        )
+    section = weights.config.get("activation")
+    return model, build(Activation, section if isinstance(section, dict) else {}, owner="videogmae")

@@ -1,0 +1,52 @@
+"""Clips of any length with a model that sees a few frames at a time: windows chained from each query's own frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench.types import Queries, Tracks
+
+TrackWindow = Callable[[int, npt.NDArray[np.float32]], tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]
+"""(first frame, positions [M, 2] there) → positions [M, length, 2] and visible [M, length] in the window's frames."""
+
+
+def sweep(frames: int, length: int, queries: Queries, track_window: TrackWindow) -> Tracks:
+    """Track queries forward through a clip, window by window.
+
+    A point queried in frame q is tracked through the window of frames q … q + length - 1, from its position in the last
+    of them through the window that starts there, and so on. Nothing but the position is handed on: a model that holds
+    on to anchors chooses them anew in every window.
+
+    Windows are visited in the order of their first frames, each at most once and for all points that have arrived
+    there; so a clip takes at most `frames` - 1 windows, and what is found for one query does not depend on the others.
+
+    In its query frame a point is visible, where it was queried; before it, it stays there and is not visible.
+
+    Arguments:
+        frames: of the clip.
+        length: frames per window, at least 2. The last windows may reach beyond the end of the clip.
+        queries: in whatever raster `track_window` works in.
+        track_window: asked for windows with ascending first frames.
+
+    Raises:
+        ValueError: `length` is too small, or a query lies outside of the clip.
+    """
+    if length < 2:
+        raise ValueError(f"windows of {length} frame lead nowhere, they need at least 2")
+    if len(queries) and (queries.frame.min() < 0 or queries.frame.max() >= frames):
+        raise ValueError(f"queries must lie in frames 0 to {frames - 1}")
+    xy = np.repeat(queries.xy[:, None], frames, axis=1)
+    visible = np.arange(frames) == queries.frame[:, None]
+    reached = queries.frame.copy()
+    while (unfinished := reached < frames - 1).any():
+        start = int(reached[unfinished].min())
+        points = np.flatnonzero(reached == start)
+        window_xy, window_visible = track_window(start, xy[points, start])
+        end = min(start + length, frames)
+        xy[points, start + 1 : end] = window_xy[:, 1 : end - start]
+        visible[points, start + 1 : end] = window_visible[:, 1 : end - start]
+        reached[points] = end - 1
+    return Tracks(xy=xy, visible=visible)
