@@ -5,7 +5,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from vgmae_bench.data import ROBOTAP
+from vgmae_bench.data import ROBOTAP, SYNTH
 from vgmae_bench.data.root import cache_folder, data_root, locate
 
 
@@ -38,3 +38,4 @@ def test_files_come_in_natural_order(tmp_path: Path) -> None:
     (tmp_path / "robotap" / "robotap_split3.pkl").mkdir()
     found = [path.name for path in locate(ROBOTAP, tmp_path)]
     assert found == ["robotap_split0.pkl", "robotap_split2.pkl", "robotap_split10.pkl"]
+    assert locate(SYNTH, tmp_path) == []

@@ -38,16 +38,9 @@ def ensure(spec: DatasetSpec, root: Path) -> list[Path]:
         return files
     if not _fetches_itself(spec):
         raise missing(spec, root)
-    target = root / spec.location.partition("/")[0]
-    if target.is_dir() and any(target.iterdir()):
-        raise MissingDataError(
-            f"{spec.name} is not at {root / spec.location}",
-            f"and {target} is in the way of unpacking it",
-            try_=f"rm -r {target}",
-        )
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _alone(root / f".{target.name}.lock"):
+        with _alone(root / f".{_folder(spec, root).name}.lock"):
             if not locate(spec, root):
                 _fetch(spec, root)
     except OSError as error:
@@ -80,7 +73,18 @@ def _archive(spec: DatasetSpec, root: Path) -> Path:
     return root / spec.source.rpartition("/")[2]
 
 
+def _folder(spec: DatasetSpec, root: Path) -> Path:
+    return root / spec.location.partition("/")[0]
+
+
 def _fetch(spec: DatasetSpec, root: Path) -> None:
+    target = _folder(spec, root)
+    if target.is_dir() and any(target.iterdir()):
+        raise MissingDataError(
+            f"{spec.name} is not at {root / spec.location}",
+            f"and {target} is in the way of unpacking it",
+            try_=shlex.join(["mv", str(target), f"{target}.old"]),
+        )
     print(
         f"Fetching {spec.name} from {spec.source}\nLicence: {spec.licence}\nPlease cite: {spec.citation}",
         file=sys.stderr,

@@ -20,7 +20,9 @@ def cache_folder() -> Path:
 
 
 def locate(spec: DatasetSpec, root: Path) -> list[Path]:
-    """The files of a dataset that are there, in natural order (split2 before split10), matching `spec.location`."""
+    """The files of a dataset that are there: those that match `spec.location`, in natural order (split2 before split10)."""
+    if not spec.location:
+        return []
     return sorted((path for path in root.glob(spec.location) if path.is_file()), key=_natural)
 
 

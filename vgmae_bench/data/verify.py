@@ -35,8 +35,7 @@ class Finding:
 
 def paths(name: str, root: Path | None = None) -> list[Path]:
     """The files of a dataset that are there, in reading order; none for a set that needs no files."""
-    spec = plugins.find("datasets", name).spec
-    return locate(spec, data_root(root)) if spec.location else []
+    return locate(plugins.find("datasets", name).spec, data_root(root))
 
 
 def verify(name: str, root: Path | None = None) -> list[Finding]:
