@@ -79,7 +79,9 @@ def build(config_class: type[T], values: Mapping[str, Any], *, owner: str) -> T:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(
-            f"{owner}: setting {where}={values.get(where)!r} is not valid", first["msg"], try_=f"vgmae-bench show {owner}"
+            f"{owner}: setting {where}={values.get(where)!r} is not valid",
+            first["msg"],
+            try_=f"vgmae-bench show {owner}",
         ) from error
 
 

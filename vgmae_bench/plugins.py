@@ -34,6 +34,8 @@ class TrackerSpec:
         causal: it tracks forward in time only; the harness then runs it on the reversed clip for frames before a query.
         weights: named weights, each a file relative to the module that holds the SPEC ("weights/tiny.safetensors").
         default_weights: which of them is used when none are asked for.
+        importer: "module:function" that turns an official checkpoint into safetensors: (file, out, settings) → what it
+            took and what it left out. Empty where there are none.
         requires: modules that must be importable, checked before the factory is.
         install: the command that provides them.
         paper, licence: shown by `show`.
@@ -45,6 +47,7 @@ class TrackerSpec:
     causal: bool = False
     weights: Mapping[str, str] = field(default_factory=dict)
     default_weights: str | None = None
+    importer: str = ""
     requires: tuple[str, ...] = ()
     install: str = ""
     paper: str = ""
@@ -149,24 +152,31 @@ def find(kind: Kind, name: str) -> Plugin:
         raise PluginError(f'"{name}" of {plugin.distribution} {plugin.version} cannot be used', plugin.error)
     if plugin.missing:
         raise PluginError(
-            f'"{name}" needs {", ".join(plugin.missing)}', "not installed here", try_=getattr(plugin.spec, "install", "")
+            f'"{name}" needs {", ".join(plugin.missing)}',
+            "not installed here",
+            try_=getattr(plugin.spec, "install", ""),
         )
     return plugin
 
 
 def load(plugin: Plugin) -> Any:
-    """Import what the plugin's spec names as its factory.
+    """Import what the plugin's spec names as its factory. Raises PluginError like `load_reference`."""
+    return load_reference(plugin, plugin.spec.factory)
+
+
+def load_reference(plugin: Plugin, reference: str) -> Any:
+    """Import "module:attribute" on behalf of a plugin.
 
     Raises:
         PluginError: naming the distribution and what could not be imported.
     """
-    module, _, attribute = plugin.spec.factory.partition(":")
+    module, _, attribute = reference.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
     except Exception as error:  # a plugin may fail in any way; whatever it is, say whose it is
         raise PluginError(
             f'"{plugin.name}" of {plugin.distribution} {plugin.version} could not be loaded',
-            f"importing {plugin.spec.factory} gave {type(error).__name__}: {error}",
+            f"importing {reference} gave {type(error).__name__}: {error}",
         ) from error
 
 
@@ -193,7 +203,9 @@ def _from_file(kind: Kind, name: str) -> Plugin:
     path_text, _, attribute = name.rpartition(":")
     path = Path(path_text)
     if not path.is_file():
-        raise UnknownNameError(f'There is no file "{path}"', "a plugin from a file looks like ./my_tracker.py:MyTracker")
+        raise UnknownNameError(
+            f'There is no file "{path}"', "a plugin from a file looks like ./my_tracker.py:MyTracker"
+        )
     module_name = f"vgmae_bench_file_{path.stem}"
     module_spec = importlib.util.spec_from_file_location(module_name, path)
     assert module_spec is not None and module_spec.loader is not None  # it is a file ending in .py

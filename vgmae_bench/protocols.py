@@ -111,7 +111,9 @@ def find(name: str | None, query_mode: QueryMode | None) -> EvalProtocol:
         raise UnknownNameError(f'There is no protocol "{name}"', why)
     protocol = PROTOCOLS[name]
     if query_mode not in (None, protocol.query_mode):
-        raise UsageError(f"Protocol {name} asks query {protocol.query_mode}", f"--query-mode {query_mode} contradicts it")
+        raise UsageError(
+            f"Protocol {name} asks query {protocol.query_mode}", f"--query-mode {query_mode} contradicts it"
+        )
     return protocol
 
 
@@ -137,8 +139,8 @@ def questions(clip: Clip, protocol: EvalProtocol) -> Iterator[tuple[npt.NDArray[
 
     Views of the clip in which no track is ever visible ask nothing and are left out.
     """
+    from vgmae_bench.coordinates import rescale
     from vgmae_bench.data.sampling import sample_first, sample_strided
-    from vgmae_bench.data.video import rescale
     from vgmae_bench.types import Queries
 
     for frames, target, occluded in _views(clip, protocol):
@@ -153,7 +155,7 @@ def questions(clip: Clip, protocol: EvalProtocol) -> Iterator[tuple[npt.NDArray[
 
 def answers(question: Question, tracks: Tracks, protocol: EvalProtocol) -> Answers:
     """Truth and prediction side by side in the metric raster, cut to the frames that are scored."""
-    from vgmae_bench.data.video import rescale
+    from vgmae_bench.coordinates import rescale
     from vgmae_bench.metrics.answers import Answers
 
     scored = slice(protocol.first_n_frames)
@@ -208,4 +210,3 @@ def _crop(
     if len(kept):
         cropped = frames[:, top : top + height, left : left + width]
         yield cropped, np.clip(xy[kept], 0, [width, height]), hidden[kept]
-

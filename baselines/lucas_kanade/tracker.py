@@ -18,18 +18,19 @@ class LucasKanadeConfig:
     Attributes:
         window: side of the matched window, pixels.
         levels: pyramid levels above the full resolution.
-        max_error: a point is hidden once following it there and back misses it by more, pixels.
+        max_error: a point is lost once following it there and back misses it by more, pixels.
     """
 
     window: int = 21
     levels: int = 3
-    max_error: float = 1.0
+    max_error: float = 2.0
 
 
 class LucasKanade:
-    """Follows each point by the flow at its position; hidden points go on by the flow found there.
+    """Follows each point by the flow at its position.
 
-    A point is visible while it is inside the frame and its forward-backward error stays small.
+    A point is lost for good when its forward-backward error grows: it stays hidden, and its position goes on by the flow
+    found there. One that leaves the frame is hidden until it comes back.
     """
 
     def __init__(self, config: LucasKanadeConfig) -> None:
@@ -41,6 +42,7 @@ class LucasKanade:
         xy = np.repeat(queries.xy[:, None], len(frames), axis=1)
         visible = np.zeros(xy.shape[:2], dtype=bool)
         visible[np.arange(len(queries)), queries.frame] = True
+        followed = np.ones(len(queries), dtype=bool)
         for t in range(len(frames) - 1):
             started = np.flatnonzero(queries.frame <= t)
             if not len(started):
@@ -52,7 +54,8 @@ class LucasKanade:
             there += 0.5
             inside = (there >= 0).all(axis=1) & (there < (width, height)).all(axis=1)
             xy[started, t + 1] = there
-            visible[started, t + 1] = found & found_back & inside & (error <= self.config.max_error)
+            followed[started] &= found & found_back & (error <= self.config.max_error)
+            visible[started, t + 1] = followed[started] & inside
         return Tracks(xy, visible)
 
     def _flow(

@@ -17,7 +17,11 @@ THRESHOLDS = (1, 2, 4, 8, 16)
 
 
 def evaluated_frames(
-    query_frame: npt.NDArray[Any], num_frames: int, mode: QueryMode, *, bad_query_frame: Literal["raise", "wrap"] = "raise"
+    query_frame: npt.NDArray[Any],
+    num_frames: int,
+    mode: QueryMode,
+    *,
+    bad_query_frame: Literal["raise", "wrap"] = "raise",
 ) -> npt.NDArray[np.bool_]:
     """bool [..., M, T]: the frames scored for each query.
 

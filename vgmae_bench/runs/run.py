@@ -84,7 +84,7 @@ def plan(
     file = Weights.find(plugin, weights)
     if weights is not None and not config.takes(factory, "weights"):
         raise UsageError(f"{plugin.name} has no weights", "it learns nothing")
-    opened = open_dataset(dataset, dataset_settings or {}, data_root)
+    opened, dataset_spec = open_dataset(dataset, dataset_settings or {}, data_root)
     where = resolve_device(device)
     tracker, method_config = config.call_with(
         factory,
@@ -99,7 +99,7 @@ def plan(
         method_config=method_config,
         method_source=file_digest(Path(plugin.distribution)) if ".py:" in method else None,
         weights=file.sha256 if file else None,
-        dataset=plugins.find("datasets", dataset).name,
+        dataset=dataset_spec.name,
         dataset_digest=opened.digest,
         protocol=chosen,
         seed=seed,
@@ -111,7 +111,7 @@ def plan(
         note=str(getattr(tracker, "note", "")),
         weights=file,
         dataset=opened,
-        dataset_spec=plugins.find("datasets", dataset).spec,
+        dataset_spec=dataset_spec,
         protocol=chosen,
         device=where,
         identity=identity,

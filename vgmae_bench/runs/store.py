@@ -1,12 +1,12 @@
 """A run on disk. One HDF5 file a clip, written beside and moved into place: a kill costs at most the clip at hand.
 
-    results/<dataset>-<protocol>/<method>[.<weights>]/<run key>/
-        record.json                 what was run, where, and with which code
-        predictions/<clip>.h5       answers and truth: all that a metric needs
-        predictions/<clip>.json     what the clip cost, or why it failed
-        metrics.csv                 one row a question
-        metrics_per_track.csv.gz    one row a query
-        summary.json                means, intervals, coverage
+results/<dataset>-<protocol>/<method>[.<weights>]/<run key>/
+    record.json                 what was run, where, and with which code
+    predictions/<clip>.h5       answers and truth: all that a metric needs
+    predictions/<clip>.json     what the clip cost, or why it failed
+    metrics.csv                 one row a question
+    metrics_per_track.csv.gz    one row a query
+    summary.json                means, intervals, coverage
 """
 
 from __future__ import annotations

@@ -1,0 +1,35 @@
+"""The two reference trackers on motion that is known."""
+
+from __future__ import annotations
+
+import numpy as np
+from vgmae_baselines.lucas_kanade.tracker import LucasKanade, LucasKanadeConfig
+from vgmae_baselines.zero_motion.tracker import ZeroMotion
+
+from tests.clips import clip
+from vgmae_bench.types import Queries
+
+
+def test_zero_motion_stays() -> None:
+    queries = Queries(np.array([0, 3]), np.array([[1.5, 2.5], [7.0, 3.0]], dtype=np.float32))
+    tracks = ZeroMotion().track(np.zeros((4, 16, 16, 3), np.uint8), queries)
+    assert (tracks.xy == queries.xy[:, None]).all()
+    assert tracks.visible.all()
+
+
+def test_lucas_kanade_follows_a_shift_to_a_tenth_of_a_pixel() -> None:
+    known = clip(size=(96, 96), num_points=20)
+    target = known.tracks()
+    tracks = LucasKanade(LucasKanadeConfig()).track(known.frames(), Queries(np.zeros(20, int), target[:, 0]))  # type: ignore[arg-type]
+    inside = (target > 12).all(-1) & (target < 84).all(-1)
+    error = np.linalg.norm(tracks.xy - target, axis=-1)
+    assert np.median(error[inside]) < 0.1
+    assert tracks.visible[inside].mean() > 0.9
+
+
+def test_lucas_kanade_hides_what_leaves_the_frame() -> None:
+    known = clip(num_frames=20)
+    start = np.array([[62.0, 30.0]], dtype=np.float32)  # two pixels from the right border, moving right
+    tracks = LucasKanade(LucasKanadeConfig(window=9)).track(known.frames(), Queries(np.array([0]), start))
+    assert tracks.visible[0, 0]
+    assert not tracks.visible[0, 5:].any()

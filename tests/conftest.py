@@ -1,0 +1,30 @@
+"""Every test has folders of its own: no test reads or fills the user's data, cache or results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # the suite shares its two cores with the processes it starts
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One cache folder for the whole session, so that the native renderer is compiled once."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VGMAE_BENCH_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder and data root."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VGMAE_BENCH_DATA", str(tmp_path / "data"))
+    for variable in ("RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path

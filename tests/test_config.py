@@ -1,0 +1,65 @@
+"""Settings from the command line to a digest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from vgmae_bench import config
+from vgmae_bench.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Settings:
+    levels: int = 3
+    mode: Literal["fast", "exact"] = "fast"
+    scales: tuple[float, ...] = (1.0,)
+
+
+class Configured:
+    def __init__(self, config: Settings, seed: int) -> None:
+        self.config, self.seed = config, seed
+
+
+def test_assignments_are_toml_or_text() -> None:
+    got = config.parse_assignments(["a=1", "b=true", "c=some text", "d=[1, 2]", 'e="1"', "f=x=y"])
+    assert got == {"a": 1, "b": True, "c": "some text", "d": [1, 2], "e": "1", "f": "x=y"}
+    with pytest.raises(UsageError, match="key=value"):
+        config.parse_assignments(["levels"])
+
+
+def test_a_factory_gets_what_it_names_and_its_settings_are_recorded() -> None:
+    made, recorded = config.call_with(Configured, {"levels": 5}, owner="it", seed=7, device="cpu")
+    assert (made.config, made.seed) == (Settings(levels=5), 7)
+    assert recorded == {"levels": 5, "mode": "fast", "scales": [1.0]}
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [({"level": 1}, "did you mean levels"), ({"levels": "many"}, "integer"), ({"mode": "slow"}, "'fast' or 'exact'")],
+)
+def test_wrong_settings_are_refused_with_the_reason(values: dict[str, Any], why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        config.build(Settings, values, owner="it")
+
+
+def test_a_factory_without_settings_takes_none() -> None:
+    with pytest.raises(UsageError, match="no settings"):
+        config.call_with(lambda: None, {"a": 1}, owner="it")
+
+
+def test_digests_depend_on_values_not_on_order() -> None:
+    assert config.digest({"a": 1, "b": (2,)}) == config.digest({"b": [2], "a": 1})
+    assert config.digest(Settings()) != config.digest(Settings(levels=4))
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        config.digest(float("nan"))
+
+
+def test_toml_that_is_missing_or_wrong(tmp_path: Path) -> None:
+    (tmp_path / "wrong.toml").write_text("levels = ")
+    for name in ("wrong.toml", "missing.toml"):
+        with pytest.raises(UsageError, match=name):
+            config.read_toml(tmp_path / name)

@@ -1,0 +1,108 @@
+"""Plugins of strangers: found by metadata, loaded on demand, harmless when broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.clips import write_davis
+from vgmae_bench import plugins
+from vgmae_bench.errors import PluginError, UnknownNameError
+
+GOOD = '''
+"""Every point stays where it was queried."""
+import numpy as np
+from vgmae_bench import Queries, TrackerSpec, Tracks
+
+SPEC = TrackerSpec(name="stay", factory="good_plugin:Stay", summary="Stays.")
+
+class Stay:
+    def track(self, frames: np.ndarray, queries: Queries) -> Tracks:
+        xy = np.repeat(queries.xy[:, None], len(frames), axis=1)
+        return Tracks(xy=xy, visible=np.ones(xy.shape[:2], dtype=bool))
+'''
+METRIC = '''
+"""How many queries there are."""
+from vgmae_bench import MetricSpec
+
+SPEC = MetricSpec(name="counting", factory="metric_plugin:score", summary="Counts.", values=("queries_asked",))
+
+def score(answers):
+    return {"queries_asked": float(len(answers.query_frame))}
+'''
+
+
+def install(site: Path, module: str, source: str, group: str, name: str) -> None:
+    """Lay a distribution down as pip would: the module, and metadata that names its entry point."""
+    (site / f"{module}.py").write_text(source)
+    info = site / f"{module}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module.replace('_', '-')}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[vgmae_bench.{group}]\n{name} = {module}:SPEC\n")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder with a good tracker, a metric, and two trackers that are broken in different ways."""
+    site = tmp_path / "site"
+    site.mkdir()
+    install(site, "good_plugin", GOOD, "trackers", "stay")
+    install(site, "metric_plugin", METRIC, "metrics", "counting")
+    install(site, "broken_spec", "import module_that_is_not_there\n", "trackers", "broken-spec")
+    late = GOOD.replace("good_plugin:Stay", "late_plugin_factory:Stay").replace('"stay"', '"broken-late"')
+    install(site, "late_plugin", late, "trackers", "broken-late")
+    return site
+
+
+def call(site: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    command = [sys.executable, "-m", "vgmae_bench", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_an_installed_tracker_and_metric_work_like_ours(site: Path, tmp_path: Path) -> None:
+    write_davis(tmp_path / "data")
+    arguments = ("run", "--dataset", "davis", "--json", "--method")
+    theirs = json.loads(call(site, *arguments, "stay").stdout)
+    ours = json.loads(call(site, *arguments, "zero-motion").stdout)
+    assert theirs["metrics"] == ours["metrics"]
+    assert theirs["metrics"]["queries_asked"]["mean"] == 6
+
+
+def test_a_broken_plugin_fails_only_when_asked_for(site: Path) -> None:
+    entries = {entry["name"]: entry for entry in json.loads(call(site, "list", "methods", "--json").stdout)}
+    assert "module_that_is_not_there" in entries["broken-spec"]["unusable"]
+    assert entries["stay"]["unusable"] is None
+    for name, missing in (("broken-spec", "module_that_is_not_there"), ("broken-late", "late_plugin_factory")):
+        told = call(site, "run", "--method", name, "--dataset", "synth", code=1).stderr
+        assert missing in told
+        assert "1.0" in told  # which version of which distribution
+        assert "Traceback" not in told
+
+
+def test_a_plugin_from_a_file_takes_name_and_flags_from_its_spec(tmp_path: Path) -> None:
+    (tmp_path / "good_plugin.py").write_text(GOOD.replace('summary="Stays."', 'summary="Stays.", causal=True'))
+    found = plugins.find("trackers", f"{tmp_path / 'good_plugin.py'}:Stay")
+    assert found.name == "stay"
+    assert found.spec.causal
+    assert plugins.load(found).__name__ == "Stay"
+
+
+def test_a_file_without_that_attribute_is_named(tmp_path: Path) -> None:
+    (tmp_path / "plugin.py").write_text(GOOD)
+    with pytest.raises(PluginError, match="Go"):
+        plugins.find("trackers", f"{tmp_path / 'plugin.py'}:Go")
+
+
+def test_unknown_names_come_with_suggestions() -> None:
+    with pytest.raises(UnknownNameError, match=r"did you mean zero-motion\?"):
+        plugins.find("trackers", "zero-moton")
+    with pytest.raises(UnknownNameError, match="there are: "):
+        plugins.find("trackers", "qqqqqq")

@@ -1,0 +1,104 @@
+"""The command line. Commands are imported when they are called: `vgmae-bench --help` loads neither torch nor pandas."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+
+import click
+
+from vgmae_bench import __version__
+from vgmae_bench.errors import UserError
+
+# name → (module, attribute, one line for the list of commands)
+COMMANDS = {
+    "run": ("run", "run", "Track a dataset with a method and score the tracks."),
+    "table": ("table", "table", "Compare runs in one table, with confidence intervals."),
+    "list": ("listing", "list_", "List methods, datasets, metrics or runs."),
+    "show": ("listing", "show", "Show all about a method, dataset, metric or run."),
+    "data": ("data", "data", "Look after the datasets: list, verify, path."),
+    "import-weights": (
+        "weights",
+        "import_weights",
+        "Turn an official checkpoint into safetensors, executing nothing in it.",
+    ),
+    "doctor": ("doctor", "doctor", "Check this installation and say what is missing."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and one line of help, and imports them on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(f"vgmae_bench.cli.{module}"), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from vgmae_bench.plugins import did_you_mean
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f'There is no command "{args[0]}". {did_you_mean(args[0], COMMANDS)}'.strip())
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
+
+
+def examples(*lines: str) -> str:
+    """An epilog of commands that can be pasted."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=examples(
+        "vgmae-bench run --method lucas-kanade --dataset synth --limit 4",
+        "vgmae-bench list methods",
+        "vgmae-bench run --method videogmae --dataset davis --query-mode strided",
+    ),
+)
+@click.version_option(__version__, prog_name="vgmae-bench")
+@click.option("--debug", is_flag=True, help="Show tracebacks of errors that would print one line.")
+def cli(debug: bool) -> None:
+    """Measure how well self-supervised video models track points."""
+    if debug:
+        os.environ["VGMAE_BENCH_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Entry point: user errors end in one line and their exit code, an interrupt in 130, bugs in a traceback."""
+    try:
+        cli(auto_envvar_prefix="VGMAE_BENCH", standalone_mode=False)
+    except click.exceptions.Abort:
+        _interrupted()
+    except KeyboardInterrupt:
+        _interrupted()
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except UserError as error:
+        if os.environ.get("VGMAE_BENCH_DEBUG"):
+            traceback.print_exc()
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _interrupted() -> None:
+    print(
+        "Interrupted: what was finished is kept. Try: the same command again, it goes on from there.", file=sys.stderr
+    )
+    sys.exit(130)

@@ -1,0 +1,71 @@
+"""`vgmae-bench table`: runs side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vgmae_bench.cli import examples, options
+from vgmae_bench.errors import UnknownNameError
+
+
+@click.command(
+    epilog=examples(
+        "vgmae-bench table --dataset synth",
+        "vgmae-bench table --dataset davis --protocol tapvid-strided --format markdown",
+        "vgmae-bench table 3f2a91c0 77e01b52 --format csv",
+    )
+)
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option("--dataset", help="Only runs on this dataset.")
+@click.option("--method", multiple=True, help="Only runs of this method; repeatable.")
+@click.option("--protocol", help="Only runs under this protocol.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["terminal", "markdown", "csv", "json"]),
+    default="terminal",
+    show_default=True,
+)
+@click.option(
+    "--allow-mixed", is_flag=True, help="Put runs of different protocols or datasets in one table all the same."
+)
+@options.results
+def table(
+    runs: tuple[str, ...],
+    dataset: str | None,
+    method: tuple[str, ...],
+    protocol: str | None,
+    form: str,
+    allow_mixed: bool,
+    out: Path,
+) -> None:
+    """Compare runs in one table, with 95 % bootstrap intervals over clips.
+
+    RUN is a run's folder or the first digits of its key; without any, all runs of the results folder are taken.
+    """
+    from vgmae_bench.compare import tables
+    from vgmae_bench.runs.record import all_runs, find_run
+
+    folders = [find_run(out, name) for name in runs] if runs else list(all_runs(out))
+    rows = []
+    for row in tables.load_runs(folders):
+        identity = row.record["identity"]
+        if (
+            dataset in (None, identity["dataset"])
+            and protocol in (None, identity["protocol"]["name"])
+            and (not method or identity["method"] in method)
+        ):
+            rows.append(row)
+    if not rows:
+        raise UnknownNameError(
+            "No run fits", f"looked in {out}", try_="vgmae-bench run --method lucas-kanade --dataset synth --limit 4"
+        )
+    if not allow_mixed:
+        tables.check_comparable(rows)
+    rows.sort(key=lambda row: -row.values("average_jaccard")[0])
+    if form == "terminal":
+        tables.print_table(rows)
+    else:
+        click.echo({"markdown": tables.markdown, "csv": tables.as_csv, "json": tables.as_json}[form](rows).rstrip("\n"))

@@ -1,0 +1,54 @@
+"""`vgmae-bench import-weights`: official checkpoints become safetensors, and nothing in them is executed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vgmae_bench import plugins
+from vgmae_bench.cli import examples
+from vgmae_bench.config import parse_assignments
+from vgmae_bench.errors import UsageError
+
+
+@click.command(
+    "import-weights",
+    epilog=examples(
+        "vgmae-bench import-weights zeroshot_checkpoint.ckpt --method videogmae --out videogmae-b.safetensors",
+        "vgmae-bench import-weights odd.ckpt --method videogmae --set num_heads=6 --out odd.safetensors",
+    ),
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--method", required=True, metavar="M", help="The method whose official checkpoint it is.")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="What the checkpoint does not tell, such as num_heads.",
+)
+def import_weights(file: Path, method: str, out: Path, settings: tuple[str, ...]) -> None:
+    """Turn the official checkpoint FILE into safetensors with the configuration inside.
+
+    Nothing in the checkpoint is executed. What is left out is named, with the reason.
+    """
+    plugin = plugins.find("trackers", method)
+    if not plugin.spec.importer:
+        raise UsageError(f"{method} has no official checkpoints to import", "", try_="vgmae-bench list methods")
+    if out.suffix != ".safetensors":
+        raise UsageError(f"{out} is no name for safetensors", "it must end in .safetensors")
+    imported = plugins.load_reference(plugin, plugin.spec.importer)(file, out, parse_assignments(settings))
+    for note in imported.notes:
+        click.echo(f"note: {note}", err=True)
+    reasons: dict[str, list[str]] = {}
+    for key, why in imported.dropped:
+        reasons.setdefault(why, []).append(key)
+    for why, keys in reasons.items():
+        shown = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
+        click.echo(f"left out: {shown}: {why}", err=True)
+    click.echo(
+        f"{out}: {len(imported.tensors)} tensors, {sum(tensor.numel() for tensor in imported.tensors.values()):,} numbers"
+    )
+    click.echo(f"Next: vgmae-bench run --method {method} --dataset synth --weights {out}", err=True)

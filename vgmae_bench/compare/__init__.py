@@ -1,0 +1,1 @@
+"""Comparisons drawn from scores."""
