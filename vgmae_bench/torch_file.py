@@ -22,7 +22,18 @@ import torch
 
 from vgmae_bench.errors import UntrustedFileError, UserError, WeightsError
 
-_LIBRARIES = {"argparse", "collections", "copyreg", "functools", "numpy", "pathlib", "torch", "torchmetrics", "typing"}
+_LIBRARIES = {
+    "_codecs",
+    "argparse",
+    "collections",
+    "copyreg",
+    "functools",
+    "numpy",
+    "pathlib",
+    "torch",
+    "torchmetrics",
+    "typing",
+}
 _LIBRARIES |= {"hydra", "lightning", "lightning_fabric", "omegaconf", "pytorch_lightning", "timm"}
 """Names in these are recorded; a training run's hyper-parameters and callbacks hold such objects."""
 

@@ -6,6 +6,7 @@ dataclass, and "source", what is known of where the weights come from).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -61,7 +62,8 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], kind: str, config: M
     except (OSError, SafetensorError) as error:
         raise StorageError(f"The weights could not be written to {path}", str(error)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # gone when all went well
+            temporary.unlink()
 
 
 def load_weights(path: Path) -> Weights:

@@ -159,7 +159,7 @@ class CrossAttentionReadout(nn.Module):
         q = q + self.cross_attn(q, keys, values)
         q = q + self.mlp(q) if self.config.mlp_residual else self.mlp(q)
         out: Tensor = self.output_proj(q).sigmoid()
-        return out.view(B, M, -1, 3)
+        return out.view(B, M, self.query_temporal_embed.shape[1], 3)
 
 
 class ReadoutTracker(Encoder):

@@ -1,0 +1,179 @@
+"""Sizes, masking, orders and attention of the network; its outputs are in tests/golden."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from vgmae_bench.errors import UsageError
+from vgmae_bench.videogmae.network import SIZES, Encoder, NetworkConfig, VideoGMAE
+from vgmae_bench.videogmae.readout import OFFICIAL, ReadoutTracker
+
+SMALL = NetworkConfig(
+    image_size=16,
+    patch_size=4,
+    num_frames=3,
+    num_gaussians=5,
+    embed_dim=32,
+    depth=2,
+    num_heads=4,
+    decoder_embed_dim=32,
+    decoder_depth=2,
+    decoder_num_heads=2,
+)
+
+
+def small(seed: int = 0, **changes: Any) -> VideoGMAE:
+    torch.manual_seed(seed)
+    return VideoGMAE(replace(SMALL, **changes)).eval()
+
+
+def clip(seed: int = 1) -> Tensor:
+    return torch.randn(2, 3, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
+
+
+def inventory(model: nn.Module) -> tuple[int, int]:
+    """Tensors and elements of the state dict."""
+    values = model.state_dict().values()
+    return len(values), sum(value.numel() for value in values)
+
+
+def test_inventories_are_those_of_the_released_models() -> None:
+    """Counts of the official models by instantiation: ViT-B zero-shot, ViT-L with 3-D tables, ViT-L fine-tuned."""
+    with torch.device("meta"):
+        assert inventory(VideoGMAE(SIZES["base"])) == (255, 113_630_464)
+        assert inventory(VideoGMAE(replace(SIZES["large"], position="pos3d"))) == (398, 335_766_528)
+        assert inventory(ReadoutTracker(SIZES["large"], OFFICIAL)) == (316, 319_869_955)
+
+
+def test_the_tiny_size_is_small_enough_to_train_on_a_cpu() -> None:
+    model = VideoGMAE(SIZES["tiny"])
+    assert 1.5e6 < sum(parameter.numel() for parameter in model.parameters()) < 3e6
+    video = torch.zeros(1, 3, 8, 64, 64)
+    with torch.no_grad():
+        assert model(video, 0.95).shape == (1, 8, 144, 14)
+
+
+@pytest.mark.parametrize(("ratio", "kept"), [(0.95, 156), (0.9, 313), (0.0, 3136)])
+def test_numbers_of_kept_tokens_are_the_official_ones(ratio: float, kept: int) -> None:
+    """int(L (1 - ratio)) in double precision: 313, not 314, at 0.9."""
+    config = NetworkConfig(embed_dim=16, depth=1, num_heads=1, image_size=28, patch_size=2)
+    assert config.num_tokens == 3136
+    encoded = Encoder(config).encode(torch.zeros(1, 3, 16, 28, 28), ratio)
+    assert encoded.latent.shape == (1, kept, 16)
+    assert encoded.kept.shape == (1, kept)
+    assert int((~encoded.mask).sum()) == kept
+
+
+def test_masking_keeps_a_random_subset_in_raster_order() -> None:
+    model = small()
+    one, same, other = (model.encode(clip(), 0.5, generator=torch.Generator().manual_seed(seed)) for seed in (3, 3, 4))
+    assert (one.kept.diff(dim=1) > 0).all()
+    assert torch.equal(one.kept, same.kept) and torch.equal(one.latent, same.latent)
+    assert not torch.equal(one.kept, other.kept)
+    assert not torch.equal(one.kept[0], one.kept[1])  # each clip of a batch has its own
+    assert torch.equal(one.mask.logical_not().nonzero()[:, 1].view(2, -1), one.kept)
+
+
+@torch.no_grad()
+def test_inference_is_bit_identical_whatever_the_seed() -> None:
+    model = small()
+    torch.manual_seed(0)
+    first = model(clip())
+    torch.manual_seed(1)
+    assert torch.equal(model(clip()), first)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("position", ["interpolate", "pos3d"])
+def test_order_permutes_latents_and_matters_to_a_causal_decoder_alone(position: str) -> None:
+    order = torch.stack([torch.randperm(48, generator=torch.Generator().manual_seed(seed)) for seed in range(2)])
+    for attention in ("causal", "frame_causal", "bidirectional"):
+        model = small(position=position, decoder_attention=attention)
+        raster, shuffled = model.encode(clip()), model.encode(clip(), order=order)
+        picked = raster.latent.gather(1, order[..., None].expand_as(raster.latent))
+        torch.testing.assert_close(shuffled.latent, picked, atol=1e-5, rtol=1e-4)
+        change = (model.decode(raster) - model.decode(shuffled)).abs().max()
+        assert change > 1e-4 if attention == "causal" else change < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("attention", "seen"),
+    [("causal", [7]), ("frame_causal", [5, 6, 7, 8, 9]), ("bidirectional", list(range(15)))],
+)
+def test_queries_see_what_their_attention_allows(attention: str, seen: list[int]) -> None:
+    """Query 7 is the third of frame 1. Its output depends on earlier frames and on `seen`, and on nothing else."""
+    model = small(decoder_attention=attention)
+    encoded = model.encode(clip())
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    model.decoder_pos_embed_gaussian.requires_grad_(True)
+    model.decode(encoded).flatten(1, 2)[:, 7].sum().backward()
+    gradient = model.decoder_pos_embed_gaussian.grad
+    assert gradient is not None
+    reached = set(gradient[0].abs().sum(dim=1).nonzero().flatten().tolist())
+    assert reached == set(range(7)) | set(seen)
+
+
+def test_latents_do_not_see_the_queries_in_frame_causal_attention() -> None:
+    mask = small(decoder_attention="frame_causal")._frame_mask(4, torch.device("cpu"))
+    assert mask[:4, :4].all() and not mask[:4, 4:].any() and mask[4:, :4].all()
+
+
+def test_every_parameter_that_is_used_is_trained() -> None:
+    model = small()
+    model(clip(), 0.5).square().sum().backward()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+    assert {name for name, _ in model.named_buffers()} == {"pos_embed", "pos_embed_t", "decoder_pos_embed"}
+
+
+@torch.no_grad()
+def test_initial_values() -> None:
+    model = VideoGMAE(SIZES["tiny"])
+    assert 0.015 < float(model.mask_token.std()) < 0.025
+    gaussian = model.decoder_pos_embed_gaussian
+    assert abs(float(gaussian.mean()) - 0.5) < 0.01 and abs(float(gaussian.std()) - 12**-0.5) < 0.01
+    weight = model.patch_embed.proj.weight
+    bound = (6 / (192 + 3 * 8 * 8)) ** 0.5
+    assert 0.95 * bound < float(weight.abs().max()) <= bound
+    assert all(not value.any() for name, value in model.named_parameters() if name.endswith(".bias"))
+
+
+@torch.no_grad()
+def test_half_precision_by_autocast() -> None:
+    model = small()
+    exact = model(clip())
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(clip())
+    assert 0 < (half.float() - exact).abs().max() < 0.2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"image_size": 17},
+        {"depth": 0},
+        {"embed_dim": 30},
+        {"num_heads": 3},
+        {"decoder_num_heads": 5},
+        {"embed_dim": 40, "position": "pos3d"},
+        {"mlp_ratio": -1.0},
+    ],
+)
+def test_impossible_sizes_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=next(iter(changes)).replace("num_heads", "embed_dim")):
+        replace(SMALL, **changes)
+
+
+def test_wrong_clips_and_orders_are_refused() -> None:
+    model = small()
+    with pytest.raises(ValueError, match="16"):
+        model.encode(torch.zeros(1, 3, 3, 16, 20))
+    with pytest.raises(ValueError, match="order"):
+        model.encode(clip(), order=torch.arange(48)[None])
+    with pytest.raises(ValueError, match="keeps 0"):
+        model.encode(clip(), 0.999)
