@@ -118,7 +118,8 @@ def to_json(value: Any) -> Json:
         return [to_json(item) for item in value]
     if isinstance(value, Path):
         return str(value)
-    return value.item() if hasattr(value, "item") else value
+    plain: Json = value.item() if hasattr(value, "item") else value
+    return plain
 
 
 def digest(value: Any) -> str:

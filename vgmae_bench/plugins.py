@@ -7,6 +7,7 @@ imported when the plugin is used. A plugin that is broken therefore fails only w
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib
 import importlib.util
@@ -216,10 +217,12 @@ def _from_file(kind: Kind, name: str) -> Plugin:
         getattr(module, attribute)
     except Exception as error:
         raise PluginError(f'"{name}" could not be loaded', f"{type(error).__name__}: {error}") from error
-    declared = getattr(module, "SPEC", None)
+    spec_type = _SPEC_TYPES[kind]
+    declared: Any = getattr(module, "SPEC", None)
     factory = f"{module_name}:{attribute}"
-    if isinstance(declared, _SPEC_TYPES[kind]) and declared.factory.endswith(f":{attribute}"):
-        spec = type(declared)(**{**vars(declared), "factory": factory})
+    spec: Any
+    if type(declared) is spec_type and declared.factory.endswith(f":{attribute}"):
+        spec = dataclasses.replace(declared, factory=factory)
     else:
-        spec = _SPEC_TYPES[kind](name=attribute, factory=factory, summary=f"from {path.name}")
+        spec = spec_type(name=attribute, factory=factory, summary=f"from {path.name}")
     return Plugin(spec.name, spec, "", str(path), "", module_name)

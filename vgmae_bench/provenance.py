@@ -21,7 +21,7 @@ def collect(device: str) -> dict[str, Json]:
         "commit": commit(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "packages": dict(_versions()),
+        "packages": versions(),
         "device": device_name(device),
     }
 
@@ -50,13 +50,14 @@ def command_line(arguments: list[str]) -> str:
     return " ".join(["vgmae-bench", *words])
 
 
-def _versions() -> list[tuple[str, Json]]:
-    found: list[tuple[str, Json]] = []
+def versions() -> dict[str, Json]:
+    """The versions of the packages that numbers depend on; None for one that is not installed."""
+    found: dict[str, Json] = {}
     for package in PACKAGES:
         try:
-            found.append((package, metadata.version(package)))
+            found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found.append((package, None))
+            found[package] = None
     return found
 
 

@@ -117,7 +117,7 @@ class Clip:
     def tracks(self, size: Size | None = None) -> npt.NDArray[np.float64]:
         """float64 [N, T, 2] ground-truth positions in raster pixels of frames of `size` (height, width)."""
         height, width = size or self.size
-        return self.points * np.array([width, height])
+        return np.asarray(self.points * np.array([width, height]), dtype=np.float64)
 
 
 class Tracker(Protocol):

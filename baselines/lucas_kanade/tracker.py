@@ -66,8 +66,8 @@ class LucasKanade:
             first,
             second,
             np.ascontiguousarray(xy, dtype=np.float32),
-            None,
+            np.empty_like(xy, order="C"),
             winSize=(self.config.window, self.config.window),
             maxLevel=self.config.levels,
         )
-        return moved, status[:, 0].astype(bool)
+        return np.asarray(moved, dtype=np.float32), status[:, 0].astype(bool)

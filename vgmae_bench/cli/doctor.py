@@ -11,6 +11,7 @@ import click
 
 from vgmae_bench import plugins
 from vgmae_bench.cli import examples, options
+from vgmae_bench.errors import PluginError
 
 
 @click.command(epilog=examples("vgmae-bench doctor", "vgmae-bench doctor --json"))
@@ -24,17 +25,18 @@ def doctor(data_root: Path | None, as_json: bool) -> None:
     from vgmae_bench.data import root as roots
 
     root = roots.data_root(data_root)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    known = provenance.collect("cuda" if torch.cuda.is_available() else "cpu")
     report: dict[str, dict[str, Any]] = {
-        "versions": {
-            key: value for key, value in provenance.collect(device).items() if key not in ("packages", "commit")
-        }
-        | dict(provenance.collect(device)["packages"]),  # type: ignore[arg-type]  # a mapping of names to versions
-        "splatting": {name: state.sentence for name, state in splatting.status().items()},
+        "machine": {key: known[key] for key in ("vgmae_bench", "python", "platform", "device")},
+        "packages": provenance.versions(),
+        "splatting": {
+            name: state.detail if state.usable else f"not usable: {state.detail}"
+            for name, state in splatting.status().items()
+        },
         "plugins": {
             f"{kind[:-1]} {plugin.name}": _state(plugin)
             for kind in ("trackers", "datasets", "metrics")
-            for plugin in plugins.installed(kind)  # type: ignore[arg-type]  # one of the three kinds
+            for plugin in plugins.installed(kind)
         },
         "datasets": {
             plugin.name: "embedded" if plugin.spec.embedded else f"{len(roots.locate(plugin.spec, root))} files"
@@ -67,6 +69,6 @@ def _state(plugin: plugins.Plugin) -> str:
         return f"needs {', '.join(plugin.missing)} ({plugin.spec.install}), from {origin}"
     try:
         plugins.load(plugin)
-    except plugins.PluginError as error:
+    except PluginError as error:
         return f"broken, from {origin}: {error.why}"
     return f"works, from {origin}"

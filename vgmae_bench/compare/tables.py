@@ -48,7 +48,7 @@ class Row:
 
     @property
     def milliseconds_per_frame(self) -> float:
-        return 1000 * float(self.summary["seconds"]) / max(1, self.summary["frames"])
+        return 1000 * float(self.summary["seconds"]) / max(1, int(self.summary["frames"]))
 
     def values(self, metric: str) -> tuple[float, float, float]:
         """(mean, low, high) in percent; NaN where there is none."""

@@ -75,7 +75,7 @@ def tapvid_metrics(
     axes = (-1,) if trackwise else (-2, -1)
 
     def count(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        return np.count_nonzero(flags, axis=axes)
+        return np.asarray(np.count_nonzero(flags, axis=axes))
 
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         offset = xy - target_xy

@@ -6,6 +6,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,9 @@ from vgmae_bench.errors import PluginError, StorageError, UserError
 from vgmae_bench.protocols import EvalProtocol, questions
 from vgmae_bench.runs.store import Cost, RunFolder
 from vgmae_bench.types import Dataset, Queries, Tracker, Tracks
+
+
+Value = TypeVar("Value", bound=np.generic)
 
 
 def answer(
@@ -38,18 +42,16 @@ def answer(
     back = _checked(tracker.track(np.ascontiguousarray(frames[::-1]), reversed_queries), len(asked), num_frames)
     before = np.arange(num_frames) < queries.frame[asked, None]
 
-    def join(ahead: npt.NDArray[np.generic], behind: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def join(ahead: npt.NDArray[Value], behind: npt.NDArray[Value]) -> npt.NDArray[Value]:
         joined = ahead.copy()
         mask = before[..., None] if ahead.ndim == 3 else before
         joined[asked] = np.where(mask, behind[:, ::-1], ahead[asked])
         return joined
 
-    both = forward.confidence is not None and back.confidence is not None
-    return Tracks(
-        join(forward.xy, back.xy),
-        join(forward.visible, back.visible),
-        join(forward.confidence, back.confidence) if both else None,  # type: ignore[arg-type]  # not None where both
-    )
+    confidence = None
+    if forward.confidence is not None and back.confidence is not None:
+        confidence = join(forward.confidence, back.confidence)
+    return Tracks(join(forward.xy, back.xy), join(forward.visible, back.visible), confidence)
 
 
 def predict(

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from vgmae_bench import plugins
 from vgmae_bench.config import Json
+from vgmae_bench.errors import PluginError
 from vgmae_bench.metrics import tapvid
 from vgmae_bench.metrics.stats import clip_bootstrap
 from vgmae_bench.protocols import EvalProtocol, answers
@@ -115,7 +116,7 @@ def _load_metrics(say: Callable[[str], None]) -> dict[str, Callable[..., Any]]:
     for plugin in sorted(plugins.installed("metrics"), key=lambda plugin: plugin.name != "tapvid"):
         try:
             families[plugin.name] = plugins.load(plugins.find("metrics", plugin.name))
-        except plugins.PluginError as error:
+        except PluginError as error:
             say(f"metric left out: {error.what}: {error.why}")
     return families
 
