@@ -101,7 +101,7 @@ class MetricSpec:
 
 
 Spec = TrackerSpec | DatasetSpec | MetricSpec
-_SPEC_TYPES: dict[str, type] = {"trackers": TrackerSpec, "datasets": DatasetSpec, "metrics": MetricSpec}
+_SPEC_TYPES: dict[str, type[Any]] = {"trackers": TrackerSpec, "datasets": DatasetSpec, "metrics": MetricSpec}
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def _from_file(kind: Kind, name: str) -> Plugin:
     declared: Any = getattr(module, "SPEC", None)
     factory = f"{module_name}:{attribute}"
     spec: Any
-    if type(declared) is spec_type and declared.factory.endswith(f":{attribute}"):
+    if isinstance(declared, spec_type) and declared.factory.endswith(f":{attribute}"):
         spec = dataclasses.replace(declared, factory=factory)
     else:
         spec = spec_type(name=attribute, factory=factory, summary=f"from {path.name}")

@@ -9,6 +9,7 @@ SPEC = TrackerSpec(
     factory="vgmae_bench.videogmae.tracker:VideoGMAETracker",
     summary="Tracks points by the motion of predicted 3-D Gaussians, zero-shot, or by a readout trained on top.",
     causal=True,
+    importer="vgmae_bench.videogmae.release:import_weights",
     paper="Baranwal, Singh, Rajasegaran, Malik: Tracking by Predicting 3-D Gaussians Over Time. arXiv 2512.22489",
     licence="Apache-2.0, written from the paper; the official code (tekotan/video-gmae) has no licence",
 )
