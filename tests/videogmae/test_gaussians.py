@@ -5,7 +5,7 @@ import torch
 
 from tests.videogmae.scenes import blobs
 from vgmae_bench.splatting import project, render
-from vgmae_bench.videogmae.gaussians import Activation, activate, composite, fixed_camera, over_time, render_video
+from vgmae_bench.videogmae.gaussians import Activation, activate, composite, fixed_camera, render_video
 
 SATURATED = 20.0
 
@@ -51,15 +51,8 @@ def test_largest_displacement_at_each_depth(depth: float, pixels: float) -> None
     x[0, 1, 0, 0] = SATURATED
     gaussians = activate(x, Activation())
     camera = fixed_camera(224, 224, like=x)
-    centres = project(
-        gaussians.means,
-        over_time(gaussians.quats, 2),
-        over_time(gaussians.scales, 2),
-        camera.viewmat,
-        camera.K,
-        224,
-        224,
-    ).means2d
+    shape = (gaussians.quats[:, None], gaussians.scales[:, None])
+    centres = project(gaussians.means, *shape, camera.viewmat, camera.K, 224, 224).means2d
     assert (centres[0, 1, 0, 0] - centres[0, 0, 0, 0]).item() == pytest.approx(pixels, abs=0.05)
 
 

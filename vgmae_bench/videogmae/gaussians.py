@@ -113,12 +113,11 @@ def composite(premultiplied: Tensor, alpha: Tensor, mode: Composite) -> Tensor:
 
 def render_video(gaussians: Gaussians, camera: Camera, mode: Composite, backend: Backend = "auto") -> Tensor:
     """Render every frame: [B, T, H, W, 3] RGB, in [0, 1] with mode "over"; differentiable in all of `gaussians`."""
-    frames = gaussians.means.shape[1]
     rendered = render(
         gaussians.means,
-        over_time(gaussians.quats, frames),
-        over_time(gaussians.scales, frames),
-        over_time(gaussians.opacities, frames),
+        gaussians.quats[:, None],
+        gaussians.scales[:, None],
+        gaussians.opacities[:, None],
         gaussians.colors,
         camera.viewmat,
         camera.K,
@@ -127,11 +126,6 @@ def render_video(gaussians: Gaussians, camera: Camera, mode: Composite, backend:
         backend=backend,
     )
     return composite(rendered.features, rendered.alpha, mode)
-
-
-def over_time(values: Tensor, frames: int) -> Tensor:
-    """[B, G, ...] as [B, frames, G, ...], without copying."""
-    return values.unsqueeze(1).expand(-1, frames, *values.shape[1:])
 
 
 def _means(x: Tensor, deltas: bool) -> Tensor:

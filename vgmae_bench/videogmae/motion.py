@@ -11,7 +11,7 @@ from vgmae_bench.videogmae.switches import FlowAlpha, Switches
 from vgmae_bench.videogmae.tracking import Motion
 
 NEAR = 0.01
-"""The near plane, world units: in 16 frames a Gaussian can drift past it. None gets as far as the far plane."""
+"""The renderer's near plane, world units: in 16 frames a Gaussian can drift past it. None gets as far as the far plane."""
 
 CHUNK = 32
 """The release renders the weights of this many Gaussians at a time; see `Switches.anchor_weights`."""

@@ -107,9 +107,9 @@ class VideoGMAETracker:
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.videogmae.windows.sweep`."""
         network = self._model.config
-        inside = (network.image_size, network.image_size)
-        outside = (frames.shape[1], frames.shape[2])
-        windows = FrameWindows(frames, network.num_frames, inside, self._device)
+        model_size = (network.image_size, network.image_size)
+        clip_size = (frames.shape[1], frames.shape[2])
+        windows = FrameWindows(frames, network.num_frames, model_size, self._device)
 
         def track_window(
             start: int, xy: npt.NDArray[np.float32]
@@ -118,11 +118,11 @@ class VideoGMAETracker:
             return found.xy.cpu().numpy(), found.visible.cpu().numpy()
 
         with torch.inference_mode():
-            scaled = Queries(queries.frame, rescale(queries.xy, outside, inside))
+            scaled = Queries(queries.frame, rescale(queries.xy, clip_size, model_size))
             tracks = sweep(len(frames), network.num_frames, scaled, track_window)
-        xy = rescale(tracks.xy, inside, outside)
+        xy = rescale(tracks.xy, model_size, clip_size)
         if self._switches.clip_to_frame:
-            xy = np.clip(xy, 0, outside[::-1])
+            xy = np.clip(xy, 0, clip_size[::-1])
         return Tracks(xy=xy, visible=tracks.visible)
 
     def _track_window(self, video: Tensor, xy: Tensor) -> WindowTracks:
