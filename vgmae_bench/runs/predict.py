@@ -17,7 +17,6 @@ from vgmae_bench.protocols import EvalProtocol, questions
 from vgmae_bench.runs.store import Cost, RunFolder
 from vgmae_bench.types import Dataset, Queries, Tracker, Tracks
 
-
 Value = TypeVar("Value", bound=np.generic)
 
 
