@@ -1,0 +1,121 @@
+"""Gaussians to images: one signature, three back ends that agree."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vgmae_bench.errors import UsageError
+from vgmae_bench.splatting import backends, cuda, native, tiled
+from vgmae_bench.splatting.projection import Projection, project
+
+
+class Rendered(NamedTuple):
+    """What a camera sees of Gaussians.
+
+    Attributes:
+        features: [*, H, W, C] sum of w_i f_i: premultiplied, without background, not clamped.
+        alpha: [*, H, W] sum of w_i, in [0, 1).
+    """
+
+    features: Tensor
+    alpha: Tensor
+
+
+def render(
+    means: Tensor,
+    quats: Tensor,
+    scales: Tensor,
+    opacities: Tensor,
+    features: Tensor,
+    viewmat: Tensor,
+    K: Tensor,
+    height: int,
+    width: int,
+    *,
+    max_alpha: float = 0.999,
+    backend: str = "auto",
+) -> Rendered:
+    """Composite 3-D Gaussians front to back (Kerbl et al., 3D Gaussian Splatting, 2023; numerics of gsplat 1.5.3).
+
+    With w_i = alpha_i T_i, alpha_i = min(max_alpha, o_i exp(-sigma_i)) and T_i the product of 1 - alpha over nearer
+    Gaussians: alpha below 1/255 is skipped, and a pixel ends before the Gaussian that makes T ≤ 1e-4. Leading
+    dimensions are any and broadcast against each other. float16 and bfloat16 are rendered in float32.
+
+    Arguments:
+        means: [*, N, 3] world.
+        quats: [*, N, 4] (w, x, y, z), any length.
+        scales: [*, N, 3] standard deviations, world.
+        opacities: [*, N] in [0, 1].
+        features: [*, N, C], C ≥ 1: colours, flow, whatever is to be splatted.
+        viewmat: [*, 4, 4] world to camera. K: [*, 3, 3] intrinsics, pixels.
+        height, width: of the images, pixels.
+        max_alpha: largest alpha of one Gaussian.
+        backend: "gsplat" (CUDA, float32), "native" (CPU, float32), "torch" (any device, also float64), or "auto": the
+            fastest that fits. The gradients of all reach all tensors but, with gsplat, K.
+
+    Raises:
+        UsageError: there is no such back end, or it cannot do this (other device, type or max_alpha).
+        UserError: the back end that was asked for cannot be used on this machine.
+        ValueError: shapes do not agree.
+    """
+    cloud = [means, quats, scales, opacities, features, viewmat, K]
+    dtype = torch.float64 if any(array.dtype == torch.float64 for array in cloud) else torch.float32
+    means, quats, scales, opacities, features, viewmat, K = (array.to(dtype) for array in cloud)
+    name = backends.choose(backend, means.device, dtype, max_alpha)
+    with torch.autocast(means.device.type, enabled=False):
+        if name != "gsplat":
+            projection = project(means, quats, scales, viewmat, K, height, width)
+            return composite(projection, opacities, features, height, width, max_alpha=max_alpha, backend=name)
+        batch, flat = _flatten((means, 2), (quats, 2), (scales, 2), (opacities, 1), (features, 2), (viewmat, 2), (K, 2))
+        out, alpha = cuda.render(*flat, height=height, width=width)
+    return Rendered(out.reshape(*batch, *out.shape[1:]), alpha.reshape(*batch, *alpha.shape[1:]))
+
+
+def composite(
+    projection: Projection,
+    opacities: Tensor,
+    features: Tensor,
+    height: int,
+    width: int,
+    *,
+    max_alpha: float = 0.999,
+    backend: str = "auto",
+) -> Rendered:
+    """The second half of `render`: composite Gaussians [*, N] that are projected already.
+
+    Arguments and errors are those of `render`; gsplat, which projects by itself, is not among the back ends here.
+    """
+    if backend == "gsplat":
+        raise UsageError("gsplat cannot composite a given projection", "it projects by itself", try_="render(...)")
+    if backend == "auto" and opacities.device.type == "cuda":
+        backend = "torch"
+    means2d, conics, depths, radii = projection
+    name = backends.choose(backend, means2d.device, means2d.dtype, max_alpha)
+    arrays = [(means2d, 2), (conics, 2), (depths, 1), (radii, 2), (opacities, 1), (features, 2)]
+    count, channels = depths.shape[-1], max(features.shape[-1], 1)
+    for (array, kept), expected in zip(arrays, ((2,), (3,), (), (2,), (), (channels,)), strict=True):
+        if array.shape[-kept:] != (count, *expected) or array.device != means2d.device:
+            raise ValueError(
+                f"composite needs arrays of {count} Gaussians on one device: expected [*, {count}, …] on "
+                f"{means2d.device}, got {list(array.shape)} on {array.device}"
+            )
+    batch, flat = _flatten(*arrays)
+    to = means2d.dtype
+    flat_projection = Projection(flat[0], flat[1].to(to), flat[2].to(to), flat[3].int())
+    draw = native.composite if name == "native" else tiled.composite
+    out, alpha = draw(flat_projection, flat[4].to(to), flat[5].to(to), height, width, max_alpha)
+    return Rendered(out.reshape(*batch, *out.shape[1:]), alpha.reshape(*batch, *alpha.shape[1:]))
+
+
+def _flatten(*arrays: tuple[Tensor, int]) -> tuple[tuple[int, ...], list[Tensor]]:
+    """Broadcast the leading dimensions, all but the last so many of each array, against each other; make them one."""
+    batch = np.broadcast_shapes(*(array.shape[:-kept] for array, kept in arrays))
+    return batch, [
+        array.expand(*batch, *array.shape[-kept:]).reshape(math.prod(batch), *array.shape[-kept:])
+        for array, kept in arrays
+    ]
