@@ -103,8 +103,8 @@ def _grazing(scenes: Scenes, points: SurfacePoints, place: Tensor) -> Tensor:
     through = torch.cat([place, torch.ones_like(place[..., :1])], dim=-1)
     ray = (to_solid @ through[..., None])[..., 0]
     axis = (points.face % 6 // 2)[:, None, :, None].expand(-1, place.shape[1], -1, 1)
-    across: Tensor = ray.gather(-1, axis)[..., 0].abs()
-    return across < _GRAZING * ray.norm(dim=-1)
+    grazing: Tensor = ray.gather(-1, axis)[..., 0].abs() < _GRAZING * ray.norm(dim=-1)
+    return grazing
 
 
 def _per_point(per_solid: Tensor, points: SurfacePoints) -> Tensor:
