@@ -30,8 +30,8 @@ constexpr int BLOCKS = 8;    // a band is BLOCKS rows of blocks
 constexpr int BAND = ROWS * BLOCKS;
 constexpr int CHANNELS = 5;  // most channels composited at once; more are done in several passes
 
-typedef float Pixels __attribute__((vector_size(4 * LANES), may_alias));
-typedef int Bits __attribute__((vector_size(4 * LANES), may_alias));
+typedef float Pixels __attribute__((vector_size(4 * LANES)));
+typedef int Bits __attribute__((vector_size(4 * LANES)));
 
 constexpr float LOG2_ALPHA_MIN = -7.99435343685886f;  // log2(1/255)
 constexpr float T_STOP = 1e-4f;
@@ -179,26 +179,16 @@ inline Pixels row_alpha(const Entry& e, int r, Pixels p_dx, Pixels limit) {
   return x >= LOG2_ALPHA_MIN ? alpha : Pixels{};
 }
 
-// Move n pixels of C channels between planes (LANES values of each channel) and pixels `stride` floats apart. The
-// constant stride is what compilers know how to do with shuffles.
-template <int C>
-inline void store_pixels(float* out, const float* planes, int n, int stride) {
+// Calls move(i, k) for the n pixels and C channels of a row of a block: i is the place among pixels `stride` floats
+// apart, k that among planes of LANES floats a channel. A constant stride is what compilers know how to shuffle.
+template <int C, class Move>
+inline void for_each_value(int n, int stride, const Move& move) {
   if (stride == C)
     for (int i = 0; i < n; ++i)
-      for (int c = 0; c < C; ++c) out[i * C + c] = planes[c * LANES + i];
+      for (int c = 0; c < C; ++c) move(i * C + c, c * LANES + i);
   else
     for (int i = 0; i < n; ++i)
-      for (int c = 0; c < C; ++c) out[i * stride + c] = planes[c * LANES + i];
-}
-
-template <int C>
-inline void load_pixels(const float* in, float* planes, int n, int stride) {
-  if (stride == C)
-    for (int i = 0; i < n; ++i)
-      for (int c = 0; c < C; ++c) planes[c * LANES + i] = in[i * C + c];
-  else
-    for (int i = 0; i < n; ++i)
-      for (int c = 0; c < C; ++c) planes[c * LANES + i] = in[i * stride + c];
+      for (int c = 0; c < C; ++c) move(i * stride + c, c * LANES + i);
 }
 
 template <int C>
@@ -235,7 +225,9 @@ void forward_band(const Scene& s, const Band& band, int image, int index, float*
     forward_block<C>(s, band, block, band.lists[k], features, x0, color, opacity);
     for (int r = 0; r < ROWS && y0 + r < s.height; ++r) {
       size_t pixel = (size_t(image) * s.height + y0 + r) * s.width + x0;
-      store_pixels<C>(out + pixel * s.stride, (const float*)color[r], n, s.stride);
+      float planes[C * LANES], *to = out + pixel * s.stride;
+      std::memcpy(planes, color[r], sizeof planes);
+      for_each_value<C>(n, s.stride, [&](int i, int k) { to[i] = planes[k]; });
       if (out_alpha) std::memcpy(out_alpha + pixel, &opacity[r], n * sizeof(float));
     }
   }
@@ -309,7 +301,10 @@ void backward_band(const Scene& s, const Band& band, int image, int index, const
     Pixels grad[ROWS][C]{}, behind[ROWS]{};
     for (int r = 0; r < ROWS && y0 + r < s.height; ++r) {
       size_t pixel = (size_t(image) * s.height + y0 + r) * s.width + x0;
-      load_pixels<C>(grad_out + pixel * s.stride, (float*)grad[r], n, s.stride);
+      float planes[C * LANES] = {};
+      const float* from = grad_out + pixel * s.stride;
+      for_each_value<C>(n, s.stride, [&](int i, int k) { planes[k] = from[i]; });
+      std::memcpy(grad[r], planes, sizeof planes);
       if (grad_alpha) std::memcpy(&behind[r], grad_alpha + pixel, n * sizeof(float));
       behind[r] = -behind[r];  // A = 1 - T: its gradient is that of darkness behind everything
     }

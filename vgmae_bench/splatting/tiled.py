@@ -19,8 +19,8 @@ from torch.nn.functional import pad
 from vgmae_bench.splatting.projection import ALPHA_MIN, T_STOP, Projection
 
 TILE = 16
-CHUNK = 1 << 19
-"""Most (Gaussian, pixel) pairs worked on at once, unless a single tile has more: 2 MB an array in float32."""
+CHUNK = 1 << 18
+"""Most (Gaussian, pixel) pairs worked on at once, unless a single tile has more: 1 MB an array in float32."""
 
 
 def composite(
@@ -97,9 +97,10 @@ class _Tiled(torch.autograd.Function):
             pixel_grad = grad[chunk.tiles]
             gain = flat[chunk.members] @ pixel_grad.transpose(1, 2)  # s = g · f
             passed = weight * gain
-            behind = passed.flip(1).cumsum(1).flip(1) - passed
-            grad_alpha = before * gain - behind / (1 - alpha)
-            h = torch.where((weight > 0) & (alpha < ctx.max_alpha), alpha * grad_alpha, 0.0)  # -dL/dσ
+            behind = passed.flip(1).cumsum(1).flip(1).sub_(passed)
+            grad_alpha = gain.mul_(before).sub_(behind.div_(1 - alpha))
+            h = grad_alpha.mul_(alpha)  # -dL/dσ
+            h = torch.where((weight > 0) & (alpha < ctx.max_alpha), h, 0.0)
             moments = _shift(h @ basis.T, centred)
             values = torch.cat([moments, weight @ pixel_grad], dim=-1)
             sums.index_add_(0, chunk.members[chunk.real], values[chunk.real])
@@ -170,10 +171,11 @@ def _weigh(
     down = torch.stack([-r * y, torch.zeros_like(r), r], dim=-1) @ linear
     minus_sigma = across.square_().addcmul_(down, down).mul_(-0.5)
     opacity = torch.where(chunk.real, opacities.flatten()[chunk.members], 0.0)
-    alpha = opacity[..., None] * torch.exp(minus_sigma)
-    alpha = torch.where(alpha >= ALPHA_MIN, alpha.clamp(max=max_alpha), 0.0)
-    after = torch.cumprod(1 - alpha, dim=1)
-    before = torch.cat([torch.ones_like(after[:, :1]), after[:, :-1]], dim=1)
+    alpha = torch.exp_(minus_sigma).mul_(opacity[..., None])
+    alpha = torch.where(alpha >= ALPHA_MIN, alpha, 0.0).clamp_(max=max_alpha)
+    light = torch.ones_like(alpha[:, :1]).repeat(1, alpha.shape[1] + 1, 1)  # before the first Gaussian, …, behind all
+    after, before = light[:, 1:], light[:, :-1]
+    torch.cumprod(1 - alpha, dim=1, out=after)
     return _Weights(centred, alpha, before, torch.where(after > T_STOP, alpha * before, 0.0))
 
 
