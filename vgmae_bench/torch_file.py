@@ -131,6 +131,9 @@ class TorchFile:
                 self.content, self._read_storage = self._open_zip()
             else:
                 self._file.seek(0)  # the check above read elsewhere
+                if self._file.read(2) == b"PK":
+                    raise WeightsError(f"{path} is not a whole PyTorch checkpoint", "the end of the file is missing")
+                self._file.seek(0)
                 self.content, self._read_storage = self._open_legacy()
         except UserError:
             self._file.close()

@@ -112,7 +112,7 @@ def test_lists_name_what_is_installed(what: str) -> None:
 )
 def test_mistakes_end_in_one_clear_line(arguments: list[str], code: int, expected: str) -> None:
     done = call(*arguments, code=code)
-    assert re.search(expected, done.stderr), done.stderr
+    assert re.search(expected, done.stderr, re.IGNORECASE), done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert not Path("results").exists()

@@ -93,8 +93,16 @@ def main() -> None:
     except UserError as error:
         if os.environ.get("VGMAE_BENCH_DEBUG"):
             traceback.print_exc()
-        print(f"Error: {error}", file=sys.stderr)
+        sentences = " ".join(_sentence(part) for part in (error.what, error.why) if part)
+        print(f"Error: {sentences}" + (f"\nTry: {error.try_}" if error.try_ else ""), file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def _sentence(text: str) -> str:
+    """With a full stop, and with a capital letter unless it begins with the name of something."""
+    named = not text.partition(" ")[0].isalpha()
+    sentence = text if named else text[:1].upper() + text[1:]
+    return sentence if sentence.endswith((".", "?")) else f"{sentence}."
 
 
 def _interrupted() -> None:

@@ -84,21 +84,29 @@ def tapvid_metrics(
         claimed = ~occluded.astype(bool) & evaluated  # p ∧ E
         num_seen, num_claimed = count(seen), count(claimed)
         num_evaluated = count(evaluated)
-        result = {
-            "occlusion_accuracy": count(np.equal(occluded, target_occluded) & evaluated)
-            / (num_evaluated.sum() if oa_denominator == "batch" else num_evaluated)
-        }
+        occlusion_accuracy = count(np.equal(occluded, target_occluded) & evaluated) / (
+            num_evaluated.sum() if oa_denominator == "batch" else num_evaluated
+        )
+        jaccard, pts_within = {}, {}
         for k in thresholds:
             near = squared < k * k  # strict; a NaN or infinite prediction is never near
             hit = near & seen
             true_positives = count(hit & claimed)
             # A claim is false where the point is hidden or far: all claims but the true positives.
             false_positives = num_claimed - true_positives
-            result[f"pts_within_{k}"] = count(hit) / num_seen
-            result[f"jaccard_{k}"] = true_positives / (num_seen + false_positives)
-    for average, each in (("average_jaccard", "jaccard"), ("average_pts_within_thresh", "pts_within")):
-        result[average] = np.mean(np.stack([result[f"{each}_{k}"] for k in thresholds], axis=-1), axis=-1)
-    return result
+            jaccard[f"jaccard_{k}"] = true_positives / (num_seen + false_positives)
+            pts_within[f"pts_within_{k}"] = count(hit) / num_seen
+    return {
+        "average_jaccard": _average(jaccard),
+        "average_pts_within_thresh": _average(pts_within),
+        "occlusion_accuracy": occlusion_accuracy,
+        **jaccard,
+        **pts_within,
+    }
+
+
+def _average(values: dict[str, npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    return np.asarray(np.mean(np.stack(list(values.values()), axis=-1), axis=-1))
 
 
 def score(answers: Answers, *, trackwise: bool = False) -> dict[str, npt.NDArray[np.float64]]:

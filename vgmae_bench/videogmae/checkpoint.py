@@ -168,6 +168,6 @@ def _unreadable(path: Path, error: Exception) -> WeightsError:
         return WeightsError(
             f"{path} is a PyTorch checkpoint, not a safetensors file",
             "those can execute code when they are loaded",
-            try_=f"vgmae-bench import-weights {path} --out {path.with_suffix('.safetensors')}",
+            try_=f"vgmae-bench import-weights {path} --method videogmae --out {path.stem}.safetensors",
         )
     return WeightsError(f"{path} is not a whole safetensors file", str(error))
