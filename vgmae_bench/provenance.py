@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -42,6 +44,16 @@ def device_name(device: str) -> str:
 
         return torch.cuda.get_device_name(device)
     return f"CPU, {os.cpu_count()} cores ({_processor()})"
+
+
+def peak_memory_mb() -> float:
+    """The most memory this process has held so far, in MB; on the GPU as well as off it."""
+    scale = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        peak += torch.cuda.max_memory_allocated()
+    return peak / 1e6
 
 
 def command_line(arguments: list[str]) -> str:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from vgmae_bench.errors import StorageError
+from vgmae_bench.files import write_atomically
 from vgmae_bench.protocols import Question
-from vgmae_bench.runs.store import Cost, RunFolder, write_atomically
+from vgmae_bench.runs.store import Cost, RunFolder
 from vgmae_bench.types import Queries, Tracks
 
 COST = Cost(seconds=1.5, peak_memory_mb=10.0, frames=4, queries=2)

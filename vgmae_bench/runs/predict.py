@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from vgmae_bench.errors import PluginError, StorageError, UserError
 from vgmae_bench.protocols import EvalProtocol, questions
+from vgmae_bench.provenance import peak_memory_mb
 from vgmae_bench.runs.store import Cost, RunFolder
 from vgmae_bench.types import Dataset, Queries, Tracker, Tracks
 
@@ -101,16 +101,6 @@ def _predict_clip(
         answered.append((question, tracks))
     cost = Cost(seconds, peak_memory_mb(), frames_seen, sum(len(question.queries) for question, _ in answered))
     folder.write_prediction(clip_id, answered, cost)
-
-
-def peak_memory_mb() -> float:
-    """The most memory this process has held so far, in MB; on the GPU as well as off it."""
-    scale = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        peak += torch.cuda.max_memory_allocated()
-    return peak / 1e6
 
 
 def _checked(tracks: Tracks, num_queries: int, num_frames: int) -> Tracks:

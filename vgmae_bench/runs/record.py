@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from vgmae_bench import config, plugins, provenance
 from vgmae_bench.config import Json
 from vgmae_bench.errors import StorageError, UnknownNameError, WeightsError
+from vgmae_bench.files import file_digest
 from vgmae_bench.protocols import EvalProtocol
 from vgmae_bench.runs.store import FORMAT, RunFolder
 
@@ -132,12 +132,6 @@ def read_summary(run: RunFolder) -> dict[str, Any] | None:
         return run.read_json("summary.json")
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 (hex) of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _beside(plugin: plugins.Plugin, relative: str) -> Path:

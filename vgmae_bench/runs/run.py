@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 from vgmae_bench import config, plugins, protocols
 from vgmae_bench.errors import UsageError
+from vgmae_bench.files import file_digest
 from vgmae_bench.metrics.answers import QueryMode
 from vgmae_bench.protocols import EvalProtocol
 from vgmae_bench.runs.predict import predict
-from vgmae_bench.runs.record import Identity, Weights, file_digest, write_record
+from vgmae_bench.runs.record import Identity, Weights, write_record
 from vgmae_bench.runs.score import score
 from vgmae_bench.runs.store import RunFolder
 from vgmae_bench.types import Dataset, Tracker

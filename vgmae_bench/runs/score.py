@@ -14,10 +14,11 @@ from tqdm import tqdm
 from vgmae_bench import plugins
 from vgmae_bench.config import Json
 from vgmae_bench.errors import PluginError
+from vgmae_bench.files import write_atomically
 from vgmae_bench.metrics import tapvid
 from vgmae_bench.metrics.stats import clip_bootstrap
 from vgmae_bench.protocols import EvalProtocol, answers
-from vgmae_bench.runs.store import RunFolder, write_atomically
+from vgmae_bench.runs.store import RunFolder
 
 KEYS = ["clip", "question", "frames", "queries", "seconds"]
 """Columns of metrics.csv that are no metrics."""

@@ -12,9 +12,7 @@ results/<dataset>-<protocol>/<method>[.<weights>]/<run key>/
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ import numpy as np
 
 from vgmae_bench.config import Json
 from vgmae_bench.errors import StorageError
+from vgmae_bench.files import storage_errors, write_atomically
 from vgmae_bench.protocols import Question
 from vgmae_bench.types import Queries, Tracks
 
@@ -110,34 +109,6 @@ class RunFolder:
             return self.read_json(f"predictions/{_file_name(clip_id)}.json")
         except (FileNotFoundError, json.JSONDecodeError):
             return {}
-
-
-@contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Failing to write below `path` becomes a StorageError that says so."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"Cannot write to {path}", error.strerror or str(error), try_="another results folder with --out DIR"
-        ) from error
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, flush it to disk and move it into place; on failure leave nothing behind.
-
-    Raises:
-        StorageError: the disk is full, read-only, or otherwise unwilling.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with storage_errors(path):
-        try:
-            write(temporary)
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def _file_name(clip_id: str) -> str:

@@ -1,0 +1,45 @@
+"""Files that are whole or not there: everything kept on disk is written beside its place and moved into it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vgmae_bench.errors import StorageError
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Failing to write below `path` becomes a StorageError that says so."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"Cannot write to {path}", error.strerror or str(error), try_="another results folder with --out DIR"
+        ) from error
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file beside `path`, flush it to disk and move it into place; on failure leave nothing behind.
+
+    Raises:
+        StorageError: the disk is full, read-only, or otherwise unwilling.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with storage_errors(path):
+        try:
+            write(temporary)
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
