@@ -8,13 +8,14 @@ export OMP_WAIT_POLICY := passive
 
 .PHONY: demo test lint clean
 
+# Each run prints a table of its own; one at the end is enough.
 demo: $(VENV)/.ready
-	$(BIN)/vgmae-bench run --method zero-motion --dataset synth --limit 12 --out $(DEMO)
-	$(BIN)/vgmae-bench run --method lucas-kanade --dataset synth --limit 12 --out $(DEMO)
-	$(BIN)/vgmae-bench run --method videogmae --dataset synth --limit 12 --out $(DEMO)
+	$(BIN)/vgmae-bench run --method zero-motion  --dataset synth --dataset-set clips=12 --out $(DEMO) > /dev/null
+	$(BIN)/vgmae-bench run --method lucas-kanade --dataset synth --dataset-set clips=12 --out $(DEMO) > /dev/null
+	$(BIN)/vgmae-bench run --method videogmae    --dataset synth --dataset-set clips=12 --out $(DEMO) > /dev/null
 	@echo
-	$(BIN)/vgmae-bench table --dataset synth --out $(DEMO)
-	@echo "The runs lie in $(DEMO)/: predictions, per-clip metrics, and records of how they came about."
+	@$(BIN)/vgmae-bench table --dataset synth --out $(DEMO)
+	@echo "The runs lie in $(DEMO)/: predictions, metrics of every clip and track, and records of how they came about."
 
 test: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -96,7 +96,6 @@ def test_hardly_any_part_of_a_picture_is_flat() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_gives_the_same_frames() -> None:
     scenes = sample_scenes(SMALL, range(4))
     difference = render_video(scenes.to("cuda"), 32, 48).cpu().int() - render_video(scenes, 32, 48).int()

@@ -2,7 +2,6 @@
 
 import ctypes
 import logging
-import os
 import stat
 import subprocess
 import sys
@@ -98,23 +97,13 @@ def test_options_in_cxx_are_kept(source, tmp_path, monkeypatch):
     assert seen.read_text().strip() == "--option"
 
 
+@has_compiler
 def test_a_broken_source_is_reported_in_one_line(source):
-    if not backends.status()["native"].usable:
-        pytest.skip("no compiler")
     source.write_text("this is not C++\n")
     with pytest.raises(compiler.CompilerError, match="error") as raised:
         compiler.compile_library(source)
     assert "\n" not in str(raised.value)
     assert not list(compiler.cache_folder().iterdir())
-
-
-@has_compiler
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_cache_that_cannot_be_written_is_reported(source, tmp_path, monkeypatch):
-    (tmp_path / "locked").mkdir(mode=0o500)
-    monkeypatch.setenv("VGMAE_BENCH_CACHE", str(tmp_path / "locked" / "cache"))
-    with pytest.raises(compiler.CompilerError, match="cannot write"):
-        compiler.compile_library(source)
 
 
 @has_compiler

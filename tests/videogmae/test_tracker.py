@@ -222,7 +222,6 @@ def test_weights_that_cannot_track_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_tracks_on_cuda_are_those_on_the_cpu() -> None:
     expected = _tracker(variant="flow").track(_clip(), QUERIES)
     found = VideoGMAETracker(VideoGMAEConfig(variant="flow"), None, "cuda", 0).track(_clip(), QUERIES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 
 import click
@@ -64,7 +65,8 @@ def table(
         )
     if not allow_mixed:
         tables.check_comparable(rows)
-    rows.sort(key=lambda row: -row.values("average_jaccard")[0])
+    best = [row.values("average_jaccard")[0] for row in rows]
+    rows = [row for _, row in sorted(zip(best, rows, strict=True), key=lambda pair: (isnan(pair[0]), -pair[0]))]
     if form == "terminal":
         tables.print_table(rows)
     else:

@@ -38,6 +38,13 @@ class Row:
         return f"{identity['method']} ({told})" if told else str(identity["method"])
 
     @property
+    def dataset(self) -> str:
+        """The dataset's name, and the settings it was opened with where they are not its usual ones."""
+        settings = self.record.get("dataset_settings") or {}
+        told = ", ".join(f"{key}={value}" for key, value in settings.items())
+        return f"{self.record['identity']['dataset']} ({told})" if told else str(self.record["identity"]["dataset"])
+
+    @property
     def clips(self) -> str:
         """ "30", or "28 of 30" with the reason where clips are missing."""
         clips = self.summary["clips"]
@@ -76,9 +83,9 @@ def check_comparable(rows: Sequence[Row]) -> None:
     Raises:
         UsageError: naming what there is, and how to choose.
     """
-    kinds = {row.record["protocol_digest"]: row.record["identity"] for row in rows}
+    kinds = {row.record["protocol_digest"]: row for row in rows}
     if len(kinds) > 1:
-        listed = sorted(f"{known['dataset']} with {known['protocol']['name']}" for known in kinds.values())
+        listed = sorted(f"{row.dataset} with {row.record['identity']['protocol']['name']}" for row in kinds.values())
         raise UsageError(
             "These runs follow different protocols or datasets",
             "their numbers do not compare: " + "; ".join(listed),
@@ -91,8 +98,8 @@ def print_table(rows: Sequence[Row]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=_title(rows), title_style="", title_justify="left", header_style="bold")
-    table.add_column("method")
+    table = Table(header_style="bold")
+    table.add_column("method", no_wrap=True)
     for name in HEADLINE.values():
         table.add_column(f"{name} [95 %]", justify="right")
     table.add_column("clips", justify="right")
@@ -101,8 +108,9 @@ def print_table(rows: Sequence[Row]) -> None:
     for row in rows:
         cells = [_interval(*row.values(metric)) for metric in HEADLINE]
         table.add_row(row.method, *cells, row.clips, f"{row.milliseconds_per_frame:.1f}", _memory(row))
-    width = None if Console().is_terminal else 120
+    width = None if Console().is_terminal else 140
     console = Console(width=width, highlight=False)
+    console.print(_title(rows))
     console.print(table)
     for warning in _warnings(rows):
         console.print(warning)
@@ -159,7 +167,7 @@ def as_json(rows: Sequence[Row]) -> str:
 
 
 def _title(rows: Sequence[Row]) -> str:
-    titles = dict.fromkeys(f"{row.record['identity']['dataset']}, {row.record['protocol_sentence']}" for row in rows)
+    titles = dict.fromkeys(f"{row.dataset}, {row.record['protocol_sentence']}" for row in rows)
     return "\n".join(titles)
 
 

@@ -32,6 +32,7 @@ class Plan:
     weights: Weights | None
     dataset: Dataset
     dataset_spec: plugins.DatasetSpec
+    dataset_settings: Mapping[str, Any]
     protocol: EvalProtocol
     device: str
     identity: Identity
@@ -113,6 +114,7 @@ def plan(
         weights=file,
         dataset=opened,
         dataset_spec=dataset_spec,
+        dataset_settings=dict(dataset_settings or {}),
         protocol=chosen,
         device=where,
         identity=identity,
@@ -141,6 +143,7 @@ def execute(
     details: dict[str, config.Json] = {
         "note": plan.note,
         "weights_name": plan.weights.name if plan.weights else None,
+        "dataset_settings": config.to_json(plan.dataset_settings),
         "dataset_options": plan.dataset.options,
         "protocol_sentence": plan.protocol.sentence,
         "published_clips": plan.dataset_spec.published_clips,

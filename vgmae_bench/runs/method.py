@@ -1,0 +1,66 @@
+"""A method by its name, ready to track."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vgmae_bench import config, plugins
+from vgmae_bench.config import Json
+from vgmae_bench.errors import UsageError
+from vgmae_bench.files import file_digest
+from vgmae_bench.runs.record import Weights
+from vgmae_bench.runs.run import resolve_device
+from vgmae_bench.types import Tracker
+
+
+@dataclass(frozen=True)
+class Method:
+    """A tracker, and everything its answers depend on.
+
+    Attributes:
+        config: its settings, defaults included.
+        source: SHA-256 of the file, for a tracker from a file; None for an installed one.
+        note: what the tracker says of itself ("random weights"), or nothing.
+    """
+
+    plugin: plugins.Plugin
+    tracker: Tracker
+    config: Json
+    source: str | None
+    weights: Weights | None
+    device: str
+    note: str
+
+    @property
+    def provided_by(self) -> str:
+        """The weights in a few words."""
+        return f"{self.weights.name} ({self.weights.sha256[:8]})" if self.weights else self.note or "none"
+
+
+def open_method(name: str, *, weights: str | None, settings: Mapping[str, Any], device: str, seed: int) -> Method:
+    """Find, load and build a method.
+
+    Arguments:
+        name: of a plugin, or `path.py:Attribute`.
+        weights: a name the method declares, or a file; None: its default ones, if any.
+        settings: values for the fields of its configuration.
+        device: "auto", "cpu", "cuda" or any torch device.
+        seed: for trackers that take one.
+
+    Raises:
+        UserError: whatever cannot be found or built.
+    """
+    plugin = plugins.find("trackers", name)
+    factory = plugins.load(plugin)
+    file = Weights.find(plugin, weights)
+    if weights is not None and not config.takes(factory, "weights"):
+        raise UsageError(f"{plugin.name} has no weights", "it learns nothing")
+    where = resolve_device(device)
+    tracker, settled = config.call_with(
+        factory, settings, owner=plugin.name, weights=file.path if file else None, device=where, seed=seed
+    )
+    source = file_digest(Path(plugin.distribution)) if ".py:" in name else None
+    return Method(plugin, tracker, settled, source, file, where, str(getattr(tracker, "note", "")))
