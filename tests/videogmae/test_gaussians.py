@@ -5,7 +5,7 @@ import torch
 
 from tests.videogmae.scenes import blobs
 from vgmae_bench.splatting import project, render
-from vgmae_bench.videogmae.gaussians import Activation, activate, composite, fixed_camera, render_video
+from vgmae_bench.videogmae.gaussians import Activation, Residuals, activate, composite, fixed_camera, render_video
 
 SATURATED = 20.0
 
@@ -35,6 +35,16 @@ def test_later_rows_move_and_colour_but_do_not_reshape() -> None:
 def test_means_of_their_own_without_deltas() -> None:
     x = _outputs()
     assert torch.equal(activate(x, Activation(mean_deltas=False)).means, 5 * x[..., :3].tanh())
+
+
+@pytest.mark.parametrize(
+    ("residuals", "moves", "recolours"),
+    [("both", True, True), ("position", True, False), ("colour", False, True), ("none", False, False)],
+)
+def test_what_may_change_after_frame_0(residuals: Residuals, moves: bool, recolours: bool) -> None:
+    full, held = activate(_outputs(), Activation()), activate(_outputs(), Activation(residuals=residuals))
+    assert torch.equal(held.means, full.means if moves else full.means[:, :1].expand_as(full.means))
+    assert torch.equal(held.colors, full.colors if recolours else full.colors[:, :1].expand_as(full.colors))
 
 
 def test_cumulative_colours_add_up_in_logits() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vgmae_bench.splatting import render
 
+Residuals = Literal["both", "position", "colour", "none"]
 RgbMode = Literal["absolute", "frame0_logit", "frame0_scaled", "cumulative"]
 Composite = Literal["official", "over"]
 Backend = Literal["auto", "gsplat", "native", "torch"]
@@ -57,6 +58,7 @@ class Activation:
     """How raw network outputs become Gaussians; a property of the weights, fixed when they were trained.
 
     Attributes:
+        residuals: what may change after frame 0; the rest stays as it was. The paper's ablation of its deltas.
         mean_deltas: later rows hold steps that accumulate; False: every row holds a position of its own.
         rgb_mode: what the later rows' colours c_t are, x being their raw values.
             "absolute": c_t = sigmoid(x_t), the official default.
@@ -68,6 +70,7 @@ class Activation:
         scale_factor: the largest standard deviation, world units.
     """
 
+    residuals: Residuals = "both"
     mean_deltas: bool = True
     rgb_mode: RgbMode = "absolute"
     rgb_scale: float = 1.0
@@ -80,12 +83,17 @@ def activate(x: Tensor, activation: Activation) -> Gaussians:
     Of the rows of frames t >= 1 only mean and colour are used: scale, rotation and opacity are those of frame 0.
     """
     first = x[:, 0]
+    means, colors = _means(x[..., :3], activation.mean_deltas), _colors(x[..., 10:13], activation)
+    if activation.residuals not in ("both", "position"):
+        means = means[:, :1].expand_as(means)
+    if activation.residuals not in ("both", "colour"):
+        colors = colors[:, :1].expand_as(colors)
     return Gaussians(
-        means=_means(x[..., :3], activation.mean_deltas),
+        means=means,
         scales=activation.scale_factor * first[..., 3:6].sigmoid(),
         quats=_shoemake(first[..., 6:9].sigmoid()),
         opacities=first[..., 13].sigmoid(),
-        colors=_colors(x[..., 10:13], activation),
+        colors=colors,
     )
 
 
