@@ -91,6 +91,7 @@ class MetricSpec:
         summary: one line for `list`.
         values: the names it returns; the first ones are shown first.
         lower_is_better: those of `values` for which less is better.
+        requires, install: as for trackers. A family whose modules are missing is left out of the scores.
     """
 
     name: str
@@ -98,6 +99,8 @@ class MetricSpec:
     summary: str
     values: tuple[str, ...] = ()
     lower_is_better: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    install: str = ""
 
 
 Spec = TrackerSpec | DatasetSpec | MetricSpec

@@ -4,17 +4,27 @@ from vgmae_bench.plugins import MetricSpec
 
 _THRESHOLDS = (1, 2, 4, 8, 16)
 
+_TAPVID = (
+    "average_jaccard",
+    "average_pts_within_thresh",
+    "occlusion_accuracy",
+    *(f"jaccard_{threshold}" for threshold in _THRESHOLDS),
+    *(f"pts_within_{threshold}" for threshold in _THRESHOLDS),
+)
+
 TAPVID = MetricSpec(
     name="tapvid",
     factory="vgmae_bench.metrics.tapvid:score",
     summary="Average Jaccard, δ_avg, occlusion accuracy and their values at 1 to 16 px, as TAP-Vid defines them.",
-    values=(
-        "average_jaccard",
-        "average_pts_within_thresh",
-        "occlusion_accuracy",
-        *(f"jaccard_{threshold}" for threshold in _THRESHOLDS),
-        *(f"pts_within_{threshold}" for threshold in _THRESHOLDS),
-    ),
+    values=_TAPVID,
+)
+TAPNET = MetricSpec(
+    name="tapnet",
+    factory="vgmae_bench.metrics.tapnet:score",
+    summary="The same values by the reference implementation, beside ours; never needed.",
+    values=tuple(f"tapnet_{name}" for name in _TAPVID),
+    requires=("tapnet",),
+    install="pip install --group tapnet",
 )
 RE_DETECTION = MetricSpec(
     name="re-detection",

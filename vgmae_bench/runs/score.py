@@ -112,9 +112,11 @@ def _summarise(
 
 
 def _load_metrics(say: Callable[[str], None]) -> dict[str, Callable[..., Any]]:
-    """Every installed family of metrics, TAP-Vid's first; one that is broken is named and left out."""
+    """Every usable family of metrics, TAP-Vid's first; one that is broken is named and left out."""
     families = {}
     for plugin in sorted(plugins.installed("metrics"), key=lambda plugin: plugin.name != "tapvid"):
+        if plugin.missing:
+            continue
         try:
             families[plugin.name] = plugins.load(plugins.find("metrics", plugin.name))
         except PluginError as error:

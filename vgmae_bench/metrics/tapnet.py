@@ -1,0 +1,48 @@
+"""The reference implementation of the TAP-Vid metrics, google-deepmind/tapnet, as a metric of its own.
+
+Never needed: `vgmae_bench.metrics.tapvid` gives the same numbers. Where tapnet is installed, runs carry its values beside
+ours, under the same names with "tapnet_" before them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+from unittest.mock import MagicMock, patch
+
+import numpy as np
+
+from vgmae_bench.metrics.answers import Answers
+
+_UNUSED = ("absl", "chex", "jax", "jax.numpy", "mediapy", "scipy", "scipy.io", "tensorflow", "tensorflow_datasets")
+"""What tapnet's module imports for its readers; its metric function needs none of it."""
+
+
+def score(answers: Answers) -> dict[str, float]:
+    """The official values of one question."""
+    queries = np.zeros((1, len(answers.query_frame), 3))  # (t, y, x); positions play no part in the score
+    queries[0, :, 0] = answers.query_frame
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = _official()(
+            query_points=queries,
+            gt_occluded=answers.target_occluded[None],
+            gt_tracks=answers.target_xy[None],
+            pred_occluded=answers.occluded[None],
+            pred_tracks=answers.xy[None],
+            query_mode=answers.query_mode,
+        )
+    return {f"tapnet_{name}": float(value[0]) for name, value in values.items()}
+
+
+@cache
+def _official() -> Callable[..., dict[str, Any]]:
+    """tapnet's `compute_tapvid_metrics`; stand-ins take the place of packages that its module imports but ours lack."""
+    absent = {name: MagicMock() for name in _UNUSED if importlib.util.find_spec(name.partition(".")[0]) is None}
+    with patch.dict(sys.modules, absent):
+        module = importlib.import_module("tapnet.tapvid.evaluation_datasets")
+    function: Callable[..., dict[str, Any]] = module.compute_tapvid_metrics
+    return function
