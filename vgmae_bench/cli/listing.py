@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import types
 import typing
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def _runs(out: Path) -> list[dict[str, Any]]:
 def _describe(plugin: plugins.Plugin) -> dict[str, Any]:
     """The spec, where it comes from, and, once the factory is imported, the settings with their defaults."""
     described: dict[str, Any] = {
-        key: value for key, value in dataclasses.asdict(plugin.spec).items() if value not in ("", (), {}, None)
+        key: value for key, value in dataclasses.asdict(plugin.spec).items() if value not in ("", (), {}, None, False)
     }
     described["distribution"] = f"{plugin.distribution} {plugin.version}".strip()
     try:
@@ -105,8 +106,9 @@ def _describe(plugin: plugins.Plugin) -> dict[str, Any]:
         described["unusable"] = f"{error.what}. {error.why}"
         return described
     if settings is not None:
+        annotations = typing.get_type_hints(settings)
         described["settings"] = {
-            field.name: {"default": _default(field), "type": _type_name(field.type)}
+            field.name: {"default": _default(field), "values": _values(annotations[field.name])}
             for field in dataclasses.fields(settings)
         }
         described["settings_help"] = inspect.getdoc(settings)
@@ -123,17 +125,27 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     return str(default) if isinstance(default, Path) else default
 
 
-def _type_name(annotation: Any) -> str:
-    return annotation if isinstance(annotation, str) else str(annotation)
+def _values(annotation: Any) -> str:
+    """What a setting can be, in words: "causal | bidirectional", "int", "float | none"."""
+    if annotation is type(None):
+        return "none"
+    choices = typing.get_args(annotation)
+    if typing.get_origin(annotation) is typing.Literal:
+        return " | ".join(map(str, choices))
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return " | ".join(map(_values, choices))
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
 def _text(described: dict[str, Any]) -> str:
     described = dict(described)
     settings, told = described.pop("settings", {}), described.pop("settings_help", "")
-    lines = [f"{key:<14} {_plain(value)}" for key, value in described.items()]
+    lines = [f"{key:<15} {_plain(value)}" for key, value in described.items()]
     if settings:
         lines += ["", "Settings (--set key=value, for a dataset --dataset-set key=value):"]
-        lines += [f"  {name} = {json.dumps(known['default'])}   {known['type']}" for name, known in settings.items()]
+        width = max(len(f"{name} = {json.dumps(known['default'])}") for name, known in settings.items())
+        for name, known in settings.items():
+            lines.append(f"  {f'{name} = ' + json.dumps(known['default']):<{width}}  {known['values']}")
         lines += ["", told]
     return "\n".join(lines)
 

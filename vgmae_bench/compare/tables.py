@@ -110,10 +110,10 @@ def print_table(rows: Sequence[Row]) -> None:
         table.add_row(row.method, *cells, row.clips, f"{row.milliseconds_per_frame:.1f}", _memory(row))
     width = None if Console().is_terminal else 140
     console = Console(width=width, highlight=False)
-    console.print(_title(rows))
+    console.print(_title(rows), soft_wrap=True)
     console.print(table)
     for warning in _warnings(rows):
-        console.print(warning)
+        console.print(warning, soft_wrap=True)
 
 
 def markdown(rows: Sequence[Row]) -> str:
