@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vgmae_bench.nn import sincos_1d, sincos_2d, sincos_3d
+from vgmae_bench.nn import sincos_1d, sincos_2d, sincos_3d, sincos_points
 
 
 def test_1d_is_sines_then_cosines_of_falling_frequencies() -> None:
@@ -17,6 +17,12 @@ def test_2d_encodes_the_column_first() -> None:
     assert (table[0, :, :4] == table[2, :, :4]).all()  # the same column in other rows
     assert (table[:, 0, 4:] == table[:, 2, 4:]).all()  # the same row in other columns
     np.testing.assert_allclose(table[1, 2], [*sincos_1d(np.array([2]), 4)[0], *sincos_1d(np.array([1]), 4)[0]])
+
+
+def test_points_between_cells_have_codes_too() -> None:
+    found = sincos_points(np.array([2, 0.5]), np.array([1, 2.25]), 8)
+    np.testing.assert_array_equal(found[0], sincos_2d(3, 8)[5])
+    np.testing.assert_allclose(found[1], [*sincos_1d(np.array([0.5]), 4)[0], *sincos_1d(np.array([2.25]), 4)[0]])
 
 
 def test_3d_spends_a_quarter_on_time() -> None:

@@ -21,13 +21,18 @@ def sincos_1d(positions: np.ndarray, width: int) -> np.ndarray:
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
 
 
-def sincos_2d(grid: int, width: int) -> np.ndarray:
-    """float64 [grid * grid, width] in raster order: the first half of the width encodes the column, the second the row.
+def sincos_points(columns: np.ndarray, rows: np.ndarray, width: int) -> np.ndarray:
+    """float64 [len(columns), width]: the first half of the width encodes the column, the second the row.
 
-    That the column comes first is the convention of MAE's tables.
+    That the column comes first is the convention of MAE's tables. Fractions are welcome.
     """
-    rows, columns = np.divmod(np.arange(grid * grid), grid)
     return np.concatenate([sincos_1d(columns, width // 2), sincos_1d(rows, width // 2)], axis=1)
+
+
+def sincos_2d(grid: int, width: int) -> np.ndarray:
+    """float64 [grid * grid, width] in raster order: `sincos_points` of the cells of a square grid."""
+    rows, columns = np.divmod(np.arange(grid * grid), grid)
+    return sincos_points(columns, rows, width)
 
 
 def sincos_3d(frames: int, grid: int, width: int) -> np.ndarray:

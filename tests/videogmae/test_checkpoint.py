@@ -51,6 +51,25 @@ def test_models_of_every_kind_come_back(tmp_path: Path) -> None:
         assert [name for name, _ in loaded.named_parameters()] == [name for name, _ in model.named_parameters()]
 
 
+def test_files_that_are_older_than_a_switch_load_with_its_default(tmp_path: Path) -> None:
+    network = to_json(SMALL)
+    assert isinstance(network, dict)
+    for name in ("decoder", "query_position", "start"):
+        del network[name]
+    save_weights(tmp_path / "old", VideoGMAE(SMALL).state_dict(), "videogmae", {"network": network})
+    assert load_model(tmp_path / "old")[0].config == SMALL
+
+
+@torch.no_grad()
+def test_our_switches_travel_with_the_weights(tmp_path: Path) -> None:
+    config = replace(SMALL, decoder="per_identity", query_position="anchored", start="grid")
+    model = VideoGMAE(config).eval()
+    save_weights(tmp_path / "ours", model.state_dict(), "videogmae", {"network": config})
+    loaded, _ = load_model(tmp_path / "ours")
+    assert loaded.config == config
+    assert torch.equal(loaded(clip()), model(clip()))
+
+
 def test_half_precision_weights_load_as_float32(tmp_path: Path) -> None:
     model = VideoGMAE(SMALL)
     half = {name: value.half() for name, value in model.state_dict().items()}

@@ -119,9 +119,63 @@ def test_queries_see_what_their_attention_allows(attention: str, seen: list[int]
     assert reached == set(range(7)) | set(seen)
 
 
-def test_latents_do_not_see_the_queries_in_frame_causal_attention() -> None:
-    mask = small(decoder_attention="frame_causal")._frame_mask(4, torch.device("cpu"))
+@pytest.mark.parametrize("decoder", ["per_frame", "per_identity"])
+def test_latents_do_not_see_the_queries_in_frame_causal_attention(decoder: str) -> None:
+    mask = small(decoder_attention="frame_causal", decoder=decoder)._frame_mask(4, torch.device("cpu"))
+    assert len(mask) == 4 + (15 if decoder == "per_frame" else 5)
     assert mask[:4, :4].all() and not mask[:4, 4:].any() and mask[4:, :4].all()
+    assert bool(mask[4:, 4:].all()) is (decoder == "per_identity")  # all of whose queries are of one time
+
+
+def test_a_query_an_identity_emits_the_whole_trajectory() -> None:
+    model = small(decoder="per_identity", decoder_attention="bidirectional")
+    with torch.no_grad():
+        x = model(clip())
+    assert x.shape == (2, 3, 5, 14)
+    assert (x[:, 0] != 0).all() and (x[:, 1:][..., [0, 1, 2, 10, 11, 12]] != 0).all()
+    assert not x[:, 1:, :, 3:10].any() and not x[:, 1:, :, 13].any()
+    with torch.no_grad():  # the motion of Gaussian 3 into frame 2 and nothing else comes from these rows of the head
+        model.linear_motion.weight[6:] *= 2
+        changed = model(clip())
+    torch.testing.assert_close(changed[:, 2], 2 * x[:, 2])
+    assert torch.equal(changed[:, :2], x[:, :2])
+
+
+def test_our_switches_add_to_the_official_state_dict_and_nothing_else_does() -> None:
+    def names(**changes: Any) -> set[str]:
+        return set(small(**changes).state_dict())
+
+    official = names()
+    assert names(decoder="per_identity") - official == {"linear_motion.weight"}
+    assert names(query_position="anchored") - official == {"decoder_pos_embed_t", "decoder_pos_embed_anchor"}
+    assert names(start="grid") - official == {"gaussian_start"}
+    everything = names(decoder="per_identity", query_position="anchored", start="grid")
+    assert official < everything and len(everything - official) == 4
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("position", ["interpolate", "pos3d"])
+def test_anchored_queries_know_their_places(position: str) -> None:
+    """With one and the same learned vector, free queries cannot be told apart; anchored ones can."""
+    for query_position in ("learned", "anchored"):
+        model = small(query_position=query_position, decoder_attention="bidirectional", position=position)
+        model.decoder_pos_embed_gaussian[:] = 0
+        x = model(clip())
+        spread = (x - x[:, :1, :1]).abs().amax(dim=(0, 3))
+        assert spread.max() < 1e-5 if query_position == "learned" else spread.flatten()[1:].min() > 1e-3
+
+
+@pytest.mark.parametrize("position", ["interpolate", "pos3d"])
+def test_every_parameter_is_trained_with_our_switches_too(position: str) -> None:
+    model = small(decoder="per_identity", query_position="anchored", start="grid", position=position)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
+    for _ in range(2):  # a head of zeros passes no gradient on in the first step
+        optimizer.zero_grad()
+        (model(clip(), 0.5) - 1).square().sum().backward()
+        optimizer.step()
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    unused = set() if position == "interpolate" else {"cls_token"}
+    assert {name for name, gradient in gradients.items() if gradient is None or not gradient.any()} == unused
 
 
 def test_every_parameter_that_is_used_is_trained() -> None:

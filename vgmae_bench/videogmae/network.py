@@ -6,101 +6,23 @@ those of the official checkpoints without their `encoder.` prefix, so that relea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vgmae_bench.errors import UsageError
-from vgmae_bench.nn import NORM_EPS, Block, sincos_1d, sincos_2d, sincos_3d, xavier
+from vgmae_bench.nn import NORM_EPS, Block, xavier
+from vgmae_bench.videogmae.positions import anchor_table, places, space_table, start_on_grid, time_table
+from vgmae_bench.videogmae.sizes import SIZES, NetworkConfig
+
+__all__ = ["GAUSSIAN_PARAMETERS", "SIZES", "Encoded", "Encoder", "NetworkConfig", "VideoGMAE", "rows"]
 
 GAUSSIAN_PARAMETERS = 14
 """Outputs per Gaussian: mean 3, scale 3, rotation 4, colour 3, opacity 1."""
 
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """The shape of a Video-GMAE network.
-
-    Attributes:
-        image_size, patch_size: of the square frames and their square patches, pixels.
-        num_frames: frames in a clip, T.
-        num_gaussians: Gaussians of a frame, G.
-        embed_dim, depth, num_heads: of the encoder.
-        decoder_embed_dim, decoder_depth, decoder_num_heads: of the decoder.
-        mlp_ratio: hidden width of the MLPs over their width.
-        position: "interpolate" adds a 2-D and a temporal table and a class token (both released scripts); "pos3d" adds
-            one 3-D table to encoder and decoder.
-        decoder_attention: "causal" over the whole sequence (official); "frame_causal": latents see one another, queries
-            see latents and the queries of their own and earlier frames; "bidirectional": everything sees everything.
-
-    Raises:
-        UsageError: numbers that do not divide each other, or are not positive.
-    """
-
-    image_size: int = 224
-    patch_size: int = 16
-    num_frames: int = 16
-    num_gaussians: int = 256
-    embed_dim: int = 768
-    depth: int = 12
-    num_heads: int = 12
-    decoder_embed_dim: int = 512
-    decoder_depth: int = 8
-    decoder_num_heads: int = 16
-    mlp_ratio: float = 4.0
-    position: Literal["interpolate", "pos3d"] = "interpolate"
-    decoder_attention: Literal["causal", "frame_causal", "bidirectional"] = "causal"
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not isinstance(value, str) and value <= 0:
-                raise UsageError(f"The network's {name} must be positive", f"it is {value}")
-        # Sines and cosines of two axes need multiples of 4; the 3-D table's spatial part, 3/4 of the width, of 16.
-        divisor = 4 if self.position == "interpolate" else 16
-        for name, divisors in (
-            ("image_size", (self.patch_size,)),
-            ("embed_dim", (self.num_heads, divisor)),
-            ("decoder_embed_dim", (self.decoder_num_heads, divisor)),
-        ):
-            for number in divisors:
-                if getattr(self, name) % number:
-                    raise UsageError(
-                        f"The network's {name} must be a multiple of {number}", f"it is {getattr(self, name)}"
-                    )
-
-    @property
-    def grid(self) -> int:
-        """Patches along one side of a frame."""
-        return self.image_size // self.patch_size
-
-    @property
-    def num_tokens(self) -> int:
-        """Patches of a clip, L; token t * grid² + row * grid + column."""
-        return self.num_frames * self.grid**2
-
-
-_BASE = NetworkConfig()
-SIZES: dict[str, NetworkConfig] = {
-    "tiny": NetworkConfig(
-        image_size=64,
-        patch_size=8,
-        num_frames=8,
-        num_gaussians=144,
-        embed_dim=192,
-        depth=4,
-        num_heads=3,
-        decoder_embed_dim=128,
-        decoder_depth=4,
-        decoder_num_heads=4,
-    ),
-    "base": _BASE,
-    "large": replace(_BASE, embed_dim=1024, depth=24, num_heads=16),
-}
-"""Named sizes: "base" and "large" are the paper's ViT-B and ViT-L, "tiny" trains on a CPU."""
+MOVING = (0, 1, 2, 10, 11, 12)
+"""Which of them are read in later frames: mean and colour."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,9 +64,7 @@ class Encoder(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, config.embed_dim))
         self.register_buffer("pos_embed", space_table(config, config.embed_dim))
         if config.position == "interpolate":
-            time = sincos_1d(np.arange(config.num_frames), config.embed_dim)
-            time[0] = 0  # as in the official table: frame 0 carries no temporal code
-            self.register_buffer("pos_embed_t", _table(time))
+            self.register_buffer("pos_embed_t", time_table(config, config.embed_dim))
         self.patch_embed = PatchEmbed(config.patch_size, config.embed_dim)
         self.blocks = nn.ModuleList(
             Block(config.embed_dim, config.num_heads, config.mlp_ratio) for _ in range(config.depth)
@@ -206,20 +126,23 @@ class Encoder(nn.Module):
         """[1, L, embed_dim]."""
         if self.config.position == "pos3d":
             return self.pos_embed
-        return (self.pos_embed_t[:, :, None] + self.pos_embed[:, None, 1:]).flatten(1, 2)
+        return places(self.pos_embed_t, self.pos_embed[:, 1:])
 
 
 class VideoGMAE(Encoder):
-    """Encoder plus the decoder that turns T * G learned queries into Gaussians."""
+    """Encoder plus the decoder that turns learned queries into Gaussians."""
 
     decoder_pos_embed: Tensor
+    decoder_pos_embed_t: Tensor
+    decoder_pos_embed_anchor: Tensor
+    gaussian_start: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
         width = config.decoder_embed_dim
         self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
-        self.decoder_pos_embed_gaussian = nn.Parameter(torch.rand(1, config.num_frames * config.num_gaussians, width))
-        # Kept, though unread in "interpolate" mode, because the official checkpoints hold it.
+        self.decoder_pos_embed_gaussian = nn.Parameter(torch.rand(1, config.query_frames * config.num_gaussians, width))
+        # Kept, though unread with learned queries in "interpolate" mode, because the official checkpoints hold it.
         self.register_buffer("decoder_pos_embed", space_table(config, width))
         self.decoder_embed = nn.Linear(config.embed_dim, width)
         self.decoder_blocks = nn.ModuleList(
@@ -230,20 +153,50 @@ class VideoGMAE(Encoder):
         for module in (self.decoder_embed, self.decoder_blocks, self.linear_gaussian):
             module.apply(xavier)
         nn.init.normal_(self.mask_token, std=0.02)
+        if config.decoder == "per_identity":
+            self.linear_motion = nn.Linear(width, (config.num_frames - 1) * len(MOVING), bias=False)
+            self.linear_motion.apply(xavier)
+        if config.query_position == "anchored":
+            self.register_buffer("decoder_pos_embed_t", time_table(config, width))
+            self.register_buffer("decoder_pos_embed_anchor", anchor_table(config, width))
+            nn.init.normal_(self.decoder_pos_embed_gaussian, std=0.02)
+        if config.start == "grid":
+            self.register_buffer("gaussian_start", start_on_grid(config.num_gaussians)[None])
+            nn.init.zeros_(self.linear_gaussian.weight)
+            if config.decoder == "per_identity":
+                nn.init.zeros_(self.linear_motion.weight)
 
     def decode(self, encoded: Encoded) -> Tensor:
         """Gaussian parameters before their activations, [B, T, G, 14]; rows of frame t > 0 are residuals."""
         config, B = self.config, len(encoded.latent)
         x = self.decoder_embed(encoded.latent)
+        queries = self.mask_token + self.decoder_pos_embed_gaussian
         if config.position == "pos3d":
             x = x + rows(self.decoder_pos_embed, encoded.kept)
-        queries = (self.mask_token + self.decoder_pos_embed_gaussian).expand(B, -1, -1)
+        elif config.query_position == "anchored":
+            x = x + rows(places(self.decoder_pos_embed_t, self.decoder_pos_embed[:, 1:]), encoded.kept)
+        if config.query_position == "anchored":
+            time = self.decoder_pos_embed_t[:, : config.query_frames]
+            queries = queries + places(time, self.decoder_pos_embed_anchor)
+        queries = queries.expand(B, -1, -1)
         x = torch.cat([x, queries.to(x.dtype)], dim=1)
         mask = self._frame_mask(encoded.kept.shape[1], x.device) if config.decoder_attention == "frame_causal" else None
         for block in self.decoder_blocks:
             x = block(x, causal=config.decoder_attention == "causal", mask=mask)
-        gaussians: Tensor = self.linear_gaussian(self.decoder_norm(x[:, -queries.shape[1] :]))
-        return gaussians.view(B, config.num_frames, config.num_gaussians, GAUSSIAN_PARAMETERS)
+        return self._gaussians(self.decoder_norm(x[:, -queries.shape[1] :]))
+
+    def _gaussians(self, answers: Tensor) -> Tensor:
+        """Answers of the queries, [B, Q, decoder_embed_dim], to [B, T, G, 14]."""
+        config, B = self.config, len(answers)
+        x: Tensor = self.linear_gaussian(answers).view(B, config.query_frames, config.num_gaussians, -1)
+        if config.decoder == "per_identity":
+            later = x.new_zeros(B, config.num_frames - 1, config.num_gaussians, GAUSSIAN_PARAMETERS)
+            motion = self.linear_motion(answers).view(B, config.num_gaussians, config.num_frames - 1, len(MOVING))
+            later[..., MOVING] = motion.transpose(1, 2)
+            x = torch.cat([x, later], dim=1)
+        if config.start == "grid":
+            x = torch.cat([x[:, :1] + self.gaussian_start, x[:, 1:]], dim=1)
+        return x
 
     def forward(self, video: Tensor, mask_ratio: float = 0.0, generator: torch.Generator | None = None) -> Tensor:
         """`encode`, then `decode`."""
@@ -251,7 +204,7 @@ class VideoGMAE(Encoder):
 
     def _frame_mask(self, latents: int, device: torch.device) -> Tensor:
         """bool [S, S], True where row may look at column, latents being of a time before all frames."""
-        frames = torch.arange(self.config.num_frames, device=device).repeat_interleave(self.config.num_gaussians)
+        frames = torch.arange(self.config.query_frames, device=device).repeat_interleave(self.config.num_gaussians)
         time = torch.cat([frames.new_full((latents,), -1), frames])
         return time[:, None] >= time[None, :]
 
@@ -268,14 +221,3 @@ def _raster_subset(B: int, n: int, L: int, generator: torch.Generator | None) ->
     device = generator.device if generator is not None else None
     noise = torch.rand(B, L, generator=generator, device=device)
     return noise.argsort(dim=1)[:, :n].sort(dim=1).values
-
-
-def space_table(config: NetworkConfig, width: int) -> Tensor:
-    """[1, 1 + grid², width] with a zero row for the class token, or [1, L, width] in "pos3d" mode."""
-    if config.position == "pos3d":
-        return _table(sincos_3d(config.num_frames, config.grid, width))
-    return _table(np.concatenate([np.zeros((1, width)), sincos_2d(config.grid, width)]))
-
-
-def _table(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(values.astype(np.float32))[None]

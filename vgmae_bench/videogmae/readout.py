@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from vgmae_bench.errors import UsageError
 from vgmae_bench.nn import xavier
-from vgmae_bench.videogmae.network import Encoder, NetworkConfig, rows, space_table
+from vgmae_bench.videogmae.network import Encoder, NetworkConfig, rows
+from vgmae_bench.videogmae.positions import space_table
 
 FOURIER_WIDTH = 512
 """Width of the linear embedding of the Fourier features, whatever the encoder's."""

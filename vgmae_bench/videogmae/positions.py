@@ -1,0 +1,82 @@
+"""Where patches, queries and new Gaussians are: fixed sin-cos tables, and a grid of anchors.
+
+Anchors are an addition of ours. The paper's queries are free vectors, which must first learn where they are, and its
+untrained Gaussians lie all over the scene, most of them out of view, where no gradient reaches them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vgmae_bench.nn import sincos_1d, sincos_2d, sincos_3d, sincos_points
+from vgmae_bench.videogmae.gaussians import SCENE_DEPTH, SCENE_HALF_WIDTH
+from vgmae_bench.videogmae.sizes import NetworkConfig
+
+START_DEPTH = 4.0
+"""World units from the camera to the plane Gaussians start on. It is 8 units across, so that its edges are within the
+reach of 5 tanh(x), and a step of 0.5 is 1/16 of the image."""
+START_OPACITY = 0.75
+LARGEST_START = 0.9
+"""Largest standard deviation at the start, below the 1 that none can exceed."""
+
+
+def space_table(config: NetworkConfig, width: int) -> Tensor:
+    """[1, 1 + grid², width] with a zero row for the class token, or [1, L, width] in "pos3d" mode."""
+    if config.position == "pos3d":
+        return _table(sincos_3d(config.num_frames, config.grid, width))
+    return _table(np.concatenate([np.zeros((1, width)), sincos_2d(config.grid, width)]))
+
+
+def time_table(config: NetworkConfig, width: int) -> Tensor:
+    """[1, T, width], to be added to a code of space; in "pos3d" mode the first quarter of the width is time's."""
+    if config.position == "pos3d":
+        time = sincos_1d(np.arange(config.num_frames), width // 4)
+        return _table(np.pad(time, [(0, 0), (0, width - width // 4)]))
+    time = sincos_1d(np.arange(config.num_frames), width)
+    time[0] = 0  # as in the official table: frame 0 carries no temporal code
+    return _table(time)
+
+
+def anchor_table(config: NetworkConfig, width: int) -> Tensor:
+    """[1, G, width]: what `space_table` would hold for a patch centred on the anchor of each Gaussian."""
+    columns, lines = (anchor_points(config.num_gaussians) * config.grid - 0.5).T
+    used = width - width // 4 if config.position == "pos3d" else width
+    return _table(np.pad(sincos_points(columns, lines, used), [(0, 0), (width - used, 0)]))
+
+
+def places(time: Tensor, space: Tensor) -> Tensor:
+    """Codes of T frames [1, T, D] and of S places [1, S, D], added up for all places of all frames: [1, T * S, D]."""
+    return (time[:, :, None] + space[:, None]).flatten(1, 2)
+
+
+def anchor_points(count: int) -> np.ndarray:
+    """float64 [count, 2], (x, y) in units of the frame: cell centres of a regular grid, in raster order.
+
+    Where `count` is no square, some rows hold one cell more than others.
+    """
+    rows = round(math.sqrt(count))
+    cells = [count // rows + (row < count % rows) for row in range(rows)]
+    return np.array([((i + 0.5) / n, (row + 0.5) / rows) for row, n in enumerate(cells) for i in range(n)])
+
+
+def start_on_grid(count: int) -> Tensor:
+    """Raw outputs float32 [count, 14] of grey, round Gaussians at their anchors: see `gaussians.activate`.
+
+    Neighbours are two standard deviations apart, or more where there are few. Scales assume a `scale_factor` of 1.
+    """
+    half = START_DEPTH  # of the plane; the camera sees 90° across
+    x, y = torch.from_numpy((anchor_points(count) * 2 - 1) * half).unbind(-1)
+    means = torch.stack([x, y, torch.full_like(x, START_DEPTH - SCENE_DEPTH)], dim=-1)
+    start = torch.zeros(count, 14, dtype=torch.float64)
+    start[:, :3] = torch.atanh(means / SCENE_HALF_WIDTH)
+    start[:, 3:6] = torch.logit(torch.tensor(min(half / math.sqrt(count), LARGEST_START)))
+    start[:, 13] = torch.logit(torch.tensor(START_OPACITY))
+    return start.float()
+
+
+def _table(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32))[None]

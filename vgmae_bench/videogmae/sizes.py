@@ -1,0 +1,105 @@
+"""The shape of a Video-GMAE network, in numbers and switches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from vgmae_bench.errors import UsageError
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The shape of a Video-GMAE network.
+
+    Attributes:
+        image_size, patch_size: of the square frames and their square patches, pixels.
+        num_frames: frames in a clip, T.
+        num_gaussians: Gaussians of a frame, G.
+        embed_dim, depth, num_heads: of the encoder.
+        decoder_embed_dim, decoder_depth, decoder_num_heads: of the decoder.
+        mlp_ratio: hidden width of the MLPs over their width.
+        position: "interpolate" adds a 2-D and a temporal table and a class token (both released scripts); "pos3d" adds
+            one 3-D table to encoder and decoder.
+        decoder_attention: "causal" over the whole sequence (official); "frame_causal": latents see one another, queries
+            see latents and the queries of their own and earlier frames; "bidirectional": everything sees everything.
+        decoder: "per_frame": a query for each Gaussian of each frame (paper). "per_identity", ours: one for each
+            Gaussian, which emits its whole trajectory, so that the decoder has T times fewer queries. They belong to no
+            frame: there is no time for attention to be causal over, and "frame_causal" only hides queries from latents.
+        query_position: "learned": queries are free vectors (paper). "anchored", ours: the fixed code of each Gaussian's
+            anchor in the image, and of the frame, is added to them, and the codes of their places to the latents.
+        start: "random": untrained networks scatter Gaussians over the scene (paper). "grid", ours: each is at its
+            anchor and stands still.
+
+    Raises:
+        UsageError: numbers that do not divide each other, or are not positive.
+    """
+
+    image_size: int = 224
+    patch_size: int = 16
+    num_frames: int = 16
+    num_gaussians: int = 256
+    embed_dim: int = 768
+    depth: int = 12
+    num_heads: int = 12
+    decoder_embed_dim: int = 512
+    decoder_depth: int = 8
+    decoder_num_heads: int = 16
+    mlp_ratio: float = 4.0
+    position: Literal["interpolate", "pos3d"] = "interpolate"
+    decoder_attention: Literal["causal", "frame_causal", "bidirectional"] = "causal"
+    decoder: Literal["per_frame", "per_identity"] = "per_frame"
+    query_position: Literal["learned", "anchored"] = "learned"
+    start: Literal["random", "grid"] = "random"
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, str) and value <= 0:
+                raise UsageError(f"The network's {name} must be positive", f"it is {value}")
+        # Sines and cosines of two axes need multiples of 4; the 3-D table's spatial part, 3/4 of the width, of 16.
+        divisor = 4 if self.position == "interpolate" else 16
+        for name, divisors in (
+            ("image_size", (self.patch_size,)),
+            ("embed_dim", (self.num_heads, divisor)),
+            ("decoder_embed_dim", (self.decoder_num_heads, divisor)),
+        ):
+            for number in divisors:
+                if getattr(self, name) % number:
+                    raise UsageError(
+                        f"The network's {name} must be a multiple of {number}", f"it is {getattr(self, name)}"
+                    )
+
+    @property
+    def grid(self) -> int:
+        """Patches along one side of a frame."""
+        return self.image_size // self.patch_size
+
+    @property
+    def num_tokens(self) -> int:
+        """Patches of a clip, L; token t * grid² + row * grid + column."""
+        return self.num_frames * self.grid**2
+
+    @property
+    def query_frames(self) -> int:
+        """Frames that have queries of their own."""
+        return self.num_frames if self.decoder == "per_frame" else 1
+
+
+_BASE = NetworkConfig()
+SIZES: dict[str, NetworkConfig] = {
+    "tiny": NetworkConfig(
+        image_size=64,
+        patch_size=8,
+        num_frames=8,
+        num_gaussians=144,
+        embed_dim=192,
+        depth=4,
+        num_heads=3,
+        decoder_embed_dim=128,
+        decoder_depth=4,
+        decoder_num_heads=4,
+    ),
+    "base": _BASE,
+    "large": replace(_BASE, embed_dim=1024, depth=24, num_heads=16),
+}
+"""Named sizes: "base" and "large" are the paper's ViT-B and ViT-L, "tiny" trains on a CPU."""
