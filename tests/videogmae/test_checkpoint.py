@@ -54,7 +54,7 @@ def test_models_of_every_kind_come_back(tmp_path: Path) -> None:
 def test_files_that_are_older_than_a_switch_load_with_its_default(tmp_path: Path) -> None:
     network = to_json(SMALL)
     assert isinstance(network, dict)
-    for name in ("decoder", "query_position", "start"):
+    for name in ("decoder", "query_position", "gaussian_start"):
         del network[name]
     save_weights(tmp_path / "old", VideoGMAE(SMALL).state_dict(), "videogmae", {"network": network})
     assert load_model(tmp_path / "old")[0].config == SMALL
@@ -62,7 +62,7 @@ def test_files_that_are_older_than_a_switch_load_with_its_default(tmp_path: Path
 
 @torch.no_grad()
 def test_our_switches_travel_with_the_weights(tmp_path: Path) -> None:
-    config = replace(SMALL, decoder="per_identity", query_position="anchored", start="grid")
+    config = replace(SMALL, decoder="per_identity", query_position="anchored", gaussian_start="grid")
     model = VideoGMAE(config).eval()
     save_weights(tmp_path / "ours", model.state_dict(), "videogmae", {"network": config})
     loaded, _ = load_model(tmp_path / "ours")

@@ -148,8 +148,8 @@ def test_our_switches_add_to_the_official_state_dict_and_nothing_else_does() -> 
     official = names()
     assert names(decoder="per_identity") - official == {"linear_motion.weight"}
     assert names(query_position="anchored") - official == {"decoder_pos_embed_t", "decoder_pos_embed_anchor"}
-    assert names(start="grid") - official == {"gaussian_start"}
-    everything = names(decoder="per_identity", query_position="anchored", start="grid")
+    assert names(gaussian_start="grid") - official == {"gaussian_start"}
+    everything = names(decoder="per_identity", query_position="anchored", gaussian_start="grid")
     assert official < everything and len(everything - official) == 4
 
 
@@ -167,7 +167,7 @@ def test_anchored_queries_know_their_places(position: str) -> None:
 
 @pytest.mark.parametrize("position", ["interpolate", "pos3d"])
 def test_every_parameter_is_trained_with_our_switches_too(position: str) -> None:
-    model = small(decoder="per_identity", query_position="anchored", start="grid", position=position)
+    model = small(decoder="per_identity", query_position="anchored", gaussian_start="grid", position=position)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
     for _ in range(2):  # a head of zeros passes no gradient on in the first step
         optimizer.zero_grad()

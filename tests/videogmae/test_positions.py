@@ -39,7 +39,7 @@ def test_an_anchor_on_a_patch_has_the_code_of_that_patch(position: str) -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("decoder", ["per_frame", "per_identity"])
 def test_a_new_network_starts_on_the_grid_and_stands_still(decoder: str) -> None:
-    model = small(num_gaussians=16, decoder=decoder, start="grid")
+    model = small(num_gaussians=16, decoder=decoder, gaussian_start="grid")
     video = torch.randn(2, 3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     gaussians = activate(model(video), Activation())
     camera = fixed_camera(16, 16, like=video)

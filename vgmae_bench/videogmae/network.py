@@ -160,7 +160,7 @@ class VideoGMAE(Encoder):
             self.register_buffer("decoder_pos_embed_t", time_table(config, width))
             self.register_buffer("decoder_pos_embed_anchor", anchor_table(config, width))
             nn.init.normal_(self.decoder_pos_embed_gaussian, std=0.02)
-        if config.start == "grid":
+        if config.gaussian_start == "grid":
             self.register_buffer("gaussian_start", start_on_grid(config.num_gaussians)[None])
             nn.init.zeros_(self.linear_gaussian.weight)
             if config.decoder == "per_identity":
@@ -194,7 +194,7 @@ class VideoGMAE(Encoder):
             motion = self.linear_motion(answers).view(B, config.num_gaussians, config.num_frames - 1, len(MOVING))
             later[..., MOVING] = motion.transpose(1, 2)
             x = torch.cat([x, later], dim=1)
-        if config.start == "grid":
+        if config.gaussian_start == "grid":
             x = torch.cat([x[:, :1] + self.gaussian_start, x[:, 1:]], dim=1)
         return x
 

@@ -28,7 +28,7 @@ class NetworkConfig:
             frame: there is no time for attention to be causal over, and "frame_causal" only hides queries from latents.
         query_position: "learned": queries are free vectors (paper). "anchored", ours: the fixed code of each Gaussian's
             anchor in the image, and of the frame, is added to them, and the codes of their places to the latents.
-        start: "random": untrained networks scatter Gaussians over the scene (paper). "grid", ours: each is at its
+        gaussian_start: "random": untrained networks scatter Gaussians over the scene (paper). "grid", ours: each is at its
             anchor and stands still.
 
     Raises:
@@ -50,7 +50,7 @@ class NetworkConfig:
     decoder_attention: Literal["causal", "frame_causal", "bidirectional"] = "causal"
     decoder: Literal["per_frame", "per_identity"] = "per_frame"
     query_position: Literal["learned", "anchored"] = "learned"
-    start: Literal["random", "grid"] = "random"
+    gaussian_start: Literal["random", "grid"] = "random"
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
