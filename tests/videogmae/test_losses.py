@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import pytest
@@ -11,6 +12,7 @@ from vgmae_bench.videogmae.losses import (
     displacement_penalty,
     neighbourhood_smoothness,
     pixel_mask,
+    readout_loss,
     reconstruction_loss,
 )
 
@@ -100,3 +102,52 @@ def test_smoothness_leaves_common_motion_and_positions_alone() -> None:
     apart = torch.rand(2, 8, 3, generator=torch.Generator().manual_seed(1))
     neighbourhood_smoothness(moving(first, apart)).backward()
     assert first.grad is not None and float(first.grad.abs().max()) < 1e-6
+
+
+def _answers() -> dict[str, torch.Tensor]:
+    """Two clips of two points in two frames; the second point of the second clip is padding."""
+    return {
+        "positions": torch.full((2, 2, 2, 2), 0.5),
+        "occlusion": torch.full((2, 2, 2), 0.5),
+        "xy": torch.full((2, 2, 2, 2), 0.5),
+        "occluded": torch.tensor([[[False, True], [False, False]], [[False, False], [True, True]]]),
+        "valid": torch.tensor([[True, True], [True, False]]),
+    }
+
+
+def test_readout_loss_by_hand() -> None:
+    answers = _answers()
+    answers["xy"][0, 0] = torch.tensor([[0.7, 0.5], [0.5, 0.9]])  # off by 0.2 where seen, by 0.4 where hidden
+    answers["xy"][1, 1] = 99.0  # padding
+    answers["occlusion"][1, 1] = 1e-9
+    loss = readout_loss(**answers)
+    # Of eight coordinates of the first clip, two are wrong; the second clip has no error.
+    assert loss.position.item() == pytest.approx((0.5 * 0.2**2 + 0.5 * 0.4**2) / 8 / 2)
+    assert loss.occlusion.item() == pytest.approx(math.log(2))
+    assert loss.total.item() == pytest.approx(100 * loss.position.item() + 0.1 * math.log(2))
+    seen_only = readout_loss(**answers, hidden_positions=False)  # six coordinates, one wrong
+    assert seen_only.position.item() == pytest.approx(0.5 * 0.2**2 / 6 / 2)
+    assert seen_only.occlusion.item() == pytest.approx(math.log(2))
+
+
+def test_gradients_of_the_readout_loss() -> None:
+    answers = _answers()
+    answers["xy"][0, 0, 0, 0] = 0.7
+    answers["xy"][1, 0, 0, 0] = 3.0  # beyond δ = 1 the slope is constant
+    for name in ("positions", "occlusion"):
+        answers[name].requires_grad_()
+    readout_loss(**answers).total.backward()
+    positions, occlusion = answers["positions"].grad, answers["occlusion"].grad
+    assert positions is not None and occlusion is not None
+    expected = torch.zeros_like(positions)
+    expected[0, 0, 0, 0], expected[1, 0, 0, 0] = -100 * 0.2 / 8 / 2, -100 * 1 / 4 / 2
+    torch.testing.assert_close(positions, expected)
+    # -log(p) and -log(1 - p) have slopes ∓2 at p = 1/2, over four answers of the first clip and two of the second.
+    expected = torch.tensor([[[1.0, -1], [1, 1]], [[2, 2], [0, 0]]]) * 0.1 * 2 / 4 / 2
+    torch.testing.assert_close(occlusion, expected)
+
+
+def test_clips_without_points_add_nothing() -> None:
+    answers = _answers()
+    answers["valid"][:] = False
+    assert readout_loss(**answers).total.item() == 0

@@ -1,10 +1,11 @@
-"""What Video-GMAE is trained to do: rebuild the clip; and two ways, if wanted, to hold its Gaussians back."""
+"""What Video-GMAE is trained to do: rebuild the clip, with two ways to hold its Gaussians back; and its readout: track."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vgmae_bench.videogmae.gaussians import Gaussians
@@ -24,12 +25,8 @@ def reconstruction_loss(
         mask: bool [B, T, H, W], the pixels that count (`pixel_mask`), or None for all of them, hidden from the encoder
             or not, as in paper and official code. A clip without any contributes 0.
     """
-    errors = (image - video).square().mean(dim=-1).flatten(1)
-    if mask is None:
-        per_clip = errors.mean(dim=1)
-    else:
-        counted = mask.flatten(1)
-        per_clip = (errors * counted).sum(dim=1) / counted.sum(dim=1).clamp(min=1)
+    errors = (image - video).square().mean(dim=-1)
+    per_clip = errors.flatten(1).mean(dim=1) if mask is None else _mean_of_clips(errors, mask)
     return per_clip.sum() if reduction == "sum" else per_clip.mean()
 
 
@@ -66,3 +63,59 @@ def neighbourhood_smoothness(gaussians: Gaussians, neighbours: int = 4) -> Tenso
     of_near = steps[torch.arange(len(near), device=near.device)[:, None, None], near]
     lengths: Tensor = (of_near - steps[:, :, None]).norm(dim=-1)
     return lengths.mean()
+
+
+class ReadoutLoss(NamedTuple):
+    """Parts of the loss of the readout, each a mean over clips.
+
+    Attributes:
+        position: Huber, of coordinates in units of the frame.
+        occlusion: binary cross-entropy.
+    """
+
+    position: Tensor
+    occlusion: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """100 times the one and 0.1 times the other, as in the official code of Video-GMAE."""
+        return 100 * self.position + 0.1 * self.occlusion
+
+
+def readout_loss(
+    positions: Tensor,
+    occlusion: Tensor,
+    xy: Tensor,
+    occluded: Tensor,
+    valid: Tensor,
+    *,
+    hidden_positions: bool = True,
+) -> ReadoutLoss:
+    """How far answers of the readout are from the truth.
+
+    Huber's function with δ = 1, half the square of errors that in units of the frame are below 1, averaged over points,
+    frames and both coordinates of a clip, then over clips. A clip without points contributes 0.
+
+    Arguments:
+        positions: [B, N, T, 2] in units of the frame.
+        occlusion: [B, N, T], probabilities of being occluded.
+        xy: [B, N, T, 2], the true positions.
+        occluded: bool [B, N, T], the truth.
+        valid: bool [B, N], False for points that are padding.
+        hidden_positions: whether positions count where points are occluded. They do in the official code, in data sets
+            annotated by hand such places are guesses.
+    """
+    everywhere = valid[:, :, None].expand_as(occluded)
+    with torch.autocast(positions.device.type, enabled=False):
+        far = F.huber_loss(positions.float(), xy, reduction="none").mean(dim=-1)
+        wrong = F.binary_cross_entropy(occlusion.float(), occluded.float(), reduction="none")
+    return ReadoutLoss(
+        position=_mean_of_clips(far, everywhere if hidden_positions else everywhere & ~occluded).mean(),
+        occlusion=_mean_of_clips(wrong, everywhere).mean(),
+    )
+
+
+def _mean_of_clips(values: Tensor, counted: Tensor) -> Tensor:
+    """Of values [B, ...], the mean of those that count, for each clip: [B]; 0 where none does."""
+    values, counted = values.flatten(1), counted.flatten(1)
+    return (values * counted).sum(dim=1) / counted.sum(dim=1).clamp(min=1)

@@ -1,0 +1,224 @@
+"""The readout's recipe: what is trained, what comes out, and that it learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from tests.videogmae.test_network import SMALL, small
+from vgmae_bench.config import build, read_toml
+from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.training.tracks import SynthTracks, TrackBatch
+from vgmae_bench.types import Queries
+from vgmae_bench.videogmae import finetune
+from vgmae_bench.videogmae.checkpoint import load_model, load_weights, save_weights
+from vgmae_bench.videogmae.finetune import finetuning
+from vgmae_bench.videogmae.network import Encoder
+from vgmae_bench.videogmae.readout import OFFICIAL, ReadoutTracker
+from vgmae_bench.videogmae.readout_recipe import FinetuneConfig, ReadoutRecipe
+from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
+
+CONFIGS = sorted((Path(finetune.__file__).parent / "configs").glob("finetune-*.toml"))
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A pretrained network of frames of 16 x 16."""
+    path = tmp_path / "encoder.safetensors"
+    save_weights(path, small().state_dict(), "videogmae", {"network": SMALL})
+    return path
+
+
+def recipe(weights: Path, **settings: Any) -> ReadoutRecipe:
+    return finetuning(FinetuneConfig(**{"readout_heads": 4, "points": 6, **settings}), weights)
+
+
+def made(recipe: ReadoutRecipe, weights: Path, seed: int = 0) -> ReadoutTracker:
+    torch.manual_seed(seed)
+    model = recipe.build()
+    assert isinstance(model, ReadoutTracker)
+    recipe.start_from(model, weights)
+    return model
+
+
+def batch(count: int = 2, seed: int = 0) -> TrackBatch:
+    """Clips of noise on which points move by one pixel a frame and are hidden in the last."""
+    generator = torch.Generator().manual_seed(seed)
+    first = torch.rand(count, 6, 1, 2, generator=generator) * 0.6 + 0.1
+    occluded = torch.zeros(count, 6, 3, dtype=torch.bool)
+    occluded[:, :, 2] = True
+    return TrackBatch(
+        video=torch.randint(0, 256, (count, 3, 16, 16, 3), dtype=torch.uint8, generator=generator),
+        xy=first + torch.arange(3)[:, None] / 16,
+        occluded=occluded,
+        valid=torch.ones(count, 6, dtype=torch.bool),
+        seeds=tuple(range(count)),
+    )
+
+
+def trainable(model: nn.Module) -> set[str]:
+    return {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def test_frozen_means_that_nothing_but_the_readout_learns(weights: Path) -> None:
+    model = made(recipe(weights, freeze_scope="all"), weights)
+    assert trainable(model) == {name for name, _ in model.named_parameters() if name.startswith("readout.")}
+
+
+def test_the_official_freezing_leaves_patches_class_token_and_last_norm(weights: Path) -> None:
+    model = made(recipe(weights, freeze_scope="blocks"), weights)
+    outside = {name for name in trainable(model) if not name.startswith("readout.")}
+    assert outside == {"patch_embed.proj.weight", "patch_embed.proj.bias", "cls_token", "norm.weight", "norm.bias"}
+
+
+def test_full_fine_tuning_trains_everything_and_so_does_pretraining(weights: Path) -> None:
+    model = made(recipe(weights, freeze_scope="none"), weights)
+    assert trainable(model) == {name for name, _ in model.named_parameters()}
+    assert {name for name in trainable(small()) if name.startswith("blocks.")} == {
+        name for name, _ in small().named_parameters() if name.startswith("blocks.")
+    }
+
+
+@pytest.mark.parametrize("scope", ["all", "blocks", "none"])
+def test_a_step_changes_what_is_trained_and_nothing_else(weights: Path, scope: str) -> None:
+    the_recipe = recipe(weights, freeze_scope=scope)
+    model = made(the_recipe, weights)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    learned = trainable(model)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.01)
+    the_recipe.loss(model, batch(), 0)[0].backward()
+    optimizer.step()
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == learned
+
+
+def test_it_takes_the_encoder_and_later_its_own_readout(weights: Path, tmp_path: Path) -> None:
+    first = recipe(weights)
+    model = made(first, weights)
+    given = load_weights(weights).tensors
+    assert all(torch.equal(p, given[n]) for n, p in model.named_parameters() if not n.startswith("readout."))
+    first.export(model, tmp_path / "out.safetensors", {"run": 1})
+    for settings, same in (({}, True), ({"readout_heads": 2}, False)):
+        again = recipe(tmp_path / "out.safetensors", **settings)
+        notes = again.start_from(other := again.build(), tmp_path / "out.safetensors")
+        assert (
+            torch.equal(other.state_dict()["readout.query_temporal_embed"], model.readout.query_temporal_embed) == same
+        )
+        assert ("new: readout" in notes) is not same
+
+
+@torch.no_grad()
+def test_its_weights_track(weights: Path, tmp_path: Path) -> None:
+    """`run --weights` loads them, and answers as the model in training does."""
+    the_recipe = recipe(weights)
+    model = made(the_recipe, weights).eval()
+    the_recipe.export(model, tmp_path / "out.safetensors", None)
+    loaded, content = load_model(tmp_path / "out.safetensors")
+    assert isinstance(loaded, ReadoutTracker) and content.kind == "videogmae-readout"
+    data = batch(1)
+    positions, _ = the_recipe._answer(model, data)
+    queries = Queries(np.zeros(6, dtype=np.int64), (data.xy[0, :, 0] * 16).numpy())
+    for tracker in (
+        VideoGMAETracker(VideoGMAEConfig(), tmp_path / "out.safetensors", "cpu", seed=0),
+        the_recipe.tracker(model, "cpu"),
+    ):
+        tracks = tracker.track(data.video[0].numpy(), queries)
+        np.testing.assert_allclose(tracks.xy[:, 1:], positions[0, :, 1:] * 16, atol=1e-3)
+
+
+def test_an_image_encoder_can_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "mae.safetensors"
+    save_weights(path, Encoder(SMALL).state_dict(), "mae-encoder", {"network": SMALL})
+    assert isinstance(made(recipe(path), path), ReadoutTracker)
+
+
+def test_other_weights_are_refused(tmp_path: Path) -> None:
+    save_weights(tmp_path / "other", {"a": torch.zeros(1)}, "gmrw", {"network": {}})
+    with pytest.raises(WeightsError, match="gmrw"):
+        recipe(tmp_path / "other")
+    save_weights(tmp_path / "half", {"norm.weight": torch.zeros(32)}, "videogmae", {"network": SMALL})
+    with pytest.raises(WeightsError, match="lacks"):
+        made(recipe(tmp_path / "half"), tmp_path / "half")
+
+
+def test_a_readout_that_does_not_fit_is_refused(weights: Path) -> None:
+    with pytest.raises(UsageError, match="heads"):
+        recipe(weights, readout_heads=5).build()
+    with pytest.raises(UsageError, match="fourier_features"):
+        FinetuneConfig(fourier_features=3)
+    with pytest.raises(UsageError, match="points"):
+        FinetuneConfig(points=0)
+
+
+def test_it_overfits_two_clips(weights: Path) -> None:
+    the_recipe = recipe(weights, freeze_scope="none")
+    model = made(the_recipe, weights)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    losses = []
+    for step in range(25):
+        loss, parts = the_recipe.loss(model, batch(), step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        assert set(parts) == {"position", "occlusion"} and not any(part.requires_grad for part in parts.values())
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_shuffling_is_by_clip_and_repeats(weights: Path) -> None:
+    """Without dropout, the loss of a clip depends on its own seed and not on the rest of the batch."""
+    the_recipe = recipe(weights, token_order="shuffled", readout_unshuffle=False)
+    model = made(the_recipe, weights).eval()
+    nn.init.normal_(model.readout.enc_temporal_embed)
+    data = batch()
+    positions = the_recipe._answer(model, data)[0]
+    second = TrackBatch(*(part[1:] for part in data))
+    torch.testing.assert_close(the_recipe._answer(model, second)[0], positions[1:])
+    other = second._replace(seeds=(7,))
+    assert not torch.allclose(the_recipe._answer(model, other)[0], positions[1:], atol=1e-6)
+
+
+def test_half_precision(weights: Path) -> None:
+    the_recipe = recipe(weights, precision="bf16")
+    model = made(the_recipe, weights).eval()
+    exact, _ = the_recipe.loss(model, batch(), 0)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough, _ = the_recipe.loss(model, batch(), 0)
+    assert rough.dtype == torch.float32
+    torch.testing.assert_close(rough, exact, rtol=0.05, atol=0)
+
+
+def test_pictures_show_truth_above_answers(weights: Path, tmp_path: Path) -> None:
+    the_recipe = recipe(weights)
+    model = made(the_recipe, weights).train()
+    the_recipe.pictures(model, batch(), tmp_path / "picture")
+    with Image.open(tmp_path / "picture") as picture:
+        assert picture.size == (3 * 192, 2 * 2 * 192)
+    assert model.training
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_shipped_configurations(path: Path) -> None:
+    config = build(FinetuneConfig, read_toml(path), owner="videogmae")
+    if path.stem == "finetune-official":
+        assert config.readout == OFFICIAL
+    if path.stem == "finetune-paper":
+        assert (config.steps, config.batch_size, config.lr, config.readout.heads) == (50_000, 8, 1e-4, 16)
+    assert len(CONFIGS) == 3
+
+
+def test_synthetic_clips_fit_the_recipe(tmp_path: Path) -> None:
+    config = replace(SMALL, image_size=32)
+    path = tmp_path / "encoder.safetensors"
+    save_weights(path, Encoder(config).state_dict(), "videogmae", {"network": config})
+    the_recipe = recipe(path)
+    clips = SynthTracks(0, 6).batch(range(2), the_recipe.shape(0), "cpu")
+    loss, _ = the_recipe.loss(made(the_recipe, path), clips, 0)
+    assert torch.isfinite(loss)

@@ -1,0 +1,184 @@
+"""Clips with tracks, to learn tracking from: rendered on the training device, or of any data set with tracks.
+
+As in `sources.py`, clips are numbered, and a number stands for the same clip and points wherever and whenever it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vgmae_bench.config import Json
+from vgmae_bench.data.open import open_dataset
+from vgmae_bench.data.synth import VERSION, SynthConfig, render_video, sample_points, sample_scenes, track_points
+from vgmae_bench.errors import BadDataError, UsageError
+from vgmae_bench.training.recipe import ClipShape, LoopConfig
+from vgmae_bench.training.sources import clip_seed
+from vgmae_bench.types import Clip, Dataset
+
+CANDIDATES = 3
+"""Synthetic points to choose from, for each that is wanted: many are not visible in the first frame."""
+
+
+@dataclass(frozen=True)
+class TrackingConfig(LoopConfig):
+    """Settings of a training on tracks.
+
+    Attributes:
+        points: tracks per clip, fewer where a clip has not as many. Official settings of Video-GMAE have 32 or 15.
+
+    Raises:
+        UsageError: a number out of its range.
+    """
+
+    points: int = 32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.points < 1:
+            raise UsageError("points must be at least 1", f"it is {self.points}")
+
+
+class TrackBatch(NamedTuple):
+    """Clips and points on them, each visible in the first frame.
+
+    Attributes:
+        video: uint8 [B, T, H, W, 3] RGB on the training device.
+        xy: float32 [B, N, T, 2] in units of the frame, (0, 0) to (1, 1), known where a point is hidden, too.
+        occluded: bool [B, N, T].
+        valid: bool [B, N], False for the padding of clips that have fewer points.
+        seeds: one for each clip, see `vgmae_bench.training.recipe.Batch`.
+    """
+
+    video: Tensor
+    xy: Tensor
+    occluded: Tensor
+    valid: Tensor
+    seeds: tuple[int, ...]
+
+
+class SynthTracks:
+    """The embedded generator's training split. Examples are of its validation split.
+
+    Arguments:
+        seed: of the clips.
+        points: wanted per clip.
+    """
+
+    def __init__(self, seed: int, points: int) -> None:
+        self._seed, self._points = seed, points
+
+    def batch(self, numbers: range, shape: ClipShape, device: str) -> TrackBatch:
+        """See `vgmae_bench.training.recipe.Source`."""
+        size, count = shape.image_size, self._points
+        config = SynthConfig(
+            split="val" if numbers[0] < 0 else "train",
+            height=size,
+            width=size,
+            frames=shape.frames,
+            speed=shape.speed,
+            points=CANDIDATES * count,
+            seed=self._seed,
+        )
+        scenes = sample_scenes(config, [abs(number) for number in numbers]).to(device)
+        points = sample_points(scenes, config.points, size, size)
+        xy, occluded = track_points(scenes, points, size, size)
+        good = points.clear & ~occluded[:, :, 0]
+        chosen = (~good).int().argsort(dim=1, stable=True)[:, :count]
+        rows = torch.arange(len(chosen), device=chosen.device)[:, None]
+        return TrackBatch(
+            video=render_video(scenes, size, size),
+            xy=(xy[rows, chosen] / size).float(),
+            occluded=occluded[rows, chosen],
+            valid=good[rows, chosen],
+            seeds=tuple(clip_seed(self._seed, number) for number in numbers),
+        )
+
+    def examples(self, count: int, shape: ClipShape, device: str) -> TrackBatch:
+        return self.batch(range(-1, -1 - count, -1), shape, device)
+
+    def describe(self) -> Json:
+        return {"kind": "synth", "version": VERSION, "points": self._points}
+
+    def skipped(self) -> dict[Path, str]:
+        return {}
+
+
+class DatasetTracks:
+    """Random windows of the clips of a data set, squashed to a square. Examples come from the same clips.
+
+    Clips that are too short stand still at their end. Clips that are broken are passed over.
+
+    Arguments:
+        name, options, root: of the data set, see `vgmae_bench.data.open.open_dataset`.
+        seed: of the choice of clips, windows and points.
+        points: wanted per clip.
+    """
+
+    def __init__(self, name: str, options: Mapping[str, Any], root: Path | None, seed: int, points: int) -> None:
+        self._dataset: Dataset = open_dataset(name, options, root)[0]
+        self._name, self._seed, self._points = name, seed, points
+        self._skipped: dict[Path, str] = {}
+
+    def batch(self, numbers: Iterable[int], shape: ClipShape, device: str) -> TrackBatch:
+        """See `vgmae_bench.training.recipe.Source`."""
+        seeds = tuple(clip_seed(self._seed, number) for number in numbers)
+        columns = zip(*(self._sample(seed, shape) for seed in seeds), strict=True)
+        video, xy, occluded, valid = (torch.from_numpy(np.stack(column)).to(device) for column in columns)
+        return TrackBatch(video, xy, occluded, valid, seeds)
+
+    def examples(self, count: int, shape: ClipShape, device: str) -> TrackBatch:
+        return self.batch(range(-1, -1 - count, -1), shape, device)
+
+    def describe(self) -> Json:
+        return {"kind": self._name, "digest": self._dataset.digest, "points": self._points}
+
+    def skipped(self) -> dict[Path, str]:
+        return dict(self._skipped)
+
+    def _sample(self, seed: int, shape: ClipShape) -> tuple[np.ndarray, ...]:
+        """Video, xy, occluded and valid of one clip, see `TrackBatch`."""
+        rng = np.random.default_rng(seed)
+        for clip_id in rng.permutation(np.array(self._dataset.ids, dtype=object)):
+            try:
+                return self._window(self._dataset.clip(clip_id), shape, rng)
+            except BadDataError as error:
+                self._skipped[Path(clip_id)] = str(error)
+        raise BadDataError(f"{self._name} has no clip with a point to learn from")
+
+    def _window(self, clip: Clip, shape: ClipShape, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        span = (shape.frames - 1) * shape.stride + 1
+        starts = np.arange(max(clip.num_frames - span, 0) + 1)
+        starts = starts[(~clip.occluded[:, starts]).any(axis=0)]
+        if not len(starts):
+            raise BadDataError(f'Clip "{clip.id}" of {self._name} has no window that begins with a visible point')
+        start = rng.choice(starts)
+        frames = np.minimum(start + shape.stride * np.arange(shape.frames), clip.num_frames - 1)
+        points = rng.permutation(np.flatnonzero(~clip.occluded[:, start]))[: self._points]
+        xy = np.zeros((self._points, shape.frames, 2), dtype=np.float32)
+        occluded = np.ones(xy.shape[:2], dtype=np.bool_)
+        xy[: len(points)] = clip.points[points][:, frames]
+        occluded[: len(points)] = clip.occluded[points][:, frames]
+        video = clip.frames((shape.image_size, shape.image_size))[frames]
+        return video, xy, occluded, np.arange(self._points) < len(points)
+
+
+def open_tracks(
+    name: str, options: Mapping[str, Any], root: Path | None, config: TrackingConfig
+) -> SynthTracks | DatasetTracks:
+    """The clips with tracks that `--data` names: "synth", or a data set.
+
+    Raises:
+        UserError: no such data set, wrong settings, files missing or damaged.
+    """
+    if name != "synth":
+        return DatasetTracks(name, options, root, config.seed, config.points)
+    if options:
+        raise UsageError("synth takes no settings here", "the training has them: --set speed=…, --set points=…")
+    return SynthTracks(config.seed, config.points)
