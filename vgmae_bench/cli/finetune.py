@@ -1,0 +1,55 @@
+"""`vgmae-bench finetune`: an encoder and clips with tracks in, a tracker out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vgmae_bench import plugins
+from vgmae_bench.cli import examples, options
+from vgmae_bench.cli.training import carry_out, make_recipe, training_options
+from vgmae_bench.config import parse_assignments
+
+
+@click.command(
+    epilog=examples(
+        "vgmae-bench finetune --method videogmae --config finetune-tiny --weights trained/tiny/weights.safetensors "
+        "--data synth --out trained/readout",
+        "vgmae-bench finetune --method videogmae --config finetune-paper --weights base.safetensors --data davis "
+        "--out trained/full --set freeze_scope=none",
+    )
+)
+@training_options
+@click.option(
+    "--weights",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The encoder: weights that a training left.",
+)
+@click.option("--data", required=True, metavar="D", help="synth, or a data set with tracks: vgmae-bench list datasets")
+@options.dataset_settings
+@options.data_root
+def finetune(
+    method: str,
+    config: str,
+    data: str,
+    out: Path,
+    settings: tuple[str, ...],
+    weights: Path,
+    dataset_settings: tuple[str, ...],
+    data_root: Path | None,
+    device: str,
+) -> None:
+    """Teach a pretrained encoder to track, or go on with the training that is in the folder --out.
+
+    A readout is put on the encoder and learns from clips with known tracks; the encoder stays as it is or learns, too.
+    The folder is that of `train`, and its weights go where any weights go: vgmae-bench run --weights.
+    """
+    from vgmae_bench.training.tracks import TrackingConfig, open_tracks
+
+    plugin = plugins.find("trackers", method)
+    recipe = make_recipe(plugin, plugin.spec.finetuner, config, settings, weights=weights)
+    assert isinstance(recipe.config, TrackingConfig)  # which is what a finetuner's settings extend
+    source = open_tracks(data, parse_assignments(dataset_settings), data_root, recipe.config)
+    carry_out(plugin, recipe, source, out, device, weights)
