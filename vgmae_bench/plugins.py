@@ -37,6 +37,11 @@ class TrackerSpec:
         default_weights: which of them is used when none are asked for.
         importer: "module:function" that turns an official checkpoint into safetensors: (file, out, settings) → what it
             took and what it left out. Empty where there are none.
+        trainer: "module:attribute" that makes its `vgmae_bench.training.recipe.Recipe`; called with `config`, whose
+            annotation declares the settings of its training. Empty where it does not learn.
+        finetuner: the same for learning to track from clips with tracks, on top of a pretrained encoder; called with
+            `config`, whose annotation extends `vgmae_bench.training.tracks.TrackingConfig`, and `weights`, the encoder's.
+        configs: folder of training configurations, one TOML file each, relative to the module that holds the SPEC.
         requires: modules that must be importable, checked before the factory is.
         install: the command that provides them.
         paper, licence: shown by `show`.
@@ -49,6 +54,9 @@ class TrackerSpec:
     weights: Mapping[str, str] = field(default_factory=dict)
     default_weights: str | None = None
     importer: str = ""
+    trainer: str = ""
+    finetuner: str = ""
+    configs: str = ""
     requires: tuple[str, ...] = ()
     install: str = ""
     paper: str = ""
@@ -182,6 +190,13 @@ def load_reference(plugin: Plugin, reference: str) -> Any:
             f'"{plugin.name}" of {plugin.distribution} {plugin.version} could not be loaded',
             f"importing {reference} gave {type(error).__name__}: {error}",
         ) from error
+
+
+def beside(plugin: Plugin, relative: str) -> Path:
+    """A file or folder that a plugin ships, given relative to the module that holds its SPEC."""
+    module = importlib.import_module(plugin.module)
+    assert module.__file__ is not None  # plugins are files
+    return Path(module.__file__).parent / relative
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

@@ -36,7 +36,7 @@ class Weights:
         chosen = asked if asked is not None else plugin.spec.default_weights
         if chosen is None:
             return None
-        path = _beside(plugin, named[chosen]) if chosen in named else Path(chosen)
+        path = plugins.beside(plugin, named[chosen]) if chosen in named else Path(chosen)
         if not path.is_file():
             names = ", ".join(named) or "none"
             raise WeightsError(
@@ -132,12 +132,3 @@ def read_summary(run: RunFolder) -> dict[str, Any] | None:
         return run.read_json("summary.json")
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-
-
-def _beside(plugin: plugins.Plugin, relative: str) -> Path:
-    """A file that a plugin ships, relative to the module that holds its SPEC."""
-    import importlib
-
-    module = importlib.import_module(plugin.module)
-    assert module.__file__ is not None  # plugins are files
-    return Path(module.__file__).parent / relative

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.training.toy import FAST, ToySource, job
+from vgmae_bench.errors import StorageError, UsageError, UserError
+from vgmae_bench.training.log import Row, read_log
+from vgmae_bench.training.loop import train
+from vgmae_bench.training.recipe import LoopConfig
+
+EVERYTHING = replace(FAST, accumulate=2, ema_decay=0.9, warmup_steps=3, checkpoint_every=4)
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the program handles it."""
+
+
+def at_clip(number: int, do: Callable[[], object]) -> ToySource:
+    def before(first: int) -> None:
+        if first == number:
+            do()
+
+    return ToySource(before)
+
+
+def kill() -> None:
+    raise Killed
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def curve(out: Path) -> list[Row]:
+    """What of the log must not depend on when it was written."""
+    timing = ("seconds", "clips_per_second")
+    return [{name: value for name, value in row.items() if name not in timing} for row in read_log(out / "log.csv")]
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    first, second = load_file(one / "weights.safetensors"), load_file(other / "weights.safetensors")
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_it_learns_and_leaves_what_scripts_rely_on(tmp_path: Path) -> None:
+    said: list[str] = []
+    last = train(job(tmp_path / "out", replace(FAST, steps=60), command="vgmae-bench train"), said.append)
+    rows = read_log(tmp_path / "out" / "log.csv")
+    assert rows[-1] == last
+    assert {"step", "loss", "lr", "seconds", "clips_per_second", "grad_norm", "colour"} <= set(last)
+    assert [row["step"] for row in rows] == list(range(2, 61, 2))
+    assert (last["loss"] or 1) < 0.2 * (rows[0]["loss"] or 0)
+    assert said == ["skipped: broken.mp4 cannot be read"]
+    assert (tmp_path / "out" / "curve.png").read_bytes().startswith(b"\x89PNG")
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert record["identity"]["steps"] == 60
+    assert record["progress"]["clips"] == 240
+    assert record["sessions"][0]["command"] == "vgmae-bench train"
+    assert (tmp_path / "out" / "pictures" / "step_000060.png").exists()
+
+
+@pytest.mark.parametrize("stop", [kill, interrupt])
+def test_a_training_that_was_stopped_goes_on_exactly(tmp_path: Path, stop: Callable[[], object]) -> None:
+    train(job(tmp_path / "whole", EVERYTHING))
+    with pytest.raises((Killed, KeyboardInterrupt)):
+        train(job(tmp_path / "parts", EVERYTHING, source=at_clip(24, stop)))  # step 7 of 12, between two lines
+    assert len(curve(tmp_path / "parts")) == 3
+    train(job(tmp_path / "parts", EVERYTHING))
+    assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
+    assert same_weights(tmp_path / "parts", tmp_path / "whole")
+    assert len(json.loads((tmp_path / "parts" / "record.json").read_text())["sessions"]) == 2
+
+
+def test_an_interrupt_loses_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(job(tmp_path, replace(EVERYTHING, checkpoint_every=0), source=at_clip(24, interrupt)))
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 7
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_batches_made_ahead_change_nothing(tmp_path: Path) -> None:
+    train(job(tmp_path / "in turn"))
+    train(job(tmp_path / "ahead", replace(FAST, workers=1)))
+    assert same_weights(tmp_path / "in turn", tmp_path / "ahead")
+
+
+def test_passes_add_up_to_the_batch(tmp_path: Path) -> None:
+    train(job(tmp_path / "whole"))
+    train(job(tmp_path / "parts", replace(FAST, accumulate=4)))
+    for one, other in zip(curve(tmp_path / "whole"), curve(tmp_path / "parts"), strict=True):
+        assert one == pytest.approx(other, rel=1e-5)
+
+
+def test_weights_leave_as_their_moving_average(tmp_path: Path) -> None:
+    averaged = replace(FAST, ema_decay=0.75, steps=2, checkpoint_every=1)
+    with pytest.raises(Killed):
+        train(job(tmp_path, averaged, source=at_clip(4, kill)))
+    first = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["model"]["weight"]
+    train(job(tmp_path, averaged))
+    second = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["model"]["weight"]
+    torch.testing.assert_close(load_file(tmp_path / "weights.safetensors")["weight"], 0.75 * first + 0.25 * second)
+
+
+def test_a_finished_training_stays_as_it_is(tmp_path: Path) -> None:
+    last = train(job(tmp_path))
+    before = (tmp_path / "weights.safetensors").stat().st_mtime_ns
+    assert train(job(tmp_path)) == last
+    assert (tmp_path / "weights.safetensors").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("config", "differs"), [(replace(FAST, lr=0.01), r"lr: 0\.05 there, 0\.01 here"), (replace(FAST, seed=1), "seed")]
+)
+def test_the_folder_of_another_training_is_refused(tmp_path: Path, config: LoopConfig, differs: str) -> None:
+    train(job(tmp_path))
+    with pytest.raises(StorageError, match=differs):
+        train(job(tmp_path, config))
+
+
+def test_what_is_only_written_differently_may_change(tmp_path: Path) -> None:
+    train(job(tmp_path))
+    train(job(tmp_path, replace(FAST, log_every=1, checkpoint_every=1)))
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "log.csv", "checkpoint.pt"])
+def test_files_of_others_are_not_overwritten(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(StorageError, match="no training here wrote"):
+        train(job(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    train(job(tmp_path))
+    content = (tmp_path / "checkpoint.pt").read_bytes()
+    (tmp_path / "checkpoint.pt").write_bytes(content[: len(content) // 2])
+    with pytest.raises(StorageError, match=r"checkpoint\.pt cannot be read"):
+        train(job(tmp_path))
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="Cannot write"):
+        train(job(tmp_path / "file" / "out"))
+
+
+def test_a_training_that_diverges_stops_and_keeps_its_last_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no longer finite"):
+        train(job(tmp_path, replace(FAST, lr=1e30, clip_norm=0.0, checkpoint_every=1)))
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["model"]["weight"].isfinite().all()
+
+
+def test_a_batch_must_divide() -> None:
+    with pytest.raises(UsageError, match="multiple of accumulate"):
+        replace(FAST, accumulate=3)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from vgmae_bench.training.recipe import LoopConfig
+from vgmae_bench.training.schedule import lr_factor, parameter_groups
+
+
+def test_linear_warm_up_then_half_a_cosine() -> None:
+    factors = [lr_factor(step, warmup=4, steps=12) for step in range(12)]
+    assert factors[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert factors[4] == 1.0
+    assert factors[8] == pytest.approx(0.5)
+    assert lr_factor(12, warmup=4, steps=12) == pytest.approx(0.0)
+    assert factors[4:] == sorted(factors[4:], reverse=True)
+
+
+def test_the_learning_rate_may_be_meant_for_another_batch() -> None:
+    assert LoopConfig(lr=1e-3, batch_size=128).peak_lr == 1e-3
+    assert LoopConfig(lr=1e-3, batch_size=128, lr_base_batch=256).peak_lr == 5e-4
+
+
+def test_only_what_is_1_d_or_a_bias_does_not_decay() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(2, 3)
+            self.norm = nn.LayerNorm(3)
+            self.token = nn.Parameter(torch.zeros(1, 1, 3))
+            self.bias = nn.Parameter(torch.zeros(2, 2))
+            self.table_bias = nn.Embedding(2, 2)
+            self.frozen = nn.Linear(2, 2).requires_grad_(False)
+
+    model = Model()
+    model.table_bias.bias = nn.Parameter(torch.zeros(2, 2))
+    kept, decayed = parameter_groups(model, 0.05)
+    assert (kept["weight_decay"], decayed["weight_decay"]) == (0.0, 0.05)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    assert [names[id(p)] for p in kept["params"]] == ["linear.bias", "norm.weight", "norm.bias", "table_bias.bias"]
+    assert [names[id(p)] for p in decayed["params"]] == ["token", "bias", "linear.weight", "table_bias.weight"]

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vgmae_bench.errors import MissingDataError, UsageError
+from vgmae_bench.training.recipe import ClipShape
+from vgmae_bench.training.sources import clip_seed, made_ahead, open_clips
+
+SHAPE = ClipShape(frames=2, image_size=32)
+
+
+def folder(path: Path, colour: int) -> Path:
+    """A folder with a video of one colour, as frames."""
+    (path / "video").mkdir(parents=True)
+    for number in range(4):
+        Image.fromarray(np.full((40, 48, 3), colour, dtype=np.uint8)).save(path / "video" / f"{number}.png")
+    return path
+
+
+def test_a_number_is_a_clip_in_whatever_batch() -> None:
+    clips = open_clips(["synth"], seed=3, workers=0)
+    whole = clips.batch(range(4, 8), SHAPE, "cpu")
+    assert whole.video.shape == (4, 2, 32, 32, 3)
+    assert whole.video.dtype == torch.uint8
+    part = clips.batch(range(6, 8), SHAPE, "cpu")
+    assert torch.equal(part.video, whole.video[2:])
+    assert part.seeds == whole.seeds[2:]
+    assert not torch.equal(open_clips(["synth"], seed=4, workers=0).batch(range(4, 8), SHAPE, "cpu").video, whole.video)
+
+
+def test_examples_are_none_of_the_numbered_clips() -> None:
+    clips = open_clips(["synth"], seed=0, workers=0)
+    shown, trained = clips.examples(2, SHAPE, "cpu").video, clips.batch(range(8), SHAPE, "cpu").video
+    assert not any(torch.equal(one, other) for one in shown for other in trained)
+    assert torch.equal(shown, clips.examples(2, SHAPE, "cpu").video)
+
+
+def test_sources_are_mixed_by_weight_and_keep_their_order(tmp_path: Path) -> None:
+    dark, light = folder(tmp_path / "dark", 10), folder(tmp_path / "light", 200)
+    clips = open_clips([f"{dark}=3", str(light)], seed=0, workers=2)
+    whole = clips.batch(range(200), SHAPE, "cpu").video.float().mean(dim=(1, 2, 3, 4))
+    assert 0.65 < (whole < 100).float().mean() < 0.85
+    assert torch.equal(clips.batch(range(50, 60), SHAPE, "cpu").video.float().mean(dim=(1, 2, 3, 4)), whole[50:60])
+    assert clips.examples(2, SHAPE, "cpu").video.float().mean(dim=(1, 2, 3, 4)).tolist() == [10, 200]
+    described = str(clips.describe())
+    assert "0.75" in described
+    assert str(tmp_path) not in described
+
+
+def test_what_cannot_be_read_is_listed(tmp_path: Path) -> None:
+    videos = folder(tmp_path / "videos", 10)
+    (videos / "broken.mp4").write_bytes(b"nothing")
+    clips = open_clips([str(videos)], seed=0, workers=2)
+    clips.batch(range(8), SHAPE, "cpu")
+    assert [path.name for path in clips.skipped()] == ["broken.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [("./nothing", "neither synth nor a folder"), ("synth=x", "no weight"), ("synth=0", "no weight")],
+)
+def test_impossible_data(data: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        open_clips([data], seed=0, workers=0)
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(MissingDataError):
+        open_clips([str(tmp_path)], seed=0, workers=0)
+
+
+def test_seeds_differ() -> None:
+    seeds = [clip_seed(seed, number) for seed in range(3) for number in range(-3, 3)]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 3])
+def test_made_ahead_is_a_map(ahead: int) -> None:
+    threads = set()
+
+    def make(number: int) -> int:
+        threads.add(threading.current_thread())
+        return number * number
+
+    assert list(made_ahead(range(6), make, ahead)) == [0, 1, 4, 9, 16, 25]
+    assert (threading.current_thread() in threads) == (ahead == 0)
+
+
+def test_what_goes_wrong_ahead_is_raised_in_turn() -> None:
+    def make(number: int) -> int:
+        if number == 2:
+            raise ValueError("two")
+        return number
+
+    made = made_ahead(range(5), make, 2)
+    assert [next(made), next(made)] == [0, 1]
+    with pytest.raises(ValueError, match="two"):
+        next(made)

@@ -1,0 +1,85 @@
+"""Everything a training needs to go on as if it had never stopped, in one file.
+
+Random numbers are not in it: they are all functions of the seed and the step.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
+
+from vgmae_bench.errors import StorageError
+from vgmae_bench.files import write_atomically
+from vgmae_bench.training.meter import Meter
+
+FORMAT = 1
+
+
+@dataclass
+class State:
+    """What changes while a model trains.
+
+    Attributes:
+        model, optimizer, meter: with states of their own.
+        average: the moving average of the model, if there is one.
+        step: updates done.
+        seconds: spent on them in all sessions.
+    """
+
+    model: nn.Module
+    optimizer: Optimizer
+    meter: Meter
+    average: AveragedModel | None
+    step: int = 0
+    seconds: float = 0.0
+
+    @property
+    def best(self) -> nn.Module:
+        """The model to look at and to keep: the average where there is one."""
+        if self.average is None or self.step == 0:
+            return self.model
+        return self.average.module
+
+    def save(self, path: Path, digest: str) -> None:
+        """Write a checkpoint of the training with that digest, whole or not at all. Raises StorageError."""
+        content = {
+            "format": FORMAT,
+            "digest": digest,
+            "step": self.step,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+            "meter": self.meter.state(),
+        }
+        write_atomically(path, lambda temporary: torch.save(content, temporary))
+
+    def load(self, path: Path, digest: str) -> None:
+        """Take over a checkpoint. Nothing in the file is executed.
+
+        Raises:
+            StorageError: it cannot be read, or belongs to another training.
+        """
+        try:
+            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            known = content["format"], content["digest"]
+        except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise StorageError(f"The checkpoint {path} cannot be read", reason, try_=f"rm '{path}'") from error
+        if known != (FORMAT, digest):
+            raise StorageError(
+                f"The checkpoint {path} is of another training", "", try_="another folder with --out DIR"
+            )
+        self.model.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(content["average"])
+        self.meter.load(content["meter"])
+        self.step, self.seconds = content["step"], content["seconds"]

@@ -1,0 +1,99 @@
+"""How a training went: log.csv line by line, TensorBoard where it is installed, and the curve as a picture."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vgmae_bench.files import storage_errors, write_atomically
+
+Row = dict[str, float | None]
+
+FIRST = ("step", "loss", "lr", "seconds", "clips_per_second", "grad_norm")
+"""Columns every log begins with; the parts of the loss and what validation measures follow."""
+
+
+class Log:
+    """log.csv, beginning with the lines of earlier sessions up to the step that is gone on from.
+
+    Arguments:
+        path: of the CSV file.
+        step: lines of later steps are dropped: those steps will be done again.
+        metrics: names of what validation measures.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, step: int, metrics: Sequence[str]) -> None:
+        self._path, self._metrics = path, metrics
+        self.rows = [row for row in read_log(path) if (row["step"] or 0) <= step]
+        write_atomically(path, lambda temporary: _write(temporary, self.rows))
+        self._board = None
+        if importlib.util.find_spec("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(path.with_name("tensorboard")), purge_step=step + 1)
+
+    def add(self, row: Row) -> None:
+        """Append a line; its values may lack what validation measures, and are otherwise the same every time."""
+        row = {name: row.get(name) for name in dict.fromkeys([*FIRST, *row, *self._metrics])}
+        with storage_errors(self._path), self._path.open("a", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(row))
+            if not self.rows:
+                writer.writeheader()
+            writer.writerow(row)
+        self.rows.append(row)
+        if self._board is not None:
+            for name, value in row.items():
+                if value is not None and name != "step":
+                    self._board.add_scalar(name, value, int(row["step"] or 0))
+
+    def close(self) -> None:
+        if self._board is not None:
+            self._board.close()
+
+
+def read_log(path: Path) -> list[Row]:
+    """The whole lines of a log.csv; none where there is no such file. A line cut short by a power failure is left out."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(line for line in file if line.endswith("\n")))
+    return [
+        {name: float(text) if text else None for name, text in zip(lines[0], line, strict=True)}
+        for line in lines[1:]
+        if len(line) == len(lines[0])
+    ]
+
+
+def draw_curve(rows: Sequence[Row], path: Path, metrics: Sequence[str]) -> None:
+    """The loss over the steps and, to the right of it, what validation measured, as a PNG."""
+    from matplotlib.figure import Figure
+
+    columns = [name for name in metrics if any(row.get(name) is not None for row in rows)]
+    figure = Figure(figsize=(10 if columns else 6, 4), layout="constrained")
+    axes: Any = figure.subplots(1, 2 if columns else 1, squeeze=False)[0]
+    losses = [row["loss"] or 0.0 for row in rows]
+    axes[0].plot([row["step"] for row in rows], losses, lw=1)
+    axes[0].set(xlabel="step", ylabel="loss", yscale="log" if min(losses, default=1.0) > 0 else "linear")
+    for name in columns:
+        measured = [row for row in rows if row.get(name) is not None]
+        axes[1].plot([row["step"] for row in measured], [100 * (row[name] or 0.0) for row in measured], label=name)
+    if columns:
+        axes[1].set(xlabel="step", ylabel="held-out synthetic clips, %")
+        axes[1].legend()
+    for one in axes:
+        one.grid(alpha=0.3)
+    write_atomically(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
+
+
+def _write(path: Path, rows: Sequence[Row]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if rows:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)

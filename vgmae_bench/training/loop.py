@@ -1,0 +1,203 @@
+"""The training loop: one for all methods, any number of processes, and any number of sessions."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricModule, _FabricOptimizer
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from vgmae_bench.errors import UsageError, UserError
+from vgmae_bench.files import file_digest
+from vgmae_bench.training.checkpoint import State
+from vgmae_bench.training.folder import Identity, TrainingFolder
+from vgmae_bench.training.launch import launch, stoppable
+from vgmae_bench.training.log import Row
+from vgmae_bench.training.meter import Meter
+from vgmae_bench.training.recipe import B, Recipe, Source
+from vgmae_bench.training.schedule import lr_factor, parameter_groups
+from vgmae_bench.training.scribe import Due, Scribe
+from vgmae_bench.training.sources import clip_seed, made_ahead
+
+AHEAD = 2
+"""Batches that are made ahead."""
+
+
+@dataclass(frozen=True)
+class Job(Generic[B]):
+    """A training as it was asked for.
+
+    Attributes:
+        method: its name, for the record.
+        recipe, source: what is learned, from what.
+        out: the folder of the training; it goes on from whatever that holds of it. All processes must see the folder.
+        device: "cpu" or "cuda".
+        init: weights to start from, or None.
+        command: for the record.
+    """
+
+    method: str
+    recipe: Recipe[B]
+    source: Source[B]
+    out: Path
+    device: str
+    init: Path | None = None
+    command: str = ""
+
+
+class Objective(nn.Module, Generic[B]):
+    """The loss as a module, so that what Fabric wraps around a module (DDP, autocast) is around all of it."""
+
+    def __init__(self, recipe: Recipe[B], model: nn.Module) -> None:
+        super().__init__()
+        self.recipe, self.model = recipe, model
+
+    def forward(self, batch: B, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.recipe.loss(self.model, batch, step)
+
+
+def train(job: Job[B], say: Callable[[str], None] = lambda text: None) -> Row:
+    """Train to the last step, from where the folder's checkpoint is, if there is one; safe to kill at any moment.
+
+    Arguments:
+        say: told of what was taken from `init`, of validation results, and of files that cannot be read.
+
+    Returns:
+        The last line of the log; empty in all processes but the first.
+
+    Raises:
+        UserError: the folder is another training's or cannot be written, the weights do not fit, the batch does not
+            divide, or the loss stops being finite.
+        KeyboardInterrupt: on Ctrl-C and SIGTERM, once a checkpoint is written.
+    """
+    recipe, config = job.recipe, job.recipe.config
+    fabric = launch(job.device, config.precision)
+    if config.batch_size % (fabric.world_size * config.accumulate):
+        raise UsageError(
+            f"A batch of {config.batch_size} cannot be divided evenly",
+            f"among {fabric.world_size} processes of {config.accumulate} passes each",
+        )
+    init = None if job.init is None else file_digest(job.init)
+    folder = TrainingFolder(job.out, Identity(job.method, config, job.source.describe(), init))
+    folder.check()
+
+    torch.manual_seed(config.seed)
+    model = recipe.build()
+    notes = [] if job.init is None else recipe.start_from(model, job.init)
+    groups = parameter_groups(model, config.weight_decay)
+    objective, optimizer = fabric.setup(
+        Objective(recipe, model), torch.optim.AdamW(groups, lr=config.peak_lr, betas=config.betas)
+    )
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay)) if config.ema_decay else None
+    state = State(model, optimizer, Meter(), average)
+    if folder.checkpoint.exists():
+        state.load(folder.checkpoint, folder.identity.digest)
+    fabric.barrier()  # all have looked into the folder before one writes to it
+
+    if not fabric.is_global_zero:
+        _run(job, fabric, objective, optimizer, state, None)
+        return {}
+    folder.open(job.device, job.command, fabric.world_size, notes)
+    for note in notes:
+        say(note)
+    with closing(Scribe(recipe, job.source, folder, state, str(fabric.device), say)) as scribe:
+        _run(job, fabric, objective, optimizer, state, scribe)
+        return scribe.last
+
+
+def _run(
+    job: Job[B],
+    fabric: Fabric,
+    objective: _FabricModule,
+    optimizer: _FabricOptimizer,
+    state: State,
+    scribe: Scribe | None,
+) -> None:
+    """The steps that are left."""
+    config = job.recipe.config
+    alone = fabric.world_size == 1
+    with stoppable() as interrupt, closing(_batches(job, fabric, state.step)) as batches:
+        mark = time.perf_counter()
+        while state.step < config.steps:
+            lr = config.peak_lr * lr_factor(state.step, config.warmup_steps, config.steps)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            torch.manual_seed(clip_seed(config.seed, state.step * fabric.world_size + fabric.global_rank))
+            for part in range(config.accumulate):
+                with fabric.no_backward_sync(objective, enabled=part < config.accumulate - 1):
+                    loss, parts = objective(next(batches), state.step)
+                    fabric.backward(loss / config.accumulate)
+                state.meter.add({"loss": loss, **parts}, weight=1 / config.accumulate)
+            norm = fabric.clip_gradients(
+                objective, optimizer, max_norm=config.clip_norm or math.inf, error_if_nonfinite=False
+            )
+            assert norm is not None  # it is for sharded models only
+            optimizer.step()
+            optimizer.zero_grad()
+            if state.average is not None:
+                state.average.update_parameters(state.model)
+            state.meter.add({"grad_norm": norm})
+            state.meter.count()
+            state.step += 1
+            if scribe is not None:
+                scribe.tick()
+
+            due = Due.after(state.step, config)
+            if not (any(due) or (alone and interrupt.asked)):
+                continue
+            state.seconds += time.perf_counter() - mark
+            state.meter.share(fabric)
+            _require_finite(state)
+            stop = _any(fabric, interrupt.asked)
+            if due.log:
+                if scribe is not None:
+                    scribe.log(lr, validate=due.validate)
+                state.meter.clear()
+            if scribe is not None and due.picture:
+                scribe.draw()
+            if scribe is not None and (due.keep or stop):
+                scribe.keep()
+            if stop:
+                raise KeyboardInterrupt
+            mark = time.perf_counter()
+
+
+def _batches(job: Job[B], fabric: Fabric, first_step: int) -> Generator[B, None, None]:
+    """This process's share of the clips of every step, in as many parts as each has."""
+    config, world = job.recipe.config, fabric.world_size
+    size = config.batch_size // (world * config.accumulate)
+
+    def make(request: tuple[int, int]) -> B:
+        step, part = request
+        start = step * config.batch_size + (part * world + fabric.global_rank) * size
+        return job.source.batch(range(start, start + size), job.recipe.shape(step), str(fabric.device))
+
+    requests = ((step, part) for step in range(first_step, config.steps) for part in range(config.accumulate))
+    return made_ahead(requests, make, AHEAD if config.workers else 0)
+
+
+def _require_finite(state: State) -> None:
+    """Stop before anything is kept that came out of numbers that are none."""
+    if broken := [name for name, value in state.meter.means().items() if not math.isfinite(value)]:
+        raise UserError(
+            f"Training broke down before step {state.step}",
+            f"{', '.join(broken)} is no longer finite; the last checkpoint is still good",
+            try_="a smaller lr, or precision=fp32",
+        )
+
+
+def _any(fabric: Fabric, asked: bool) -> bool:
+    """Whether any process was asked to stop; all must call."""
+    if fabric.world_size == 1:
+        return asked
+    total = fabric.all_reduce(torch.tensor(float(asked), device=fabric.device), reduce_op="sum")
+    return bool(total)

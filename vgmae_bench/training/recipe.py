@@ -1,0 +1,166 @@
+"""What a method provides to be trained, and the settings that every method's training has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol, TypeVar
+
+from torch import Tensor, nn
+
+from vgmae_bench.config import Json
+from vgmae_bench.errors import UsageError
+from vgmae_bench.types import Tracker
+
+BOOKKEEPING = frozenset(
+    {"workers", "log_every", "checkpoint_every", "picture_every", "validate_every", "validate_clips"}
+)
+"""Settings that change what is written along the way but not what is learned: a resumed run may have others."""
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """Settings of the loop. A recipe's own settings extend them, so that a user sees one flat list.
+
+    Attributes:
+        steps: updates of the weights.
+        batch_size: clips of one update, over all processes.
+        accumulate: passes in which each process works through its share of them.
+        seed: of initial weights, data and masks. Every random number is a function of it and of the step.
+        lr: the highest learning rate.
+        lr_base_batch: `lr` is meant for this batch size and scaled linearly to the actual one; 0: taken as it is.
+        weight_decay: of AdamW, for matrices; biases and other 1-D parameters never decay.
+        betas: of AdamW.
+        warmup_steps: of linear warm-up; half a cosine follows, down to 0.
+        clip_norm: gradients are scaled down to this norm; 0: never.
+        precision: "bf16" runs matrix products in bfloat16; weights stay float32 either way.
+        ema_decay: weights leave as their exponential moving average with this decay; 0: as they are.
+        workers: threads that read videos; with any, batches are made ahead, beside the training.
+        log_every, checkpoint_every, picture_every, validate_every: in steps; 0: only at the end.
+        validate_clips: held-out synthetic clips that are tracked to see where training stands; 0: none.
+
+    Raises:
+        UsageError: a number out of its range.
+    """
+
+    steps: int = 1000
+    batch_size: int = 8
+    accumulate: int = 1
+    seed: int = 0
+    lr: float = 1e-3
+    lr_base_batch: int = 0
+    weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.95)
+    warmup_steps: int = 0
+    clip_norm: float = 2.0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    ema_decay: float = 0.0
+    workers: int = 2
+    log_every: int = 10
+    checkpoint_every: int = 500
+    picture_every: int = 500
+    validate_every: int = 500
+    validate_clips: int = 8
+
+    def __post_init__(self) -> None:
+        at_least = {"steps": 1, "batch_size": 1, "accumulate": 1, "lr": 0, "validate_clips": 0, "workers": 0}
+        counts = dict.fromkeys(["seed", "lr_base_batch", "weight_decay", "warmup_steps", "clip_norm", "log_every"], 0)
+        every = dict.fromkeys(["checkpoint_every", "picture_every", "validate_every"], 0)
+        for name, limit in {**at_least, **counts, **every}.items():
+            if not getattr(self, name) >= limit:
+                raise UsageError(f"{name} must be at least {limit}", f"it is {getattr(self, name)}")
+        if not 0 <= self.ema_decay < 1:
+            raise UsageError("ema_decay is a share below 1", f"it is {self.ema_decay}")
+        if self.batch_size % self.accumulate:
+            raise UsageError("batch_size must be a multiple of accumulate", f"{self.batch_size}, {self.accumulate}")
+
+    @property
+    def peak_lr(self) -> float:
+        """The highest learning rate, scaled to the batch."""
+        return self.lr * self.batch_size / self.lr_base_batch if self.lr_base_batch else self.lr
+
+
+class ClipShape(NamedTuple):
+    """What clips are wanted: so many frames, square, `stride` frames of a video apart; synthetic ones at `speed`."""
+
+    frames: int
+    image_size: int
+    stride: int = 1
+    speed: float = 1.0
+
+
+class Batch(NamedTuple):
+    """Clips to learn from.
+
+    Attributes:
+        video: uint8 [B, T, H, W, 3] RGB on the training device.
+        seeds: one for each clip, for whatever is random about learning from it, so that the same clip is treated alike
+            in whichever process it ends up.
+    """
+
+    video: Tensor
+    seeds: tuple[int, ...]
+
+
+B = TypeVar("B")
+B_co = TypeVar("B_co", covariant=True)
+B_contra = TypeVar("B_contra", contravariant=True)
+
+
+class Source(Protocol[B_co]):
+    """An endless, numbered supply of clips: the same number always gives the same clip."""
+
+    def batch(self, numbers: range, shape: ClipShape, device: str) -> B_co:
+        """The clips of those numbers."""
+        ...
+
+    def examples(self, count: int, shape: ClipShape, device: str) -> B_co:
+        """Clips that are not among the numbered ones, to look at."""
+        ...
+
+    def describe(self) -> Json:
+        """What the clips depend on, without paths of this machine: part of the identity of a training."""
+        ...
+
+    def skipped(self) -> dict[Path, str]:
+        """Files that could not be read so far, and why."""
+        ...
+
+
+class Recipe(Protocol[B_contra]):
+    """How a method learns. Batches are whatever its source makes; the loop only passes them on."""
+
+    @property
+    def config(self) -> LoopConfig: ...
+
+    def build(self) -> nn.Module:
+        """The model with new weights, drawn from torch's global generator."""
+        ...
+
+    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
+        """Give a new model what fits of a weights file; sentences on what was taken and what was not.
+
+        Raises:
+            WeightsError: it cannot be read, or nothing fits.
+        """
+        ...
+
+    def shape(self, step: int) -> ClipShape:
+        """The clips wanted at a step."""
+        ...
+
+    def loss(self, model: nn.Module, batch: B_contra, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a batch, a mean over its clips, and its parts by name, without gradient, the same at every step."""
+        ...
+
+    def export(self, model: nn.Module, path: Path, source: Json) -> None:
+        """Write the weights file; `source` says where the weights come from and belongs into it."""
+        ...
+
+    def tracker(self, model: nn.Module, device: str) -> Tracker | None:
+        """The tracker the model makes as it stands, or None where there is nothing to track with yet."""
+        ...
+
+    def pictures(self, model: nn.Module, batch: B_contra, path: Path) -> None:
+        """Draw what the model makes of some clips into a PNG."""
+        ...

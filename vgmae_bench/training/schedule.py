@@ -1,0 +1,29 @@
+"""The learning rate over time, and which parameters decay."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import nn
+
+
+def lr_factor(step: int, warmup: int, steps: int) -> float:
+    """The share of the highest learning rate at a step, counted from 0: linear warm-up, then half a cosine to 0.
+
+    (step + 1) / warmup while it is below 1, as in MAE and its descendants.
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """AdamW's groups of the trainable parameters: biases and other 1-D ones do not decay, all others do.
+
+    Tokens and learned positions are 3-D and decay, as in the official code (tekotan/video-gmae c630810).
+    """
+    trainable = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    kept = [parameter for name, parameter in trainable if parameter.ndim <= 1 or name.endswith(".bias")]
+    decayed = [parameter for name, parameter in trainable if not (parameter.ndim <= 1 or name.endswith(".bias"))]
+    return [{"params": kept, "weight_decay": 0.0}, {"params": decayed, "weight_decay": weight_decay}]

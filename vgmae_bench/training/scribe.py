@@ -1,0 +1,132 @@
+"""Everything a training writes and says: one process does it for all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tqdm import tqdm
+
+from vgmae_bench.files import write_atomically
+from vgmae_bench.provenance import peak_memory_mb
+from vgmae_bench.training.checkpoint import State
+from vgmae_bench.training.folder import TrainingFolder
+from vgmae_bench.training.log import Log, Row, draw_curve
+from vgmae_bench.training.recipe import LoopConfig, Recipe, Source
+from vgmae_bench.training.watch import METRICS, Watch
+
+EXAMPLES = 2
+"""Clips in a picture."""
+
+
+class Due(NamedTuple):
+    """What is to be done after a step."""
+
+    log: bool
+    validate: bool
+    picture: bool
+    keep: bool
+
+    @classmethod
+    def after(cls, step: int, config: LoopConfig) -> Due:
+        """All of it after the last step."""
+
+        def due(every: int) -> bool:
+            return step == config.steps or (every > 0 and step % every == 0)
+
+        validate = due(config.validate_every)
+        return cls(validate or due(config.log_every), validate, due(config.picture_every), due(config.checkpoint_every))
+
+
+class Scribe:
+    """Writes log, checkpoints, weights, curve and pictures of a training, and shows a progress bar.
+
+    Arguments:
+        state: as it is at the moment; read whenever there is something to write.
+        device: for the examples and the tracker.
+        say: told of validation results and of files that cannot be read.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe[Any],
+        source: Source[Any],
+        folder: TrainingFolder,
+        state: State,
+        device: str,
+        say: Callable[[str], None],
+    ) -> None:
+        self._recipe, self._source, self._folder, self._state, self._device = recipe, source, folder, state, device
+        self._say, self._said = say, set[Path]()
+        config = recipe.config
+        self._watch = Watch(config.validate_clips) if config.validate_clips else None
+        self._log = Log(folder.log, state.step, METRICS if self._watch else ())
+        self._bar = tqdm(
+            total=config.steps, initial=state.step, unit="step", disable=None, file=sys.stderr, dynamic_ncols=True
+        )
+
+    @property
+    def last(self) -> Row:
+        """The last line of the log."""
+        return self._log.rows[-1] if self._log.rows else {}
+
+    def tick(self) -> None:
+        """A step is over."""
+        self._bar.update()
+
+    def log(self, lr: float, *, validate: bool) -> None:
+        """Write down what the meter says, and what validation says; `lr` is the learning rate of the step that is over."""
+        state, last = self._state, self.last
+        steps, seconds = state.step - (last.get("step") or 0), state.seconds - (last.get("seconds") or 0)
+        row: Row = {
+            "step": state.step,
+            "lr": lr,
+            "seconds": state.seconds,
+            "clips_per_second": steps * self._recipe.config.batch_size / seconds,
+            **state.meter.means(),
+        }
+        tracker = self._recipe.tracker(state.best, self._device) if validate and self._watch else None
+        if tracker is not None and self._watch is not None:
+            row |= self._watch(tracker)
+        self._log.add(row)
+        told = f"loss {row['loss']:.4g}, {row['clips_per_second']:.1f} clips/s, {peak_memory_mb():.0f} MB"
+        self._bar.set_postfix_str(told)
+        with tqdm.external_write_mode(file=sys.stderr):
+            if tracker is not None:
+                delta, floor = (100 * (row[name] or 0.0) for name in METRICS)
+                self._say(f"step {state.step}: {told}, δ_avg {delta:.1f} (zero-motion {floor:.1f})")
+            for path, why in self._source.skipped().items():
+                if path not in self._said:
+                    self._say(f"skipped: {why}")
+                    self._said.add(path)
+
+    def draw(self) -> None:
+        """Draw the curve, and what the model makes of some clips."""
+        step = self._state.step
+        batch = self._source.examples(EXAMPLES, self._recipe.shape(step - 1), self._device)
+        path = self._folder.pictures / f"step_{step:06d}.png"
+        write_atomically(path, lambda temporary: self._recipe.pictures(self._state.best, batch, temporary))
+        draw_curve(self._log.rows, self._folder.curve, METRICS)
+
+    def keep(self) -> None:
+        """Write weights, progress and, when these are there, the checkpoint."""
+        state, folder = self._state, self._folder
+        progress: dict[str, Any] = {
+            "step": state.step,
+            "of": self._recipe.config.steps,
+            "clips": state.step * self._recipe.config.batch_size,
+            "seconds": round(state.seconds, 1),
+        }
+        self._recipe.export(
+            state.best,
+            folder.weights,
+            {"training": folder.identity.to_json(), "digest": folder.identity.digest} | progress,
+        )
+        folder.note_progress(progress | {"last": dict(self.last)})
+        state.save(folder.checkpoint, folder.identity.digest)
+
+    def close(self) -> None:
+        self._bar.close()
+        self._log.close()

@@ -1,0 +1,193 @@
+"""Where clips come from: rendered on the training device, read from a folder of videos, or mixed.
+
+Clips are numbered. What clip a number stands for depends on the seed alone, so a training that goes on after a break, or
+on another number of processes, sees the same clips in the same order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vgmae_bench.config import Json
+from vgmae_bench.data.synth import VERSION, SynthConfig, render_video, sample_scenes
+from vgmae_bench.errors import UsageError
+from vgmae_bench.training.recipe import Batch, ClipShape
+
+Request = TypeVar("Request")
+Made = TypeVar("Made")
+
+
+class Clips(Protocol):
+    """One kind of clips."""
+
+    def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
+        """uint8 [B, T, H, W, 3] RGB on the device. Negative numbers: clips to look at, never trained on."""
+        ...
+
+    def describe(self) -> Json: ...
+
+    def skipped(self) -> dict[Path, str]:
+        """What could not be read so far, and why."""
+        ...
+
+
+class SynthClips:
+    """The embedded generator's training split, rendered on the training device. Examples are of its validation split."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
+        size = shape.image_size
+        config = SynthConfig(
+            split="val" if numbers[0] < 0 else "train",
+            height=size,
+            width=size,
+            frames=shape.frames,
+            speed=shape.speed,
+            points=1,  # nobody asks for tracks
+            seed=self._seed,
+        )
+        return render_video(sample_scenes(config, [abs(number) for number in numbers]).to(device), size, size)
+
+    def describe(self) -> Json:
+        return {"kind": "synth", "version": VERSION}
+
+    def skipped(self) -> dict[Path, str]:
+        return {}
+
+
+class FolderClips:
+    """Random clips of the videos of a folder, decoded by threads. Examples come from the same videos at other times."""
+
+    def __init__(self, path: Path, seed: int, workers: int) -> None:
+        from vgmae_bench.data.folder import VideoFolder  # needs PyAV, which rendered clips do not
+
+        self._videos, self._name, self._seed = VideoFolder(path), path.resolve().name, seed
+        self._pool = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="clips")
+
+    def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
+        def sample(number: int) -> Tensor:
+            rng = np.random.default_rng(clip_seed(self._seed, number))
+            return torch.from_numpy(self._videos.sample(rng, shape.frames, shape.stride, shape.image_size))
+
+        video = torch.stack(list(self._pool.map(sample, numbers)))
+        return video.pin_memory().to(device, non_blocking=True) if device.startswith("cuda") else video
+
+    def describe(self) -> Json:
+        return {"kind": "folder", "name": self._name, "videos": len(self._videos)}
+
+    def skipped(self) -> dict[Path, str]:
+        return dict(self._videos.skipped)
+
+
+class ClipStream:
+    """A mixture of kinds of clips, each drawn with a probability in proportion to its weight."""
+
+    def __init__(self, parts: Sequence[tuple[Clips, float]], seed: int) -> None:
+        self._clips = [clips for clips, _ in parts]
+        weights = [weight for _, weight in parts]
+        self._shares = np.cumsum(weights) / np.sum(weights)
+        self._seed = seed
+
+    def batch(self, numbers: range, shape: ClipShape, device: str) -> Batch:
+        """See `vgmae_bench.training.recipe.Source`."""
+        seeds = tuple(clip_seed(self._seed, number) for number in numbers)
+        kinds = [self._kind(seed) for seed in seeds]
+        return Batch(self._read(numbers, kinds, shape, device), seeds)
+
+    def examples(self, count: int, shape: ClipShape, device: str) -> Batch:
+        """Kinds take turns."""
+        numbers = range(-1, -1 - count, -1)
+        kinds = [index % len(self._clips) for index in range(count)]
+        video = self._read(numbers, kinds, shape, device)
+        return Batch(video, tuple(clip_seed(self._seed, number) for number in numbers))
+
+    def describe(self) -> Json:
+        shares = np.diff(self._shares, prepend=0.0)
+        return [
+            {"share": round(float(share), 6), "clips": clips.describe()}
+            for clips, share in zip(self._clips, shares, strict=True)
+        ]
+
+    def skipped(self) -> dict[Path, str]:
+        return {path: why for clips in self._clips for path, why in clips.skipped().items()}
+
+    def _kind(self, seed: int) -> int:
+        return int(np.searchsorted(self._shares, np.random.default_rng(seed).random(), side="right"))
+
+    def _read(self, numbers: Sequence[int], kinds: Sequence[int], shape: ClipShape, device: str) -> Tensor:
+        """The clips in the order of their numbers, each kind read at once."""
+        places: list[int] = []
+        videos = []
+        for kind in sorted(set(kinds)):
+            mine = [place for place, its in enumerate(kinds) if its == kind]
+            places += mine
+            videos.append(self._clips[kind].read([numbers[place] for place in mine], shape, device))
+        if len(videos) == 1:
+            return videos[0]
+        return torch.cat(videos)[torch.tensor(places).argsort()]
+
+
+def open_clips(data: Sequence[str], seed: int, workers: int) -> ClipStream:
+    """The clips that `--data` names: "synth" or a folder, each with an optional weight: "synth=3", "./videos=1".
+
+    Raises:
+        UsageError: neither, or an impossible weight.
+        BadDataError, MissingDataError: a folder without a single readable video.
+    """
+    parts: list[tuple[Clips, float]] = []
+    for text in data:
+        name, weight = _weighted(text)
+        if name == "synth":
+            parts.append((SynthClips(seed), weight))
+        elif Path(name).is_dir():
+            parts.append((FolderClips(Path(name), seed, workers), weight))
+        else:
+            raise UsageError(f'There is no data "{name}"', "it is neither synth nor a folder", try_="--data synth")
+    return ClipStream(parts, seed)
+
+
+def clip_seed(seed: int, number: int) -> int:
+    """A seed of 63 bits for clip `number`, negative ones included, of the training with that seed."""
+    words = [seed, number] if number >= 0 else [seed, -number, 2**32]
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def made_ahead(requests: Iterable[Request], make: Callable[[Request], Made], ahead: int) -> Generator[Made, None, None]:
+    """`map(make, requests)`, worked out in a thread up to `ahead` items before they are asked for; 0: when they are."""
+    if ahead == 0:
+        yield from map(make, requests)
+        return
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
+    pending: deque[Future[Made]] = deque()
+    try:
+        for request in requests:
+            pending.append(pool.submit(make, request))
+            if len(pending) > ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _weighted(text: str) -> tuple[str, float]:
+    name, equals, number = text.rpartition("=")
+    if not equals or Path(text).is_dir():
+        return text, 1.0
+    try:
+        weight = float(number)
+    except ValueError:
+        weight = -1.0
+    if not 0 < weight < float("inf"):
+        raise UsageError(f'"{number}" is no weight', "data looks like synth, ./videos or ./videos=0.5")
+    return name, weight
