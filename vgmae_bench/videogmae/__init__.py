@@ -10,6 +10,9 @@ SPEC = TrackerSpec(
     summary="Tracks points by the motion of predicted 3-D Gaussians, zero-shot, or by a readout trained on top.",
     causal=True,
     importer="vgmae_bench.videogmae.release:import_weights",
+    trainer="vgmae_bench.videogmae.pretrain:Pretraining",
+    finetuner="vgmae_bench.videogmae.finetune:finetuning",
+    configs="configs",
     paper="Baranwal, Singh, Rajasegaran, Malik: Tracking by Predicting 3-D Gaussians Over Time. arXiv 2512.22489",
     licence="Apache-2.0, written from the paper; the official code (tekotan/video-gmae) has no licence",
 )

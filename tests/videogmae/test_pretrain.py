@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from vgmae_bench import plugins
+from vgmae_bench.config import build, read_toml
+from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.training.recipe import Batch
+from vgmae_bench.training.sources import open_clips
+from vgmae_bench.videogmae import SPEC, pretrain
+from vgmae_bench.videogmae.checkpoint import load_model, load_weights, save_weights
+from vgmae_bench.videogmae.network import Encoder, VideoGMAE
+from vgmae_bench.videogmae.pictures import colour_flow
+from vgmae_bench.videogmae.pretrain import PretrainConfig, Pretraining, Stage, draw_order
+
+TINY = PretrainConfig(
+    image_size=32,
+    patch_size=8,
+    num_frames=3,
+    num_gaussians=16,
+    embed_dim=16,
+    depth=2,
+    num_heads=2,
+    decoder_embed_dim=16,
+    decoder_depth=1,
+    decoder_num_heads=2,
+    mask_ratio=0.5,
+    backend="torch",
+)
+
+
+def clips(count: int = 2, frames: int = 3) -> Batch:
+    shape = Pretraining(TINY).shape(0)._replace(frames=frames)
+    return open_clips(["synth"], seed=0, workers=0).batch(range(count), shape, "cpu")
+
+
+def made(config: PretrainConfig, seed: int = 0) -> tuple[Pretraining, VideoGMAE]:
+    torch.manual_seed(seed)
+    recipe = Pretraining(config)
+    return recipe, recipe.build()
+
+
+def gradient(config: PretrainConfig, batch: Batch) -> Tensor:
+    recipe, model = made(config)
+    recipe.loss(model, batch, 0)[0].backward()
+    grad = model.linear_gaussian.weight.grad
+    assert grad is not None
+    return grad
+
+
+def test_it_overfits_a_clip() -> None:
+    recipe, model = made(replace(TINY, gaussian_start="grid", query_position="anchored", decoder="per_identity"))
+    batch = clips(1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    losses = []
+    for step in range(30):
+        loss, parts = recipe.loss(model, batch, step)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.6 * losses[0]
+    assert parts.keys() == {"reconstruction"}
+
+
+def test_the_scale_of_the_gradient() -> None:
+    """Clips given twice leave the gradient of the "mean" as it is and double that of the "sum"."""
+    once = clips(2)
+    twice = Batch(torch.cat([once.video, once.video]), once.seeds * 2)
+    for reduction, factor in (("mean", 1), ("sum", 2)):
+        config = build(PretrainConfig, {**vars(TINY), "loss_reduction": reduction}, owner="videogmae")
+        torch.testing.assert_close(gradient(config, twice), factor * gradient(config, once), rtol=1e-4, atol=1e-7)
+
+
+def test_the_encoder_learns_unless_it_is_frozen() -> None:
+    def learning(config: PretrainConfig) -> set[str]:
+        return {name.partition(".")[0] for name, p in made(config)[1].named_parameters() if p.requires_grad}
+
+    assert "blocks" in learning(TINY)
+    frozen = learning(replace(TINY, freeze_encoder=True))
+    assert {"patch_embed", "cls_token", "norm", "decoder_blocks", "linear_gaussian"} <= frozen
+    assert "blocks" not in frozen
+
+
+@pytest.mark.parametrize("changes", [{}, {"position": "pos3d"}, {"decoder": "per_identity"}, {"freeze_encoder": True}])
+def test_every_parameter_that_may_learn_gets_a_gradient(changes: dict[str, Any]) -> None:
+    recipe, model = made(replace(TINY, **changes))
+    recipe.loss(model, clips(), 0)[0].backward()
+    without = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert without == []
+
+
+def test_what_a_clip_is_trained_with_depends_on_its_seed_alone() -> None:
+    recipe, model = made(TINY)
+    batch = clips(2)
+    both = recipe.loss(model, batch, 0)[0]
+    each = [recipe.loss(model, Batch(batch.video[i : i + 1], batch.seeds[i : i + 1]), 0)[0] for i in range(2)]
+    torch.testing.assert_close(both, torch.stack(each).mean())
+
+
+def test_only_what_is_masked_counts_where_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    masks: list[Tensor] = []
+
+    def loss_of(image: Tensor, video: Tensor, reduction: str, mask: Tensor) -> Tensor:
+        masks.append(mask)
+        return image.mean()
+
+    monkeypatch.setattr(pretrain, "reconstruction_loss", loss_of)
+    recipe, model = made(replace(TINY, loss_region="masked"))
+    batch = clips(1, frames=2)
+    recipe.loss(model, batch, 0)
+    patches = masks[0].view(2, 4, 8, 4, 8).transpose(2, 3).reshape(32, 64)
+    shown = draw_order(batch.seeds, total=48, shown=32, kept=16, token_order="identity")[0, :16]
+    assert (~patches.any(dim=1)).nonzero().flatten().tolist() == shown.tolist()
+    assert patches.sum() == 16 * 64
+
+
+def test_penalties_are_parts_of_the_loss() -> None:
+    recipe, model = made(replace(TINY, deltas_reg_weight=0.5, smoothness_weight=0.25))
+    loss, parts = recipe.loss(model, clips(), 0)
+    assert parts.keys() == {"reconstruction", "displacement", "smoothness"}
+    assert parts["displacement"] > 0
+    torch.testing.assert_close(loss.detach(), torch.stack(list(parts.values())).sum())
+
+
+def test_a_curriculum() -> None:
+    stages = (Stage(until=0.25, num_frames=2, residuals="position"), Stage(until=0.5, mask_ratio=0.25, speed=2.0))
+    config = replace(TINY, steps=8, stages=stages)
+    assert [tuple(config.at(step)) for step in (0, 2, 4)] == [
+        (2, 0.5, 1.0, "position"),
+        (3, 0.25, 2.0, "both"),
+        (3, 0.5, 1.0, "both"),
+    ]
+    assert Pretraining(config).shape(0).frames == 2
+    recipe, model = made(config)
+    recipe.loss(model, clips(frames=2), 0)[0].backward()
+
+
+def test_what_comes_after_a_short_clip_is_never_shown() -> None:
+    order = draw_order((1, 2), total=48, shown=32, kept=10, token_order="identity")
+    assert order.sort(dim=1).values.tolist() == [list(range(48))] * 2
+    assert order[:, :10].max() < 32
+    assert torch.equal(order[:, :10], order[:, :10].sort(dim=1).values)
+    shuffled = draw_order((1, 2), 48, 32, 10, "shuffled")[:, :10]
+    assert torch.equal(shuffled.sort(dim=1).values, order[:, :10])
+    assert not torch.equal(shuffled, order[:, :10])
+
+
+def test_the_paper_keeps_156_of_3136_patches() -> None:
+    seen: list[int] = []
+
+    class Peeping(VideoGMAE):
+        def decode(self, encoded: Any) -> Tensor:
+            seen.append(encoded.latent.shape[1])
+            return super().decode(encoded)
+
+    config = build(PretrainConfig, read_toml(configurations()["paper-base"]), owner="videogmae")
+    assert (config.network.num_tokens, config.peak_lr) == (3136, 5e-4)
+    narrow = replace(config, embed_dim=16, depth=1, num_heads=1, decoder_embed_dim=16, decoder_depth=1)
+    narrow = replace(narrow, num_gaussians=1, decoder_num_heads=1, backend="torch")
+    batch = Batch(torch.zeros(1, 16, 224, 224, 3, dtype=torch.uint8), (1,))
+    Pretraining(narrow).loss(Peeping(narrow.network), batch, 0)
+    assert seen == [156]
+
+
+def configurations() -> dict[str, Path]:
+    folder = plugins.beside(plugins.find("trackers", SPEC.name), SPEC.configs)
+    return {path.stem: path for path in folder.glob("*.toml")}
+
+
+@pytest.mark.parametrize("name", ["paper-base", "paper-large", "small", "tiny"])
+def test_shipped_configurations_are_valid(name: str) -> None:
+    config = build(PretrainConfig, read_toml(configurations()[name]), owner="videogmae")
+    assert config.steps > 1000
+    assert config.at(config.steps - 1) == (config.num_frames, config.mask_ratio, config.speed, config.residuals)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_frame": 4}, "did you mean num_frames"),
+        ({"mask_ratio": 1.0}, "mask_ratio"),
+        ({"num_frames": 1}, "2 to 1 frames"),
+        ({"stages": [{"until": 0.5, "num_frames": 99}]}, "2 to 16 frames"),
+        ({"stages": [{"until": 0.5, "frames": 2}]}, "not valid"),
+        ({"image_size": 65}, "multiple of 16"),
+        ({"loss_region": "masked", "mask_ratio": 0.0}, "no pixel is masked"),
+        ({"steps": 0}, "at least 1"),
+        ({"ema_decay": 1.0}, "ema_decay"),
+    ],
+)
+def test_impossible_settings(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        build(PretrainConfig, settings, owner="videogmae")
+
+
+def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> None:
+    recipe, model = made(replace(TINY, rgb_mode="cumulative", residuals="position"))
+    recipe.export(model, tmp_path / "weights.safetensors", {"steps": 3})
+    loaded, content = load_model(tmp_path / "weights.safetensors")
+    assert loaded.config == TINY.network
+    assert content.config["activation"] == vars(recipe.config.activation)
+    assert content.config["source"] == {"steps": 3}
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+def test_starting_from_weights_says_what_was_taken(tmp_path: Path) -> None:
+    recipe, given = made(TINY, seed=1)
+    recipe.export(given, tmp_path / "given.safetensors", None)
+    longer = replace(TINY, num_frames=4)
+    recipe, model = made(longer)
+    notes = recipe.start_from(model, tmp_path / "given.safetensors")
+    assert torch.equal(model.blocks[0].attn.qkv.weight, given.blocks[0].attn.qkv.weight)  # type: ignore[union-attr]  # a Block
+    assert "taken from given.safetensors (videogmae)" in notes[0]
+    assert notes[1] == "new: decoder_pos_embed_gaussian (1)"
+    assert notes[2] == "not taken: decoder_pos_embed_gaussian (1)"
+
+
+def test_starting_from_an_image_encoder(tmp_path: Path) -> None:
+    encoder = Encoder(TINY.network)
+    save_weights(tmp_path / "mae.safetensors", encoder.state_dict(), "mae-encoder", {"network": TINY.network})
+    recipe, model = made(TINY, seed=1)
+    notes = recipe.start_from(model, tmp_path / "mae.safetensors")
+    assert torch.equal(model.cls_token, encoder.cls_token)
+    assert "decoder_blocks (12)" in notes[1]
+    assert notes[2] == "not taken: nothing"
+
+
+def test_starting_from_something_that_does_not_fit(tmp_path: Path) -> None:
+    save_weights(tmp_path / "other.safetensors", {"a": torch.zeros(1)}, "mae-encoder", {})
+    recipe, model = made(TINY)
+    with pytest.raises(WeightsError, match="Nothing in"):
+        recipe.start_from(model, tmp_path / "other.safetensors")
+    assert load_weights(tmp_path / "other.safetensors").kind == "mae-encoder"
+
+
+def test_pictures_show_input_reconstruction_and_flow(tmp_path: Path) -> None:
+    from PIL import Image
+
+    recipe, model = made(TINY)
+    recipe.pictures(model, clips(2), tmp_path / "picture")
+    with Image.open(tmp_path / "picture") as picture:
+        assert (picture.format, picture.size) == ("PNG", (2 * 128, 2 * 3 * 128))
+
+
+def test_flow_is_white_at_rest_and_red_to_the_right() -> None:
+    flow = torch.zeros(1, 2, 64, 2)
+    flow[0, 1, :, 0] = 2.0
+    assert colour_flow(flow)[0, :, 0].tolist() == [[255, 255, 255], [255, 0, 0]]
