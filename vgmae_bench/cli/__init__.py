@@ -15,6 +15,8 @@ from vgmae_bench.errors import UserError
 # name → (module, attribute, one line for the list of commands)
 COMMANDS = {
     "run": ("run", "run", "Track a dataset with a method and score the tracks."),
+    "train": ("train", "train", "Train a method, or go on with a training."),
+    "finetune": ("finetune", "finetune", "Teach a pretrained encoder to track."),
     "table": ("table", "table", "Compare runs in one table, with confidence intervals."),
     "list": ("listing", "list_", "List methods, datasets, metrics or runs."),
     "show": ("listing", "show", "Show all about a method, dataset, metric or run."),
