@@ -15,6 +15,7 @@ from vgmae_bench.errors import UserError
 # name → (module, attribute, one line for the list of commands)
 COMMANDS = {
     "run": ("run", "run", "Track a dataset with a method and score the tracks."),
+    "track": ("track", "track", "Follow points through a video of your own."),
     "train": ("train", "train", "Train a method, or go on with a training."),
     "finetune": ("finetune", "finetune", "Teach a pretrained encoder to track."),
     "table": ("table", "table", "Compare runs in one table, with confidence intervals."),

@@ -19,13 +19,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import h5py
-import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from vgmae_bench.config import Json
@@ -40,7 +38,7 @@ from vgmae_bench.types import Queries, Size, Tracks
 from vgmae_bench.viz.draw import draw_frame, rainbow
 
 OUTPUTS = ("tracks.csv", "tracks.h5", "tracks.mp4", "record.json")
-Item = TypeVar("Item")
+_BAR: dict[str, Any] = {"unit": "frame", "disable": None, "file": sys.stderr}
 
 
 def track_video(
@@ -60,7 +58,8 @@ def track_video(
         UsageError: a query's frame lies beyond the end.
         BadDataError: the video cannot be decoded.
     """
-    frames = stack(progress("decoding", itertools.islice(video.frames(size), max_frames), video, max_frames))
+    total = min(video.num_frames, max_frames or video.num_frames)
+    frames = stack(tqdm(itertools.islice(video.frames(size), max_frames), "decoding", total, **_BAR))
     late = queries.frame[queries.frame >= len(frames)]
     if len(late):
         raise UsageError(f"There is no frame {late[0]} to track from", f"frames 0 to {len(frames) - 1} are tracked")
@@ -80,12 +79,8 @@ def write_tracks(out: Path, video: Video, queries: Queries, tracks: Tracks, reco
     """
     num_frames = tracks.visible.shape[1]
     colours = rainbow(queries.xy)
-    drawn = (
-        draw_frame(frame, tracks, t, colours)
-        for t, frame in enumerate(
-            progress("drawing", itertools.islice(video.frames(), num_frames), video, num_frames)
-        )
-    )
+    frames = tqdm(itertools.islice(video.frames(), num_frames), "drawing", num_frames, **_BAR)
+    drawn = (draw_frame(frame, tracks, t, colours) for t, frame in enumerate(frames))
     with _staging(out) as folder:
         record = {**record, "encoder": write_mp4(folder / "tracks.mp4", drawn, video.fps)}
         _write_csv(folder / "tracks.csv", tracks)
@@ -93,12 +88,6 @@ def write_tracks(out: Path, video: Video, queries: Queries, tracks: Tracks, reco
         (folder / "record.json").write_text(text, encoding="utf-8")
         attributes = {"fps": float(video.fps), "size": video.size, "method": record["method"], "record": text}
         _write_h5(folder / "tracks.h5", queries, tracks, attributes)
-
-
-def progress(doing: str, frames: Iterable[Item], video: Video, max_frames: int | None) -> Iterable[Item]:
-    """Frames as they are, behind a progress bar on a terminal."""
-    total = video.num_frames if max_frames is None else min(video.num_frames, max_frames)
-    return tqdm(frames, desc=doing, total=total, unit="frame", disable=None, file=sys.stderr)
 
 
 @contextlib.contextmanager

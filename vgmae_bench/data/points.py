@@ -1,0 +1,91 @@
+"""Points that people ask about in a video of their own: typed, on a grid, or inside a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from vgmae_bench.errors import BadDataError, UsageError
+from vgmae_bench.types import FloatArray, Queries, Size
+
+
+def typed_points(texts: Sequence[str], size: Size) -> Queries:
+    """Queries from texts "t,x,y": a frame counted from 0, and raster pixels of frames of `size` (height, width).
+
+    Raises:
+        UsageError: a text that is no such point, or one outside the frame.
+    """
+    points = [_point(text, size) for text in texts]
+    return Queries(np.array([t for t, _, _ in points]), np.array([(x, y) for _, x, y in points]).reshape(-1, 2))
+
+
+def grid_points(count: int, size: Size) -> Queries:
+    """The centres of `count` × `count` equal cells of frames of `size`, row by row, asked about in frame 0."""
+    height, width = size
+    return _first_frame(_cell_centres(count) * (width, height))
+
+
+def mask_points(path: Path, count: int, size: Size) -> Queries:
+    """Those points of a `count` × `count` grid over the foreground's bounding box that lie in the foreground, in frame 0.
+
+    Foreground is what is neither black nor transparent, so masks of 0 and 1, of 0 and 255 and coloured ones all work;
+    in a JPEG, where black is not quite black, it is what is brighter than half.
+
+    Raises:
+        BadDataError: the image cannot be read.
+        UsageError: it has another size than the video, no foreground, or none that the grid hits.
+    """
+    foreground = _foreground(path)
+    if foreground.shape != size:
+        raise UsageError(f"The mask {path} is {_by(foreground.shape)} pixels", f"frames of the video are {_by(size)}")
+    rows, columns = np.nonzero(foreground)
+    if not len(rows):
+        raise UsageError(f"The mask {path} has no foreground", "it is black or transparent everywhere")
+    corner = np.array([columns.min(), rows.min()])
+    xy = corner + _cell_centres(count) * (np.array([columns.max(), rows.max()]) + 1 - corner)
+    x, y = xy.astype(int).T
+    inside = foreground[y, x]
+    if not inside.any():
+        raise UsageError(f"No point of the {count} × {count} grid lies in the mask", "", try_=f"--grid {2 * count}")
+    return _first_frame(xy[inside])
+
+
+def _point(text: str, size: Size) -> tuple[int, float, float]:
+    try:
+        frame, x, y = text.split(",")
+        point = int(frame), float(x), float(y)
+    except ValueError as error:
+        raise UsageError(f'"{text}" is no point', "points look like t,x,y: 0,320,180.5") from error
+    height, width = size
+    if point[0] < 0 or not (0 <= point[1] <= width and 0 <= point[2] <= height):
+        raise UsageError(f"The point {text} is outside the video", f"frames count from 0 and are {_by(size)} pixels")
+    return point
+
+
+def _first_frame(xy: FloatArray) -> Queries:
+    return Queries(np.zeros(len(xy), dtype=np.int64), xy.astype(np.float32))
+
+
+def _cell_centres(count: int) -> npt.NDArray[np.float64]:
+    """[count², 2], (x, y) in units of the frame, row by row."""
+    steps = (np.arange(count) + 0.5) / count
+    y, x = np.meshgrid(steps, steps, indexing="ij")
+    return np.stack([x.ravel(), y.ravel()], axis=1)
+
+
+def _foreground(path: Path) -> npt.NDArray[np.bool_]:
+    try:
+        with Image.open(path) as image:
+            threshold = 127 if image.format == "JPEG" else 0
+            pixels = np.asarray(image.convert("RGBA"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadDataError(f"The mask {path} cannot be read", str(error)) from error
+    return np.asarray((pixels[..., :3].max(axis=-1) > threshold) & (pixels[..., 3] > 127))
+
+
+def _by(size: Sequence[int]) -> str:
+    return f"{size[1]} × {size[0]}"

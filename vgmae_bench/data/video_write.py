@@ -1,0 +1,63 @@
+"""Writing videos that play in a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+# Best first. Builds of FFmpeg differ in what they may contain: H.264 plays everywhere, VP9 in every browser; mpeg4 is
+# always there and needs a player. The options ask for a picture in which thin coloured lines stay clean.
+ENCODERS = {
+    "libx264": {"crf": "20", "preset": "veryfast"},
+    "libopenh264": {"rc_mode": "quality"},
+    "libvpx-vp9": {"crf": "28", "b": "0", "deadline": "realtime", "cpu-used": "5"},
+    "mpeg4": {"qscale": "3", "flags": "qscale"},
+}
+
+# Numbers of FFmpeg: BT709 stands for that matrix, its primaries and its transfer curve alike (ITU-T H.273).
+BT709 = 1
+STUDIO_RANGE = 1  # luma from 16 to 235
+
+
+def write_mp4(path: Path, frames: Iterable[npt.NDArray[np.uint8]], fps: Fraction) -> str:
+    """Encode frames as an mp4 that can be played while it loads.
+
+    An odd height or width, which 4:2:0 sampling cannot have, is made even by repeating the last row or column.
+
+    Arguments:
+        frames: uint8 [H, W, 3] RGB, all of one size, at least one; taken one at a time.
+        fps: frames per second.
+
+    Returns:
+        The encoder used: the first of `ENCODERS` that this build of FFmpeg has.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    encoder = next(name for name in ENCODERS if name in av.codecs_available)
+    rate = fps if fps.numerator < 1 << 16 else fps.limit_denominator(1001)  # mpeg4 has 16 bits for it
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream(encoder, rate=rate, options=ENCODERS[encoder])
+        assert isinstance(stream, av.VideoStream)  # an encoder of pictures makes no other
+        context = stream.codec_context
+        for number, frame in enumerate(frames):
+            height, width = frame.shape[:2]
+            if number == 0:
+                context.height, context.width, context.pix_fmt = height + height % 2, width + width % 2, "yuv420p"
+                # Said aloud, so that no player has to guess how colours were stored.
+                context.colorspace = context.color_primaries = context.color_trc = BT709
+                context.color_range = STUDIO_RANGE
+            even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            picture = av.VideoFrame.from_ndarray(even, format="rgb24")
+            picture = picture.reformat(
+                format="yuv420p", dst_colorspace=BT709, dst_color_range=STUDIO_RANGE, interpolation="BICUBIC"
+            )
+            picture.pts, picture.time_base = number, 1 / rate
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return encoder

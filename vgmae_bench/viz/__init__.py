@@ -1,0 +1,1 @@
+"""Pictures of what trackers see and say."""
