@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # the suite shares its two cores with the processes it starts
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests marked `gpu` run wherever there is a CUDA device, and nowhere else."""
+    import torch  # not before the setting above
+
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
