@@ -164,3 +164,14 @@ def test_mistakes_end_in_one_clear_line(changes: list[str], code: int, expected:
         cli.main(arguments("out", *changes), standalone_mode=False)
     assert error.value.exit_code == code
     assert not Path("out").exists()
+
+
+def test_show_tells_the_settings_and_what_they_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["show", "videogmae"], standalone_mode=False)
+    told = capsys.readouterr().out
+    section = told[told.index("Settings of train") : told.index("Settings of finetune")]
+    for name in ("mask_ratio", "batch_size", "rgb_mode", "decoder_attention"):
+        assert f"  {name} = " in section
+    assert "clip_norm: gradients are scaled down" in section  # of what the settings extend, too
+    cli.main(["show", "zero-motion"], standalone_mode=False)
+    assert "Settings" not in capsys.readouterr().out

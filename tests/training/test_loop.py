@@ -110,6 +110,15 @@ def test_weights_leave_as_their_moving_average(tmp_path: Path) -> None:
     torch.testing.assert_close(load_file(tmp_path / "weights.safetensors")["weight"], 0.75 * first + 0.25 * second)
 
 
+def test_in_bfloat16_weights_stay_float32(tmp_path: Path) -> None:
+    train(job(tmp_path / "bf16", replace(FAST, precision="bf16")))
+    train(job(tmp_path / "fp32"))
+    assert load_file(tmp_path / "bf16" / "weights.safetensors")["weight"].dtype == torch.float32
+    rough, exact = curve(tmp_path / "bf16")[-1]["loss"], curve(tmp_path / "fp32")[-1]["loss"]
+    assert rough != exact
+    assert rough == pytest.approx(exact, rel=0.1)
+
+
 def test_a_finished_training_stays_as_it_is(tmp_path: Path) -> None:
     last = train(job(tmp_path))
     before = (tmp_path / "weights.safetensors").stat().st_mtime_ns

@@ -100,24 +100,27 @@ def _describe(plugin: plugins.Plugin) -> dict[str, Any]:
     }
     described["distribution"] = f"{plugin.distribution} {plugin.version}".strip()
     try:
-        factory = plugins.load(plugin)
-        settings = _settings(factory)
+        for part, name in (("factory", "settings"), ("trainer", "train_settings"), ("finetuner", "finetune_settings")):
+            if reference := getattr(plugin.spec, part, ""):
+                described |= _settings(plugins.load_reference(plugin, reference), name)
     except UserError as error:
         described["unusable"] = f"{error.what}. {error.why}"
-        return described
-    if settings is not None:
-        annotations = typing.get_type_hints(settings)
-        described["settings"] = {
-            field.name: {"default": _default(field), "values": _values(annotations[field.name])}
-            for field in dataclasses.fields(settings)
-        }
-        described["settings_help"] = inspect.getdoc(settings)
     return described
 
 
-def _settings(factory: Any) -> Any:
+def _settings(factory: Any, name: str) -> dict[str, Any]:
+    """The settings that a factory takes, as `name`, and what they mean, as `name`_help; nothing where it takes none."""
     target = factory.__init__ if inspect.isclass(factory) else factory
-    return typing.get_type_hints(target).get("config")
+    settings = typing.get_type_hints(target).get("config")
+    if settings is None:
+        return {}
+    annotations = typing.get_type_hints(settings)
+    known = {
+        field.name: {"default": _default(field), "values": _values(annotations[field.name])}
+        for field in dataclasses.fields(settings)
+    }
+    told = [inspect.getdoc(part) or "" for part in settings.__mro__ if dataclasses.is_dataclass(part)]
+    return {name: known, f"{name}_help": "\n\n".join(told)}
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
@@ -139,14 +142,22 @@ def _values(annotation: Any) -> str:
 
 def _text(described: dict[str, Any]) -> str:
     described = dict(described)
-    settings, told = described.pop("settings", {}), described.pop("settings_help", "")
+    sections = [
+        (described.pop(key, {}), described.pop(f"{key}_help", ""), title)
+        for key, title in (
+            ("settings", "Settings (--set key=value, for a dataset --dataset-set key=value):"),
+            ("train_settings", "Settings of train (--set key=value):"),
+            ("finetune_settings", "Settings of finetune (--set key=value):"),
+        )
+    ]
     lines = [f"{key:<15} {_plain(value)}" for key, value in described.items()]
-    if settings:
-        lines += ["", "Settings (--set key=value, for a dataset --dataset-set key=value):"]
-        width = max(len(f"{name} = {json.dumps(known['default'])}") for name, known in settings.items())
-        for name, known in settings.items():
-            lines.append(f"  {f'{name} = ' + json.dumps(known['default']):<{width}}  {known['values']}")
-        lines += ["", told]
+    for settings, told, title in sections:
+        if settings:
+            lines += ["", title]
+            width = max(len(f"{name} = {json.dumps(known['default'])}") for name, known in settings.items())
+            for name, known in settings.items():
+                lines.append(f"  {f'{name} = ' + json.dumps(known['default']):<{width}}  {known['values']}")
+            lines += ["", told]
     return "\n".join(lines)
 
 

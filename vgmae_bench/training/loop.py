@@ -8,11 +8,10 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic
+from typing import TYPE_CHECKING, Generic
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.wrappers import _FabricModule, _FabricOptimizer
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -27,6 +26,9 @@ from vgmae_bench.training.recipe import B, Recipe, Source
 from vgmae_bench.training.schedule import lr_factor, parameter_groups
 from vgmae_bench.training.scribe import Due, Scribe
 from vgmae_bench.training.sources import clip_seed, made_ahead
+
+if TYPE_CHECKING:
+    from lightning_fabric.wrappers import _FabricModule, _FabricOptimizer
 
 AHEAD = 2
 """Batches that are made ahead."""

@@ -79,8 +79,7 @@ class FolderClips:
             rng = np.random.default_rng(clip_seed(self._seed, number))
             return torch.from_numpy(self._videos.sample(rng, shape.frames, shape.stride, shape.image_size))
 
-        video = torch.stack(list(self._pool.map(sample, numbers)))
-        return video.pin_memory().to(device, non_blocking=True) if device.startswith("cuda") else video
+        return torch.stack(list(self._pool.map(sample, numbers))).to(device)
 
     def describe(self) -> Json:
         return {"kind": "folder", "name": self._name, "videos": len(self._videos)}

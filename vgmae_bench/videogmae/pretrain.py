@@ -182,7 +182,7 @@ class Pretraining:
         """Reconstruction error of the clips, plus what holds the Gaussians back."""
         assert isinstance(model, VideoGMAE)
         config, now = self.config, self.config.at(step)
-        encoded = self._encode(model, batch, now.mask_ratio)
+        encoded = self.encode(model, batch, now.mask_ratio)
         gaussians = self._gaussians(model, encoded, batch.video.shape[1], now.residuals)
         camera = fixed_camera(config.image_size, config.image_size, like=gaussians.means)
         image = render_video(gaussians, camera, config.composite, config.backend)
@@ -211,12 +211,15 @@ class Pretraining:
         """Input, reconstruction and flow, nothing being masked, as when points are tracked."""
         assert isinstance(model, VideoGMAE)
         with torch.no_grad():
-            encoded = self._encode(model, batch, mask_ratio=0.0)
+            encoded = self.encode(model, batch, mask_ratio=0.0)
             gaussians = self._gaussians(model, encoded, batch.video.shape[1], self.config.residuals)
         draw(batch.video, gaussians, self.config.composite, path, self.config.backend)
 
-    def _encode(self, model: VideoGMAE, batch: Batch, mask_ratio: float) -> Encoded:
-        """Clips may be shorter than the network's: their last frame is repeated, and the repetitions are never shown."""
+    def encode(self, model: VideoGMAE, batch: Batch, mask_ratio: float) -> Encoded:
+        """What the encoder makes of a random part of some clips.
+
+        They may be shorter than the network's: then their last frame is repeated, and the repetitions are never shown.
+        """
         config, (B, T, H, W, _) = self.config, batch.video.shape
         images = prepare(batch.video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)
         missing = images[:, :, -1:].expand(-1, -1, config.num_frames - T, -1, -1)
@@ -224,9 +227,8 @@ class Pretraining:
         kept = max(1, int(shown * (1 - mask_ratio)))
         order = draw_order(batch.seeds, total, shown, kept, config.token_order).to(images.device)
         # Half a token more than is kept, so that rounding the share back to tokens cannot miss.
-        return model.encode(
-            torch.cat([images, missing], dim=2), 1 - (kept + 0.5) / total if kept < total else 0.0, order
-        )
+        hidden = 1 - (kept + 0.5) / total if kept < total else 0.0
+        return model.encode(torch.cat([images, missing], dim=2), hidden, order)
 
     def _gaussians(self, model: VideoGMAE, encoded: Encoded, frames: int, residuals: Residuals) -> Gaussians:
         raw = model.decode(encoded)[:, :frames].float()
