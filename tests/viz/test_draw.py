@@ -1,0 +1,100 @@
+"""Drawn tracks: where the points are, filled where they are seen, with the way they came."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vgmae_bench.types import Tracks
+from vgmae_bench.viz.draw import contact_sheet, draw_frame, draw_tracks, rainbow
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def crossing(num_frames: int = 20, size: tuple[int, int] = (60, 100)) -> tuple[np.ndarray, Tracks]:
+    """A point that goes right by 4 pixels a frame, and one that stands still and is hidden."""
+    x = 10.0 + 4 * np.arange(num_frames)
+    moving = np.stack([x, np.full(num_frames, 20.0)], axis=1)
+    still = np.tile([50.0, 45.0], (num_frames, 1))
+    visible = np.array([np.ones(num_frames, dtype=bool), np.zeros(num_frames, dtype=bool)])
+    return np.zeros((num_frames, *size, 3), dtype=np.uint8), Tracks(np.stack([moving, still]), visible)
+
+
+def drawn(t: int, trail: int = 5) -> np.ndarray:
+    frames, tracks = crossing()
+    return draw_frame(frames[t], tracks, t, np.array([RED, BLUE], dtype=np.uint8), trail)
+
+
+def test_seen_points_are_dots_and_hidden_ones_rings() -> None:
+    picture = drawn(10)
+    assert picture[19:21, 49:51].reshape(-1, 3).tolist() == [list(RED)] * 4
+    assert not picture[44:46, 49:51].any()  # hollow
+    assert picture[40:50, 45:55, 2].max() > 150
+    assert not picture[40:50, 45:55, 0].any()
+
+
+def test_positions_are_those_of_the_raster() -> None:
+    """A dot around (x, y) covers pixels evenly on both sides when pixel centres are at +0.5."""
+    tracks = Tracks(np.array([[[20.0, 12.0]], [[40.25, 30.75]]]), np.ones((2, 1), dtype=bool))
+    white = np.full((1, 3), 255, dtype=np.uint8)
+    for point, xy in enumerate(tracks.xy[:, 0]):
+        one = Tracks(tracks.xy[[point]], tracks.visible[[point]])
+        mass = draw_frame(np.zeros((50, 60, 3), dtype=np.uint8), one, 0, white)[..., 0].astype(float)
+        y, x = np.mgrid[:50, :60] + 0.5
+        assert ((mass * x).sum() / mass.sum(), (mass * y).sum() / mass.sum()) == pytest.approx(tuple(xy), abs=0.15)
+
+
+def test_trails_go_back_as_far_as_asked() -> None:
+    red = drawn(15, trail=5)[20, :, 0]
+    assert red[70] == 255  # now
+    assert (red[52:68] > 100).all()  # five steps of four pixels
+    assert not red[:48].any()
+    assert not drawn(15, trail=0)[20, :60, 0].any()
+
+
+def test_no_trail_is_drawn_where_a_point_was_hidden() -> None:
+    frames, tracks = crossing()
+    visible = tracks.visible.copy()
+    visible[0, 12] = False
+    picture = draw_frame(frames[15], Tracks(tracks.xy, visible), 15, np.array([RED, BLUE], dtype=np.uint8), 10)
+    assert picture[20, 40:52, 0].min() > 100
+    assert not picture[18:23, 56:60].any()
+
+
+def test_frames_are_left_alone_and_points_far_outside_do_no_harm() -> None:
+    frames, tracks = crossing()
+    xy = tracks.xy.copy()
+    xy[0, 9], xy[0, 10], xy[1, 10] = np.inf, 1e30, np.nan
+    draw_frame(frames[10], Tracks(xy, tracks.visible), 10, np.array([RED, BLUE], dtype=np.uint8))
+    assert not frames.any()
+
+
+def test_a_video_is_its_frames_drawn() -> None:
+    frames, tracks = crossing()
+    video = draw_tracks(frames, tracks)
+    colours = rainbow(tracks.xy[:, 0])
+    assert video.shape == frames.shape
+    assert np.array_equal(video[7], draw_frame(frames[7], tracks, 7, colours))
+    assert np.array_equal(draw_tracks(frames, tracks, trail=0)[7], draw_frame(frames[7], tracks, 7, colours, trail=0))
+
+
+def test_the_rainbow_goes_from_top_to_bottom_and_repeats_no_colour() -> None:
+    y, x = np.mgrid[:8, :10].astype(float)
+    xy = np.stack([x.ravel(), y.ravel()], axis=1)[::-1]
+    colours = rainbow(xy)
+    assert colours.dtype == np.uint8
+    assert len(np.unique(colours, axis=0)) == 80
+    assert colours[-1].tolist() == [255, 0, 0]
+    assert colours[0][2] > 200  # violet
+    assert rainbow(np.zeros((0, 2))).shape == (0, 3)
+
+
+def test_a_contact_sheet_shows_first_to_last() -> None:
+    frames, tracks = crossing()
+    frames += np.arange(20, dtype=np.uint8)[:, None, None, None]
+    sheet = contact_sheet(frames, tracks, columns=3, rows=2)
+    assert sheet.shape == (120, 300, 3)
+    corners = sheet[::60, ::100, 0]  # of each picture; nothing is drawn there
+    assert corners.ravel().tolist() == [0, 4, 8, 11, 15, 19]
+    few = contact_sheet(frames[:2] + 1, tracks, columns=2, rows=2)
+    assert few[::60, ::100, 0].ravel().tolist() == [1, 2, 0, 0]
