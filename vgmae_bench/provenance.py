@@ -13,7 +13,7 @@ from pathlib import Path
 from vgmae_bench import __version__
 from vgmae_bench.config import Json
 
-PACKAGES = ("torch", "numpy", "Pillow", "h5py", "gsplat", "opencv-python-headless", "pandas")
+PACKAGES = ("torch", "numpy", "Pillow", "h5py", "gsplat", "opencv-python-headless", "pandas", "av")
 
 
 def collect(device: str) -> dict[str, Json]:

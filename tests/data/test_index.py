@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vgmae_bench.data.index import ClipEntry, FileIndex, build_index, remembered, sha256_of
+from vgmae_bench.data.index import ClipEntry, FileIndex, build_index, remembered
+from vgmae_bench.files import file_digest
 
 CLIPS = [ClipEntry("bear", (6, 20, 32)), ClipEntry("broken", None), ClipEntry(2, (1, 2, 3))]
 
@@ -22,7 +23,7 @@ def test_what_was_built_is_remembered(file: Path) -> None:
     built = build_index(file, lambda _: CLIPS)
     assert built == FileIndex(hashlib.sha256(b"content").hexdigest(), tuple(CLIPS))
     assert remembered(file) == built
-    assert sha256_of(file) == built.sha256
+    assert file_digest(file) == built.sha256
 
 
 def test_a_file_that_changed_is_not_remembered(file: Path) -> None:
@@ -49,4 +50,4 @@ def test_a_cache_that_cannot_be_written_is_no_error(file: Path, own_cache: Path)
 def test_nothing_half_written_stays_behind(file: Path, own_cache: Path) -> None:
     with pytest.raises(TypeError):
         build_index(file, lambda _: [ClipEntry(object(), None)])  # type: ignore[arg-type]  # cannot become JSON
-    assert list((own_cache / "index").iterdir()) == []
+    assert list(own_cache.rglob("*.*")) == []

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from tests.videos import CODECS, STEP, encode, greys, numbers, save_images
-from vgmae_bench.data.video_file import DEFAULT_FPS, natural_order, open_video, stack
+from vgmae_bench.data.video_file import DEFAULT_FPS, open_video, stack
 from vgmae_bench.errors import BadDataError
+from vgmae_bench.files import natural_order
 
 
 @pytest.mark.parametrize("suffix", CODECS)

@@ -18,7 +18,8 @@ import pytest
 
 from tests.clips import write_davis
 from vgmae_bench.errors import UsageError, WeightsError
-from vgmae_bench.runs.run import execute, parse_shard, plan, resolve_device, shard_from_environment
+from vgmae_bench.runs.method import resolve_device
+from vgmae_bench.runs.run import execute, parse_shard, plan, shard_from_environment
 
 SLOW = '''
 """Zero motion, slowly."""

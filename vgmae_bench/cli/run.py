@@ -87,8 +87,7 @@ def run(
     )
     total, share, left = len(planned.dataset.ids), len(planned.share), len(planned.open_clips)
     of_published = planned.dataset_spec.published_clips
-    named = f"{planned.weights.name} ({planned.weights.sha256[:8]})" if planned.weights else planned.note or "none"
-    say(f"method    {planned.identity.method}, weights: {named}, {planned.device}")
+    say(f"method    {planned.identity.method}, weights: {planned.method.provided_by}, {planned.method.device}")
     say(
         f"dataset   {planned.identity.dataset}, {total} clips"
         + (f" of {of_published} published" if of_published else "")

@@ -60,7 +60,7 @@ def carry_out(
 ) -> None:
     """Train, from where the folder `out` is, and say where the weights are and what to do with them."""
     from vgmae_bench.provenance import command_line
-    from vgmae_bench.runs.run import resolve_device
+    from vgmae_bench.runs.method import resolve_device
     from vgmae_bench.training.loop import Job, train
 
     def say(text: str) -> None:

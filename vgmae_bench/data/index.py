@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vgmae_bench.data.pickles import stamp
 from vgmae_bench.data.root import cache_folder
+from vgmae_bench.errors import StorageError
+from vgmae_bench.files import file_digest, write_atomically
 
 _FORMAT = 1
 Shape = tuple[int, int, int]
@@ -40,12 +39,6 @@ class FileIndex:
     clips: tuple[ClipEntry, ...]
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 (hex) of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def remembered(path: Path) -> FileIndex | None:
     """The stored index of a file in its present state, if there is one that can be read."""
     try:
@@ -62,24 +55,14 @@ def remembered(path: Path) -> FileIndex | None:
 def build_index(path: Path, list_clips: Callable[[Path], Sequence[ClipEntry]]) -> FileIndex:
     """Hash a file, list its clips with `list_clips`, and remember both."""
     state = stamp(path)
-    index = FileIndex(sha256_of(path), tuple(list_clips(path)))
+    index = FileIndex(file_digest(path), tuple(list_clips(path)))
     clips = [[entry.key, entry.shape] for entry in index.clips]
-    with suppress(OSError):  # a cache that cannot be written costs time, nothing else
-        _store(_place(path), {"format": _FORMAT, "stamp": state, "sha256": index.sha256, "clips": clips})
+    content = json.dumps({"format": _FORMAT, "stamp": state, "sha256": index.sha256, "clips": clips})
+    with suppress(OSError, StorageError):  # a cache that cannot be written costs time, nothing else
+        _place(path).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(_place(path), lambda temporary: temporary.write_text(content, encoding="utf-8"))
     return index
 
 
 def _place(path: Path) -> Path:
     return cache_folder() / "index" / f"{hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:32]}.json"
-
-
-def _store(place: Path, content: dict[str, Any]) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=place.parent, suffix=".part", encoding="utf-8", delete=False) as file:
-        try:
-            json.dump(content, file)
-            file.close()
-            os.replace(file.name, place)
-        except BaseException:
-            os.unlink(file.name)
-            raise

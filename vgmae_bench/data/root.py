@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
+from vgmae_bench.files import natural_order
 from vgmae_bench.plugins import DatasetSpec
 
 
@@ -23,7 +23,7 @@ def locate(spec: DatasetSpec, root: Path) -> list[Path]:
     """The files of a dataset that are there: those that match `spec.location`, in natural order (split2 before split10)."""
     if not spec.location:
         return []
-    return sorted((path for path in root.glob(spec.location) if path.is_file()), key=_natural)
+    return sorted((path for path in root.glob(spec.location) if path.is_file()), key=natural_order)
 
 
 def _chosen(explicit: Path | None, variable: str, default: str) -> Path:
@@ -31,8 +31,3 @@ def _chosen(explicit: Path | None, variable: str, default: str) -> Path:
 
     chosen = explicit or os.environ.get(variable) or getattr(platformdirs, default)("vgmae-bench", appauthor=False)
     return Path(chosen).expanduser().absolute()
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    # Digits are compared as numbers; every part becomes a pair so that numbers and text never meet in a comparison.
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]

@@ -11,10 +11,11 @@ from tqdm import tqdm
 from vgmae_bench import plugins
 from vgmae_bench.data.archive import recorded_sums
 from vgmae_bench.data.fetch import missing
-from vgmae_bench.data.index import remembered, sha256_of
+from vgmae_bench.data.index import remembered
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.root import data_root, locate
 from vgmae_bench.errors import UserError
+from vgmae_bench.files import file_digest
 from vgmae_bench.types import Dataset
 
 
@@ -69,7 +70,7 @@ def _check_files(files: list[Path]) -> list[Finding]:
     """Compare contents with what was recorded at download, and with what is remembered of unchanged files."""
     findings = []
     for file in tqdm(files, desc="Hashing", unit="file", disable=None):
-        digest = sha256_of(file)
+        digest = file_digest(file)
         recorded = recorded_sums(file.parent).get(file.name)
         known = remembered(file)
         if recorded is not None and digest != recorded:

@@ -6,7 +6,6 @@ video costs no more memory than what is kept of it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from vgmae_bench.errors import BadDataError
+from vgmae_bench.files import natural_order
 from vgmae_bench.types import Size
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif"})
@@ -175,12 +175,6 @@ class ImageFolder:
                     found, first = f"{image.width} x {image.height}", f"{self.size[1]} x {self.size[0]}"
                     raise BadDataError(f"The frame {file} is {found}", f"the first of its folder is {first}")
                 yield np.array(image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC))
-
-
-def natural_order(path: Path) -> list[tuple[int, str]]:
-    """A key that sorts names as people number them: split2 before split10."""
-    # Every part is a pair so that numbers and text never meet in a comparison.
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]
 
 
 @contextmanager

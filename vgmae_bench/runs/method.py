@@ -12,7 +12,6 @@ from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
 from vgmae_bench.files import file_digest
 from vgmae_bench.runs.record import Weights
-from vgmae_bench.runs.run import resolve_device
 from vgmae_bench.types import Tracker
 
 
@@ -64,3 +63,22 @@ def open_method(name: str, *, weights: str | None, settings: Mapping[str, Any], 
     )
     source = file_digest(Path(plugin.distribution)) if ".py:" in name else None
     return Method(plugin, tracker, settled, source, file, where, str(getattr(tracker, "note", "")))
+
+
+def resolve_device(device: str) -> str:
+    """ "auto" → "cuda" where there is one, else "cpu".
+
+    Raises:
+        UsageError: CUDA was asked for and is not there, or torch does not know the device.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise UsageError(f'"{device}" is no device', "use auto, cpu or cuda") from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError("There is no CUDA device here", "torch does not see one", try_="vgmae-bench doctor")
+    return device

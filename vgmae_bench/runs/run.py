@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 from vgmae_bench import config, plugins, protocols
 from vgmae_bench.errors import UsageError
-from vgmae_bench.files import file_digest
 from vgmae_bench.metrics.answers import QueryMode
 from vgmae_bench.protocols import EvalProtocol
+from vgmae_bench.runs.method import Method, open_method
 from vgmae_bench.runs.predict import predict
-from vgmae_bench.runs.record import Identity, Weights, write_record
+from vgmae_bench.runs.record import Identity, write_record
 from vgmae_bench.runs.score import score
 from vgmae_bench.runs.store import RunFolder
-from vgmae_bench.types import Dataset, Tracker
+from vgmae_bench.types import Dataset
 
 Redo = Literal["nothing", "predictions", "metrics", "all"]
 
@@ -26,15 +26,11 @@ Redo = Literal["nothing", "predictions", "metrics", "all"]
 class Plan:
     """A run before its work: everything has been found, loaded and checked."""
 
-    plugin: plugins.Plugin
-    tracker: Tracker
-    note: str
-    weights: Weights | None
+    method: Method
     dataset: Dataset
     dataset_spec: plugins.DatasetSpec
     dataset_settings: Mapping[str, Any]
     protocol: EvalProtocol
-    device: str
     identity: Identity
     folder: RunFolder
     share: Sequence[str]
@@ -81,25 +77,13 @@ def plan(
     from vgmae_bench.data.open import open_dataset
 
     chosen = protocols.find(protocol, query_mode)
-    plugin = plugins.find("trackers", method)
-    factory = plugins.load(plugin)
-    file = Weights.find(plugin, weights)
-    if weights is not None and not config.takes(factory, "weights"):
-        raise UsageError(f"{plugin.name} has no weights", "it learns nothing")
+    opened_method = open_method(method, weights=weights, settings=settings or {}, device=device, seed=seed)
     opened, dataset_spec = open_dataset(dataset, dataset_settings or {}, data_root)
-    where = resolve_device(device)
-    tracker, method_config = config.call_with(
-        factory,
-        settings or {},
-        owner=plugin.name,
-        weights=file.path if file else None,
-        device=where,
-        seed=seed,
-    )
+    file = opened_method.weights
     identity = Identity(
-        method=plugin.name,
-        method_config=method_config,
-        method_source=file_digest(Path(plugin.distribution)) if ".py:" in method else None,
+        method=opened_method.plugin.name,
+        method_config=opened_method.config,
+        method_source=opened_method.source,
         weights=file.sha256 if file else None,
         dataset=dataset_spec.name,
         dataset_digest=opened.digest,
@@ -108,15 +92,11 @@ def plan(
     )
     clip_ids = list(opened.ids)[:limit]
     return Plan(
-        plugin=plugin,
-        tracker=tracker,
-        note=str(getattr(tracker, "note", "")),
-        weights=file,
+        method=opened_method,
         dataset=opened,
         dataset_spec=dataset_spec,
         dataset_settings=dict(dataset_settings or {}),
         protocol=chosen,
-        device=where,
         identity=identity,
         folder=identity.folder(out, file.name if file else None),
         share=clip_ids[shard[0] % shard[1] :: shard[1]] if shard else clip_ids,
@@ -141,22 +121,22 @@ def execute(
     """
     plan.folder.create()
     details: dict[str, config.Json] = {
-        "note": plan.note,
-        "weights_name": plan.weights.name if plan.weights else None,
+        "note": plan.method.note,
+        "weights_name": plan.method.weights.name if plan.method.weights else None,
         "dataset_settings": config.to_json(plan.dataset_settings),
         "dataset_options": plan.dataset.options,
         "protocol_sentence": plan.protocol.sentence,
         "published_clips": plan.dataset_spec.published_clips,
     }
-    write_record(plan.folder, plan.identity, details, plan.device, command)
+    write_record(plan.folder, plan.identity, details, plan.method.device, command)
     if redo != "metrics":
         predict(
-            plan.tracker,
+            plan.method.tracker,
             plan.dataset,
             plan.share,
             plan.protocol,
             plan.folder,
-            causal=plan.plugin.spec.causal,
+            causal=plan.method.plugin.spec.causal,
             redo=redo in ("predictions", "all"),
             say=say,
         )
@@ -181,22 +161,3 @@ def parse_shard(text: str) -> tuple[int, int]:
     if not (slash and part.isdigit() and parts.isdigit() and int(part) <= int(parts) and int(parts) > 0):
         raise UsageError(f'"{text}" is no shard', "a shard looks like 2/8, the second of eight")
     return int(part), int(parts)
-
-
-def resolve_device(device: str) -> str:
-    """ "auto" → "cuda" where there is one, else "cpu".
-
-    Raises:
-        UsageError: CUDA was asked for and is not there, or torch does not know the device.
-    """
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(device).type
-    except RuntimeError as error:
-        raise UsageError(f'"{device}" is no device', "use auto, cpu or cuda") from error
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise UsageError("There is no CUDA device here", "torch does not see one", try_="vgmae-bench doctor")
-    return device
