@@ -22,6 +22,7 @@ def test_a_log_goes_on_from_a_step(tmp_path: Path) -> None:
     again.close()
     assert [(line["step"], line["delta"]) for line in read_log(path)] == [(1, None), (2, 0.5), (3, 0.25)]
     assert read_log(path)[2]["loss"] == 1 / 3
+    assert [line.partition(",")[0] for line in path.read_text().splitlines()] == ["step", "1", "2", "3"]
 
 
 def test_no_log_yet(tmp_path: Path) -> None:

@@ -96,4 +96,4 @@ def _write(path: Path, rows: Sequence[Row]) -> None:
         if rows:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows({**row, "step": int(row["step"] or 0)} for row in rows)  # as they were written first

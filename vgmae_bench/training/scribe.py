@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
+from vgmae_bench.config import Json
 from vgmae_bench.files import write_atomically
 from vgmae_bench.provenance import peak_memory_mb
 from vgmae_bench.training.checkpoint import State
@@ -113,18 +114,17 @@ class Scribe:
     def keep(self) -> None:
         """Write weights, progress and, when these are there, the checkpoint."""
         state, folder = self._state, self._folder
-        progress: dict[str, Any] = {
+        done: dict[str, Json] = {
             "step": state.step,
             "of": self._recipe.config.steps,
             "clips": state.step * self._recipe.config.batch_size,
-            "seconds": round(state.seconds, 1),
         }
+        identity = folder.identity
+        # No times in here: the same training leaves the same weights, whatever happened to it.
         self._recipe.export(
-            state.best,
-            folder.weights,
-            {"training": folder.identity.to_json(), "digest": folder.identity.digest} | progress,
+            state.best, folder.weights, {"training": identity.to_json(), "digest": identity.digest, **done}
         )
-        folder.note_progress(progress | {"last": dict(self.last)})
+        folder.note_progress({**done, "seconds": round(state.seconds, 1), "last": dict(self.last)})
         state.save(folder.checkpoint, folder.identity.digest)
 
     def close(self) -> None:
