@@ -54,6 +54,7 @@ def test_a_run_gives_numbers_a_table_and_a_record(root: Path) -> None:
     assert table["average_jaccard"].mean() == pytest.approx(summary["metrics"]["average_jaccard"]["mean"])
     tracks = pd.read_csv(planned.folder.path / "metrics_per_track.csv.gz")
     assert len(tracks) == table["queries"].sum()
+    assert [path.name for path in (planned.folder.path / "figures").iterdir()] == ["clip-0.jpg"]
     record = planned.folder.read_json("record.json")
     assert record["identity"]["protocol"]["name"] == "tapvid-first"
     assert record["sessions"][0]["packages"]["torch"]

@@ -40,6 +40,9 @@ from vgmae_bench.errors import IncompleteError
     type=click.Choice(["predictions", "metrics", "all"]),
     help="Do again what is there already; predictions are otherwise kept and the run goes on from them.",
 )
+@click.option(
+    "--figures", type=click.IntRange(min=0), default=1, show_default=True, help="Draw the tracks of the first N clips."
+)
 @options.as_json
 def run(
     method: str,
@@ -56,6 +59,7 @@ def run(
     device: str,
     seed: int,
     redo: str | None,
+    figures: int,
     as_json: bool,
 ) -> None:
     """Track a dataset with a method and score the tracks.
@@ -99,7 +103,8 @@ def run(
     else:
         say(f"to do     {share} clips, again")
 
-    summary = execute(planned, redo=cast(Redo, redo or "nothing"), command=command_line(sys.argv[1:]), say=say)
+    command = command_line(sys.argv[1:])
+    summary = execute(planned, redo=cast(Redo, redo or "nothing"), figures=figures, command=command, say=say)
 
     if as_json:
         click.echo(json.dumps({"run": str(planned.folder.path), **summary}, ensure_ascii=False))

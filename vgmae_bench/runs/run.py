@@ -13,6 +13,7 @@ from vgmae_bench.errors import UsageError
 from vgmae_bench.metrics.answers import QueryMode
 from vgmae_bench.protocols import EvalProtocol
 from vgmae_bench.runs.method import Method, open_method
+from vgmae_bench.runs.pictures import draw_clips
 from vgmae_bench.runs.predict import predict
 from vgmae_bench.runs.record import Identity, write_record
 from vgmae_bench.runs.score import score
@@ -104,12 +105,18 @@ def plan(
 
 
 def execute(
-    plan: Plan, *, redo: Redo = "nothing", command: str = "", say: Callable[[str], None] = lambda text: None
+    plan: Plan,
+    *,
+    redo: Redo = "nothing",
+    figures: int = 1,
+    command: str = "",
+    say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Predict what is missing, then score everything that is there.
 
     Arguments:
         redo: "predictions" or "all" predicts the share again; "metrics" only scores. Scores are always computed afresh.
+        figures: draw the tracks of the first so many clips.
         command: for the record.
         say: told of clips that fail and of metrics that are left out.
 
@@ -140,7 +147,9 @@ def execute(
             redo=redo in ("predictions", "all"),
             say=say,
         )
-    return score(plan.folder, list(plan.dataset.ids), plan.protocol, say=say)
+    summary = score(plan.folder, list(plan.dataset.ids), plan.protocol, say=say)
+    draw_clips(plan.folder, plan.dataset, plan.dataset.ids[:figures], plan.protocol)
+    return summary
 
 
 def shard_from_environment(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:

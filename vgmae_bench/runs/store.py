@@ -7,6 +7,7 @@ results/<dataset>-<protocol>/<method>[.<weights>]/<run key>/
     metrics.csv                 one row a question
     metrics_per_track.csv.gz    one row a query
     summary.json                means, intervals, coverage
+    figures/<clip>.jpg          predicted tracks drawn over the first clips
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ class RunFolder:
 
     def prediction(self, clip_id: str) -> Path:
         return self.predictions / f"{_file_name(clip_id)}.h5"
+
+    def picture(self, clip_id: str) -> Path:
+        return self.path / "figures" / f"{_file_name(clip_id)}.jpg"
 
     def has_prediction(self, clip_id: str) -> bool:
         return self.prediction(clip_id).is_file()
