@@ -1,0 +1,44 @@
+"""What the README shows works: its tracker tracks, its commands and options exist, its pictures are there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.clips import write_davis
+from vgmae_bench.cli import cli
+from vgmae_bench.runs.run import execute, plan
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+COMMANDS = sorted(set(re.findall(r"vgmae-bench [a-z][^`\n#]*", README)))
+
+
+def test_the_tracker_of_the_readme_tracks(tmp_path: Path) -> None:
+    source = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert source
+    (tmp_path / "my_tracker.py").write_text(source[1])
+    root = write_davis(tmp_path / "data")
+    theirs = execute(plan(str(tmp_path / "my_tracker.py") + ":Stay", "davis", data_root=root))
+    assert theirs["metrics"] == execute(plan("zero-motion", "davis", data_root=root))["metrics"]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands_and_options_of_the_readme_exist(line: str) -> None:
+    words = shlex.split(line)[1:]
+    command: click.Command = cli
+    context = click.Context(cli)
+    while isinstance(command, click.Group) and words:
+        found = command.get_command(context, words.pop(0))
+        assert found is not None, line
+        command = found
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known
+
+
+def test_links_to_files_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
+        assert (Path(__file__).parent.parent / target).exists(), target
