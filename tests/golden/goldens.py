@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-FOLDER = Path(os.environ.get("VGMAE_BENCH_GOLDENS", Path(__file__).parent / "data"))
+FOLDER = Path(os.environ.get("VGMAE_BENCH_GOLDENS", Path(__file__).parent / "data")).resolve()
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
