@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ class TwoClips:
 
     ids = ("a", "b")
     digest = "two"
-    options: dict[str, Any] = {}  # noqa: RUF012
+    options: ClassVar[dict[str, Any]] = {}
 
     def clip(self, clip_id: str) -> Clip:
         return clip(seed=ord(clip_id))
