@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
-# Two processes that share the cores must not spin while they wait for each other.
+# The tests start processes that share the cores with them; waiting threads must not spin.
 export OMP_WAIT_POLICY := passive
 
 .PHONY: demo test lint clean
