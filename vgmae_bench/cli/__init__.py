@@ -83,7 +83,7 @@ def cli(debug: bool) -> None:
 def main() -> None:
     """Entry point: user errors end in one line and their exit code, an interrupt in 130, bugs in a traceback."""
     # Threads that wait must not spin: where processes share the cores (shards, a busy machine), spinning ones were seen
-    # to take fifteen times as long. To be set before torch is imported; what the user has set stands.
+    # to take forty times as long. To be set before torch is imported; what the user has set stands.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         cli(auto_envvar_prefix="VGMAE_BENCH", standalone_mode=False)
