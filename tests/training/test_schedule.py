@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from vgmae_bench.training.recipe import LoopConfig
-from vgmae_bench.training.schedule import lr_factor, parameter_groups
+from vgmae_bench.training.schedule import lr_factor, moving_average, parameter_groups
 
 
 def test_linear_warm_up_then_half_a_cosine() -> None:
@@ -40,3 +40,13 @@ def test_only_what_is_1_d_or_a_bias_does_not_decay() -> None:
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     assert [names[id(p)] for p in kept["params"]] == ["linear.bias", "norm.weight", "norm.bias", "table_bias.bias"]
     assert [names[id(p)] for p in decayed["params"]] == ["token", "bias", "linear.weight", "table_bias.weight"]
+
+
+@pytest.mark.parametrize(("updates", "share"), [(1, 9 / 11), (8, 0.5), (100, 0.25)])
+def test_the_average_forgets_its_first_weights(updates: int, share: float) -> None:
+    average, new = [torch.zeros(3)], [torch.ones(3)]
+    moving_average(0.75, warmup=True)(average, new, torch.tensor(updates))
+    torch.testing.assert_close(average[0], torch.full((3,), share))
+    average = [torch.zeros(3)]
+    moving_average(0.75, warmup=False)(average, new, torch.tensor(updates))
+    torch.testing.assert_close(average[0], torch.full((3,), 0.25))

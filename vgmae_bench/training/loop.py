@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from vgmae_bench.errors import UsageError, UserError
 from vgmae_bench.files import file_digest
@@ -23,7 +23,7 @@ from vgmae_bench.training.launch import launch, stoppable
 from vgmae_bench.training.log import Row
 from vgmae_bench.training.meter import Meter
 from vgmae_bench.training.recipe import B, Recipe, Source
-from vgmae_bench.training.schedule import lr_factor, parameter_groups
+from vgmae_bench.training.schedule import lr_factor, moving_average, parameter_groups
 from vgmae_bench.training.scribe import Due, Scribe
 from vgmae_bench.training.sources import clip_seed, made_ahead
 
@@ -99,7 +99,8 @@ def train(job: Job[B], say: Callable[[str], None] = lambda text: None) -> Row:
     objective, optimizer = fabric.setup(
         Objective(recipe, model), torch.optim.AdamW(groups, lr=config.peak_lr, betas=config.betas)
     )
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay)) if config.ema_decay else None
+    update = moving_average(config.ema_decay, config.ema_warmup)
+    average = AveragedModel(model, multi_avg_fn=update) if config.ema_decay else None
     state = State(model, optimizer, Meter(), average)
     if folder.checkpoint.exists():
         state.load(folder.checkpoint, folder.identity.digest)

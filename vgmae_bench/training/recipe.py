@@ -35,6 +35,8 @@ class LoopConfig:
         clip_norm: gradients are scaled down to this norm; 0: never.
         precision: "bf16" runs matrix products in bfloat16; weights stay float32 either way.
         ema_decay: weights leave as their exponential moving average with this decay; 0: as they are.
+        ema_warmup: the average begins short, with a decay of (1 + n) / (10 + n) at its n-th update while that is less;
+            otherwise the first weights stay in it for thousands of steps, as in the official code.
         workers: threads that read videos; with any, batches are made ahead, beside the training.
         log_every, checkpoint_every, picture_every, validate_every: in steps; 0: only at the end.
         validate_clips: held-out synthetic clips that are tracked to see where training stands; 0: none.
@@ -55,6 +57,7 @@ class LoopConfig:
     clip_norm: float = 2.0
     precision: Literal["fp32", "bf16"] = "fp32"
     ema_decay: float = 0.0
+    ema_warmup: bool = True
     workers: int = 2
     log_every: int = 10
     checkpoint_every: int = 500

@@ -1,11 +1,15 @@
-"""The learning rate over time, and which parameters decay."""
+"""The learning rate over time, which parameters decay, and how weights are averaged."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def lr_factor(step: int, warmup: int, steps: int) -> float:
@@ -16,6 +20,21 @@ def lr_factor(step: int, warmup: int, steps: int) -> float:
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def moving_average(decay: float, warmup: bool) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """How `torch.optim.swa_utils.AveragedModel` is to update its weights, given the new ones and how often it has.
+
+    The average starts as the first weights it is given; see `vgmae_bench.training.recipe.LoopConfig` for its decay.
+    """
+
+    @torch.no_grad()
+    def update(average: Tensors, new: Tensors, updates: Tensor | int) -> None:
+        n = int(updates)
+        now = min(decay, (1 + n) / (10 + n)) if warmup else decay
+        torch._foreach_lerp_(average, new, 1 - now)
+
+    return update
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
