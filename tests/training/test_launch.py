@@ -23,8 +23,8 @@ def test_how_many_train_together(environment: dict[str, str], expected: World) -
 
 
 def test_a_process_on_its_own() -> None:
-    fabric = launch("cpu", "fp32")
-    assert (fabric.world_size, fabric.is_global_zero, fabric.device.type) == (1, True, "cpu")
+    with launch("cpu", "fp32") as fabric:
+        assert (fabric.world_size, fabric.is_global_zero, fabric.device.type) == (1, True, "cpu")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Literal, NamedTuple
 
+import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
@@ -33,8 +34,11 @@ def world(environment: Mapping[str, str] = os.environ) -> World:
     return World(1, 1)
 
 
-def launch(device: str, precision: Literal["fp32", "bf16"]) -> Fabric:
-    """Join the other processes, if there are any, with one device each. Weights stay float32 in either precision.
+@contextmanager
+def launch(device: str, precision: Literal["fp32", "bf16"]) -> Iterator[Fabric]:
+    """Join the other processes, if there are any, with one device each, and leave them together.
+
+    Weights stay float32 in either precision.
 
     Arguments:
         device: "cpu" or "cuda".
@@ -51,7 +55,12 @@ def launch(device: str, precision: Literal["fp32", "bf16"]) -> Fabric:
         plugins=[LightningEnvironment()] if alone else None,  # an interactive SLURM shell is no group of processes
     )
     fabric.launch()
-    return fabric
+    try:
+        yield fabric
+        fabric.barrier()  # nobody leaves while another still needs it
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()  # its threads would abort a process that ends with them running
 
 
 class Interrupt:

@@ -81,8 +81,12 @@ def train(job: Job[B], say: Callable[[str], None] = lambda text: None) -> Row:
             divide, or the loss stops being finite.
         KeyboardInterrupt: on Ctrl-C and SIGTERM, once a checkpoint is written.
     """
+    with launch(job.device, job.recipe.config.precision) as fabric:
+        return _train(job, fabric, say)
+
+
+def _train(job: Job[B], fabric: Fabric, say: Callable[[str], None]) -> Row:
     recipe, config = job.recipe, job.recipe.config
-    fabric = launch(job.device, config.precision)
     if config.batch_size % (fabric.world_size * config.accumulate):
         raise UsageError(
             f"A batch of {config.batch_size} cannot be divided evenly",
