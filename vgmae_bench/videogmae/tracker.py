@@ -17,7 +17,8 @@ from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.types import Queries, Tracks
 from vgmae_bench.videogmae import switches as options
 from vgmae_bench.videogmae.checkpoint import load_model
-from vgmae_bench.videogmae.frames import FrameWindows
+from vgmae_bench.videogmae.fitting import FitConfig, fit
+from vgmae_bench.videogmae.frames import FrameWindows, restore
 from vgmae_bench.videogmae.gaussians import Activation, Backend, activate, fixed_camera
 from vgmae_bench.videogmae.motion import read_motion
 from vgmae_bench.videogmae.network import SIZES, Encoder, VideoGMAE
@@ -38,6 +39,8 @@ class VideoGMAEConfig:
         preset: where every switch below that is None takes its value from.
         token_order to beta: see `vgmae_bench.videogmae.switches.Switches`.
         shuffle_seed: of the token order "shuffled"; every window gets the same permutation.
+        refine_steps: fit the predicted Gaussians to each window before they are tracked with: so many gradient steps, and
+            steps on motion in proportion (`vgmae_bench.videogmae.fitting.FitConfig.steps`). A readout has no use for it.
         precision: of the network; Gaussians and tracks are always float32.
         backend: of the splatting; "auto" takes the fastest that works here.
         points_per_batch: points worked on at once; bounds the memory, does not change the answers.
@@ -63,6 +66,7 @@ class VideoGMAEConfig:
     tau: float | None = None
     beta: float | None = None
     shuffle_seed: int = 0
+    refine_steps: int = 0
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     backend: Backend = "auto"
     points_per_batch: int = 512
@@ -70,7 +74,13 @@ class VideoGMAEConfig:
     def __post_init__(self) -> None:
         if self.points_per_batch < 1:
             raise UsageError("points_per_batch must be at least 1", f"it is {self.points_per_batch}")
+        _ = self.refinement
         _ = self.switches  # which check themselves: better here than when the weights are loaded
+
+    @property
+    def refinement(self) -> FitConfig:
+        """How predicted Gaussians are fitted to the clip."""
+        return FitConfig(steps=self.refine_steps)
 
     @property
     def switches(self) -> options.Switches:
@@ -132,12 +142,15 @@ class VideoGMAETracker:
         assert isinstance(self._model, VideoGMAE)
         with self._autocast():
             x = self._model.decode(self._model.encode(video, order=self._order()))
-        motion = read_motion(
+        gaussians = fit(
             activate(x.float(), self._activation),
-            fixed_camera(video.shape[3], video.shape[4], like=xy),
-            self._switches,
-            self._config.backend,
+            restore(video[0].transpose(0, 1)),
+            self._config.refinement,
+            guess="given",
+            backend=self._config.backend,
         )
+        camera = fixed_camera(video.shape[3], video.shape[4], like=xy)
+        motion = read_motion(gaussians, camera, self._switches, self._config.backend)
         follow = follow_anchors if self._config.variant == "anchors" else advect
         parts = [follow(motion, some, self._switches) for some in torch.split(xy, self._config.points_per_batch)]
         return WindowTracks(torch.cat([part.xy for part in parts]), torch.cat([part.visible for part in parts]))

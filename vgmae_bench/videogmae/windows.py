@@ -10,7 +10,7 @@ import numpy.typing as npt
 from vgmae_bench.types import Queries, Tracks
 
 TrackWindow = Callable[[int, npt.NDArray[np.float32]], tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]
-"""(first frame, positions [M, 2] there) → positions [M, length, 2] and visible [M, length] in the window's frames."""
+"""(first frame, positions [M, 2] there) → positions [M, n, 2] and visible [M, n] in the window's frames, n >= 2 of them."""
 
 
 def sweep(frames: int, length: int, queries: Queries, track_window: TrackWindow) -> Tracks:
@@ -27,7 +27,7 @@ def sweep(frames: int, length: int, queries: Queries, track_window: TrackWindow)
 
     Arguments:
         frames: of the clip.
-        length: frames per window, at least 2. The last windows may reach beyond the end of the clip.
+        length: most frames per window, at least 2. The last windows may reach beyond the end of the clip.
         queries: in whatever raster `track_window` works in.
         track_window: asked for windows with ascending first frames.
 
@@ -45,7 +45,7 @@ def sweep(frames: int, length: int, queries: Queries, track_window: TrackWindow)
         start = int(reached[unfinished].min())
         points = np.flatnonzero(reached == start)
         window_xy, window_visible = track_window(start, xy[points, start])
-        end = min(start + length, frames)
+        end = min(start + window_xy.shape[1], frames)
         xy[points, start + 1 : end] = window_xy[:, 1 : end - start]
         visible[points, start + 1 : end] = window_visible[:, 1 : end - start]
         reached[points] = end - 1

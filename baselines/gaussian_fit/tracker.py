@@ -1,0 +1,115 @@
+"""The gaussian-fit tracker: windows of a clip, Gaussians fitted to each, and points that follow them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from vgmae_bench.coordinates import rescale
+from vgmae_bench.errors import UsageError
+from vgmae_bench.types import Queries, Tracks
+from vgmae_bench.videogmae.fitting import FitConfig, fit
+from vgmae_bench.videogmae.frames import FrameWindows, restore
+from vgmae_bench.videogmae.gaussians import Backend, Gaussians, fixed_camera
+from vgmae_bench.videogmae.motion import read_motion
+from vgmae_bench.videogmae.switches import Switches
+from vgmae_bench.videogmae.tracking import advect, follow_anchors
+from vgmae_bench.videogmae.windows import sweep
+
+from .grid import grid
+
+
+@dataclass(frozen=True)
+class GaussianFitConfig(FitConfig):
+    """Settings of the tracker: those of the fit (`vgmae_bench.videogmae.fitting.FitConfig`), and
+
+    Attributes:
+        grid: Gaussians across the frame, and down; grid² cover it.
+        window: most frames that one set of Gaussians is fitted to. Windows overlap by a frame.
+        flow_resolution: of the rendered flow that points follow, pixels a side.
+        variant: "anchors" notices occlusion, "flow" only drifts.
+        backend: of the splatting; "auto" takes the fastest that works here.
+        points_per_batch: points worked on at once; bounds the memory, does not change the answers.
+
+    Raises:
+        UsageError: a value out of its range.
+    """
+
+    grid: int = 32
+    window: int = 6
+    flow_resolution: int = 128
+    variant: Literal["anchors", "flow"] = "anchors"
+    backend: Backend = "auto"
+    points_per_batch: int = 512
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.steps < 1:
+            raise UsageError("Nothing is fitted without a step", f"steps is {self.steps}")
+        if not 4 <= self.grid <= 64:
+            raise UsageError("grid must be between 4 and 64", f"it is {self.grid}")
+        if self.window < 2:
+            raise UsageError("A window needs at least 2 frames", f"window is {self.window}")
+        if self.flow_resolution < 8 or self.points_per_batch < 1:
+            raise UsageError("flow_resolution must be at least 8 and points_per_batch at least 1")
+
+
+class GaussianFit:
+    """Tracks forward in time from each query's frame, by Gaussians that know nothing but the clip.
+
+    Windows lie where they lie whatever is asked, so that all queries share the work of fitting: a point queried in the
+    middle of a window follows its Gaussians from there.
+    """
+
+    def __init__(self, config: GaussianFitConfig, device: str) -> None:
+        self._config, self._device = config, torch.device(device)
+
+    def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
+        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.videogmae.windows.sweep`."""
+        config = self._config
+        length = even_length(len(frames), config.window)
+        size = (config.resolution, config.resolution)
+        raster = (config.flow_resolution, config.flow_resolution)
+        clip_size = (frames.shape[1], frames.shape[2])
+        windows = FrameWindows(frames, length, size, self._device)
+        fitted: dict[int, Gaussians] = {}
+
+        def track_window(
+            start: int, xy: npt.NDArray[np.float32]
+        ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+            passed = start % (length - 1)
+            first = start - passed
+            if first not in fitted:
+                fitted.clear()  # windows come in ascending order
+                video = restore(windows[first][0].transpose(0, 1))
+                fitted[first] = fit(grid(video, config.grid), video, config, guess="inertia", backend=config.backend)
+            return self._follow(fitted[first], passed, torch.from_numpy(xy).to(self._device))
+
+        scaled = Queries(queries.frame, rescale(queries.xy, clip_size, raster))
+        tracks = sweep(len(frames), length, scaled, track_window)
+        return Tracks(xy=rescale(tracks.xy, raster, clip_size), visible=tracks.visible)
+
+    def _follow(
+        self, gaussians: Gaussians, passed: int, xy: torch.Tensor
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Positions xy [M, 2] in frame `passed` of a window through the rest of it."""
+        config, switches = self._config, Switches()
+        rest = gaussians._replace(means=gaussians.means[:, passed:], colors=gaussians.colors[:, passed:])
+        camera = fixed_camera(config.flow_resolution, config.flow_resolution, like=xy)
+        with torch.inference_mode():
+            motion = read_motion(rest, camera, switches, config.backend)
+            follow = follow_anchors if config.variant == "anchors" else advect
+            parts = [follow(motion, some, switches) for some in torch.split(xy, config.points_per_batch)]
+            positions, visible = (torch.cat([part[field] for part in parts]) for field in (0, 1))
+        return positions.cpu().numpy(), visible.cpu().numpy()
+
+
+def even_length(frames: int, longest: int) -> int:
+    """Frames per window, at most `longest`, such that windows that share a frame cover the clip with the least excess."""
+    steps = max(frames - 1, 1)
+    return math.ceil(steps / math.ceil(steps / (longest - 1))) + 1

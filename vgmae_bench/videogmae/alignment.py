@@ -1,0 +1,145 @@
+"""Gauss-Newton on motion: which displacement of a frame's Gaussians explains the frame best, bending as little as possible.
+
+Gradient descent sees one Gaussian at a time and takes hundreds of steps to move a flat region, where only its borders tell
+how it moves. One linear solve per step couples all Gaussians (Lucas and Kanade, IJCAI 1981, over rendered images; the
+coupling is that of Horn and Schunck, 1981, with second differences so that affine motion is free).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from vgmae_bench.splatting import project, render
+from vgmae_bench.videogmae.gaussians import Backend, Camera, Composite, Gaussians, composite
+from vgmae_bench.videogmae.motion import NEAR
+
+NEIGHBOURS = 8
+RIDGE = 1e-3
+"""Keeps an affine fit defined where neighbours lie on a line or in one place; relative to their mean distance."""
+DAMPING = 0.01
+"""Levenberg-Marquardt damping, relative to the mean evidence per Gaussian."""
+LARGEST_STEP = 3.0
+"""Pixels that a Gaussian may move per axis in one step: beyond them the linearisation says nothing."""
+SOLVER_STEPS = 6
+"""Of conjugate gradients; they leave about 1 % of the residual."""
+
+
+def bending(xy: Tensor) -> Tensor:
+    """[G, G] matrix B: (B u)_i is how far u_i is from the affine motion that the 8 nearest of `xy` [G, 2] suggest at i.
+
+    Affine displacements of all Gaussians have B u = 0 (but for the ridge, where neighbours are degenerate).
+    """
+    count = min(NEIGHBOURS, len(xy) - 1)
+    distances = torch.cdist(xy, xy).fill_diagonal_(-1)
+    near = distances.topk(count + 1, largest=False).indices[:, 1:]
+    offsets = xy[near] - xy[:, None]
+    offsets = offsets / offsets.norm(dim=-1).mean(dim=1).clamp(min=1e-6)[:, None, None]
+    design = torch.cat([torch.ones_like(offsets[..., :1]), offsets], dim=-1)
+    ridge = RIDGE * torch.diag(xy.new_tensor([0.0, 1.0, 1.0]))
+    shares = torch.linalg.solve(design.mT @ design + ridge, design.mT)[:, 0]  # [G, count], they add up to 1
+    identity = torch.eye(len(xy), dtype=xy.dtype, device=xy.device)
+    return identity.scatter_add(1, near, -shares)
+
+
+class Stiffness:
+    """The bending energy strength · |B u|² of displacements u [G, 2], and a preconditioner for solving against it."""
+
+    def __init__(self, bending: Tensor, strength: float) -> None:
+        self._energy = strength * (bending.mT @ bending)
+        self._inverse = torch.linalg.inv(self._energy + torch.eye(len(bending), device=bending.device))
+
+    def solve(self, evidence: Tensor, pull: Tensor, displaced: Tensor) -> Tensor:
+        """The step d [G, 2] that minimises dᵀ A d - 2 dᵀ b + strength · |B (u + d)|², by conjugate gradients.
+
+        Arguments:
+            evidence: A, [G, 2, 2], about 1 on the average.
+            pull: b, [G, 2] pixels.
+            displaced: u, [G, 2] pixels, displacement so far.
+        """
+        step = torch.zeros_like(pull)
+        rest = pull - self._energy @ displaced
+        towards = preconditioned = self._inverse @ rest
+        size = (rest * preconditioned).sum()
+        for _ in range(SOLVER_STEPS):
+            image = (evidence @ towards[..., None])[..., 0] + self._energy @ towards
+            length = size / (towards * image).sum().clamp(min=1e-20)
+            step, rest = step + length * towards, rest - length * image
+            preconditioned = self._inverse @ rest
+            before, size = size, (rest * preconditioned).sum()
+            towards = preconditioned + size / before.clamp(min=1e-20) * towards
+        return step
+
+
+def align(
+    gaussians: Gaussians,
+    camera: Camera,
+    target: Tensor,
+    rest: Tensor,
+    stiffness: Stiffness,
+    outlier: float,
+    mode: Composite,
+    backend: Backend,
+) -> Tensor:
+    """One Gauss-Newton step on the image-plane positions of one frame's Gaussians (B = T = 1); depths stay.
+
+    The data term is the squared reconstruction error with the weights of Geman and McClure (1987): a pixel that is off by
+    much more than `outlier`, as where something new comes in, has no say.
+
+    Arguments:
+        target: [H, W, 3] what the frame should look like.
+        rest: [G, 2] where the Gaussians' centres were in the first frame, pixels; bending is counted from there.
+        outlier: RGB units.
+
+    Returns:
+        [G, 3] the step of the means, world units.
+    """
+    means = gaussians.means[0, 0]
+    projection = project(means, gaussians.quats[0], gaussians.scales[0], *camera, near=NEAR)
+    evidence, pull = _evidence(gaussians, camera, target, outlier, mode, backend)
+    step = stiffness.solve(evidence, pull, projection.means2d - rest).clamp(-LARGEST_STEP, LARGEST_STEP)
+    focal = torch.stack([camera.K[0, 0], camera.K[1, 1]])
+    flat = step * projection.depths.clamp(min=NEAR)[:, None] / focal  # the fixed camera is not rotated
+    return torch.cat([flat, torch.zeros_like(flat[:, :1])], dim=1)
+
+
+def _evidence(
+    gaussians: Gaussians, camera: Camera, target: Tensor, outlier: float, mode: Composite, backend: Backend
+) -> tuple[Tensor, Tensor]:
+    """The normal equations of every Gaussian on its own: A [G, 2, 2] and b [G, 2], A about 1 on the average.
+
+    A Gaussian gathers image gradients and errors from the pixels where it is seen, by its rendering weights. These sums
+    are the gradient of a rendering of arbitrary features with respect to the features.
+    """
+    features = torch.zeros_like(gaussians.means[0, 0, :, :1]).repeat(1, 5).requires_grad_()
+    with torch.enable_grad():
+        rendered = render(
+            gaussians.means[0, 0],
+            gaussians.quats[0],
+            gaussians.scales[0],
+            gaussians.opacities[0],
+            torch.cat([gaussians.colors[0, 0], features], dim=-1),
+            *camera,
+            backend=backend,
+        )
+        image, gathered = (
+            composite(rendered.features[..., :3], rendered.alpha, mode).detach(),
+            rendered.features[..., 3:],
+        )
+    error = target - image
+    across, down = _gradients((image + target) / 2)  # of both: second order in the step (Malis, 2004)
+    weight = (1 + error.square().mean(dim=-1) / outlier**2) ** -2
+    products = (across * across, across * down, down * down, -across * error, -down * error)
+    wanted = torch.stack([weight * product.sum(dim=-1) for product in products], dim=-1)
+    sums = torch.autograd.grad(gathered, features, wanted)[0]
+    xx, xy, yy = sums[:, :3].unbind(dim=-1)
+    scale = ((xx + yy).mean() / 2).clamp(min=1e-12)
+    evidence = torch.stack([xx, xy, xy, yy], dim=-1).unflatten(-1, (2, 2)) / scale
+    return evidence + DAMPING * torch.eye(2, device=target.device), sums[:, 3:] / scale
+
+
+def _gradients(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Central differences of an image [H, W, C], along x and along y; one-sided halves at the borders."""
+    padded = pad(image.permute(2, 0, 1)[None], (1, 1, 1, 1), mode="replicate")[0].permute(1, 2, 0)
+    return (padded[1:-1, 2:] - padded[1:-1, :-2]) / 2, (padded[2:, 1:-1] - padded[:-2, 1:-1]) / 2
