@@ -1,0 +1,18 @@
+"""GMRW: two frames into one transition matrix, trained by a contrastive random walk; points follow its expected flow.
+
+Published numbers of the authors' weights, TAP-Vid strided at 256×256 (AJ / δ_avg): Kubric 54.2 / 72.4, DAVIS 41.8 / 60.9,
+chained at upsample 4 (the paper's evaluation stride 1), presumably with the input range of the released test script.
+"""
+
+from vgmae_bench import TrackerSpec
+
+SPEC = TrackerSpec(
+    name="gmrw",
+    factory="vgmae_baselines.gmrw.tracker:GMRWTracker",
+    summary="Global matching random walk: flow between frames by softmax over all matches, chained or direct.",
+    importer="vgmae_baselines.gmrw.release:import_weights",
+    trainer="vgmae_baselines.gmrw.pretrain:Pretraining",
+    configs="configs",
+    paper="Shrivastava, Owens: Self-Supervised Any-Point Tracking by Contrastive Random Walks. ECCV 2024, arXiv 2409.16288",
+    licence="Apache-2.0, written from the paper; the official code (ayshrv/gmrw) is MIT",
+)

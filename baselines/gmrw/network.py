@@ -1,0 +1,226 @@
+"""The GMRW network: a convolutional stem at stride 4 and a transformer in which two frames look at each other.
+
+Source: arXiv 2409.16288, which takes GMFlow's two-scale network (arXiv 2111.13680) without its flow head. Names and shapes
+of the parameters are those of the official checkpoints of both.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vgmae_bench.errors import UsageError
+
+from .windows import Windows, attend_within, window_positions
+
+STRIDE = 4
+"""Pixels from one cell of the feature map to the next. Cell j is centred on pixel index 4 j."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The shape of the network. The defaults are the released one: 4,346,912 parameters.
+
+    Attributes:
+        feature_channels: of the feature maps, C.
+        layers: of the transformer; each is self-attention, then cross-attention with an MLP.
+        ffn_expansion: hidden width of that MLP over its input's, 2 C.
+        splits: attention stays within windows, so many along each axis; those of odd layers are shifted by half a window.
+        stem_channels: of the three stages of the stem.
+        features_l2: matched features have unit length. For ablations: official ones have any.
+        tau: temperature of the matching; None: the square root of C.
+
+    Raises:
+        UsageError: a number out of its range.
+    """
+
+    feature_channels: int = 128
+    layers: int = 6
+    ffn_expansion: int = 4
+    splits: int = 2
+    stem_channels: tuple[int, int, int] = (64, 96, 128)
+    features_l2: bool = False
+    tau: float | None = None
+
+    def __post_init__(self) -> None:
+        counts = (self.feature_channels, self.layers, self.ffn_expansion, self.splits, *self.stem_channels)
+        if min(counts) < 1 or self.feature_channels % 4:
+            raise UsageError(
+                "The network's sizes must be positive, and feature_channels a multiple of 4", f"it is {self}"
+            )
+        if self.tau is not None and not self.tau > 0:
+            raise UsageError("The network's tau must be positive", f"it is {self.tau}")
+
+    @property
+    def temperature(self) -> float:
+        """What inner products of features are divided by before the softmax over matches."""
+        return math.sqrt(self.feature_channels) if self.tau is None else self.tau
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions, each normalised per image and rectified, added to their input and rectified again."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        resized = stride != 1 or inputs != outputs
+        self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride)) if resized else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(F.instance_norm(self.conv1(x)))
+        y = F.relu(F.instance_norm(self.conv2(y)))
+        skip = x if self.downsample is None else F.instance_norm(self.downsample(x))
+        return F.relu(skip + y)
+
+
+class Backbone(nn.Module):
+    """The stem, [B, 3, H, W] to [B, C, ⌈H / 4⌉, ⌈W / 4⌉]. Normalisation is per image: frames can be encoded one by one."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        first, second, third = config.stem_channels
+        self.conv1 = nn.Conv2d(3, first, 7, stride=2, padding=3, bias=False)
+        self.layer1 = nn.Sequential(ResidualBlock(first, first, 1), ResidualBlock(first, first, 1))
+        self.layer2 = nn.Sequential(ResidualBlock(first, second, 2), ResidualBlock(second, second, 1))
+        self.layer3 = nn.Sequential(ResidualBlock(second, third, 1), ResidualBlock(third, third, 1))
+        self.conv2 = nn.Conv2d(third, config.feature_channels, 1)
+        # GMFlow applies these weights at stride 2 as well; nothing here would read that map.
+        self.trident_conv = nn.Conv2d(config.feature_channels, config.feature_channels, 3, padding=1, bias=False)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.kaiming_uniform_(self.trident_conv.weight, nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(F.instance_norm(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        out: Tensor = self.trident_conv(self.conv2(x))
+        return out
+
+
+class WindowAttention(nn.Module):
+    """Single-head attention within windows, merged and normalised: a message that is added to the source."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.q_proj = nn.Linear(width, width, bias=False)
+        self.k_proj = nn.Linear(width, width, bias=False)
+        self.v_proj = nn.Linear(width, width, bias=False)
+        self.merge = nn.Linear(width, width, bias=False)
+        self.norm1 = nn.LayerNorm(width)
+
+    def message(self, source: Tensor, target: Tensor, windows: Windows) -> Tensor:
+        """What source [B, h, w, C] reads from target, of the same shape."""
+        mixed = attend_within(windows, self.q_proj(source), self.k_proj(target), self.v_proj(target))
+        return _normalised(self.norm1, self.merge(mixed))
+
+    def forward(self, source: Tensor, target: Tensor, windows: Windows) -> Tensor:
+        return source + self.message(source, target, windows)
+
+
+class WindowAttentionFFN(WindowAttention):
+    """The same with an MLP that turns source and message into what is added to the source."""
+
+    def __init__(self, width: int, expansion: int) -> None:
+        super().__init__(width)
+        hidden = 2 * width * expansion
+        self.mlp = nn.Sequential(
+            nn.Linear(2 * width, hidden, bias=False), nn.GELU(), nn.Linear(hidden, width, bias=False)
+        )
+        self.norm2 = nn.LayerNorm(width)
+
+    def forward(self, source: Tensor, target: Tensor, windows: Windows, rows_at_once: int | None = None) -> Tensor:
+        """`rows_at_once` rows of cells go through the MLP together; None: all."""
+        message = self.message(source, target, windows)
+        rows = rows_at_once or source.shape[1]
+        parts = zip(source.split(rows, dim=1), message.split(rows, dim=1), strict=True)
+        return torch.cat([x + _normalised(self.norm2, self.mlp(torch.cat([x, m], dim=-1))) for x, m in parts], dim=1)
+
+
+class Layer(nn.Module):
+    """A layer of the transformer."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.self_attn = WindowAttention(config.feature_channels)
+        self.cross_attn_ffn = WindowAttentionFFN(config.feature_channels, config.ffn_expansion)
+
+
+class Transformer(nn.Module):
+    """Lets each of two frames look at itself and at the other, layer by layer."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self._splits = config.splits
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+
+    def forward(self, x: Tensor, rows_at_once: int | None = None) -> Tensor:
+        """x [2 B, h, w, C] to the same: B first frames, then the B frames they are paired with."""
+        for number, layer in enumerate(self.layers):
+            assert isinstance(layer, Layer)
+            windows = Windows.cut(x.shape[1], x.shape[2], self._splits, shifted=number % 2 == 1)
+            other = x.roll(len(x) // 2, dims=0)
+            x = layer.cross_attn_ffn(layer.self_attn(x, x, windows), other, windows, rows_at_once)
+        return x
+
+
+class GMRW(nn.Module):
+    """Features of two frames whose inner products say which cell of one went to which cell of the other.
+
+    Exactly symmetric: the features of (b, a) are those of (a, b) exchanged, so one pass serves both directions.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = Backbone(config)
+        self.transformer = Transformer(config)
+
+    def backbone_features(self, images: Tensor) -> Tensor:
+        """What is known of each frame by itself.
+
+        Arguments:
+            images: float [B, 3, H, W] RGB of any size, ImageNet-normalised.
+
+        Returns:
+            [B, C, ⌈H / 4⌉, ⌈W / 4⌉].
+        """
+        out: Tensor = self.backbone(images)
+        return out
+
+    def match(self, features_a: Tensor, features_b: Tensor, rows_at_once: int | None = None) -> tuple[Tensor, Tensor]:
+        """Make the frames of each pair comparable.
+
+        Arguments:
+            features_a, features_b: [B, C, h, w] from `backbone_features`, of any size: where windows do not divide it,
+                the last one is smaller, which equals padding that attention never sees.
+            rows_at_once: rows of cells that go through an MLP together; None: all. Bounds memory, changes nothing.
+
+        Returns:
+            Two maps [B, C, h, w] for `vgmae_baselines.gmrw.readout`.
+        """
+        x = torch.cat([features_a, features_b])
+        x = x + window_positions(x.shape[2], x.shape[3], x.shape[1], self.config.splits).to(x)
+        x = self.transformer(x.permute(0, 2, 3, 1), rows_at_once).permute(0, 3, 1, 2)
+        if self.config.features_l2:
+            x = F.normalize(x, dim=1)
+        a, b = x.chunk(2)
+        return a, b
+
+    def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """`backbone_features` of both frames, [B, 3, H, W] each, then `match`."""
+        features_a, features_b = self.backbone_features(torch.cat([a, b])).chunk(2)
+        return self.match(features_a, features_b)
+
+
+def _normalised(norm: nn.LayerNorm, x: Tensor) -> Tensor:
+    """Layer normalisation in float32 whatever precision the rest has."""
+    return F.layer_norm(x.float(), norm.normalized_shape, norm.weight, norm.bias, norm.eps)
