@@ -110,6 +110,11 @@ def test_weights_leave_as_their_moving_average(tmp_path: Path) -> None:
     torch.testing.assert_close(load_file(tmp_path / "weights.safetensors")["weight"], 0.75 * first + 0.25 * second)
 
 
+def test_the_learning_rate_may_stay(tmp_path: Path) -> None:
+    train(job(tmp_path, replace(FAST, warmup_steps=4, lr_schedule="constant")))
+    assert [row["lr"] for row in read_log(tmp_path / "log.csv")] == [FAST.lr / 2, *[FAST.lr] * 5]
+
+
 def test_in_bfloat16_weights_stay_float32(tmp_path: Path) -> None:
     train(job(tmp_path / "bf16", replace(FAST, precision="bf16")))
     train(job(tmp_path / "fp32"))

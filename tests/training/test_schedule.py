@@ -17,6 +17,10 @@ def test_linear_warm_up_then_half_a_cosine() -> None:
     assert factors[4:] == sorted(factors[4:], reverse=True)
 
 
+def test_the_learning_rate_may_stay() -> None:
+    assert [lr_factor(step, 2, 4, "constant") for step in range(4)] == [0.5, 1.0, 1.0, 1.0]
+
+
 def test_the_learning_rate_may_be_meant_for_another_batch() -> None:
     assert LoopConfig(lr=1e-3, batch_size=128).peak_lr == 1e-3
     assert LoopConfig(lr=1e-3, batch_size=128, lr_base_batch=256).peak_lr == 5e-4

@@ -135,7 +135,7 @@ def _run(
     with stoppable() as interrupt, closing(_batches(job, fabric, state.step)) as batches:
         mark = time.perf_counter()
         while state.step < config.steps:
-            lr = config.peak_lr * lr_factor(state.step, config.warmup_steps, config.steps)
+            lr = config.peak_lr * lr_factor(state.step, config.warmup_steps, config.steps, config.lr_schedule)
             for group in optimizer.param_groups:
                 group["lr"] = lr
             torch.manual_seed(clip_seed(config.seed, state.step * fabric.world_size + fabric.global_rank))

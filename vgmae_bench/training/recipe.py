@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
+from vgmae_bench.training.schedule import Schedule
 from vgmae_bench.types import Tracker
 
 BOOKKEEPING = frozenset(
@@ -31,7 +32,8 @@ class LoopConfig:
         lr_base_batch: `lr` is meant for this batch size and scaled linearly to the actual one; 0: taken as it is.
         weight_decay: of AdamW, for matrices; biases and other 1-D parameters never decay.
         betas: of AdamW.
-        warmup_steps: of linear warm-up; half a cosine follows, down to 0.
+        warmup_steps: of linear warm-up.
+        lr_schedule: what follows: half a "cosine", down to 0, or the "constant" highest learning rate.
         clip_norm: gradients are scaled down to this norm; 0: never.
         precision: "bf16" runs matrix products in bfloat16; weights stay float32 either way.
         ema_decay: weights leave as their exponential moving average with this decay; 0: as they are.
@@ -54,6 +56,7 @@ class LoopConfig:
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.95)
     warmup_steps: int = 0
+    lr_schedule: Schedule = "cosine"
     clip_norm: float = 2.0
     precision: Literal["fp32", "bf16"] = "fp32"
     ema_decay: float = 0.0

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+Schedule = Literal["cosine", "constant"]
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
-def lr_factor(step: int, warmup: int, steps: int) -> float:
+def lr_factor(step: int, warmup: int, steps: int, schedule: Schedule = "cosine") -> float:
     """The share of the highest learning rate at a step, counted from 0: linear warm-up, then half a cosine to 0.
 
-    (step + 1) / warmup while it is below 1, as in MAE and its descendants.
+    (step + 1) / warmup while it is below 1, as in MAE and its descendants. "constant" stays at 1 after the warm-up.
     """
     if step < warmup:
         return (step + 1) / warmup
+    if schedule == "constant":
+        return 1.0
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
