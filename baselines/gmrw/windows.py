@@ -63,4 +63,4 @@ def _lengths(length: int, splits: int, shifted: bool) -> tuple[int, ...]:
 def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     queries, keys, values = (x.flatten(1, 2)[:, None] for x in (q, k, v))
     mixed: Tensor = F.scaled_dot_product_attention(queries, keys, values)
-    return mixed.view(q.shape)
+    return mixed.reshape(q.shape)

@@ -1,0 +1,145 @@
+"""Weights files: safetensors with the configuration inside. Nothing in them can be executed.
+
+The metadata holds `format` ("vgmae-bench/1"), `kind` (which model) and `config` (JSON: one object per configuration
+dataclass, and "source", what is known of where the weights come from).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from vgmae_bench.config import Json, to_json
+from vgmae_bench.errors import StorageError, WeightsError
+
+FORMAT = "vgmae-bench/1"
+
+
+class Weights(NamedTuple):
+    """A weights file's content.
+
+    Attributes:
+        kind: which model.
+        config: JSON by name, for most models an object for each configuration dataclass, and "source".
+        tensors: the model's state dict.
+    """
+
+    kind: str
+    config: dict[str, Json]
+    tensors: dict[str, Tensor]
+
+
+def save_weights(path: Path, tensors: Mapping[str, Tensor], kind: str, config: Mapping[str, Any]) -> None:
+    """Write a weights file, whole or not at all.
+
+    Arguments:
+        path: folders above it are made.
+        tensors: a state dict.
+        kind: which model it belongs to.
+        config: dataclasses and plain values by name; `load_weights` gives them back as JSON values.
+
+    Raises:
+        StorageError: the file could not be written.
+    """
+    metadata = {"format": FORMAT, "kind": kind, "config": json.dumps(to_json(dict(config)), sort_keys=True)}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, metadata)
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        raise StorageError(f"The weights could not be written to {path}", str(error)) from error
+    finally:
+        with contextlib.suppress(OSError):  # gone when all went well
+            temporary.unlink()
+
+
+def load_weights(path: Path, *, method: str) -> Weights:
+    """Read what `save_weights` wrote.
+
+    Arguments:
+        method: whose importer to point to when the file is a PyTorch checkpoint.
+
+    Raises:
+        WeightsError: no such file, truncated, not safetensors, or not written by vgmae-bench.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
+    except FileNotFoundError as error:
+        raise WeightsError(f"There is no weights file {path}") from error
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, method, error) from error
+    try:
+        if metadata["format"] != FORMAT:
+            raise WeightsError(f"{path} is of the unknown format {metadata['format']}", f"this version reads {FORMAT}")
+        return Weights(metadata["kind"], json.loads(metadata["config"]), tensors)
+    except (KeyError, json.JSONDecodeError) as error:
+        raise WeightsError(f"{path} was not written by vgmae-bench", "its metadata name no model") from error
+
+
+def load_into(model: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
+    """Give a model its weights; all of them, and nothing else.
+
+    Arguments:
+        model: may live on the "meta" device, which saves initialising it; it then takes the tensors themselves.
+        tensors: its state dict, of any floating dtype.
+        source: where they come from, for the message.
+
+    Raises:
+        WeightsError: naming what is missing, unexpected or of another shape; the model is then unchanged.
+    """
+    expected = model.state_dict()
+    check_fit(
+        {name: tuple(value.shape) for name, value in expected.items()},
+        {name: tuple(value.shape) for name, value in tensors.items()},
+        source=source,
+    )
+    on_meta = any(value.is_meta for value in expected.values())
+    model.load_state_dict({name: value.to(expected[name].dtype) for name, value in tensors.items()}, assign=on_meta)
+
+
+def check_fit(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]], *, source: str) -> None:
+    """Compare names and shapes of two state dicts. Raises WeightsError naming the first few of each difference."""
+    shapes = [
+        f"{name} {list(given[name])} instead of {list(shape)}"
+        for name, shape in expected.items()
+        if name in given and given[name] != shape
+    ]
+    differences = [
+        ("missing", [name for name in expected if name not in given]),
+        ("unexpected", [name for name in given if name not in expected]),
+        ("of another shape", shapes),
+    ]
+    if any(names for _, names in differences):
+        why = "; ".join(f"{len(names)} {what}: {_first(names)}" for what, names in differences if names)
+        raise WeightsError(f"The weights of {source} do not fit the model", why)
+
+
+def _first(names: list[str], count: int = 3) -> str:
+    return ", ".join(names[:count]) + (", …" if len(names) > count else "")
+
+
+def _unreadable(path: Path, method: str, error: Exception) -> WeightsError:
+    """Say what the file is instead, where its first bytes tell."""
+    start = b""
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(2)
+    if start in (b"PK", b"\x80\x02"):  # a zip archive, or a pickle of protocol 2
+        return WeightsError(
+            f"{path} is a PyTorch checkpoint, not a safetensors file",
+            "those can execute code when they are loaded",
+            try_=f"vgmae-bench import-weights {path} --method {method} --out {path.stem}.safetensors",
+        )
+    return WeightsError(f"{path} is not a whole safetensors file", str(error))
