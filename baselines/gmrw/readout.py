@@ -1,0 +1,122 @@
+"""From matched features to where each cell went: the transition matrix of the walk, and the positions it expects.
+
+Cells are numbered row * w + column; positions are (column, row) in cells. Source: arXiv 2409.16288; the methods are those
+of the official code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from vgmae_bench.errors import UsageError
+
+Method = Literal["weighted_sum", "weighted_argmax", "argmax"]
+Precision = Literal["fp32", "official_fp16"]
+
+HALF_FROM = 256
+"""Cells along both sides from which "official_fp16" computes in half precision, as the released code does."""
+
+
+@dataclass(frozen=True)
+class Readout:
+    """How a row of the transition matrix becomes a position.
+
+    Attributes:
+        method: "weighted_sum": the mean of all cells by their probability. "weighted_argmax": of those around the most
+            probable one. "argmax": the most probable cell.
+        radius: of "weighted_argmax", in cells; cells at that distance or beyond are left out.
+        precision: "fp32", or "official_fp16": half precision on grids of 256×256 cells or more.
+        max_bytes: as many rows of the matrix as fit are held at once, at least one; None: all of them.
+
+    Raises:
+        UsageError: a radius that leaves nothing.
+    """
+
+    method: Method = "weighted_sum"
+    radius: float = 5.0
+    precision: Precision = "fp32"
+    max_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.radius > 0:
+            raise UsageError("radius must be positive", f"it is {self.radius}")
+
+
+def transition(fa: Tensor, fb: Tensor, tau: float) -> Tensor:
+    """The transition matrix [B, N, N] of features [B, C, h, w]: softmax over the cells of b of ⟨fa, fb⟩ / tau."""
+    return _transition(_rows(fa), fb.flatten(2), tau)
+
+
+def around_argmax(probability: Tensor, width: int, radius: float) -> Tensor:
+    """Rows [..., N] of a transition matrix reduced to the cells nearer than `radius` to their argmax, adding up to 1.
+
+    Arguments:
+        width: of the grid, in cells.
+        radius: in cells.
+    """
+    cell = torch.arange(probability.shape[-1], device=probability.device)
+    best = probability.argmax(dim=-1, keepdim=True)
+    square = (cell // width - best // width) ** 2 + (cell % width - best % width) ** 2
+    kept = probability * (square < radius**2)
+    return kept / kept.sum(dim=-1, keepdim=True).clamp(min=1e-12)
+
+
+def expected_positions(fa: Tensor, fb: Tensor, tau: float, readout: Readout) -> Tensor:
+    """Where every cell of a is in b, [B, h, w, 2], for features [B, C, h, w]; see `expected_rows`."""
+    B, _, height, width = fa.shape
+    return expected_rows(_rows(fa), fb, tau, readout).view(B, height, width, 2)
+
+
+def expected_rows(rows: Tensor, fb: Tensor, tau: float, readout: Readout) -> Tensor:
+    """Where some cells of a are in b. Equals attention whose values are the positions of the cells.
+
+    Arguments:
+        rows: [B, K, C] features of the cells of a.
+        fb: [B, C, h, w] features of b.
+        tau: see `transition`.
+        readout: says how, and how many rows of the transition matrix exist at a time.
+
+    Returns:
+        [B, K, 2], float32 or, from features of it, float64. Differentiable but for "argmax".
+    """
+    height, width = fb.shape[2:]
+    exact = torch.promote_types(fb.dtype, torch.float32)
+    half = readout.precision == "official_fp16" and min(height, width) >= HALF_FROM
+    dtype = torch.float16 if half else exact
+    keys, grid = fb.flatten(2).to(dtype), cell_positions(height, width).to(fb.device, dtype)
+    at_once = rows.shape[1] if readout.max_bytes is None else readout.max_bytes // (keys[:, 0].numel() * dtype.itemsize)
+    parts = [
+        _expected(_transition(part.to(dtype), keys, tau), grid, width, readout)
+        for part in rows.split(max(1, at_once), dim=1)
+    ]
+    return torch.cat(parts, dim=1).to(exact)
+
+
+def cell_positions(height: int, width: int) -> Tensor:
+    """Int64 [h * w, 2]: (column, row) of every cell."""
+    cell = torch.arange(height * width)
+    return torch.stack([cell % width, cell // width], dim=-1)
+
+
+def _rows(features: Tensor) -> Tensor:
+    return features.flatten(2).transpose(1, 2)
+
+
+def _transition(rows: Tensor, keys: Tensor, tau: float) -> Tensor:
+    """rows [B, K, C], keys [B, C, N] to [B, K, N]."""
+    return (rows @ keys / tau).softmax(dim=-1)
+
+
+def _expected(probability: Tensor, grid: Tensor, width: int, readout: Readout) -> Tensor:
+    """[B, K, N] to [B, K, 2]."""
+    if readout.method == "argmax":
+        return grid[probability.argmax(dim=-1)]
+    if readout.method == "weighted_argmax":
+        probability = around_argmax(probability, width, readout.radius)
+    if probability.dtype == torch.float16:  # as released: every product is rounded too
+        return torch.stack([(probability * axis).sum(dim=-1) for axis in grid.unbind(-1)], dim=-1)
+    return probability @ grid
