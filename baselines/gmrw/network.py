@@ -61,6 +61,12 @@ class NetworkConfig:
         return math.sqrt(self.feature_channels) if self.tau is None else self.tau
 
 
+SIZES = {
+    "tiny": NetworkConfig(feature_channels=64, layers=2, stem_channels=(16, 24, 32)),
+    "released": NetworkConfig(),
+}
+
+
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions, each normalised per image and rectified, added to their input and rectified again."""
 
@@ -72,10 +78,10 @@ class ResidualBlock(nn.Module):
         self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride)) if resized else None
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(F.instance_norm(self.conv1(x)))
-        y = F.relu(F.instance_norm(self.conv2(y)))
+        y = F.instance_norm(self.conv1(x)).relu_()
+        y = F.instance_norm(self.conv2(y)).relu_()
         skip = x if self.downsample is None else F.instance_norm(self.downsample(x))
-        return F.relu(skip + y)
+        return (skip + y).relu_()
 
 
 class Backbone(nn.Module):
@@ -97,7 +103,7 @@ class Backbone(nn.Module):
         nn.init.kaiming_uniform_(self.trident_conv.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(F.instance_norm(self.conv1(x)))
+        x = F.instance_norm(self.conv1(x)).relu_()
         x = self.layer3(self.layer2(self.layer1(x)))
         out: Tensor = self.trident_conv(self.conv2(x))
         return out

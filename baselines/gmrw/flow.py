@@ -1,0 +1,71 @@
+"""Flow between two frames at the positions that are asked for, from a map of all cells or from a few rows of the matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .lattice import Lattice
+from .readout import Readout, cell_positions, expected_positions, expected_rows
+
+Flow = Callable[[Tensor], Tensor]
+"""Positions [P, 2] in one frame to their displacement [P, 2] into another, pixels."""
+
+
+class Flows(NamedTuple):
+    """Flow from one frame to another, and from there back."""
+
+    there: Flow
+    back: Flow
+
+
+@dataclass(frozen=True, eq=False)
+class FlowMap:
+    """Flow that is known in every cell.
+
+    Attributes:
+        cells: [h * w, 2] displacement, in cells.
+        lattice: of the map.
+    """
+
+    cells: Tensor
+    lattice: Lattice
+
+    @classmethod
+    def read(cls, fa: Tensor, fb: Tensor, tau: float, readout: Readout, lattice: Lattice) -> FlowMap:
+        """From matched features [1, C, h, w]."""
+        there = expected_positions(fa, fb, tau, readout)[0].flatten(0, 1)
+        return cls(there - cell_positions(*lattice.grid).to(there), lattice)
+
+    def __call__(self, xy: Tensor) -> Tensor:
+        cells, shares = self.lattice.taps(xy)
+        return (shares[..., None] * self.cells[cells]).sum(dim=0) * self.lattice.scale.to(xy)
+
+
+@dataclass(frozen=True, eq=False)
+class FlowRows:
+    """Flow that is worked out in those cells alone that are asked for; equal to the map's.
+
+    Attributes:
+        fa, fb: [1, C, h, w] matched features.
+        tau, readout: see `expected_rows`.
+        lattice: of the map.
+    """
+
+    fa: Tensor
+    fb: Tensor
+    tau: float
+    readout: Readout
+    lattice: Lattice
+
+    def __call__(self, xy: Tensor) -> Tensor:
+        cells, shares = self.lattice.taps(xy)
+        needed, place = torch.unique(cells, return_inverse=True)
+        rows = self.fa.flatten(2)[:, :, needed].transpose(1, 2)
+        there = expected_rows(rows, self.fb, self.tau, self.readout)[0]
+        flow = there - cell_positions(*self.lattice.grid).to(there)[needed]
+        return (shares[..., None] * flow[place]).sum(dim=0) * self.lattice.scale.to(xy)

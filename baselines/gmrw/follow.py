@@ -1,0 +1,97 @@
+"""Points through a clip by the flow between its frames: chained from frame to frame, or straight from the query's frame.
+
+Source: arXiv 2409.16288 (GMRW-C and GMRW-D), and the official code for what happens at the ends. Positions are raster
+pixels (x, y) and may leave the frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vgmae_bench.types import Size
+
+from .flow import Flows
+
+FlowsBetween = Callable[[int, int], Flows]
+"""Two frames' numbers to the flow from the first to the second, and back."""
+
+
+class Points(NamedTuple):
+    """Queries: frame int64 [N], xy [N, 2]."""
+
+    frame: Tensor
+    xy: Tensor
+
+
+class Paths(NamedTuple):
+    """Positions xy [N, T, 2] and bool visible [N, T]."""
+
+    xy: Tensor
+    visible: Tensor
+
+
+def chain(flows: FlowsBetween, num_frames: int, points: Points, size: Size, tolerance: float) -> Paths:
+    """Follow each point by the flow of adjacent frames, forward and backward from its query.
+
+    A step counts where flow there and back returns to within `tolerance` pixels. A point is visible within the frame
+    where the steps to and from it count, and in its query frame.
+
+    Arguments:
+        flows: asked for (t, t + 1), with rising t, then with falling t.
+        size: (height, width) of the frames.
+    """
+    frame, xy = points
+    path = xy[:, None].repeat(1, num_frames, 1)
+    counts = torch.ones(len(xy), num_frames + 1, dtype=torch.bool, device=xy.device)  # the step to t, with open ends
+    first, last = (int(frame.min()), int(frame.max())) if len(xy) else (num_frames, 0)
+    for t in range(first, num_frames - 1):
+        rows = frame <= t
+        there, back = flows(t, t + 1)
+        path[rows, t + 1], counts[rows, t + 1] = _step(path[rows, t], Flows(there, back), tolerance)
+    for t in reversed(range(last)):
+        rows = frame > t
+        there, back = flows(t, t + 1)
+        path[rows, t], counts[rows, t + 1] = _step(path[rows, t + 1], Flows(back, there), tolerance)
+    visible = inside(path, size) & counts[:, :-1] & counts[:, 1:]
+    visible[torch.arange(len(xy)), frame] = True
+    return Paths(path, visible)
+
+
+def direct(flows: FlowsBetween, num_frames: int, points: Points, size: Size, tolerance: float) -> Paths:
+    """Match each point from its query's frame into every other; nothing is carried over from frame to frame.
+
+    A point is visible within the frame where flow there and back returns to within `tolerance` pixels.
+
+    Arguments:
+        flows: asked once for each pair of frames.
+        size: (height, width) of the frames.
+    """
+    frame, xy = points
+    path = xy[:, None].repeat(1, num_frames, 1)
+    counts = torch.ones(len(xy), num_frames, dtype=torch.bool, device=xy.device)
+    asked = sorted(set(frame.tolist()))
+    for t in range(num_frames):
+        for query_frame in asked:
+            if query_frame == t or (t in asked and query_frame > t):
+                continue  # the pair has its turn, in both directions, when t is the later one
+            there, back = flows(query_frame, t)
+            for rows, to, ways in ((frame == query_frame, t, (there, back)), (frame == t, query_frame, (back, there))):
+                if rows.any():
+                    path[rows, to], counts[rows, to] = _step(xy[rows], Flows(*ways), tolerance)
+    return Paths(path, inside(path, size) & counts)
+
+
+def inside(xy: Tensor, size: Size) -> Tensor:
+    """Bool [...]: which positions [..., 2] are within the frame, its right and lower edges excluded."""
+    return ((xy >= 0) & (xy < xy.new_tensor([size[1], size[0]]))).all(dim=-1)
+
+
+def _step(here: Tensor, flows: Flows, tolerance: float) -> tuple[Tensor, Tensor]:
+    """Where positions [P, 2] go, and bool [P], whether they come back."""
+    moved = flows.there(here)
+    residual = moved + flows.back(here + moved)
+    return here + moved, residual.norm(dim=-1) < tolerance

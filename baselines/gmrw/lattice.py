@@ -1,0 +1,76 @@
+"""How the cells of a feature map lie in a frame: where the flow at a position is read, and what a cell is in pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from vgmae_bench.types import Size
+
+from .network import STRIDE
+
+FlowGrid = Literal["cell_center", "official"]
+PixelConvention = Literal["raster", "index"]
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """The cells of a frame that was enlarged `upsample` times, first and last pixel staying first and last.
+
+    Attributes:
+        size: (height, width) of the frame, pixels.
+        grid: (height, width) of the feature map, cells.
+        upsample: see above.
+        flow_grid: "cell_center": cell j is centred on pixel index 4 j of the enlarged frame, as the network's strides have
+            it. "official": the first and the last cell are centred on the first and the last pixel, flow is first
+            interpolated at pixels, then between them, and yet a cell of flow is size / grid pixels.
+        pixel_convention: "raster": positions have pixel centres at +0.5. "index": they are taken for pixel indices.
+    """
+
+    size: Size
+    grid: Size
+    upsample: int = 1
+    flow_grid: FlowGrid = "cell_center"
+    pixel_convention: PixelConvention = "raster"
+
+    def taps(self, xy: Tensor) -> tuple[Tensor, Tensor]:
+        """Which cells the flow at positions [P, 2] is read from.
+
+        Returns:
+            Cells int64 [K, P] (row * width + column) and their shares [K, P], which add up to 1. Outside of the map its
+            border counts.
+        """
+        index = xy - 0.5 if self.pixel_convention == "raster" else xy
+        if self.flow_grid == "cell_center":
+            points, shares = _bilinear(index / self.scale.to(xy), self.grid)
+        else:
+            pixels, outer = _bilinear(index, self.size)
+            rows, columns = ((cells - 1) / max(side - 1, 1) for cells, side in zip(self.grid, self.size, strict=True))
+            points, inner = _bilinear(pixels * xy.new_tensor([columns, rows]), self.grid)
+            points, shares = points.flatten(0, 1), (inner * outer).flatten(0, 1)
+        return points[..., 1] * self.grid[1] + points[..., 0], shares
+
+    @property
+    def scale(self) -> Tensor:
+        """Pixels of the frame per cell, float64 [2] (x, y)."""
+        if self.flow_grid == "official":
+            rows, columns = (side / cells for cells, side in zip(self.grid, self.size, strict=True))
+        else:
+            rows, columns = (STRIDE * max(side - 1, 1) / max(self.upsample * side - 1, 1) for side in self.size)
+        return torch.tensor([columns, rows], dtype=torch.float64)
+
+
+def _bilinear(position: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+    """The four points of a size[0] × size[1] grid around positions [..., 2]: int64 [4, ..., 2], and their shares [4, ...]."""
+    last = torch.tensor([size[1] - 1, size[0] - 1], device=position.device)
+    position = position.clamp(min=torch.zeros_like(last), max=last)
+    low = position.floor().long()
+    high = torch.minimum(low + 1, last)
+    across, down = (position - low).unbind(-1)
+    (left, top), (right, bottom) = low.unbind(-1), high.unbind(-1)
+    points = torch.stack([torch.stack([x, y], dim=-1) for y in (top, bottom) for x in (left, right)])
+    shares = torch.stack([b * a for b in (1 - down, down) for a in (1 - across, across)])
+    return points, shares

@@ -1,0 +1,104 @@
+"""The frames of a clip, and the flow between any two of them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vgmae_bench.videogmae.frames import IMAGENET_MEAN, IMAGENET_STD
+
+from .checkpoint import InputRange, Upsample
+from .flow import Flow, FlowMap, FlowRows, Flows
+from .lattice import FlowGrid, Lattice, PixelConvention
+from .network import GMRW
+from .readout import Readout
+
+
+@dataclass(frozen=True)
+class Matching:
+    """How flow is made and read.
+
+    Attributes:
+        input_range, upsample: see `vgmae_baselines.gmrw.checkpoint.Inference`.
+        flow_grid, pixel_convention: see `vgmae_baselines.gmrw.lattice.Lattice`.
+        readout: how positions are read off the transition matrix.
+        rows_only: in the cells around the points alone, when they are asked about.
+        mlp_bytes: hidden values of the network's MLPs that are held at once take no more than that.
+        cache_bytes: features of that many bytes are kept, at least those of two frames; others are computed again.
+    """
+
+    input_range: InputRange
+    upsample: Upsample
+    flow_grid: FlowGrid
+    pixel_convention: PixelConvention
+    readout: Readout
+    rows_only: bool
+    mlp_bytes: int
+    cache_bytes: int
+
+
+class Matcher:
+    """Flow between the frames of a clip.
+
+    Arguments:
+        network: on the device where flow is computed, in evaluation mode.
+        frames: uint8 [T, H, W, 3] RGB.
+        matching: settings.
+    """
+
+    def __init__(self, network: GMRW, frames: npt.NDArray[np.uint8], matching: Matching) -> None:
+        self._network, self._frames, self._matching = network, frames, matching
+        self._device = next(network.parameters()).device
+        self._features: OrderedDict[int, Tensor] = OrderedDict()
+
+    def flows(self, a: int, b: int) -> Flows:
+        """Flow from frame `a` to frame `b` and back, both from one pass through the network."""
+        matching, config = self._matching, self._network.config
+        features = self._frame_features(a), self._frame_features(b)
+        rows, width = features[0].shape[2:]
+        hidden = 2 * config.feature_channels * config.ffn_expansion
+        row_bytes = len(features) * width * hidden * features[0].element_size()
+        fa, fb = self._network.match(*features, rows_at_once=max(1, matching.mlp_bytes // row_bytes))
+        size = (self._frames.shape[1], self._frames.shape[2])
+        lattice = Lattice(size, (rows, width), matching.upsample, matching.flow_grid, matching.pixel_convention)
+        read: Callable[[Tensor, Tensor, float, Readout, Lattice], Flow] = (
+            FlowRows if matching.rows_only else FlowMap.read
+        )
+        return Flows(
+            read(fa, fb, config.temperature, matching.readout, lattice),
+            read(fb, fa, config.temperature, matching.readout, lattice),
+        )
+
+    def _frame_features(self, t: int) -> Tensor:
+        """[1, C, h, w], computed unless kept."""
+        if t not in self._features:
+            frame = torch.from_numpy(self._frames[t]).to(self._device)
+            image = prepare(frame, self._matching.upsample, self._matching.input_range)
+            self._features[t] = self._network.backbone_features(image)
+        features = self._features[t]
+        self._features.move_to_end(t)
+        while len(self._features) > max(2, self._matching.cache_bytes // features.nbytes):
+            self._features.popitem(last=False)
+        return features
+
+
+def prepare(frame: Tensor, upsample: int, input_range: InputRange) -> Tensor:
+    """uint8 [H, W, 3] RGB → float32 [1, 3, H', W']: enlarged (bilinear, first and last pixel stay), then normalised.
+
+    The range "official" subtracts and divides by the statistics of images in [0, 1] without bringing it there.
+    """
+    image = frame.permute(2, 0, 1)[None].float()
+    if input_range == "correct":
+        image = image / 255
+    if upsample > 1:
+        size = [upsample * side for side in image.shape[2:]]
+        image = F.interpolate(image, size, mode="bilinear", align_corners=True)
+    mean, std = (image.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return (image - mean) / std

@@ -1,0 +1,53 @@
+"""Where the released code and good sense part in tracking with GMRW: one switch each, and two named sets of them.
+
+Source: the behaviour of ayshrv/gmrw bf832bd.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .checkpoint import InputRange
+from .lattice import FlowGrid, PixelConvention
+from .readout import Precision
+
+ReadoutBy = Literal["attention", "dense", "rows"]
+Occlusion = Literal["cycle", "inside"]
+Preset = Literal["default", "official"]
+
+
+@dataclass(frozen=True)
+class Switches:
+    """How points are tracked with matched features.
+
+    Attributes:
+        input_range: see `vgmae_baselines.gmrw.checkpoint.Inference`; None: as the weights say.
+        readout: "attention" reads the flow of all cells off a part of the transition matrix at a time, "dense" off the
+            whole matrix, "rows" reads only the cells around the points. Their answers agree.
+        readout_dtype: "official_fp16": half precision on grids of 256×256 cells or more, which rounds positions beyond
+            cell 128 to eighths of a cell.
+        flow_grid, pixel_convention: see `vgmae_baselines.gmrw.lattice.Lattice`.
+        direct_occlusion: whether direct tracking hides a point whose flow there and back does not return ("cycle"), or only
+            one that leaves the frame ("inside").
+    """
+
+    input_range: InputRange | None = None
+    readout: ReadoutBy = "attention"
+    readout_dtype: Precision = "fp32"
+    flow_grid: FlowGrid = "cell_center"
+    pixel_convention: PixelConvention = "raster"
+    direct_occlusion: Occlusion = "cycle"
+
+
+PRESETS: dict[Preset, Switches] = {
+    "default": Switches(),
+    "official": Switches(
+        input_range="official",
+        readout="dense",
+        readout_dtype="official_fp16",
+        flow_grid="official",
+        pixel_convention="index",
+        direct_occlusion="inside",
+    ),
+}

@@ -1,0 +1,183 @@
+"""The gmrw tracker: a network that matches frames, and points that follow the flow it expects."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from vgmae_bench.errors import UsageError
+from vgmae_bench.types import Queries, Tracks
+
+from . import switches as options
+from .checkpoint import Inference, InputRange, Upsample, load_model
+from .flow import Flows
+from .follow import FlowsBetween, Points, chain, direct
+from .lattice import FlowGrid, PixelConvention
+from .matching import Matcher, Matching
+from .network import GMRW, SIZES
+from .readout import Method, Precision, Readout
+
+THRESHOLD_RASTER = 256
+"""Pixels along a side of the frames that `GMRWConfig.threshold` is meant for."""
+
+SMALLEST = 8
+"""Pixels along a side below which nothing is left to match."""
+
+
+@dataclass(frozen=True)
+class GMRWConfig:
+    """Settings of the tracker.
+
+    Attributes:
+        size: of the network when there are no weights to tell.
+        tracking: "chained" follows the flow from frame to frame (GMRW-C); "direct" matches the query's frame with every
+            other (GMRW-D), which costs a pass for each pair.
+        upsample: frames are enlarged by that before they are matched: 1, 2, 4 are the paper's evaluation strides 4, 2, 1.
+            None: as the weights say; imported official ones say 4, as in the published tables. Work grows with the fourth
+            power.
+        preset: where every switch below that is None takes its value from.
+        input_range to direct_occlusion: see `vgmae_baselines.gmrw.switches.Switches`.
+        method, radius: see `vgmae_baselines.gmrw.readout.Readout`.
+        threshold: a step counts when flow there and back misses its start by less; pixels of 256×256 frames, and in
+            proportion (the root of the area) of others.
+        chunk_mb: rows of the transition matrix, and hidden values of the MLPs, take no more memory than that at a time, MiB.
+            Answers differ by rounding alone.
+        cache_mb: features of frames that are needed again take no more than that, MiB; what does not fit is computed again.
+
+    Raises:
+        UsageError: a number out of its range.
+    """
+
+    size: Literal["tiny", "released"] = "tiny"
+    tracking: Literal["chained", "direct"] = "chained"
+    upsample: Upsample | None = None
+    preset: options.Preset = "default"
+    input_range: InputRange | None = None
+    readout: options.ReadoutBy | None = None
+    readout_dtype: Precision | None = None
+    flow_grid: FlowGrid | None = None
+    pixel_convention: PixelConvention | None = None
+    direct_occlusion: options.Occlusion | None = None
+    method: Method = "weighted_sum"
+    radius: float = 5.0
+    threshold: float = 3.0
+    chunk_mb: int = 8
+    cache_mb: int = 512
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "chunk_mb", "cache_mb", "radius"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} must be positive", f"it is {getattr(self, name)}")
+
+    @property
+    def switches(self) -> options.Switches:
+        """Those of the preset, with what is set here in their place."""
+        names = [field.name for field in fields(options.Switches)]
+        changes = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return replace(options.PRESETS[self.preset], **changes)
+
+    def matching(self, inference: Inference) -> Matching:
+        """How frames are matched with weights that are meant to be used like that.
+
+        Raises:
+            UsageError: neither they nor the user say which range the input has.
+        """
+        switches, chunk = self.switches, self.chunk_mb << 20
+        input_range = switches.input_range or inference.input_range
+        if input_range is None:
+            raise UsageError(
+                "These weights do not say how frames are normalised",
+                "they were trained on images in [0, 1], and published with a test script that feeds [0, 255]; "
+                "numbers of both belong into a comparison",
+                try_="--set input_range=correct, or --set preset=official for the procedure as released",
+            )
+        whole = switches.readout == "dense"
+        return Matching(
+            input_range=input_range,
+            upsample=self.upsample or inference.upsample,
+            flow_grid=switches.flow_grid,
+            pixel_convention=switches.pixel_convention,
+            readout=Readout(self.method, self.radius, switches.readout_dtype, None if whole else chunk),
+            rows_only=switches.readout == "rows",
+            mlp_bytes=chunk,
+            cache_bytes=self.cache_mb << 20,
+        )
+
+
+class GMRWTracker:
+    """Tracks forward and backward from each query's frame, at the frames' own size.
+
+    Without weights the network is random, drawn from `seed` alone, and `note` says so.
+
+    Arguments:
+        config: settings.
+        weights: a file of GMRW weights, or None.
+        device: anything torch knows.
+        seed: of random weights.
+
+    Raises:
+        WeightsError: the file is no such weights, or damaged.
+        UsageError: see `GMRWConfig.matching`.
+    """
+
+    def __init__(self, config: GMRWConfig, weights: Path | None, device: str, seed: int) -> None:
+        if weights is None:
+            network, inference = _random_network(config.size, seed), Inference()
+        else:
+            network, inference, _ = load_model(weights)
+        self.note = "random weights" if weights is None else ""
+        self._config, self._matching = config, config.matching(inference)
+        self._device = torch.device(device)
+        self._network = network.to(self._device)
+
+    def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
+        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB) in both directions.
+
+        Raises:
+            UsageError: the frames are too small to be matched.
+        """
+        size = (frames.shape[1], frames.shape[2])
+        if min(size) < SMALLEST:
+            raise UsageError(f"gmrw needs frames of at least {SMALLEST}×{SMALLEST} pixels", f"they are {size}")
+        config = self._config
+        tolerance = config.threshold * math.sqrt(size[0] * size[1]) / THRESHOLD_RASTER
+        frame, xy = (torch.from_numpy(part).to(self._device) for part in (queries.frame, queries.xy))
+        flows: FlowsBetween = Matcher(self._network, frames, self._matching).flows
+        with torch.inference_mode():
+            if config.tracking == "direct":
+                if config.switches.direct_occlusion == "inside":
+                    tolerance = math.inf
+                paths = direct(flows, len(frames), Points(frame, xy), size, tolerance)
+            else:
+                if not self._matching.rows_only:
+                    flows = _kept(flows, int(queries.frame.max(initial=0)))
+                paths = chain(flows, len(frames), Points(frame, xy), size, tolerance)
+        return Tracks(xy=paths.xy.cpu().numpy(), visible=paths.visible.cpu().numpy())
+
+
+def _kept(flows: FlowsBetween, before: int) -> FlowsBetween:
+    """The same, flow from frames before `before` being computed once: points are followed through it both ways."""
+    known: dict[tuple[int, int], Flows] = {}
+
+    def remembered(a: int, b: int) -> Flows:
+        if (a, b) in known:
+            return known[a, b]
+        made = flows(a, b)
+        if a < before:
+            known[a, b] = made
+        return made
+
+    return remembered
+
+
+def _random_network(size: str, seed: int) -> GMRW:
+    """A network drawn from `seed`, leaving torch's own generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return GMRW(SIZES[size]).eval()
