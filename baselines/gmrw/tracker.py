@@ -39,8 +39,8 @@ class GMRWConfig:
         tracking: "chained" follows the flow from frame to frame (GMRW-C); "direct" matches the query's frame with every
             other (GMRW-D), which costs a pass for each pair.
         upsample: frames are enlarged by that before they are matched: 1, 2, 4 are the paper's evaluation strides 4, 2, 1.
-            None: as the weights say; imported official ones say 4, as in the published tables. Work grows with the fourth
-            power.
+            None: as the weights say; imported official ones say 4, as in the published tables. Attention's work grows with
+            the fourth power.
         preset: where every switch below that is None takes its value from.
         input_range to direct_occlusion: see `vgmae_baselines.gmrw.switches.Switches`.
         method, radius: see `vgmae_baselines.gmrw.readout.Readout`.

@@ -6,7 +6,7 @@ executed, and nothing of it is left out without saying so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.config import Json, build, to_json
-from vgmae_bench.errors import UntrustedFileError, UsageError, WeightsError
-from vgmae_bench.torch_file import Inert, TensorRef, TorchFile
+from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.torch_content import plain, state_dict, without
+from vgmae_bench.torch_file import TensorRef, TorchFile
 from vgmae_bench.videogmae.architecture import (
     ImportOptions,
     Kind,
@@ -100,17 +101,17 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
     with TorchFile(path) as file:
         if not isinstance(file.content, Mapping):
             raise WeightsError(f"{path} holds no state dict", f"it holds a {type(file.content).__name__}")
-        stored = _state_dict(file.content, path)
+        stored = state_dict(file.content, path)
         hyper = _hyper_parameters(file.content)
         notes: list[str] = []
         ema = _moving_average(file.content, stored, path) if options.ema else None
         if ema:
             notes.append(f"{len(ema)} tensors are the moving average (EMA); --set ema=false takes the raw weights")
         named = _clean({**stored, **(ema or {})}, path)
-        named, dropped = _drop(named, _DROPPED)
+        named, dropped = without(named, _DROPPED)
         kind = recognise({name: ref.shape for name, ref in named.items()}, str(path))
         if kind == "mae-encoder":
-            named, more = _drop(named, _DROPPED_OF_IMAGE_MAE)
+            named, more = without(named, _DROPPED_OF_IMAGE_MAE)
             dropped += more
         shapes = {name: ref.shape for name, ref in named.items()}
 
@@ -139,18 +140,6 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
     return Imported(kind, network, readout, activation, source, tensors, dropped, notes)
 
 
-def _state_dict(content: Mapping[Any, Any], path: Path) -> dict[str, TensorRef]:
-    """Tensors by the names the file gives them: under `state_dict`, else `model`, else the file itself."""
-    state = content.get("state_dict", content.get("model", content))
-    if isinstance(state, Mapping):
-        for name, value in state.items():
-            if isinstance(value, Inert):
-                raise UntrustedFileError(f"{path} is not loaded: {name} is a {value.path}, not a tensor")
-        if state and all(isinstance(value, TensorRef) for value in state.values()):
-            return {str(name): value for name, value in state.items()}
-    raise WeightsError(f"{path} holds no state dict", f"its entries are {', '.join(map(str, list(content)[:5]))}")
-
-
 def _clean(state: Mapping[str, TensorRef], path: Path) -> dict[str, TensorRef]:
     """Without what wrappers (DeepSpeed, torch.compile, the Lightning module) put before the names."""
     cleaned = {
@@ -160,14 +149,6 @@ def _clean(state: Mapping[str, TensorRef], path: Path) -> dict[str, TensorRef]:
     if len(cleaned) < len(state):
         raise WeightsError(f"{path} holds two tensors of one name", "wrapped and unwrapped names are mixed")
     return cleaned
-
-
-def _drop(
-    state: Mapping[str, TensorRef], groups: Mapping[str, str]
-) -> tuple[dict[str, TensorRef], list[tuple[str, str]]]:
-    dropped = [(name, why) for name in state for prefix, why in groups.items() if name.startswith(prefix)]
-    gone = {name for name, _ in dropped}
-    return {name: ref for name, ref in state.items() if name not in gone}, dropped
 
 
 def _moving_average(
@@ -204,22 +185,6 @@ def _is_trainable(name: str, path: Path, stored: Mapping[str, TensorRef]) -> boo
 
 def _hyper_parameters(content: Mapping[Any, Any]) -> dict[str, Any]:
     """The run's settings as plain values; empty where the file has none."""
-    plain = _plain(content.get("hyper_parameters", {}))
-    settings = plain.get("cfg", plain) if isinstance(plain, dict) else {}
+    values = plain(content.get("hyper_parameters", {}))
+    settings = values.get("cfg", values) if isinstance(values, dict) else {}
     return settings if isinstance(settings, dict) else {}
-
-
-def _plain(value: Any, depth: int = 0) -> Any:
-    """Containers and OmegaConf nodes as dicts, lists and scalars; None for anything else, and below 20 levels."""
-    if depth > 20:
-        return None
-    if isinstance(value, Inert):
-        if not isinstance(value.state, Mapping):
-            return None
-        inner: Iterable[Any] = [value.state[key] for key in ("_content", "_val") if key in value.state]
-        return _plain(next(iter(inner), value.state), depth + 1)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item, depth + 1) for item in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else None

@@ -1,0 +1,152 @@
+"""Official checkpoints into weights files: GMRW's, and GMFlow's two-scale ones, which have the same trunk.
+
+Layouts as the official code writes and reads them (ayshrv/gmrw, haofeixu/gmflow): {"model": state dict, "args": Namespace,
+…}, names of distributed runs prefixed with "module.". Nothing in a file is executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vgmae_bench.config import Json, build, to_json
+from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.torch_content import plain, state_dict, without
+from vgmae_bench.torch_file import TorchFile
+from vgmae_bench.weights_file import check_fit, save_weights
+
+from .checkpoint import KIND, Inference, InputRange, Upsample
+from .network import GMRW, NetworkConfig
+
+_GMFLOW_ONLY = {
+    "feature_flow_attn.": "GMFlow's propagation of flow; a walk does not use it",
+    "upsampler.": "GMFlow's upsampling of flow; a walk does not use it",
+}
+_PUBLISHED_UPSAMPLE: Upsample = 4
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What the user may say about a checkpoint, because its tensors do not tell.
+
+    Attributes:
+        input_range, upsample: how the weights are meant to be used; see `vgmae_baselines.gmrw.checkpoint.Inference`.
+        splits: attention windows along each axis.
+        tau: temperature of the matching; None: as the run's settings tell, else the square root of the width.
+    """
+
+    input_range: InputRange | None = None
+    upsample: Upsample | None = None
+    splits: int = NetworkConfig.splits
+    tau: float | None = None
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A checkpoint, understood.
+
+    Attributes:
+        network, inference: what it holds and how it is meant to be used.
+        source: the file's name and the run's settings, for the record.
+        tensors: the state dict of our network.
+        dropped: (name in the checkpoint, why) of every tensor that was left out.
+        notes: what was assumed, a sentence each.
+    """
+
+    network: NetworkConfig
+    inference: Inference
+    source: dict[str, Json]
+    tensors: dict[str, Tensor]
+    dropped: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def import_weights(path: Path, out: Path, overrides: Mapping[str, Any]) -> Imported:
+    """`import_release`, then a weights file that `vgmae_baselines.gmrw.checkpoint.load_model` reads."""
+    imported = import_release(path, overrides)
+    config = {name: getattr(imported, name) for name in ("network", "inference", "source")}
+    save_weights(out, imported.tensors, KIND, config)
+    return imported
+
+
+def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
+    """Understand an official checkpoint.
+
+    Arguments:
+        path: a file that `torch.save` wrote.
+        overrides: fields of `ImportOptions`.
+
+    Raises:
+        UsageError: an unknown override, or one out of its range.
+        UntrustedFileError: the file names things that are not data, or holds them in place of tensors.
+        WeightsError: damaged, or of another architecture; says which names and shapes differ.
+    """
+    try:
+        options = build(ImportOptions, overrides, owner="import-weights")
+    except UsageError as error:
+        raise UsageError(error.what, error.why, try_="vgmae-bench import-weights --help") from error
+    with TorchFile(path) as file:
+        if not isinstance(file.content, Mapping):
+            raise WeightsError(f"{path} holds no state dict", f"it holds a {type(file.content).__name__}")
+        stored = state_dict(file.content, path)
+        named = {name.removeprefix("module."): ref for name, ref in stored.items()}
+        if len(named) < len(stored):
+            raise WeightsError(f"{path} holds two tensors of one name", "names with and without module. are mixed")
+        named, dropped = without(named, _GMFLOW_ONLY)
+        settings = plain(file.content.get("args"))
+        temperature = settings.get("temp") if isinstance(settings, dict) else None
+        tau = options.tau or (temperature if isinstance(temperature, float | int) else None)
+        shapes = {name: ref.shape for name, ref in named.items()}
+        network = infer_network(shapes, options.splits, tau or None, path)
+        with torch.device("meta"):  # only names and shapes are wanted
+            expected = {name: tuple(value.shape) for name, value in GMRW(network).state_dict().items()}
+        check_fit(expected, shapes, source=str(path))
+        tensors = {name: file.tensor(ref) for name, ref in named.items()}
+    notes: list[str] = []
+    inference = _inference(options, bool(dropped), notes)
+    source: dict[str, Json] = {"file": path.name, "hyper_parameters": to_json(settings)}
+    return Imported(network, inference, source, tensors, dropped, notes)
+
+
+def infer_network(shapes: Mapping[str, tuple[int, ...]], splits: int, tau: float | None, path: Path) -> NetworkConfig:
+    """The configuration of the network that tensors of these shapes belong to.
+
+    Raises:
+        WeightsError: they belong to no such network.
+        UsageError: `splits` or `tau` is out of its range.
+    """
+    try:
+        width = shapes["backbone.conv2.weight"][0]
+        first, second, third = (
+            shapes[f"backbone.{name}.weight"][0] for name in ("conv1", "layer2.0.conv1", "layer3.0.conv1")
+        )
+        expansion = shapes["transformer.layers.0.cross_attn_ffn.mlp.0.weight"][0] // (2 * width)
+    except (LookupError, ZeroDivisionError) as error:
+        raise WeightsError(
+            f"{path} is not a GMRW or two-scale GMFlow checkpoint",
+            f"no usable {error}; it holds {len(shapes)} tensors: {', '.join(list(shapes)[:3])}, …",
+        ) from error
+    layers = {name.split(".")[2] for name in shapes if name.startswith("transformer.layers.")}
+    return NetworkConfig(width, len(layers), expansion, splits, (first, second, third), tau=tau)
+
+
+def _inference(options: ImportOptions, is_flow: bool, notes: list[str]) -> Inference:
+    """How the weights are meant to be used; a sentence into `notes` for what the user did not say."""
+    if is_flow:
+        notes.append("these are GMFlow's weights, which were trained with ground-truth flow")
+        return Inference(options.input_range or "correct", options.upsample or 1)
+    if options.upsample is None:
+        notes.append(
+            f"points are tracked at upsample={_PUBLISHED_UPSAMPLE}, as published; --set upsample=1 is a hundred times less work"
+        )
+    if options.input_range is None:
+        notes.append(
+            "the weights were trained on images in [0, 1], but published with a test script that feeds [0, 255]: "
+            "vgmae-bench run needs --set input_range=correct, or --set preset=official"
+        )
+    return Inference(options.input_range, options.upsample or _PUBLISHED_UPSAMPLE)
