@@ -62,12 +62,10 @@ class Matcher:
         """Flow from frame `a` to frame `b` and back, both from one pass through the network."""
         matching, config = self._matching, self._network.config
         features = self._frame_features(a), self._frame_features(b)
-        rows, width = features[0].shape[2:]
-        hidden = 2 * config.feature_channels * config.ffn_expansion
-        row_bytes = len(features) * width * hidden * features[0].element_size()
-        fa, fb = self._network.match(*features, rows_at_once=max(1, matching.mlp_bytes // row_bytes))
-        size = (self._frames.shape[1], self._frames.shape[2])
-        lattice = Lattice(size, (rows, width), matching.upsample, matching.flow_grid, matching.pixel_convention)
+        token_bytes = 2 * 2 * config.feature_channels * config.ffn_expansion * features[0].element_size()
+        fa, fb = self._network.match(*features, tokens_at_once=max(1, matching.mlp_bytes // token_bytes))
+        size, grid = (self._frames.shape[1], self._frames.shape[2]), (fa.shape[2], fa.shape[3])
+        lattice = Lattice(size, grid, matching.upsample, matching.flow_grid, matching.pixel_convention)
         read: Callable[[Tensor, Tensor, float, Readout, Lattice], Flow] = (
             FlowRows if matching.rows_only else FlowMap.read
         )

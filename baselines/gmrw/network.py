@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from vgmae_bench.errors import UsageError
 
-from .windows import Windows, attend_within, window_positions
+from .windows import window_positions, within_windows
 
 STRIDE = 4
 """Pixels from one cell of the feature map to the next. Cell j is centred on pixel index 4 j."""
@@ -109,8 +110,8 @@ class Backbone(nn.Module):
         return out
 
 
-class WindowAttention(nn.Module):
-    """Single-head attention within windows, merged and normalised: a message that is added to the source."""
+class Attention(nn.Module):
+    """Single-head attention, merged and normalised: a message that is added to the source."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -120,16 +121,17 @@ class WindowAttention(nn.Module):
         self.merge = nn.Linear(width, width, bias=False)
         self.norm1 = nn.LayerNorm(width)
 
-    def message(self, source: Tensor, target: Tensor, windows: Windows) -> Tensor:
-        """What source [B, h, w, C] reads from target, of the same shape."""
-        mixed = attend_within(windows, self.q_proj(source), self.k_proj(target), self.v_proj(target))
+    def message(self, source: Tensor, target: Tensor) -> Tensor:
+        """What source tokens [B, n, C] read from target tokens of the same shape."""
+        q, k, v = (x[:, None] for x in (self.q_proj(source), self.k_proj(target), self.v_proj(target)))
+        mixed = F.scaled_dot_product_attention(q, k, v)[:, 0]
         return _normalised(self.norm1, self.merge(mixed))
 
-    def forward(self, source: Tensor, target: Tensor, windows: Windows) -> Tensor:
-        return source + self.message(source, target, windows)
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        return source + self.message(source, target)
 
 
-class WindowAttentionFFN(WindowAttention):
+class AttentionFFN(Attention):
     """The same with an MLP that turns source and message into what is added to the source."""
 
     def __init__(self, width: int, expansion: int) -> None:
@@ -140,25 +142,38 @@ class WindowAttentionFFN(WindowAttention):
         )
         self.norm2 = nn.LayerNorm(width)
 
-    def forward(self, source: Tensor, target: Tensor, windows: Windows, rows_at_once: int | None = None) -> Tensor:
-        """`rows_at_once` rows of cells go through the MLP together; None: all."""
-        message = self.message(source, target, windows)
-        rows = rows_at_once or source.shape[1]
-        parts = zip(source.split(rows, dim=1), message.split(rows, dim=1), strict=True)
-        return torch.cat([x + _normalised(self.norm2, self.mlp(torch.cat([x, m], dim=-1))) for x, m in parts], dim=1)
+    def forward(self, source: Tensor, target: Tensor, tokens_at_once: int | None = None) -> Tensor:
+        """`tokens_at_once` of the n tokens go through the MLP together; None: all."""
+        message = self.message(source, target)
+        if tokens_at_once is None:
+            return source + self._added(source, message)
+        out = torch.empty_like(source)  # before the larger arrays: small results between them would keep them apart
+        for start in range(0, source.shape[1], tokens_at_once):
+            some = slice(start, start + tokens_at_once)
+            out[:, some] = source[:, some] + self._added(source[:, some], message[:, some])
+        return out
+
+    def _added(self, source: Tensor, message: Tensor) -> Tensor:
+        return _normalised(self.norm2, self.mlp(torch.cat([source, message], dim=-1)))
 
 
 class Layer(nn.Module):
-    """A layer of the transformer."""
+    """A layer of the transformer: each frame looks at itself, then at the other as that was before the layer."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.self_attn = WindowAttention(config.feature_channels)
-        self.cross_attn_ffn = WindowAttentionFFN(config.feature_channels, config.ffn_expansion)
+        self.self_attn = Attention(config.feature_channels)
+        self.cross_attn_ffn = AttentionFFN(config.feature_channels, config.ffn_expansion)
+
+    def forward(self, x: Tensor, tokens_at_once: int | None = None) -> Tensor:
+        """Tokens [2 B, n, C] of B first frames, then of the B frames they are paired with, to the same."""
+        other = x.roll(len(x) // 2, dims=0)
+        out: Tensor = self.cross_attn_ffn(self.self_attn(x, x), other, tokens_at_once)
+        return out
 
 
 class Transformer(nn.Module):
-    """Lets each of two frames look at itself and at the other, layer by layer."""
+    """The layers, each within windows; those of odd layers are shifted."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -168,13 +183,11 @@ class Transformer(nn.Module):
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
 
-    def forward(self, x: Tensor, rows_at_once: int | None = None) -> Tensor:
-        """x [2 B, h, w, C] to the same: B first frames, then the B frames they are paired with."""
+    def forward(self, x: Tensor, tokens_at_once: int | None = None) -> Tensor:
+        """x [2 B, h, w, C] to the same, frames in the order of `Layer`."""
         for number, layer in enumerate(self.layers):
-            assert isinstance(layer, Layer)
-            windows = Windows.cut(x.shape[1], x.shape[2], self._splits, shifted=number % 2 == 1)
-            other = x.roll(len(x) // 2, dims=0)
-            x = layer.cross_attn_ffn(layer.self_attn(x, x, windows), other, windows, rows_at_once)
+            work = partial(layer, tokens_at_once=tokens_at_once)
+            x = within_windows(work, x, self._splits, shifted=number % 2 == 1)
         return x
 
 
@@ -202,20 +215,20 @@ class GMRW(nn.Module):
         out: Tensor = self.backbone(images)
         return out
 
-    def match(self, features_a: Tensor, features_b: Tensor, rows_at_once: int | None = None) -> tuple[Tensor, Tensor]:
+    def match(self, features_a: Tensor, features_b: Tensor, tokens_at_once: int | None = None) -> tuple[Tensor, Tensor]:
         """Make the frames of each pair comparable.
 
         Arguments:
             features_a, features_b: [B, C, h, w] from `backbone_features`, of any size: where windows do not divide it,
                 the last one is smaller, which equals padding that attention never sees.
-            rows_at_once: rows of cells that go through an MLP together; None: all. Bounds memory, changes nothing.
+            tokens_at_once: cells of a frame that go through an MLP together; None: a window. Bounds memory, changes nothing.
 
         Returns:
             Two maps [B, C, h, w] for `vgmae_baselines.gmrw.readout`.
         """
         x = torch.cat([features_a, features_b])
         x = x + window_positions(x.shape[2], x.shape[3], x.shape[1], self.config.splits).to(x)
-        x = self.transformer(x.permute(0, 2, 3, 1), rows_at_once).permute(0, 3, 1, 2)
+        x = self.transformer(x.permute(0, 2, 3, 1), tokens_at_once).permute(0, 3, 1, 2)
         if self.config.features_l2:
             x = F.normalize(x, dim=1)
         a, b = x.chunk(2)

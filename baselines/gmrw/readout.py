@@ -88,12 +88,12 @@ def expected_rows(rows: Tensor, fb: Tensor, tau: float, readout: Readout) -> Ten
     half = readout.precision == "official_fp16" and min(height, width) >= HALF_FROM
     dtype = torch.float16 if half else exact
     keys, grid = fb.flatten(2).to(dtype), cell_positions(height, width).to(fb.device, dtype)
+    positions = rows.new_empty(*rows.shape[:2], 2, dtype=exact)
     at_once = rows.shape[1] if readout.max_bytes is None else readout.max_bytes // (keys[:, 0].numel() * dtype.itemsize)
-    parts = [
-        _expected(_transition(part.to(dtype), keys, tau), grid, width, readout)
-        for part in rows.split(max(1, at_once), dim=1)
-    ]
-    return torch.cat(parts, dim=1).to(exact)
+    for start in range(0, rows.shape[1], max(1, at_once)):
+        some = slice(start, start + max(1, at_once))
+        positions[:, some] = _expected(_transition(rows[:, some].to(dtype), keys, tau), grid, width, readout).to(exact)
+    return positions
 
 
 def cell_positions(height: int, width: int) -> Tensor:
@@ -108,7 +108,7 @@ def _rows(features: Tensor) -> Tensor:
 
 def _transition(rows: Tensor, keys: Tensor, tau: float) -> Tensor:
     """rows [B, K, C], keys [B, C, N] to [B, K, N]."""
-    return (rows @ keys / tau).softmax(dim=-1)
+    return (rows @ keys).div_(tau).softmax(dim=-1)
 
 
 def _expected(probability: Tensor, grid: Tensor, width: int, readout: Readout) -> Tensor:

@@ -1,39 +1,28 @@
-"""Windows of a feature map: attention stays within them, and positions are told relative to them."""
+"""Windows of a feature map: cells look no further, and positions are told relative to them."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
-@dataclass(frozen=True)
-class Windows:
-    """A map cut into rectangles: the heights of its rows of windows and the widths of its columns.
+def within_windows(work: Callable[[Tensor], Tensor], x: Tensor, splits: int, *, shifted: bool) -> Tensor:
+    """Apply `work`, which turns tokens [B, n, C] into as many, to the cells of each window of x [B, h, w, C].
 
-    Swin's shifted windows wrap around the borders, and a mask keeps apart what wrapping brought together (arXiv
-    2103.14030, section 3.2). Cutting the map where the mask would is the same without mask, wrapping and padding.
+    There are `splits` windows along each axis; shifted ones begin half a window later. Swin's shifted windows wrap around
+    the borders, and a mask keeps apart what wrapping brought together (arXiv 2103.14030, section 3.2). Cutting the map
+    where the mask would is the same without mask and wrapping. Likewise windows at the end that are smaller, because
+    `splits` does not divide the map, equal padded ones whose padding is masked.
     """
-
-    heights: tuple[int, ...]
-    widths: tuple[int, ...]
-
-    @classmethod
-    def cut(cls, height: int, width: int, splits: int, *, shifted: bool) -> Windows:
-        """Windows of a height × width map, `splits` along each axis; shifted ones are moved on by half their size."""
-        return cls(_lengths(height, splits, shifted), _lengths(width, splits, shifted))
-
-
-def attend_within(windows: Windows, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Scaled dot-product attention [B, h, w, C] of each cell to the cells of its own window."""
+    heights, widths = (_lengths(side, splits, shifted) for side in x.shape[1:3])
     strips = []
-    for strip in zip(*(x.split(windows.heights, dim=1) for x in (q, k, v)), strict=True):
-        cut = zip(*(x.split(windows.widths, dim=2) for x in strip), strict=True)
-        strips.append(torch.cat([_attend(*window) for window in cut], dim=2))
+    for strip in x.split(heights, dim=1):
+        windows = strip.split(widths, dim=2)
+        strips.append(torch.cat([work(window.flatten(1, 2)).view(window.shape) for window in windows], dim=2))
     return torch.cat(strips, dim=1)
 
 
@@ -58,9 +47,3 @@ def _lengths(length: int, splits: int, shifted: bool) -> tuple[int, ...]:
     start = window // 2 if shifted and splits > 1 else 0
     edges = sorted({0, length, *range(start, length, window)})
     return tuple(end - start for start, end in pairwise(edges))
-
-
-def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    queries, keys, values = (x.flatten(1, 2)[:, None] for x in (q, k, v))
-    mixed: Tensor = F.scaled_dot_product_attention(queries, keys, values)
-    return mixed.reshape(q.shape)
