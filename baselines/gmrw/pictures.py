@@ -1,0 +1,39 @@
+"""What GMRW makes of two frames, to look at: the flow between them, and the one rebuilt from the other by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from vgmae_bench.videogmae.pictures import SMALLEST, colour_flow
+
+
+def draw(images: Tensor, flow: Tensor, path: Path) -> None:
+    """A PNG with a row for each pair: both frames, the flow (hue: direction; colour: speed), and what the first frame looks
+    like when each of its pixels is fetched from where the flow says it is in the second.
+
+    Arguments:
+        images: float [B, 2, 3, H, W] RGB in [0, 1].
+        flow: [B, 2, H, W] (x, y) in pixels, from the first to the second.
+    """
+    first, second = images.unbind(1)
+    rebuilt = follow(second, flow)
+    frames = [(image.clamp(0, 1) * 255).byte().permute(0, 2, 3, 1).cpu().numpy() for image in (first, second, rebuilt)]
+    columns = [frames[0], frames[1], colour_flow(flow.permute(0, 2, 3, 1)), frames[2]]
+    picture = Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in zip(*columns, strict=True)]))
+    factor = -(-SMALLEST // images.shape[-2])
+    picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST).save(path, format="PNG")
+
+
+def follow(image: Tensor, flow: Tensor) -> Tensor:
+    """Fetch every pixel from where it moved to: images [B, 3, H, W] at flow [B, 2, H, W] pixels from a regular grid."""
+    height, width = image.shape[2:]
+    y, x = torch.meshgrid(*(torch.arange(side, device=flow.device) for side in (height, width)), indexing="ij")
+    place = torch.stack([x, y]) + flow + 0.5
+    grid = place.permute(0, 2, 3, 1) / place.new_tensor([width, height]) * 2 - 1
+    return F.grid_sample(image, grid, padding_mode="border", align_corners=False)
