@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,9 @@ from .checkpoint import InputRange, Upsample
 from .flow import Flow, FlowMap, FlowRows, Flows
 from .lattice import FlowGrid, Lattice, PixelConvention
 from .network import GMRW
-from .readout import Readout
+from .readout import Method, Precision, Readout
+
+ReadoutBy = Literal["attention", "dense", "rows"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,11 @@ class Matching:
     Attributes:
         input_range, upsample: see `vgmae_baselines.gmrw.checkpoint.Inference`.
         flow_grid, pixel_convention: see `vgmae_baselines.gmrw.lattice.Lattice`.
-        readout: how positions are read off the transition matrix.
-        rows_only: in the cells around the points alone, when they are asked about.
-        mlp_bytes: hidden values of the network's MLPs that are held at once take no more than that.
+        method, radius, precision: see `vgmae_baselines.gmrw.readout.Readout`.
+        by: "attention" reads the flow of all cells off some rows of the transition matrix at a time, "dense" off the whole
+            matrix, "rows" in the cells around the points alone, when they are asked about.
+        chunk_bytes: rows of the matrix that are held at once, and hidden values of the network's MLPs, take no more than
+            that; None: than the features of a frame.
         cache_bytes: features of that many bytes are kept, at least those of two frames; others are computed again.
     """
 
@@ -38,10 +42,12 @@ class Matching:
     upsample: Upsample
     flow_grid: FlowGrid
     pixel_convention: PixelConvention
-    readout: Readout
-    rows_only: bool
-    mlp_bytes: int
-    cache_bytes: int
+    method: Method = "weighted_sum"
+    radius: float = 5.0
+    precision: Precision = "fp32"
+    by: ReadoutBy = "attention"
+    chunk_bytes: int | None = None
+    cache_bytes: int = 0
 
 
 class Matcher:
@@ -62,17 +68,17 @@ class Matcher:
         """Flow from frame `a` to frame `b` and back, both from one pass through the network."""
         matching, config = self._matching, self._network.config
         features = self._frame_features(a), self._frame_features(b)
+        chunk = matching.chunk_bytes or features[0].nbytes
         token_bytes = 2 * 2 * config.feature_channels * config.ffn_expansion * features[0].element_size()
-        fa, fb = self._network.match(*features, tokens_at_once=max(1, matching.mlp_bytes // token_bytes))
+        fa, fb = self._network.match(*features, tokens_at_once=max(1, chunk // token_bytes))
         size, grid = (self._frames.shape[1], self._frames.shape[2]), (fa.shape[2], fa.shape[3])
         lattice = Lattice(size, grid, matching.upsample, matching.flow_grid, matching.pixel_convention)
-        read: Callable[[Tensor, Tensor, float, Readout, Lattice], Flow] = (
-            FlowRows if matching.rows_only else FlowMap.read
-        )
-        return Flows(
-            read(fa, fb, config.temperature, matching.readout, lattice),
-            read(fb, fa, config.temperature, matching.readout, lattice),
-        )
+        at_once = None if matching.by == "dense" else chunk
+        readout = Readout(matching.method, matching.radius, matching.precision, at_once)
+        read = FlowRows if matching.by == "rows" else FlowMap.read
+        there: Flow = read(fa, fb, config.temperature, readout, lattice)
+        back: Flow = read(fb, fa, config.temperature, readout, lattice)
+        return Flows(there, back)
 
     def _frame_features(self, t: int) -> Tensor:
         """[1, C, h, w], computed unless kept."""

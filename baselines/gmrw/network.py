@@ -105,7 +105,8 @@ class Backbone(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.instance_norm(self.conv1(x)).relu_()
-        x = self.layer3(self.layer2(self.layer1(x)))
+        for block in (*self.layer1, *self.layer2, *self.layer3):
+            x = block(x)
         out: Tensor = self.trident_conv(self.conv2(x))
         return out
 
@@ -184,7 +185,7 @@ class Transformer(nn.Module):
                 nn.init.xavier_uniform_(parameter)
 
     def forward(self, x: Tensor, tokens_at_once: int | None = None) -> Tensor:
-        """x [2 B, h, w, C] to the same, frames in the order of `Layer`."""
+        """x [2 B, h, w, C] to the same, frames in the order of `Layer`; see `within_windows` on what becomes of x."""
         for number, layer in enumerate(self.layers):
             work = partial(layer, tokens_at_once=tokens_at_once)
             x = within_windows(work, x, self._splits, shifted=number % 2 == 1)
@@ -226,9 +227,10 @@ class GMRW(nn.Module):
         Returns:
             Two maps [B, C, h, w] for `vgmae_baselines.gmrw.readout`.
         """
-        x = torch.cat([features_a, features_b])
-        x = x + window_positions(x.shape[2], x.shape[3], x.shape[1], self.config.splits).to(x)
-        x = self.transformer(x.permute(0, 2, 3, 1), tokens_at_once).permute(0, 3, 1, 2)
+        _, C, height, width = features_a.shape
+        positions = window_positions(height, width, C, self.config.splits).to(features_a)
+        x = (torch.cat([features_a, features_b]) + positions).permute(0, 2, 3, 1).contiguous()
+        x = self.transformer(x, tokens_at_once).permute(0, 3, 1, 2)
         if self.config.features_l2:
             x = F.normalize(x, dim=1)
         a, b = x.chunk(2)

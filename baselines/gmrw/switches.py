@@ -10,9 +10,9 @@ from typing import Literal
 
 from .checkpoint import InputRange
 from .lattice import FlowGrid, PixelConvention
+from .matching import ReadoutBy
 from .readout import Precision
 
-ReadoutBy = Literal["attention", "dense", "rows"]
 Occlusion = Literal["cycle", "inside"]
 Preset = Literal["default", "official"]
 
@@ -23,8 +23,7 @@ class Switches:
 
     Attributes:
         input_range: see `vgmae_baselines.gmrw.checkpoint.Inference`; None: as the weights say.
-        readout: "attention" reads the flow of all cells off a part of the transition matrix at a time, "dense" off the
-            whole matrix, "rows" reads only the cells around the points. Their answers agree.
+        readout: `by` of `vgmae_baselines.gmrw.matching.Matching`. Its answers agree.
         readout_dtype: "official_fp16": half precision on grids of 256×256 cells or more, which rounds positions beyond
             cell 128 to eighths of a cell.
         flow_grid, pixel_convention: see `vgmae_baselines.gmrw.lattice.Lattice`.

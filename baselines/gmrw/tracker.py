@@ -19,9 +19,9 @@ from .checkpoint import Inference, InputRange, Upsample, load_model
 from .flow import Flows
 from .follow import FlowsBetween, Points, chain, direct
 from .lattice import FlowGrid, PixelConvention
-from .matching import Matcher, Matching
+from .matching import Matcher, Matching, ReadoutBy
 from .network import GMRW, SIZES
-from .readout import Method, Precision, Readout
+from .readout import Method, Precision
 
 THRESHOLD_RASTER = 256
 """Pixels along a side of the frames that `GMRWConfig.threshold` is meant for."""
@@ -46,8 +46,8 @@ class GMRWConfig:
         method, radius: see `vgmae_baselines.gmrw.readout.Readout`.
         threshold: a step counts when flow there and back misses its start by less; pixels of 256×256 frames, and in
             proportion (the root of the area) of others.
-        chunk_mb: rows of the transition matrix, and hidden values of the MLPs, take no more memory than that at a time, MiB.
-            Answers differ by rounding alone.
+        chunk_mb: rows of the transition matrix, and hidden values of the MLPs, take no more memory than that at a time, MiB;
+            None: than the features of a frame. Answers differ by rounding alone.
         cache_mb: features of frames that are needed again take no more than that, MiB; what does not fit is computed again.
 
     Raises:
@@ -59,7 +59,7 @@ class GMRWConfig:
     upsample: Upsample | None = None
     preset: options.Preset = "default"
     input_range: InputRange | None = None
-    readout: options.ReadoutBy | None = None
+    readout: ReadoutBy | None = None
     readout_dtype: Precision | None = None
     flow_grid: FlowGrid | None = None
     pixel_convention: PixelConvention | None = None
@@ -67,13 +67,14 @@ class GMRWConfig:
     method: Method = "weighted_sum"
     radius: float = 5.0
     threshold: float = 3.0
-    chunk_mb: int = 8
+    chunk_mb: int | None = None
     cache_mb: int = 512
 
     def __post_init__(self) -> None:
         for name in ("threshold", "chunk_mb", "cache_mb", "radius"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"{name} must be positive", f"it is {getattr(self, name)}")
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"{name} must be positive", f"it is {value}")
 
     @property
     def switches(self) -> options.Switches:
@@ -88,7 +89,7 @@ class GMRWConfig:
         Raises:
             UsageError: neither they nor the user say which range the input has.
         """
-        switches, chunk = self.switches, self.chunk_mb << 20
+        switches = self.switches
         input_range = switches.input_range or inference.input_range
         if input_range is None:
             raise UsageError(
@@ -97,16 +98,18 @@ class GMRWConfig:
                 "numbers of both belong into a comparison",
                 try_="--set input_range=correct, or --set preset=official for the procedure as released",
             )
-        whole = switches.readout == "dense"
+        one_sweep = self.tracking == "chained" and switches.readout != "rows"  # then frames are needed for two pairs
         return Matching(
             input_range=input_range,
             upsample=self.upsample or inference.upsample,
             flow_grid=switches.flow_grid,
             pixel_convention=switches.pixel_convention,
-            readout=Readout(self.method, self.radius, switches.readout_dtype, None if whole else chunk),
-            rows_only=switches.readout == "rows",
-            mlp_bytes=chunk,
-            cache_bytes=self.cache_mb << 20,
+            method=self.method,
+            radius=self.radius,
+            precision=switches.readout_dtype,
+            by=switches.readout,
+            chunk_bytes=None if self.chunk_mb is None else self.chunk_mb << 20,
+            cache_bytes=0 if one_sweep else self.cache_mb << 20,
         )
 
 
@@ -155,7 +158,7 @@ class GMRWTracker:
                     tolerance = math.inf
                 paths = direct(flows, len(frames), Points(frame, xy), size, tolerance)
             else:
-                if not self._matching.rows_only:
+                if self._matching.by != "rows":
                     flows = _kept(flows, int(queries.frame.max(initial=0)))
                 paths = chain(flows, len(frames), Points(frame, xy), size, tolerance)
         return Tracks(xy=paths.xy.cpu().numpy(), visible=paths.visible.cpu().numpy())

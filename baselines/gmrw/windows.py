@@ -16,14 +16,16 @@ def within_windows(work: Callable[[Tensor], Tensor], x: Tensor, splits: int, *, 
     There are `splits` windows along each axis; shifted ones begin half a window later. Swin's shifted windows wrap around
     the borders, and a mask keeps apart what wrapping brought together (arXiv 2103.14030, section 3.2). Cutting the map
     where the mask would is the same without mask and wrapping. Likewise windows at the end that are smaller, because
-    `splits` does not divide the map, equal padded ones whose padding is masked.
+    `splits` does not divide the map, equal padded ones whose padding is masked. Where no gradient is wanted, x itself is
+    overwritten.
     """
-    heights, widths = (_lengths(side, splits, shifted) for side in x.shape[1:3])
-    strips = []
-    for strip in x.split(heights, dim=1):
-        windows = strip.split(widths, dim=2)
-        strips.append(torch.cat([work(window.flatten(1, 2)).view(window.shape) for window in windows], dim=2))
-    return torch.cat(strips, dim=1)
+    heights, widths = (_slices(side, splits, shifted) for side in x.shape[1:3])
+    out = torch.empty_like(x) if torch.is_grad_enabled() else x
+    for rows in heights:
+        for columns in widths:
+            window = x[:, rows, columns]
+            out[:, rows, columns] = work(window.flatten(1, 2)).view(window.shape)
+    return out
 
 
 def window_positions(height: int, width: int, channels: int, splits: int) -> Tensor:
@@ -42,8 +44,8 @@ def _sines(length: int, splits: int, channels: int) -> Tensor:
     return torch.where(channel[:, None] % 2 == 0, angle.sin(), angle.cos())
 
 
-def _lengths(length: int, splits: int, shifted: bool) -> tuple[int, ...]:
+def _slices(length: int, splits: int, shifted: bool) -> list[slice]:
     window = math.ceil(length / splits)
     start = window // 2 if shifted and splits > 1 else 0
     edges = sorted({0, length, *range(start, length, window)})
-    return tuple(end - start for start, end in pairwise(edges))
+    return [slice(start, end) for start, end in pairwise(edges)]

@@ -106,56 +106,54 @@ def test_flow_in_cells() -> None:
             matched = run_of(file, run).matched
             positions = expected_positions(matched[:1], matched[1:], model(file).config.temperature, Readout())[0]
             height, width = positions.shape[:2]
-            rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-            flow = positions - torch.stack([columns, rows], dim=-1)
+            flow = positions - pixels(height, width).view(height, width, 2)
             close(file, f"{run}.flow_cells", flow.permute(2, 0, 1), "flow")
             compared += 1
     assert compared
 
 
-def official_matching(run: str, readout: Readout, upsample: Any = 1, rows_only: bool = False) -> Matching:
-    return Matching(RANGES[run], upsample, "official", "index", readout, rows_only, mlp_bytes=1 << 20, cache_bytes=1)
-
-
-def pixel_flow(file: str, run: str, readout: Readout, *, back: bool = False, **settings: Any) -> Tensor:
+def pixel_flow(file: str, run: str, *, back: bool = False, upsample: Any = 1, **settings: Any) -> Tensor:
     """Our flow [2, H, W] at every pixel, from frames to pixels as the tracker makes it."""
     frames = goldens.arrays(file)["frames_u8"]
     height, width = frames.shape[1:3]
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    pixels = torch.stack([columns, rows], dim=-1).view(-1, 2).float()
+    matching = Matching(RANGES[run], upsample, "official", "index", **settings)
     with torch.no_grad():
-        flows = Matcher(model(file), frames, official_matching(run, readout, **settings)).flows(0, 1)
-        return (flows.back if back else flows.there)(pixels).T.unflatten(1, (height, width))
+        flows = Matcher(model(file), frames, matching).flows(0, 1)
+        return (flows.back if back else flows.there)(pixels(height, width)).T.unflatten(1, (height, width))
 
 
-@pytest.mark.parametrize("settings", [{}, {"rows_only": True}], ids=["map", "rows"])
+def pixels(height: int, width: int) -> Tensor:
+    """Float [height * width, 2] (column, row)."""
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return torch.stack([columns, rows], dim=-1).view(-1, 2).float()
+
+
+@pytest.mark.parametrize("by", ["attention", "dense", "rows"])
 @pytest.mark.parametrize(("file", "run"), CASES)
-def test_flow_at_pixels(file: str, run: str, settings: dict[str, Any]) -> None:
+def test_flow_at_pixels(file: str, run: str, by: str) -> None:
     for name, back in (("flow12", False), ("flow21", True)):
-        ours = pixel_flow(file, run, Readout(max_bytes=100_000), back=back, **settings)
-        close(file, f"{run}.{name}", ours, "flow")
+        close(file, f"{run}.{name}", pixel_flow(file, run, back=back, by=by, chunk_bytes=100_000), "flow")
 
 
 def test_flow_of_enlarged_frames() -> None:
     (file,) = (file for file in FILES if "r255.flow12_up2" in goldens.arrays(file))
-    close(file, "r255.flow12_up2", pixel_flow(file, "r255", Readout(), upsample=2), "flow")
+    close(file, "r255.flow12_up2", pixel_flow(file, "r255", upsample=2), "flow")
 
 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize(
-    ("name", "readout"),
+    ("name", "settings"),
     [
-        ("flow12_argmax", Readout(method="argmax")),
-        ("flow12_weighted_argmax5", Readout(method="weighted_argmax", radius=5)),
+        ("flow12_argmax", {"method": "argmax"}),
+        ("flow12_weighted_argmax5", {"method": "weighted_argmax", "radius": 5}),
     ],
 )
-def test_flow_by_the_best_match(file: str, name: str, readout: Readout) -> None:
-    ours = pixel_flow(file, "r1", readout)
+def test_flow_by_the_best_match(file: str, name: str, settings: dict[str, Any]) -> None:
+    ours = pixel_flow(file, "r1", **settings)
     height, width = ours.shape[1:]
     backbone = run_of(file, "r1").backbone
     lattice = Lattice((height, width), (backbone.shape[2], backbone.shape[3]), 1, "official", "index")
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    cells, shares = lattice.taps(torch.stack([columns, rows], dim=-1).view(-1, 2).float())
+    cells, shares = lattice.taps(pixels(height, width))
     unsure = torch.from_numpy(~certain(file, "r1"))[cells] & (shares > 0)
     sure = ~unsure.any(dim=0).view(height, width).numpy()
     official = goldens.arrays(file)[f"r1.{name}"]

@@ -12,7 +12,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from vgmae_baselines.gmrw.network import GMRW, Layer, WindowAttention
+from vgmae_baselines.gmrw.network import GMRW, Attention
 from vgmae_baselines.gmrw.windows import window_positions
 
 
@@ -65,7 +65,6 @@ def transform(network: GMRW, features: Tensor) -> Tensor:
     """The transformer on features [2 B, C, h, w] that have positions: [2 B, h, w, C]."""
     x = features.permute(0, 2, 3, 1)
     for number, layer in enumerate(network.transformer.layers):
-        assert isinstance(layer, Layer)
         shifted, splits = number % 2 == 1, network.config.splits
         other = torch.cat(x.chunk(2)[::-1])
         x = x + message(layer.self_attn, x, x, splits, shifted=shifted)
@@ -75,9 +74,10 @@ def transform(network: GMRW, features: Tensor) -> Tensor:
     return x
 
 
-def message(attention: WindowAttention, source: Tensor, target: Tensor, splits: int, *, shifted: bool) -> Tensor:
+def message(attention: Attention, source: Tensor, target: Tensor, splits: int, *, shifted: bool) -> Tensor:
     q, k, v = attention.q_proj(source), attention.k_proj(target), attention.v_proj(target)
-    return attention.norm1(attention.merge(window_attention(q, k, v, splits, shifted=shifted)))
+    out: Tensor = attention.norm1(attention.merge(window_attention(q, k, v, splits, shifted=shifted)))
+    return out
 
 
 def window_attention(q: Tensor, k: Tensor, v: Tensor, splits: int, *, shifted: bool, masked: bool = True) -> Tensor:

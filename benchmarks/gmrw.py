@@ -1,0 +1,145 @@
+"""How fast and how frugal chained tracking with GMRW is on this CPU, beside the straightforward form of the published one.
+
+    python benchmarks/gmrw.py            a table
+    python benchmarks/gmrw.py --json     the same numbers for programs
+
+Both track the same points through the same clip with the same network of the released size (random weights: they change
+neither time nor memory) at upsample 1. "published" is tests/baselines/gmrw/published.py: two passes for each pair of frames,
+explicit attention matrices under a mask, the transition matrix written out, flow kept at every pixel. The 256-pixel clip
+has 24 frames; the 512-pixel one has 2, enough for the peak of memory. Every measurement is a process of its own, and the two
+forms take turns. Seconds are medians; memory is the highest a process held, and how far tracking lifted it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin slow each other down on a shared machine
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from splatting import peak_mb
+from vgmae_baselines.gmrw.matching import prepare
+from vgmae_baselines.gmrw.network import GMRW, SIZES
+from vgmae_baselines.gmrw.tracker import GMRWConfig, GMRWTracker
+
+from tests.baselines.gmrw import published
+from vgmae_bench.data.video import resize_frames
+from vgmae_bench.types import Queries
+
+FRAMES = {256: 24, 512: 2}
+POINTS = 64
+FORMS = ("ours", "published")
+Track = Callable[[npt.NDArray[np.uint8], Queries], npt.NDArray[np.float32]]
+
+
+def clip(frames: int, size: int) -> npt.NDArray[np.uint8]:
+    """uint8 [T, size, size, 3]: a random texture that moves by two pixels a frame."""
+    coarse = np.random.default_rng(0).integers(0, 256, (1, size // 8, size // 8, 3), dtype=np.uint8)
+    side = size + 2 * frames
+    texture = resize_frames(coarse, (side, side))[0]
+    return np.stack([texture[2 * t : 2 * t + size, 2 * t : 2 * t + size] for t in range(frames)])
+
+
+def questions(frames: int, size: int) -> Queries:
+    generator = np.random.default_rng(1)
+    return Queries(generator.integers(0, frames, POINTS), generator.uniform(0, size, (POINTS, 2)).astype(np.float32))
+
+
+def tracker(form: str) -> Track:
+    """From frames and queries to positions [N, T, 2]; both forms read flow between pixels in the same, official way."""
+    if form == "ours":
+        config = GMRWConfig(
+            "released", upsample=1, preset="official", input_range="correct", readout="attention", readout_dtype="fp32"
+        )
+        ours = GMRWTracker(config, None, "cpu", seed=0)
+        return lambda frames, queries: ours.track(frames, queries).xy
+    torch.manual_seed(0)
+    network = GMRW(SIZES["released"]).eval()
+
+    @torch.inference_mode()
+    def theirs(frames: npt.NDArray[np.uint8], queries: Queries) -> npt.NDArray[np.float32]:
+        images = torch.cat([prepare(torch.from_numpy(frame), 1, "correct") for frame in frames])
+        xy, _ = published.track(
+            network, images, torch.from_numpy(queries.frame), torch.from_numpy(queries.xy), threshold=3
+        )
+        return np.asarray(xy.numpy())
+
+    return theirs
+
+
+def measure_form(form: str, size: int) -> dict[str, float]:
+    """Seconds and memory of one clip in this process, which should do nothing else. Libraries are warmed up before."""
+    track = tracker(form)
+    track(clip(2, 32), questions(2, 32))
+    frames, queries = clip(FRAMES[size], size), questions(FRAMES[size], size)
+    before, start = peak_mb(), time.perf_counter()
+    xy = track(frames, queries)
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "extra_mb": peak_mb() - before, "peak_mb": peak_mb(), "mean_position": float(xy.mean())}
+
+
+def in_new_process(form: str, size: int, threads: int) -> dict[str, float]:
+    command = [sys.executable, __file__, "--form", form, "--size", str(size), "--threads", str(threads)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return {str(key): float(value) for key, value in json.loads(done.stdout).items()}
+
+
+def measure(repeats: int, say: Callable[[str], None]) -> dict[str, object]:
+    result: dict[str, object] = {}
+    for size, frames in FRAMES.items():
+        found: dict[str, list[dict[str, float]]] = {form: [] for form in FORMS}
+        for turn in range(repeats if size == min(FRAMES) else 1):
+            for form in FORMS:
+                say(f"{frames} frames of {size} px, {form}, turn {turn + 1} …")
+                found[form].append(in_new_process(form, size, torch.get_num_threads()))
+        medians = {form: {key: median(one[key] for one in all_) for key in all_[0]} for form, all_ in found.items()}
+        ours, theirs = (medians[form] for form in FORMS)
+        ratios = {key: theirs[key] / ours[key] for key in ("seconds", "extra_mb", "peak_mb")}
+        result[str(size)] = {**medians, "published / ours": ratios}
+    load = [round(one, 2) for one in os.getloadavg()]
+    result["notes"] = {"threads": torch.get_num_threads(), "turns": repeats, "load_average": load}
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print JSON on standard output")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: torch's")
+    parser.add_argument("--repeats", type=int, default=1, help="turns of the 256-pixel clip")
+    parser.add_argument("--form", choices=FORMS, help=argparse.SUPPRESS)
+    parser.add_argument("--size", type=int, choices=list(FRAMES), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if arguments.form:
+        print(json.dumps(measure_form(arguments.form, arguments.size)))
+        return
+    result = measure(arguments.repeats, lambda text: print(text, file=sys.stderr))
+    if arguments.json:
+        print(json.dumps(result, indent=2))
+        return
+    print(f"{'px':>4} {'':16} {'time':>10} {'lifted by':>12} {'peak':>10}")
+    for size in FRAMES:
+        rows = result[str(size)]
+        assert isinstance(rows, dict)
+        for name, row in rows.items():
+            unit = ("×", "×", "×") if "/" in name else ("s", "MB", "MB")
+            cells = (
+                f"{row[key]:>8.1f} {mark:2}" for key, mark in zip(("seconds", "extra_mb", "peak_mb"), unit, strict=True)
+            )
+            print(f"{size:>4} {name:16} {' '.join(cells)}")
+    print(result["notes"])
+
+
+if __name__ == "__main__":
+    main()
