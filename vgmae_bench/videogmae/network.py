@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from vgmae_bench.nn import NORM_EPS, Block, xavier
 from vgmae_bench.videogmae.positions import anchor_table, places, space_table, start_on_grid, time_table
 from vgmae_bench.videogmae.sizes import SIZES, NetworkConfig
+from vgmae_bench.videogmae.starts import similar_attention, whitened_patches
 
 __all__ = ["GAUSSIAN_PARAMETERS", "SIZES", "Encoded", "Encoder", "NetworkConfig", "VideoGMAE", "rows"]
 
@@ -72,6 +73,10 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(config.embed_dim, eps=NORM_EPS)
         self.apply(xavier)
         nn.init.normal_(self.cls_token, std=0.02)
+        if config.attention_start == "similar":
+            similar_attention(self.blocks)
+        if config.patch_start == "whitened":
+            whitened_patches(self.patch_embed.proj)
 
     def encode(
         self,
@@ -160,6 +165,8 @@ class VideoGMAE(Encoder):
             self.register_buffer("decoder_pos_embed_t", time_table(config, width))
             self.register_buffer("decoder_pos_embed_anchor", anchor_table(config, width))
             nn.init.normal_(self.decoder_pos_embed_gaussian, std=0.02)
+        if config.attention_start == "similar":
+            similar_attention(self.decoder_blocks)
         if config.gaussian_start == "grid":
             self.register_buffer("gaussian_start", start_on_grid(config.num_gaussians)[None])
             nn.init.zeros_(self.linear_gaussian.weight)

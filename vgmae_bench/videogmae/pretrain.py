@@ -33,6 +33,7 @@ from vgmae_bench.videogmae.losses import (
     neighbourhood_smoothness,
     pixel_mask,
     reconstruction_loss,
+    registration_distance,
 )
 from vgmae_bench.videogmae.network import Encoded, NetworkConfig, VideoGMAE
 from vgmae_bench.videogmae.pictures import draw
@@ -47,7 +48,7 @@ class Stage:
     Attributes:
         until: that share.
         num_frames: length of the clips, at least 2; the network sees the first frames of its time.
-        mask_ratio, speed, residuals: as in the configuration.
+        mask_ratio, speed, residuals, registration_weight: as in the configuration.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -57,6 +58,7 @@ class Stage:
     mask_ratio: float | None = None
     speed: float | None = None
     residuals: Residuals | None = None
+    registration_weight: float | None = None
 
 
 class Now(NamedTuple):
@@ -66,6 +68,7 @@ class Now(NamedTuple):
     mask_ratio: float
     speed: float
     residuals: Residuals
+    registration_weight: float
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class PretrainConfig(LoopConfig, Activation, NetworkConfig):
             weights.
         deltas_reg_weight: of the length of Gaussians' steps. The official term of that name is always 0.
         smoothness_weight: of differences between the steps of neighbours. Ours.
+        registration_weight: of the distance between where Gaussians go in the image and where a registration of the
+            frames says, a warm start that needs no labels. Ours; see `vgmae_bench.videogmae.registration`.
         stride: frames of a video from one frame of a clip to the next; synthetic clips are made as they are.
         speed: of synthetic clips; 1 moves points by 3/256 of the frame per frame.
         stages: a curriculum; later stages begin where earlier ones end, and after the last all is as set here.
@@ -100,6 +105,7 @@ class PretrainConfig(LoopConfig, Activation, NetworkConfig):
     freeze_encoder: bool = False
     deltas_reg_weight: float = 0.0
     smoothness_weight: float = 0.0
+    registration_weight: float = 0.0
     stride: int = 4
     speed: float = 1.0
     stages: tuple[Stage, ...] = ()
@@ -108,7 +114,7 @@ class PretrainConfig(LoopConfig, Activation, NetworkConfig):
     def __post_init__(self) -> None:
         LoopConfig.__post_init__(self)
         _ = self.network  # which checks its numbers
-        for when in (Now(self.num_frames, self.mask_ratio, self.speed, self.residuals), *map(self._fill, self.stages)):
+        for when in map(self.fill, (Stage(), *self.stages)):
             if not 2 <= when.num_frames <= self.num_frames:
                 raise UsageError(f"Clips have 2 to {self.num_frames} frames", f"{when.num_frames} were asked for")
             if not 0 <= when.mask_ratio < 1 or when.speed < 0:
@@ -128,15 +134,17 @@ class PretrainConfig(LoopConfig, Activation, NetworkConfig):
         """What holds at a step, counted from 0."""
         for stage in self.stages:
             if step < stage.until * self.steps:
-                return self._fill(stage)
-        return self._fill(Stage())
+                return self.fill(stage)
+        return self.fill(Stage())
 
-    def _fill(self, stage: Stage) -> Now:
+    def fill(self, stage: Stage) -> Now:
+        """A stage's settings, with the configuration's where it has none."""
         return Now(
             stage.num_frames or self.num_frames,
             self.mask_ratio if stage.mask_ratio is None else stage.mask_ratio,
             self.speed if stage.speed is None else stage.speed,
             stage.residuals or self.residuals,
+            self.registration_weight if stage.registration_weight is None else stage.registration_weight,
         )
 
 
@@ -194,6 +202,11 @@ class Pretraining:
             parts["displacement"] = config.deltas_reg_weight * displacement_penalty(gaussians)
         if config.smoothness_weight:
             parts["smoothness"] = config.smoothness_weight * neighbourhood_smoothness(gaussians)
+        if any(stage.registration_weight for stage in map(config.fill, (Stage(), *config.stages))):
+            parts["registration"] = image.new_zeros(())
+            if now.registration_weight:
+                distance = registration_distance(gaussians, camera, batch.video.float() / 255)
+                parts["registration"] = now.registration_weight * distance
         return torch.stack(list(parts.values())).sum(), {name: part.detach() for name, part in parts.items()}
 
     def export(self, model: nn.Module, path: Path, source: Json) -> None:

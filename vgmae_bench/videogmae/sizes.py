@@ -30,6 +30,8 @@ class NetworkConfig:
             anchor in the image, and of the frame, is added to them, and the codes of their places to the latents.
         gaussian_start: "random": untrained networks scatter Gaussians over the scene (paper). "grid", ours: each is at its
             anchor and stands still.
+        attention_start, patch_start: "random" (paper), or ours: see `vgmae_bench.videogmae.starts.similar_attention` and
+            `whitened_patches`.
 
     Raises:
         UsageError: numbers that do not divide each other, or are not positive.
@@ -51,6 +53,8 @@ class NetworkConfig:
     decoder: Literal["per_frame", "per_identity"] = "per_frame"
     query_position: Literal["learned", "anchored"] = "learned"
     gaussian_start: Literal["random", "grid"] = "random"
+    attention_start: Literal["random", "similar"] = "random"
+    patch_start: Literal["random", "whitened"] = "random"
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -1,0 +1,50 @@
+"""Untrained weights that begin near what training would have to find first: additions of ours, for small data."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vgmae_bench.nn import Block
+
+CORRELATION = 0.9
+"""Between neighbouring pixels, and between the colours of a pixel, of the images that patches are whitened for."""
+NOISE = 0.01
+"""Share of white noise in them, so that what they hardly contain is not blown up."""
+
+
+def similar_attention(blocks: nn.ModuleList) -> None:
+    """Make the queries of every head equal its keys, both an isometry of a part of the features.
+
+    Tokens then look at tokens that are like them, in content and place, which is what matching frames needs; random
+    queries and keys take long to find it (Trockman and Kolter, Mimetic Initialization, arXiv 2305.09828).
+    """
+    for block in blocks:
+        assert isinstance(block, Block)
+        qkv, heads = block.attn.qkv, block.attn.heads
+        query, key, _ = qkv.weight.detach().chunk(3)  # parts of the parameter, not copies
+        for head in query.chunk(heads):
+            nn.init.orthogonal_(head)
+        key.copy_(query)
+
+
+def whitened_patches(projection: nn.Conv2d) -> None:
+    """Make a patch embedding show all of a patch's content in equal strength.
+
+    Neighbouring pixels are alike. A random projection therefore tells mostly a patch's mean colour, and little of the
+    fine differences that motion makes. This one is an isometry of whitened patches, those of a stationary first-order
+    Markov image.
+    """
+    width, colours, height, columns = projection.weight.shape
+    along = [
+        torch.from_numpy(CORRELATION ** abs(np.subtract.outer(np.arange(n), np.arange(n)))) for n in (height, columns)
+    ]
+    across = torch.full((colours, colours), CORRELATION, dtype=torch.float64).fill_diagonal_(1)
+    covariance = torch.kron(across, torch.kron(*along))
+    variance, components = torch.linalg.eigh(covariance + NOISE * torch.eye(len(covariance)))
+    kept = min(width, len(variance))
+    whitening = components[:, -kept:] / variance[-kept:].sqrt()
+    turn: Tensor = nn.init.orthogonal_(torch.empty(width, kept))
+    with torch.no_grad():
+        projection.weight.copy_((turn.double() @ whitening.T).view_as(projection.weight))
