@@ -100,9 +100,11 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
         named, dropped = without(named, _GMFLOW_ONLY)
         settings = plain(file.content.get("args"))
         temperature = settings.get("temp") if isinstance(settings, dict) else None
-        tau = options.tau or (temperature if isinstance(temperature, float | int) else None)
+        tau = options.tau
+        if tau is None and isinstance(temperature, float | int):
+            tau = temperature or None  # 0 stands for the square root of the width there
         shapes = {name: ref.shape for name, ref in named.items()}
-        network = infer_network(shapes, options.splits, tau or None, path)
+        network = infer_network(shapes, options.splits, tau, path)
         with torch.device("meta"):  # only names and shapes are wanted
             expected = {name: tuple(value.shape) for name, value in GMRW(network).state_dict().items()}
         check_fit(expected, shapes, source=str(path))
