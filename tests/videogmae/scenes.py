@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from vgmae_bench.videogmae.gaussians import SCENE_DEPTH, Gaussians
 
@@ -44,3 +45,12 @@ def carpet(size: int, spacing: float = 4.0) -> Tensor:
 def uniform(step: tuple[float, float], frames: int, first: int = 0) -> Tensor:
     """[frames, 2] displacements of a uniform motion, from frame `first` of it on."""
     return torch.arange(first, first + frames)[:, None] * torch.tensor(step)
+
+
+def blurred_noise(height: int, width: int, seed: int = 0) -> Tensor:
+    """[height, width, 3] in [0, 1]: a texture whose details are a few pixels wide."""
+    noise = torch.rand(1, 3, height + 6, width + 6, generator=torch.Generator().manual_seed(seed))
+    for _ in range(3):
+        noise = avg_pool2d(noise, 3, stride=1)
+    low, high = noise.min(), noise.max()
+    return ((noise - low) / (high - low))[0].permute(1, 2, 0)

@@ -52,10 +52,10 @@ def test_inventories_are_those_of_the_released_models() -> None:
 
 def test_the_tiny_size_is_small_enough_to_train_on_a_cpu() -> None:
     model = VideoGMAE(SIZES["tiny"])
-    assert 1.5e6 < sum(parameter.numel() for parameter in model.parameters()) < 3e6
-    video = torch.zeros(1, 3, 8, 64, 64)
+    assert sum(parameter.numel() for parameter in model.parameters()) < 1e6
+    video = torch.zeros(1, 3, 4, 32, 32)
     with torch.no_grad():
-        assert model(video, 0.95).shape == (1, 8, 144, 14)
+        assert model(video, 0.95).shape == (1, 4, 100, 14)
 
 
 @pytest.mark.parametrize(("ratio", "kept"), [(0.95, 156), (0.9, 313), (0.0, 3136)])
@@ -187,12 +187,12 @@ def test_every_parameter_that_is_used_is_trained() -> None:
 
 @torch.no_grad()
 def test_initial_values() -> None:
-    model = VideoGMAE(SIZES["tiny"])
+    model = small(num_gaussians=100, embed_dim=192, decoder_embed_dim=128)
     assert 0.015 < float(model.mask_token.std()) < 0.025
     gaussian = model.decoder_pos_embed_gaussian
     assert abs(float(gaussian.mean()) - 0.5) < 0.01 and abs(float(gaussian.std()) - 12**-0.5) < 0.01
     weight = model.patch_embed.proj.weight
-    bound = (6 / (192 + 3 * 8 * 8)) ** 0.5
+    bound = (6 / (192 + 3 * 4 * 4)) ** 0.5
     assert 0.95 * bound < float(weight.abs().max()) <= bound
     assert all(not value.any() for name, value in model.named_parameters() if name.endswith(".bias"))
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.videogmae.scenes import blurred_noise
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
@@ -15,7 +16,8 @@ from vgmae_bench.training.recipe import Batch
 from vgmae_bench.training.sources import open_clips
 from vgmae_bench.videogmae import SPEC, pretrain
 from vgmae_bench.videogmae.checkpoint import load_model, load_weights, save_weights
-from vgmae_bench.videogmae.network import Encoder, VideoGMAE
+from vgmae_bench.videogmae.gaussians import activate
+from vgmae_bench.videogmae.network import SIZES, Encoder, VideoGMAE
 from vgmae_bench.videogmae.pictures import colour_flow
 from vgmae_bench.videogmae.pretrain import PretrainConfig, Pretraining, Stage, draw_order
 
@@ -142,13 +144,39 @@ def test_a_curriculum() -> None:
     stages = (Stage(until=0.25, num_frames=2, residuals="position"), Stage(until=0.5, mask_ratio=0.25, speed=2.0))
     config = replace(TINY, steps=8, stages=stages)
     assert [tuple(config.at(step)) for step in (0, 2, 4)] == [
-        (2, 0.5, 1.0, "position"),
-        (3, 0.25, 2.0, "both"),
-        (3, 0.5, 1.0, "both"),
+        (2, 0.5, 1.0, "position", 0.0),
+        (3, 0.25, 2.0, "both", 0.0),
+        (3, 0.5, 1.0, "both", 0.0),
     ]
     assert Pretraining(config).shape(0).frames == 2
     recipe, model = made(config)
     recipe.loss(model, clips(frames=2), 0)[0].backward()
+
+
+def test_registration_moves_gaussians_where_the_frames_say() -> None:
+    """A pattern that moves by a pixel a frame: one step on the registration alone moves Gaussians that way."""
+    stages = (Stage(until=0.5, registration_weight=1.0), Stage())
+    config = replace(TINY, steps=2, stages=stages, gaussian_start="grid", residuals="position")
+    recipe, model = made(config)
+    pattern = blurred_noise(32, 36)
+    video = torch.stack([pattern[:, 3 - t : 35 - t] for t in range(3)])[None]
+    batch = Batch((video * 255).byte(), (1,))
+    loss, parts = recipe.loss(model, batch, 0)
+    assert parts["registration"] > 0.5
+    before = _mean_x(recipe, model, batch)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loss.backward()
+    optimizer.step()
+    assert _mean_x(recipe, model, batch) > before
+    assert recipe.loss(model, batch, 1)[1]["registration"] == 0
+
+
+def _mean_x(recipe: Pretraining, model: VideoGMAE, batch: Batch) -> float:
+    """How far Gaussians go to the right from the first frame to the last, world units."""
+    with torch.no_grad():
+        raw = model.decode(recipe.encode(model, batch, 0.0)).float()
+        means = activate(raw, recipe.config.activation).means
+    return float((means[:, -1] - means[:, 0])[..., 0].mean())
 
 
 def test_what_comes_after_a_short_clip_is_never_shown() -> None:
@@ -187,7 +215,12 @@ def configurations() -> dict[str, Path]:
 def test_shipped_configurations_are_valid(name: str) -> None:
     config = build(PretrainConfig, read_toml(configurations()[name]), owner="videogmae")
     assert config.steps > 1000
-    assert config.at(config.steps - 1) == (config.num_frames, config.mask_ratio, config.speed, config.residuals)
+    assert config.at(config.steps - 1) == config.fill(Stage())
+
+
+def test_the_size_tiny_is_that_of_the_configuration_tiny() -> None:
+    config = build(PretrainConfig, read_toml(configurations()["tiny"]), owner="videogmae")
+    assert config.network == SIZES["tiny"]
 
 
 @pytest.mark.parametrize(
