@@ -45,3 +45,9 @@ def test_wide_patches_keep_their_strongest_components() -> None:
     mean_colour = torch.ones(48) / 48**0.5
     assert (weight @ mean_colour).norm() > 0.1
     assert torch.linalg.matrix_rank(weight) == 32
+
+
+def test_networks_are_made_on_the_meta_device_to_be_loaded_into() -> None:
+    with torch.device("meta"):
+        model = small(attention_start="similar", patch_start="whitened", gaussian_start="grid")
+    assert all(parameter.is_meta for parameter in model.parameters())

@@ -26,7 +26,9 @@ from vgmae_bench.errors import IncompleteError
 @click.option("--dataset", required=True, metavar="D", help="A dataset. See: vgmae-bench list datasets")
 @click.option("--query-mode", type=click.Choice(["first", "strided"]), help="TAP-Vid's two modes.  [default: first]")
 @click.option("--protocol", metavar="NAME", help="tapvid-first, tapvid-strided or videogmae-release.")
-@click.option("--weights", metavar="FILE|NAME", help="A safetensors file, or weights that the method knows by name.")
+@click.option(
+    "--weights", metavar="FILE|NAME", help="A safetensors file, weights that the method knows by name, or random."
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the method; repeatable.")
 @options.dataset_settings
 @options.data_root

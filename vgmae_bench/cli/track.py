@@ -48,7 +48,9 @@ class _HeightByWidth(click.ParamType[Any]):
     metavar="IMAGE",
     help=f"Track points inside what is not black in this image of frame 0, on a --grid of {_MASK_GRID} over it.",
 )
-@click.option("--weights", metavar="FILE|NAME", help="A safetensors file, or weights that the method knows by name.")
+@click.option(
+    "--weights", metavar="FILE|NAME", help="A safetensors file, weights that the method knows by name, or random."
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the method; repeatable.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--seed", default=0, show_default=True, help="For methods that draw random numbers.")

@@ -17,6 +17,10 @@ from vgmae_bench.protocols import EvalProtocol
 from vgmae_bench.runs.store import FORMAT, RunFolder
 
 
+UNTRAINED = "random"
+"""In place of the name of weights: the method untrained, to compare with."""
+
+
 @dataclass(frozen=True)
 class Weights:
     """A weights file: how it is called and its SHA-256."""
@@ -29,12 +33,14 @@ class Weights:
     def find(cls, plugin: plugins.Plugin, asked: str | None) -> Weights | None:
         """The weights a user asked for: a name the method declares, or a file. None asked: its default ones, if any.
 
+        "random" asks for none, where a method has default ones.
+
         Raises:
             WeightsError: neither a declared name nor a readable file.
         """
         named = dict(plugin.spec.weights)
         chosen = asked if asked is not None else plugin.spec.default_weights
-        if chosen is None:
+        if chosen is None or chosen == UNTRAINED:
             return None
         path = plugins.beside(plugin, named[chosen]) if chosen in named else Path(chosen)
         if not path.is_file():

@@ -36,6 +36,8 @@ def whitened_patches(projection: nn.Conv2d) -> None:
     fine differences that motion makes. This one is an isometry of whitened patches, those of a stationary first-order
     Markov image.
     """
+    if projection.weight.is_meta:  # a network that is made to be loaded into
+        return
     width, colours, height, columns = projection.weight.shape
     along = [
         torch.from_numpy(CORRELATION ** abs(np.subtract.outer(np.arange(n), np.arange(n)))) for n in (height, columns)
