@@ -1,0 +1,308 @@
+"""The tracker: every way of working gives the same answers, with as much work and memory as it says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from vgmae_baselines.gmrw import SPEC, network
+from vgmae_baselines.gmrw.checkpoint import Inference, save_model
+from vgmae_baselines.gmrw.flow import Flows
+from vgmae_baselines.gmrw.matching import Matcher, Matching, prepare
+from vgmae_baselines.gmrw.network import GMRW, NetworkConfig
+from vgmae_baselines.gmrw.switches import PRESETS, Switches
+from vgmae_baselines.gmrw.tracker import GMRWConfig, GMRWTracker
+
+from tests.baselines.gmrw import published
+from vgmae_bench.config import build, call_with
+from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.plugins import Plugin, load
+from vgmae_bench.types import Queries, Tracks
+
+SMALL = NetworkConfig(feature_channels=16, layers=2, ffn_expansion=2, stem_channels=(8, 12, 16))
+FRAMES, HEIGHT, WIDTH = 6, 40, 56
+QUERIES = Queries(np.array([0, 3, 5, 3]), np.array([[10, 10], [50.5, 5], [30.2, 20.7], [3, 39]], dtype=np.float32))
+
+
+@pytest.fixture(autouse=True)
+def _small_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(network.SIZES, "tiny", SMALL)
+
+
+def clip(frames: int = FRAMES, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray[np.uint8]:
+    """A random texture that moves by four pixels to the left in each frame."""
+    texture = np.random.default_rng(0).integers(0, 256, (height, width + 4 * frames, 3), dtype=np.uint8)
+    return np.stack([texture[:, 4 * t : 4 * t + width] for t in range(frames)])
+
+
+def tracker(weights: Path | None = None, seed: int = 0, **settings: Any) -> GMRWTracker:
+    return GMRWTracker(GMRWConfig(**settings), weights, "cpu", seed)
+
+
+def saved(path: Path, inference: Inference = Inference(), seed: int = 0) -> Path:  # noqa: B008  # frozen
+    torch.manual_seed(seed)
+    save_model(path, GMRW(SMALL), inference, {})
+    return path
+
+
+def assert_same(one: Tracks, other: Tracks) -> None:
+    np.testing.assert_array_equal(one.xy, other.xy)
+    np.testing.assert_array_equal(one.visible, other.visible)
+
+
+@pytest.fixture
+def exact_matching(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells are recognised by the pixels around them, which no other cell of these clips resembles."""
+
+    def features(self: GMRW, images: Tensor) -> Tensor:
+        height, width = (side // 4 for side in images.shape[2:])
+        patches = F.unfold(F.pad(images, (2, 1, 2, 1)), 4, stride=4).unflatten(2, (height, width))
+        return 40 * F.normalize(patches - patches.mean(dim=1, keepdim=True), dim=1)
+
+    monkeypatch.setattr(GMRW, "backbone_features", features)
+    monkeypatch.setattr(GMRW, "match", lambda self, a, b, tokens_at_once: (a, b))
+
+
+@pytest.mark.parametrize("flow_grid", ["cell_center", "official"])
+@pytest.mark.parametrize(
+    ("tracking", "upsample"), [("chained", 1), ("chained", 2), ("chained", 4), ("direct", 1), ("direct", 2)]
+)
+@pytest.mark.usefixtures("exact_matching")
+def test_points_follow_a_known_motion(tracking: str, upsample: int, flow_grid: str) -> None:
+    """Four pixels a frame are a whole number of cells, or all but: enlarged frames are not quite `upsample` times as fine."""
+    queries = Queries(np.array([0, 5, 2]), np.array([[40.5, 12.5], [12.5, 20.5], [20.5, 28.5]]))
+    made = tracker(tracking=tracking, upsample=upsample, flow_grid=flow_grid, threshold=20)
+    tracks = made.track(clip(), queries)
+    moved = -4 * (np.arange(FRAMES) - queries.frame[:, None])
+    atol = 0.01 if upsample == 1 else 0.4
+    np.testing.assert_allclose(tracks.xy[..., 0] - queries.xy[:, :1], moved, atol=atol)
+    np.testing.assert_allclose(tracks.xy[..., 1], np.broadcast_to(queries.xy[:, 1:], (3, FRAMES)), atol=atol)
+    assert tracks.visible.all()
+
+
+def test_it_equals_the_published_procedure() -> None:
+    """On a network of random weights, whose flow is as rough as it gets."""
+    torch.manual_seed(0)
+    model = GMRW(SMALL).eval()
+    frames = clip()
+    images = torch.cat([prepare(torch.from_numpy(frame), 1, "official") for frame in frames])
+    frame, xy = torch.from_numpy(QUERIES.frame), torch.from_numpy(QUERIES.xy)
+    with torch.no_grad():
+        path, visible = published.track(model, images, frame, xy, threshold=15.0)
+    threshold = 15.0 * 256 / (HEIGHT * WIDTH) ** 0.5
+    for readout in ("dense", "attention", "rows"):
+        tracks = tracker(preset="official", readout=readout, threshold=threshold).track(frames, QUERIES)
+        np.testing.assert_allclose(tracks.xy, path.numpy(), atol=2e-2)
+        np.testing.assert_array_equal(tracks.visible, visible.numpy())
+    assert 0.2 < visible.float().mean() < 0.9
+
+
+@pytest.mark.parametrize("upsample", [1, 2])
+@pytest.mark.parametrize("tracking", ["chained", "direct"])
+def test_answers_do_not_depend_on_how_they_are_computed(tracking: str, upsample: int) -> None:
+    settings: dict[str, Any] = {"tracking": tracking, "upsample": upsample}
+    expected = tracker(**settings).track(clip(), QUERIES)
+    for change in ({"readout": "dense"}, {"readout": "rows"}, {"chunk_mb": 1}, {"cache_mb": 1, "readout": "rows"}):
+        found = tracker(**settings, **change).track(clip(), QUERIES)
+        np.testing.assert_allclose(found.xy, expected.xy, atol=1e-2)
+        np.testing.assert_array_equal(found.visible, expected.visible)
+    for row in range(len(QUERIES)):
+        alone = tracker(**settings).track(clip(), QUERIES[row : row + 1])
+        np.testing.assert_allclose(alone.xy[0], expected.xy[row], atol=1e-2)
+        np.testing.assert_array_equal(alone.visible[0], expected.visible[row])
+
+
+@pytest.mark.parametrize(
+    ("settings", "passes", "encoded"),
+    [
+        ({}, FRAMES - 1, FRAMES),
+        ({"readout": "dense"}, FRAMES - 1, FRAMES),
+        ({"readout": "rows"}, 2 * (FRAMES - 1), FRAMES),
+        ({"tracking": "direct"}, 3 * (FRAMES - 1) - 3, FRAMES),
+    ],
+)
+def test_every_frame_is_encoded_once_and_every_pair_matched_once(
+    settings: dict[str, Any], passes: int, encoded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: Counter[str] = Counter()
+    for name in ("match", "backbone_features"):
+        original = getattr(GMRW, name)
+
+        def counted(*args: Any, original: Any = original, name: str = name, **kwargs: Any) -> Any:
+            calls[name] += 1
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(GMRW, name, counted)
+    tracker(**settings).track(clip(), QUERIES)
+    assert calls == {"match": passes, "backbone_features": encoded}
+
+
+def test_features_beyond_the_memory_they_may_take_are_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[int] = []
+    original = GMRW.backbone_features
+
+    def counted(self: GMRW, images: Tensor) -> Tensor:
+        encoded.append(len(images))
+        return original(self, images)
+
+    monkeypatch.setattr(GMRW, "backbone_features", counted)
+    features_bytes = 4 * SMALL.feature_channels * (HEIGHT // 4) * (WIDTH // 4)
+    for frames_kept, expected in ((0, 5), (2, 5), (3, 3)):
+        encoded.clear()
+        matching = Matching("correct", 1, "cell_center", "raster", cache_bytes=frames_kept * features_bytes)
+        with torch.no_grad():
+            matcher = Matcher(GMRW(SMALL), clip(), matching)
+            for pair in ((0, 1), (0, 2), (1, 2), (1, 0)):
+                matcher.flows(*pair)
+        assert len(encoded) == expected
+
+
+@pytest.mark.parametrize("size", [(41, 57), (8, 8), (9, 200)])
+def test_frames_of_any_size(size: tuple[int, int]) -> None:
+    queries = Queries(np.array([0, 1]), np.array([[4, 4], [7.9, 7.9]]))
+    for settings in ({}, {"preset": "official"}, {"readout": "rows", "upsample": 2}):
+        tracks = tracker(**settings).track(clip(3, *size), queries)  # type: ignore[arg-type]
+        assert tracks.xy.shape == (2, 3, 2)
+        assert np.isfinite(tracks.xy).all()
+        assert (tracks.xy[np.arange(2), queries.frame] == queries.xy).all()
+
+
+def test_frames_too_small_to_match_are_refused() -> None:
+    with pytest.raises(UsageError, match="8×8"):
+        tracker().track(clip(2, 7, 20), QUERIES[:1])
+
+
+@pytest.mark.parametrize("tracking", ["chained", "direct"])
+def test_one_frame_and_no_queries(tracking: str) -> None:
+    one = tracker(tracking=tracking).track(clip(1), QUERIES[:1])
+    assert one.xy.tolist() == [[[10, 10]]] and one.visible.all()
+    assert tracker(tracking=tracking).track(clip(), QUERIES[:0]).xy.shape == (0, FRAMES, 2)
+
+
+def test_direct_occlusion() -> None:
+    cycle, inside = (
+        tracker(tracking="direct", direct_occlusion=name).track(clip(), QUERIES) for name in ("cycle", "inside")
+    )
+    np.testing.assert_array_equal(cycle.xy, inside.xy)
+    within = ((inside.xy >= 0) & (inside.xy < (WIDTH, HEIGHT))).all(axis=-1)
+    np.testing.assert_array_equal(inside.visible, within)
+    assert (cycle.visible <= inside.visible).all()
+    assert cycle.visible.sum() < inside.visible.sum()
+
+
+def test_the_threshold_grows_with_the_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forward-backward residual of 3.2 pixels is too much for frames of 256×256, and not for larger ones."""
+
+    def flows(self: Matcher, a: int, b: int) -> Flows:
+        return Flows(torch.zeros_like, lambda at: torch.full_like(at, 3.2 / 2**0.5))
+
+    monkeypatch.setattr(Matcher, "flows", flows)
+    for size, visible in (((256, 256), False), ((200, 400), True), ((512, 512), True)):
+        frames = np.zeros((3, *size, 3), np.uint8)
+        for tracking in ("chained", "direct"):
+            assert tracker(tracking=tracking).track(frames, QUERIES[:1]).visible[0, 1:].all() == visible
+
+
+def test_the_input_ranges_differ_by_the_factor_alone() -> None:
+    frame = torch.from_numpy(clip()[0])
+    correct, official = prepare(frame, 1, "correct"), prepare(frame, 1, "official")
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    pixel = frame[3, 5].float()
+    torch.testing.assert_close(correct[0, :, 3, 5], (pixel / 255 - mean) / std)
+    torch.testing.assert_close(official[0, :, 3, 5], (pixel - mean) / std)
+    found = [tracker(input_range=name).track(clip(), QUERIES).xy for name in ("correct", "official")]
+    assert not np.allclose(*found, atol=0.1)
+
+
+def test_enlarging_keeps_the_first_and_the_last_pixel() -> None:
+    frame = torch.from_numpy(clip()[0])
+    small, large = prepare(frame, 1, "correct"), prepare(frame, 4, "correct")
+    assert large.shape == (1, 3, 4 * HEIGHT, 4 * WIDTH)
+    for corner in ((0, 0), (0, -1), (-1, 0), (-1, -1)):
+        torch.testing.assert_close(large[..., corner[0], corner[1]], small[..., corner[0], corner[1]])
+
+
+def test_weights_say_how_they_are_used_unless_the_user_does(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.safetensors", Inference("official", 2))
+    assert_same(
+        tracker(path).track(clip(), QUERIES), tracker(input_range="official", upsample=2).track(clip(), QUERIES)
+    )
+    one = tracker(path, upsample=1, input_range="correct")
+    assert one.note == "" and tracker().note == "random weights"
+    assert_same(one.track(clip(), QUERIES), tracker().track(clip(), QUERIES))
+
+
+def test_an_unknown_input_range_must_be_chosen(tmp_path: Path) -> None:
+    path = saved(tmp_path / "official.safetensors", Inference(None, 1))
+    with pytest.raises(UsageError, match=r"do not say.*(?s:.*)--set input_range=correct"):
+        tracker(path)
+    for settings in ({"input_range": "correct"}, {"input_range": "official"}, {"preset": "official"}):
+        tracker(path, **settings)  # type: ignore[arg-type]
+
+
+def test_random_weights_depend_on_the_seed_alone() -> None:
+    state = torch.get_rng_state()
+    first = tracker(seed=1).track(clip(), QUERIES)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(99)
+    assert_same(tracker(seed=1).track(clip(), QUERIES), first)
+    assert not np.array_equal(tracker(seed=2).track(clip(), QUERIES).xy, first.xy)
+
+
+def test_the_spec_builds_it_with_settings_from_text() -> None:
+    factory = load(Plugin(SPEC.name, SPEC, "", "vgmae-bench", "0", ""))
+    settings = {"preset": "official", "tracking": "direct", "upsample": 2, "chunk_mb": "3"}
+    made, config = call_with(factory, settings, owner="gmrw", weights=None, device="cpu", seed=0)
+    assert isinstance(made, GMRWTracker)
+    assert isinstance(config, dict)
+    assert config["upsample"] == 2 and config["chunk_mb"] == 3
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"upsample": 3},
+        {"tracking": "fused"},
+        {"readout": "flash"},
+        {"threshold": 0},
+        {"chunk_mb": 0},
+        {"cache_mb": -1},
+        {"radius": 0},
+        {"size": "huge"},
+        {"input_rang": "official"},
+    ],
+)
+def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        build(GMRWConfig, wrong, owner="gmrw")
+
+
+def test_every_switch_is_a_setting_and_wins_over_the_preset() -> None:
+    hints, settings = get_type_hints(Switches), get_type_hints(GMRWConfig)
+    for field in fields(Switches):
+        assert settings[field.name] == hints[field.name] | None
+    config = GMRWConfig(preset="official", flow_grid="cell_center", readout="rows")
+    assert config.switches == replace(PRESETS["official"], flow_grid="cell_center", readout="rows")
+
+
+def test_other_weights_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError):
+        tracker(tmp_path / "missing.safetensors")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("tracking", ["chained", "direct"])
+def test_tracks_on_cuda_are_those_on_the_cpu(tracking: str) -> None:
+    expected = tracker(tracking=tracking).track(clip(), QUERIES)
+    for readout in ("attention", "dense", "rows"):
+        config = GMRWConfig(tracking=tracking, readout=readout)  # type: ignore[arg-type]
+        found = GMRWTracker(config, None, "cuda", 0).track(clip(), QUERIES)
+        np.testing.assert_allclose(found.xy, expected.xy, atol=0.2)
