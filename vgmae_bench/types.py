@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -125,6 +125,33 @@ class Tracker(Protocol):
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); answer each query independently of the others."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What a method makes of a whole clip of T frames besides tracks, at a resolution h × w of its own.
+
+    Attributes:
+        flow: float32 [T - 1, h, w, 2], from each frame to the next, raster pixels of the frames that were given.
+        centres: float32 [T, G, 2], where the G primitives it explains the clip with are, raster pixels.
+        window: int64 [T], the first frame of the window that a frame's primitives belong to: within a window a primitive
+            keeps its number.
+        reconstruction: uint8 [T, h, w, 3] RGB.
+    """
+
+    flow: npt.NDArray[np.float32]
+    centres: npt.NDArray[np.float32]
+    window: npt.NDArray[np.int64]
+    reconstruction: npt.NDArray[np.uint8]
+
+
+@runtime_checkable
+class SceneMaker(Protocol):
+    """A tracker that can also say what it makes of a clip."""
+
+    def scene(self, frames: npt.NDArray[np.uint8]) -> Scene:
+        """Of frames uint8 [T, H, W, 3] RGB."""
         ...
 
 

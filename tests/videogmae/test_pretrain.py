@@ -18,7 +18,6 @@ from vgmae_bench.videogmae import SPEC, pretrain
 from vgmae_bench.videogmae.checkpoint import load_model, load_weights, save_weights
 from vgmae_bench.videogmae.gaussians import activate
 from vgmae_bench.videogmae.network import SIZES, Encoder, VideoGMAE
-from vgmae_bench.videogmae.pictures import colour_flow
 from vgmae_bench.videogmae.pretrain import PretrainConfig, Pretraining, Stage, draw_order
 
 TINY = PretrainConfig(
@@ -289,9 +288,3 @@ def test_pictures_show_input_reconstruction_and_flow(tmp_path: Path) -> None:
     recipe.pictures(model, clips(2), tmp_path / "picture")
     with Image.open(tmp_path / "picture") as picture:
         assert (picture.format, picture.size) == ("PNG", (2 * 128, 2 * 3 * 128))
-
-
-def test_flow_is_white_at_rest_and_red_to_the_right() -> None:
-    flow = torch.zeros(1, 2, 64, 2)
-    flow[0, 1, :, 0] = 2.0
-    assert colour_flow(flow)[0, :, 0].tolist() == [[255, 255, 255], [255, 0, 0]]

@@ -33,7 +33,7 @@ class _HeightByWidth(click.ParamType[Any]):
 @click.command(
     epilog=examples(
         "vgmae-bench track dog.mp4 --method lucas-kanade --grid 12 --out dog",
-        "vgmae-bench track dog.mp4 --method videogmae --points 0,640,360 40,700,380.5 --out dog",
+        "vgmae-bench track dog.mp4 --method videogmae --points 0,640,360 40,700,380.5 --scene --out dog",
         "vgmae-bench track frames/ --method ./my_tracker.py:MyTracker --mask first_frame.png --out out",
     )
 )
@@ -61,6 +61,12 @@ class _HeightByWidth(click.ParamType[Any]):
 )
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after N frames.")
 @click.option(
+    "--scene",
+    "with_scene",
+    is_flag=True,
+    help="Also what the method makes of the whole clip: flow, Gaussian centres, reconstruction (scene.h5 and mp4 files).",
+)
+@click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
@@ -79,6 +85,7 @@ def track(
     seed: int,
     size: Size | None,
     max_frames: int | None,
+    with_scene: bool,
     out: Path,
 ) -> None:
     """Track points through VIDEO: a file (mp4, mkv, webm, gif …) or a folder of frame images, of any length and size.
@@ -90,12 +97,13 @@ def track(
     from vgmae_bench.data.video_file import open_video
     from vgmae_bench.files import file_digest
     from vgmae_bench.runs.method import open_method
-    from vgmae_bench.runs.own_video import OUTPUTS, track_video, write_tracks
+    from vgmae_bench.runs.own_video import OUTPUTS, SCENE_OUTPUTS, track_video, write_tracks
 
     def say(text: str) -> None:
         click.echo(text, err=True)
 
-    if video.resolve() in [(out / name).resolve() for name in OUTPUTS]:
+    outputs = OUTPUTS + SCENE_OUTPUTS * with_scene
+    if video.resolve() in [(out / name).resolve() for name in outputs]:
         raise UsageError(f"{video} would be replaced by its own tracks", "", try_="another folder with --out DIR")
     opened = open_video(video)
     height, width = opened.size
@@ -112,7 +120,7 @@ def track(
         + (f": the frames take {memory / 1e9:.1f} GB; --size or --max-frames take less" * (memory > _MUCH_MEMORY))
     )
 
-    tracks, seconds = track_video(used, opened, queries, seen, max_frames)
+    tracks, scene, seconds = track_video(used, opened, queries, seen, max_frames, with_scene=with_scene)
     say(f"tracking took {seconds:.1f} s; peak memory {provenance.peak_memory_mb():.0f} MB")
     record: dict[str, Any] = {
         "method": used.plugin.name,
@@ -136,9 +144,10 @@ def track(
         "command": provenance.command_line(sys.argv[1:]),
         **provenance.collect(used.device),
     }
-    write_tracks(out, opened, queries, tracks, record)
-    for name in OUTPUTS:
-        click.echo(out / name)
+    write_tracks(out, opened, queries, tracks, record, scene)
+    for name in outputs:
+        if (out / name).exists():  # a single frame has no flow
+            click.echo(out / name)
 
 
 def _queries(

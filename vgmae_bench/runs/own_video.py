@@ -5,6 +5,10 @@ DIR/
     tracks.h5     xy [N, T, 2], visible [N, T], query_frame [N], query_xy [N, 2], where known confidence [N, T]
     tracks.mp4    the video with its tracks drawn on it
     record.json   what was tracked, with what, and what it took
+where asked for, and the method has it:
+    scene.h5               flow [T - 1, h, w, 2], centres [T, G, 2], window [T], reconstruction [T, h, w, 3]
+    flow.mp4               hue: direction; colour: speed
+    reconstruction.mp4     the clip as the method rebuilds it
 
 Positions are raster pixels of the video as it is seen, pixel centres at +0.5.
 """
@@ -20,10 +24,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 from tqdm import tqdm
 
 from vgmae_bench.config import Json
@@ -34,30 +41,44 @@ from vgmae_bench.errors import UsageError
 from vgmae_bench.files import storage_errors
 from vgmae_bench.runs.method import Method
 from vgmae_bench.runs.predict import answer
-from vgmae_bench.types import Queries, Size, Tracks
+from vgmae_bench.types import Queries, Scene, SceneMaker, Size, Tracks
 from vgmae_bench.viz.draw import draw_frame, rainbow
+from vgmae_bench.viz.flow import colour_flow
 
 OUTPUTS = ("tracks.csv", "tracks.h5", "tracks.mp4", "record.json")
+SCENE_OUTPUTS = ("scene.h5", "flow.mp4", "reconstruction.mp4")
 _BAR: dict[str, Any] = {"unit": "frame", "disable": None, "file": sys.stderr}
 
 
 def track_video(
-    method: Method, video: Video, queries: Queries, size: Size, max_frames: int | None = None
-) -> tuple[Tracks, float]:
+    method: Method,
+    video: Video,
+    queries: Queries,
+    size: Size,
+    max_frames: int | None = None,
+    *,
+    with_scene: bool = False,
+) -> tuple[Tracks, Scene | None, float]:
     """Track points through a whole video, which is held in memory at `size` only.
 
     Arguments:
         queries: raster pixels of the video.
         size: (height, width) the method sees.
         max_frames: track through so many frames at most.
+        with_scene: also ask the method what it makes of the clip.
 
     Returns:
-        Tracks in raster pixels of the video, and the seconds that tracking took, reading left out.
+        Tracks and scene in raster pixels of the video, and the seconds that tracking took, reading left out.
 
     Raises:
-        UsageError: a query's frame lies beyond the end.
+        UsageError: a query's frame lies beyond the end, or the method has no scene to show.
         BadDataError: the video cannot be decoded.
     """
+    maker = method.tracker
+    if with_scene and not isinstance(maker, SceneMaker):
+        raise UsageError(
+            f"{method.plugin.name} has no scene to show", "it makes nothing but tracks", try_="without --scene"
+        )
     total = min(video.num_frames, max_frames or video.num_frames)
     frames = stack(tqdm(itertools.islice(video.frames(size), max_frames), "decoding", total, **_BAR))
     late = queries.frame[queries.frame >= len(frames)]
@@ -67,10 +88,19 @@ def track_video(
     scaled = Queries(queries.frame, rescale(queries.xy, video.size, size))
     found = answer(method.tracker, frames, scaled, causal=method.plugin.spec.causal, backward=True)
     seconds = time.perf_counter() - start
-    return Tracks(rescale(found.xy, size, video.size), found.visible, found.confidence), seconds
+    scene = _enlarged(maker.scene(frames), size, video.size) if with_scene and isinstance(maker, SceneMaker) else None
+    return Tracks(rescale(found.xy, size, video.size), found.visible, found.confidence), scene, seconds
 
 
-def write_tracks(out: Path, video: Video, queries: Queries, tracks: Tracks, record: dict[str, Json]) -> None:
+def _enlarged(scene: Scene, size: Size, video_size: Size) -> Scene:
+    """Flow and centres in pixels of the video rather than of frames of `size`."""
+    flow, centres = (rescale(values, size, video_size).astype(np.float32) for values in (scene.flow, scene.centres))
+    return replace(scene, flow=flow, centres=centres)
+
+
+def write_tracks(
+    out: Path, video: Video, queries: Queries, tracks: Tracks, record: dict[str, Json], scene: Scene | None = None
+) -> None:
     """Leave the files named above in `out`. They replace older ones together, once all of them are whole.
 
     Raises:
@@ -88,6 +118,8 @@ def write_tracks(out: Path, video: Video, queries: Queries, tracks: Tracks, reco
         (folder / "record.json").write_text(text, encoding="utf-8")
         attributes = {"fps": float(video.fps), "size": video.size, "method": record["method"], "record": text}
         _write_h5(folder / "tracks.h5", queries, tracks, attributes)
+        if scene is not None:
+            _write_scene(folder, scene, video.fps, attributes)
 
 
 @contextlib.contextmanager
@@ -121,3 +153,13 @@ def _write_h5(path: Path, queries: Queries, tracks: Tracks, attributes: dict[str
         file["xy"], file["visible"] = tracks.xy, tracks.visible
         if tracks.confidence is not None:
             file["confidence"] = tracks.confidence
+
+
+def _write_scene(folder: Path, scene: Scene, fps: Fraction, attributes: dict[str, Any]) -> None:
+    with h5py.File(folder / "scene.h5", "w") as file:
+        file.attrs.update(attributes)
+        for name, values in vars(scene).items():
+            file.create_dataset(name, data=values, compression="gzip", compression_opts=1)
+    write_mp4(folder / "reconstruction.mp4", scene.reconstruction, fps)
+    if len(scene.flow):
+        write_mp4(folder / "flow.mp4", (colour_flow(flow) for flow in scene.flow), fps)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
@@ -13,13 +12,12 @@ from torch import Tensor
 from vgmae_bench.videogmae.gaussians import Backend, Composite, Gaussians, fixed_camera, render_video
 from vgmae_bench.videogmae.motion import read_motion
 from vgmae_bench.videogmae.switches import Switches
+from vgmae_bench.viz.flow import colour_flow
 
 FRAMES = 4
 """Frames shown of a clip, evenly spread."""
 SMALLEST = 128
 """Frames smaller than this are enlarged, pixel by pixel."""
-FULL_COLOUR = 1 / 32
-"""A flow of this share of the frame's width per frame, or more, has the strongest colour."""
 
 
 def draw(video: Tensor, gaussians: Gaussians, mode: Composite, path: Path, backend: Backend = "auto") -> None:
@@ -39,18 +37,12 @@ def draw(video: Tensor, gaussians: Gaussians, mode: Composite, path: Path, backe
         ]
     rows = []
     for clip, flow in enumerate(flows):
-        rows += [video[clip, shown].cpu().numpy(), rebuilt[clip, shown].cpu().numpy(), colour_flow(flow[shown])]
+        rows += [
+            video[clip, shown].cpu().numpy(),
+            rebuilt[clip, shown].cpu().numpy(),
+            colour_flow(flow[shown].cpu().numpy()),
+        ]
     picture = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
     image = Image.fromarray(picture)
     factor = -(-SMALLEST // video.shape[2])
     image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST).save(path, format="PNG")
-
-
-def colour_flow(flow: Tensor) -> npt.NDArray[np.uint8]:
-    """Flow [..., H, W, 2] pixels to RGB uint8 [..., H, W, 3]; what does not move is white."""
-    from matplotlib.colors import hsv_to_rgb
-
-    x, y = flow.detach().cpu().numpy().astype(np.float64).transpose(-1, *range(flow.ndim - 1))
-    speed = np.hypot(x, y) / (FULL_COLOUR * flow.shape[-2])
-    hsv = np.stack([np.arctan2(y, x) / (2 * np.pi) % 1, speed.clip(0, 1), np.ones_like(speed)], axis=-1)
-    return (hsv_to_rgb(hsv) * 255).astype(np.uint8)

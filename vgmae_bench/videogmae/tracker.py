@@ -14,15 +14,16 @@ from torch import Tensor
 from vgmae_bench.config import build
 from vgmae_bench.coordinates import rescale
 from vgmae_bench.errors import UsageError, WeightsError
-from vgmae_bench.types import Queries, Tracks
+from vgmae_bench.types import Queries, Scene, Tracks
 from vgmae_bench.videogmae import switches as options
 from vgmae_bench.videogmae.checkpoint import load_model
 from vgmae_bench.videogmae.fitting import FitConfig, fit
 from vgmae_bench.videogmae.frames import FrameWindows, restore
-from vgmae_bench.videogmae.gaussians import Activation, Backend, activate, fixed_camera
+from vgmae_bench.videogmae.gaussians import Activation, Backend, Gaussians, activate, fixed_camera
 from vgmae_bench.videogmae.motion import read_motion
 from vgmae_bench.videogmae.network import SIZES, Encoder, VideoGMAE
 from vgmae_bench.videogmae.readout import ReadoutTracker
+from vgmae_bench.videogmae.scene import whole_scene
 from vgmae_bench.videogmae.tracking import WindowTracks, advect, follow_anchors
 from vgmae_bench.videogmae.windows import sweep
 
@@ -135,25 +136,55 @@ class VideoGMAETracker:
             xy = np.clip(xy, 0, clip_size[::-1])
         return Tracks(xy=xy, visible=tracks.visible)
 
+    def scene(self, frames: npt.NDArray[np.uint8]) -> Scene:
+        """Flow, Gaussian centres and reconstruction of `frames` (uint8 [T, H, W, 3] RGB).
+
+        Raises:
+            UsageError: the weights hold a readout, which has no Gaussians.
+        """
+        if not isinstance(self._model, VideoGMAE):
+            raise UsageError("These weights have a readout and no Gaussians", "", try_="weights without a readout")
+        network = self._model.config
+        windows = FrameWindows(frames, network.num_frames, (network.image_size, network.image_size), self._device)
+
+        def gaussians_of(start: int) -> Gaussians:
+            with torch.inference_mode():
+                return self._gaussians(windows[start])
+
+        return whole_scene(
+            len(frames),
+            network.num_frames,
+            (frames.shape[1], frames.shape[2]),
+            network.image_size,
+            gaussians_of,
+            self._switches,
+            "over",
+            self._config.backend,
+        )
+
     def _track_window(self, video: Tensor, xy: Tensor) -> WindowTracks:
         """Positions xy [M, 2] in the first frame of video [1, 3, T, h, w] through all of it."""
         if isinstance(self._model, ReadoutTracker):
             return self._read_out(self._model, video, xy)
+        gaussians = self._gaussians(video)
+        camera = fixed_camera(video.shape[3], video.shape[4], like=xy)
+        motion = read_motion(gaussians, camera, self._switches, self._config.backend)
+        follow = follow_anchors if self._config.variant == "anchors" else advect
+        parts = [follow(motion, some, self._switches) for some in torch.split(xy, self._config.points_per_batch)]
+        return WindowTracks(torch.cat([part.xy for part in parts]), torch.cat([part.visible for part in parts]))
+
+    def _gaussians(self, video: Tensor) -> Gaussians:
+        """Of a window [1, 3, T, h, w], refined if that is wanted."""
         assert isinstance(self._model, VideoGMAE)
         with self._autocast():
             x = self._model.decode(self._model.encode(video, order=self._order()))
-        gaussians = fit(
+        return fit(
             activate(x.float(), self._activation),
             restore(video[0].transpose(0, 1)),
             self._config.refinement,
             guess="given",
             backend=self._config.backend,
         )
-        camera = fixed_camera(video.shape[3], video.shape[4], like=xy)
-        motion = read_motion(gaussians, camera, self._switches, self._config.backend)
-        follow = follow_anchors if self._config.variant == "anchors" else advect
-        parts = [follow(motion, some, self._switches) for some in torch.split(xy, self._config.points_per_batch)]
-        return WindowTracks(torch.cat([part.xy for part in parts]), torch.cat([part.visible for part in parts]))
 
     def _read_out(self, model: ReadoutTracker, video: Tensor, xy: Tensor) -> WindowTracks:
         size = xy.new_tensor([video.shape[4], video.shape[3]])
