@@ -1,0 +1,31 @@
+"""TrackMAE: a masked video autoencoder that also predicts where points go, and VideoMAE, which is the same without that.
+
+What is trained here is TrackMAE-style, with the teacher named: the authors report no point tracking. Not to be confused with
+the unrelated tracker that is sometimes called so (MCG-NJU/MixFormer, issue 106).
+"""
+
+from vgmae_bench import TrackerSpec
+
+SPEC = TrackerSpec(
+    name="trackmae",
+    factory="vgmae_baselines.trackmae.tracker:TrackMAETracker",
+    summary="Masked video modelling with point tracks as a second target; tracks by the motion that it predicts.",
+    causal=True,
+    importer="vgmae_baselines.trackmae.release:import_weights",
+    trainer="vgmae_baselines.trackmae.pretrain:Pretraining",
+    configs="configs",
+    paper="Vandeghen, Thoker, Van Droogenbroeck, Ghanem: TrackMAE. CVPR 2026, arXiv 2603.27268",
+    licence="Apache-2.0, written from the paper; the official code (rvandeghen/TrackMAE) is MIT",
+)
+
+VIDEOMAE = TrackerSpec(
+    name="videomae",
+    factory="vgmae_baselines.trackmae.tracker:TrackMAETracker",
+    summary="Masked video modelling of pixels: TrackMAE without tracks.",
+    causal=True,
+    importer="vgmae_baselines.trackmae.release:import_weights",
+    trainer="vgmae_baselines.trackmae.pretrain:VideoMAEPretraining",
+    configs="configs/videomae",
+    paper="Tong, Song, Wang, Wang: VideoMAE. NeurIPS 2022, arXiv 2203.12602",
+    licence="Apache-2.0; the official code (MCG-NJU/VideoMAE) is CC-BY-NC-4.0, nothing of it is in here",
+)

@@ -1,0 +1,234 @@
+"""The TrackMAE network: VideoMAE's encoder of visible tokens, and a decoder each for pixels (or features) and for motion.
+
+"TrackMAE" (Vandeghen et al., arXiv 2603.27268). State-dict names and shapes are those of the official checkpoints
+(rvandeghen/TrackMAE 3e7db78), pretraining (`TrackMAE`) and fine-tuned (`Classifier`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vgmae_bench.nn import NORM_EPS, Block, xavier
+from vgmae_bench.videogmae.network import rows
+
+from .sizes import SIZES, EncoderConfig, NetworkConfig
+
+__all__ = ["SIZES", "Classifier", "Encoder", "EncoderConfig", "Heads", "NetworkConfig", "Predictions", "TrackMAE"]
+
+
+class Heads(NamedTuple):
+    """Numbers that a network predicts of each token; there is no decoder for what it predicts none of.
+
+    Attributes:
+        spatial: of its looks: 1536 pixel values, or as many features as the CLIP tower has.
+        motion: of its motion.
+    """
+
+    spatial: int
+    motion: int
+
+
+class Predictions(NamedTuple):
+    """What the decoders say of the masked tokens, in raster order.
+
+    Attributes:
+        spatial: float [B, Nm, Heads.spatial], or None where there is no such decoder.
+        motion: float [B, Nm, Heads.motion], sub-point major (x0, y0, x1, y1, …), or None.
+    """
+
+    spatial: Tensor | None
+    motion: Tensor | None
+
+
+class PatchEmbed(nn.Module):
+    """One linear map from tubelet to token; a convolution in the checkpoints, a matrix product of picked ones here."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        size = (config.tubelet_size, config.patch_size, config.patch_size)
+        self.proj = nn.Conv3d(3, config.embed_dim, size, size)
+
+    def forward(self, tubelets: Tensor) -> Tensor:
+        """[..., 3 * t * p * p] (channel, frame, row, column) to [..., embed_dim]."""
+        return F.linear(tubelets, self.proj.weight.flatten(1), self.proj.bias)
+
+
+class Encoder(nn.Module):
+    """Tubelet embedding, fixed sinusoids over the flattened index of tokens, pre-norm ViT blocks, a last LayerNorm."""
+
+    pos_embed: Tensor
+    norm: nn.Module
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("pos_embed", sinusoids(config.num_tokens, config.embed_dim))
+        self.patch_embed = PatchEmbed(config)
+        self.blocks = nn.ModuleList(
+            Block(config.embed_dim, config.num_heads, config.mlp_ratio) for _ in range(config.depth)
+        )
+        self.norm = nn.LayerNorm(config.embed_dim, eps=NORM_EPS)
+        self.blocks.apply(xavier)
+
+    def forward(self, video: Tensor, shown: Tensor | None = None) -> Tensor:
+        """Tokens after the last block and the last norm, float [B, n, embed_dim]; see `layers` for the arguments."""
+        *_, last = self.layers(video, shown)
+        out: Tensor = self.norm(last)
+        return out
+
+    def layers(self, video: Tensor, shown: Tensor | None = None) -> Iterator[Tensor]:
+        """Tokens after each block in turn, float [B, n, embed_dim], without the last norm.
+
+        Arguments:
+            video: float [B, 3, T, H, W], ImageNet-normalised RGB.
+            shown: int64 [B, n], the tokens to look at, in that order; None: all, in raster order.
+
+        Raises:
+            ValueError: the clip has another shape than the network takes.
+        """
+        config = self.config
+        if video.shape[1:] != (3, config.num_frames, config.image_size, config.image_size):
+            raise ValueError(f"{tuple(video.shape)} is not [B, 3, {config.num_frames}, {config.image_size}, same]")
+        cut, places = tubelets(video, config), self.pos_embed
+        if shown is not None:
+            cut, places = rows(cut, shown), rows(places, shown)
+        x = self.patch_embed(cut) + places
+        for block in self.blocks:
+            x = block(x)
+            yield x
+
+
+class Decoder(nn.Module):
+    """ViT blocks, a LayerNorm and a linear head."""
+
+    def __init__(self, config: NetworkConfig, depth: int, outputs: int) -> None:
+        super().__init__()
+        width = config.decoder_embed_dim
+        self.blocks = nn.ModuleList(Block(width, config.decoder_num_heads, config.mlp_ratio) for _ in range(depth))
+        self.norm = nn.LayerNorm(width, eps=NORM_EPS)
+        self.head = nn.Linear(width, outputs)
+        self.apply(xavier)
+
+    def forward(self, x: Tensor, last: int) -> Tensor:
+        """[B, S, decoder_embed_dim] to [B, last, outputs] of the last tokens."""
+        for block in self.blocks:
+            x = block(x)
+        out: Tensor = self.head(self.norm(x[:, -last:]))
+        return out
+
+
+class TrackMAE(nn.Module):
+    """The network that is pretrained; without a motion decoder it is VideoMAE's.
+
+    Raises:
+        ValueError: there is nothing to predict.
+    """
+
+    decoder_pos_embed: Tensor
+
+    def __init__(self, config: NetworkConfig, heads: Heads) -> None:
+        super().__init__()
+        if not any(heads):
+            raise ValueError("a network without a decoder has nothing to predict")
+        self.config, self.heads = config, heads
+        width = config.decoder_embed_dim
+        self.encoder = Encoder(config)
+        self.mask_token = nn.Parameter(nn.init.trunc_normal_(torch.empty(1, 1, width), std=0.02))
+        self.register_buffer("decoder_pos_embed", sinusoids(config.num_tokens, width))
+        if heads.spatial:
+            self.encoder_to_decoder = nn.Linear(config.embed_dim, width, bias=False)
+            self.decoder = Decoder(config, config.decoder_depth, heads.spatial)
+        if heads.motion:
+            self.encoder_to_tracker = nn.Linear(config.embed_dim, width, bias=False)
+            self.tracker_decoder = Decoder(config, config.motion_decoder_depth, heads.motion)
+
+    def forward(self, video: Tensor, mask: Tensor, *, allow_untrained: bool = False) -> Predictions:
+        """Predict the masked tokens of a clip from the others.
+
+        Arguments:
+            video: float [B, 3, T, H, W], ImageNet-normalised RGB.
+            mask: bool [B, N], True where a token is masked; in every clip the same number.
+            allow_untrained: where nothing is masked, predict all tokens, as the official code does silently, although
+                training never asks for tokens that are shown.
+
+        Raises:
+            ValueError: wrong shapes, everything is masked, or nothing is.
+        """
+        shown, hidden = split(mask, self.config.num_tokens)
+        asked = hidden.shape[1]
+        if asked == 0:
+            if not allow_untrained:
+                raise ValueError("nothing is masked, and what is shown was never trained to be predicted")
+            asked = shown.shape[1]
+        latent = self.encoder(video, shown)
+        order = torch.cat([shown, hidden], dim=1)
+        spatial = motion = None
+        if self.heads.spatial:
+            spatial = self.decoder(self._sequence(self.encoder_to_decoder(latent), order), asked)
+        if self.heads.motion:
+            motion = self.tracker_decoder(self._sequence(self.encoder_to_tracker(latent), order), asked)
+        return Predictions(spatial, motion)
+
+    def _sequence(self, shown: Tensor, order: Tensor) -> Tensor:
+        """[B, N, width]: what is shown, then mask tokens, each with its place."""
+        B, n, _ = shown.shape
+        masked = self.mask_token.to(shown.dtype).expand(B, order.shape[1] - n, -1)
+        return torch.cat([shown, masked], dim=1) + rows(self.decoder_pos_embed, order)
+
+
+class Classifier(Encoder):
+    """The network that is fine-tuned: the mean over all tokens, a LayerNorm, a linear layer; no norm before the mean."""
+
+    def __init__(self, config: EncoderConfig, classes: int) -> None:
+        super().__init__(config)
+        self.classes = classes
+        self.norm = nn.Identity()
+        self.fc_norm = nn.LayerNorm(config.embed_dim, eps=NORM_EPS)
+        self.head = nn.Linear(config.embed_dim, classes)
+
+    def pooled(self, video: Tensor) -> Tensor:
+        """Float [B, embed_dim], what the linear layer sees; `video` as in `Encoder.layers`."""
+        out: Tensor = self.fc_norm(self(video).mean(dim=1))
+        return out
+
+    def logits(self, video: Tensor) -> Tensor:
+        """Float [B, classes]."""
+        out: Tensor = self.head(self.pooled(video))
+        return out
+
+
+def tubelets(video: Tensor, config: EncoderConfig) -> Tensor:
+    """[B, C, T, H, W] to [B, N, C * t * p * p] (channel, frame, row, column)."""
+    B, C = video.shape[:2]
+    s, t, g, p = config.slots, config.tubelet_size, config.grid, config.patch_size
+    cut = video.reshape(B, C, s, t, g, p, g, p)
+    return cut.permute(0, 2, 4, 6, 1, 3, 5, 7).reshape(B, s * g * g, C * t * p * p)
+
+
+def sinusoids(count: int, width: int) -> Tensor:
+    """Float32 [1, count, width]: sin on even and cos on odd channels j of n / 10000^(2 floor(j / 2) / width)."""
+    channels = torch.arange(width)
+    frequencies = 10000.0 ** (-2.0 * (channels // 2).double() / width)
+    angles = torch.arange(count, dtype=torch.float64)[:, None] * frequencies
+    return torch.where(channels % 2 == 0, angles.sin(), angles.cos()).float()[None]
+
+
+def split(mask: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
+    """Ids int64 [B, Nv] of the shown and [B, Nm] of the masked tokens, ascending.
+
+    Raises:
+        ValueError: not bool [B, tokens], other numbers of masked tokens in different clips, or none is shown.
+    """
+    if mask.dtype != torch.bool or mask.ndim != 2 or mask.shape[1] != tokens:
+        raise ValueError(f"the mask must be bool [B, {tokens}], it is {mask.dtype} {tuple(mask.shape)}")
+    counts = mask.sum(dim=1)
+    masked = int(counts[0])
+    if masked == tokens or not (counts == masked).all():
+        raise ValueError(f"every clip must have the same number of masked tokens and one shown, not {counts.tolist()}")
+    order = mask.byte().argsort(dim=1, stable=True)
+    return order[:, : tokens - masked], order[:, tokens - masked :]

@@ -1,0 +1,111 @@
+"""The shape of a TrackMAE network, in numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vgmae_bench.errors import UsageError
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The shape of the encoder.
+
+    Attributes:
+        image_size, patch_size: of the square frames and their square patches, pixels.
+        num_frames: of a clip.
+        tubelet_size: frames that a token spans.
+        embed_dim, depth, num_heads: width, blocks and heads.
+        mlp_ratio: hidden width of the MLPs over their width, here and in decoders.
+
+    Raises:
+        UsageError: numbers that do not divide each other, or are not positive.
+    """
+
+    image_size: int = 224
+    patch_size: int = 16
+    num_frames: int = 16
+    tubelet_size: int = 2
+    embed_dim: int = 768
+    depth: int = 12
+    num_heads: int = 12
+    mlp_ratio: float = 4.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, int | float) and not value > 0:
+                raise UsageError(f"The network's {name} must be positive", f"it is {value}")
+        for name, divisor in (("image_size", "patch_size"), ("num_frames", "tubelet_size"), ("embed_dim", "num_heads")):
+            require_multiple(self, name, divisor)
+
+    @property
+    def grid(self) -> int:
+        """Patches along one side of a frame."""
+        return self.image_size // self.patch_size
+
+    @property
+    def tubes(self) -> int:
+        """Patches of a frame; a tube is one of them through the whole clip."""
+        return self.grid**2
+
+    @property
+    def slots(self) -> int:
+        """Tokens of a tube."""
+        return self.num_frames // self.tubelet_size
+
+    @property
+    def num_tokens(self) -> int:
+        """N; token slot * tubes + row * grid + column."""
+        return self.slots * self.tubes
+
+    @property
+    def patch_values(self) -> int:
+        """Numbers in the pixels of a token."""
+        return 3 * self.tubelet_size * self.patch_size**2
+
+
+@dataclass(frozen=True)
+class NetworkConfig(EncoderConfig):
+    """The shape of the encoder and of the decoders, of which there are two alike: for what is seen and for what moves.
+
+    Attributes:
+        decoder_embed_dim, decoder_num_heads: of both decoders.
+        decoder_depth, motion_decoder_depth: blocks of either.
+    """
+
+    decoder_embed_dim: int = 384
+    decoder_num_heads: int = 6
+    decoder_depth: int = 4
+    motion_decoder_depth: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_multiple(self, "decoder_embed_dim", "decoder_num_heads")
+
+
+def require_multiple(config: EncoderConfig, name: str, divisor: str) -> None:
+    if getattr(config, name) % getattr(config, divisor):
+        raise UsageError(
+            f"The network's {name} must be a multiple of its {divisor}",
+            f"they are {getattr(config, name)} and {getattr(config, divisor)}",
+        )
+
+
+SIZES: dict[str, NetworkConfig] = {
+    "tiny": NetworkConfig(
+        image_size=64,
+        patch_size=8,
+        num_frames=8,
+        embed_dim=96,
+        depth=4,
+        num_heads=3,
+        decoder_embed_dim=64,
+        decoder_num_heads=2,
+        decoder_depth=2,
+        motion_decoder_depth=2,
+    ),
+    "small": NetworkConfig(embed_dim=384, num_heads=6, decoder_embed_dim=192, decoder_num_heads=3),
+    "base": NetworkConfig(),
+    "large": NetworkConfig(embed_dim=1024, depth=24, num_heads=16, decoder_embed_dim=512, decoder_num_heads=8),
+}
+"""Named sizes: ViT-S, -B and -L as in the official code; "tiny" trains on a CPU."""
