@@ -1,7 +1,7 @@
 """The embedded data set: videos made on demand, with exact tracks and occlusion, without any download.
 
-`Synth` is the data set that the harness evaluates on. For training, `sample_scenes`, `render_video`, `sample_points` and
-`track_points` make whole batches on any device.
+`Synth` is the data set that the harness evaluates on. For training, `sample_scenes`, `render_video`, `sample_points` or
+`points_seen`, and `track_points` make whole batches on any device.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from vgmae_bench.config import Json, digest, to_json
 from vgmae_bench.data.synth_render import render_video
 from vgmae_bench.data.synth_scene import Scenes, SynthConfig, sample_scenes
-from vgmae_bench.data.synth_tracks import SurfacePoints, sample_points, track_points
+from vgmae_bench.data.synth_tracks import SurfacePoints, points_seen, sample_points, track_points
 from vgmae_bench.errors import UnknownNameError
 from vgmae_bench.types import Clip
 
@@ -24,6 +24,7 @@ __all__ = [
     "SurfacePoints",
     "Synth",
     "SynthConfig",
+    "points_seen",
     "render_video",
     "sample_points",
     "sample_scenes",

@@ -36,7 +36,7 @@ def sample_points(scenes: Scenes, count: int, height: int, width: int) -> Surfac
     Points that come within 0.3 px (of frames of height x width) of an outline or of the border, or that are seen at a
     grazing angle, are not `clear`: they are given only where there are not enough others, and come last.
     """
-    points = _touched(scenes)
+    points = points_seen(scenes, scenes.candidates)
     place = _places(scenes, points)
     near = _DOUBT * torch.tensor([[0, 0], [-1, 0], [1, 0], [0, -1], [0, 1]], dtype=place.dtype, device=place.device)
     around = place[:, :, None] + (near / torch.tensor([width, height], device=place.device))[:, None]
@@ -54,6 +54,27 @@ def sample_points(scenes: Scenes, count: int, height: int, width: int) -> Surfac
     return SurfacePoints(points.face.gather(1, chosen), position, clear.gather(1, chosen))
 
 
+def points_seen(scenes: Scenes, where: Tensor) -> SurfacePoints:
+    """The points that are seen at some places.
+
+    Arguments:
+        where: [B, M, 3] in [0, 1), of the scenes' dtype: frame, x and y as shares of the clip and of the frame.
+
+    Returns:
+        B times M points. Nobody looks whether their visibility is beyond doubt: `clear` is true.
+    """
+    frames = scenes.camera_position.shape[1]
+    when, u, v = where.unbind(-1)
+    row = (when * frames).long() + frames * torch.arange(len(when), device=when.device)[:, None]
+    row, u, v = row.flatten(), u.flatten(), v.flatten()
+    seen = views(scenes)
+    face = nearest_face(seen.planes[row], u, v)
+    through = torch.stack([u, v, torch.ones_like(u)], dim=-1)[..., None]
+    depth = 1 / (seen.inverse_depth[row, face // 6, face % 6, None] @ through)
+    position = seen.origin[row, face // 6] + (seen.ray[row, face // 6] @ through * depth)[..., 0]
+    return SurfacePoints(face.view(when.shape), position.view(*when.shape, 3), torch.ones_like(when, dtype=torch.bool))
+
+
 def track_points(scenes: Scenes, points: SurfacePoints, height: int, width: int) -> tuple[Tensor, Tensor]:
     """Where points are in every frame, exactly, also while they cannot be seen.
 
@@ -65,20 +86,6 @@ def track_points(scenes: Scenes, points: SurfacePoints, height: int, width: int)
     visible = _visible(scenes, points, place[:, :, None])[:, :, 0]
     raster = torch.tensor([width, height], dtype=place.dtype, device=place.device)
     return (place * raster).transpose(1, 2), ~visible.transpose(1, 2)
-
-
-def _touched(scenes: Scenes) -> SurfacePoints:
-    """What the rays of `Scenes.candidates` hit; `clear` is not known yet and true."""
-    frames = scenes.camera_position.shape[1]
-    when, u, v = scenes.candidates.unbind(-1)
-    row = (when * frames).long() + frames * torch.arange(len(when), device=when.device)[:, None]
-    row, u, v = row.flatten(), u.flatten(), v.flatten()
-    seen = views(scenes)
-    face = nearest_face(seen.planes[row], u, v)
-    through = torch.stack([u, v, torch.ones_like(u)], dim=-1)[..., None]
-    depth = 1 / (seen.inverse_depth[row, face // 6, face % 6, None] @ through)
-    position = seen.origin[row, face // 6] + (seen.ray[row, face // 6] @ through * depth)[..., 0]
-    return SurfacePoints(face.view(when.shape), position.view(*when.shape, 3), torch.ones_like(when, dtype=torch.bool))
 
 
 def _places(scenes: Scenes, points: SurfacePoints) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.config import Json
-from vgmae_bench.data.synth import VERSION, SynthConfig, render_video, sample_scenes
+from vgmae_bench.data.synth import VERSION, Scenes, SynthConfig, render_video, sample_scenes
 from vgmae_bench.errors import UsageError
 from vgmae_bench.training.recipe import Batch, ClipShape
 
@@ -46,17 +46,7 @@ class SynthClips:
         self._seed = seed
 
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
-        size = shape.image_size
-        config = SynthConfig(
-            split="val" if numbers[0] < 0 else "train",
-            height=size,
-            width=size,
-            frames=shape.frames,
-            speed=shape.speed,
-            points=1,  # nobody asks for tracks
-            seed=self._seed,
-        )
-        return render_video(sample_scenes(config, [abs(number) for number in numbers]).to(device), size, size)
+        return render_video(synth_scenes(self._seed, numbers, shape).to(device), shape.image_size, shape.image_size)
 
     def describe(self) -> Json:
         return {"kind": "synth", "version": VERSION}
@@ -155,10 +145,41 @@ def open_clips(data: Sequence[str], seed: int, workers: int) -> ClipStream:
     return ClipStream(parts, seed)
 
 
-def clip_seed(seed: int, number: int) -> int:
+def synth_scenes(seed: int, numbers: Sequence[int], shape: ClipShape, points: int = 1) -> Scenes:
+    """The scenes of synthetic clips, on the CPU: the training split's, or those of the validation split for examples.
+
+    Arguments:
+        seed: of the training.
+        numbers: of the clips; negative for examples, all or none.
+        points: how many points the scenes should have candidates for.
+    """
+    config = SynthConfig(
+        split="val" if numbers[0] < 0 else "train",
+        height=shape.image_size,
+        width=shape.image_size,
+        frames=shape.frames,
+        speed=shape.speed,
+        points=points,
+        seed=seed,
+    )
+    return sample_scenes(config, [abs(number) for number in numbers])
+
+
+class ClipSeed(int):
+    """A seed that remembers which clip it is for: from it one finds the scene that a synthetic clip shows."""
+
+    number: int
+
+    def __new__(cls, value: int, number: int = 0) -> ClipSeed:
+        seed = super().__new__(cls, value)
+        seed.number = number
+        return seed
+
+
+def clip_seed(seed: int, number: int) -> ClipSeed:
     """A seed of 63 bits for clip `number`, negative ones included, of the training with that seed."""
     words = [seed, number] if number >= 0 else [seed, -number, 2**32]
-    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return ClipSeed(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1), number)
 
 
 def made_ahead(requests: Iterable[Request], make: Callable[[Request], Made], ahead: int) -> Generator[Made, None, None]:

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from vgmae_bench.config import Json
 from vgmae_bench.data.open import open_dataset
-from vgmae_bench.data.synth import VERSION, SynthConfig, render_video, sample_points, sample_scenes, track_points
+from vgmae_bench.data.synth import VERSION, render_video, sample_points, track_points
 from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.training.recipe import ClipShape, LoopConfig
-from vgmae_bench.training.sources import clip_seed
+from vgmae_bench.training.sources import clip_seed, synth_scenes
 from vgmae_bench.types import Clip, Dataset
 
 CANDIDATES = 3
@@ -77,17 +77,8 @@ class SynthTracks:
     def batch(self, numbers: range, shape: ClipShape, device: str) -> TrackBatch:
         """See `vgmae_bench.training.recipe.Source`."""
         size, count = shape.image_size, self._points
-        config = SynthConfig(
-            split="val" if numbers[0] < 0 else "train",
-            height=size,
-            width=size,
-            frames=shape.frames,
-            speed=shape.speed,
-            points=CANDIDATES * count,
-            seed=self._seed,
-        )
-        scenes = sample_scenes(config, [abs(number) for number in numbers]).to(device)
-        points = sample_points(scenes, config.points, size, size)
+        scenes = synth_scenes(self._seed, numbers, shape, CANDIDATES * count).to(device)
+        points = sample_points(scenes, CANDIDATES * count, size, size)
         xy, occluded = track_points(scenes, points, size, size)
         good = points.clear & ~occluded[:, :, 0]
         chosen = (~good).int().argsort(dim=1, stable=True)[:, :count]
