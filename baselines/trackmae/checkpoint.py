@@ -1,0 +1,101 @@
+"""Weights files of TrackMAE and VideoMAE; see `vgmae_bench.weights_file`.
+
+Kinds and the objects in their configuration: "trackmae" with "network", "heads" and "trained", and "trackmae-classifier"
+with "network" and "classes"; "source" in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from vgmae_bench.config import Json, build
+from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.weights_file import load_into, load_weights, save_weights
+
+from .motion import MotionConfig
+from .network import Classifier, Encoder, EncoderConfig, Heads, NetworkConfig, TrackMAE
+
+PRETRAINED, CLASSIFIER = "trackmae", "trackmae-classifier"
+
+
+@dataclass(frozen=True)
+class Trained(MotionConfig):
+    """What of a training matters to those who use its weights.
+
+    Attributes:
+        mask_ratio: share of the tubes that was hidden.
+
+    Raises:
+        UsageError: no share, or one that hides nothing.
+    """
+
+    mask_ratio: float = 0.9
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.mask_ratio < 1:
+            raise UsageError("mask_ratio must lie between 0 and 1", f"it is {self.mask_ratio}")
+
+
+class Model(NamedTuple):
+    """What a weights file holds.
+
+    Attributes:
+        network: in evaluation mode on the CPU.
+        trained: None for a classifier.
+        source: what is known of where the weights come from.
+    """
+
+    network: TrackMAE | Classifier
+    trained: Trained | None
+    source: Json
+
+    @property
+    def encoder(self) -> Encoder:
+        """Without a last norm where it is a classifier's, which had it dropped."""
+        return self.network.encoder if isinstance(self.network, TrackMAE) else self.network
+
+
+def save_model(path: Path, network: TrackMAE, trained: Trained, source: Json) -> None:
+    """Write a weights file. Raises StorageError."""
+    sections = {"network": network.config, "heads": network.heads._asdict(), "trained": trained, "source": source}
+    save_weights(path, network.state_dict(), PRETRAINED, sections)
+
+
+def load_model(path: Path) -> Model:
+    """The model of a weights file.
+
+    Raises:
+        WeightsError: the file is damaged or holds another model.
+    """
+    weights = load_weights(path, method="trackmae")
+    if weights.kind not in (PRETRAINED, CLASSIFIER):
+        raise WeightsError(f'{path} holds a "{weights.kind}" model', "trackmae and videomae cannot use it")
+    config = weights.config
+    trained = None
+    try:
+        with torch.device("meta"):  # nothing is initialised that the file overwrites anyway
+            network: TrackMAE | Classifier
+            if weights.kind == PRETRAINED:
+                heads = Heads(**_section(config, "heads"))
+                network = TrackMAE(build(NetworkConfig, _section(config, "network"), owner="trackmae"), heads)
+                trained = build(Trained, _section(config, "trained"), owner="trackmae")
+            else:
+                shape = build(EncoderConfig, _section(config, "network"), owner="trackmae")
+                network = Classifier(shape, int(str(config["classes"])))
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path} does not describe its network", f"{type(error).__name__}: {error}") from error
+    load_into(network, weights.tensors, source=str(path))
+    return Model(network.eval(), trained, config.get("source"))
+
+
+def _section(config: Mapping[str, Json], name: str) -> dict[str, Any]:
+    section = config[name]
+    if not isinstance(section, dict):
+        raise TypeError(f"{name} is no object")
+    return section

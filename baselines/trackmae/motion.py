@@ -1,0 +1,184 @@
+"""What the motion decoder learns to predict: how the points that start in a patch move, as a teacher tracked them.
+
+Targets belong to points, not places: the token of tubelet t of a tube says where those points go that *started* in its
+patch in the first frame, wherever they are by then (TrackMAE's official code, rvandeghen/TrackMAE 3e7db78).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vgmae_bench.errors import UsageError
+
+Norm = Literal["patch", "none", "units", "patch+mean"]
+
+SIDE = 2
+"""Points along a side of a patch."""
+POINTS = SIDE**2
+"""Points of a token, row by row."""
+_EPS = 1e-6
+
+CHANNELS: dict[Norm, int] = {"patch": 2 * POINTS, "none": 2 * POINTS, "units": 2 * POINTS, "patch+mean": 2 * POINTS + 2}
+"""Numbers a token, of which the first eight are sub-point major: x0, y0, x1, y1, …"""
+
+
+@dataclass(frozen=True)
+class MotionConfig:
+    """How tracks become targets.
+
+    Attributes:
+        motion_norm: of displacements over one tubelet. "patch" (official): each coordinate standardised over the four points
+            of a token, which removes how far the token moves and leaves the direction of the gradient alone; "none":
+            pixels; "units": patches; "patch+mean": those of "patch", then the mean displacement in patches.
+        motion_var_floor: pixels that stand in for noise where points of a patch are standardised:
+            (d - mean) / sqrt(variance + floor²). Without it (0, official) the noise of a tracker on what does not deform is
+            blown up to full strength.
+        motion_visibility_weight: learn from points alone that the teacher sees at both ends of a step; the official code
+            learns from all. Where points are standardised with one another, all four of a token must be seen.
+        motion_drop_last: learn nothing from the last tubelet, whose step would end beyond the clip; the official code
+            repeats the step before it.
+        upsample_tracks: the teacher tracks one point a patch, and positions are interpolated to four (official), whose
+            lattice then reaches from the first patch's centre to the last one's. Otherwise it tracks all four.
+
+    Raises:
+        UsageError: a number out of its range.
+    """
+
+    motion_norm: Norm = "units"
+    motion_var_floor: float = 0.25
+    motion_visibility_weight: bool = True
+    motion_drop_last: bool = True
+    upsample_tracks: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.motion_var_floor >= 0:
+            raise UsageError("motion_var_floor must be at least 0", f"it is {self.motion_var_floor}")
+
+
+class Targets(NamedTuple):
+    """What to predict.
+
+    Attributes:
+        values: float [B, N, C], C of `CHANNELS`.
+        weights: float [B, N, C], 1 where there is something to learn, else 0.
+    """
+
+    values: Tensor
+    weights: Tensor
+
+
+def motion_targets(xy: Tensor, visible: Tensor, patch_size: int, config: MotionConfig) -> Targets:
+    """Targets of all tokens.
+
+    Arguments:
+        xy: float [B, P, S, 2] pixels in the first frame of each of S tubelets, P points on a square lattice, row by row:
+            four a patch, or one if they are to be interpolated.
+        visible: bool [B, P, S].
+        patch_size: pixels.
+    """
+    if config.upsample_tracks:
+        xy, visible = upsample(xy), upsample(visible[..., None].float())[..., 0] > 1 - 1e-4
+    steps = by_token(displacements(xy))
+    seen = torch.ones_like(steps[..., 0])
+    if config.motion_visibility_weight:
+        seen = by_token((visible & _last_repeated(visible[:, :, 1:])).transpose(1, 2)[..., None])[..., 0].float()
+    if config.motion_drop_last:
+        seen.unflatten(1, (xy.shape[2], -1))[:, -1] = 0
+    values = normalised(steps, patch_size, config)
+    if config.motion_norm in ("patch", "patch+mean"):
+        return Targets(values, seen.amin(dim=2, keepdim=True).expand_as(values))
+    return Targets(values, seen.repeat_interleave(2, dim=2))
+
+
+def upsample(values: Tensor) -> Tensor:
+    """[B, g * g, S, C] on a square lattice to [B, 4 * g * g, S, C], bilinear from corner to corner."""
+    B, P, S, C = values.shape
+    side = round(P**0.5)
+    grid = values.permute(0, 2, 3, 1).reshape(B * S, C, side, side)
+    fine = F.interpolate(grid, scale_factor=float(SIDE), mode="bilinear", align_corners=True)
+    return fine.view(B, S, C, -1).permute(0, 3, 1, 2)
+
+
+def displacements(xy: Tensor) -> Tensor:
+    """[B, P, S, 2] positions to [B, S, P, 2] steps to the next one; the last is the one before it again.
+
+    Raises:
+        ValueError: fewer than two positions.
+    """
+    if xy.shape[2] < 2:
+        raise ValueError("one position is no motion")
+    return _last_repeated(xy.diff(dim=2)).transpose(1, 2)
+
+
+def by_token(values: Tensor) -> Tensor:
+    """[B, S, P, C] of points on a square lattice to [B, S * P / 4, 4, C] of tokens and their points."""
+    B, S, P, C = values.shape
+    grid = round(P**0.5) // SIDE
+    cut = values.reshape(B, S, grid, SIDE, grid, SIDE, C)
+    return cut.permute(0, 1, 2, 4, 3, 5, 6).reshape(B, S * grid * grid, POINTS, C)
+
+
+def on_lattice(values: Tensor, slots: int) -> Tensor:
+    """The way back: [B, S * P / 4, 4, C] of tokens to [B, S, C, side, side] of a lattice of points."""
+    B, N, _, C = values.shape
+    grid = round((N // slots) ** 0.5)
+    cut = values.reshape(B, slots, grid, grid, SIDE, SIDE, C)
+    return cut.permute(0, 1, 6, 2, 4, 3, 5).reshape(B, slots, C, grid * SIDE, grid * SIDE)
+
+
+def normalised(steps: Tensor, patch_size: int, config: MotionConfig) -> Tensor:
+    """Steps [B, N, 4, 2] in pixels as targets [B, N, C]; see `MotionConfig.motion_norm`."""
+    match config.motion_norm:
+        case "none":
+            return steps.flatten(2)
+        case "units":
+            return steps.flatten(2) / patch_size
+        case _:
+            mean = steps.mean(dim=2, keepdim=True)
+            values = ((steps - mean) / _deviation(steps, config.motion_var_floor)).flatten(2)
+            return values if config.motion_norm == "patch" else torch.cat([values, mean[:, :, 0] / patch_size], dim=2)
+
+
+def in_pixels(predicted: Tensor, patch_size: int, norm: Norm) -> Tensor:
+    """Predictions [B, N, C] as steps [B, N, 4, 2] in pixels; of "patch+mean" the mean step, for all four points.
+
+    Raises:
+        UsageError: `norm` is "patch", which leaves nothing to integrate.
+    """
+    require_motion(norm)
+    if norm == "patch+mean":
+        return (predicted[:, :, None, -2:] * patch_size).expand(-1, -1, POINTS, -1)
+    return predicted.unflatten(2, (POINTS, 2)) * (patch_size if norm == "units" else 1)
+
+
+def require_motion(norm: Norm) -> None:
+    """Raises UsageError where predictions say nothing of how far anything moves."""
+    if norm == "patch":
+        raise UsageError(
+            'Nothing can be tracked by predictions of motion_norm="patch"',
+            "each token's displacements were standardised, so that neither their mean nor their size is left: "
+            "every translation has the same target, zero",
+            try_="weights trained with motion_norm=units or patch+mean",
+        )
+
+
+def motion_loss(predicted: Tensor, targets: Targets) -> Tensor:
+    """Squared error where there is something to learn, a mean over each clip's numbers, then over clips."""
+    wrong = ((predicted - targets.values).square() * targets.weights).sum(dim=(1, 2))
+    loss: Tensor = (wrong / targets.weights.sum(dim=(1, 2)).clamp(min=1)).mean()
+    return loss
+
+
+def _deviation(steps: Tensor, floor: float) -> Tensor:
+    if floor:
+        return (steps.var(dim=2, keepdim=True) + floor**2).sqrt()
+    return steps.std(dim=2, keepdim=True) + _EPS
+
+
+def _last_repeated(values: Tensor) -> Tensor:
+    return torch.cat([values, values[:, :, -1:]], dim=2)

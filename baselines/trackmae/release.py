@@ -1,0 +1,208 @@
+"""Official checkpoints into weights files: TrackMAE's and VideoMAE's, pretrained or fine-tuned, Hugging Face's included.
+
+Layouts as the official code writes and reads them (rvandeghen/TrackMAE 3e7db78): {"model": state dict, "args": Namespace,
+…}. Nothing in a file is executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from vgmae_bench.config import Json, build, to_json
+from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.torch_content import plain, state_dict
+from vgmae_bench.torch_file import TorchFile
+from vgmae_bench.weights_file import check_fit, save_weights
+
+from .checkpoint import CLASSIFIER, PRETRAINED, Trained
+from .motion import Norm
+from .names import blocks, in_our_names
+from .network import Classifier, EncoderConfig, Heads, NetworkConfig, TrackMAE, sinusoids
+
+_HEADS = {1280: 16, 640: 8}
+"""Heads of the widths of ViT-H; all other networks of the family have heads of 64 channels."""
+_PATCH, _IMAGE, _FRAMES = "patch_embed.proj.weight", 224, 16
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What the user may say about a checkpoint, because its tensors do not tell.
+
+    Attributes:
+        num_heads, decoder_num_heads: None: 16 and 8 for ViT-H, else heads of 64 channels.
+        num_frames: None: as the run's settings tell, else 16.
+        image_size: pixels; asked where there is no position table. None: 224.
+        motion_norm, mask_ratio: of the training; None: as the run's settings tell, else the official defaults.
+    """
+
+    num_heads: int | None = None
+    decoder_num_heads: int | None = None
+    num_frames: int | None = None
+    image_size: int | None = None
+    motion_norm: Norm | None = None
+    mask_ratio: float | None = None
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A checkpoint, understood.
+
+    Attributes:
+        kind: which model.
+        sections: its configuration, see `vgmae_baselines.trackmae.checkpoint`.
+        tensors: the state dict of our network.
+        dropped: (name in the checkpoint, why) of every tensor that was left out.
+        notes: what was assumed, a sentence each.
+    """
+
+    kind: str
+    sections: dict[str, Any]
+    tensors: dict[str, Tensor]
+    dropped: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def import_weights(path: Path, out: Path, overrides: Mapping[str, Any]) -> Imported:
+    """`import_release`, then a weights file that `vgmae_baselines.trackmae.checkpoint.load_model` reads."""
+    imported = import_release(path, overrides)
+    save_weights(out, imported.tensors, imported.kind, imported.sections)
+    return imported
+
+
+def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
+    """Understand an official checkpoint.
+
+    Arguments:
+        path: a file that `torch.save` wrote, or safetensors in Hugging Face's names.
+        overrides: fields of `ImportOptions`.
+
+    Raises:
+        UsageError: an unknown override, or one that cannot be.
+        UntrustedFileError: the file names things that are not data, or holds them in place of tensors.
+        WeightsError: damaged, or of another architecture; says which names and shapes differ.
+    """
+    try:
+        options = build(ImportOptions, overrides, owner="import-weights")
+    except UsageError as error:
+        raise UsageError(error.what, error.why, try_="vgmae-bench import-weights --help") from error
+    stored, settings = _read(path)
+    tensors = in_our_names({name.removeprefix("module."): value for name, value in stored.items()})
+    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
+    notes: list[str] = []
+    try:
+        make = _classifier if "fc_norm.weight" in shapes else _pretrained
+        with torch.device("meta"):  # only names and shapes are wanted
+            network, sections = make(shapes, settings, options, notes)
+    except (LookupError, ValueError) as error:
+        raise WeightsError(
+            f"{path} is not a checkpoint of TrackMAE or VideoMAE",
+            f"no usable {error}; it holds {len(shapes)} tensors: {', '.join(list(shapes)[:3])}, …",
+        ) from error
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    for name, shape in expected.items():
+        if name.endswith("pos_embed"):
+            tensors.setdefault(name, sinusoids(*shape[1:]))
+    check_fit(expected, {name: tuple(value.shape) for name, value in tensors.items()}, source=str(path))
+    kind = CLASSIFIER if isinstance(network, Classifier) else PRETRAINED
+    source: dict[str, Json] = {"file": path.name, "hyper_parameters": to_json(settings)}
+    return Imported(kind, {**sections, "source": source}, tensors, notes=notes)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
+    """Tensors and the run's settings, which may be empty."""
+    if path.suffix == ".safetensors":
+        try:
+            return load_file(path), {}
+        except (OSError, SafetensorError) as error:
+            raise WeightsError(f"{path} is not a whole safetensors file", str(error)) from error
+    with TorchFile(path) as file:
+        if not isinstance(file.content, Mapping):
+            raise WeightsError(f"{path} holds no state dict", f"it holds a {type(file.content).__name__}")
+        settings = plain(file.content.get("args"))
+        stored = {name: file.tensor(ref) for name, ref in state_dict(file.content, path).items()}
+    return stored, settings if isinstance(settings, dict) else {}
+
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def _pretrained(
+    shapes: Shapes, settings: Mapping[str, Any], options: ImportOptions, notes: list[str]
+) -> tuple[TrackMAE, dict[str, Any]]:
+    """The network these tensors belong to, and the configuration that its weights file will hold."""
+    encoder = _encoder(shapes, "encoder.", settings, options, notes)
+    width = shapes["mask_token"][2]
+    network = NetworkConfig(
+        **vars(encoder),
+        decoder_embed_dim=width,
+        decoder_num_heads=options.decoder_num_heads or _assumed_heads(width, "decoder_num_heads", notes),
+        decoder_depth=blocks(shapes, "decoder.blocks.") or NetworkConfig.decoder_depth,
+        motion_decoder_depth=blocks(shapes, "tracker_decoder.blocks.") or NetworkConfig.motion_decoder_depth,
+    )
+    spatial, motion = (shapes.get(f"{name}.head.weight", (0,))[0] for name in ("decoder", "tracker_decoder"))
+    trained = {
+        # The official code standardises for this one name alone, which is its default.
+        "motion_norm": options.motion_norm
+        or ("patch" if settings.get("cotracker_norm", "patch") == "patch" else "none"),
+        "motion_var_floor": 0.0,
+        "motion_visibility_weight": False,
+        "motion_drop_last": False,
+        "upsample_tracks": bool(settings.get("upsample", True)),
+        "mask_ratio": options.mask_ratio or settings.get("mask_ratio") or Trained.mask_ratio,
+    }
+    heads = Heads(spatial, motion)
+    sections = {"network": network, "heads": heads._asdict(), "trained": build(Trained, trained, owner="trackmae")}
+    return TrackMAE(network, heads), sections
+
+
+def _classifier(
+    shapes: Shapes, settings: Mapping[str, Any], options: ImportOptions, notes: list[str]
+) -> tuple[Classifier, dict[str, Any]]:
+    """Like `_pretrained`."""
+    network = _encoder(shapes, "", settings, options, notes)
+    classes = shapes["head.weight"][0]
+    return Classifier(network, classes), {"network": network, "classes": classes}
+
+
+def _encoder(
+    shapes: Shapes, prefix: str, settings: Mapping[str, Any], options: ImportOptions, notes: list[str]
+) -> EncoderConfig:
+    width, _, tubelet, patch, _ = shapes[prefix + _PATCH]
+    frames = options.num_frames
+    if frames is None:
+        window = settings.get("window_size")
+        if isinstance(window, list) and window:
+            frames = tubelet * window[0]
+        else:
+            frames = _FRAMES
+            notes.append(f"num_frames={frames} is assumed; --set num_frames=… says otherwise")
+    table = shapes.get(f"{prefix}pos_embed")
+    if table is None:
+        size = options.image_size or _IMAGE
+        notes.append(f"image_size={size}: there is no position table, it is computed")
+    else:
+        size = round((table[1] * tubelet / frames) ** 0.5) * patch
+    return EncoderConfig(
+        image_size=size,
+        patch_size=patch,
+        num_frames=frames,
+        tubelet_size=tubelet,
+        embed_dim=width,
+        depth=blocks(shapes, f"{prefix}blocks."),
+        num_heads=options.num_heads or _assumed_heads(width, "num_heads", notes),
+        mlp_ratio=shapes[f"{prefix}blocks.0.mlp.fc1.weight"][0] / width,
+    )
+
+
+def _assumed_heads(width: int, setting: str, notes: list[str]) -> int:
+    heads = _HEADS.get(width, max(1, width // 64))
+    notes.append(f"{setting}={heads} is assumed from the width {width}; --set {setting}=… says otherwise")
+    return heads
