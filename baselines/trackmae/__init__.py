@@ -20,7 +20,7 @@ SPEC = TrackerSpec(
 
 VIDEOMAE = TrackerSpec(
     name="videomae",
-    factory="vgmae_baselines.trackmae.tracker:TrackMAETracker",
+    factory="vgmae_baselines.trackmae.tracker:VideoMAETracker",
     summary="Masked video modelling of pixels: TrackMAE without tracks.",
     causal=True,
     importer="vgmae_baselines.trackmae.release:import_weights",

@@ -153,7 +153,8 @@ def in_pixels(predicted: Tensor, patch_size: int, norm: Norm) -> Tensor:
     require_motion(norm)
     if norm == "patch+mean":
         return (predicted[:, :, None, -2:] * patch_size).expand(-1, -1, POINTS, -1)
-    return predicted.unflatten(2, (POINTS, 2)) * (patch_size if norm == "units" else 1)
+    steps: Tensor = predicted.unflatten(2, (POINTS, 2)) * (patch_size if norm == "units" else 1)
+    return steps
 
 
 def require_motion(norm: Norm) -> None:

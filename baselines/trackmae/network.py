@@ -159,26 +159,36 @@ class TrackMAE(nn.Module):
         Raises:
             ValueError: wrong shapes, everything is masked, or nothing is.
         """
-        shown, hidden = split(mask, self.config.num_tokens)
-        asked = hidden.shape[1]
-        if asked == 0:
-            if not allow_untrained:
-                raise ValueError("nothing is masked, and what is shown was never trained to be predicted")
-            asked = shown.shape[1]
-        latent = self.encoder(video, shown)
-        order = torch.cat([shown, hidden], dim=1)
-        spatial = motion = None
-        if self.heads.spatial:
-            spatial = self.decoder(self._sequence(self.encoder_to_decoder(latent), order), asked)
-        if self.heads.motion:
-            motion = self.tracker_decoder(self._sequence(self.encoder_to_tracker(latent), order), asked)
-        return Predictions(spatial, motion)
+        latent, order = self._encode(video, mask, allow_untrained)
+        return Predictions(
+            self._spatial(latent, order) if self.heads.spatial else None,
+            self._motion(latent, order) if self.heads.motion else None,
+        )
 
-    def _sequence(self, shown: Tensor, order: Tensor) -> Tensor:
-        """[B, N, width]: what is shown, then mask tokens, each with its place."""
+    def predict_motion(self, video: Tensor, mask: Tensor) -> Tensor:
+        """`forward(video, mask).motion` without the work for the rest."""
+        return self._motion(*self._encode(video, mask, allow_untrained=False))
+
+    def _encode(self, video: Tensor, mask: Tensor, allow_untrained: bool) -> tuple[Tensor, Tensor]:
+        """What the encoder makes of the shown tokens [B, Nv, embed_dim], and all ids [B, N], shown ones first."""
+        shown, hidden = split(mask, self.config.num_tokens)
+        if not hidden.shape[1] and not allow_untrained:
+            raise ValueError("nothing is masked, and what is shown was never trained to be predicted")
+        return self.encoder(video, shown), torch.cat([shown, hidden], dim=1)
+
+    def _spatial(self, latent: Tensor, order: Tensor) -> Tensor:
+        return self._decode(self.decoder, self.encoder_to_decoder(latent), order)
+
+    def _motion(self, latent: Tensor, order: Tensor) -> Tensor:
+        return self._decode(self.tracker_decoder, self.encoder_to_tracker(latent), order)
+
+    def _decode(self, decoder: nn.Module, shown: Tensor, order: Tensor) -> Tensor:
+        """Of what is shown [B, Nv, width] and mask tokens, each with its place, the predictions for the latter."""
         B, n, _ = shown.shape
-        masked = self.mask_token.to(shown.dtype).expand(B, order.shape[1] - n, -1)
-        return torch.cat([shown, masked], dim=1) + rows(self.decoder_pos_embed, order)
+        N = order.shape[1]
+        masked = self.mask_token.to(shown.dtype).expand(B, N - n, -1)
+        out: Tensor = decoder(torch.cat([shown, masked], dim=1) + rows(self.decoder_pos_embed, order), N - n or N)
+        return out
 
 
 class Classifier(Encoder):

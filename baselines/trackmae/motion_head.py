@@ -1,0 +1,106 @@
+"""Points tracked by what the motion decoder says: every tube is predicted while others are shown, and steps add up.
+
+The decoder was trained on masked tokens alone, so its word on tokens that are shown means nothing. Tubes are therefore shown
+in turns, as many at a time as in training, and each is predicted in all turns but its own.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .checkpoint import Trained
+from .masking import shown_tubes
+from .motion import SIDE, in_pixels, on_lattice, require_motion
+from .network import TrackMAE
+from .sizes import NetworkConfig
+
+GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+class MotionField(NamedTuple):
+    """How the points of a lattice over a clip's first frame go on.
+
+    Attributes:
+        moved: float [S, 2, side, side], pixels from the start to the first frame of each tubelet; 0 in the first.
+        spread: float [S, side, side], deviation of that among turns, pixels.
+    """
+
+    moved: Tensor
+    spread: Tensor
+
+
+class WindowTracks(NamedTuple):
+    """Points in the first n frames of a clip, up to the first of its last tubelet.
+
+    Attributes:
+        xy: float [M, n, 2] pixels.
+        spread: float [M, n] pixels.
+    """
+
+    xy: Tensor
+    spread: Tensor
+
+
+class MotionHead:
+    """Reads tracks off a network. It looks at a clip in as many turns as it takes to show every tube once.
+
+    Raises:
+        UsageError: the network says nothing of how far things move, see `vgmae_baselines.trackmae.motion.require_motion`.
+    """
+
+    def __init__(self, network: TrackMAE, trained: Trained) -> None:
+        require_motion(trained.motion_norm)
+        self._network, self._trained = network, trained
+        self._turns = turns(network.config, trained.mask_ratio)
+
+    def field(self, video: Tensor) -> MotionField:
+        """The motion of a clip, float [1, 3, T, H, W], ImageNet-normalised."""
+        config = self._network.config
+        paths, known = [], []
+        for shown in self._turns:
+            hidden = torch.ones(config.tubes, dtype=torch.bool, device=video.device)
+            hidden[shown] = False
+            mask = hidden.repeat(config.slots)
+            predicted = self._network.predict_motion(video, mask[None]).float()
+            steps = video.new_zeros(1, config.num_tokens, SIDE**2, 2)
+            steps[:, mask] = in_pixels(predicted, config.patch_size, self._trained.motion_norm)
+            walked = on_lattice(steps, config.slots)[0].cumsum(dim=0)
+            paths.append(torch.cat([torch.zeros_like(walked[:1]), walked[:-1]]))
+            known.append(hidden.view(config.grid, -1).repeat_interleave(SIDE, 0).repeat_interleave(SIDE, 1))
+        path, weight = torch.stack(paths), torch.stack(known).float()[:, None, None]
+        mean = (path * weight).sum(0) / weight.sum(0)
+        variance = ((path - mean).square() * weight).sum(0) / weight.sum(0)
+        return MotionField(mean, variance.sum(dim=1).sqrt())
+
+    def track(self, video: Tensor, xy: Tensor) -> WindowTracks:
+        """Points xy, float [M, 2] pixels, through a clip from its first frame on."""
+        config, field = self._network.config, self.field(video)
+        margin = config.patch_size / (2 if self._trained.upsample_tracks else 2 * SIDE)
+        places = 2 * (xy - margin) / (config.image_size - 2 * margin) - 1  # of the outermost points: -1 and 1
+        maps = torch.cat([field.moved, field.spread[:, None]], dim=1).flatten(0, 1)[None]
+        read = F.grid_sample(maps, places[None, None], padding_mode="border", align_corners=True)
+        knots = read[0, :, 0].mT.unflatten(1, (config.slots, 3))
+        each = _in_between(knots, config.tubelet_size)
+        return WindowTracks(xy[:, None] + each[..., :2], each[..., 2])
+
+
+def turns(config: NetworkConfig, mask_ratio: float) -> list[Tensor]:
+    """Groups of tubes, int64 ids, about as many in each as are shown in training, spread evenly over the frame."""
+    count = max(2, math.ceil(config.tubes / shown_tubes(config.tubes, mask_ratio)))
+    row, column = torch.arange(config.tubes).div(config.grid, rounding_mode="floor"), torch.arange(config.tubes)
+    order = ((column % config.grid + row * round(count * GOLDEN)) % count).argsort(stable=True)
+    return list(order.tensor_split(count))
+
+
+def _in_between(knots: Tensor, spacing: int) -> Tensor:
+    """[M, S, C] to [M, (S - 1) * spacing + 1, C], linear in time."""
+    frames = torch.arange((knots.shape[1] - 1) * spacing + 1, device=knots.device)
+    before = frames // spacing
+    after = (before + 1).clamp(max=knots.shape[1] - 1)
+    share = (frames % spacing).to(knots.dtype) / spacing
+    return knots[:, before].lerp(knots[:, after], share[:, None])

@@ -1,0 +1,85 @@
+"""What a TrackMAE network makes of a clip, to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from vgmae_bench.viz.flow import colour_flow
+
+from .motion import CHANNELS, POINTS, SIDE, Norm, Targets, in_pixels, on_lattice
+from .network import Predictions, tubelets
+from .sizes import EncoderConfig
+from .spatial import EPS
+
+SLOTS = 4
+"""Tubelets shown of a clip, evenly spread."""
+SMALLEST = 128
+"""Frames smaller than this are enlarged, pixel by pixel."""
+
+
+def draw(
+    video: Tensor,
+    mask: Tensor,
+    predicted: Predictions,
+    targets: Targets | None,
+    config: EncoderConfig,
+    norm: Norm,
+    path: Path,
+    *,
+    normalised: bool,
+) -> None:
+    """A PNG with up to four rows a clip: input, reconstruction, motion as the teacher says, motion as predicted.
+
+    Tokens that were shown are as in the input, and have no predicted motion. Motion is coloured where it starts, as
+    displacement per frame; hue is direction.
+
+    Arguments:
+        video: uint8 [B, T, H, W, 3].
+        mask: bool [B, N], True where a token was hidden.
+        predicted: of the hidden tokens; `spatial` being pixels, `normalised` by token and colour.
+        targets: of all tokens, in the unit of `norm`.
+    """
+    slots = torch.linspace(0, config.slots - 1, min(SLOTS, config.slots)).round().long()
+    frames = slots * config.tubelet_size
+    shown = [video[:, frames].cpu().numpy()]
+    if predicted.spatial is not None:
+        shown.append(_rebuilt(video, mask, predicted.spatial, config, normalised)[:, frames].cpu().numpy())
+    if predicted.motion is not None and targets is not None:
+        own = torch.zeros_like(targets.values)
+        own[mask] = predicted.motion.flatten(0, 1).to(own.dtype)
+        shown += [_coloured(values, config, norm)[:, slots.numpy()] for values in (targets.values, own)]
+    rows = [np.concatenate(list(row[clip]), axis=1) for clip in range(len(video)) for row in shown]
+    image = Image.fromarray(np.concatenate(rows))
+    factor = -(-SMALLEST // config.image_size)
+    image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST).save(path, format="PNG")
+
+
+def _rebuilt(video: Tensor, mask: Tensor, pixels: Tensor, config: EncoderConfig, normalised: bool) -> Tensor:
+    """uint8 [B, T, H, W, 3]: hidden tokens as predicted, with the mean and deviation that they should have."""
+    cut = tubelets(video.permute(0, 4, 1, 2, 3).float() / 255, config).unflatten(2, (3, -1))
+    guess = pixels.float().flatten(0, 1).unflatten(1, (-1, 3)).mT
+    if normalised:
+        guess = guess * (cut[mask].std(dim=2, keepdim=True) + EPS) + cut[mask].mean(dim=2, keepdim=True)
+    cut[mask] = guess
+    s, t, g, p = config.slots, config.tubelet_size, config.grid, config.patch_size
+    whole = cut.view(-1, s, g, g, 3, t, p, p).permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(video.shape)
+    frames: Tensor = (whole.clamp(0, 1) * 255).byte()
+    return frames
+
+
+def _coloured(values: Tensor, config: EncoderConfig, norm: Norm) -> npt.NDArray[np.uint8]:
+    """uint8 [B, S, H, W, 3] of motion [B, N, C]; where it has no size, one deviation is an eighth of a patch."""
+    if norm == "patch":
+        steps = values[..., : CHANNELS[norm]].unflatten(2, (POINTS, 2)) * config.patch_size / 8
+    else:
+        steps = in_pixels(values, config.patch_size, norm)
+    lattice = on_lattice(steps / config.tubelet_size, config.slots).permute(0, 1, 3, 4, 2)
+    cell = config.patch_size // SIDE
+    fine = lattice.repeat_interleave(cell, dim=2).repeat_interleave(cell, dim=3)
+    return colour_flow(fine.cpu().numpy())

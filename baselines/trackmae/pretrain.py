@@ -1,0 +1,281 @@
+"""How TrackMAE learns: hide most of a clip, predict how it looks and how its points move (arXiv 2603.27268).
+
+Where paper, official code (rvandeghen/TrackMAE 3e7db78) and our defaults part, there is a setting.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from vgmae_bench.config import Json
+from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
+from vgmae_bench.videogmae.frames import prepare
+from vgmae_bench.videogmae.network import rows
+
+from .checkpoint import Trained, load_model, save_model
+from .clip_tower import ClipTower, Statistics, tower_channels
+from .masking import motion_bins, random_tubes, shown_tubes, tube_motion
+from .motion import CHANNELS, SIDE, MotionConfig, Targets, motion_loss, motion_targets
+from .network import Heads, NetworkConfig, Predictions, TrackMAE, split
+from .pictures import draw
+from .spatial import pixel_targets
+from .teacher import Teacher, TeacherName, TeacherTracks, open_teacher
+from .tracker import TrackMAEConfig, TrackMAETracker
+
+
+@dataclass(frozen=True)
+class PretrainConfig(LoopConfig, Trained, NetworkConfig):
+    """Settings of pretraining: those of the loop, of the motion targets and of the network, in one flat list.
+
+    Attributes:
+        spatial_target: "pixels", each token's standardised; "clip", features of a frozen image network; or "none", so that
+            motion alone is learned ("trajectory only").
+        spatial_weight, motion_weight: of the two losses; 0: not learned. The paper has 1 and 1 with pixels, 1 and 0.25 with
+            CLIP.
+        normalise_pixels: standardise each token's pixels, colour by colour.
+        clip_model, clip_stats: see `vgmae_baselines.trackmae.clip_tower.ClipTower`. The official code feeds CLIP with
+            ImageNet's statistics.
+        teacher: who says how points move: "lucas-kanade", "ground-truth" (synthetic clips only), or "cotracker3", which was
+            trained on labels.
+        cache_tracks: keep the teacher's tracks on disk, so that another training on the same clips finds them.
+        mask_type: which tubes are hidden: "random" ones, or with "motion-bins" as many shown of those that move most as
+            `ratio_motion` says.
+        ratio_motion: share of the shown tubes that are of the half that moves most; drawn for each clip between the two. The
+            paper has one half, the official command 0.15 if it is enabled at all.
+        stride: frames of a video from one frame of a clip to the next; synthetic clips are made as they are.
+        speed: of synthetic clips; 1 moves points by 3/256 of the frame per frame.
+
+    Raises:
+        UsageError: a number out of its range, or nothing to learn.
+    """
+
+    spatial_target: Literal["pixels", "clip", "none"] = "pixels"
+    spatial_weight: float = 1.0
+    motion_weight: float = 1.0
+    normalise_pixels: bool = True
+    clip_model: str = "openai/clip-vit-base-patch16"
+    clip_stats: Statistics = "clip"
+    teacher: TeacherName = "lucas-kanade"
+    cache_tracks: bool = True
+    mask_type: Literal["motion-bins", "random"] = "motion-bins"
+    ratio_motion: tuple[float, float] = (0.5, 0.5)
+    stride: int = 4
+    speed: float = 1.0
+
+    def __post_init__(self) -> None:
+        LoopConfig.__post_init__(self)
+        Trained.__post_init__(self)
+        _ = self.network  # which checks its numbers
+        for name in ("spatial_weight", "motion_weight", "speed"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"{name} must be at least 0", f"it is {getattr(self, name)}")
+        if not self.learns_looks and not self.motion_weight:
+            raise UsageError("There is nothing to learn", "neither looks nor motion", try_="--set motion_weight=1")
+        low, high = self.ratio_motion
+        if not 0 <= low <= high <= 1:
+            raise UsageError("ratio_motion is two ascending shares", f"it is {self.ratio_motion}")
+        if shown_tubes(self.network.tubes, self.mask_ratio) == self.network.tubes:
+            raise UsageError(f"mask_ratio {self.mask_ratio} hides none of {self.network.tubes} tubes")
+        if self.needs_tracks and self.network.slots < 2:
+            raise UsageError("Motion needs at least two tubelets", f"num_frames={self.num_frames} has one")
+
+    @property
+    def network(self) -> NetworkConfig:
+        return _part(NetworkConfig, self)
+
+    @property
+    def trained(self) -> Trained:
+        return _part(Trained, self)
+
+    @property
+    def learns_looks(self) -> bool:
+        return self.spatial_target != "none" and self.spatial_weight > 0
+
+    @property
+    def needs_tracks(self) -> bool:
+        return self.motion_weight > 0 or self.mask_type == "motion-bins"
+
+
+class Pretraining:
+    """TrackMAE's recipe; see `vgmae_bench.training.recipe.Recipe`.
+
+    Arguments:
+        teacher: None: the one that the settings name, opened when it is first needed.
+    """
+
+    def __init__(self, config: PretrainConfig, teacher: Teacher | None = None) -> None:
+        self.config = config
+        self._teacher = teacher
+        self._tower: ClipTower | None = None
+
+    def build(self) -> TrackMAE:
+        config, network = self.config, self.config.network
+        spatial = 0
+        if config.learns_looks:
+            clip = config.spatial_target == "clip"
+            spatial = tower_channels(config.clip_model) if clip else network.patch_values
+        motion = CHANNELS[config.motion_norm] if config.motion_weight else 0
+        return TrackMAE(network, Heads(spatial, motion))
+
+    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
+        """Take every parameter of the same name and shape from TrackMAE or VideoMAE weights; a classifier's encoder, too."""
+        loaded = load_model(weights).network
+        prefix = "" if isinstance(loaded, TrackMAE) else "encoder."
+        given = {prefix + name: value for name, value in loaded.named_parameters()}
+        wanted = dict(model.named_parameters())
+        taken = {
+            name: given[name] for name, value in wanted.items() if name in given and given[name].shape == value.shape
+        }
+        if not taken:
+            raise WeightsError(f"Nothing in {weights} fits the network", "all its tensors have other shapes")
+        model.load_state_dict(taken, strict=False)
+        new = [name for name in wanted if name not in taken]
+        return [f"taken from {weights.name}: {len(taken)} of {len(wanted)} tensors", *(f"new: {n}" for n in new[:5])]
+
+    def shape(self, step: int) -> ClipShape:
+        config = self.config
+        return ClipShape(config.num_frames, config.image_size, config.stride, config.speed)
+
+    def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean squared errors of the hidden tokens' looks and motion."""
+        assert isinstance(model, TrackMAE)
+        with torch.autocast(batch.video.device.type, enabled=False):
+            knots = self.knots(batch)
+            mask = self.masks(batch.seeds, knots).to(batch.video.device)
+        predicted = model(network_input(batch.video), mask)
+        with torch.autocast(batch.video.device.type, enabled=False):
+            parts = self._losses(predicted, batch.video, mask, knots)
+        return torch.stack(list(parts.values())).sum(), {name: part.detach() for name, part in parts.items()}
+
+    def knots(self, batch: Batch) -> TeacherTracks | None:
+        """The teacher's tracks in the first frame of each tubelet; None where nobody asks.
+
+        Of four points a patch, or of one where they are to be interpolated.
+        """
+        config = self.config
+        if not config.needs_tracks:
+            return None
+        if self._teacher is None:
+            self._teacher = open_teacher(
+                config.teacher,
+                seed=config.seed,
+                speed=config.speed,
+                cache=config.cache_tracks,
+                device=str(batch.video.device),
+            )
+        grid = config.network.grid * (1 if config.upsample_tracks else SIDE)
+        with torch.no_grad():
+            xy, visible = self._teacher.tracks(batch.video, batch.seeds, grid)
+        return TeacherTracks(xy[:, :, :: config.tubelet_size], visible[:, :, :: config.tubelet_size])
+
+    def masks(self, seeds: tuple[int, ...], knots: TeacherTracks | None) -> Tensor:
+        """Which tokens of each clip are hidden, bool [B, N] on the CPU, whole tubes; a matter of its seed and its motion."""
+        config, network = self.config, self.config.network
+        shown = shown_tubes(network.tubes, config.mask_ratio)
+        motion = None if knots is None else tube_motion(knots.xy, network.grid).cpu()
+        low, high = config.ratio_motion
+        hidden = []
+        for clip, seed in enumerate(seeds):
+            draws = torch.rand(network.tubes + 1, generator=torch.Generator().manual_seed(seed))
+            if config.mask_type == "random" or motion is None:
+                hidden.append(random_tubes(draws[:-1], shown))
+            else:
+                hidden.append(motion_bins(motion[clip], draws[:-1], shown, low + (high - low) * draws[-1].item()))
+        return torch.stack(hidden).repeat(1, network.slots)
+
+    def _losses(
+        self, predicted: Predictions, video: Tensor, mask: Tensor, knots: TeacherTracks | None
+    ) -> dict[str, Tensor]:
+        config = self.config
+        hidden = split(mask, mask.shape[1])[1]
+        parts = {}
+        if predicted.spatial is not None:
+            wrong = (predicted.spatial.float() - self.looks(video, hidden)).square().mean()
+            parts["spatial"] = config.spatial_weight * wrong
+        if predicted.motion is not None:
+            assert knots is not None  # motion_weight is above 0
+            every = motion_targets(*knots, config.patch_size, config)
+            targets = Targets(*(rows(part, hidden) for part in every))
+            parts["motion"] = config.motion_weight * motion_loss(predicted.motion.float(), targets)
+        return parts
+
+    def looks(self, video: Tensor, tokens: Tensor) -> Tensor:
+        """The spatial targets, float [B, n, C], of tokens int64 [B, n] of clips uint8 [B, T, H, W, 3]."""
+        config, network = self.config, self.config.network
+        rgb = video.permute(0, 4, 1, 2, 3).float() / 255
+        if config.spatial_target == "pixels":
+            return pixel_targets(rgb, tokens, network, normalise=config.normalise_pixels)
+        if self._tower is None:
+            self._tower = ClipTower(config.clip_model, config.clip_stats, video.device)
+        return rows(self._tower.targets(rgb, network), tokens)
+
+    def export(self, model: nn.Module, path: Path, source: Json) -> None:
+        assert isinstance(model, TrackMAE)
+        save_model(path, model, self.config.trained, source)
+
+    def tracker(self, model: nn.Module, device: str) -> TrackMAETracker | None:
+        """Made from an exported file, as a user would; None where the motion head cannot track."""
+        if not self.config.motion_weight or self.config.motion_norm == "patch":
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            weights = Path(folder, "weights.safetensors")
+            self.export(model, weights, None)
+            return TrackMAETracker(TrackMAEConfig(), weights, device, seed=0)
+
+    def pictures(self, model: nn.Module, batch: Batch, path: Path) -> None:
+        """Clips, what is shown of them, and what is predicted of the rest beside what it should be."""
+        assert isinstance(model, TrackMAE)
+        with torch.no_grad():
+            knots = self.knots(batch)
+            mask = self.masks(batch.seeds, knots).to(batch.video.device)
+            predicted = model(network_input(batch.video), mask)
+        targets = None if knots is None else motion_targets(*knots, self.config.patch_size, self.config)
+        pixels = self.config.spatial_target == "pixels"
+        shown = predicted if pixels else predicted._replace(spatial=None)
+        norm, normalised = self.config.motion_norm, self.config.normalise_pixels
+        draw(batch.video, mask, shown, targets, self.config.network, norm, path, normalised=normalised)
+
+
+@dataclass(frozen=True)
+class VideoMAEConfig(PretrainConfig):
+    """Settings of VideoMAE's pretraining: those of TrackMAE's, without motion.
+
+    Raises:
+        UsageError: motion is to be learned.
+    """
+
+    motion_weight: float = 0.0
+    mask_type: Literal["motion-bins", "random"] = "random"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.motion_weight:
+            raise UsageError("VideoMAE does not learn motion", "", try_="--method trackmae")
+
+
+class VideoMAEPretraining(Pretraining):
+    """VideoMAE's recipe: TrackMAE's with the weight of motion at zero."""
+
+    def __init__(self, config: VideoMAEConfig) -> None:
+        super().__init__(config)
+
+
+def network_input(video: Tensor) -> Tensor:
+    """uint8 [B, T, H, W, 3] to float32 [B, 3, T, H, W], ImageNet-normalised."""
+    B, T, H, W, _ = video.shape
+    return prepare(video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)
+
+
+Part = TypeVar("Part", NetworkConfig, Trained, MotionConfig)
+
+
+def _part(kind: type[Part], config: PretrainConfig) -> Part:
+    """The settings of that kind."""
+    return kind(**{field.name: getattr(config, field.name) for field in fields(kind)})
