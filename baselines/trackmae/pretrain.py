@@ -35,7 +35,7 @@ class PretrainConfig(LoopConfig, Trained, NetworkConfig):
     """Settings of pretraining: those of the loop, of the motion targets and of the network, in one flat list.
 
     Attributes:
-        spatial_target: "pixels", each token's standardised; "clip", features of a frozen image network; or "none", so that
+        spatial_target: "pixel", each token's, standardised; "clip", features of a frozen image network; or "none", so that
             motion alone is learned ("trajectory only").
         spatial_weight, motion_weight: of the two losses; 0: not learned. The paper has 1 and 1 with pixels, 1 and 0.25 with
             CLIP.
@@ -56,7 +56,7 @@ class PretrainConfig(LoopConfig, Trained, NetworkConfig):
         UsageError: a number out of its range, or nothing to learn.
     """
 
-    spatial_target: Literal["pixels", "clip", "none"] = "pixels"
+    spatial_target: Literal["pixel", "clip", "none"] = "pixel"
     spatial_weight: float = 1.0
     motion_weight: float = 1.0
     normalise_pixels: bool = True
@@ -210,7 +210,7 @@ class Pretraining:
         """The spatial targets, float [B, n, C], of tokens int64 [B, n] of clips uint8 [B, T, H, W, 3]."""
         config, network = self.config, self.config.network
         rgb = video.permute(0, 4, 1, 2, 3).float() / 255
-        if config.spatial_target == "pixels":
+        if config.spatial_target == "pixel":
             return pixel_targets(rgb, tokens, network, normalise=config.normalise_pixels)
         if self._tower is None:
             self._tower = ClipTower(config.clip_model, config.clip_stats, video.device)
@@ -237,7 +237,7 @@ class Pretraining:
             mask = self.masks(batch.seeds, knots).to(batch.video.device)
             predicted = model(network_input(batch.video), mask)
         targets = None if knots is None else motion_targets(*knots, self.config.patch_size, self.config)
-        pixels = self.config.spatial_target == "pixels"
+        pixels = self.config.spatial_target == "pixel"
         shown = predicted if pixels else predicted._replace(spatial=None)
         norm, normalised = self.config.motion_norm, self.config.normalise_pixels
         draw(batch.video, mask, shown, targets, self.config.network, norm, path, normalised=normalised)

@@ -189,7 +189,14 @@ def _encoder(
         size = options.image_size or _IMAGE
         notes.append(f"image_size={size}: there is no position table, it is computed")
     else:
-        size = round((table[1] * tubelet / frames) ** 0.5) * patch
+        grid = round((table[1] * tubelet / frames) ** 0.5)
+        if grid**2 * (frames // tubelet) != table[1]:
+            raise WeightsError(
+                f"{table[1]} tokens are no square patches of {frames} frames",
+                f"{tubelet} frames to a token",
+                try_="--set num_frames=8, or as many as the network takes",
+            )
+        size = grid * patch
     return EncoderConfig(
         image_size=size,
         patch_size=patch,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from vgmae_baselines.trackmae.network import NetworkConfig
+from vgmae_baselines.trackmae.network import EncoderConfig, NetworkConfig
 from vgmae_baselines.trackmae.teacher import TeacherTracks, grid_points
 
 from vgmae_bench.config import Json
@@ -26,6 +26,8 @@ NETWORK = NetworkConfig(
     decoder_depth=1,
     motion_decoder_depth=1,
 )
+
+ENCODER = EncoderConfig(**{field.name: getattr(NETWORK, field.name) for field in fields(EncoderConfig)})
 
 Velocity = tuple[float, float]
 

@@ -50,8 +50,8 @@ def velocity(model: TrackMAE, trained: Trained) -> Tensor:
     start = torch.tensor([[4.0, 28.0], [9.3, 17.0], [16.0, 26.1]])
     with torch.no_grad():
         tracks = MotionHead(model, trained).track(network_input(clip(VELOCITY)[None]), start)
-    moved: Tensor = tracks.xy[:, -1] - start
-    return moved / (tracks.xy.shape[1] - 1)
+    speed: Tensor = (tracks.xy[:, -1] - start) / (tracks.xy.shape[1] - 1)
+    return speed
 
 
 @pytest.mark.parametrize("norm", ["units", "patch+mean", "none"])
