@@ -66,7 +66,7 @@ def test_patches_of_another_size_are_interpolated(tmp_path: Path) -> None:
 
 def test_the_statistics_of_images_matter(tmp_path: Path) -> None:
     source = save_tower(tmp_path)
-    clip, imagenet = (ClipTower(source, name, CPU).targets(video(), NETWORK) for name in ("clip", "imagenet"))  # type: ignore[arg-type]
+    clip, imagenet = (ClipTower(source, name, CPU).targets(video(), NETWORK) for name in ("clip", "imagenet"))
     assert not torch.allclose(clip, imagenet, atol=1e-2)
 
 

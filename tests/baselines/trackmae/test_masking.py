@@ -30,10 +30,9 @@ def test_the_share_is_taken_of_the_half_that_moves_most(shown: int, share: float
 
 def test_at_one_half_every_tube_is_shown_as_often_as_at_random() -> None:
     motion = noise(0)
-    stratified, random = (
-        torch.stack([make(noise(seed)) for seed in range(1, 2001)]).float().mean(dim=0)
-        for make in (lambda n: motion_bins(motion, n, 40, 0.5), lambda n: random_tubes(n, 40))
-    )
+    draws = [noise(seed) for seed in range(1, 2001)]
+    stratified = torch.stack([motion_bins(motion, draw, 40, 0.5) for draw in draws]).float().mean(dim=0)
+    random = torch.stack([random_tubes(draw, 40) for draw in draws]).float().mean(dim=0)
     expected = 1 - 40 / TUBES
     assert (stratified - expected).abs().max() < 0.04  # 4.5 deviations
     assert (random - expected).abs().max() < 0.04

@@ -22,7 +22,8 @@ def moving(matrix: float, shift: tuple[float, float] = (0, 0)) -> Tensor:
     """[1, P, S, 2]: a zoom about the centre by that factor a step, and a shift."""
     steps = torch.arange(SLOTS, dtype=torch.float64)[:, None]
     centre = torch.full((2,), 112.0, dtype=torch.float64)
-    return ((START - centre)[:, None] * matrix**steps + centre + steps * torch.tensor(shift))[None]
+    xy: Tensor = (START - centre)[:, None] * matrix**steps + centre + steps * torch.tensor(shift)
+    return xy[None]
 
 
 def seen(xy: Tensor) -> Tensor:
@@ -30,7 +31,8 @@ def seen(xy: Tensor) -> Tensor:
 
 
 def targets(xy: Tensor, config: MotionConfig) -> Tensor:
-    return motion_targets(xy, seen(xy), PATCH, config).values
+    values: Tensor = motion_targets(xy, seen(xy), PATCH, config).values
+    return values
 
 
 def test_patch_tells_zooms_and_shifts_of_any_size_alike() -> None:

@@ -34,7 +34,7 @@ def _small_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SIZES, "tiny", NETWORK)
 
 
-class Oracle(TrackMAE):
+class Oracle(TrackMAE):  # type: ignore[misc]  # the package is not typed for those who import it
     """Predicts exactly the targets of points that move by a fixed field: x grows with y, y by a constant."""
 
     def __init__(self, trained: MotionConfig) -> None:
@@ -48,7 +48,8 @@ class Oracle(TrackMAE):
         start = grid_points(SIZE, SIZE, side)[None, :, None]
         xy = start + torch.arange(4)[:, None] * 2 * velocity(start)
         values = motion_targets(xy, torch.ones(xy.shape[:3], dtype=torch.bool), 8, self.trained).values
-        return values[mask][None]
+        predicted: Tensor = values[mask][None]
+        return predicted
 
 
 def velocity(xy: Tensor) -> Tensor:
