@@ -24,13 +24,9 @@ class MeanPixel:
     image_size, patch_size, num_frames, time_stride = 64, 16, 4, 2
 
     def patch_features(self, video: Tensor) -> Tensor:
-        return (
-            video.unflatten(2, (-1, 2))[:, :, :, 0]
-            .unflatten(3, (4, 16))
-            .unflatten(5, (4, 16))
-            .mean(dim=(4, 6))
-            .permute(0, 2, 3, 4, 1)
-        )
+        patches = video.unflatten(2, (-1, 2))[:, :, :, 0].unflatten(3, (4, 16)).unflatten(5, (4, 16))
+        means: Tensor = patches.mean(dim=(4, 6)).permute(0, 2, 3, 4, 1)
+        return means
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
