@@ -75,8 +75,9 @@ class Trainer:
 
     def update(self) -> None:
         """Clips, tracks, loss, gradients, step."""
+        batch = self.clips()
         with torch.autocast(self._device, torch.bfloat16, enabled=self._config.precision == "bf16"):
-            loss, _ = self._recipe.loss(self._model, self.clips(), 0)
+            loss, _ = self._recipe.loss(self._model, batch, 0)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._config.clip_norm)
         self._optimizer.step()
