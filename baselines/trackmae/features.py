@@ -1,0 +1,41 @@
+"""TrackMAE's and VideoMAE's encoder as a supplier of features for tracking without training."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from torch import Tensor
+
+from vgmae_bench.errors import UsageError
+
+from .network import Encoder
+
+
+class EncoderFeatures:
+    """The features after one of an encoder's blocks, all tokens being seen; see `vgmae_bench.correspondence.PatchEncoder`.
+
+    Arguments:
+        layer: after so many blocks; None: after all.
+        final_norm: the encoder's last LayerNorm is applied, whichever block they come from.
+
+    Raises:
+        UsageError: the encoder has no such block.
+    """
+
+    def __init__(self, encoder: Encoder, layer: int | None = None, final_norm: bool = True) -> None:
+        config = encoder.config
+        self._encoder, self._norm = encoder, final_norm
+        self._layer = config.depth if layer is None else layer
+        if not 1 <= self._layer <= config.depth:
+            raise UsageError(f"layer must be 1 to {config.depth}", f"it is {layer}")
+        self.num_frames, self.image_size, self.patch_size = config.num_frames, config.image_size, config.patch_size
+        self.time_stride = config.tubelet_size
+
+    def patch_features(self, video: Tensor) -> Tensor:
+        """float32 [B, 3, T, S, S] to float [B, slots, h, w, embed_dim]."""
+        config = self._encoder.config
+        tokens: Tensor = next(islice(self._encoder.layers(video), self._layer - 1, None))
+        if self._norm:
+            tokens = self._encoder.norm(tokens)
+        features: Tensor = tokens.unflatten(1, (config.slots, config.grid, config.grid))
+        return features
