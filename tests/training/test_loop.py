@@ -93,6 +93,14 @@ def test_batches_made_ahead_change_nothing(tmp_path: Path) -> None:
     assert same_weights(tmp_path / "in turn", tmp_path / "ahead")
 
 
+def test_distinct_clips_come_again(tmp_path: Path) -> None:
+    firsts: list[int] = []
+    config = replace(FAST, steps=5, distinct_clips=2 * FAST.batch_size)
+    train(job(tmp_path / "out", config, source=ToySource(firsts.append)))
+    size = FAST.batch_size
+    assert firsts == [0, size, 0, size, 0]
+
+
 def test_passes_add_up_to_the_batch(tmp_path: Path) -> None:
     train(job(tmp_path / "whole"))
     train(job(tmp_path / "parts", replace(FAST, accumulate=4)))

@@ -186,6 +186,8 @@ def _batches(job: Job[B], fabric: Fabric, first_step: int) -> Generator[B, None,
     def make(request: tuple[int, int]) -> B:
         step, part = request
         start = step * config.batch_size + (part * world + fabric.global_rank) * size
+        if config.distinct_clips:
+            start %= config.distinct_clips
         return job.source.batch(range(start, start + size), job.recipe.shape(step), str(fabric.device))
 
     requests = ((step, part) for step in range(first_step, config.steps) for part in range(config.accumulate))

@@ -27,6 +27,9 @@ class LoopConfig:
         steps: updates of the weights.
         batch_size: clips of one update, over all processes.
         accumulate: passes in which each process works through its share of them.
+        distinct_clips: clips to learn from; when all have been seen they come again. 0: as many as the training takes. Must
+            be a multiple of the batch. What is rare or hard to find is found sooner in few clips that repeat than in many
+            (Charton and Kempe, arXiv 2410.07041).
         seed: of initial weights, data and masks. Every random number is a function of it and of the step.
         lr: the highest learning rate.
         lr_base_batch: `lr` is meant for this batch size and scaled linearly to the actual one; 0: taken as it is.
@@ -50,6 +53,7 @@ class LoopConfig:
     steps: int = 1000
     batch_size: int = 8
     accumulate: int = 1
+    distinct_clips: int = 0
     seed: int = 0
     lr: float = 1e-3
     lr_base_batch: int = 0
@@ -77,6 +81,10 @@ class LoopConfig:
                 raise UsageError(f"{name} must be at least {limit}", f"it is {getattr(self, name)}")
         if not 0 <= self.ema_decay < 1:
             raise UsageError("ema_decay is a share below 1", f"it is {self.ema_decay}")
+        if self.distinct_clips < 0 or self.distinct_clips % self.batch_size:
+            raise UsageError(
+                "distinct_clips must be a multiple of batch_size", f"{self.distinct_clips}, {self.batch_size}"
+            )
         if self.batch_size % self.accumulate:
             raise UsageError("batch_size must be a multiple of accumulate", f"{self.batch_size}, {self.accumulate}")
 
