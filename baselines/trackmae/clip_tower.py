@@ -113,7 +113,7 @@ def _read_errors(source: str) -> Iterator[None]:
     except Exception as error:
         raise WeightsError(
             f'There is no CLIP tower "{source}" to learn features from',
-            " ".join(str(error).split())[:200],
+            " ".join(str(error).split()).partition(". ")[0],
             try_="a folder with config.json and model.safetensors: --set clip_model=FOLDER; "
             "or spatial_target=pixel, which needs no weights",
         ) from error

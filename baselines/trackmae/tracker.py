@@ -136,7 +136,7 @@ def _motion_head(model: Model, source: str, device: torch.device) -> MotionHead:
         raise WeightsError(
             f"{source} has no motion head to track with",
             "VideoMAE and classifiers predict no motion",
-            try_="weights that trackmae was trained to with motion_norm=units",
+            try_="weights of TrackMAE trained with motion_norm=units",
         )
     return MotionHead(network.to(device), trained)
 
