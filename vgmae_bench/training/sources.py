@@ -21,6 +21,9 @@ from vgmae_bench.data.synth import VERSION, Scenes, SynthConfig, render_video, s
 from vgmae_bench.errors import UsageError
 from vgmae_bench.training.recipe import Batch, ClipShape
 
+FINE = 64
+"""Synthetic clips with fewer pixels a side are rendered at twice their size: their textures would flicker."""
+
 Request = TypeVar("Request")
 Made = TypeVar("Made")
 
@@ -46,13 +49,22 @@ class SynthClips:
         self._seed = seed
 
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
-        return render_video(synth_scenes(self._seed, numbers, shape).to(device), shape.image_size, shape.image_size)
+        scenes = synth_scenes(self._seed, numbers, shape).to(device)
+        if shape.image_size >= FINE:
+            return render_video(scenes, shape.image_size, shape.image_size)
+        return _halved(render_video(scenes, 2 * shape.image_size, 2 * shape.image_size))
 
     def describe(self) -> Json:
         return {"kind": "synth", "version": VERSION}
 
     def skipped(self) -> dict[Path, str]:
         return {}
+
+
+def _halved(video: Tensor) -> Tensor:
+    """uint8 [B, T, H, W, 3] of half the height and width, each pixel the mean of four."""
+    pixels = video.float().unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
+    return pixels.mean(dim=(3, 5)).round().to(torch.uint8)
 
 
 class FolderClips:
