@@ -13,6 +13,8 @@ from vgmae_bench.errors import WeightsError
 from vgmae_bench.weights_file import load_into, load_weights, save_weights
 
 from .network import GMRW, NetworkConfig
+from .readout import Method
+from .readout import Method
 
 KIND = "gmrw"
 InputRange = Literal["official", "correct"]
@@ -27,10 +29,13 @@ class Inference:
         input_range: "correct": images in [0, 1] are normalised, as in training. "official": the released test script's
             slip, images in [0, 255] with the statistics of [0, 1]. None: not known, the user must choose.
         upsample: frames are enlarged by that before they are matched.
+        method, radius: see `vgmae_baselines.gmrw.readout.Readout`.
     """
 
     input_range: InputRange | None = "correct"
     upsample: Upsample = 1
+    method: Method = "weighted_sum"
+    radius: float = 5.0
 
 
 class Model(NamedTuple):

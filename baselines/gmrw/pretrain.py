@@ -23,6 +23,8 @@ from .checkpoint import Inference, Upsample, load_model, save_model
 from .crops import CropConfig, between_crops, crop, draw_crops
 from .network import GMRW, STRIDE, NetworkConfig
 from .pictures import draw
+from .readout import Method
+from .readout import Method
 from .smoothness import ramp, smoothness_loss
 from .tracker import GMRWConfig, GMRWTracker
 from .walk import Transition, Walker, walk_loss
@@ -42,7 +44,8 @@ class PretrainConfig(LoopConfig, CropConfig, NetworkConfig):
             official code's slips near the border; "none", where they began, both ways having the same crop.
         smoothness: weight of the smoothness of flow, reached at step `smoothness_end`, 0 until `smoothness_start`.
         radius: steps lead only to cells nearer than this to the likeliest one, in cells; None: to all.
-        upsample: what the weights will say about how far to enlarge frames for tracking.
+        upsample, readout, readout_radius: how the weights will say they are to be tracked with: `upsample`, `method`
+            and `radius` of `vgmae_baselines.gmrw.checkpoint.Inference`.
         matrix_mb: pieces of this size (MiB) of transition matrices are worked on at once; what is learned is the same.
 
     Raises:
@@ -59,6 +62,8 @@ class PretrainConfig(LoopConfig, CropConfig, NetworkConfig):
     smoothness_end: int = 0
     radius: float | None = None
     upsample: Upsample = 1
+    readout: Method = "weighted_sum"
+    readout_radius: float = 5.0
     matrix_mb: int = 256
 
     def __post_init__(self) -> None:
@@ -73,12 +78,18 @@ class PretrainConfig(LoopConfig, CropConfig, NetworkConfig):
             raise UsageError(
                 "smoothness_start must not be after smoothness_end", f"{self.smoothness_start}, {self.smoothness_end}"
             )
-        if self.radius is not None and not self.radius > 0:
-            raise UsageError("radius must be above 0", f"it is {self.radius}")
+        for name in ("radius", "readout_radius"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"{name} must be above 0", f"it is {value}")
 
     @property
     def network(self) -> NetworkConfig:
         return NetworkConfig(**{field.name: getattr(self, field.name) for field in fields(NetworkConfig)})
+
+    @property
+    def inference(self) -> Inference:
+        return Inference("correct", self.upsample, self.readout, self.readout_radius)
 
 
 class Pretraining:
@@ -160,7 +171,7 @@ class Pretraining:
 
     def export(self, model: nn.Module, path: Path, source: Json) -> None:
         assert isinstance(model, GMRW)
-        save_model(path, model, Inference(upsample=self.config.upsample), source)
+        save_model(path, model, self.config.inference, source)
 
     def tracker(self, model: nn.Module, device: str) -> GMRWTracker:
         """Made from an exported file, as a user would."""

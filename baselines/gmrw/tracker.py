@@ -43,7 +43,7 @@ class GMRWConfig:
             the fourth power.
         preset: where every switch below that is None takes its value from.
         input_range to direct_occlusion: see `vgmae_baselines.gmrw.switches.Switches`.
-        method, radius: see `vgmae_baselines.gmrw.readout.Readout`.
+        method, radius: see `vgmae_baselines.gmrw.readout.Readout`; None: as the weights say.
         threshold: a step counts when flow there and back misses its start by less; pixels of 256×256 frames, and in
             proportion (the root of the area) of others.
         chunk_mb: rows of the transition matrix, and hidden values of the MLPs, take no more memory than that at a time, MiB;
@@ -64,8 +64,8 @@ class GMRWConfig:
     flow_grid: FlowGrid | None = None
     pixel_convention: PixelConvention | None = None
     direct_occlusion: options.Occlusion | None = None
-    method: Method = "weighted_sum"
-    radius: float = 5.0
+    method: Method | None = None
+    radius: float | None = None
     threshold: float = 3.0
     chunk_mb: int | None = None
     cache_mb: int = 512
@@ -104,8 +104,8 @@ class GMRWConfig:
             upsample=self.upsample or inference.upsample,
             flow_grid=switches.flow_grid,
             pixel_convention=switches.pixel_convention,
-            method=self.method,
-            radius=self.radius,
+            method=self.method or inference.method,
+            radius=self.radius or inference.radius,
             precision=switches.readout_dtype,
             by=switches.readout,
             chunk_bytes=None if self.chunk_mb is None else self.chunk_mb << 20,

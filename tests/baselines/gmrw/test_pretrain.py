@@ -18,6 +18,7 @@ from vgmae_baselines.gmrw.tracker import GMRWTracker
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.training.folder import Identity
 from vgmae_bench.training.loop import Job, train
 from vgmae_bench.training.recipe import Batch
 from vgmae_bench.training.sources import open_clips
@@ -168,6 +169,11 @@ def test_shipped_configurations_are_valid() -> None:
     assert [config.smoothness for config in official] == [200.0, 0.0, 1.0]
 
 
+def test_settings_do_not_hide_what_else_identifies_a_training() -> None:
+    identity = Identity("gmrw", TINY, "synth", None).to_json()
+    assert (identity["method"], identity["data"], identity["init"]) == ("gmrw", "synth", None)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -187,11 +193,11 @@ def test_impossible_settings(settings: dict[str, Any], message: str) -> None:
 
 
 def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> None:
-    recipe, model = made(replace(TINY, upsample=2))
+    recipe, model = made(replace(TINY, upsample=2, readout="weighted_argmax", readout_radius=2.5))
     recipe.export(model, tmp_path / "weights.safetensors", {"steps": 3})
     network, inference, source = load_model(tmp_path / "weights.safetensors")
     assert network.config == TINY.network
-    assert inference == Inference(input_range="correct", upsample=2)
+    assert inference == Inference("correct", 2, "weighted_argmax", 2.5)
     assert source == {"steps": 3}
     assert all(torch.equal(value, network.state_dict()[name]) for name, value in model.state_dict().items())
     assert isinstance(recipe.tracker(model, "cpu"), GMRWTracker)

@@ -293,6 +293,14 @@ def test_every_switch_is_a_setting_and_wins_over_the_preset() -> None:
     assert config.switches == replace(PRESETS["official"], flow_grid="cell_center", readout="rows")
 
 
+def test_weights_say_how_they_are_read_unless_the_user_does() -> None:
+    weights = Inference(upsample=2, method="weighted_argmax", radius=2.5)
+    made = GMRWConfig().matching(weights)
+    assert (made.upsample, made.method, made.radius) == (2, "weighted_argmax", 2.5)
+    made = GMRWConfig(upsample=1, method="argmax", radius=4.0).matching(weights)
+    assert (made.upsample, made.method, made.radius) == (1, "argmax", 4.0)
+
+
 def test_other_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError):
         tracker(tmp_path / "missing.safetensors")
