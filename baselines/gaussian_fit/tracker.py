@@ -33,6 +33,8 @@ class GaussianFitConfig(FitConfig):
         window: most frames that one set of Gaussians is fitted to. Windows overlap by a frame.
         flow_resolution: of the rendered flow that points follow, pixels a side.
         variant: "anchors" notices occlusion, "flow" only drifts.
+        tau: the mass of a point's anchors from which it counts as visible (`vgmae_bench.videogmae.switches.Switches`).
+            Lower than Video-GMAE's 0.5: fitted Gaussians are small, and slide over each other where a surface bends.
         backend: of the splatting; "auto" takes the fastest that works here.
         points_per_batch: points worked on at once; bounds the memory, does not change the answers.
 
@@ -44,6 +46,7 @@ class GaussianFitConfig(FitConfig):
     window: int = 6
     flow_resolution: int = 128
     variant: Literal["anchors", "flow"] = "anchors"
+    tau: float = 0.2
     backend: Backend = "auto"
     points_per_batch: int = 512
 
@@ -55,6 +58,8 @@ class GaussianFitConfig(FitConfig):
             raise UsageError("grid must be between 4 and 64", f"it is {self.grid}")
         if self.window < 2:
             raise UsageError("A window needs at least 2 frames", f"window is {self.window}")
+        if not 0 <= self.tau <= 1:
+            raise UsageError("tau must be between 0 and 1", f"it is {self.tau}")
         if self.flow_resolution < 8 or self.points_per_batch < 1:
             raise UsageError("flow_resolution must be at least 8 and points_per_batch at least 1")
 
@@ -86,7 +91,7 @@ class GaussianFit:
             first = start - passed
             if first not in fitted:
                 fitted.clear()  # windows come in ascending order
-                video = restore(windows[first][0].transpose(0, 1))
+                video = restore(windows[first][0].transpose(0, 1))[: len(frames) - first]
                 fitted[first] = fit(grid(video, config.grid), video, config, guess="inertia", backend=config.backend)
             return self._follow(fitted[first], passed, torch.from_numpy(xy).to(self._device))
 
@@ -98,7 +103,7 @@ class GaussianFit:
         self, gaussians: Gaussians, passed: int, xy: torch.Tensor
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
         """Positions xy [M, 2] in frame `passed` of a window through the rest of it."""
-        config, switches = self._config, Switches()
+        config, switches = self._config, Switches(tau=self._config.tau)
         rest = gaussians._replace(means=gaussians.means[:, passed:], colors=gaussians.colors[:, passed:])
         camera = fixed_camera(config.flow_resolution, config.flow_resolution, like=xy)
         with torch.inference_mode():

@@ -7,12 +7,14 @@ coupling is that of Horn and Schunck, 1981, with second differences so that affi
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from vgmae_bench.splatting import project, render
-from vgmae_bench.videogmae.gaussians import Backend, Camera, Composite, Gaussians, composite
+from vgmae_bench.videogmae.gaussians import Backend, Camera, Gaussians, composite
 from vgmae_bench.videogmae.motion import NEAR
 
 NEIGHBOURS = 8
@@ -20,10 +22,15 @@ RIDGE = 1e-3
 """Keeps an affine fit defined where neighbours lie on a line or in one place; relative to their mean distance."""
 DAMPING = 0.01
 """Levenberg-Marquardt damping, relative to the mean evidence per Gaussian."""
+LEAST_EVIDENCE = 1e-3
+"""Mean evidence per Gaussian, squared RGB units, below which it is not scaled up: gradients of two grey levels a pixel.
+Videos have some 0.02 to 0.05; where there is almost nothing to see, noise would move the Gaussians."""
 LARGEST_STEP = 3.0
 """Pixels that a Gaussian may move per axis in one step: beyond them the linearisation says nothing."""
 SOLVER_STEPS = 6
-"""Of conjugate gradients; they leave about 1 % of the residual."""
+"""Of conjugate gradients."""
+TEAR = 0.1
+"""Pixels of bending from which neighbours count as torn apart: much less stiff than those that bend a little."""
 
 
 def bending(xy: Tensor) -> Tensor:
@@ -31,6 +38,8 @@ def bending(xy: Tensor) -> Tensor:
 
     Affine displacements of all Gaussians have B u = 0 (but for the ridge, where neighbours are degenerate).
     """
+    if len(xy) < 2:  # which bends nothing
+        return torch.zeros_like(xy[:, :1])
     count = min(NEIGHBOURS, len(xy) - 1)
     distances = torch.cdist(xy, xy).fill_diagonal_(-1)
     near = distances.topk(count + 1, largest=False).indices[:, 1:]
@@ -44,29 +53,39 @@ def bending(xy: Tensor) -> Tensor:
 
 
 class Stiffness:
-    """The bending energy strength · |B u|² of displacements u [G, 2], and a preconditioner for solving against it."""
+    """The bending energy strength · Σ TEAR² log(1 + |(B u)_i|² / TEAR²) of displacements u [G, 2], which forgives tears.
+
+    The Lorentzian of Black and Anandan (1996): motion is smooth, but for the borders of what moves on its own.
+    """
 
     def __init__(self, bending: Tensor, strength: float) -> None:
-        self._energy = strength * (bending.mT @ bending)
-        damped = self._energy + torch.eye(len(bending), dtype=bending.dtype, device=bending.device)
-        self._inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
+        self._bending, self._strength = bending, strength
+        damped = strength * (bending.mT @ bending) + torch.eye(len(bending), dtype=bending.dtype, device=bending.device)
+        self._inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))  # without tears: a preconditioner
 
     def solve(self, evidence: Tensor, pull: Tensor, displaced: Tensor) -> Tensor:
-        """The step d [G, 2] that minimises dᵀ A d - 2 dᵀ b + strength · |B (u + d)|², by conjugate gradients.
+        """The step d [G, 2] that minimises dᵀ A d - 2 dᵀ b + energy of u + d, approximately, by conjugate gradients.
+
+        The energy is taken for the quadratic one that touches it at u.
 
         Arguments:
             evidence: A, [G, 2, 2], about 1 on the average.
             pull: b, [G, 2] pixels.
             displaced: u, [G, 2] pixels, displacement so far.
         """
-        # Rows of G numbers throughout: products with the symmetric matrices are several times faster from that side.
-        evidence = evidence.permute(1, 2, 0)
-        rest = pull.mT - displaced.mT @ self._energy
+        # Rows of G numbers throughout: products with square matrices are several times faster from that side.
+        evidence, displaced = evidence.permute(1, 2, 0), displaced.mT
+        stiff = self._strength / (1 + (displaced @ self._bending.mT).square().sum(dim=0) / TEAR**2)
+
+        def unbend(u: Tensor) -> Tensor:
+            return (u @ self._bending.mT * stiff) @ self._bending
+
+        rest = pull.mT - unbend(displaced)
         step = torch.zeros_like(rest)
         towards = preconditioned = rest @ self._inverse
         size = (rest * preconditioned).sum()
         for _ in range(SOLVER_STEPS):
-            image = (evidence * towards).sum(dim=1) + towards @ self._energy
+            image = (evidence * towards).sum(dim=1) + unbend(towards)
             length = size / (towards * image).sum().clamp(min=1e-20)
             step, rest = step + length * towards, rest - length * image
             preconditioned = rest @ self._inverse
@@ -75,42 +94,59 @@ class Stiffness:
         return step.mT
 
 
+class Stage(NamedTuple):
+    """How motion is looked for, coarse or fine.
+
+    Attributes:
+        stiffness: how much it costs to bend.
+        outlier: RGB units, see `align`.
+        bias: [G, 2] pixels, see `bias`.
+    """
+
+    stiffness: Stiffness
+    outlier: float
+    bias: Tensor
+
+
 def align(
-    gaussians: Gaussians,
-    camera: Camera,
-    target: Tensor,
-    rest: Tensor,
-    stiffness: Stiffness,
-    outlier: float,
-    mode: Composite,
-    backend: Backend,
+    gaussians: Gaussians, camera: Camera, target: Tensor, unbent: Tensor, stage: Stage, backend: Backend
 ) -> Tensor:
     """One Gauss-Newton step on the image-plane positions of one frame's Gaussians (B = T = 1); depths stay.
 
     The data term is the squared reconstruction error with the weights of Geman and McClure (1987): a pixel that is off by
-    much more than `outlier`, as where something new comes in, has no say.
+    much more than the stage's `outlier`, as where something new comes in, has no say.
 
     Arguments:
         target: [H, W, 3] what the frame should look like.
-        rest: [G, 2] where the Gaussians' centres were in the first frame, pixels; bending is counted from there.
-        outlier: RGB units.
+        unbent: [G, 2] where the Gaussians' centres were in another frame, pixels; bending is counted from there.
 
     Returns:
         [G, 3] the step of the means, world units.
     """
     means = gaussians.means[0, 0]
     projection = project(means, gaussians.quats[0], gaussians.scales[0], *camera, near=NEAR)
-    evidence, pull = _evidence(gaussians, camera, target, outlier, mode, backend)
-    step = stiffness.solve(evidence, pull, projection.means2d - rest).clamp(-LARGEST_STEP, LARGEST_STEP)
+    evidence, pull = _evidence(gaussians, camera, target, stage.outlier, backend)
+    pull = pull - (evidence @ stage.bias[..., None])[..., 0]
+    step = stage.stiffness.solve(evidence, pull, projection.means2d - unbent).clamp(-LARGEST_STEP, LARGEST_STEP)
     focal = torch.stack([camera.K[0, 0], camera.K[1, 1]])
     flat = step * projection.depths.clamp(min=NEAR)[:, None] / focal  # the fixed camera is not rotated
     return torch.cat([flat, torch.zeros_like(flat[:, :1])], dim=1)
 
 
+def bias(gaussians: Gaussians, camera: Camera, target: Tensor, outlier: float, backend: Backend) -> Tensor:
+    """[G, 2] pixels by which each of the Gaussians (B = T = 1) would be moved in the very frame that they were fitted to.
+
+    What they could not rebuild there pulls at them. That is no motion, and is taken off in other frames.
+    """
+    evidence, pull = _evidence(gaussians, camera, target, outlier, backend)
+    moved: Tensor = torch.linalg.solve(evidence, pull)
+    return moved
+
+
 def _evidence(
-    gaussians: Gaussians, camera: Camera, target: Tensor, outlier: float, mode: Composite, backend: Backend
+    gaussians: Gaussians, camera: Camera, target: Tensor, outlier: float, backend: Backend
 ) -> tuple[Tensor, Tensor]:
-    """The normal equations of every Gaussian on its own: A [G, 2, 2] and b [G, 2], A about 1 on the average.
+    """The normal equations of every Gaussian on its own: A [G, 2, 2] and b [G, 2], A about 1 on the average (or less).
 
     A Gaussian gathers image gradients and errors from the pixels where it is seen, by its rendering weights. These sums
     are the gradient of a rendering of arbitrary features with respect to the features.
@@ -127,7 +163,7 @@ def _evidence(
             backend=backend,
         )
         image, gathered = (
-            composite(rendered.features[..., :3], rendered.alpha, mode).detach(),
+            composite(rendered.features[..., :3], rendered.alpha, "over").detach(),
             rendered.features[..., 3:],
         )
     error = target - image
@@ -137,7 +173,7 @@ def _evidence(
     wanted = torch.stack([weight * product.sum(dim=-1) for product in products], dim=-1)
     sums = torch.autograd.grad(gathered, features, wanted)[0]
     xx, xy, yy = sums[:, :3].unbind(dim=-1)
-    scale = ((xx + yy).mean() / 2).clamp(min=1e-12)
+    scale = ((xx + yy).mean() / 2).clamp(min=LEAST_EVIDENCE)
     evidence = torch.stack([xx, xy, xy, yy], dim=-1).unflatten(-1, (2, 2)) / scale
     return evidence + DAMPING * torch.eye(2, device=target.device), sums[:, 3:] / scale
 
