@@ -14,7 +14,6 @@ from vgmae_bench.weights_file import load_into, load_weights, save_weights
 
 from .network import GMRW, NetworkConfig
 from .readout import Method
-from .readout import Method
 
 KIND = "gmrw"
 InputRange = Literal["official", "correct"]

@@ -24,7 +24,6 @@ from .crops import CropConfig, between_crops, crop, draw_crops
 from .network import GMRW, STRIDE, NetworkConfig
 from .pictures import draw
 from .readout import Method
-from .readout import Method
 from .smoothness import ramp, smoothness_loss
 from .tracker import GMRWConfig, GMRWTracker
 from .walk import Transition, Walker, walk_loss

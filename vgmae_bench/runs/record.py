@@ -16,7 +16,6 @@ from vgmae_bench.files import file_digest
 from vgmae_bench.protocols import EvalProtocol
 from vgmae_bench.runs.store import FORMAT, RunFolder
 
-
 UNTRAINED = "random"
 """In place of the name of weights: the method untrained, to compare with."""
 

@@ -63,8 +63,9 @@ class SynthClips:
 
 def _halved(video: Tensor) -> Tensor:
     """uint8 [B, T, H, W, 3] of half the height and width, each pixel the mean of four."""
-    pixels = video.float().unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
-    return pixels.mean(dim=(3, 5)).round().to(torch.uint8)
+    B, T, H, W, C = video.shape
+    squares = video.float().view(B, T, H // 2, 2, W // 2, 2, C)
+    return squares.mean(dim=(3, 5)).round().to(torch.uint8)
 
 
 class FolderClips:
