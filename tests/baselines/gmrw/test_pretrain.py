@@ -71,18 +71,19 @@ def test_what_a_clip_is_trained_with_depends_on_its_seed_alone() -> None:
 
 
 @pytest.mark.parametrize("frames", [2, 3])
-def test_pieces_of_matrices_change_nothing(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_of_matrices_change_nothing(frames: int) -> None:
     batch = clips(2, frames)
-    losses, gradients = [], []
+    losses: list[Tensor] = []
+    gradients: list[Tensor] = []
     for entries in (2**18, 2 * 64 * 10):
         recipe, model = made(replace(TINY, num_frames=frames, smoothness=1.0))
         recipe._walker = replace(recipe._walker, pieces=entries)
         loss = recipe.loss(model, batch, 0)[0]
-        loss.backward()
         losses.append(loss)
-        gradients.append(model.backbone.conv1.weight.grad)
+        (gradient,) = torch.autograd.grad(loss, [model.backbone.conv1.weight])
+        gradients.append(gradient)
     torch.testing.assert_close(losses[0], losses[1], rtol=1e-6, atol=0)
-    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-4, atol=1e-6)
+    assert (gradients[0] - gradients[1]).norm() < 1e-4 * gradients[0].norm()
 
 
 @pytest.mark.parametrize("changes", [{}, {"num_frames": 3}, {"radius": 2.0, "smoothness": 1.0}, {"layers": 2}])
