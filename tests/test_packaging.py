@@ -18,6 +18,23 @@ def test_every_package_is_listed_in_pyproject() -> None:
     assert listed == there
 
 
+def test_what_packages_need_besides_code_is_installed_with_them() -> None:
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    patterns = setuptools["package-data"]["*"]
+    for package in setuptools["packages"]:
+        folder = ROOT / "/".join(package.split(".")).replace("vgmae_baselines", "baselines")
+        installed = {path for pattern in patterns for path in folder.glob(pattern)}
+        ours = (path for path in folder.rglob("*") if _nearest_package(path.parent) == folder)
+        files = {path for path in ours if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts}
+        assert files <= installed, files - installed
+
+
+def _nearest_package(folder: Path) -> Path:
+    while not (folder / "__init__.py").exists():
+        folder = folder.parent
+    return folder
+
+
 def test_versions_agree() -> None:
     import vgmae_bench
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from vgmae_bench.videogmae import frames as module
-from vgmae_bench.videogmae.frames import IMAGENET_MEAN, IMAGENET_STD, FrameWindows, prepare
+from vgmae_bench.videogmae.frames import IMAGENET_MEAN, IMAGENET_STD, FrameWindows, prepare, restore
 
 CPU = torch.device("cpu")
 
@@ -19,6 +19,15 @@ def test_frames_of_the_right_size_are_only_normalised() -> None:
     expected = (clip / 255 - np.array(IMAGENET_MEAN)) / np.array(IMAGENET_STD)
     prepared = prepare(torch.from_numpy(clip), (8, 8)).permute(0, 2, 3, 1)
     np.testing.assert_allclose(prepared.numpy(), expected, rtol=0, atol=1e-5)
+
+
+def test_restored_frames_are_those_that_were_prepared() -> None:
+    clip = torch.from_numpy(_clip(3, 8, 12))
+    restored = restore(prepare(clip, (8, 12)))
+    assert restored.shape == (3, 8, 12, 3)
+    torch.testing.assert_close(restored, clip / 255, rtol=0, atol=1e-6)
+    assert restored.min() >= 0
+    assert restored.max() <= 1
 
 
 def test_stripes_too_fine_for_the_network_become_their_mean() -> None:

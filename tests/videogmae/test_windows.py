@@ -75,6 +75,22 @@ def test_short_clips_and_last_frames(frames: int, query: int, starts: list[int])
     assert tracks.visible[0, query]
 
 
+def test_windows_may_be_shorter_than_asked_for() -> None:
+    """As where windows lie on a raster of their own, and a query begins in the middle of one."""
+    starts: list[int] = []
+    whole = _drift(starts)
+
+    def track_window(start: int, xy: npt.NDArray[np.float32]) -> Arrays:
+        moved, visible = whole(start, xy)
+        left = LENGTH - start % (LENGTH - 1)
+        return moved[:, :left], visible[:, :left]
+
+    tracks = sweep(12, LENGTH, _queries(0, 2, 4), track_window)
+    assert starts == [0, 2, 3, 4, 6, 9]
+    elapsed = np.arange(12) - np.array([[0], [2], [4]])
+    np.testing.assert_array_equal(tracks.xy[..., 0], np.array([[0], [20], [40]]) + np.maximum(elapsed, 0))
+
+
 def test_no_queries_cost_nothing() -> None:
     tracks, starts = _swept(9, _queries())
     assert tracks.xy.shape == (0, 9, 2)

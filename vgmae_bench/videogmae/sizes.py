@@ -94,10 +94,10 @@ SIZES: dict[str, NetworkConfig] = {
     "tiny": NetworkConfig(
         image_size=32,
         patch_size=4,
-        num_frames=4,
-        num_gaussians=100,
+        num_frames=2,
+        num_gaussians=64,
         embed_dim=96,
-        depth=3,
+        depth=2,
         num_heads=3,
         decoder_embed_dim=96,
         decoder_depth=2,
