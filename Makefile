@@ -12,6 +12,7 @@ export OMP_WAIT_POLICY := passive
 demo: $(VENV)/.ready
 	$(BIN)/vgmae-bench run --method zero-motion  --dataset synth --dataset-set clips=12 --out $(DEMO) > /dev/null
 	$(BIN)/vgmae-bench run --method lucas-kanade --dataset synth --dataset-set clips=12 --out $(DEMO) > /dev/null
+	$(BIN)/vgmae-bench run --method gaussian-fit --dataset synth --dataset-set clips=12 --out $(DEMO) > /dev/null
 	$(BIN)/vgmae-bench run --method videogmae    --dataset synth --dataset-set clips=12 --out $(DEMO) > /dev/null
 	@echo
 	@$(BIN)/vgmae-bench table --dataset synth --out $(DEMO)

@@ -82,7 +82,7 @@ def test_pieces_of_matrices_change_nothing(frames: int) -> None:
         losses.append(loss)
         (gradient,) = torch.autograd.grad(loss, [model.backbone.conv1.weight])
         gradients.append(gradient)
-    torch.testing.assert_close(losses[0], losses[1], rtol=1e-6, atol=0)
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-5, atol=0)
     assert (gradients[0] - gradients[1]).norm() < 1e-4 * gradients[0].norm()
 
 
