@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.config import Json
-from vgmae_bench.data.synth import VERSION, Scenes, points_seen, render_video, track_points
+from vgmae_bench.data.synth import VERSION, Scenes, points_seen, track_points
 from vgmae_bench.errors import UsageError
 from vgmae_bench.training.recipe import ClipShape
-from vgmae_bench.training.sources import ClipSeed, synth_scenes
+from vgmae_bench.training.sources import ClipSeed, synth_scenes, synth_video
 
 from .teacher import TeacherTracks, grid_points
 
@@ -55,7 +55,7 @@ class GroundTruth:
 
     def _check(self, video: Tensor, scenes: Scenes) -> None:
         """Make sure that the first frames show the scenes."""
-        first = render_video(_first_frame(scenes), *video.shape[2:4])[:, 0]
+        first = synth_video(_first_frame(scenes), video.shape[2])[:, 0]
         if (first.int() - video[:, 0].int()).abs().float().mean() > ROUNDING:
             raise _unknown("they do not show the scenes that their seeds stand for")
 

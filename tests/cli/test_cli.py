@@ -94,7 +94,7 @@ def test_lists_name_what_is_installed(what: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "expected"),
     [
-        (["run", "--method", "videogame", "--dataset", "synth"], 2, r"did you mean videogmae\?"),
+        (["run", "--method", "videogame", "--dataset", "synth"], 2, "did you mean videogmae or videomae"),
         (["run", "--method", "zero-motion", "--dataset", "davsi"], 2, r"did you mean davis\?"),
         (["run", "--method", "zero-motion", "--dataset", "kinetics"], 1, "--dataset synth"),
         (["run", "--method", "lucas-kanade", "--dataset", "synth", "--set", "window"], 2, "key=value"),

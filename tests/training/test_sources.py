@@ -10,7 +10,7 @@ from PIL import Image
 
 from vgmae_bench.errors import MissingDataError, UsageError
 from vgmae_bench.training.recipe import ClipShape
-from vgmae_bench.training.sources import clip_seed, made_ahead, open_clips
+from vgmae_bench.training.sources import SynthClips, clip_seed, made_ahead, open_clips
 
 SHAPE = ClipShape(frames=2, image_size=32)
 
@@ -103,3 +103,10 @@ def test_what_goes_wrong_ahead_is_raised_in_turn() -> None:
     assert [next(made), next(made)] == [0, 1]
     with pytest.raises(ValueError, match="two"):
         next(made)
+
+
+def test_small_synthetic_clips_are_averages_of_finer_ones() -> None:
+    small, fine = (ClipShape(2, size, speed=2.0) for size in (32, 64))
+    read = SynthClips(seed=0).read
+    averages = read([3], fine, "cpu").float().view(1, 2, 32, 2, 32, 2, 3).mean(dim=(3, 5))
+    torch.testing.assert_close(read([3], small, "cpu").float(), averages, atol=0.51, rtol=0)

@@ -22,7 +22,7 @@ from vgmae_bench.errors import UsageError
 from vgmae_bench.training.recipe import Batch, ClipShape
 
 FINE = 64
-"""Synthetic clips with fewer pixels a side are rendered at twice their size: their textures would flicker."""
+"""Pixels a side below which synthetic clips are rendered at twice their size: their textures would flicker."""
 
 Request = TypeVar("Request")
 Made = TypeVar("Made")
@@ -49,23 +49,13 @@ class SynthClips:
         self._seed = seed
 
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
-        scenes = synth_scenes(self._seed, numbers, shape).to(device)
-        if shape.image_size >= FINE:
-            return render_video(scenes, shape.image_size, shape.image_size)
-        return _halved(render_video(scenes, 2 * shape.image_size, 2 * shape.image_size))
+        return synth_video(synth_scenes(self._seed, numbers, shape).to(device), shape.image_size)
 
     def describe(self) -> Json:
         return {"kind": "synth", "version": VERSION}
 
     def skipped(self) -> dict[Path, str]:
         return {}
-
-
-def _halved(video: Tensor) -> Tensor:
-    """uint8 [B, T, H, W, 3] of half the height and width, each pixel the mean of four."""
-    B, T, H, W, C = video.shape
-    squares = video.float().view(B, T, H // 2, 2, W // 2, 2, C)
-    return squares.mean(dim=(3, 5)).round().to(torch.uint8)
 
 
 class FolderClips:
@@ -176,6 +166,15 @@ def synth_scenes(seed: int, numbers: Sequence[int], shape: ClipShape, points: in
         seed=seed,
     )
     return sample_scenes(config, [abs(number) for number in numbers])
+
+
+def synth_video(scenes: Scenes, size: int) -> Tensor:
+    """The scenes' frames, uint8 [B, T, size, size, 3] RGB; small ones are averaged from finer ones, as those of videos are."""
+    if size >= FINE:
+        return render_video(scenes, size, size)
+    fine = render_video(scenes, 2 * size, 2 * size)
+    squares = fine.float().view(*fine.shape[:2], size, 2, size, 2, 3)
+    return squares.mean(dim=(3, 5)).round().to(torch.uint8)
 
 
 class ClipSeed(int):

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from vgmae_bench.config import Json
 from vgmae_bench.data.open import open_dataset
-from vgmae_bench.data.synth import VERSION, render_video, sample_points, track_points
+from vgmae_bench.data.synth import VERSION, sample_points, track_points
 from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.training.recipe import ClipShape, LoopConfig
-from vgmae_bench.training.sources import clip_seed, synth_scenes
+from vgmae_bench.training.sources import clip_seed, synth_scenes, synth_video
 from vgmae_bench.types import Clip, Dataset
 
 CANDIDATES = 3
@@ -84,7 +84,7 @@ class SynthTracks:
         chosen = (~good).int().argsort(dim=1, stable=True)[:, :count]
         rows = torch.arange(len(chosen), device=chosen.device)[:, None]
         return TrackBatch(
-            video=render_video(scenes, size, size),
+            video=synth_video(scenes, size),
             xy=(xy[rows, chosen] / size).float(),
             occluded=occluded[rows, chosen],
             valid=good[rows, chosen],
