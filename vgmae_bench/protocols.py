@@ -7,7 +7,7 @@ A protocol turns a clip into questions. TAP-Vid asks one question a clip; the re
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -134,16 +134,24 @@ class Question:
     target_occluded: npt.NDArray[np.bool_]
 
 
-def questions(clip: Clip, protocol: EvalProtocol) -> Iterator[tuple[npt.NDArray[np.uint8], Question]]:
+def questions(
+    clip: Clip, protocol: EvalProtocol, *, blank: bool = False
+) -> Iterator[tuple[npt.NDArray[np.uint8], Question]]:
     """What the protocol asks about a clip: frames uint8 [T, H, W, 3] as the tracker gets them, and the question.
 
     Views of the clip in which no track is ever visible ask nothing and are left out.
+
+    Arguments:
+        blank: all frames are black and none is read, for those who want the questions alone.
     """
     from vgmae_bench.coordinates import rescale
     from vgmae_bench.data.sampling import sample_first, sample_strided
     from vgmae_bench.types import Queries
 
-    for frames, target, occluded in _views(clip, protocol):
+    def black(size: Size) -> npt.NDArray[np.uint8]:
+        return np.broadcast_to(np.uint8(0), (clip.num_frames, *size, 3))
+
+    for frames, target, occluded in _views(clip, protocol, black if blank else clip.frames):
         if protocol.query_mode == "first":
             sample = sample_first(occluded, target)
         else:
@@ -173,15 +181,15 @@ def answers(question: Question, tracks: Tracks, protocol: EvalProtocol) -> Answe
 _View = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.bool_]]
 
 
-def _views(clip: Clip, protocol: EvalProtocol) -> Iterator[_View]:
+def _views(clip: Clip, protocol: EvalProtocol, read: Callable[[Size], npt.NDArray[np.uint8]]) -> Iterator[_View]:
     """(frames in the input raster, targets in the metric raster, occlusion) of the clip or of each of its chunks."""
     if protocol.resize == "lanczos":
-        yield clip.frames(protocol.input_size), clip.tracks(protocol.metric_size), clip.occluded
+        yield read(protocol.input_size), clip.tracks(protocol.metric_size), clip.occluded
         return
     assert protocol.chunk is not None and protocol.short_side is not None  # they belong to "crop"
     scale = protocol.short_side / min(clip.size)
     scaled: Size = (round(clip.size[0] * scale), round(clip.size[1] * scale))
-    frames, targets = clip.frames(scaled), clip.tracks(scaled)
+    frames, targets = read(scaled), clip.tracks(scaled)
     # One generator a clip, so that the crops depend neither on the order of clips nor on sharding. (The released code
     # draws them all from one stream.)
     rng = np.random.default_rng([protocol.seed, zlib.crc32(clip.id.encode())])

@@ -6,6 +6,7 @@ results/<dataset>-<protocol>/<method>[.<weights>]/<run key>/
     predictions/<clip>.json     what the clip cost, or why it failed
     metrics.csv                 one row a question
     metrics_per_track.csv.gz    one row a query
+    metrics_over_time.csv       counts by time since the query and since a point was last hidden
     summary.json                means, intervals, coverage
     figures/<clip>.jpg          predicted tracks drawn over the first clips
 """
@@ -47,6 +48,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.predictions = path / "predictions"
+        self.over_time = path / "metrics_over_time.csv"
 
     def create(self) -> None:
         """Make the folders, and make sure that they can be written to."""
@@ -64,9 +66,9 @@ class RunFolder:
     def has_prediction(self, clip_id: str) -> bool:
         return self.prediction(clip_id).is_file()
 
-    def write_prediction(self, clip_id: str, answered: Sequence[tuple[Question, Tracks]], cost: Cost) -> None:
+    def write_prediction(self, clip_id: str, answered: Sequence[tuple[Question, Tracks]], cost: Cost | None) -> None:
         """Keep the answers to all questions of a clip. The bytes depend on the answers alone, not on when or where."""
-        self._write_clip_note(clip_id, {"cost": asdict(cost)})
+        self._write_clip_note(clip_id, {"cost": asdict(cost) if cost else None})
         write_atomically(self.prediction(clip_id), lambda temporary: _write_h5(temporary, clip_id, answered))
 
     def read_prediction(self, clip_id: str) -> list[tuple[Question, Tracks]]:
