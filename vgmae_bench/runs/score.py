@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from vgmae_bench import plugins
 from vgmae_bench.config import Json
 from vgmae_bench.errors import PluginError
 from vgmae_bench.files import write_atomically
-from vgmae_bench.metrics import tapvid
+from vgmae_bench.metrics import over_time, tapvid
 from vgmae_bench.metrics.stats import clip_bootstrap
 from vgmae_bench.protocols import EvalProtocol, answers
 from vgmae_bench.runs.store import RunFolder
@@ -31,7 +32,7 @@ def score(
     *,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Score every clip that has a prediction; write metrics.csv, metrics_per_track.csv.gz and summary.json.
+    """Score every clip that has a prediction; write metrics.csv, the other tables of metrics and summary.json.
 
     Arguments:
         clip_ids: all clips of the dataset.
@@ -43,6 +44,7 @@ def score(
     families = _load_metrics(say)
     rows: list[dict[str, Any]] = []
     tracks: list[pd.DataFrame] = []
+    times: list[tuple[str, pd.DataFrame]] = []
     predicted = [clip_id for clip_id in clip_ids if folder.has_prediction(clip_id)]
     empty = []
     for clip_id in tqdm(predicted, unit="clip", disable=None, desc="scoring", file=sys.stderr, leave=False):
@@ -63,10 +65,12 @@ def score(
                 row.update({name: float(value) for name, value in compute(given).items()})
             rows.append(row)
             tracks.append(_by_track(clip_id, number, question.track, given))
+            times.append((clip_id, over_time.over_time(given)))
     table = pd.DataFrame(rows, columns=None if rows else [*KEYS, *plugins.find("metrics", "tapvid").spec.values])
     _write_table(folder.path / "metrics.csv", table)
     if tracks:
         _write_table(folder.path / "metrics_per_track.csv.gz", pd.concat(tracks, ignore_index=True))
+        write_atomically(folder.over_time, partial(over_time.write, clips=times))
     summary = _summarise(folder, clip_ids, table, empty, protocol)
     folder.write_json("summary.json", summary)
     return summary

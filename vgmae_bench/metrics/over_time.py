@@ -1,0 +1,106 @@
+"""How tracking wears off: counts by time since the query and since a point was last hidden.
+
+Scoring writes them beside metrics.csv, so that accuracy over time can be drawn without the predictions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vgmae_bench.errors import BadDataError
+from vgmae_bench.metrics.answers import Answers
+
+FORMAT = 1
+HEADER = f"# vgmae-bench metrics over time, format {FORMAT}\n"
+"""The first line of the file. A reader of another format refuses it."""
+
+KEYS = ["since", "first_frame", "last_frame"]
+COUNTS = ["visible", "called_visible"]
+"""Columns of counts besides within_<k>, one for each threshold k of the protocol."""
+
+ENDS = np.unique([scale * 2**power for power in range(13) for scale in (1, 3)])
+"""Last frames of the bins: 1, 2, 3, 4, 6, 8, 12, 16, 24, … frames, two an octave, so that a file stays small."""
+
+
+def over_time(answers: Answers) -> pd.DataFrame:
+    """Counts of scored frames in which the point is visible, in bins of time.
+
+    A row is a bin with columns `since` ("query", or "hidden": the point was hidden after the query and is seen again),
+    `first_frame` and `last_frame` of the bin (1 is the frame right after the query, or the first in which the point is seen
+    again), `visible` (track-frames counted), `called_visible` (of these, predicted visible) and `within_<k>` (nearer than
+    k px of the metric raster, whatever the predicted visibility: as in TAP-Vid's position accuracy). Before the query,
+    where "strided" questions are scored as well, time runs backwards.
+    """
+    frames, query = np.arange(answers.target_xy.shape[1]), answers.query_frame[:, None]
+    seen = answers.evaluated & ~answers.target_occluded
+    with np.errstate(over="ignore", invalid="ignore"):  # a prediction may be infinite
+        squared = np.square(answers.xy - answers.target_xy).sum(axis=-1)
+    flags = {"visible": seen, "called_visible": seen & ~answers.occluded}
+    flags |= {f"within_{k}": seen & (squared < k * k) for k in answers.thresholds}
+    times = {"query": np.abs(frames - query), "hidden": _since_hidden(answers.target_occluded, answers.query_frame)}
+    return pd.concat([_binned(since, time, flags) for since, time in times.items()], ignore_index=True)
+
+
+def _since_hidden(hidden: npt.NDArray[np.bool_], query: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """int64 [M, T]: frames since each point was last hidden, going away from its query; 0 where it has not been."""
+    frames = np.arange(hidden.shape[1])
+
+    def forward(hidden: npt.NDArray[np.bool_], query: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        last = np.maximum.accumulate(np.where(hidden & (frames > query[:, None]), frames, -1), axis=1)
+        return np.where(last < 0, 0, frames - last)
+
+    backward = forward(hidden[:, ::-1], hidden.shape[1] - 1 - query)[:, ::-1]
+    return np.where(frames > query[:, None], forward(hidden, query), backward)
+
+
+def _binned(since: str, time: npt.NDArray[np.int64], flags: dict[str, npt.NDArray[np.bool_]]) -> pd.DataFrame:
+    bins = np.searchsorted(ENDS, time)
+    table = pd.DataFrame(
+        {name: np.bincount(bins[flag & (time > 0)], minlength=len(ENDS)) for name, flag in flags.items()}
+    )
+    table.insert(0, "last_frame", ENDS)
+    table.insert(0, "first_frame", np.concatenate([[1], ENDS[:-1] + 1]))
+    table.insert(0, "since", since)
+    return table[table["visible"] > 0]
+
+
+def write(path: Path, clips: list[tuple[str, pd.DataFrame]]) -> None:
+    """Write the counts of many questions as CSV, those of one clip added up; `clips` pairs clip ids with `over_time`."""
+    table = pd.concat([counts.assign(clip=clip) for clip, counts in clips], ignore_index=True)
+    table = table.groupby(["clip", *KEYS], sort=False).sum().reset_index()
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(HEADER)
+        table.to_csv(file, index=False, lineterminator="\n")
+
+
+def read(path: Path) -> pd.DataFrame:
+    """What `write` wrote: columns clip, since, first_frame, last_frame, visible, called_visible, within_<k>.
+
+    Raises:
+        FileNotFoundError: there is none; the run was scored by an earlier version.
+        BadDataError: of another format, or damaged.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            if file.readline() != HEADER:
+                raise ValueError("its first line is another")
+            table = pd.read_csv(file, dtype={"clip": str, "since": str})
+        missing = {"clip", *KEYS, *COUNTS} - set(table.columns)
+        if missing:
+            raise ValueError(f"it has no column {', '.join(sorted(missing))}")
+    except ValueError as error:  # what pandas raises for a damaged file is one as well
+        raise BadDataError(f"{path} cannot be read", str(error), try_="vgmae-bench run … --redo metrics") from error
+    return table
+
+
+def accuracy(table: pd.DataFrame) -> pd.DataFrame:
+    """Fractions of the visible track-frames of each row: `position`, averaged over thresholds, and `visibility`."""
+    within: Any = table.filter(regex=r"^within_\d+$")
+    return table[["clip", *KEYS]].assign(
+        position=within.mean(axis=1) / table["visible"], visibility=table["called_visible"] / table["visible"]
+    )
