@@ -69,7 +69,7 @@ def _entry(plugin: plugins.Plugin) -> dict[str, Any]:
 
 
 def _runs(out: Path) -> list[dict[str, Any]]:
-    from vgmae_bench.compare.tables import HEADLINE, Row
+    from vgmae_bench.compare.selection import HEADLINE, Row
     from vgmae_bench.runs.record import all_runs, read_summary
 
     entries = []
@@ -168,7 +168,8 @@ def _plain(value: Any) -> str:
 
 
 def _show_run(name: str, out: Path, as_json: bool) -> None:
-    from vgmae_bench.compare.tables import load_runs, print_table
+    from vgmae_bench.compare.selection import load_runs
+    from vgmae_bench.compare.tables import print_table
     from vgmae_bench.runs.record import find_run, read_summary
 
     try:

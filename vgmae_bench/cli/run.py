@@ -69,7 +69,8 @@ def run(
     Predictions are kept, one file a clip: a run that was stopped goes on where it was, and several processes or machines
     may share one with --shard. The same command run twice only scores again.
     """
-    from vgmae_bench.compare.tables import load_runs, print_table
+    from vgmae_bench.compare.selection import load_runs
+    from vgmae_bench.compare.tables import print_table
     from vgmae_bench.provenance import command_line
     from vgmae_bench.runs.run import Redo, execute, parse_shard, plan, shard_from_environment
 

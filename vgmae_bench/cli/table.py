@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from vgmae_bench.cli import examples, options
-from vgmae_bench.errors import UnknownNameError
 
 
 @click.command(
@@ -47,22 +46,9 @@ def table(
     RUN is a run's folder or the first digits of its key; without any, all runs of the results folder are taken.
     """
     from vgmae_bench.compare import tables
-    from vgmae_bench.runs.record import all_runs, find_run
+    from vgmae_bench.compare.selection import select_runs
 
-    folders = [find_run(out, name) for name in runs] if runs else list(all_runs(out))
-    rows = []
-    for row in tables.load_runs(folders):
-        identity = row.record["identity"]
-        if (
-            dataset in (None, identity["dataset"])
-            and protocol in (None, identity["protocol"]["name"])
-            and (not method or identity["method"] in method)
-        ):
-            rows.append(row)
-    if not rows:
-        raise UnknownNameError(
-            "No run fits", f"looked in {out}", try_="vgmae-bench run --method lucas-kanade --dataset synth --limit 4"
-        )
+    rows = select_runs(out, runs, dataset, method, protocol, incomplete=True)
     if not allow_mixed:
         tables.check_comparable(rows)
     best = [row.values("average_jaccard")[0] for row in rows]

@@ -7,74 +7,10 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from vgmae_bench.compare.selection import HEADLINE, Row
 from vgmae_bench.errors import UsageError
-from vgmae_bench.runs.record import read_summary
-from vgmae_bench.runs.store import RunFolder
-
-HEADLINE = {"average_jaccard": "AJ", "average_pts_within_thresh": "δ_avg", "occlusion_accuracy": "OA"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One run in a table.
-
-    Attributes:
-        run: its folder.
-        record, summary: its record.json and summary.json.
-    """
-
-    run: RunFolder
-    record: dict[str, Any]
-    summary: dict[str, Any]
-
-    @property
-    def method(self) -> str:
-        identity = self.record["identity"]
-        details = [self.record.get("weights_name") or "", self.record.get("note") or ""]
-        told = ", ".join(detail for detail in details if detail)
-        return f"{identity['method']} ({told})" if told else str(identity["method"])
-
-    @property
-    def dataset(self) -> str:
-        """The dataset's name, and the settings it was opened with where they are not its usual ones."""
-        settings = self.record.get("dataset_settings") or {}
-        told = ", ".join(f"{key}={value}" for key, value in settings.items())
-        return f"{self.record['identity']['dataset']} ({told})" if told else str(self.record["identity"]["dataset"])
-
-    @property
-    def clips(self) -> str:
-        """ "30", or "28 of 30" with the reason where clips are missing."""
-        clips = self.summary["clips"]
-        if clips["scored"] == clips["expected"]:
-            return str(clips["scored"])
-        why = f", {clips['failed']} failed" if clips["failed"] else ""
-        return f"{clips['scored']} of {clips['expected']}{why}"
-
-    @property
-    def milliseconds_per_frame(self) -> float:
-        return 1000 * float(self.summary["seconds"]) / max(1, int(self.summary["frames"]))
-
-    def values(self, metric: str) -> tuple[float, float, float]:
-        """(mean, low, high) in percent; NaN where there is none."""
-        value = self.summary["metrics"].get(metric)
-        if value is None:
-            return math.nan, math.nan, math.nan
-        numbers = (value["mean"], *value["ci95"])
-        mean, low, high = (math.nan if number is None else 100 * number for number in numbers)
-        return mean, low, high
-
-
-def load_runs(folders: Sequence[RunFolder]) -> list[Row]:
-    """Runs that have been scored; the others are left out."""
-    rows = []
-    for folder in folders:
-        summary = read_summary(folder)
-        if summary is not None:
-            rows.append(Row(folder, folder.read_json("record.json"), summary))
-    return rows
 
 
 def check_comparable(rows: Sequence[Row]) -> None:

@@ -111,9 +111,10 @@ def write_record(folder: RunFolder, identity: Identity, details: dict[str, Json]
 
 
 def all_runs(root: Path) -> Iterator[RunFolder]:
-    """Every run below a results folder, by path."""
-    for record in sorted(root.glob("*/*/*/record.json")):
-        yield RunFolder(record.parent)
+    """Every run of a results folder by path, then those that came with the project, in `root/reference`."""
+    for pattern in ("*/*/*/record.json", "reference/*/*/*/record.json"):
+        for record in sorted(root.glob(pattern)):
+            yield RunFolder(record.parent)
 
 
 def find_run(root: Path, name: str) -> RunFolder:
