@@ -9,6 +9,7 @@ results/<dataset>-<protocol>/<method>[.<weights>]/<run key>/
     metrics_over_time.csv       counts by time since the query and since a point was last hidden
     summary.json                means, intervals, coverage
     figures/<clip>.jpg          predicted tracks drawn over the first clips
+    players/<clip>.npz          tracks of a few clips for the players of reports, where `report --keep-players` was asked
 """
 
 from __future__ import annotations
@@ -58,10 +59,10 @@ class RunFolder:
             (self.path / ".writable").unlink(missing_ok=True)
 
     def prediction(self, clip_id: str) -> Path:
-        return self.predictions / f"{_file_name(clip_id)}.h5"
+        return self.predictions / f"{file_name(clip_id)}.h5"
 
     def picture(self, clip_id: str) -> Path:
-        return self.path / "figures" / f"{_file_name(clip_id)}.jpg"
+        return self.path / "figures" / f"{file_name(clip_id)}.jpg"
 
     def has_prediction(self, clip_id: str) -> bool:
         return self.prediction(clip_id).is_file()
@@ -108,16 +109,17 @@ class RunFolder:
         return content
 
     def _write_clip_note(self, clip_id: str, content: dict[str, Json]) -> None:
-        self.write_json(f"predictions/{_file_name(clip_id)}.json", content)
+        self.write_json(f"predictions/{file_name(clip_id)}.json", content)
 
     def _clip_note(self, clip_id: str) -> dict[str, Json]:
         try:
-            return self.read_json(f"predictions/{_file_name(clip_id)}.json")
+            return self.read_json(f"predictions/{file_name(clip_id)}.json")
         except (FileNotFoundError, json.JSONDecodeError):
             return {}
 
 
-def _file_name(clip_id: str) -> str:
+def file_name(clip_id: str) -> str:
+    """A clip's id as the name of a file, without its ending."""
     return quote(clip_id, safe=" ()[]+,=@")
 
 
