@@ -15,7 +15,7 @@ from vgmae_bench.splatting import render
 
 Residuals = Literal["both", "position", "colour", "none"]
 RgbMode = Literal["absolute", "frame0_logit", "frame0_scaled", "cumulative"]
-Composite = Literal["official", "over"]
+Composite = Literal["official", "over", "black"]
 Backend = Literal["auto", "gsplat", "native", "torch"]
 
 SCENE_HALF_WIDTH = 5.0
@@ -97,24 +97,30 @@ def activate(x: Tensor, activation: Activation) -> Gaussians:
     )
 
 
-def fixed_camera(height: int, width: int, like: Tensor) -> Camera:
+def fixed_camera(height: int, width: int, like: Tensor, distance: float = SCENE_DEPTH) -> Camera:
     """The camera all clips are rendered with: f = W/2 (90° across), on `like`'s device and in its dtype.
 
     In frames that are not square the vertical focal length is f·W/H, as in the official code.
+
+    Arguments:
+        distance: from the camera to the origin of the scene, world units.
     """
     fx = width / 2
     fy = fx * width / height
     intrinsics = like.new_tensor([[fx, 0, width / 2], [0, fy, height / 2], [0, 0, 1]])
     viewmat = torch.eye(4, dtype=like.dtype, device=like.device)
-    viewmat[2, 3] = SCENE_DEPTH
+    viewmat[2, 3] = distance
     return Camera(viewmat, intrinsics, height, width)
 
 
 def composite(premultiplied: Tensor, alpha: Tensor, mode: Composite) -> Tensor:
-    """Put rendered colour [..., H, W, 3] with alpha [..., H, W] on white.
+    """Put rendered colour [..., H, W, 3] with alpha [..., H, W] on a background.
 
-    "over" is C + (1 - A). "official" is C·A + (1 - A), one factor A too many, which released weights were trained with.
+    "over" is C + (1 - A), on white. "official" is C·A + (1 - A), one factor A too many, which released weights were
+    trained with. "black" is C, as in the image path of the official code.
     """
+    if mode == "black":
+        return premultiplied
     coverage = alpha.unsqueeze(-1)
     return (premultiplied * coverage if mode == "official" else premultiplied) + (1 - coverage)
 

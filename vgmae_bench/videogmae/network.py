@@ -34,11 +34,13 @@ class Encoded:
         latent: float [B, n, embed_dim], after the last norm, without the class token, in the order of `kept`.
         kept: int64 [B, n], the tokens the encoder saw, in the order it saw them.
         mask: bool [B, L], True where a token was removed, raster order.
+        cls: float [B, 1, embed_dim], the class token after the last norm; None in "pos3d" mode, which has none.
     """
 
     latent: Tensor
     kept: Tensor
     mask: Tensor
+    cls: Tensor | None = None
 
 
 class PatchEmbed(nn.Module):
@@ -119,7 +121,7 @@ class Encoder(nn.Module):
             x = block(x)
         x = self.norm(x)
         mask = torch.ones(B, config.num_tokens, dtype=torch.bool, device=video.device).scatter_(1, kept, False)
-        return Encoded(x[:, -n:], kept, mask)
+        return Encoded(x[:, -n:], kept, mask, x[:, :1] if config.position == "interpolate" else None)
 
     def _patches(self, video: Tensor) -> Tensor:
         """[B, 3, T, H, W] to [B, L, 3 * p * p]."""
@@ -175,22 +177,26 @@ class VideoGMAE(Encoder):
 
     def decode(self, encoded: Encoded) -> Tensor:
         """Gaussian parameters before their activations, [B, T, G, 14]; rows of frame t > 0 are residuals."""
-        config, B = self.config, len(encoded.latent)
-        x = self.decoder_embed(encoded.latent)
+        config = self.config
+        x = self._context(encoded)
         queries = self.mask_token + self.decoder_pos_embed_gaussian
-        if config.position == "pos3d":
-            x = x + rows(self.decoder_pos_embed, encoded.kept)
-        elif config.query_position == "anchored":
-            x = x + rows(places(self.decoder_pos_embed_t, self.decoder_pos_embed[:, 1:]), encoded.kept)
         if config.query_position == "anchored":
             time = self.decoder_pos_embed_t[:, : config.query_frames]
             queries = queries + places(time, self.decoder_pos_embed_anchor)
-        queries = queries.expand(B, -1, -1)
-        x = torch.cat([x, queries.to(x.dtype)], dim=1)
-        mask = self._frame_mask(encoded.kept.shape[1], x.device) if config.decoder_attention == "frame_causal" else None
+        mask = self._frame_mask(x.shape[1], x.device) if config.decoder_attention == "frame_causal" else None
+        x = torch.cat([x, queries.expand(len(x), -1, -1).to(x.dtype)], dim=1)
         for block in self.decoder_blocks:
             x = block(x, causal=config.decoder_attention == "causal", mask=mask)
         return self._gaussians(self.decoder_norm(x[:, -queries.shape[1] :]))
+
+    def _context(self, encoded: Encoded) -> Tensor:
+        """What the queries look at, [B, n, decoder_embed_dim]: the latents, and where they are if the queries know that."""
+        x: Tensor = self.decoder_embed(encoded.latent)
+        if self.config.position == "pos3d":
+            return x + rows(self.decoder_pos_embed, encoded.kept)
+        if self.config.query_position == "anchored":
+            return x + rows(places(self.decoder_pos_embed_t, self.decoder_pos_embed[:, 1:]), encoded.kept)
+        return x
 
     def _gaussians(self, answers: Tensor) -> Tensor:
         """Answers of the queries, [B, Q, decoder_embed_dim], to [B, T, G, 14]."""

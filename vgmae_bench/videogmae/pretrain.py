@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from vgmae_bench.config import Json
-from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.errors import UsageError
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
-from vgmae_bench.videogmae.checkpoint import load_weights, save_weights
+from vgmae_bench.videogmae.checkpoint import save_weights, take_what_fits
 from vgmae_bench.videogmae.frames import prepare
 from vgmae_bench.videogmae.gaussians import (
     Activation,
@@ -164,23 +164,8 @@ class Pretraining:
         return model
 
     def start_from(self, model: nn.Module, weights: Path) -> list[str]:
-        """Take every parameter of the same name and shape from Video-GMAE or image-MAE weights; tables are computed."""
-        given = load_weights(weights)
-        wanted = dict(model.named_parameters())
-        taken = {
-            name: given.tensors[name]
-            for name, parameter in wanted.items()
-            if name in given.tensors and given.tensors[name].shape == parameter.shape
-        }
-        if not taken:
-            raise WeightsError(f"Nothing in {weights} fits the network", f'it holds a "{given.kind}" model')
-        model.load_state_dict(taken, strict=False)
-        tables = {name for name, _ in model.named_buffers()}
-        return [
-            f"taken from {weights.name} ({given.kind}): {len(taken)} tensors: {_summary(taken)}",
-            f"new: {_summary(name for name in wanted if name not in taken)}",
-            f"not taken: {_summary(name for name in given.tensors if name not in taken and name not in tables)}",
-        ]
+        """See `take_what_fits`: of Video-GMAE, GMAE or an image MAE."""
+        return take_what_fits(model, weights)
 
     def shape(self, step: int) -> ClipShape:
         now = self.config.at(step)
@@ -229,24 +214,29 @@ class Pretraining:
         draw(batch.video, gaussians, self.config.composite, path, self.config.backend)
 
     def encode(self, model: VideoGMAE, batch: Batch, mask_ratio: float) -> Encoded:
-        """What the encoder makes of a random part of some clips.
-
-        They may be shorter than the network's: then their last frame is repeated, and the repetitions are never shown.
-        """
-        config, (B, T, H, W, _) = self.config, batch.video.shape
-        images = prepare(batch.video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)
-        missing = images[:, :, -1:].expand(-1, -1, config.num_frames - T, -1, -1)
-        total, shown = model.config.num_tokens, T * model.config.grid**2
-        kept = max(1, int(shown * (1 - mask_ratio)))
-        order = draw_order(batch.seeds, total, shown, kept, config.token_order).to(images.device)
-        # Half a token more than is kept, so that rounding the share back to tokens cannot miss.
-        hidden = 1 - (kept + 0.5) / total if kept < total else 0.0
-        return model.encode(torch.cat([images, missing], dim=2), hidden, order)
+        """See `encode_part`."""
+        return encode_part(model, batch, mask_ratio, self.config.token_order)
 
     def _gaussians(self, model: VideoGMAE, encoded: Encoded, frames: int, residuals: Residuals) -> Gaussians:
         raw = model.decode(encoded)[:, :frames].float()
         activation = Activation(**{**vars(self.config.activation), "residuals": residuals})
         return activate(raw, activation)
+
+
+def encode_part(model: VideoGMAE, batch: Batch, mask_ratio: float, token_order: TokenOrder = "identity") -> Encoded:
+    """What the encoder makes of a random part of some clips.
+
+    They may be shorter than the network's: then their last frame is repeated, and the repetitions are never shown.
+    """
+    B, T, H, W, _ = batch.video.shape
+    images = prepare(batch.video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)
+    missing = images[:, :, -1:].expand(-1, -1, model.config.num_frames - T, -1, -1)
+    total, shown = model.config.num_tokens, T * model.config.grid**2
+    kept = max(1, int(shown * (1 - mask_ratio)))
+    order = draw_order(batch.seeds, total, shown, kept, token_order).to(images.device)
+    # Half a token more than is kept, so that rounding the share back to tokens cannot miss.
+    hidden = 1 - (kept + 0.5) / total if kept < total else 0.0
+    return model.encode(torch.cat([images, missing], dim=2), hidden, order)
 
 
 def draw_order(seeds: tuple[int, ...], total: int, shown: int, kept: int, token_order: TokenOrder) -> Tensor:
@@ -264,12 +254,3 @@ def draw_order(seeds: tuple[int, ...], total: int, shown: int, kept: int, token_
             chosen = torch.cat([chosen[:kept].sort().values, chosen[kept:]])
         rows.append(torch.cat([chosen, torch.arange(shown, total)]))
     return torch.stack(rows)
-
-
-def _summary(names: Any) -> str:
-    """How many tensors of each part of the network: "blocks (48), norm (2)"."""
-    counts: dict[str, int] = {}
-    for name in names:
-        part = name.partition(".")[0]
-        counts[part] = counts.get(part, 0) + 1
-    return ", ".join(f"{part} ({count})" for part, count in counts.items()) or "nothing"
