@@ -126,12 +126,16 @@ class Question:
         track: int64 [M], the row of `target_xy` that each query asks for.
         target_xy: float64 [N, T, 2], raster pixels of the metric raster.
         target_occluded: bool [N, T].
+        annotated: bool [T], the frames that count; None: all.
+        radius: float64 [T, 2], half axes (x, y) in the metric raster of what counts for PCK; None where there is none.
     """
 
     queries: Queries
     track: npt.NDArray[np.int64]
     target_xy: npt.NDArray[np.float64]
     target_occluded: npt.NDArray[np.bool_]
+    annotated: npt.NDArray[np.bool_] | None = None
+    radius: npt.NDArray[np.float64] | None = None
 
 
 def questions(
@@ -139,10 +143,14 @@ def questions(
 ) -> Iterator[tuple[npt.NDArray[np.uint8], Question]]:
     """What the protocol asks about a clip: frames uint8 [T, H, W, 3] as the tracker gets them, and the question.
 
-    Views of the clip in which no track is ever visible ask nothing and are left out.
+    Views of the clip in which no track is ever visible ask nothing and are left out. Where only some frames are
+    annotated, they alone are asked about, and a stride is counted in them.
 
     Arguments:
         blank: all frames are black and none is read, for those who want the questions alone.
+
+    Raises:
+        UsageError: the protocol cuts clips into chunks, and only some frames of the clip are annotated.
     """
     from vgmae_bench.coordinates import rescale
     from vgmae_bench.data.sampling import sample_first, sample_strided
@@ -151,31 +159,44 @@ def questions(
     def black(size: Size) -> npt.NDArray[np.uint8]:
         return np.broadcast_to(np.uint8(0), (clip.num_frames, *size, 3))
 
+    if clip.annotated is not None and protocol.chunk:
+        raise UsageError(
+            f"Protocol {protocol.name} cuts clips into chunks", f"{clip.id} is annotated here and there only"
+        )
+    radius = (
+        None if clip.radius is None else rescale(np.repeat(clip.radius[:, None], 2, 1), clip.size, protocol.metric_size)
+    )
     for frames, target, occluded in _views(clip, protocol, black if blank else clip.frames):
+        asked = np.arange(len(frames)) if clip.annotated is None else np.flatnonzero(clip.annotated)
         if protocol.query_mode == "first":
-            sample = sample_first(occluded, target)
+            sample = sample_first(occluded[:, asked], target[:, asked])
         else:
-            sample = sample_strided(occluded, target, protocol.query_stride)
+            sample = sample_strided(occluded[:, asked], target[:, asked], protocol.query_stride)
         if len(sample.frame):
-            asked_at = rescale(sample.xy, protocol.metric_size, protocol.input_size)
-            yield frames, Question(Queries(sample.frame, asked_at), sample.track, target, occluded)
+            queries = Queries(asked[sample.frame], rescale(sample.xy, protocol.metric_size, protocol.input_size))
+            yield frames, Question(queries, sample.track, target, occluded, clip.annotated, radius)
 
 
 def answers(question: Question, tracks: Tracks, protocol: EvalProtocol) -> Answers:
-    """Truth and prediction side by side in the metric raster, cut to the frames that are scored."""
+    """Truth and prediction side by side in the metric raster, cut to the frames that are scored.
+
+    Frames that are not annotated are left out: metrics then see a clip of annotated frames and count time in them.
+    """
     from vgmae_bench.coordinates import rescale
     from vgmae_bench.metrics.answers import Answers
 
-    scored = slice(protocol.first_n_frames)
-    return Answers(
-        query_frame=question.queries.frame,
+    scored, query_frame = slice(protocol.first_n_frames), question.queries.frame
+    answers = Answers(
+        query_frame=query_frame,
         target_xy=question.target_xy[question.track, scored],
         target_occluded=question.target_occluded[question.track, scored],
         xy=rescale(tracks.xy[:, scored], protocol.input_size, protocol.metric_size),
         occluded=~tracks.visible[:, scored],
         query_mode=protocol.query_mode,
         thresholds=protocol.thresholds,
+        radius=None if question.radius is None else question.radius[scored],
     )
+    return answers if question.annotated is None else answers.only(question.annotated[scored])
 
 
 _View = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.bool_]]

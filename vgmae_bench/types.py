@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Size = tuple[int, int]
 """(height, width) in pixels."""
 
+_BLOCK = 8
+"""Frames of a clip that are in memory at the source size while it is resized."""
+
 FloatArray = npt.NDArray[np.floating[Any]]
 
 
@@ -94,6 +97,12 @@ class Clip:
         occluded: bool [N, T].
         read: returns uint8 [T, H, W, 3] RGB at the source size.
         fps: frames per second, or None when the dataset does not say.
+        part: part(start, stop) returns frames start … stop - 1 alone, so that a long clip need not be in memory at its
+            source size; None where there is only `read`.
+        annotated: bool [T], the frames that somebody annotated. Queries are asked in these alone and no other is scored;
+            None: all of them.
+        radius: float64 [T], how near a prediction must be to count for PCK, in pixels of the source; NaN where that is
+            not known, None where the dataset has no such measure.
     """
 
     id: str
@@ -102,6 +111,9 @@ class Clip:
     occluded: npt.NDArray[np.bool_]
     read: Callable[[], npt.NDArray[np.uint8]]
     fps: float | None = None
+    part: Callable[[int, int], npt.NDArray[np.uint8]] | None = None
+    annotated: npt.NDArray[np.bool_] | None = None
+    radius: npt.NDArray[np.float64] | None = None
 
     @property
     def num_frames(self) -> int:
@@ -111,8 +123,14 @@ class Clip:
         """uint8 [T, H, W, 3] RGB, Lanczos-resized by Pillow to `size` (height, width); None: as stored."""
         from vgmae_bench.data.video import resize_frames
 
-        frames = self.read()
-        return frames if size is None else resize_frames(frames, size)
+        if size is None or self.part is None or size == self.size:
+            frames = self.read()
+            return frames if size is None else resize_frames(frames, size)
+        resized = np.empty((self.num_frames, *size, 3), dtype=np.uint8)
+        for start in range(0, self.num_frames, _BLOCK):
+            stop = min(start + _BLOCK, self.num_frames)
+            resized[start:stop] = resize_frames(self.part(start, stop), size)
+        return resized
 
     def tracks(self, size: Size | None = None) -> npt.NDArray[np.float64]:
         """float64 [N, T, 2] ground-truth positions in raster pixels of frames of `size` (height, width)."""

@@ -39,3 +39,9 @@ SURVIVAL = MetricSpec(
     values=("survival", "median_trajectory_error"),
     lower_is_better=("median_trajectory_error",),
 )
+PCK = MetricSpec(
+    name="pck",
+    factory="vgmae_bench.metrics.pck:score",
+    summary="Share of keypoints within 0.2 √(mask area), for sets that come with masks (BADJA).",
+    values=("pck",),
+)

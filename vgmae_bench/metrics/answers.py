@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +23,7 @@ class Answers:
         occluded: bool [M, T], predicted.
         query_mode: "first" scores frames after the query, "strided" all but the query frame.
         thresholds: in pixels of the metric raster.
+        radius: float64 [T, 2], half axes (x, y) in the metric raster of what counts for PCK; None where there is none.
     """
 
     query_frame: npt.NDArray[np.int64]
@@ -32,6 +33,20 @@ class Answers:
     occluded: npt.NDArray[np.bool_]
     query_mode: QueryMode
     thresholds: tuple[int, ...] = (1, 2, 4, 8, 16)
+    radius: npt.NDArray[np.float64] | None = None
+
+    def only(self, kept: npt.NDArray[np.bool_]) -> Answers:
+        """Those of the frames where `kept` (bool [T]) is set, the frames of queries among them."""
+        place = np.cumsum(kept) - 1
+        return replace(
+            self,
+            query_frame=place[self.query_frame],
+            target_xy=self.target_xy[:, kept],
+            target_occluded=self.target_occluded[:, kept],
+            xy=self.xy[:, kept],
+            occluded=self.occluded[:, kept],
+            radius=None if self.radius is None else self.radius[kept],
+        )
 
     @property
     def evaluated(self) -> npt.NDArray[np.bool_]:

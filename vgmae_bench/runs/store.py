@@ -31,6 +31,8 @@ from vgmae_bench.protocols import Question
 from vgmae_bench.types import Queries, Tracks
 
 FORMAT = 1
+_OPTIONAL = ("annotated", "radius")
+"""Of a question, what most clips do not have."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,9 @@ def _write_h5(path: Path, clip_id: str, answered: Sequence[tuple[Question, Track
             group["track"] = question.track
             group["target_xy"] = question.target_xy
             group["target_occluded"] = question.target_occluded
+            for name in _OPTIONAL:
+                if (values := getattr(question, name)) is not None:
+                    group[name] = values
             group["xy"] = tracks.xy
             group["visible"] = tracks.visible
             if tracks.confidence is not None:
@@ -145,6 +150,7 @@ def _read_question(group: h5py.Group) -> tuple[Question, Tracks]:
         track=group["track"][()],
         target_xy=group["target_xy"][()],
         target_occluded=group["target_occluded"][()].astype(np.bool_),
+        **{name: group[name][()] for name in _OPTIONAL if name in group},
     )
     confidence = group["confidence"][()] if "confidence" in group else None
     return question, Tracks(group["xy"][()], group["visible"][()].astype(np.bool_), confidence)
