@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from vgmae_bench.errors import PluginError, UnknownNameError
+from vgmae_bench.errors import PluginError, UnknownNameError, UsageError
 
 Kind = Literal["trackers", "datasets", "metrics"]
 
@@ -30,7 +30,8 @@ class TrackerSpec:
     Attributes:
         name: as typed after `--method`.
         factory: "module:attribute". Called with whichever of `config`, `weights`, `device`, `seed` it names; a dataclass
-            annotation on `config` declares its settings. Returns a `vgmae_bench.types.Tracker`.
+            annotation on `config` declares its settings. Returns a `vgmae_bench.types.Tracker`. Empty for a model of images,
+            which does not track.
         summary: one line for `list`.
         causal: it tracks forward in time only; the harness then runs it on the reversed clip for frames before a query.
         weights: named weights, each a file relative to the module that holds the SPEC ("weights/tiny.safetensors").
@@ -41,6 +42,10 @@ class TrackerSpec:
             annotation declares the settings of its training. Empty where it does not learn.
         finetuner: the same for learning to track from clips with tracks, on top of a pretrained encoder; called with
             `config`, whose annotation extends `vgmae_bench.training.tracks.TrackingConfig`, and `weights`, the encoder's.
+        explorer: "module:attribute" that makes a `vgmae_bench.spatial.explorer.Explorer`, which looks at single images; called
+            like the factory. Empty where it cannot.
+        encoder: "module:attribute" that makes its encoder, a `vgmae_bench.probing.encoder.VideoEncoder`, to be probed; called
+            with whichever of `config`, `weights`, `seed` it names. Empty where there is none.
         configs: folder of training configurations, one TOML file each, relative to the module that holds the SPEC.
         requires: modules that must be importable, checked before the factory is.
         install: the command that provides them.
@@ -56,6 +61,7 @@ class TrackerSpec:
     importer: str = ""
     trainer: str = ""
     finetuner: str = ""
+    explorer: str = ""
     configs: str = ""
     requires: tuple[str, ...] = ()
     install: str = ""
@@ -172,7 +178,14 @@ def find(kind: Kind, name: str) -> Plugin:
 
 
 def load(plugin: Plugin) -> Any:
-    """Import what the plugin's spec names as its factory. Raises PluginError like `load_reference`."""
+    """Import what the plugin's spec names as its factory.
+
+    Raises:
+        UsageError: it names none: it is a method that does not track.
+        PluginError: like `load_reference`.
+    """
+    if not plugin.spec.factory:
+        raise UsageError(f"{plugin.name} does not track", plugin.spec.summary, try_="vgmae-bench list methods")
     return load_reference(plugin, plugin.spec.factory)
 
 
