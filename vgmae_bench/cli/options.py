@@ -27,3 +27,9 @@ dataset_settings = click.option(
     metavar="KEY=VALUE",
     help="A setting of the dataset; repeatable.",
 )
+dataset_filter = click.option("--dataset", help="Only runs on this dataset.")
+method_filter = click.option("--method", multiple=True, help="Only runs of this method; repeatable.")
+protocol_filter = click.option("--protocol", help="Only runs under this protocol.")
+allow_incomplete = click.option(
+    "--allow-incomplete", is_flag=True, help="Take runs that lack clips all the same, and mark them."
+)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isnan
 from pathlib import Path
 
 import click
@@ -12,22 +11,28 @@ from vgmae_bench.cli import examples, options
 
 @click.command(
     epilog=examples(
-        "vgmae-bench table --dataset synth",
-        "vgmae-bench table --dataset davis --protocol tapvid-strided --format markdown",
-        "vgmae-bench table 3f2a91c0 77e01b52 --format csv",
+        "vgmae-bench table",
+        "vgmae-bench table --dataset synth --protocol tapvid-first --rank",
+        "vgmae-bench table --dataset davis --published --format latex",
+        "vgmae-bench table 1230142d dbd38c7f --format csv",
     )
 )
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
-@click.option("--dataset", help="Only runs on this dataset.")
-@click.option("--method", multiple=True, help="Only runs of this method; repeatable.")
-@click.option("--protocol", help="Only runs under this protocol.")
+@options.dataset_filter
+@options.method_filter
+@options.protocol_filter
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["terminal", "markdown", "csv", "json"]),
-    default="terminal",
+    type=click.Choice(["text", "md", "latex", "csv", "json"]),
+    default="text",
     show_default=True,
 )
+@click.option("--rank", is_flag=True, help="Add ranks, shared where a paired test cannot separate the runs.")
+@click.option(
+    "--published", is_flag=True, help="Add published numbers, with their source and a mark where the protocol differs."
+)
+@options.allow_incomplete
 @click.option(
     "--allow-mixed", is_flag=True, help="Put runs of different protocols or datasets in one table all the same."
 )
@@ -38,22 +43,36 @@ def table(
     method: tuple[str, ...],
     protocol: str | None,
     form: str,
+    rank: bool,
+    published: bool,
+    allow_incomplete: bool,
     allow_mixed: bool,
     out: Path,
 ) -> None:
     """Compare runs in one table, with 95 % bootstrap intervals over clips.
 
-    RUN is a run's folder or the first digits of its key; without any, all runs of the results folder are taken.
+    RUN is a run's folder, the first digits of its key, or a method that only one run fits. Without any, every complete run
+    of the results folder is taken, and each dataset and protocol gets a table of its own.
     """
-    from vgmae_bench.compare import tables
-    from vgmae_bench.compare.selection import select_runs
+    from vgmae_bench.compare import content, tables
+    from vgmae_bench.compare.selection import by_protocol, select_runs
 
-    rows = select_runs(out, runs, dataset, method, protocol, incomplete=True)
-    if not allow_mixed:
-        tables.check_comparable(rows)
-    best = [row.values("average_jaccard")[0] for row in rows]
-    rows = [row for _, row in sorted(zip(best, rows, strict=True), key=lambda pair: (isnan(pair[0]), -pair[0]))]
-    if form == "terminal":
-        tables.print_table(rows)
-    else:
-        click.echo({"markdown": tables.markdown, "csv": tables.as_csv, "json": tables.as_json}[form](rows).rstrip("\n"))
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    rows = select_runs(out, runs, dataset, method, protocol, incomplete=allow_incomplete, say=say)
+    if runs and not allow_mixed:
+        content.check_comparable(rows)
+    if form in ("csv", "json"):
+        records = content.flat(rows, rank=rank, with_published=published)
+        click.echo({"csv": tables.as_csv, "json": tables.as_json}[form](records).rstrip("\n"))
+        return
+    groups = [rows] if allow_mixed else by_protocol(rows)
+    for number, group in enumerate(groups):
+        if number:
+            click.echo()
+        built = content.build(group, rank=rank, with_published=published)
+        if form == "text":
+            tables.print_text(built)
+        else:
+            click.echo({"md": tables.markdown, "latex": tables.latex}[form](built))

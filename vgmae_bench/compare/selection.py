@@ -1,118 +1,19 @@
-"""Which runs are compared, and their scores by clip: read from committed records, without torch and without predictions."""
+"""Which runs are compared: read from committed records, without torch and without predictions."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from vgmae_bench.compare.row import HEADLINE, Row, clip_values
 from vgmae_bench.errors import BadDataError, UnknownNameError, UsageError
-from vgmae_bench.plugins import did_you_mean
 from vgmae_bench.runs.record import all_runs, read_summary
 from vgmae_bench.runs.store import RunFolder
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-HEADLINE = {"average_jaccard": "AJ", "average_pts_within_thresh": "δ_avg", "occlusion_accuracy": "OA"}
-"""The metrics of every table: their names in the records, and what the field calls them."""
+__all__ = ["HEADLINE", "Row", "by_protocol", "candidates", "clip_values", "load_runs", "select_pair", "select_runs"]
 
 RUN_FIRST = "vgmae-bench run --method lucas-kanade --dataset synth"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One scored run.
-
-    Attributes:
-        run: its folder.
-        record, summary: its record.json and summary.json.
-    """
-
-    run: RunFolder
-    record: dict[str, Any]
-    summary: dict[str, Any]
-
-    @property
-    def method(self) -> str:
-        """The method with its weights and its note: "videogmae (tiny)"."""
-        identity = self.record["identity"]
-        details = [self.record.get("weights_name") or "", self.record.get("note") or ""]
-        told = ", ".join(detail for detail in details if detail)
-        return f"{identity['method']} ({told})" if told else str(identity["method"])
-
-    @property
-    def dataset(self) -> str:
-        """The dataset's name, and the settings it was opened with where they are not its usual ones."""
-        settings = self.record.get("dataset_settings") or {}
-        told = ", ".join(f"{key}={value}" for key, value in settings.items())
-        return f"{self.record['identity']['dataset']} ({told})" if told else str(self.record["identity"]["dataset"])
-
-    @property
-    def protocol(self) -> str:
-        """The protocol's name, for instance "tapvid-first"."""
-        return str(self.record["identity"]["protocol"]["name"])
-
-    @property
-    def protocol_digest(self) -> str:
-        """Equal for runs whose numbers compare: the same protocol on the same data."""
-        return str(self.record["protocol_digest"])
-
-    @property
-    def title(self) -> str:
-        """Dataset and protocol in one line."""
-        return f"{self.dataset}, {self.record['protocol_sentence']}"
-
-    @property
-    def complete(self) -> bool:
-        """Whether every clip that asks anything has been scored; False for runs with --limit, and where clips failed."""
-        clips = self.summary["clips"]
-        return bool(clips["scored"] + clips["without_queries"] >= clips["expected"])
-
-    @property
-    def clips(self) -> str:
-        """ "30", or "28 of 30" with the reason where clips are missing."""
-        clips = self.summary["clips"]
-        if clips["scored"] == clips["expected"]:
-            return str(clips["scored"])
-        why = f", {clips['failed']} failed" if clips["failed"] else ""
-        return f"{clips['scored']} of {clips['expected']}{why}"
-
-    @property
-    def milliseconds_per_frame(self) -> float:
-        return 1000 * float(self.summary["seconds"]) / max(1, int(self.summary["frames"]))
-
-    def values(self, metric: str) -> tuple[float, float, float]:
-        """(mean, low, high) in percent, with the ends of the 95 % interval; NaN where there is none."""
-        value = self.summary["metrics"].get(metric)
-        if value is None:
-            return math.nan, math.nan, math.nan
-        numbers = (value["mean"], *value["ci95"])
-        mean, low, high = (math.nan if number is None else 100 * number for number in numbers)
-        return mean, low, high
-
-    @cached_property
-    def questions(self) -> pd.DataFrame:
-        """metrics.csv: a row a question, with `clip`, `question`, `frames`, `queries`, `seconds` and the metrics (fractions).
-
-        Raises:
-            BadDataError: it is missing or damaged.
-        """
-        import pandas as pd
-
-        path = self.run.path / "metrics.csv"
-        try:
-            # Clips are called "007" or "NA" as they like, hence read as text.
-            table = pd.read_csv(path, converters={"clip": str}, float_precision="round_trip")
-        except (OSError, ValueError) as error:
-            raise BadDataError(f"{path} cannot be read", str(error), try_="git checkout, or the run again") from error
-        if missing := {"clip", "question"} - set(table):
-            raise BadDataError(f"{path} is no table of scores", f"it has no column {', '.join(sorted(missing))}")
-        return table
 
 
 def select_runs(
@@ -143,13 +44,8 @@ def select_runs(
     if names:
         rows = [_only(name, candidates(name, fitting), out) for name in names]
         rows = list({row.run.path.resolve(): row for row in rows}.values())
-        for row in rows:
-            if not (incomplete or row.complete):
-                raise UsageError(
-                    f"{row.run.path} is incomplete",
-                    f"{row.clips} clips of {row.method} have been scored",
-                    try_="the same run again without --limit, or --allow-incomplete, which marks it",
-                )
+        if not incomplete:
+            _refuse_incomplete(rows)
         return rows
     lacking = [row for row in fitting if not (incomplete or row.complete)]
     for row in lacking:
@@ -161,24 +57,46 @@ def select_runs(
     return rows
 
 
-def clip_values(row: Row, metric: str) -> dict[str, float]:
-    """The metric by clip, as a fraction: the mean over the clip's questions that have a value, NaN where none has.
+def select_pair(
+    out: Path,
+    names: tuple[str, str],
+    dataset: str | None = None,
+    protocol: str | None = None,
+    *,
+    incomplete: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> tuple[Row, Row]:
+    """Two different runs on the same questions; names as in `select_runs`, which together must fit one pair only.
 
     Raises:
-        UnknownNameError: the run has no such metric.
-        BadDataError: metrics.csv is missing or damaged.
+        UnknownNameError: a name fits no run, or several pairs fit.
+        UsageError: the runs answer different questions, are one and the same, or lack clips and `incomplete` is not set.
+        BadDataError: a named run's record is damaged.
     """
-    check_metric(row, metric)
-    means = row.questions.groupby("clip", sort=False)[metric].mean()
-    return {str(clip): float(value) for clip, value in means.items()}
-
-
-def check_metric(row: Row, metric: str) -> None:
-    """Raise UnknownNameError unless the run has been scored by `metric`."""
-    known = list(row.summary["metrics"])
-    if metric not in known or metric not in row.questions:
-        why = did_you_mean(metric, known) or "it has: " + ", ".join(known)
-        raise UnknownNameError(f'{row.run.path} has no metric "{metric}"', why)
+    scored = [row for row in _scored(out, say) if _fits(row, dataset, (), protocol)]
+    firsts, seconds = (candidates(name, scored) for name in names)
+    for name, found in zip(names, (firsts, seconds), strict=True):
+        if not found:
+            _only(name, found, out)
+    different = [(a, b) for a in firsts for b in seconds if a.run.path.resolve() != b.run.path.resolve()]
+    pairs = [(a, b) for a, b in different if a.protocol_digest == b.protocol_digest]
+    if len(pairs) > 1:
+        told = "; ".join(f"{a.run.path.name} and {b.run.path.name} ({a.dataset}, {a.protocol})" for a, b in pairs)
+        raise UnknownNameError(
+            f'"{names[0]}" and "{names[1]}" fit {len(pairs)} pairs of runs', told, try_="--dataset, --protocol, or keys"
+        )
+    if different and not pairs:
+        a, b = different[0]
+        raise UsageError(
+            f"{a.method} and {b.method} were not asked the same questions",
+            f"{a.title}; {b.title}",
+            try_="vgmae-bench list runs",
+        )
+    if not pairs:
+        raise UsageError(f'"{names[0]}" and "{names[1]}" are the same run', "a comparison needs two")
+    if not incomplete:
+        _refuse_incomplete(pairs[0])
+    return pairs[0]
 
 
 def load_runs(folders: Iterable[RunFolder]) -> list[Row]:
@@ -211,6 +129,16 @@ def by_protocol(rows: Iterable[Row]) -> list[list[Row]]:
     return list(groups.values())
 
 
+def _refuse_incomplete(rows: Iterable[Row]) -> None:
+    for row in rows:
+        if not row.complete:
+            raise UsageError(
+                f"{row.run.path} is incomplete",
+                f"{row.clips} clips of {row.method} have been scored",
+                try_="the same run again without --limit, or --allow-incomplete, which marks it",
+            )
+
+
 def _scored(out: Path, say: Callable[[str], None]) -> list[Row]:
     """Every scored run below `out`, each once."""
     rows: dict[str, Row] = {}
@@ -220,8 +148,11 @@ def _scored(out: Path, say: Callable[[str], None]) -> list[Row]:
         except BadDataError as error:
             say(f"left out: {error.what}: {error.why}")
             continue
-        if row is not None:
-            rows.setdefault(row.record["key"], row)  # one's own comes before the reference's
+        if row is None:
+            continue
+        known = rows.setdefault(row.record["key"], row)  # one's own comes before the reference's
+        if row.complete and not known.complete:
+            rows[row.record["key"]] = row
     return list(rows.values())
 
 

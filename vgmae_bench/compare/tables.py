@@ -1,94 +1,93 @@
-"""Runs side by side in one table: percent, 95 % intervals, coverage, and the protocol above."""
+"""Runs side by side in one table: for the terminal, as Markdown, LaTeX, CSV and JSON. What it says is in content.py."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vgmae_bench.compare.selection import HEADLINE, Row
-from vgmae_bench.errors import UsageError
+from vgmae_bench.compare.content import Table, build
+from vgmae_bench.compare.selection import Row
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "δ": r"$\delta$", "×": r"$\times$", "†": r"$\dagger$", "–": "--",
+}  # fmt: skip
+"""How LaTeX has the characters that it takes for commands, or that not every engine knows."""
 
 
-def check_comparable(rows: Sequence[Row]) -> None:
-    """Refuse to mix protocols or datasets in one table.
+def console() -> Console:
+    """Where tables are printed: as wide as the terminal, and wide enough in a file."""
+    from rich.console import Console
 
-    Raises:
-        UsageError: naming what there is, and how to choose.
-    """
-    kinds = {row.record["protocol_digest"]: row for row in rows}
-    if len(kinds) > 1:
-        listed = sorted(f"{row.dataset} with {row.record['identity']['protocol']['name']}" for row in kinds.values())
-        raise UsageError(
-            "These runs follow different protocols or datasets",
-            "their numbers do not compare: " + "; ".join(listed),
-            try_="vgmae-bench table --dataset D --protocol P, or --allow-mixed",
-        )
+    return Console(width=None if Console().is_terminal else 140, highlight=False)
 
 
 def print_table(rows: Sequence[Row]) -> None:
-    """The table for people, on stdout."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(header_style="bold")
-    table.add_column("method", no_wrap=True)
-    for name in HEADLINE.values():
-        table.add_column(f"{name} [95 %]", justify="right")
-    table.add_column("clips", justify="right")
-    table.add_column("ms/frame", justify="right")
-    table.add_column("peak MB", justify="right")
-    for row in rows:
-        cells = [_interval(*row.values(metric)) for metric in HEADLINE]
-        table.add_row(row.method, *cells, row.clips, f"{row.milliseconds_per_frame:.1f}", _memory(row))
-    width = None if Console().is_terminal else 140
-    console = Console(width=width, highlight=False)
-    console.print(_title(rows), soft_wrap=True)
-    console.print(table)
-    for warning in _warnings(rows):
-        console.print(warning, soft_wrap=True)
+    """The plain table of runs for people, on stdout."""
+    print_text(build(rows))
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """The table as Markdown."""
-    header = ["method", *(f"{name} [95 %]" for name in HEADLINE.values()), "clips", "ms/frame", "peak MB"]
-    lines = [f"{_title(rows)}", "", _line(header), _line(["---", *["---:"] * (len(header) - 1)])]
-    for row in rows:
-        cells = [_interval(*row.values(metric)) for metric in HEADLINE]
-        lines.append(_line([row.method, *cells, row.clips, f"{row.milliseconds_per_frame:.1f}", _memory(row)]))
-    return "\n".join([*lines, *("\n" + warning for warning in _warnings(rows))])
+def print_text(table: Table) -> None:
+    """For people, on stdout; on a terminal the best is bold, the second underlined."""
+    from rich.markup import escape
+    from rich.table import Table as Grid
+
+    styles = {"best": "bold", "second": "underline", "": ""}
+    grid = Grid(header_style="bold")
+    grid.add_column("method", no_wrap=True)
+    for name in (*(f"{name} [95 %]" for name in table.metrics), *table.details):
+        grid.add_column(escape(name), justify="left" if name == "source" else "right")
+    for lines in (table.measured, table.literature):
+        for line in lines:
+            cells = [f"[{styles[c.mark]}]{c.value}[/]" if c.mark else c.value for c in line.cells]
+            intervals = [escape(f" {cell.interval}") if cell.interval else "" for cell in line.cells]
+            values = [value + interval for value, interval in zip(cells, intervals, strict=True)]
+            grid.add_row(escape(line.name), *values, *map(escape, line.details))
+        grid.add_section()
+    screen = console()
+    for text in (table.title, grid, *table.notes):
+        screen.print(escape(text) if isinstance(text, str) else text, soft_wrap=isinstance(text, str))
 
 
-def flat(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """One flat record a run: all metrics as fractions with their intervals, coverage and cost."""
-    records = []
-    for row in rows:
-        identity = row.record["identity"]
-        record: dict[str, Any] = {
-            "method": identity["method"],
-            "weights": row.record.get("weights_name"),
-            "note": row.record.get("note") or None,
-            "dataset": identity["dataset"],
-            "protocol": identity["protocol"]["name"],
-            "clips_scored": row.summary["clips"]["scored"],
-            "clips_expected": row.summary["clips"]["expected"],
-            "clips_failed": row.summary["clips"]["failed"],
-            "seconds": row.summary["seconds"],
-            "peak_memory_mb": row.summary["peak_memory_mb"],
-            "run": str(row.run.path),
-        }
-        for name, value in row.summary["metrics"].items():
-            record |= {name: value["mean"], f"{name}_low": value["ci95"][0], f"{name}_high": value["ci95"][1]}
-        records.append(record)
-    return records
+def markdown(table: Table) -> str:
+    """As Markdown; the best is bold."""
+    header = ["method", *(f"{name} [95 %]" for name in table.metrics), *table.details]
+    lines = [table.title.replace("\n", "  \n"), "", _line(header), _line(["---", *["---:"] * (len(header) - 1)])]
+    for line in (*table.measured, *table.literature):
+        values = [f"**{cell.value}**" if cell.mark == "best" else cell.value for cell in line.cells]
+        cells = [f"{value} {cell.interval}".rstrip() for value, cell in zip(values, line.cells, strict=True)]
+        lines.append(_line([line.name, *cells, *line.details]))
+    return "\n".join([*lines, *("\n" + note for note in table.notes)])
 
 
-def as_csv(rows: Sequence[Row]) -> str:
+def latex(table: Table) -> str:
+    """For LaTeX with booktabs; the best is bold, the second underlined. The protocol and the notes are its caption."""
+    styles = {"best": r"\textbf{%s}", "second": r"\underline{%s}", "": "%s"}
+    header = ["Method", *(_tex(name) for name in table.metrics), *(_tex(name) for name in table.details)]
+    aligned = "".join("l" if name == "source" else "r" for name in (*table.metrics, *table.details))
+    lines = [r"% \usepackage{booktabs}", r"\begin{table}", r"\centering"]
+    lines += [rf"\begin{{tabular}}{{l{aligned}}}", r"\toprule", " & ".join(header) + r" \\"]
+    for part in (table.measured, table.literature):
+        lines += [r"\midrule"] if part else []
+        for line in part:
+            values = [styles[cell.mark] % _tex(cell.value) for cell in line.cells]
+            intervals = [rf" {{\scriptsize {cell.interval}}}" if cell.interval else "" for cell in line.cells]
+            cells = [value + interval for value, interval in zip(values, intervals, strict=True)]
+            lines.append(" & ".join([_tex(line.name), *cells, *map(_tex, line.details)]) + r" \\")
+    caption = [*table.title.split("\n"), "Brackets: 95 % bootstrap interval over clips", *table.notes]
+    told = " ".join(_tex(sentence if sentence.endswith(".") else f"{sentence}.") for sentence in caption)
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", rf"\caption{{{told}}}", r"\end{table}"])
+
+
+def as_csv(records: Sequence[dict[str, Any]]) -> str:
     """`flat` as CSV with a header."""
-    records = flat(rows)
     columns = list(dict.fromkeys(key for record in records for key in record))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
@@ -97,43 +96,16 @@ def as_csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def as_json(rows: Sequence[Row]) -> str:
+def as_json(records: Sequence[dict[str, Any]]) -> str:
     """`flat` as a JSON list."""
-    return json.dumps(flat(rows), ensure_ascii=False, indent=2)
-
-
-def _title(rows: Sequence[Row]) -> str:
-    titles = dict.fromkeys(f"{row.dataset}, {row.record['protocol_sentence']}" for row in rows)
-    return "\n".join(titles)
-
-
-def _warnings(rows: Sequence[Row]) -> list[str]:
-    """What a reader must know before quoting a number."""
-    warnings = []
-    for row in rows:
-        clips = row.summary["clips"]
-        if clips["scored"] < clips["expected"]:
-            warnings.append(f"{row.method}: incomplete, {row.clips} clips; not for comparison.")
-        if clips["without_queries"]:
-            warnings.append(f"{row.method}: {clips['without_queries']} clips have no visible track and ask nothing.")
-        for metric, name in HEADLINE.items():
-            value = row.summary["metrics"].get(metric, {})
-            if value.get("nan"):
-                rest = "–" if value["mean_without_nan"] is None else f"{100 * value['mean_without_nan']:.2f}"
-                warnings.append(f"{row.method}: {name} has no value on {value['nan']} questions; {rest} without them.")
-    return warnings
-
-
-def _interval(mean: float, low: float, high: float) -> str:
-    if math.isnan(mean):
-        return "–"
-    return f"{mean:.2f}" if math.isnan(low) else f"{mean:.2f} [{low:.1f}, {high:.1f}]"
-
-
-def _memory(row: Row) -> str:
-    peak = row.summary["peak_memory_mb"]
-    return "–" if peak is None else f"{peak:.0f}"
+    return json.dumps(records, ensure_ascii=False, indent=2)
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _tex(text: str) -> str:
+    return (
+        r"$\delta_{\mathrm{avg}}$" if text == "δ_avg" else "".join(TEX.get(character, character) for character in text)
+    )

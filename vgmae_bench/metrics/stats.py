@@ -1,4 +1,8 @@
-"""Uncertainty over clips. The clip is the unit of resampling: tracks within a clip are correlated."""
+"""Uncertainty over clips: bootstrap intervals, paired sign-flip tests, Holm's correction.
+
+The clip is the unit of resampling: tracks within a clip are correlated. A clip may hold several questions (chunks); it then
+enters with the sum over its questions and their number, so that every mean is the mean over questions that tables show.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ import numpy.typing as npt
 
 RESAMPLES = 10_000
 LEVEL = 0.95
+
+Array = npt.NDArray[np.float64]
 
 
 class Mean(NamedTuple):
@@ -30,7 +36,7 @@ class Mean(NamedTuple):
 
 
 def clip_bootstrap(
-    values: npt.NDArray[np.float64],
+    values: Array,
     clips: Sequence[str],
     *,
     skip_nan: bool = False,
@@ -53,13 +59,7 @@ def clip_bootstrap(
     np.add.at(counts, member, finite)
     with np.errstate(invalid="ignore"):  # 0 / 0: a metric without any value
         means = sums.sum(axis=0) / counts.sum(axis=0)
-    if len(names) < 2:
-        low = high = np.full(values.shape[1], np.nan)
-    else:
-        drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-        with np.errstate(invalid="ignore"):
-            resampled = (drawn @ sums) / (drawn @ counts)
-        low, high = _quantiles(resampled)
+    low, high = interval(sums, counts, resamples=resamples, seed=seed)
     return [
         Mean(
             value=float(means[k]) if skip_nan or finite[:, k].all() else float("nan"),
@@ -72,7 +72,64 @@ def clip_bootstrap(
     ]
 
 
-def _quantiles(resampled: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def interval(totals: Array, sizes: Array, *, resamples: int = RESAMPLES, seed: int = 0) -> tuple[Array, Array]:
+    """95 % percentile intervals of Σ totals / Σ sizes by column, from resampling clips with replacement.
+
+    A mean has the sums over each clip's questions as `totals` and their numbers as `sizes`; a ratio of two means has the
+    sums of the two methods.
+
+    Arguments:
+        totals, sizes: [clips, K].
+
+    Returns:
+        The lower and the upper ends [K]; NaN with fewer than two clips.
+    """
+    clips, columns = totals.shape
+    if clips < 2:
+        return np.full(columns, np.nan), np.full(columns, np.nan)
+    drawn = np.random.default_rng(seed).multinomial(clips, np.full(clips, 1 / clips), size=resamples)
+    with np.errstate(invalid="ignore", divide="ignore"):  # resamples that drew nothing with a value
+        return _quantiles((drawn @ totals) / (drawn @ sizes))
+
+
+def sign_flip_test(differences: Array, *, resamples: int = RESAMPLES, seed: int = 0) -> Array:
+    """Two-sided p-values [K] of paired differences [clips, K]: how often flipping the signs of clips at random gives a sum
+    at least as far from zero. All 2^clips patterns are tried where they are no more than `resamples`; otherwise that many
+    random ones, and the observed one counts among them (Phipson and Smyth 2010), so that p is never 0.
+
+    NaN where there is no clip.
+    """
+    clips, columns = differences.shape
+    if clips == 0:
+        return np.full(columns, np.nan)
+    # Equal sums added up in another order count as equal.
+    observed = np.abs(differences.sum(axis=0)) - 1e-12 * np.abs(differences).sum(axis=0)
+    exact = 2**clips <= resamples
+    patterns = 2**clips if exact else resamples
+    rng = np.random.default_rng(seed)
+    extreme = np.zeros(columns)
+    for start in range(0, patterns, 1000):  # a thousand patterns at a time bound the memory
+        count = min(1000, patterns - start)
+        if exact:
+            heads = np.arange(start, start + count)[:, None] >> np.arange(clips) & 1
+        else:
+            heads = rng.integers(0, 2, (count, clips))
+        flipped = (2.0 * heads - 1.0) @ differences
+        extreme += (np.abs(flipped) >= observed).sum(axis=0)
+    return extreme / patterns if exact else (extreme + 1) / (patterns + 1)
+
+
+def holm(p: Sequence[float] | Array) -> Array:
+    """p-values adjusted for testing all of them at once (Holm 1979); NaN stays NaN and does not count as a test."""
+    p = np.asarray(p, dtype=np.float64)
+    adjusted = np.full(p.shape, np.nan)
+    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]  # NaN sorts last
+    steps = p[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps))
+    return adjusted
+
+
+def _quantiles(resampled: Array) -> tuple[Array, Array]:
     """The interval's ends by column; resamples that drew no clip with a value do not count."""
     ends = np.full((2, resampled.shape[1]), np.nan)
     for column, sample in enumerate(resampled.T):

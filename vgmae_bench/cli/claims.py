@@ -1,0 +1,50 @@
+"""`vgmae-bench claims`: what the headline numbers of Video-GMAE compare."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from vgmae_bench.cli import examples, options
+
+
+@click.command(epilog=examples("vgmae-bench claims", "vgmae-bench claims --json"))
+@options.results
+@options.as_json
+def claims(out: Path, as_json: bool) -> None:
+    """Check the headline claims of Video-GMAE against the published tables.
+
+    For +34.6 % on Kinetics, +13.1 % on Kubric and -1.2 % on DAVIS: which published cells give the number, what they
+    compare, which protocol each followed. Where both methods have complete runs on the same questions in the results
+    folder, the ratio measured like for like stands beside.
+    """
+    from vgmae_bench.compare.claims import audit
+    from vgmae_bench.compare.selection import select_runs
+    from vgmae_bench.errors import UnknownNameError
+
+    try:
+        rows = select_runs(out)
+    except UnknownNameError:  # no runs yet: the published tables alone
+        rows = []
+    checked = audit(rows)
+    if as_json:
+        click.echo(json.dumps(checked, ensure_ascii=False, indent=2))
+        return
+    for claim in checked:
+        click.secho(claim["claim"], bold=True)
+        click.echo(f"  {claim['verdict']}")
+        if not claim["like_for_like"]["published"]:
+            click.echo("  Like for like: both by one protocol are published nowhere we know of.")
+    pairs = checked[0]["like_for_like"]["measured"]
+    click.secho("Measured here, like for like", bold=True)
+    for pair in pairs:
+        gain, low, high = ("–" if number is None else f"{number:+.1f}" for number in (pair["gain"], *pair["ci95"]))
+        first, second = pair["numerator"], pair["denominator"]
+        click.echo(
+            f"  {pair['dataset']}, {pair['protocol']}: {first['method']} over {second['method']}, "
+            f"{first['AJ']:.2f} / {second['AJ']:.2f} = {gain} % [{low}, {high}] on {pair['clips']} clips"
+        )
+    if not pairs:
+        click.echo(f"  {out} has no complete runs of both videogmae and gmrw on the same questions.")

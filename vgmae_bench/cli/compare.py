@@ -1,0 +1,107 @@
+"""`vgmae-bench compare`: two runs clip by clip."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vgmae_bench.cli import examples, options
+
+if TYPE_CHECKING:
+    from vgmae_bench.compare.paired import Paired
+    from vgmae_bench.compare.selection import Row
+
+
+@click.command(
+    epilog=examples(
+        "vgmae-bench compare videogmae lucas-kanade",
+        "vgmae-bench compare lucas-kanade zero-motion --protocol tapvid-strided --json",
+        "vgmae-bench compare 1230142d dbd38c7f --metric survival --metric median_trajectory_error",
+    )
+)
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@options.dataset_filter
+@options.protocol_filter
+@click.option(
+    "--metric", "metrics", multiple=True, help="A metric to compare by; repeatable.  [default: AJ, δ_avg and OA]"
+)
+@click.option("--clips", default=5, show_default=True, help="List so many of the best and of the worst clips.")
+@options.allow_incomplete
+@options.results
+@options.as_json
+def compare(
+    first: str,
+    second: str,
+    dataset: str | None,
+    protocol: str | None,
+    metrics: tuple[str, ...],
+    clips: int,
+    allow_incomplete: bool,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Compare two runs clip by clip: differences with 95 % intervals, a paired test, wins and losses.
+
+    A and B are folders of runs, the first digits of their keys, or names of methods where only one pair of runs fits.
+
+    The test flips the signs of the clips' differences at random; its p-values are corrected for the number of metrics
+    (Holm). Intervals come from resampling clips. Both say nothing about other datasets or other training seeds.
+    """
+    from vgmae_bench.compare import paired
+    from vgmae_bench.compare.selection import HEADLINE, select_pair
+
+    a, b = select_pair(
+        out,
+        (first, second),
+        dataset,
+        protocol,
+        incomplete=allow_incomplete,
+        say=lambda text: click.echo(text, err=True),
+    )
+    found = paired.compare(a, b, metrics or tuple(HEADLINE))
+    if not as_json:
+        _print(a, b, found, clips)
+        return
+    told = {
+        "first": {"method": a.method, "run": str(a.run.path), "clips": a.clips, "complete": a.complete},
+        "second": {"method": b.method, "run": str(b.run.path), "clips": b.clips, "complete": b.complete},
+        "protocol": a.title,
+        "metrics": [pair.as_json(clips) for pair in found],
+        "sentences": [pair.sentence(a.method, b.method) for pair in found],
+    }
+    click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+
+
+def _print(a: Row, b: Row, found: Sequence[Paired], clips: int) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from vgmae_bench.compare.tables import console
+
+    table = Table(header_style="bold")
+    table.add_column("metric", no_wrap=True)
+    for name in (a.method, b.method, "difference [95 %]", "p (Holm)", "wins / ties / losses", "clips"):
+        table.add_column(escape(name), justify="right")
+    for pair in found:
+        values = [f"{pair.scale * value:.2f}" for value in (pair.first, pair.second)]
+        difference, low, high = (pair.scale * value for value in (pair.difference, pair.low, pair.high))
+        counts = f"{pair.wins} / {pair.ties} / {pair.losses}"
+        cells = [*values, f"{difference:+.2f} [{low:+.1f}, {high:+.1f}]", f"{pair.p_holm:.2g}", counts, str(pair.clips)]
+        table.add_row(pair.label, *map(escape, cells))
+    screen = console()
+    screen.print(escape(a.title), soft_wrap=True)
+    screen.print(table)
+    for row in (a, b):
+        if not row.complete:
+            screen.print(escape(f"{row.method}: incomplete, {row.clips} clips; not for comparison."), soft_wrap=True)
+    for pair in found:
+        screen.print(escape(pair.sentence(a.method, b.method)), soft_wrap=True)
+    best, worst = found[0].extremes(clips)
+    for word, listed in (("best", best), ("worst", worst)):
+        told = ", ".join(f"{clip} ({found[0].scale * difference:+.1f})" for clip, difference in listed)
+        screen.print(escape(f"{a.method} does {word} ({found[0].label}) on {told}"), soft_wrap=True)

@@ -1,0 +1,129 @@
+"""A scored run as comparisons see it, and its scores by clip: from its record, summary.json and metrics.csv."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from vgmae_bench.errors import BadDataError, UnknownNameError
+from vgmae_bench.plugins import did_you_mean
+from vgmae_bench.runs.store import RunFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HEADLINE = {"average_jaccard": "AJ", "average_pts_within_thresh": "δ_avg", "occlusion_accuracy": "OA"}
+"""The metrics of every table: their names in the records, and what the field calls them."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One scored run.
+
+    Attributes:
+        run: its folder.
+        record, summary: its record.json and summary.json.
+    """
+
+    run: RunFolder
+    record: dict[str, Any]
+    summary: dict[str, Any]
+
+    @property
+    def method(self) -> str:
+        """The method with its weights and its note: "videogmae (tiny)"."""
+        identity = self.record["identity"]
+        details = [self.record.get("weights_name") or "", self.record.get("note") or ""]
+        told = ", ".join(detail for detail in details if detail)
+        return f"{identity['method']} ({told})" if told else str(identity["method"])
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's name, and the settings it was opened with where they are not its usual ones."""
+        settings = self.record.get("dataset_settings") or {}
+        told = ", ".join(f"{key}={value}" for key, value in settings.items())
+        return f"{self.record['identity']['dataset']} ({told})" if told else str(self.record["identity"]["dataset"])
+
+    @property
+    def protocol(self) -> str:
+        """The protocol's name, for instance "tapvid-first"."""
+        return str(self.record["identity"]["protocol"]["name"])
+
+    @property
+    def protocol_digest(self) -> str:
+        """Equal for runs whose numbers compare: the same protocol on the same data."""
+        return str(self.record["protocol_digest"])
+
+    @property
+    def title(self) -> str:
+        """Dataset and protocol in one line."""
+        return f"{self.dataset}, {self.record['protocol_sentence']}"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every clip that asks anything has been scored; False for runs with --limit, and where clips failed."""
+        clips = self.summary["clips"]
+        return bool(clips["scored"] + clips["without_queries"] >= clips["expected"])
+
+    @property
+    def clips(self) -> str:
+        """ "30", or "28 of 30" with the reason where clips are missing."""
+        clips = self.summary["clips"]
+        if clips["scored"] == clips["expected"]:
+            return str(clips["scored"])
+        why = f", {clips['failed']} failed" if clips["failed"] else ""
+        return f"{clips['scored']} of {clips['expected']}{why}"
+
+    @property
+    def milliseconds_per_frame(self) -> float:
+        return 1000 * float(self.summary["seconds"]) / max(1, int(self.summary["frames"]))
+
+    def values(self, metric: str) -> tuple[float, float, float]:
+        """(mean, low, high) in percent, with the ends of the 95 % interval; NaN where there is none."""
+        value = self.summary["metrics"].get(metric)
+        if value is None:
+            return math.nan, math.nan, math.nan
+        numbers = (value["mean"], *value["ci95"])
+        mean, low, high = (math.nan if number is None else 100 * number for number in numbers)
+        return mean, low, high
+
+    @cached_property
+    def questions(self) -> pd.DataFrame:
+        """metrics.csv: a row a question, with `clip`, `question`, `frames`, `queries`, `seconds` and the metrics (fractions).
+
+        Raises:
+            BadDataError: it is missing or damaged.
+        """
+        import pandas as pd
+
+        path = self.run.path / "metrics.csv"
+        try:
+            # Clips are called "007" or "NA" as they like, hence read as text.
+            table = pd.read_csv(path, converters={"clip": str}, float_precision="round_trip")
+        except (OSError, ValueError) as error:
+            raise BadDataError(f"{path} cannot be read", str(error), try_="git checkout, or the run again") from error
+        if missing := {"clip", "question"} - set(table):
+            raise BadDataError(f"{path} is no table of scores", f"it has no column {', '.join(sorted(missing))}")
+        return table
+
+
+def clip_values(row: Row, metric: str) -> dict[str, float]:
+    """The metric by clip, as a fraction: the mean over the clip's questions that have a value, NaN where none has.
+
+    Raises:
+        UnknownNameError: the run has no such metric.
+        BadDataError: metrics.csv is missing or damaged.
+    """
+    check_metric(row, metric)
+    means = row.questions.groupby("clip", sort=False)[metric].mean()
+    return {str(clip): float(value) for clip, value in means.items()}
+
+
+def check_metric(row: Row, metric: str) -> None:
+    """Raise UnknownNameError unless the run has been scored by `metric`."""
+    known = list(row.summary["metrics"])
+    if metric not in known or metric not in row.questions:
+        why = did_you_mean(metric, known) or "it has: " + ", ".join(known)
+        raise UnknownNameError(f'{row.run.path} has no metric "{metric}"', why)
