@@ -62,6 +62,7 @@ class TrackerSpec:
     trainer: str = ""
     finetuner: str = ""
     explorer: str = ""
+    encoder: str = ""
     configs: str = ""
     requires: tuple[str, ...] = ()
     install: str = ""

@@ -88,7 +88,7 @@ def _clip(path: Path, rng: np.random.Generator, frames: int, stride: int, image_
     stride = max(1, min(stride, (video.num_frames - 1) // max(frames - 1, 1)))
     start = int(rng.integers(max(video.num_frames - (frames - 1) * stride, 1)))
     # One thread: the workers of a data loader are as many as there are cores already.
-    read = video.frames(_shorter_side(video.size, image_size), start=start, stride=stride, threads=1)
+    read = video.frames(shorter_side(video.size, image_size), start=start, stride=stride, threads=1)
     square = [_centre(frame, image_size) for frame in itertools.islice(read, frames)]
     if not square:
         raise BadDataError(f"{path} cannot be read", f"it ends before frame {start}")
@@ -96,7 +96,7 @@ def _clip(path: Path, rng: np.random.Generator, frames: int, stride: int, image_
     return stack(square)
 
 
-def _shorter_side(size: Size, length: int) -> Size:
+def shorter_side(size: Size, length: int) -> Size:
     """`size` in proportion, the shorter side being `length`."""
     shorter = min(size)
     return (round(size[0] * length / shorter), round(size[1] * length / shorter))

@@ -137,7 +137,7 @@ def _run(
         while state.step < config.steps:
             lr = config.peak_lr * lr_factor(state.step, config.warmup_steps, config.steps, config.lr_schedule)
             for group in optimizer.param_groups:
-                group["lr"] = lr
+                group["lr"] = lr * group.get("lr_scale", 1.0)
             torch.manual_seed(clip_seed(config.seed, state.step * fabric.world_size + fabric.global_rank))
             for part in range(config.accumulate):
                 with fabric.no_backward_sync(objective, enabled=part < config.accumulate - 1):

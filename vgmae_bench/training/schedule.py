@@ -43,9 +43,15 @@ def moving_average(decay: float, warmup: bool) -> Callable[[Tensors, Tensors, Te
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """AdamW's groups of the trainable parameters: biases and other 1-D ones do not decay, all others do.
 
-    Tokens and learned positions are 3-D and decay, as in the official code (tekotan/video-gmae c630810).
+    Tokens and learned positions are 3-D and decay, as in the official code (tekotan/video-gmae c630810). Parameters with an
+    attribute `lr_scale` learn at that share of the learning rate, in groups of their own.
     """
-    trainable = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-    kept = [parameter for name, parameter in trainable if parameter.ndim <= 1 or name.endswith(".bias")]
-    decayed = [parameter for name, parameter in trainable if not (parameter.ndim <= 1 or name.endswith(".bias"))]
-    return [{"params": kept, "weight_decay": 0.0}, {"params": decayed, "weight_decay": weight_decay}]
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {(1.0, False): [], (1.0, True): []}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decays = parameter.ndim > 1 and not name.endswith(".bias")
+            groups.setdefault((getattr(parameter, "lr_scale", 1.0), decays), []).append(parameter)
+    return [
+        {"params": parameters, "weight_decay": weight_decay if decays else 0.0, "lr_scale": scale}
+        for (scale, decays), parameters in groups.items()
+    ]

@@ -14,6 +14,7 @@ SPEC = TrackerSpec(
     importer="vgmae_bench.videogmae.release:import_weights",
     trainer="vgmae_bench.videogmae.pretrain:Pretraining",
     finetuner="vgmae_bench.videogmae.finetune:finetuning",
+    encoder="vgmae_bench.videogmae.probed:probed",
     configs="configs",
     paper="Baranwal, Singh, Rajasegaran, Malik: Tracking by Predicting 3-D Gaussians Over Time. arXiv 2512.22489",
     licence="Apache-2.0, written from the paper; the official code (tekotan/video-gmae) has no licence",

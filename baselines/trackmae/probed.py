@@ -1,0 +1,41 @@
+"""The encoder of TrackMAE and VideoMAE, to be probed; see `vgmae_bench.probing.encoder.VideoEncoder`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from vgmae_bench.probing.encoder import NormedEncoder
+
+from .checkpoint import load_model
+from .network import SIZES, Encoder
+
+
+@dataclass(frozen=True)
+class ProbedConfig:
+    """Settings of the encoder.
+
+    Attributes:
+        size: of the network when there are no weights to tell.
+    """
+
+    size: Literal["tiny", "small", "base", "large"] = "tiny"
+
+
+def probed(config: ProbedConfig, weights: Path | None, seed: int) -> NormedEncoder:
+    """The encoder of a weights file, pretrained or fine-tuned, or a random one drawn from `seed` alone.
+
+    Raises:
+        WeightsError: the file is no such weights, or damaged.
+    """
+    if weights is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            encoder = Encoder(SIZES[config.size])
+    else:
+        encoder = load_model(weights).encoder
+    shape = encoder.config
+    return NormedEncoder(encoder, shape.num_frames, shape.image_size, shape.embed_dim)

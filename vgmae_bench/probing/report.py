@@ -1,0 +1,166 @@
+"""What came out: accuracies with intervals, every answer, and pictures."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench.config import Json
+from vgmae_bench.files import write_atomically
+from vgmae_bench.metrics.stats import clip_bootstrap
+
+SHOWN = 5
+"""Classes named of an answer."""
+NAMED = 40
+"""Up to so many classes have names in the confusion matrix."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a classifier says of the tested videos.
+
+    Attributes:
+        ids: n names.
+        labels: int64 [n].
+        shares: float [n, classes], probabilities, the mean over views.
+        skipped: videos that could not be read, and why.
+    """
+
+    ids: Sequence[str]
+    labels: npt.NDArray[np.int64]
+    shares: npt.NDArray[np.float32]
+    skipped: dict[str, str]
+
+
+def measure(answers: Answers, classes: Sequence[str]) -> dict[str, Any]:
+    """Accuracies as fractions: top-1 and top-5 with 95 % intervals over videos, the mean over classes, and each class's.
+
+    Where there are fewer than five classes besides the right one, "top5" is left out.
+    """
+    # A tie counts as many ranks down as it goes, so that an answer that says nothing is not right.
+    mine = np.take_along_axis(answers.shares, answers.labels[:, None], axis=1)
+    rank = (answers.shares >= mine).sum(axis=1) - 1
+    hits = {"top1": rank < 1} | ({"top5": rank < 5} if len(classes) > 5 else {})
+    means = clip_bootstrap(np.stack(list(hits.values()), axis=1).astype(np.float64), answers.ids)
+    accuracies: dict[str, Any] = {
+        name: {"mean": mean.value, "ci95": [_finite(mean.low), _finite(mean.high)]}
+        for name, mean in zip(hits, means, strict=True)
+    }
+    each = {
+        name: float(hits["top1"][answers.labels == number].mean())
+        for number, name in enumerate(classes)
+        if (answers.labels == number).any()
+    }
+    return {
+        **accuracies,
+        "mean_class": float(np.mean(list(each.values()))),
+        "chance": 1 / len(classes),
+        "classes": each,
+    }
+
+
+def confusion(answers: Answers, classes: int) -> npt.NDArray[np.int64]:
+    """[classes, classes]: how often videos of a row's class were taken for a column's."""
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (answers.labels, answers.shares.argmax(axis=1)), 1)
+    return counts
+
+
+def write_answers(path: Path, answers: Answers, classes: Sequence[str]) -> None:
+    """A line a video: its class, and the likeliest ones with their probabilities. Raises StorageError."""
+    best = np.argsort(-answers.shares, axis=1, kind="stable")[:, :SHOWN]
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            names = [f"{what}_{place + 1}" for place in range(best.shape[1]) for what in ("answer", "probability")]
+            writer.writerow(["video", "class", *names])
+            for name, label, order, shares in zip(answers.ids, answers.labels, best, answers.shares, strict=True):
+                told = [cell for number in order for cell in (classes[number], f"{shares[number]:.4f}")]
+                writer.writerow([name, classes[label], *told])
+
+    write_atomically(path, write)
+
+
+def draw_confusion(path: Path, counts: npt.NDArray[np.int64], classes: Sequence[str], title: str) -> None:
+    """The confusion matrix as a PNG, each row in percent of its videos. Raises StorageError."""
+    from matplotlib.figure import Figure
+
+    count = len(classes)
+    side = 3.5 + 0.32 * min(count, NAMED)
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    axes: Any = figure.subplots()
+    percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    image = axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
+    axes.set(xlabel="answer", ylabel="class", title=title)
+    if count <= NAMED:
+        axes.set_xticks(range(count), classes, rotation=90)
+        axes.set_yticks(range(count), classes)
+    if count <= 20:
+        for row, column in np.ndindex(percent.shape):
+            if counts[row, column]:
+                colour = "white" if percent[row, column] > 55 else "black"
+                axes.text(
+                    column, row, f"{percent[row, column]:.0f}", ha="center", va="center", color=colour, fontsize=8
+                )
+    figure.colorbar(image, label="% of the class")
+    write_atomically(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
+
+
+def draw_answers(
+    shares: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], classes: Sequence[str], path: Path
+) -> None:
+    """The likeliest classes of some videos, [n, classes], as bars beside one another; the right one is green."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4 * len(shares), 2.4), layout="constrained")
+    for axes, row, label in zip(figure.subplots(1, len(shares), squeeze=False)[0], shares, labels, strict=True):
+        best = np.argsort(-row, kind="stable")[:SHOWN][::-1]
+        axes.barh(range(len(best)), 100 * row[best], color=["tab:green" if n == label else "tab:gray" for n in best])
+        axes.set_yticks(range(len(best)), [classes[number] for number in best])
+        axes.set(title=classes[label], xlabel="%", xlim=(0, 100))
+    figure.savefig(path, format="png", dpi=110)
+
+
+def print_result(result: dict[str, Any]) -> None:
+    """The table for people, on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(header_style="bold")
+    table.add_column("encoder", no_wrap=True)
+    for title in ("mode", "top-1 [95 %]", "top-5 [95 %]", "mean class", "chance", "videos"):
+        table.add_column(title, justify="right")
+    videos = result["videos"]
+    failed = f", {videos['skipped']} failed" if videos["skipped"] else ""
+    table.add_row(
+        result["encoder"],
+        result["mode"],
+        *(_interval(result.get(name)) for name in ("top1", "top5")),
+        f"{100 * result['mean_class']:.2f}",
+        f"{100 * result['chance']:.2f}",
+        f"{videos['tested']}{failed}",
+    )
+    console = Console(width=None if Console().is_terminal else 140, highlight=False)
+    console.print(f"{result['data']}: {videos['learned']} videos learned from, {result['sentence']}", soft_wrap=True)
+    console.print(table)
+    if len(result["classes"]) <= NAMED:
+        console.print(", ".join(f"{name} {100 * hit:.0f}" for name, hit in result["classes"].items()), soft_wrap=True)
+
+
+def _interval(accuracy: dict[str, Any] | None) -> str:
+    if accuracy is None:
+        return "–"
+    low, high = accuracy["ci95"]
+    mean = f"{100 * accuracy['mean']:.2f}"
+    return mean if low is None else f"{mean} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _finite(value: float) -> Json:
+    return None if np.isnan(value) else value

@@ -1,0 +1,56 @@
+"""Video-GMAE's encoder, to be probed; see `vgmae_bench.probing.encoder.VideoEncoder`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from vgmae_bench.probing.encoder import NormedEncoder
+from vgmae_bench.videogmae.checkpoint import load_model
+from vgmae_bench.videogmae.network import SIZES, Encoder
+
+
+@dataclass(frozen=True)
+class ProbedConfig:
+    """Settings of the encoder.
+
+    Attributes:
+        size: of the network when there are no weights to tell.
+    """
+
+    size: Literal["tiny", "base", "large"] = "tiny"
+
+
+class Probed(NormedEncoder):
+    """The network is called in a way of its own."""
+
+    def forward(self, video: Tensor) -> Tensor:
+        assert isinstance(self.network, Encoder)
+        return self.network.encode(video).latent
+
+
+def probed(config: ProbedConfig, weights: Path | None, seed: int) -> Probed:
+    """The encoder of a weights file (pretrained, with a readout, or an image MAE's), or a random one drawn from `seed` alone.
+
+    Raises:
+        WeightsError: the file is no such weights, or damaged.
+    """
+    if weights is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            encoder = Encoder(SIZES[config.size])
+    else:
+        model, _ = load_model(weights)
+        with torch.device("meta"):
+            encoder = Encoder(model.config)
+        wanted = encoder.state_dict()
+        encoder.load_state_dict(
+            {name: value for name, value in model.state_dict().items() if name in wanted}, assign=True
+        )
+    shape = encoder.config
+    encoder.cls_token.requires_grad_(shape.position != "pos3d")  # there it is in the state dict, but not in the network
+    return Probed(encoder, shape.num_frames, shape.image_size, shape.embed_dim)
