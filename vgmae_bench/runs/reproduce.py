@@ -167,10 +167,10 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def _metrics(run: RunFolder) -> pd.DataFrame:
     """Values by (clip, question): the metrics, and how many frames and queries they are of."""
     try:
-        table = pd.read_csv(run.path / "metrics.csv", float_precision="round_trip", dtype={"clip": str})
+        table = pd.read_csv(run.path / "metrics.csv", dtype=str)  # numbers exactly, which pandas' own parser may miss
     except FileNotFoundError as error:
         raise BadDataError(f"{run.path} has not been scored", "it has no metrics.csv") from error
-    return table.set_index(["clip", "question"]).drop(columns="seconds")
+    return table.set_index(["clip", "question"]).drop(columns="seconds").astype(float)
 
 
 def _largest(then: pd.DataFrame, now: pd.DataFrame) -> dict[str, dict[str, Json]]:
