@@ -58,15 +58,15 @@ def test_run_says_its_plan_on_stderr_and_prints_a_table(root: str) -> None:
 def test_table_lists_show_and_refuse_to_mix(root: str) -> None:
     for method, mode in (("zero-motion", "first"), ("lucas-kanade", "first"), ("zero-motion", "strided")):
         call("run", "--method", method, "--dataset", "davis", "--query-mode", mode, "--data-root", root)
-    mixed = call("table", code=2).stderr
-    assert "different protocols" in mixed
-    assert "tapvid-strided" in mixed
-    both = call("table", "--protocol", "tapvid-first", "--format", "markdown").stdout
-    assert both.index("| lucas-kanade |") < both.index("| zero-motion |")  # the better one first
-    assert len(json.loads(call("table", "--allow-mixed", "--format", "json").stdout)) == 3
-    assert call("table", "--allow-mixed", "--format", "csv").stdout.count("\n") == 4
     runs = json.loads(call("list", "runs", "--json").stdout)
     assert len(runs) == 3
+    mixed = call("table", *(run["name"] for run in runs), code=2).stderr
+    assert "different protocols" in mixed
+    assert "tapvid-strided" in mixed
+    both = call("table", "--protocol", "tapvid-first", "--format", "md").stdout
+    assert both.index("| lucas-kanade |") < both.index("| zero-motion |")  # the better one first
+    assert call("table", "--format", "md").stdout.count("| method |") == 2  # one table a protocol
+    assert len(json.loads(call("table", "--format", "json").stdout)) == 3
     shown = call("show", runs[0]["name"]).stdout
     assert "average_jaccard" in shown
     assert "command" in shown
@@ -75,7 +75,8 @@ def test_table_lists_show_and_refuse_to_mix(root: str) -> None:
 
 def test_incomplete_runs_are_marked(root: str) -> None:
     call("run", "--method", "zero-motion", "--dataset", "davis", "--data-root", root, "--limit", "1")
-    assert "incomplete, 1 of 3 clips" in call("table").stdout
+    assert "1 incomplete ones" in call("table", code=2).stderr
+    assert "incomplete, 1 of 3 clips" in call("table", "--allow-incomplete").stdout
 
 
 @pytest.mark.parametrize("what", ["methods", "datasets", "metrics"])

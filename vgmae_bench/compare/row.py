@@ -101,7 +101,7 @@ class Row:
         path = self.run.path / "metrics.csv"
         try:
             # Clips are called "007" or "NA" as they like, hence read as text.
-            table = pd.read_csv(path, converters={"clip": str})
+            table = pd.read_csv(path, dtype={"clip": str}, keep_default_na=False, na_values=[""])
         except (OSError, ValueError) as error:
             raise BadDataError(f"{path} cannot be read", str(error), try_="git checkout, or the run again") from error
         if missing := {"clip", "question"} - set(table):

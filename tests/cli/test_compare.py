@@ -1,0 +1,86 @@
+"""table, compare and claims on the committed records, where torch cannot be imported."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vgmae_bench.cli import main
+from vgmae_bench.compare.selection import select_runs
+
+ROOT = Path(__file__).parent.parent.parent
+RESULTS = ROOT / "results"
+
+# One process for all commands: what takes long is to start it.
+PROGRAM = """
+import contextlib, io, json, sys
+sys.modules["torch"] = None  # importing it is an error
+from vgmae_bench.cli import cli
+said = []
+for arguments in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        cli(arguments, standalone_mode=False)
+    said.append(out.getvalue())
+print(json.dumps(said))
+"""
+
+
+def without_torch(*commands: list[str]) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(commands)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    said: list[str] = json.loads(done.stdout)
+    return said
+
+
+def test_a_fresh_clone_compares_its_records_without_torch() -> None:
+    out = ["--out", str(RESULTS)]
+    first = ["--dataset", "synth", "--protocol", "tapvid-first"]
+    text, md, latex, csv, as_json, ranked, compared, claims, told = without_torch(
+        *(["table", "--format", form, *out] for form in ("text", "md", "latex", "csv", "json")),
+        ["table", "--rank", "--published", *out],
+        ["compare", "lucas-kanade", "zero-motion", *first, "--json", *out],
+        ["claims", "--json", *out],
+        ["compare", "lucas-kanade", "zero-motion", *first, *out],
+    )
+    rows = select_runs(RESULTS)
+    records = json.loads(as_json)
+    assert len(records) == len(rows) == csv.count("\n") - 1
+    tables = len({row.protocol_digest for row in rows})
+    assert md.count("| method |") == latex.count(r"\toprule") == tables
+    assert text.count("tapvid-") >= tables
+    assert "share a rank" in ranked
+    comparison = json.loads(compared)
+    assert [metric["label"] for metric in comparison["metrics"]] == ["AJ", "δ_avg", "OA"]
+    assert comparison["metrics"][0]["p_holm"] < 0.05
+    assert len(comparison["metrics"][0]["best"]) == 5
+    assert "lucas-kanade is better than zero-motion" in comparison["sentences"][0]
+    assert comparison["sentences"][0] in told
+    assert [claim["stated"] for claim in json.loads(claims)] == [34.6, 13.1, -1.2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["compare", "lucas-kanade", "zero-motoin"], 'There is no scored run "zero-motoin"'),
+        (["compare", "lucas-kanade", "lucas-kanade"], "same"),
+        (["table", "lucas-kanade"], "fits"),
+        (["table", "--dataset", "moon"], "No run fits"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(
+    arguments: list[str], expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["vgmae-bench", *arguments, "--out", str(RESULTS)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("Error: ")
+    assert expected in told
+    assert len(told.strip().splitlines()) <= 2
