@@ -67,5 +67,7 @@ def _distance(
 ) -> float:
     """Median distance of tracks from their queries in query frames, in pixels of the metric raster."""
     offsets = [convention.to_input(xy, source, protocol) - queried for xy, queried, source in starts]
+    if not offsets:
+        return np.inf  # the first clips ask nothing
     placed = rescale(np.concatenate(offsets), protocol.input_size, protocol.metric_size)
     return float(np.nan_to_num(np.median(np.linalg.norm(placed, axis=-1)), nan=np.inf))
