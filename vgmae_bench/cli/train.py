@@ -16,6 +16,7 @@ from vgmae_bench.cli.training import carry_out, make_recipe, training_options
         "vgmae-bench train --method videogmae --config tiny --data synth --out trained/tiny",
         "vgmae-bench train --method videogmae --config small --data synth=3 --data ./videos --out trained/mixed",
         "vgmae-bench train --method videogmae --config tiny --data synth --out trained/t2 --set steps=200 --set lr=2e-4",
+        "vgmae-bench train --method gmae --config tiny --data synth --out trained/gmae",
         "torchrun --nproc_per_node 8 -m vgmae_bench train --method videogmae --config paper-base --data ./k400 --out run",
     )
 )
@@ -25,7 +26,7 @@ from vgmae_bench.cli.training import carry_out, make_recipe, training_options
     required=True,
     multiple=True,
     metavar="SOURCE[=WEIGHT]",
-    help="synth, or a folder of videos. Repeatable: clips are mixed in proportion to the weights.",
+    help="synth, or a folder of videos or, for an image model, images. Repeatable: mixed in proportion to the weights.",
 )
 @click.option(
     "--init",
@@ -51,5 +52,6 @@ def train(
 
     plugin = plugins.find("trackers", method)
     recipe = make_recipe(plugin, plugin.spec.trainer, config, settings)
-    source = open_clips(data, recipe.config.seed, recipe.config.workers)
+    images = recipe.shape(0).frames == 1
+    source = open_clips(data, recipe.config.seed, recipe.config.workers, images=images)
     carry_out(plugin, recipe, source, out, device, init)

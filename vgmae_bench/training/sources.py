@@ -1,4 +1,4 @@
-"""Where clips come from: rendered on the training device, read from a folder of videos, or mixed.
+"""Where clips come from: rendered on the training device, read from a folder of videos or images, or mixed.
 
 Clips are numbered. What clip a number stands for depends on the seed alone, so a training that goes on after a break, or
 on another number of processes, sees the same clips in the same order.
@@ -81,6 +81,29 @@ class FolderClips:
         return dict(self._videos.skipped)
 
 
+class ImageClips:
+    """Random crops of the images of a folder, as clips of one frame. Examples are of its `val`, where it has one."""
+
+    def __init__(self, path: Path, seed: int, workers: int) -> None:
+        from vgmae_bench.data.images import ImageTree
+
+        self._images, self._name, self._seed = ImageTree(path), path.resolve().name, seed
+        self._pool = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="clips")
+
+    def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
+        def sample(number: int) -> Tensor:
+            rng = np.random.default_rng(clip_seed(self._seed, number))
+            return torch.from_numpy(self._images.sample(rng, shape.image_size, example=number < 0))
+
+        return torch.stack(list(self._pool.map(sample, numbers)))[:, None].to(device)
+
+    def describe(self) -> Json:
+        return {"kind": "images", "name": self._name, "images": len(self._images)}
+
+    def skipped(self) -> dict[Path, str]:
+        return dict(self._images.skipped)
+
+
 class ClipStream:
     """A mixture of kinds of clips, each drawn with a probability in proportion to its weight."""
 
@@ -129,20 +152,24 @@ class ClipStream:
         return torch.cat(videos)[torch.tensor(places).argsort()]
 
 
-def open_clips(data: Sequence[str], seed: int, workers: int) -> ClipStream:
+def open_clips(data: Sequence[str], seed: int, workers: int, *, images: bool = False) -> ClipStream:
     """The clips that `--data` names: "synth" or a folder, each with an optional weight: "synth=3", "./videos=1".
+
+    Arguments:
+        images: single frames are wanted. Folders then hold images rather than videos.
 
     Raises:
         UsageError: neither, or an impossible weight.
-        BadDataError, MissingDataError: a folder without a single readable video.
+        BadDataError, MissingDataError: a folder without a single readable video, or without images.
     """
+    folder = ImageClips if images else FolderClips
     parts: list[tuple[Clips, float]] = []
     for text in data:
         name, weight = _weighted(text)
         if name == "synth":
             parts.append((SynthClips(seed), weight))
         elif Path(name).is_dir():
-            parts.append((FolderClips(Path(name), seed, workers), weight))
+            parts.append((folder(Path(name), seed, workers), weight))
         else:
             raise UsageError(f'There is no data "{name}"', "it is neither synth nor a folder", try_="--data synth")
     return ClipStream(parts, seed)

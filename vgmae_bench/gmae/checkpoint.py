@@ -1,0 +1,61 @@
+"""Weights files of GMAE; see `vgmae_bench.weights_file`. Their configuration holds "network", "view" and "source"."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from vgmae_bench.config import Json, build
+from vgmae_bench.errors import WeightsError
+from vgmae_bench.gmae.gaussians import View
+from vgmae_bench.gmae.network import GMAE, SIZES, ImageNetwork
+from vgmae_bench.weights_file import load_into, load_weights, save_weights
+
+KIND = "gmae"
+
+
+class Model(NamedTuple):
+    """A network, in evaluation mode on the CPU, and how its outputs are to be read."""
+
+    network: GMAE
+    view: View
+
+
+def save_model(path: Path, network: GMAE, view: View, source: Json) -> None:
+    """Write a weights file. Raises StorageError."""
+    save_weights(path, network.state_dict(), KIND, {"network": network.config, "view": view, "source": source})
+
+
+def load_model(path: Path) -> Model:
+    """The model of a weights file.
+
+    Raises:
+        WeightsError: the file is damaged or holds another model.
+    """
+    weights = load_weights(path, method="gmae")
+    network, view = weights.config.get("network"), weights.config.get("view")
+    if weights.kind != KIND or not isinstance(network, dict) or not isinstance(view, dict):
+        raise WeightsError(
+            f'{path} holds a "{weights.kind}" model, not a GMAE', "its encoder can start a training: train --init"
+        )
+    shape, seen = build(ImageNetwork, network, owner="gmae"), build(View, view, owner="gmae")
+    with torch.device("meta"):  # nothing is initialised that the file overwrites anyway
+        model = GMAE(shape)
+    load_into(model, weights.tensors, source=str(path))
+    return Model(model.eval(), seen)
+
+
+def open_model(weights: Path | None, size: str, seed: int) -> Model:
+    """The model of a weights file, or, without one, a random network of one of `SIZES`, drawn from `seed` alone."""
+    if weights is not None:
+        return load_model(weights)
+    return Model(new_network(SIZES[size], seed), View())
+
+
+def new_network(shape: ImageNetwork, seed: int) -> GMAE:
+    """A random network in evaluation mode, drawn from `seed` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return GMAE(shape).eval()

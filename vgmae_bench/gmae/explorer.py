@@ -1,0 +1,159 @@
+"""GMAE looks at an image: one forward pass, and everything that the depth of its Gaussians tells."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from vgmae_bench.errors import UsageError
+from vgmae_bench.gmae import spatial
+from vgmae_bench.gmae.checkpoint import new_network, open_model
+from vgmae_bench.gmae.figure import Panels
+from vgmae_bench.spatial.explorer import Image, Seen
+from vgmae_bench.videogmae.frames import prepare
+from vgmae_bench.videogmae.gaussians import Backend
+
+CUMULATIVE = (32, 64, 128, 256, 512, 1024)
+"""First K Gaussians that the paper shows, as far as there are more than K; a smaller network gets fractions instead."""
+SHOWN_LAYERS = 6
+
+
+@dataclass(frozen=True)
+class ExplorerConfig:
+    """How an image is looked at. The paper gives no constants: these are ours, tuned on nothing.
+
+    Attributes:
+        size: of the network when there are no weights to tell.
+        order: which Gaussians come first: the nearest, as in the released image path, or the farthest.
+        figure_share: of the Gaussians, which come first and explain the ground.
+        figure_threshold: a pixel of which they leave more than this open belongs to the figure.
+        edge_layers: numbers of layers that outlines are looked for in; an outline counts for the share of them that has it.
+        edge_rule, edge_eps: see `vgmae_bench.gmae.spatial.layer_map`.
+        backend: of the splatting.
+
+    Raises:
+        UsageError: a number out of its range.
+    """
+
+    size: Literal["tiny", "base", "large"] = "tiny"
+    order: spatial.Order = "near"
+    figure_share: float = 0.5
+    figure_threshold: float = 0.5
+    edge_layers: tuple[int, ...] = (32, 16, 8, 4)
+    edge_rule: spatial.Rule = "change"
+    edge_eps: float = 0.05
+    backend: Backend = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("figure_share", "figure_threshold"):
+            if not 0 < getattr(self, name) < 1:
+                raise UsageError(f"{name} must lie between 0 and 1", f"it is {getattr(self, name)}")
+        if not self.edge_layers or min(self.edge_layers) < 2:
+            raise UsageError("edge_layers are numbers of at least 2", f"they are {self.edge_layers}")
+        if self.edge_eps < 0:
+            raise UsageError("edge_eps must be at least 0", f"it is {self.edge_eps}")
+
+
+class GMAEExplorer:
+    """See `vgmae_bench.spatial.explorer.Explorer`. Images of any shape are squashed to the network's square, and what comes
+    of them is rendered at their own size.
+
+    Arguments:
+        config: settings.
+        weights: a file of GMAE weights, or None for random ones drawn from `seed` alone; `note` says so.
+        device: anything torch knows.
+
+    Raises:
+        WeightsError: the file is no such weights, or damaged.
+    """
+
+    def __init__(self, config: ExplorerConfig, weights: Path | None, device: str, seed: int) -> None:
+        self.note = "random weights" if weights is None else ""
+        network, self._view = open_model(weights, config.size, seed)
+        self._config, self._network = config, network.to(device)
+        self.image_size, self.grid = network.config.image_size, network.config.grid
+
+    def untrained(self, seed: int) -> GMAEExplorer:
+        """The same with new weights, drawn from `seed` alone."""
+        other = copy.copy(self)
+        other.note = "random weights"
+        other._network = new_network(self._network.config, seed).to(self._network.cls_token.device)
+        return other
+
+    def explore(self, image: Image) -> Panels:
+        """Every picture that `vgmae_bench.gmae.figure` draws."""
+        config = self._config
+        scene = self._scene(image)
+        count = len(scene.splats.means)
+        counts = [k for k in CUMULATIVE if k < count]
+        if len(counts) < SHOWN_LAYERS - 1:
+            counts = [round(count * i / SHOWN_LAYERS) for i in range(1, SHOWN_LAYERS)]
+        counts = [*counts[1 - SHOWN_LAYERS :], count]
+        with torch.inference_mode():
+            arrays: dict[str, Any] = {
+                "image": image,
+                "reconstruction": scene.picture(),
+                "alpha": scene.draw().alpha,
+                "depth": spatial.depth_image(scene),
+                "density": spatial.density(scene),
+                "centres": spatial.centres(scene),
+                "depths": scene.depths,
+                "opacities": scene.splats.opacities,
+                "cumulative_counts": torch.tensor(counts),
+                "cumulative_layers": spatial.cumulative_layers(scene, counts),
+                "single_layers": spatial.single_layers(scene, SHOWN_LAYERS),
+                "unexplained": spatial.unexplained(scene, config.figure_share),
+                "figure": self._figure(scene),
+                "edge_layers": torch.tensor(config.edge_layers),
+                "layer_maps": torch.stack([self._layer_map(scene, number) for number in config.edge_layers]),
+                "edges": torch.stack([self._edges(scene, number) for number in config.edge_layers]),
+            }
+        return Panels(
+            {name: value.cpu().numpy() if isinstance(value, Tensor) else value for name, value in arrays.items()}
+        )
+
+    def look(self, image: Image) -> Seen:
+        """Figure and outlines."""
+        scene = self._scene(image)
+        with torch.inference_mode():
+            found = torch.stack([self._edges(scene, number) for number in self._config.edge_layers])
+            return Seen(self._figure(scene).cpu().numpy(), found.float().mean(dim=0).cpu().numpy())
+
+    def rebuild(self, image: Image, hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+        """The image as far as the patches that are not hidden tell."""
+        with torch.inference_mode():
+            shown = int((~hidden).sum())
+            order = torch.from_numpy(np.argsort(hidden, axis=None, kind="stable"))[None]
+            ratio = 1 - (shown + 0.5) / hidden.size if shown < hidden.size else 0.0
+            raw = self._network.decode(self._network.encode(self._input(image), ratio, order))
+            made = self._view.gaussians(raw.float())
+            picture = self._view.render(made, self.image_size, self.image_size, self._config.backend)[0, 0]
+        return np.asarray(picture.clamp(0, 1).cpu().numpy(), dtype=np.float32)
+
+    def _scene(self, image: Image) -> spatial.Scene:
+        with torch.inference_mode():
+            made = self._view.gaussians(self._network(self._input(image)).float())
+            camera = self._view.camera_for(image.shape[0], image.shape[1], made.means)
+            return spatial.ordered(made, camera, self._view.composite, self._config.order, self._config.backend)
+
+    def _input(self, image: Image) -> Tensor:
+        """float32 [1, 3, 1, S, S]."""
+        device = self._network.cls_token.device
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(device)
+        return prepare(pixels[None], (self.image_size, self.image_size))[:, :, None]
+
+    def _figure(self, scene: spatial.Scene) -> Tensor:
+        return spatial.unexplained(scene, self._config.figure_share) > self._config.figure_threshold
+
+    def _layer_map(self, scene: spatial.Scene, number: int) -> Tensor:
+        return spatial.layer_map(scene, number, self._config.edge_rule, self._config.edge_eps)
+
+    def _edges(self, scene: spatial.Scene, number: int) -> Tensor:
+        return spatial.discontinuities(self._layer_map(scene, number))

@@ -1,0 +1,64 @@
+"""What the network's numbers mean, and the camera that sees it: GMAE's part of `vgmae_bench.videogmae.gaussians`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from vgmae_bench.errors import UsageError
+from vgmae_bench.videogmae.gaussians import (
+    SCENE_DEPTH,
+    Activation,
+    Backend,
+    Camera,
+    Gaussians,
+    activate,
+    fixed_camera,
+    render_video,
+)
+
+DISTANCE = {"far": SCENE_DEPTH, "box": 2.0}
+"""From the camera to the origin, world units. At 2, the near face of [-1, 1]³ just fills the 90° across."""
+
+
+@dataclass(frozen=True)
+class View:
+    """How raw outputs become a picture; a property of the weights, fixed when they were trained.
+
+    The released image path has mean_range "unit" and camera "far", with which no centre can be more than 16 of 224 pixels
+    from the middle of the image; it cannot have made the published figures.
+
+    Attributes:
+        mean_range: of centres, world units: "wide" is 5 tanh(x), as in Video-GMAE; "unit" is 2 sigmoid(x) - 1.
+        camera: "far" is 8 units from the origin, "box" 2, so that it sees just the range "unit". Both look 90° across.
+        composite: the background: "over" white, as in Video-GMAE, or "black", as in the released image path.
+        scale_factor: the largest standard deviation c of c sigmoid(x), world units.
+
+    Raises:
+        UsageError: no size.
+    """
+
+    mean_range: Literal["wide", "unit"] = "wide"
+    camera: Literal["far", "box"] = "far"
+    composite: Literal["over", "black"] = "over"
+    scale_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.scale_factor > 0:
+            raise UsageError("scale_factor must be above 0", f"it is {self.scale_factor}")
+
+    def gaussians(self, raw: Tensor) -> Gaussians:
+        """Raw outputs [B, 1, k, 14] as k Gaussians of each image."""
+        made = activate(raw, Activation(scale_factor=self.scale_factor))
+        return made if self.mean_range == "wide" else made._replace(means=2 * raw[..., :3].sigmoid() - 1)
+
+    def camera_for(self, height: int, width: int, like: Tensor) -> Camera:
+        """The camera, for pictures of that size; what it sees is squashed to their aspect, as the network's input is."""
+        return fixed_camera(height, width, like, DISTANCE[self.camera])
+
+    def render(self, gaussians: Gaussians, height: int, width: int, backend: Backend = "auto") -> Tensor:
+        """[B, 1, height, width, 3] RGB in [0, 1]; differentiable in all of `gaussians`."""
+        camera = self.camera_for(height, width, gaussians.means)
+        return render_video(gaussians, camera, self.composite, backend)

@@ -1,0 +1,39 @@
+"""What GMAE is trained to do: rebuild the part of an image that it does not see."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor
+
+from vgmae_bench.videogmae.losses import pixel_mask, reconstruction_loss
+from vgmae_bench.videogmae.sizes import NetworkConfig
+
+LossRegion = Literal["masked", "masked_patchnorm", "all"]
+VARIANCE_FLOOR = 1e-6
+"""Added to a patch's variance before it is normalised, as in MAE."""
+
+
+def image_loss(rendered: Tensor, images: Tensor, mask: Tensor, region: LossRegion, config: NetworkConfig) -> Tensor:
+    """Mean squared error over masked pixels, the paper's best, or over one of its ablations.
+
+    Arguments:
+        rendered, images: [B, 1, H, W, 3] RGB in [0, 1].
+        mask: bool [B, L], True where a patch was removed, raster order.
+        region: "masked" pixels; "masked_patchnorm": the same with every patch of the target normalised by its own mean and
+            standard deviation, as MAE can do (colours of Gaussians, within [0, 1], cannot follow it far; of the paper's three
+            losses it is the worst); "all" pixels, as in the released image path.
+    """
+    if region == "all":
+        return reconstruction_loss(rendered, images, "mean")
+    target = patch_normalised(images, config) if region == "masked_patchnorm" else images
+    return reconstruction_loss(rendered, target, "mean", pixel_mask(mask, config))
+
+
+def patch_normalised(images: Tensor, config: NetworkConfig) -> Tensor:
+    """[B, 1, H, W, 3] with the 3 p² values of every patch at mean 0 and, but for constant ones, (unbiased) variance 1."""
+    g, p = config.grid, config.patch_size
+    patches = images.reshape(-1, g, p, g, p, 3)
+    mean = patches.mean(dim=(2, 4, 5), keepdim=True)
+    variance = patches.var(dim=(2, 4, 5), keepdim=True)
+    return ((patches - mean) / (variance + VARIANCE_FLOOR).sqrt()).view_as(images)

@@ -1,0 +1,73 @@
+"""The GMAE network: an image MAE's encoder, and a decoder whose queries become Gaussians (arXiv 2501.03229).
+
+It is Video-GMAE's network for clips of one frame. No code was released for GMAE; where the image path inside
+tekotan/video-gmae c630810 does something else than good sense would, there is a setting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from vgmae_bench.videogmae.network import Encoded, VideoGMAE, rows
+from vgmae_bench.videogmae.sizes import NetworkConfig
+
+
+@dataclass(frozen=True)
+class ImageNetwork(NetworkConfig):
+    """The shape of a GMAE network; an image is a clip of one frame, which is why three settings have a single value.
+
+    Attributes:
+        latent_position: where the decoder takes latents to be: each at its "own" patch, or, off by one as in the released
+            image path, at that of the "previous" one in raster order, the first one nowhere.
+        class_token: "decoded" with the patches, as in an image MAE, or "dropped".
+    """
+
+    num_frames: Literal[1] = 1
+    position: Literal["interpolate"] = "interpolate"
+    decoder: Literal["per_frame"] = "per_frame"
+    decoder_attention: Literal["causal", "frame_causal", "bidirectional"] = "bidirectional"
+    latent_position: Literal["own", "previous"] = "own"
+    class_token: Literal["decoded", "dropped"] = "decoded"
+
+
+class GMAE(VideoGMAE):
+    """Encoder and decoder. Images are [B, 3, 1, H, W], ImageNet-normalised; `decode` gives [B, 1, k, 14] raw parameters."""
+
+    config: ImageNetwork
+
+    def _context(self, encoded: Encoded) -> Tensor:
+        """The class token and the latents, with their places: [B, 1 + n, decoder_embed_dim]."""
+        table = self.decoder_pos_embed  # its first row, zeros, is the class token's
+        own = self.config.latent_position == "own"
+        x: Tensor = self.decoder_embed(encoded.latent) + rows(table, encoded.kept + int(own))
+        if self.config.class_token == "dropped":
+            return x
+        assert encoded.cls is not None  # there is one in "interpolate" mode
+        return torch.cat([self.decoder_embed(encoded.cls), x], dim=1)
+
+
+_BASE = ImageNetwork()
+SIZES: dict[str, ImageNetwork] = {
+    "tiny": ImageNetwork(
+        image_size=64,
+        patch_size=8,
+        num_gaussians=144,
+        embed_dim=128,
+        depth=4,
+        num_heads=4,
+        decoder_embed_dim=96,
+        decoder_depth=2,
+        decoder_num_heads=3,
+        query_position="anchored",
+        gaussian_start="grid",
+        attention_start="similar",
+        patch_start="whitened",
+    ),
+    "base": _BASE,
+    "large": replace(_BASE, embed_dim=1024, depth=24, num_heads=16),
+}
+"""Named sizes: "base" is the paper's ViT-B, "large" a ViT-L, "tiny" trains on a CPU."""

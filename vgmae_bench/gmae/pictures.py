@@ -1,0 +1,33 @@
+"""What a GMAE network makes of images while it learns, to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from vgmae_bench.videogmae.losses import pixel_mask
+from vgmae_bench.videogmae.pictures import SMALLEST
+from vgmae_bench.videogmae.sizes import NetworkConfig
+
+GREY = 128
+"""What hidden patches are painted with."""
+
+
+def draw(images: Tensor, mask: Tensor, rebuilt: Sequence[Tensor], config: NetworkConfig, path: Path) -> None:
+    """A PNG with a row an image: the image, the part of it that is shown, and each of its reconstructions.
+
+    Arguments:
+        images: uint8 [B, 1, S, S, 3].
+        mask: bool [B, L], True where a patch is hidden.
+        rebuilt: [B, 1, S, S, 3] in [0, 1], each.
+    """
+    shown = torch.where(pixel_mask(mask, config)[..., None], GREY, images).to(torch.uint8)
+    columns = [images, shown, *((picture.clamp(0, 1) * 255).round().byte() for picture in rebuilt)]
+    sheet = torch.cat([torch.cat(list(column[:, 0]), dim=0) for column in columns], dim=1)
+    image = Image.fromarray(sheet.cpu().numpy())
+    factor = -(-SMALLEST // images.shape[2])
+    image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST).save(path, format="PNG")

@@ -1,0 +1,112 @@
+"""How GMAE learns: rebuild a masked image from Gaussians (arXiv 2501.03229). Where the paper is silent, a setting says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vgmae_bench.config import Json
+from vgmae_bench.errors import UsageError
+from vgmae_bench.gmae.checkpoint import save_model
+from vgmae_bench.gmae.gaussians import View
+from vgmae_bench.gmae.losses import LossRegion, image_loss
+from vgmae_bench.gmae.network import GMAE, ImageNetwork
+from vgmae_bench.gmae.pictures import draw
+from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
+from vgmae_bench.videogmae.checkpoint import take_what_fits
+from vgmae_bench.videogmae.gaussians import Backend
+from vgmae_bench.videogmae.pretrain import encode_part
+
+
+@dataclass(frozen=True)
+class PretrainConfig(LoopConfig, View, ImageNetwork):
+    """Settings of pretraining: those of the loop, of the network and of what its outputs mean, in one flat list.
+
+    A clip is one image here. Nothing is tracked while it learns: validate_every and validate_clips mean nothing.
+
+    Attributes:
+        mask_ratio: share of the patches hidden from the encoder.
+        loss_region: see `vgmae_bench.gmae.losses.image_loss`.
+        backend: of the splatting.
+
+    Raises:
+        UsageError: a number out of its range, or settings that do not go together.
+    """
+
+    validate_clips: int = 0
+    mask_ratio: float = 0.75
+    loss_region: LossRegion = "masked"
+    backend: Backend = "auto"
+
+    def __post_init__(self) -> None:
+        LoopConfig.__post_init__(self)
+        View.__post_init__(self)
+        _ = self.network  # which checks its numbers
+        if not 0 <= self.mask_ratio < 1:
+            raise UsageError("mask_ratio must lie in [0, 1)", f"it is {self.mask_ratio}")
+        if self.loss_region != "all" and self.mask_ratio == 0:
+            raise UsageError("Without masking no pixel is masked", f"loss_region={self.loss_region} with mask_ratio=0")
+        if self.gaussian_start == "grid" and (self.mean_range, self.camera) != ("wide", "far"):
+            raise UsageError(
+                "Gaussians can start on a grid only where mean_range=wide and camera=far",
+                f"they are {self.mean_range} and {self.camera}",
+                try_="--set gaussian_start=random",
+            )
+
+    @property
+    def network(self) -> ImageNetwork:
+        return ImageNetwork(**{field.name: getattr(self, field.name) for field in fields(ImageNetwork)})
+
+    @property
+    def view(self) -> View:
+        return View(**{field.name: getattr(self, field.name) for field in fields(View)})
+
+
+class Pretraining:
+    """GMAE's recipe; see `vgmae_bench.training.recipe.Recipe`."""
+
+    def __init__(self, config: PretrainConfig) -> None:
+        self.config = config
+
+    def build(self) -> GMAE:
+        return GMAE(self.config.network)
+
+    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
+        """See `take_what_fits`: of GMAE or an image MAE."""
+        return take_what_fits(model, weights)
+
+    def shape(self, step: int) -> ClipShape:
+        return ClipShape(1, self.config.image_size)
+
+    def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean squared error of the rendered images."""
+        assert isinstance(model, GMAE)
+        rendered, mask = self.rebuild(model, batch, self.config.mask_ratio)
+        loss = image_loss(rendered, batch.video.float() / 255, mask, self.config.loss_region, model.config)
+        return loss, {"reconstruction": loss.detach()}
+
+    def rebuild(self, model: GMAE, batch: Batch, mask_ratio: float) -> tuple[Tensor, Tensor]:
+        """Images rendered from what a part of their patches tells, [B, 1, S, S, 3], and bool [B, L], True where hidden."""
+        encoded = encode_part(model, batch, mask_ratio)
+        gaussians = self.config.view.gaussians(model.decode(encoded).float())
+        size = self.config.image_size
+        return self.config.view.render(gaussians, size, size, self.config.backend), encoded.mask
+
+    def export(self, model: nn.Module, path: Path, source: Json) -> None:
+        assert isinstance(model, GMAE)
+        save_model(path, model, self.config.view, source)
+
+    def tracker(self, model: nn.Module, device: str) -> None:
+        """Images do not move."""
+        return
+
+    def pictures(self, model: nn.Module, batch: Batch, path: Path) -> None:
+        """Each image, the part of it that is shown, what is rebuilt from that part, and what is rebuilt from all of it."""
+        assert isinstance(model, GMAE)
+        with torch.no_grad():
+            masked, mask = self.rebuild(model, batch, self.config.mask_ratio)
+            whole, _ = self.rebuild(model, batch, 0.0)
+        draw(batch.video, mask, [masked, whole], model.config, path)

@@ -1,0 +1,161 @@
+"""How well outlines are found: the boundary benchmark of BSDS (Martin, Fowlkes and Malik, PAMI 2004; Arbelaez et al., 2011).
+
+Thinned outlines above a threshold are matched one to one with those of each annotator, within a distance. Recall counts the
+matched pixels of all annotators, precision the found pixels that match somebody's. The official code minimises the matching's
+cost; what it counts is its size, and the largest matching is found here (Hopcroft and Karp).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench.metrics.stats import LEVEL, RESAMPLES
+
+Mask = npt.NDArray[np.bool_]
+Array = npt.NDArray[np.float64]
+
+TOLERANCE = 0.0075
+"""Share of the image's diagonal within which pixels match."""
+THRESHOLDS = tuple(i / 20 for i in range(1, 20))
+"""Strengths from which an outline counts."""
+
+
+class Score(NamedTuple):
+    """An F-measure with its bootstrap interval; NaN with fewer than two groups."""
+
+    value: float
+    low: float
+    high: float
+
+
+def outlines_of(labels: npt.NDArray[np.int64]) -> Mask:
+    """bool [H, W]: thin outlines of a segmentation [H, W], where it differs from the pixel to the right or below."""
+    found = np.zeros(labels.shape, dtype=np.bool_)
+    found[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    found[:-1] |= labels[:-1] != labels[1:]
+    return thin(found)
+
+
+def count_matches(strength: npt.NDArray[np.float32], truths: Sequence[Mask]) -> Array:
+    """What the F-measures of an image are made of, [len(THRESHOLDS), 4].
+
+    Arguments:
+        strength: [H, W] in [0, 1], how surely there is an outline.
+        truths: thin outlines, one an annotator.
+
+    Returns:
+        At each threshold: matched pixels of all annotators, pixels of all annotators, found pixels that match, found pixels.
+    """
+    reach = TOLERANCE * float(np.hypot(*strength.shape))
+    total = float(sum(truth.sum() for truth in truths))
+    rows: list[list[float]] = []
+    last: Mask | None = None
+    for threshold in THRESHOLDS:
+        above = strength >= threshold
+        if last is None or (above != last).any():
+            found = thin(above)
+            pairs = [match(found, truth, reach) for truth in truths]
+            good = np.any([mine for mine, _ in pairs], axis=0) if pairs else np.zeros_like(found)
+            recalled = float(sum(theirs for _, theirs in pairs))
+            rows.append([recalled, total, float(good.sum()), float(found.sum())])
+            last = above
+        else:
+            rows.append(rows[-1])
+    return np.array(rows)
+
+
+def match(found: Mask, truth: Mask, reach: float) -> tuple[Mask, int]:
+    """The pixels of `found` in a largest one-to-one matching with pixels of `truth` no farther than `reach`, and its size."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
+    matched = np.zeros_like(found)
+    mine, theirs = np.argwhere(found), np.argwhere(truth)
+    if not len(mine) or not len(theirs):
+        return matched, 0
+    number = np.full(truth.shape, -1)
+    number[truth] = np.arange(len(theirs))
+    steps = np.arange(-int(reach), int(reach) + 1)
+    offsets = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
+    offsets = offsets[np.hypot(*offsets.T) <= reach]
+    place = mine[:, None] + offsets
+    inside = ((place >= 0) & (place < truth.shape)).all(axis=-1)
+    place = np.where(inside[..., None], place, 0)
+    neighbour = np.where(inside, number[place[..., 0], place[..., 1]], -1)
+    row, column = np.nonzero(neighbour >= 0)
+    links = csr_array((np.ones(len(row), dtype=np.int8), (row, neighbour[row, column])), shape=(len(mine), len(theirs)))
+    partner = maximum_bipartite_matching(links, perm_type="column")
+    hits = mine[partner >= 0]
+    matched[hits[:, 0], hits[:, 1]] = True
+    return matched, len(hits)
+
+
+def f_measure(counts: Array) -> Array:
+    """F of counts [..., 4]; 0 where nothing is found or there is nothing to find."""
+    recall = counts[..., 0] / np.maximum(counts[..., 1], 1)
+    precision = counts[..., 2] / np.maximum(counts[..., 3], 1)
+    f: Array = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return f
+
+
+def ods_ois(counts: Array, groups: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0) -> tuple[Score, Score]:
+    """F at the threshold that is best for the whole set (ODS), and at the one that is best for each image (OIS).
+
+    Arguments:
+        counts: [images, len(THRESHOLDS), 4], see `count_matches`.
+        groups: which images are drawn together for the 95 % bootstrap intervals. In each draw, ODS chooses its threshold
+            anew.
+    """
+    best = f_measure(counts).argmax(axis=1)
+    chosen = np.take_along_axis(counts, best[:, None, None], axis=1)
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    scores = []
+    for table in (counts, chosen):
+        sums = np.zeros((len(names), *table.shape[1:]))
+        np.add.at(sums, member, table)
+        low = high = float("nan")
+        if len(names) > 1:
+            share = np.full(len(names), 1 / len(names))
+            drawn = np.random.default_rng(seed).multinomial(len(names), share, size=resamples)
+            f = f_measure(np.tensordot(drawn.astype(np.float64), sums, axes=1)).max(axis=1)
+            low, high = (float(end) for end in np.quantile(f, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+        scores.append(Score(float(f_measure(sums.sum(axis=0)).max()), low, high))
+    return scores[0], scores[1]
+
+
+def thin(mask: Mask) -> Mask:
+    """Lines a pixel wide, as connected as they were (Zhang and Suen, CACM 1984)."""
+    lines = np.pad(mask, 1).astype(np.uint8)
+    while True:
+        before = int(lines.sum())
+        for removable in _REMOVABLE:
+            around = cv2.filter2D(lines, cv2.CV_32F, _WEIGHTS, borderType=cv2.BORDER_CONSTANT).astype(np.int64)
+            lines[(lines == 1) & removable[around]] = 0
+        if int(lines.sum()) == before:
+            thinned: Mask = lines[1:-1, 1:-1].astype(np.bool_)
+            return thinned
+
+
+_WEIGHTS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], dtype=np.float32)
+"""Bits of the eight neighbours, clockwise from the one above."""
+
+
+def _removable() -> list[Mask]:
+    """For each half step, which of the 256 neighbourhoods lose their middle."""
+    bits = (np.arange(256)[:, None] >> np.arange(8)) & 1  # above, …, clockwise
+    north, east, south, west = bits[:, 0], bits[:, 2], bits[:, 4], bits[:, 6]
+    count = bits.sum(axis=1)
+    turns = ((bits == 0) & (np.roll(bits, -1, axis=1) == 1)).sum(axis=1)
+    edge = (count >= 2) & (count <= 6) & (turns == 1)
+    return [
+        edge & (north * east * south == 0) & (east * south * west == 0),
+        edge & (north * east * west == 0) & (north * south * west == 0),
+    ]
+
+
+_REMOVABLE = _removable()
