@@ -35,9 +35,7 @@ class Paired:
         first, second: means over questions.
         difference, low, high: first - second, with its 95 % bootstrap interval over clips.
         p, p_holm: of the sign-flip test over clips; `p_holm` is corrected for the metrics that are compared together.
-        clips: on how many clips.
-        wins, ties, losses: clips on which the first is better than, equal to and worse than the second.
-        by_clip: first - second by clip, from the first's best clip to its worst.
+        by_clip: first - second by clip (means over its questions), from the first's best clip to its worst.
     """
 
     metric: str
@@ -50,16 +48,36 @@ class Paired:
     high: float
     p: float
     p_holm: float
-    clips: int
-    wins: int
-    ties: int
-    losses: int
     by_clip: dict[str, float]
+
+    @property
+    def clips(self) -> int:
+        """On how many clips the two were compared."""
+        return len(self.by_clip)
+
+    @property
+    def wins(self) -> int:
+        """Clips on which the first is better than the second."""
+        return sum(self._sign * difference > TIE for difference in self.by_clip.values())
+
+    @property
+    def losses(self) -> int:
+        """Clips on which it is worse."""
+        return sum(self._sign * difference < -TIE for difference in self.by_clip.values())
+
+    @property
+    def ties(self) -> int:
+        """Clips on which the two are equal."""
+        return self.clips - self.wins - self.losses
 
     @property
     def distinguishable(self) -> bool:
         """Whether the test separates the two at the 5 % level, all compared metrics considered."""
         return self.p_holm <= SIGNIFICANCE
+
+    @property
+    def _sign(self) -> int:
+        return -1 if self.lower_is_better else 1
 
     @property
     def scale(self) -> float:
@@ -73,8 +91,7 @@ class Paired:
         told = f"{value:+.2f}{unit} [{low:+.2f}, {high:+.2f}], p = {self.p_holm:.2g}"
         if not self.distinguishable:
             return f"{self.label}: {first} and {second} are not distinguishable at {_clips(self.clips)} ({told})."
-        better = (self.difference > 0) != self.lower_is_better
-        word = "better" if better else "worse"
+        word = "better" if self._sign * self.difference > 0 else "worse"
         return (
             f"{self.label}: {first} is {word} than {second} at {_clips(self.clips)} ({told}); "
             f"it wins {self.wins}, ties {self.ties}, loses {self.losses}."
@@ -84,11 +101,12 @@ class Paired:
         """Everything, with the `clips` best and worst clips instead of all; null where there is no number."""
         best, worst = self.extremes(clips)
         told = {name: _finite(value) for name, value in asdict(self).items() if name != "by_clip"}
+        told |= {name: getattr(self, name) for name in ("clips", "wins", "ties", "losses", "distinguishable")}
         listed = {
             name: [{"clip": clip, "difference": d} for clip, d in part]
             for name, part in (("best", best), ("worst", worst))
         }
-        return told | {"distinguishable": self.distinguishable} | listed
+        return told | listed
 
     def extremes(self, clips: int) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
         """The first's best and worst clips with their differences, the most extreme first."""
@@ -104,9 +122,32 @@ def compare(first: Row, second: Row, metrics: Sequence[str] = tuple(HEADLINE)) -
         UnknownNameError: a run lacks a metric.
         BadDataError: a metrics.csv is missing or damaged.
     """
-    found = [_pair(first, second, metric) for metric in metrics]
-    corrected = holm([pair["p"] for pair in found])
-    return [Paired(**pair, p_holm=float(p)) for pair, p in zip(found, corrected, strict=True)]
+    tables = [aligned([first, second], metric) for metric in metrics]
+    values = np.stack([table.to_numpy(dtype=float) for table in tables])  # [metrics, questions, 2]
+    values[np.isnan(values).any(axis=2)] = np.nan  # a question counts where both have a value
+    sums, counts, clips = by_clip(tables[0], (values[..., 0] - values[..., 1]).T)
+    if not counts.any(axis=0).all():
+        raise UsageError(f"{first.method} and {second.method} share no clip", f"by {', '.join(metrics)}")
+    lows, highs = interval(sums, counts)
+    p = sign_flip_test(sums)
+    corrected = holm(p)
+    lower = lower_is_better()
+    return [
+        Paired(
+            metric=metric,
+            label=HEADLINE.get(metric, metric),
+            lower_is_better=metric in lower,
+            first=float(np.nanmean(values[k, :, 0])),
+            second=float(np.nanmean(values[k, :, 1])),
+            difference=float(sums[:, k].sum() / counts[:, k].sum()),
+            low=float(lows[k]),
+            high=float(highs[k]),
+            p=float(p[k]),
+            p_holm=float(corrected[k]),
+            by_clip=_best_first(clips, sums[:, k], counts[:, k], lower=metric in lower),
+        )
+        for k, metric in enumerate(metrics)
+    ]
 
 
 def ranks(rows: Sequence[Row], metric: str = "average_jaccard") -> list[int]:
@@ -166,34 +207,10 @@ def lower_is_better() -> set[str]:
     return {name for spec in specs if isinstance(spec, plugins.MetricSpec) for name in spec.lower_is_better}
 
 
-def _pair(first: Row, second: Row, metric: str) -> dict[str, Any]:
-    """The fields of `Paired` but for `p_holm`."""
-    table = aligned([first, second], metric).dropna()
-    values = table.to_numpy(dtype=float)
-    sums, counts, clips = by_clip(table, values[:, :1] - values[:, 1:])
-    if not clips:
-        raise UsageError(f"{first.method} and {second.method} share no clip with a value of {metric}")
-    low, high = interval(sums, counts)
-    means = (sums / counts)[:, 0]
-    lower = metric in lower_is_better()
-    gains = -means if lower else means
-    order = np.argsort(-gains, kind="stable")
-    return {
-        "metric": metric,
-        "label": HEADLINE.get(metric, metric),
-        "lower_is_better": lower,
-        "first": float(values[:, 0].mean()),
-        "second": float(values[:, 1].mean()),
-        "difference": float(sums.sum() / counts.sum()),
-        "low": float(low[0]),
-        "high": float(high[0]),
-        "p": float(sign_flip_test(sums)[0]),
-        "clips": len(clips),
-        "wins": int((gains > TIE).sum()),
-        "ties": int((np.abs(gains) <= TIE).sum()),
-        "losses": int((gains < -TIE).sum()),
-        "by_clip": {clips[k]: float(means[k]) for k in order},
-    }
+def _best_first(clips: Sequence[str], sums: Array, counts: Array, *, lower: bool) -> dict[str, float]:
+    """Means by clip, of those that have a value; the first's best clip comes first."""
+    means = {clip: float(total / count) for clip, total, count in zip(clips, sums, counts, strict=True) if count}
+    return dict(sorted(means.items(), key=lambda item: item[1], reverse=not lower))
 
 
 def _clips(number: int) -> str:

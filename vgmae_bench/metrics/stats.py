@@ -88,8 +88,9 @@ def interval(totals: Array, sizes: Array, *, resamples: int = RESAMPLES, seed: i
     if clips < 2:
         return np.full(columns, np.nan), np.full(columns, np.nan)
     drawn = np.random.default_rng(seed).multinomial(clips, np.full(clips, 1 / clips), size=resamples)
+    resampled = drawn.astype(np.float64) @ np.hstack([totals, sizes])
     with np.errstate(invalid="ignore", divide="ignore"):  # resamples that drew nothing with a value
-        return _quantiles((drawn @ totals) / (drawn @ sizes))
+        return _quantiles(resampled[:, :columns] / resampled[:, columns:])
 
 
 def sign_flip_test(differences: Array, *, resamples: int = RESAMPLES, seed: int = 0) -> Array:
