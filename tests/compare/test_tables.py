@@ -103,14 +103,14 @@ def test_published_rows_stand_below_with_source_and_mark() -> None:
     table = build(select_runs(OUT), with_published=True)
     by_name = {line.name: line for line in table.literature}
     gmrw = by_name["GMRW-C"]
-    assert gmrw.cells[0].value == "41.80"
+    assert gmrw.cells[0].value == "41.8"  # no more digits than its source has
     assert gmrw.competes
     assert gmrw.details[-1] == "arXiv:2409.16288, secondary"
     marked = next(line for name, line in by_name.items() if name.startswith("Video-GMAE zero-shot †"))
     assert not marked.competes
     assert marked.cells[0].mark == ""
     number = marked.name.rpartition("†")[2]
-    assert any(note.startswith(f"†{number} another protocol") and "first 5 frames" in note for note in table.notes)
+    assert any(note.startswith(f"†{number} not this protocol") and "first 5 frames" in note for note in table.notes)
     assert not any("36.47" in line.cells[0].value for line in table.literature)  # query first: never in this table
     assert {line.details[-1] for line in table.measured} == {"measured"}
     records = flat(select_runs(OUT), with_published=True)

@@ -19,16 +19,20 @@ INCOMPLETE, OTHER_PROTOCOL = "*", "†"
 
 @dataclass(frozen=True)
 class Cell:
-    """A mean in percent with the ends of its interval (NaN where there is none), and whether it stands out."""
+    """A mean in percent with the ends of its interval (NaN where there is none), and whether it stands out.
+
+    `quoted` is a published number with the digits that its source has.
+    """
 
     mean: float
     low: float = math.nan
     high: float = math.nan
     mark: Mark = ""
+    quoted: str = ""
 
     @property
     def value(self) -> str:
-        return "–" if math.isnan(self.mean) else f"{self.mean:.2f}"
+        return "–" if math.isnan(self.mean) else self.quoted or f"{self.mean:.2f}"
 
     @property
     def interval(self) -> str:
@@ -171,11 +175,13 @@ def _add_published(table: Table, rows: Sequence[Row]) -> None:
             if not comparable:
                 told = one.differs or f"under {one.protocol}"
                 mark = f" {OTHER_PROTOCOL}{departures.setdefault(told, len(departures) + 1)}"
-            cells = [Cell(one.value(metric)) for metric in HEADLINE]
+            cells = [Cell(one.value(metric), quoted=one.quoted(metric)) for metric in HEADLINE]
             blank = [""] * (len(table.details) - 1)
             source = f"{one.source}, {one.evidence}"
             table.literature.append(Line(one.method + mark, cells, [*blank, source], competes=comparable))
-    table.notes += [f"{OTHER_PROTOCOL}{number} another protocol: {told}." for told, number in departures.items()]
+    table.notes += [
+        f"{OTHER_PROTOCOL}{number} not this protocol, or not surely: {told}." for told, number in departures.items()
+    ]
     if table.literature:
         table.notes.append(
             'Published numbers are quoted; "secondary" ones were not read in their own paper: verify them.'

@@ -47,9 +47,13 @@ class Published:
     protocol: str
     differs: str
 
+    def quoted(self, metric: str) -> str:
+        """One of `HEADLINE` in percent, as the source prints it; empty where it was not reported."""
+        return str(getattr(self, COLUMNS[metric]))
+
     def value(self, metric: str) -> float:
-        """One of `HEADLINE` in percent; NaN where it was not reported."""
-        return float(getattr(self, COLUMNS[metric]) or math.nan)
+        """The same as a number; NaN where it was not reported."""
+        return float(self.quoted(metric) or math.nan)
 
     @property
     def benchmark(self) -> str:

@@ -26,7 +26,7 @@ def console() -> Console:
     """Where tables are printed: as wide as the terminal, and wide enough in a file."""
     from rich.console import Console
 
-    return Console(width=None if Console().is_terminal else 140, highlight=False)
+    return Console(width=None if Console().is_terminal else 200, highlight=False)
 
 
 def print_table(rows: Sequence[Row]) -> None:
@@ -43,7 +43,8 @@ def print_text(table: Table) -> None:
     grid = Grid(header_style="bold")
     grid.add_column("method", no_wrap=True)
     for name in (*(f"{name} [95 %]" for name in table.metrics), *table.details):
-        grid.add_column(escape(name), justify="left" if name == "source" else "right")
+        source = name == "source"
+        grid.add_column(escape(name), justify="left" if source else "right", no_wrap=not source, overflow="fold")
     for lines in (table.measured, table.literature):
         for line in lines:
             cells = [f"[{styles[c.mark]}]{c.value}[/]" if c.mark else c.value for c in line.cells]
