@@ -25,6 +25,7 @@ COMMANDS = {
     "score": ("score", "score", "Score tracks that another program wrote."),
     "export": ("export", "export", "Pack the predictions of a run into one file."),
     "reproduce": ("reproduce", "reproduce", "Execute a run again and say what differs."),
+    "plot": ("plot", "plot", "Draw a figure of runs or trainings, with its data."),
     "explore": ("explore", "explore", "Look at one image: layers, depth, figure and ground, outlines."),
     "spatial": ("spatial", "spatial", "Measure what an image model sees in space, beside baselines."),
     "list": ("listing", "list_", "List methods, datasets, metrics or runs."),

@@ -1,0 +1,110 @@
+"""`vgmae-bench plot`: figures of runs and of trainings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vgmae_bench.cli import examples, options
+from vgmae_bench.compare.plots import NAMES
+
+if TYPE_CHECKING:
+    from vgmae_bench.compare.selection import Row
+
+TRAININGS = Path("trained")
+
+
+@click.command(
+    epilog=examples(
+        "vgmae-bench plot thresholds --out figures",
+        "vgmae-bench plot clips videogmae lucas-kanade --dataset synth --protocol tapvid-first --out figures",
+        "vgmae-bench plot curves trained/tiny --out figures",
+    )
+)
+@click.argument("name", type=click.Choice(list(NAMES)), metavar="|".join(NAMES))
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the figure's files."
+)
+@options.dataset_filter
+@options.method_filter
+@options.protocol_filter
+@options.allow_incomplete
+@click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Results folder that runs are looked for in.",
+)
+def plot(
+    name: str,
+    runs: tuple[str, ...],
+    out: Path,
+    dataset: str | None,
+    method: tuple[str, ...],
+    protocol: str | None,
+    allow_incomplete: bool,
+    results: Path,
+) -> None:
+    """Draw a figure: OUT/NAME.png, OUT/NAME.pdf and its data OUT/NAME.csv.
+
+    \b
+    bars        the paper's bars: relative gain of Video-GMAE over GMRW, as printed, as published, as measured
+    thresholds  position accuracy and Jaccard at 1 to 16 px
+    clips       two methods clip by clip: scatter and sorted differences
+    occlusion   accuracy against time since the query and since a point was hidden
+    cost        average Jaccard against seconds per frame and peak memory
+    curves      training: loss and zero-shot position accuracy over the steps
+
+    RUN is a run's folder, the first digits of its key, or a method that only one run fits; without any, all complete runs of
+    the results folder are drawn, each protocol in panels of its own. For curves, RUN is a folder of a training; without any,
+    those below results and trained are taken.
+    """
+    from vgmae_bench.compare.plots import make
+
+    if name == "curves":
+        shown: list[Path] | list[Row] = [Path(run) for run in runs] or _trainings(results)
+    else:
+        shown = _runs(name, results, runs, dataset, method, protocol, allow_incomplete)
+    for file in make(name, shown, out):
+        click.echo(file)
+
+
+def _trainings(results: Path) -> list[Path]:
+    from vgmae_bench.errors import UnknownNameError
+
+    found = [log.parent for root in (results, TRAININGS) for log in sorted(root.rglob("log.csv"))]
+    if not found:
+        raise UnknownNameError(
+            "There is no training",
+            f"looked for log.csv below {results} and {TRAININGS}",
+            try_="vgmae-bench plot curves FOLDER --out figures",
+        )
+    return found
+
+
+def _runs(
+    name: str,
+    results: Path,
+    runs: tuple[str, ...],
+    dataset: str | None,
+    method: tuple[str, ...],
+    protocol: str | None,
+    incomplete: bool,
+) -> list[Row]:
+    """The runs to draw; the published bars need none."""
+    from vgmae_bench.compare.selection import select_runs
+    from vgmae_bench.errors import UnknownNameError
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    try:
+        return select_runs(results, runs, dataset, method, protocol, incomplete=incomplete, say=say)
+    except UnknownNameError:
+        if name != "bars" or runs:
+            raise
+        return []

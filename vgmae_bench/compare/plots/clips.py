@@ -1,0 +1,102 @@
+"""Two methods clip by clip: where the difference of their means comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from vgmae_bench.compare.paired import Paired, compare
+from vgmae_bench.compare.plots.groups import Group, groups
+from vgmae_bench.compare.plots.style import BLUE, GREY, INK, VERMILION, Plot, panels, write_below
+from vgmae_bench.compare.row import Row, clip_values
+from vgmae_bench.errors import UsageError
+
+METRIC = "average_jaccard"
+SIDES = ((BLUE, "o", None), (VERMILION, "s", "////"))
+"""Colour, marker and hatch of the clips on which the first method is at least as good, and of the others."""
+
+
+def draw(rows: Sequence[Row]) -> Plot:
+    """A row of panels for every protocol with at least two runs: of more than two, the best two by average Jaccard.
+
+    Raises:
+        UsageError: no two runs follow the same protocol on the same data.
+    """
+    found = [Group(dict(list(group.runs.items())[:2])) for group in groups(rows) if len(group.runs) > 1]
+    if not found:
+        raise UsageError(
+            "There are no two runs to compare",
+            "of these, none share their data and protocol",
+            try_="vgmae-bench plot clips RUN RUN",
+        )
+    figure, axes = panels(len(found), 2, 2.7)
+    tables, notes = [], []
+    for line, group in zip(axes, found, strict=True):
+        (name, row), (other_name, other) = group.runs.items()
+        pair = compare(row, other, [METRIC])[0]
+        table = _table(group, pair)
+        tables.append(table)
+        _scatter(line[0], table, name, other_name)
+        _differences(line[1], table, pair, name, other_name)
+        notes.append(pair.sentence(name, other_name))
+    write_below(
+        figure,
+        "AJ by clip. Circles and plain bars: the first method is at least as good. Dashed, shaded: mean difference, its 95 % "
+        "bootstrap interval over clips.",
+        *notes,
+        *(group.protocol for group in found),
+    )
+    return Plot(figure, pd.concat(tables, ignore_index=True))
+
+
+def _table(group: Group, pair: Paired) -> pd.DataFrame:
+    """A row a clip, from the first method's best to its worst, in percent."""
+    (name, row), (other_name, other) = group.runs.items()
+    first, second = clip_values(row, METRIC), clip_values(other, METRIC)
+    return pd.DataFrame(
+        [
+            {
+                "dataset": row.dataset,
+                "protocol": row.protocol,
+                "clip": clip,
+                "first_method": name,
+                "second_method": other_name,
+            }
+            | {"first_run": row.record["key"][:8], "second_run": other.record["key"][:8]}
+            | {"first": 100 * first[clip], "second": 100 * second[clip], "difference": 100 * difference}
+            for clip, difference in pair.by_clip.items()
+        ]
+    )
+
+
+def _scatter(axes: Any, table: pd.DataFrame, name: str, other: str) -> None:
+    """Above the diagonal the first method is better."""
+    for (colour, marker, _), part in zip(SIDES, _sides(table), strict=True):
+        axes.plot(part["second"], part["first"], marker, color=colour, ms=4, alpha=0.7, mew=0)
+    end = max(1.0, 1.08 * table[["first", "second"]].to_numpy().max())
+    axes.plot([0, end], [0, end], color=GREY, lw=0.8, ls="--")
+    axes.set(xlim=(0, end), ylim=(0, end), aspect="equal", xlabel=f"AJ of {other}, %", ylabel=f"AJ of {name}, %")
+
+
+def _differences(axes: Any, table: pd.DataFrame, pair: Paired, name: str, other: str) -> None:
+    """Sorted differences with their mean and its interval; the outermost clips are named."""
+    axes.axhspan(100 * pair.low, 100 * pair.high, color=GREY, alpha=0.25, lw=0)
+    axes.axhline(100 * pair.difference, color="black", lw=1, ls="--")
+    for (colour, _, hatch), side in zip(SIDES, _sides(table), strict=True):
+        axes.bar(side.index + 1, side["difference"], color=colour, width=0.85, hatch=hatch, ec="white", lw=0)
+    axes.axhline(0, color="black", lw=0.8)
+    axes.set(xlabel="clips, sorted", ylabel=f"AJ of {name}\nless AJ of {other}, points", xlim=(0, len(table) + 1))
+    axes.use_sticky_edges = False  # room above and below for the names
+    axes.margins(y=0.12)
+    first, last = table.iloc[0], table.iloc[-1]
+    around: dict[str, Any] = {"textcoords": "offset points", "fontsize": 6.5, "color": INK}
+    axes.annotate(first["clip"], (0.6, max(0, first["difference"])), (0, 2), va="bottom", **around)
+    axes.annotate(last["clip"], (len(table) + 0.4, min(0, last["difference"])), (0, -3), va="top", ha="right", **around)
+
+
+def _sides(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Clips on which the first method is at least as good, and the others."""
+    better = table["difference"] >= 0
+    return table[better], table[~better]
