@@ -76,12 +76,15 @@ class DatasetSpec:
 
     Attributes:
         name: as typed after `--dataset`.
-        factory: "module:attribute". Called with whichever of `root` (data root, a Path) and `config` it names. Returns a
-            `vgmae_bench.types.Dataset`.
+        factory: "module:attribute". Called with whichever of `root` (data root, a Path), `config` and `prepared` (the
+            prepared form, a Path, or None where there is none) it names. Returns a `vgmae_bench.types.Dataset`.
         summary: one line for `list`.
         published_clips: how many clips the published set has; None where there is no such number.
         embedded: it needs no files.
-        location: where its files lie below the data root, for messages.
+        location: where its files lie below the data root, "folder/pattern".
+        annotations: the same of the annotations, for a set whose videos cannot be had with them; `preparer` joins both.
+        preparer: "module:function" that reads what the set is published as: (data root, path given by --from or None) → a
+            `vgmae_bench.data.prepare.Raw`. Without one, what the factory opens is prepared.
         source, licence, citation: shown by `show`.
     """
 
@@ -91,6 +94,8 @@ class DatasetSpec:
     published_clips: int | None = None
     embedded: bool = False
     location: str = ""
+    annotations: str = ""
+    preparer: str = ""
     source: str = ""
     licence: str = ""
     citation: str = ""

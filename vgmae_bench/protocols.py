@@ -20,7 +20,7 @@ from vgmae_bench.plugins import did_you_mean
 
 if TYPE_CHECKING:
     from vgmae_bench.metrics.answers import Answers, QueryMode
-    from vgmae_bench.types import Clip, Queries, Size, Tracks
+    from vgmae_bench.types import Clip, FloatArray, Queries, Size, Tracks
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Question:
     target_xy: npt.NDArray[np.float64]
     target_occluded: npt.NDArray[np.bool_]
     annotated: npt.NDArray[np.bool_] | None = None
-    radius: npt.NDArray[np.float64] | None = None
+    radius: FloatArray | None = None
 
 
 def questions(

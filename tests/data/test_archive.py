@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from vgmae_bench.data.archive import SUMS, recorded_sums, unpack
+from vgmae_bench.data.archive import unpack
+from vgmae_bench.data.sums import SUMS, recorded_sums
 from vgmae_bench.errors import BadDataError, MissingDataError
 
 LOCATION = "robotap/robotap_split*.pkl"

@@ -7,7 +7,7 @@ import pytest
 
 from tests.data.toy import example, jpeg_example
 from vgmae_bench.data.examples import parse_example
-from vgmae_bench.data.video import decode_jpegs
+from vgmae_bench.data.video import decode_frames
 from vgmae_bench.errors import BadDataError
 
 
@@ -26,7 +26,7 @@ def test_jpegs_are_decoded_when_they_are_read(padded: bool) -> None:
     raw = jpeg_example(0, padded=padded)
     parsed = parse_example(raw, "clip")
     assert (parsed.num_frames, parsed.size) == (6, (20, 32))
-    everything = decode_jpegs(list(raw["video"]))
+    everything = decode_frames(list(raw["video"]))
     np.testing.assert_array_equal(parsed.read(0, 6), everything)
     np.testing.assert_array_equal(parsed.read(2, 5), everything[2:5])
 

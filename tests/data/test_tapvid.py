@@ -202,8 +202,10 @@ def test_missing_kinetics_says_what_to_do(tmp_path: Path) -> None:
     for part in (
         str(tmp_path / "tapvid_kinetics"),
         "YouTube",
+        "k700_2020_val_path.txt",
         "generate_tapvid.py",
-        "tapvid_kinetics.zip",
+        "data fetch kinetics",
+        "data prepare kinetics --from",
         "--dataset synth",
     ):
         assert part in message

@@ -8,9 +8,10 @@ import pytest
 
 from tests.data.toy import example, jpeg_example, save, save_davis
 from vgmae_bench import data, plugins
-from vgmae_bench.data.archive import SUMS
+from vgmae_bench.data.open import open_dataset
+from vgmae_bench.data.sums import SUMS
 from vgmae_bench.data.verify import Finding, paths, verify
-from vgmae_bench.errors import MissingDataError
+from vgmae_bench.errors import BadDataError, MissingDataError
 
 
 @pytest.fixture(autouse=True)
@@ -43,26 +44,40 @@ def test_a_copy_of_unknown_origin_gets_notes(tmp_path: Path) -> None:
     assert [finding.where for finding in findings] == [str(path), "davis"]
     assert hashlib.sha256(path.read_bytes()).hexdigest() in findings[0].fault
     assert findings[1].fault == "it has 2 clips, the published set 30"
+    assert [finding.where for finding in verify("davis", tmp_path)] == ["davis"]  # by now it is known
+
+
+def test_a_copy_of_unknown_origin_is_compared_from_its_first_use_on(tmp_path: Path) -> None:
+    path = save_davis(tmp_path)
+    open_dataset("davis", root=tmp_path)
+    save_davis(tmp_path, {"bear": example(7)})
+    for _ in range(2):
+        with pytest.raises(BadDataError, match=r"tapvid_davis\.pkl is not what it was when it came") as caught:
+            open_dataset("davis", root=tmp_path)
+        assert "SHA256SUMS" in caught.value.try_
+    (path.parent / SUMS).unlink()
+    assert list(open_dataset("davis", root=tmp_path)[0].ids) == ["bear"]
 
 
 def test_a_file_that_is_not_what_was_downloaded(tmp_path: Path) -> None:
     path = save_davis(tmp_path)
     record(path)
     save_davis(tmp_path, {"bear": example(7)})
-    assert errors(verify("davis", tmp_path)) == [
-        (str(path), "it is not what was downloaded (SHA256SUMS beside it differs)")
-    ]
+    (file, fault), (name, _) = errors(verify("davis", tmp_path))  # it is not opened either
+    assert (file, name) == (str(path), "davis")
+    assert "is not what it was when it came" in fault
 
 
 def test_a_file_that_was_downloaded_and_is_gone(tmp_path: Path) -> None:
     path = save_davis(tmp_path)
     (path.parent / SUMS).write_text(f"{'0' * 64}  SOURCES.md\n")
-    assert errors(verify("davis", tmp_path)) == [(str(path.parent / "SOURCES.md"), "it was downloaded, but is gone")]
+    assert errors(verify("davis", tmp_path)) == [(str(path.parent / "SOURCES.md"), "it was here, but is gone")]
 
 
 def test_contents_that_rot_are_noticed(tmp_path: Path) -> None:
     path = save_davis(tmp_path)
     verify("davis", tmp_path)
+    (path.parent / SUMS).unlink()  # what is remembered of the file tells as well
     state, content = path.stat(), bytearray(path.read_bytes())
     content[len(content) // 3] ^= 1  # a pixel
     path.write_bytes(content)

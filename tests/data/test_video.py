@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.data.toy import example, jpeg
-from vgmae_bench.data.video import decode_jpegs, jpeg_size, resize_frames
+from vgmae_bench.data.video import decode_frames, jpeg_size, resize_frames
 
 
 def test_frames_of_the_wanted_size_keep_their_values_in_an_array_of_their_own() -> None:
@@ -53,14 +53,14 @@ def test_jpegs_become_rgb_frames() -> None:
     colours = [(200, 30, 90), (10, 160, 240)]
     frames = [jpeg(np.full((20, 32, 3), colour, dtype=np.uint8)) for colour in colours]
     assert jpeg_size(frames[0]) == (20, 32)
-    decoded = decode_jpegs(frames)
+    decoded = decode_frames(frames)
     assert decoded.shape == (2, 20, 32, 3)
     np.testing.assert_allclose(decoded[:, 10, 10], colours, atol=3)
 
 
 def test_grey_jpegs_become_rgb() -> None:
     grey = np.full((8, 8), 100, dtype=np.uint8)
-    decoded = decode_jpegs([jpeg(grey)])
+    decoded = decode_frames([jpeg(grey)])
     assert decoded.shape == (1, 8, 8, 3)
     assert (decoded == 100).all()
 
@@ -74,7 +74,7 @@ def test_a_broken_frame_is_named() -> None:
         (other, "frame 2: 4 x 4, not 32 x 20 like the first"),
     ]:
         with pytest.raises(ValueError, match=message):
-            decode_jpegs([*frames[:2], broken])
+            decode_frames([*frames[:2], broken])
 
 
 def test_only_jpegs_are_opened() -> None:

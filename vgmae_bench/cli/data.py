@@ -1,4 +1,4 @@
-"""`vgmae-bench data`: what datasets there are, whether they are whole, where they lie."""
+"""`vgmae-bench data`: getting datasets, preparing and checking them, and looking at them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import click
 
 from vgmae_bench import plugins
 from vgmae_bench.cli import examples, options
-from vgmae_bench.errors import BadDataError
+from vgmae_bench.errors import BadDataError, UsageError
 
 
 @click.group(
     epilog=examples(
-        "vgmae-bench data list", "vgmae-bench data verify davis", "vgmae-bench data path davis --data-root ~/tapvid"
+        "vgmae-bench data list",
+        "vgmae-bench data fetch davis",
+        "vgmae-bench data prepare kinetics --from ~/kinetics700/val",
+        "vgmae-bench data verify davis",
+        "vgmae-bench data show synth",
     )
 )
 def data() -> None:
@@ -35,8 +39,11 @@ def list_(data_root: Path | None, as_json: bool) -> None:
         if plugin.spec is None:
             entries.append({"name": plugin.name, "state": f"broken: {plugin.error}", "summary": "", "files": []})
             continue
-        files = [] if plugin.spec.embedded else [str(path) for path in roots.locate(plugin.spec, root)]
+        files = [str(path) for path in roots.locate(plugin.spec, root)]
+        prepared = roots.prepared_path(root, plugin.name)
         state = "embedded" if plugin.spec.embedded else "there" if files else "missing"
+        if prepared.is_file():
+            files, state = [str(prepared), *files], "prepared"
         entries.append({"name": plugin.name, "state": state, "summary": plugin.spec.summary, "files": files})
     if as_json:
         click.echo(json.dumps({"root": str(root), "datasets": entries}, ensure_ascii=False, indent=2))
@@ -45,6 +52,64 @@ def list_(data_root: Path | None, as_json: bool) -> None:
     width = max((len(entry["name"]) for entry in entries), default=0)
     for entry in entries:
         click.echo(f"{entry['name']:<{width}}  {entry['state']:<9} {entry['summary']}")
+
+
+_by_hand = click.option(
+    "--from",
+    "source",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="PATH",
+    help="What was brought by hand: the published archive, its files, or a folder of them.",
+)
+
+
+@data.command(
+    epilog=examples("vgmae-bench data fetch davis", "vgmae-bench data fetch davis --from ~/Downloads/tapvid_davis.zip")
+)
+@click.argument("dataset")
+@options.data_root
+@_by_hand
+def fetch(dataset: str, data_root: Path | None, source: Path | None) -> None:
+    """Download a dataset, or take it from --from, and put its files in their place.
+
+    A download that breaks off goes on where it was when the command is called again. Of sets whose videos cannot be
+    downloaded, this gets the annotations; `vgmae-bench data prepare` joins them with the videos.
+    """
+    from vgmae_bench.data.fetch import fetch as get
+    from vgmae_bench.data.root import data_root as resolve
+
+    spec = plugins.find("datasets", dataset).spec
+    if spec.embedded:
+        raise UsageError(f"{dataset} needs no files", "its clips are generated when they are asked for")
+    for file in get(spec, resolve(data_root), source):
+        click.echo(file)
+
+
+@data.command(
+    epilog=examples(
+        "vgmae-bench data prepare davis",
+        "vgmae-bench data prepare rgb-stacking --jpeg 95",
+        "vgmae-bench data prepare kinetics --from ~/kinetics700/val",
+    )
+)
+@click.argument("dataset")
+@options.data_root
+@_by_hand
+@click.option(
+    "--jpeg",
+    type=click.IntRange(1, 100),
+    metavar="QUALITY",
+    help="Store frames that are published as pixels as JPEGs: smaller, and no longer the same numbers.",
+)
+def prepare(dataset: str, data_root: Path | None, source: Path | None, jpeg: int | None) -> None:
+    """Turn a dataset into one file that opens at once and costs no more memory than the clip at hand.
+
+    Frames keep their values, so that scores stay the same; JPEGs are kept as they are. `run` and the others use the
+    prepared file wherever it is there. For kinetics, --from is the folder of the Kinetics-700 validation videos.
+    """
+    from vgmae_bench.data.prepare import prepare as make
+
+    click.echo(make(dataset, data_root, source, jpeg))
 
 
 @data.command(epilog=examples("vgmae-bench data verify davis", "vgmae-bench data verify synth"))

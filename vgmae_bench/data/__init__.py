@@ -27,10 +27,12 @@ DAVIS = DatasetSpec(
 KINETICS = DatasetSpec(
     name="kinetics",
     factory="vgmae_bench.data.tapvid:kinetics",
-    summary="TAP-Vid-Kinetics: about 1150 YouTube videos; you build its ten files yourself.",
+    summary="TAP-Vid-Kinetics: about 1150 YouTube videos; you bring the videos, `data prepare` does the rest.",
     published_clips=1147,  # distinct clips in the annotation CSV; fewer can still be had from YouTube
     location="tapvid_kinetics/*_of_*.pkl",
-    source="https://github.com/google-deepmind/tapnet/tree/main/tapnet/tapvid",
+    annotations="tapvid_kinetics/*.csv",
+    preparer="vgmae_bench.data.kinetics:prepare",
+    source=f"{_BUCKET}/tapvid_kinetics.zip",
     licence="annotations CC BY 4.0; videos under YouTube's terms",
     citation=_TAPVID,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 import zipfile
 import zlib
@@ -13,10 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from vgmae_bench.errors import BadDataError, MissingDataError
-
-SUMS = "SHA256SUMS"
-"""Beside the data: what the files were when they were unpacked, in the format of `sha256sum --check`."""
+from vgmae_bench.data.root import check_room
+from vgmae_bench.data.sums import record_sums
+from vgmae_bench.errors import BadDataError
 
 _BLOCK = 1 << 20
 
@@ -42,26 +40,16 @@ def unpack(archive: Path, location: str, root: Path) -> None:
             tempfile.TemporaryDirectory(dir=root, prefix=f".{folder}-") as temporary,
         ):
             members = _members(zipped, location, archive)
-            _check_room(members, root)
+            check_room(sum(info.file_size for info in members), root, "to unpack the data")
             sums = _extract(zipped, members, Path(temporary))
             unpacked = Path(temporary, folder)
-            lines = [f"{digest}  {PurePosixPath(name).relative_to(folder)}\n" for name, digest in sums.items()]
-            (unpacked / SUMS).write_text("".join(lines), encoding="utf-8")
+            record_sums(unpacked, {str(PurePosixPath(name).relative_to(folder)): sums[name] for name in sums})
             target = root / folder
             if target.exists():
                 target.rmdir()
             os.replace(unpacked, target)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise BadDataError(f"{archive} is damaged", str(error)) from error
-
-
-def recorded_sums(folder: Path) -> dict[str, str]:
-    """SHA-256 (hex) by file name as recorded when the folder was unpacked; empty where nothing was recorded."""
-    try:
-        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
 def _members(zipped: zipfile.ZipFile, location: str, archive: Path) -> list[zipfile.ZipInfo]:
@@ -75,16 +63,6 @@ def _members(zipped: zipfile.ZipFile, location: str, archive: Path) -> list[zipf
     if not any(fnmatchcase(name, location) for name in names):
         raise BadDataError(f"{archive} is not the archive expected", f"it holds no {location}")
     return [info for info in zipped.infolist() if info.filename.startswith(f"{folder}/") and not info.is_dir()]
-
-
-def _check_room(members: list[zipfile.ZipInfo], root: Path) -> None:
-    needed, free = sum(info.file_size for info in members), shutil.disk_usage(root).free
-    if free < needed:
-        raise MissingDataError(
-            "There is no room to unpack the data",
-            f"they take {needed / 1e9:.1f} GB, and {root} has {free / 1e9:.1f} GB",
-            try_="another place, with --data-root or VGMAE_BENCH_DATA",
-        )
 
 
 def _extract(zipped: zipfile.ZipFile, members: list[zipfile.ZipInfo], into: Path) -> dict[str, str]:

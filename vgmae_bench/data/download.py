@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import http.client
 import json
 import os
-import shutil
 import urllib.error
 import urllib.request
 from http import HTTPStatus
@@ -14,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from vgmae_bench.errors import MissingDataError
+from vgmae_bench.data.root import check_room
 
 _ATTEMPTS = 5
 _BLOCK = 1 << 20
@@ -28,7 +29,8 @@ def download(url: str, target: Path) -> None:
     A connection that breaks is taken up again a few times.
 
     Raises:
-        OSError: no connection, an answer that is not the file, or too many breaks; its text says what happened.
+        OSError: no connection, an answer that is not the file or has not the MD5 the server tells (Google's storage and
+            many others do), or too many breaks; its text says what happened.
         MissingDataError: no room on the disk.
     """
     part = Path(f"{target}.part")
@@ -42,8 +44,12 @@ def download(url: str, target: Path) -> None:
         raise ConnectionError(f"{error.reason}") from error
     except http.client.HTTPException as error:
         raise ConnectionError(f"the server's answer makes no sense ({error!r})") from error
-    os.replace(part, target)
+    known = _read_mark(part, url) or {}
     _mark_file(part).unlink(missing_ok=True)
+    if (told := known.get("md5")) and _md5(part) != told:
+        part.unlink()
+        raise ConnectionError("what arrived is not what the server has (its MD5 differs); it was thrown away")
+    os.replace(part, target)
 
 
 def _transfer(url: str, part: Path) -> bool:
@@ -75,7 +81,7 @@ def _transfer(url: str, part: Path) -> bool:
             length = response.headers["Content-Length"]
             total = int(length) if length else None
             _write_mark(part, url, response.headers, total)
-        _check_room(part, (total or 0) - offset)
+        check_room((total or 0) - offset, part.parent, f"for {part.stem}")
         return _receive(response, part, offset, total)
 
 
@@ -91,14 +97,10 @@ def _receive(response: http.client.HTTPResponse, part: Path, offset: int, total:
         return total is None or file.tell() == total
 
 
-def _check_room(part: Path, needed: int) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if free < needed:
-        raise MissingDataError(
-            f"There is no room for {part.stem}",
-            f"it takes {needed / 1e9:.1f} GB more, and {part.parent} has {free / 1e9:.1f} GB",
-            try_="another place, with --data-root or VGMAE_BENCH_DATA",
-        )
+def _md5(path: Path) -> str:
+    """In base 64, as servers tell it."""
+    with path.open("rb") as file:
+        return base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()
 
 
 def _mark_file(part: Path) -> Path:
@@ -110,7 +112,10 @@ def _write_mark(part: Path, url: str, headers: http.client.HTTPMessage, total: i
     tag = headers["ETag"]
     mark = tag if tag and not tag.startswith("W/") else headers["Last-Modified"]
     if mark and total is not None:
-        _mark_file(part).write_text(json.dumps({"url": url, "mark": mark, "total": total}), encoding="utf-8")
+        stored = [hash_ for line in headers.get_all("x-goog-hash", []) for hash_ in line.replace(" ", "").split(",")]
+        md5 = next((hash_.removeprefix("md5=") for hash_ in stored if hash_.startswith("md5=")), headers["Content-MD5"])
+        known = {"url": url, "mark": mark, "total": total, "md5": md5}
+        _mark_file(part).write_text(json.dumps(known), encoding="utf-8")
     else:
         _mark_file(part).unlink(missing_ok=True)
 

@@ -64,5 +64,11 @@ def build_index(path: Path, list_clips: Callable[[Path], Sequence[ClipEntry]]) -
     return index
 
 
+def digest_of(path: Path) -> str:
+    """SHA-256 (hex) of a file, remembered where its index is."""
+    known = remembered(path)
+    return known.sha256 if known else file_digest(path)
+
+
 def _place(path: Path) -> Path:
     return cache_folder() / "index" / f"{hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:32]}.json"

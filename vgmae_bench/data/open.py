@@ -7,24 +7,34 @@ from pathlib import Path
 from typing import Any
 
 from vgmae_bench import config, plugins
-from vgmae_bench.data.root import data_root
+from vgmae_bench.data.root import data_root, prepared_path
+from vgmae_bench.data.tapvid import TapVid, TapVidConfig
 from vgmae_bench.plugins import DatasetSpec
 from vgmae_bench.types import Dataset
 
 
 def open_dataset(
-    name: str, options: Mapping[str, Any] | None = None, root: Path | None = None
+    name: str, options: Mapping[str, Any] | None = None, root: Path | None = None, *, use_prepared: bool = True
 ) -> tuple[Dataset, DatasetSpec]:
     """Open a dataset and say what is known of it.
+
+    Its prepared form (`vgmae-bench data prepare`) is used where it is below the data root: factories that name `prepared`
+    get its path; of others it takes the place unless there are settings, which only the factory understands.
 
     Arguments:
         name: as after `--dataset`: a plugin's name, or `path/to/file.py:Attribute`.
         options: its settings.
         root: the data root; None for the usual one (`data_root`).
+        use_prepared: False leaves the prepared form aside.
 
     Raises:
         UserError: unknown name, wrong settings, files missing or damaged.
     """
     plugin = plugins.find("datasets", name)
-    dataset, _ = config.call_with(plugins.load(plugin), options or {}, owner=plugin.name, root=data_root(root))
+    factory, where = plugins.load(plugin), data_root(root)
+    path = prepared_path(where, plugin.name)
+    prepared = path if path.is_file() and use_prepared else None
+    if prepared and not options and not config.takes(factory, "prepared"):
+        return TapVid(plugin.spec, where, TapVidConfig(), prepared), plugin.spec
+    dataset, _ = config.call_with(factory, options or {}, owner=plugin.name, root=where, prepared=prepared)
     return dataset, plugin.spec

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
+from vgmae_bench.errors import MissingDataError
 from vgmae_bench.files import natural_order
 from vgmae_bench.plugins import DatasetSpec
 
@@ -24,6 +26,22 @@ def locate(spec: DatasetSpec, root: Path) -> list[Path]:
     if not spec.location:
         return []
     return sorted((path for path in root.glob(spec.location) if path.is_file()), key=natural_order)
+
+
+def prepared_path(root: Path, name: str) -> Path:
+    """Where the prepared form of a dataset lies below the data root, or would."""
+    return root / "prepared" / f"{name}.h5"
+
+
+def check_room(needed: int, folder: Path, what: str) -> None:
+    """Raise MissingDataError unless the disk of `folder` has `needed` bytes free; `what` they are for: "to unpack …"."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise MissingDataError(
+            f"There is no room {what}",
+            f"it takes {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB",
+            try_="another place, with --data-root or VGMAE_BENCH_DATA",
+        )
 
 
 def _chosen(explicit: Path | None, variable: str, default: str) -> Path:

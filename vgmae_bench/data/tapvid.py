@@ -1,4 +1,4 @@
-"""The published TAP-Vid sets and RoboTAP: pickles of videos with tracks.
+"""The published TAP-Vid sets and RoboTAP: pickles of videos with tracks, or the prepared form of them.
 
 Layouts as published with google-deepmind/tapnet (tapnet/tapvid): DAVIS and RoboTAP are dictionaries by video name,
 RGB-Stacking is a list, Kinetics comes as numbered shards whose frames are JPEGs. Points are in units of the frame.
@@ -6,15 +6,13 @@ RGB-Stacking is a list, Kinetics comes as numbered shards whose frames are JPEGs
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -23,15 +21,15 @@ from tqdm import tqdm
 
 from vgmae_bench import data, plugins
 from vgmae_bench.config import Json, to_json
+from vgmae_bench.data.clip_names import file_safe, missing_shards
 from vgmae_bench.data.examples import Example, parse_example
 from vgmae_bench.data.fetch import ensure
 from vgmae_bench.data.index import ClipEntry, FileIndex, Shape, build_index, remembered
 from vgmae_bench.data.pickles import load_examples
+from vgmae_bench.data.prepared import PreparedFile
+from vgmae_bench.data.sums import compare_sums
 from vgmae_bench.errors import BadDataError, UnknownNameError
 from vgmae_bench.types import Clip, Size
-
-_SHARD = re.compile(r"(\d+)_of_(\d+)")
-_LONGEST_NAME = 200  # bytes; file systems allow 255, and suffixes are added to it
 
 
 @dataclass(frozen=True)
@@ -58,25 +56,24 @@ class RoboTapConfig(TapVidConfig):
     long_video_split: Annotated[int, pydantic.Field(ge=0)] = 0
 
 
-def davis(root: Path, config: TapVidConfig) -> TapVid:
+def davis(root: Path, config: TapVidConfig, prepared: Path | None = None) -> TapVid:
     """TAP-Vid-DAVIS; downloads itself when it is not below `root`."""
-    return TapVid(data.DAVIS, root, ensure(data.DAVIS, root), config, containers=(dict,))
+    return TapVid(data.DAVIS, root, config, prepared, containers=(dict,))
 
 
-def rgb_stacking(root: Path, config: TapVidConfig) -> TapVid:
+def rgb_stacking(root: Path, config: TapVidConfig, prepared: Path | None = None) -> TapVid:
     """TAP-Vid-RGB-Stacking; downloads itself when it is not below `root`."""
-    return TapVid(data.RGB_STACKING, root, ensure(data.RGB_STACKING, root), config, containers=(list,))
+    return TapVid(data.RGB_STACKING, root, config, prepared, containers=(list,))
 
 
-def kinetics(root: Path, config: KineticsConfig) -> TapVid:
-    """TAP-Vid-Kinetics, from shards the user has built; says how when there are none."""
-    files = ensure(data.KINETICS, root)
-    return TapVid(data.KINETICS, root, files, config, containers=(list, dict), notes=_missing_shards(files))
+def kinetics(root: Path, config: KineticsConfig, prepared: Path | None = None) -> TapVid:
+    """TAP-Vid-Kinetics, prepared from videos or from shards the user has built; says how when there is neither."""
+    return TapVid(data.KINETICS, root, config, prepared, containers=(list, dict))
 
 
-def robotap(root: Path, config: RoboTapConfig) -> TapVid:
+def robotap(root: Path, config: RoboTapConfig, prepared: Path | None = None) -> TapVid:
     """RoboTAP; downloads itself when it is not below `root`."""
-    return TapVid(data.ROBOTAP, root, ensure(data.ROBOTAP, root), config, containers=(dict,))
+    return TapVid(data.ROBOTAP, root, config, prepared, containers=(dict,))
 
 
 class MinusOneClip(Clip):
@@ -100,15 +97,22 @@ class _Place:
 
 
 class TapVid:
-    """A set of TAP-Vid pickles as a dataset (see `vgmae_bench.types.Dataset`).
+    """A set of TAP-Vid pickles, or its prepared form, as a dataset (see `vgmae_bench.types.Dataset`).
 
-    Opening it reads every file once and remembers what is in it (`index.py`). One file at a time is in memory, and
+    Opening pickles reads every file once and remembers what is in it (`index.py`). One file at a time is in memory, and
     frames are decoded when a clip's `read` is called.
+
+    Arguments:
+        prepared: the prepared form, used in place of the pickles; None: the pickles, downloaded where they can be.
 
     Attributes:
         ids: file order, then order in the file. Names are percent-encoded where they would not do as file names. Clips
             of a list are numbered ("0007"), after their shard ("0003-0007"); pieces of a cut video are "name+0", ….
-        digest: SHA-256 over file names, file contents and options.
+        digest: SHA-256 over names and contents of the published files, and options. The same whether they are read
+            themselves or their prepared form, as long as its frames are theirs.
+        identity: what the digest is of, without the options.
+        files: that are read, the prepared form or the pickles.
+        coverage: how many of the published clips are here, and which are missing where that is known; for the record.
         options: the settings it was opened with.
         shapes: (T, H, W) by clip id; None for a clip that is broken.
         notes: what a user should know of this copy of the set, such as missing shards.
@@ -122,26 +126,38 @@ class TapVid:
         self,
         spec: plugins.DatasetSpec,
         root: Path,
-        files: Sequence[Path],
         config: TapVidConfig,
+        prepared: Path | None = None,
         *,
-        containers: tuple[type, ...],
-        notes: Sequence[str] = (),
+        containers: tuple[type, ...] = (),
     ) -> None:
-        self.notes = list(notes)
         self.options: dict[str, Json] = {key: to_json(value) for key, value in vars(config).items()}
         self._config = config
         self._containers = containers
         self._set = spec.name
         self._places: dict[str, _Place] = {}
         self.shapes: dict[str, Shape | None] = {}
-        digests = []
-        for file, index in self._index(files).items():
-            digests.append([file.relative_to(root).as_posix(), index.sha256])
-            for entry in index.clips:
-                self._add(file, entry)
-        content = json.dumps({"files": digests, "options": self.options}, sort_keys=True)
-        self.digest = hashlib.sha256(content.encode()).hexdigest()
+        self._prepared = PreparedFile(prepared) if prepared else None
+        if self._prepared:
+            self.files, self.notes = [self._prepared.path], []
+            self.identity = self._prepared.identity
+            for name, shape in self._prepared.shapes.items():
+                self._add(name, self._prepared.path, ClipEntry(name, shape))
+        else:
+            self.files = ensure(spec, root)
+            self.notes = missing_shards(self.files)
+            indices = self._index(self.files)
+            compare_sums({file: index.sha256 for file, index in indices.items()})
+            self.identity = {
+                "files": [[file.relative_to(root).as_posix(), indices[file].sha256] for file in self.files]
+            }
+            for file, index in indices.items():
+                for entry in index.clips:
+                    self._add(file_safe(entry.key, file), file, entry)
+        self.coverage = self._cover(spec)
+        content = json.dumps({**self.identity, "options": self.options}, sort_keys=True)
+        digest = self.identity.get("dataset") or hashlib.sha256(content.encode()).hexdigest()
+        self.digest = str(digest)
 
     @property
     def ids(self) -> list[str]:
@@ -156,21 +172,27 @@ class TapVid:
         """
         if clip_id not in self._places:
             raise UnknownNameError(f'{self._set} has no clip "{clip_id}"', plugins.did_you_mean(clip_id, self._places))
-        place = self._places[clip_id]
-        example = self._example(place.file, place.key)
-        stop = example.num_frames if place.stop is None else place.stop
+        example = self.example(clip_id)
         points = example.points
         if isinstance(self._config, KineticsConfig) and self._config.half_pixel == "compensate":
             height, width = example.size
             points = points + 0.5 / np.array([width, height])
         make = MinusOneClip if self._config.point_scale == "minus_one" else Clip
-        return make(
-            id=clip_id,
-            size=example.size,
-            points=points[:, place.start : stop],
-            occluded=example.occluded[:, place.start : stop],
-            read=partial(example.read, place.start, stop),
-        )
+        return dataclasses.replace(example, points=points).clip(clip_id, make)
+
+    def example(self, clip_id: str) -> Example:
+        """What the clip is made of, as stored. Raises like `clip`, but for unknown names a KeyError."""
+        place = self._places[clip_id]
+        example = self._example(place.file, place.key)
+        return example if place.stop is None else example.piece(place.start, place.stop)
+
+    def _cover(self, spec: plugins.DatasetSpec) -> dict[str, Json]:
+        """How much of the published set is here; pieces of a cut video count as one clip."""
+        here = len({(place.file, place.key) for place in self._places.values()})
+        missing: Json = self._prepared.about.get("missing") if self._prepared else None
+        if missing is None and here == spec.published_clips:
+            missing = []
+        return {"published": spec.published_clips, "here": here, "missing": missing}
 
     def _index(self, files: Sequence[Path]) -> dict[Path, FileIndex]:
         known = {file: remembered(file) for file in files}
@@ -190,11 +212,12 @@ class TapVid:
         return (example.num_frames, *example.size)
 
     def _example(self, file: Path, key: str | int) -> Example:
+        if self._prepared:
+            return self._prepared.example(str(key))
         name = f'clip "{key}"' if isinstance(key, str) else f"clip {key}"
         return parse_example(load_examples(file, self._containers)[key], f"{name} of {file}")
 
-    def _add(self, file: Path, entry: ClipEntry) -> None:
-        clip_id = _file_safe(entry.key, file)
+    def _add(self, clip_id: str, file: Path, entry: ClipEntry) -> None:
         longest = self._config.long_video_split if isinstance(self._config, RoboTapConfig) else 0
         if not longest or entry.shape is None or entry.shape[0] <= longest:
             self._add_place(clip_id, _Place(file, entry.key), entry.shape)
@@ -213,39 +236,3 @@ class TapVid:
             )
         self._places[clip_id] = place
         self.shapes[clip_id] = shape
-
-
-def _file_safe(key: str | int, file: Path) -> str:
-    """A clip's name as a file name: letters, digits, "_", "-" and inner dots stay, the rest is percent-encoded.
-
-    Different names stay different. "+" is always encoded, so the pieces of a cut video cannot meet another clip's name.
-    """
-    if isinstance(key, int):
-        shard = _SHARD.fullmatch(file.stem)
-        return f"{shard[1]}-{key:04d}" if shard else f"{key:04d}"
-    name = quote(key, safe="").replace("~", "%7E")
-    name = f"%2E{name[1:]}" if name.startswith(".") else name
-    if not 0 < len(name) <= _LONGEST_NAME:
-        raise BadDataError(
-            f"{file} has a clip that cannot be named", f"{key[:40]!r} is empty or too long for a file name"
-        )
-    return name
-
-
-def _missing_shards(files: Sequence[Path]) -> list[str]:
-    """What to say of a sharded set: which of the files numbered 0 … M - 1 of M are not there.
-
-    Raises:
-        BadDataError: the files belong to more than one way of sharding.
-    """
-    numbers = [(int(shard[1]), int(shard[2])) for file in files if (shard := _SHARD.fullmatch(file.stem))]
-    totals = sorted({total for _, total in numbers})
-    if len(totals) > 1:
-        raise BadDataError(
-            f"{files[0].parent} mixes sets of {totals[0]} and {totals[1]} shards", "clips would count twice"
-        )
-    missing = [number for number in range(totals[0]) if number not in {found for found, _ in numbers}] if totals else []
-    if not missing:
-        return []
-    named = ", ".join(f"{number:04d}_of_{totals[0]:04d}.pkl" for number in missing)
-    return [f"{len(missing)} of {totals[0]} shards are missing ({named}): scores are of a part of the set"]

@@ -9,11 +9,11 @@ from typing import Literal
 from tqdm import tqdm
 
 from vgmae_bench import plugins
-from vgmae_bench.data.archive import recorded_sums
 from vgmae_bench.data.fetch import missing
 from vgmae_bench.data.index import remembered
 from vgmae_bench.data.open import open_dataset
-from vgmae_bench.data.root import data_root, locate
+from vgmae_bench.data.root import data_root, locate, prepared_path
+from vgmae_bench.data.sums import SUMS, compare_sums, recorded_sums
 from vgmae_bench.errors import UserError
 from vgmae_bench.files import file_digest
 from vgmae_bench.types import Dataset
@@ -35,8 +35,10 @@ class Finding:
 
 
 def paths(name: str, root: Path | None = None) -> list[Path]:
-    """The files of a dataset that are there, in reading order; none for a set that needs no files."""
-    return locate(plugins.find("datasets", name).spec, data_root(root))
+    """The files of a dataset that are there: its prepared form, which is used where it is there, then the published ones."""
+    spec, where = plugins.find("datasets", name).spec, data_root(root)
+    prepared = prepared_path(where, spec.name)
+    return [*([prepared] if prepared.is_file() else []), *locate(spec, where)]
 
 
 def verify(name: str, root: Path | None = None) -> list[Finding]:
@@ -74,16 +76,19 @@ def _check_files(files: list[Path]) -> list[Finding]:
         recorded = recorded_sums(file.parent).get(file.name)
         known = remembered(file)
         if recorded is not None and digest != recorded:
-            findings.append(Finding("error", str(file), "it is not what was downloaded (SHA256SUMS beside it differs)"))
+            fault = f"it is not what it was when it came: its SHA-256 is {digest}, in {SUMS} beside it {recorded}"
+            findings.append(Finding("error", str(file), fault))
         elif known is not None and digest != known.sha256:
             findings.append(
                 Finding("error", str(file), "its content has changed, but neither its size nor its date has")
             )
         elif recorded is None:
-            findings.append(Finding("note", str(file), f"nothing to compare it with; its SHA-256 is {digest}"))
+            compare_sums({file: digest})
+            fault = f"seen for the first time; its SHA-256, {digest}, is compared from now on"
+            findings.append(Finding("note", str(file), fault))
     for folder in sorted({file.parent for file in files}):
         gone = [name for name in recorded_sums(folder) if not (folder / name).exists()]
-        findings += [Finding("error", str(folder / name), "it was downloaded, but is gone") for name in gone]
+        findings += [Finding("error", str(folder / name), "it was here, but is gone") for name in gone]
     return findings
 
 

@@ -1,10 +1,10 @@
-"""Frames: resizing exactly as the TAP-Vid protocol does it, and JPEG decoding."""
+"""Frames: resizing exactly as the TAP-Vid protocol does it, and decoding of JPEG and PNG images."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from PIL import Image
 from vgmae_bench.types import Size
 
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
+ImageKind = Literal["JPEG", "PNG"]
 
 
 def resize_frames(frames: npt.NDArray[Pixel], size: Size) -> npt.NDArray[Pixel]:
@@ -50,21 +51,23 @@ def resize_frames(frames: npt.NDArray[Pixel], size: Size) -> npt.NDArray[Pixel]:
 
 def jpeg_size(frame: bytes) -> Size:
     """(height, width) of a JPEG from its header alone. Raises ValueError when it is none."""
-    with _open_jpeg(frame) as image:
+    with _open_image(frame, "JPEG") as image:
         return image.height, image.width
 
 
-def decode_jpegs(frames: Sequence[bytes]) -> npt.NDArray[np.uint8]:
-    """Decode JPEG frames of one size into uint8 [T, H, W, 3] RGB.
+def decode_frames(frames: Sequence[bytes], kind: ImageKind = "JPEG") -> npt.NDArray[np.uint8]:
+    """Decode frames of one size into uint8 [T, H, W, 3] RGB.
 
     Raises:
-        ValueError: a frame that is not a whole JPEG, or not of the first one's size; says which (counted from 0).
+        ValueError: a frame that is not a whole image of that kind, or not of the first one's size; says which (counted
+            from 0).
     """
-    height, width = jpeg_size(frames[0])
+    with _open_image(frames[0], kind) as image:
+        height, width = image.height, image.width
     video = np.empty((len(frames), height, width, 3), dtype=np.uint8)
     for number, frame in enumerate(frames):
         try:
-            with _open_jpeg(frame) as image:
+            with _open_image(frame, kind) as image:
                 if (image.height, image.width) != (height, width):
                     raise ValueError(f"{image.width} x {image.height}, not {width} x {height} like the first")
                 video[number] = np.asarray(image.convert("RGB"))
@@ -78,8 +81,8 @@ def _lanczos(image: npt.NDArray[Any], size: Size) -> npt.NDArray[Any]:
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def _open_jpeg(frame: bytes) -> Image.Image:
+def _open_image(frame: bytes, kind: ImageKind) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(frame), formats=["JPEG"])
+        return Image.open(io.BytesIO(frame), formats=[kind])
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError("not a JPEG image" if isinstance(error, OSError) else str(error)) from error
+        raise ValueError(f"not a {kind} image" if isinstance(error, OSError) else str(error)) from error

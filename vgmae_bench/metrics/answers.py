@@ -33,7 +33,7 @@ class Answers:
     occluded: npt.NDArray[np.bool_]
     query_mode: QueryMode
     thresholds: tuple[int, ...] = (1, 2, 4, 8, 16)
-    radius: npt.NDArray[np.float64] | None = None
+    radius: npt.NDArray[np.floating[Any]] | None = None
 
     def only(self, kept: npt.NDArray[np.bool_]) -> Answers:
         """Those of the frames where `kept` (bool [T]) is set, the frames of queries among them."""

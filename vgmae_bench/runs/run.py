@@ -134,6 +134,8 @@ def execute(
         "dataset_options": plan.dataset.options,
         "protocol_sentence": plan.protocol.sentence,
         "published_clips": plan.dataset_spec.published_clips,
+        "coverage": config.to_json(getattr(plan.dataset, "coverage", None)),
+        "read_from": [file.name for file in getattr(plan.dataset, "files", [])],
     }
     write_record(plan.folder, plan.identity, details, plan.method.device, command)
     if redo != "metrics":

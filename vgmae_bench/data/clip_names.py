@@ -1,0 +1,49 @@
+"""Names of clips that do as file names, and what the names of files tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from vgmae_bench.errors import BadDataError
+
+_SHARD = re.compile(r"(\d+)_of_(\d+)")
+_LONGEST_NAME = 200  # bytes; file systems allow 255, and suffixes are added to it
+
+
+def file_safe(key: str | int, file: Path) -> str:
+    """A clip's name as a file name: letters, digits, "_", "-" and inner dots stay, the rest is percent-encoded.
+
+    Different names stay different. "+" is always encoded, so the pieces of a cut video cannot meet another clip's name.
+    """
+    if isinstance(key, int):
+        shard = _SHARD.fullmatch(file.stem)
+        return f"{shard[1]}-{key:04d}" if shard else f"{key:04d}"
+    name = quote(key, safe="").replace("~", "%7E")
+    name = f"%2E{name[1:]}" if name.startswith(".") else name
+    if not 0 < len(name) <= _LONGEST_NAME:
+        raise BadDataError(
+            f"{file} has a clip that cannot be named", f"{key[:40]!r} is empty or too long for a file name"
+        )
+    return name
+
+
+def missing_shards(files: Sequence[Path]) -> list[str]:
+    """What to say of a sharded set: which of the files numbered 0 … M - 1 of M are not there.
+
+    Raises:
+        BadDataError: the files belong to more than one way of sharding.
+    """
+    numbers = [(int(shard[1]), int(shard[2])) for file in files if (shard := _SHARD.fullmatch(file.stem))]
+    totals = sorted({total for _, total in numbers})
+    if len(totals) > 1:
+        raise BadDataError(
+            f"{files[0].parent} mixes sets of {totals[0]} and {totals[1]} shards", "clips would count twice"
+        )
+    missing = [number for number in range(totals[0]) if number not in {found for found, _ in numbers}] if totals else []
+    if not missing:
+        return []
+    named = ", ".join(f"{number:04d}_of_{totals[0]:04d}.pkl" for number in missing)
+    return [f"{len(missing)} of {totals[0]} shards are missing ({named}): scores are of a part of the set"]

@@ -1,0 +1,226 @@
+"""TAP-Vid-Kinetics from its annotations and the videos: what the published generator makes shards of.
+
+Facts of the generator (generate_tapvid.py of google-deepmind/tapnet): frames are those of FFmpeg's filter fps=25, encoded
+by FFmpeg's MJPEG at its usual settings and cut to 250; tracks are cut to the frames there are; points, published as
+fractions of the frame, are stored as (x · W - 0.5) / W.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from vgmae_bench import data
+from vgmae_bench.config import Json
+from vgmae_bench.data.examples import Example, check_tracks
+from vgmae_bench.data.prepare import Raw, raw_from_dataset
+from vgmae_bench.data.tapvid import KineticsConfig, kinetics
+from vgmae_bench.data.video import decode_frames, jpeg_size
+from vgmae_bench.errors import BadDataError, MissingDataError
+from vgmae_bench.files import file_digest
+
+FPS = 25
+MAX_FRAMES = 250
+_KEY_FIELDS = 3  # YouTube id, start and end in seconds, before the x, y and occlusion of every frame
+_TURNS = {1: [("transpose", "cclock")], 2: [("hflip", ""), ("vflip", "")], 3: [("transpose", "clock")]}
+"""Filters that turn pictures upright, by quarter turns counter-clockwise."""
+
+
+def prepare(root: Path, source: Path | None) -> Raw:
+    """What `vgmae_bench.data.prepare` needs of the set: from videos where `source` is given, else from shards.
+
+    Arguments:
+        root: the data root, with the annotations in tapvid_kinetics/*.csv.
+        source: folder of the Kinetics-700-2020 validation videos, `<id>_<start>_<end>.mp4` with six digits each, to any
+            depth. Clips whose video is not there, or cannot be decoded, are left out and listed as missing.
+
+    Raises:
+        MissingDataError: there are no annotations, no videos of them, or neither shards nor `source`.
+        BadDataError: the annotations are damaged; names the line.
+    """
+    if source is None:
+        return raw_from_dataset(data.KINETICS, kinetics(root, KineticsConfig()), root)
+    files = sorted(root.glob(data.KINETICS.annotations))
+    if not files:
+        what = f"The annotations of kinetics are not at {root / data.KINETICS.annotations}"
+        raise MissingDataError(what, f"they come from {data.KINETICS.source}", try_="vgmae-bench data fetch kinetics")
+    annotations, videos = Annotations(files[0]), _find_videos(source)
+    here = [name for name in annotations.lines if name in videos]
+    if not here:
+        raise MissingDataError(
+            f"{source} holds none of the {len(annotations.lines)} videos of kinetics",
+            f"they are named like {next(iter(annotations.lines), 'id_000000_000010')}.mp4",
+        )
+    sources: list[Json] = [[files[0].name, file_digest(files[0])]]
+    gone: list[Json] = [name for name in annotations.lines if name not in videos]
+    about: dict[str, Json] = {"sources": sources, "missing": gone, "encoder": av.library_versions["libavcodec"][0]}
+
+    def examples() -> Iterator[tuple[str, Example]]:
+        for name in here:
+            try:
+                example = _example(annotations, name, videos[name])
+            except BadDataError as error:
+                if error.what.startswith("The annotations"):
+                    raise
+                tqdm.write(f"{name} is left out: {error.what}. {error.why}.")
+                gone.append(name)
+                continue
+            sources.append([videos[name].name, file_digest(videos[name])])
+            yield name, example
+
+    # A frame of 720p has seldom more than 150 kB at these settings.
+    return Raw(examples(), len(here), about, size=len(here) * MAX_FRAMES * 150_000)
+
+
+class Annotations:
+    """The published CSV, of which only the clip at hand is in memory.
+
+    Attributes:
+        lines: byte offsets of its rows by clip, in order of first appearance; clips are named like their videos.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines: dict[str, list[int]] = {}
+        offset = 0
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                fields = line.split(b",", _KEY_FIELDS)
+                try:
+                    youtube_id, start, end = (field.decode() for field in fields[:_KEY_FIELDS])
+                    name = f"{youtube_id}_{int(start):06}_{int(end):06}"
+                except ValueError as error:
+                    raise self._bad(f"line {number} does not begin with a video, its start and its end") from error
+                if Path(name).name != name:
+                    raise self._bad(f"line {number} has a video that is no file name")
+                self.lines.setdefault(name, []).append(offset)
+                offset += len(line)
+
+    def tracks(self, name: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """points float64 [N, T, 2], fractions of the frame as published, and occluded bool [N, T].
+
+        Raises:
+            BadDataError: a row is not 3 fields and whole frames of numbers.
+        """
+        rows = []
+        with self.path.open("rb") as file:
+            for offset in self.lines[name]:
+                file.seek(offset)
+                rows.append(file.readline().rstrip().split(b",")[_KEY_FIELDS:])
+        try:
+            values = np.array(rows, dtype=np.bytes_).astype(np.float64).reshape(len(rows), -1, 3)
+        except ValueError as error:
+            raise self._bad(f"the rows of {name} are not x, y and occlusion of the same frames") from error
+        if not np.isfinite(values).all() or not np.isin(values[..., 2], (0, 1)).all():
+            raise self._bad(f"the rows of {name} hold something other than finite positions and occlusion of 0 or 1")
+        return values[..., :2], values[..., 2] > 0
+
+    def _bad(self, why: str) -> BadDataError:
+        return BadDataError(f"The annotations {self.path} cannot be used", why)
+
+
+def jpeg_frames(path: Path) -> list[bytes]:
+    """Up to 250 frames of a video at 25 fps, as FFmpeg's MJPEG encodes them at its usual settings.
+
+    Raises:
+        BadDataError: the video cannot be decoded.
+    """
+    try:
+        with av.open(str(path)) as container:
+            return _encode(container)
+    except (av.FFmpegError, OSError, ValueError, IndexError) as error:
+        raise BadDataError(f"{path} cannot be read", getattr(error, "strerror", None) or str(error)) from error
+
+
+def _encode(container: av.container.InputContainer) -> list[bytes]:
+    stream = container.streams.video[0]
+    jpegs: list[bytes] = []
+    graph: av.filter.Graph | None = None
+    encoder = av.CodecContext.create("mjpeg", "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.time_base, encoder.framerate = Fraction(1, FPS), Fraction(FPS)
+
+    def drain() -> None:
+        assert graph is not None
+        while len(jpegs) < MAX_FRAMES:
+            try:
+                picture = graph.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+            assert isinstance(picture, av.VideoFrame)
+            if not encoder.is_open:
+                encoder.width, encoder.height, encoder.pix_fmt = picture.width, picture.height, "yuvj420p"
+            jpegs.extend(bytes(packet) for packet in encoder.encode(picture))
+
+    for frame in container.decode(stream):
+        if graph is None:
+            graph = _filters(stream, frame)
+        graph.push(frame)
+        drain()
+        if len(jpegs) == MAX_FRAMES:
+            return jpegs
+    if graph is None:
+        raise ValueError("it holds no frames")
+    graph.push(None)
+    drain()
+    return jpegs
+
+
+def _filters(stream: av.VideoStream, first: av.VideoFrame) -> av.filter.Graph:
+    """Upright pictures at 25 fps in the pixel format of MJPEG; matrix and range are told, or they would be guessed."""
+    turns = round(first.rotation / 90) % 4
+    told = {
+        "video_size": f"{first.width}x{first.height}",
+        "pix_fmt": first.format.name,
+        "time_base": stream.time_base,
+        "colorspace": int(first.colorspace),
+        "range": int(first.color_range),
+    }
+    graph = av.filter.Graph()
+    nodes = [graph.add("buffer", ":".join(f"{key}={value}" for key, value in told.items()))]
+    for name, arguments in [*_TURNS.get(turns, []), ("fps", str(FPS)), ("format", "yuvj420p"), ("buffersink", "")]:
+        nodes.append(graph.add(name, arguments))
+        nodes[-2].link_to(nodes[-1])
+    graph.configure()
+    return graph
+
+
+def _example(annotations: Annotations, name: str, video: Path) -> Example:
+    points, occluded = annotations.tracks(name)
+    jpegs = jpeg_frames(video)
+    if not jpegs:
+        raise BadDataError(f"{video} cannot be read", "it holds no frames")
+    height, width = jpeg_size(jpegs[0])
+    num_frames = min(len(jpegs), points.shape[1])
+    size = np.array([width, height])
+    shifted = (points[:, :num_frames] * size - 0.5) / size
+    stored, hidden = check_tracks(shifted, occluded[:, :num_frames], num_frames)
+    return Example(
+        size=(height, width),
+        num_frames=num_frames,
+        points=stored,
+        occluded=hidden,
+        read=lambda start, stop: decode_frames(jpegs[start:stop]),
+        encoded=jpegs[:num_frames],
+        fps=FPS,
+    )
+
+
+def _find_videos(folder: Path) -> dict[str, Path]:
+    """mp4 files by name, to any depth; of two of one name, the first by path."""
+    if not folder.is_dir():
+        raise MissingDataError(f"There is no folder {folder}", "it should hold the videos of kinetics")
+    found: dict[str, Path] = {}
+    for where, below, names in os.walk(folder):
+        below.sort()
+        for name in names:
+            if name.endswith(".mp4"):
+                found.setdefault(name.removesuffix(".mp4"), Path(where, name))
+    return found

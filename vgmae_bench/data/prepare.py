@@ -1,0 +1,119 @@
+"""Making the prepared form of a dataset from whatever it is published as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from vgmae_bench import __version__, plugins
+from vgmae_bench.config import Json
+from vgmae_bench.data.examples import Example
+from vgmae_bench.data.fetch import bring, introduce
+from vgmae_bench.data.index import digest_of
+from vgmae_bench.data.open import open_dataset
+from vgmae_bench.data.prepared import write_prepared
+from vgmae_bench.data.root import check_room, data_root, locate, prepared_path
+from vgmae_bench.data.sums import record_sums
+from vgmae_bench.errors import UsageError
+from vgmae_bench.files import file_digest, storage_errors
+from vgmae_bench.plugins import DatasetSpec
+from vgmae_bench.types import Clip, Dataset
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What the preparer of a dataset (`DatasetSpec.preparer`) returns.
+
+    Attributes:
+        examples: clips by id, read one at a time; ids are file names.
+        total: how many, for the progress bar.
+        about: provenance for the prepared file. It may be filled while `examples` is read. "sources": [path, SHA-256] of the
+            files read; "missing": ids of published clips that are not here; "identity": what decides the scores, where
+            that is more lasting than the encoded frames.
+        size: an estimate of the bytes the prepared form takes, at the most.
+    """
+
+    examples: Iterable[tuple[str, Example]]
+    total: int
+    about: dict[str, Json]
+    size: int
+
+
+def prepare(name: str, root: Path | None = None, source: Path | None = None, quality: int | None = None) -> Path:
+    """Make the prepared form of a dataset and put it in its place, over an older one. Downloads what downloads itself.
+
+    Arguments:
+        name: of the dataset.
+        root: the data root; None for the usual one.
+        source: files brought by hand: for `kinetics` the folder of videos, else see `vgmae_bench.data.fetch.bring`.
+        quality: 1 … 100 stores frames that are published as pixels as JPEGs; None without loss.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        UsageError: the dataset needs no files.
+        MissingDataError: its files are not there, or there is no room for the prepared form.
+        BadDataError: a clip is broken; names it.
+        StorageError: it cannot be written. What was there before is still there.
+    """
+    plugin = plugins.find("datasets", name)
+    spec, where = plugin.spec, data_root(root)
+    if spec.embedded:
+        raise UsageError(f"{spec.name} needs no preparing", "its clips are generated when they are asked for")
+    path = prepared_path(where, spec.name)
+    if spec.preparer:
+        raw: Raw = plugins.load_reference(plugin, spec.preparer)(where, source)
+    else:
+        if source is not None:
+            bring(spec, where, source)
+        raw = raw_from_dataset(spec, open_dataset(name, root=where, use_prepared=False)[0], where)
+    introduce(spec)
+    if quality is not None:
+        raw.about.pop("identity", None)
+    with storage_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    check_room(raw.size, path.parent, f"for the prepared form of {spec.name}")
+    about = raw.about
+    about |= {
+        "dataset": spec.name,
+        "tool": f"vgmae-bench {__version__}",
+        "licence": spec.licence,
+        "citation": spec.citation,
+    }
+    about |= {"published": spec.published_clips, "pixels": "PNG" if quality is None else f"JPEG, quality {quality}"}
+    bar = tqdm(raw.examples, f"Preparing {spec.name}", raw.total, unit="clip", disable=None)
+    write_prepared(path, about, bar, quality)
+    record_sums(path.parent, {path.name: file_digest(path)})
+    return path
+
+
+def raw_from_dataset(spec: DatasetSpec, dataset: Dataset, root: Path) -> Raw:
+    """The clips of a dataset as it opens with its usual settings. Frames that it has as JPEGs stay as they are."""
+    example = getattr(dataset, "example", None) or (lambda clip_id: _example(dataset.clip(clip_id)))
+    coverage = getattr(dataset, "coverage", None) or {}
+    sources: list[Any] = [[str(file.relative_to(root)), digest_of(file)] for file in locate(spec, root)]
+    about: dict[str, Json] = {"sources": sources, "missing": coverage.get("missing")}
+    about["identity"] = getattr(dataset, "identity", None) or {"dataset": dataset.digest}
+    shapes = getattr(dataset, "shapes", {})
+    pixels = sum(3 * shape[0] * shape[1] * shape[2] for shape in shapes.values() if shape)
+    size = min(pixels, sum(file.stat().st_size for file in locate(spec, root))) if pixels else 0
+    return Raw(((clip_id, example(clip_id)) for clip_id in dataset.ids), len(dataset.ids), about, size)
+
+
+def _example(clip: Clip) -> Example:
+    whole = clip.part or (lambda start, stop: clip.read()[start:stop])
+    return Example(
+        clip.size,
+        clip.num_frames,
+        clip.points,
+        clip.occluded,
+        whole,
+        fps=clip.fps,
+        annotated=clip.annotated,
+        radius=clip.radius,
+    )
