@@ -22,7 +22,7 @@ from vgmae_bench.files import storage_errors, write_atomically
 from vgmae_bench.probing.encoder import Probed, VideoEncoder
 from vgmae_bench.probing.heads import encode
 from vgmae_bench.probing.videos import LabelledVideos
-from vgmae_bench.probing.views import ViewConfig, tested_views
+from vgmae_bench.probing.views import ViewConfig, views_of
 
 VERSION = 1
 """Counts changes to what features are of the same videos; part of the name they are kept under."""
@@ -90,7 +90,7 @@ def compute_features(
 
                 def look(row: int) -> npt.NDArray[np.uint8] | str:
                     try:
-                        return tested_views(videos.open(row), encoder.num_frames, encoder.image_size, config)
+                        return views_of(videos.open(row), encoder.num_frames, encoder.image_size, config)
                     except BadDataError as error:
                         return str(error)
 

@@ -31,7 +31,7 @@ from vgmae_bench.probing.recipes import (
 )
 from vgmae_bench.probing.report import Answers, confusion, draw_confusion, measure, write_answers
 from vgmae_bench.probing.videos import PROTOCOLS, Actions
-from vgmae_bench.probing.views import tested_views
+from vgmae_bench.probing.views import views_of
 from vgmae_bench.training.launch import world
 from vgmae_bench.training.loop import Job, train
 from vgmae_bench.weights_file import load_into, load_weights
@@ -199,7 +199,7 @@ def _test(plan: Plan, model: nn.Module) -> Answers:
 
     def look(row: int) -> Any:
         try:
-            return tested_views(videos.open(row), encoder.num_frames, encoder.image_size, config)
+            return views_of(videos.open(row), encoder.num_frames, encoder.image_size, config)
         except BadDataError as error:
             skipped[videos.ids[row]] = str(error)
             return None

@@ -21,7 +21,7 @@ from vgmae_bench.probing.features import Features
 from vgmae_bench.probing.heads import HeadNorm, LabelledBatch, Pooling, network_input
 from vgmae_bench.probing.report import draw_answers
 from vgmae_bench.probing.videos import LabelledVideos
-from vgmae_bench.probing.views import ViewConfig, random_numbers, read_frames, tested_views
+from vgmae_bench.probing.views import ViewConfig, random_numbers, read_frames, views_of
 from vgmae_bench.training.recipe import ClipShape, LoopConfig
 from vgmae_bench.training.sources import clip_seed
 from vgmae_bench.weights_file import save_weights
@@ -194,7 +194,7 @@ class ClipSource:
 
     def examples(self, count: int, shape: ClipShape, device: str) -> LabelledBatch:
         rows = range(min(count, len(self._tested.ids)))
-        views = [tested_views(self._tested.open(row), self._frames, self._size, self._config)[0] for row in rows]
+        views = [views_of(self._tested.open(row), self._frames, self._size, self._config)[0] for row in rows]
         labels = torch.from_numpy(self._tested.labels[list(rows)])
         return LabelledBatch(torch.from_numpy(np.stack(views)).to(device), labels.to(device), ())
 

@@ -40,7 +40,7 @@ PROTOCOLS: dict[str, dict[str, dict[str, Any]]] = {
         "finetune": {**KINETICS, **_MIXED, "epochs": 100},
     },
     "synth-actions": {
-        "linear": {**SYNTH, "epochs": 500, "head_norm": "batch"},
+        "linear": {**SYNTH, "epochs": 1000, "head_norm": "batch"},
         "finetune": {**SYNTH, **_PLAIN, "epochs": 30},
     },
 }

@@ -97,7 +97,7 @@ def read_frames(video: Video, numbers: Sequence[int], size: Size | None = None) 
     return np.stack([held.get(place, last) for place in places])
 
 
-def tested_views(video: Video, frames: int, size: int, config: ViewConfig) -> npt.NDArray[np.uint8]:
+def views_of(video: Video, frames: int, size: int, config: ViewConfig) -> npt.NDArray[np.uint8]:
     """The views that are tested: uint8 [segments * crops, T, size, size, 3] RGB; `config` has no None left.
 
     The shorter side becomes `size`; squares lie at equal distances along the longer one, a single one in the middle.
