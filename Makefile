@@ -1,4 +1,5 @@
 # `make demo` and `make test` set up everything they need in .venv; nothing else on the machine is touched.
+# (`make browser` is the exception: it installs Debian's Chromium.)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +7,7 @@ DEMO := demo
 # The tests start processes that share the cores with them; waiting threads must not spin.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: demo test lint clean
+.PHONY: demo test browser lint clean
 
 # Each run prints a table of its own; one at the end is enough.
 demo: $(VENV)/.ready
@@ -23,6 +24,13 @@ test: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+# For continuous integration: a browser for the tests of the report, where Debian's packages can be installed. Without one
+# these tests are skipped and say so.
+browser:
+	@{ command -v chromium && command -v chromedriver; } > /dev/null || { test "$$(id -u)" = 0 && command -v apt-get && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver; } \
+	  > /dev/null 2>&1 || echo "no Chromium: the tests that need one will be skipped"
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check --fix .

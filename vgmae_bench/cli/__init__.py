@@ -28,6 +28,7 @@ COMMANDS = {
     "plot": ("plot", "plot", "Draw a figure of runs or trainings, with its data."),
     "explore": ("explore", "explore", "Look at one image: layers, depth, figure and ground, outlines."),
     "spatial": ("spatial", "spatial", "Measure what an image model sees in space, beside baselines."),
+    "report": ("report", "report", "Write a comparison as one HTML file, with players of single clips."),
     "list": ("listing", "list_", "List methods, datasets, metrics or runs."),
     "show": ("listing", "show", "Show all about a method, dataset, metric or run."),
     "data": ("data", "data", "Look after the datasets: list, verify, path."),

@@ -1,0 +1,59 @@
+"""Two scored runs with kept players, made of numbers: no dataset, no predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tests.records import write_run
+from vgmae_bench.compare.report import packs
+from vgmae_bench.protocols import PROTOCOLS, Question
+from vgmae_bench.runs.store import RunFolder
+from vgmae_bench.types import Queries, Tracks
+
+PROTOCOL = PROTOCOLS["tapvid-first"]
+FRAMES, POINTS = 10, 12
+ERROR = 6.0
+"""Pixels by which the second method misses every point; the first one misses none."""
+
+
+def question() -> Question:
+    """Points on a grid that move right by 4 px a frame; the last is first seen in frame 5, point 3 is hidden from frame 6."""
+    start = np.stack(np.meshgrid([40.0, 90, 140, 190], [60.0, 120, 180]), axis=-1).reshape(POINTS, 2)
+    xy = start[:, None] + np.arange(FRAMES)[:, None] * np.array([4.0, 0.0])
+    occluded = np.zeros((POINTS, FRAMES), dtype=bool)
+    occluded[POINTS - 1, :5] = True
+    occluded[3, 6:] = True
+    frame = np.array([0] * (POINTS - 1) + [5])
+    return Question(Queries(frame, xy[np.arange(POINTS), frame]), np.arange(POINTS), xy, occluded)
+
+
+def frames() -> np.ndarray:
+    """Grey, 20 levels lighter every frame."""
+    grey = (20 * np.arange(FRAMES)).astype(np.uint8)
+    return np.broadcast_to(grey[:, None, None, None], (FRAMES, 256, 256, 3))
+
+
+def footage(max_points: int = 64) -> packs.Footage:
+    return packs.film(
+        frames(), question(), PROTOCOL, shape=(256, 256), fps=20, max_points=max_points, max_bytes=packs.KEPT_BYTES
+    )
+
+
+def write_runs(
+    out: Path, clips: Sequence[str] = ("easy", "hard"), names: Sequence[str] = ("exact", "off")
+) -> list[Path]:
+    """Runs that have kept the players of all clips; of the clips the last is the worst."""
+    scores = np.linspace(0.9, 0.3, len(clips))
+    folders = [write_run(out, name, list(scores - 0.1 * k), clips=clips) for k, name in enumerate(names)]
+    asked, film = question(), footage()
+    for k, folder in enumerate(folders):
+        run = RunFolder(folder)
+        tracks = Tracks(asked.target_xy + np.array([0, k * ERROR]), ~asked.target_occluded)
+        for clip in clips:
+            digest = run.read_json("record.json")["protocol_digest"]
+            packs.keep_footage(packs.footage_path(run, digest, clip), film)
+            packs.keep_drawn(packs.drawn_path(run, clip), packs.draw_over(film, tracks, PROTOCOL), film)
+    return folders

@@ -1,0 +1,78 @@
+"""`vgmae-bench report`: a comparison as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vgmae_bench.cli import examples, options
+
+
+@click.command(
+    epilog=examples(
+        "vgmae-bench report --out report.html",
+        "vgmae-bench report --dataset synth --protocol tapvid-first --clips 12 --out synth.html",
+        "vgmae-bench report lucas-kanade zero-motion --protocol tapvid-first --keep-players --out report.html",
+    )
+)
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write, .html.")
+@click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Results folder, to find runs in.",
+)
+@options.dataset_filter
+@options.method_filter
+@options.protocol_filter
+@options.allow_incomplete
+@click.option("--title", default="Point tracking, compared", show_default=True, help="The heading.")
+@click.option("--clips", type=click.IntRange(min=0), default=6, show_default=True, help="Players a protocol, at most.")
+@click.option(
+    "--max-points", type=click.IntRange(min=1), default=64, show_default=True, help="Tracks in a player, at most."
+)
+@click.option(
+    "--keep-players",
+    is_flag=True,
+    help="Write what the players show beside the runs: 150 kB a clip, small enough to be committed with the records.",
+)
+@options.data_root
+def report(
+    runs: tuple[str, ...],
+    out: Path,
+    results: Path,
+    dataset: str | None,
+    method: tuple[str, ...],
+    protocol: str | None,
+    allow_incomplete: bool,
+    title: str,
+    clips: int,
+    max_points: int,
+    keep_players: bool,
+    data_root: Path | None,
+) -> None:
+    """Write the comparison of runs as one HTML file that needs no network: tables, plots, and players of the worst clips.
+
+    RUN is a run's folder, the first digits of its key, or a method; without any, all complete runs of the results folder are
+    taken. Every protocol gets a section of its own.
+
+    A player shows the frames of a clip with the truth and any two methods. It needs predictions and the dataset, or what
+    --keep-players has written before. A report, and what --keep-players writes, hold frames of the dataset: see whether
+    you may pass them on.
+    """
+    from vgmae_bench.compare.report.page import page
+    from vgmae_bench.compare.selection import select_runs
+    from vgmae_bench.files import storage_errors, write_atomically
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    rows = select_runs(results, runs, dataset, method, protocol, incomplete=allow_incomplete, say=say)
+    text = page(rows, title=title, clips=clips, max_points=max_points, keep=keep_players, data_root=data_root, say=say)
+    with storage_errors(out.parent):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    click.echo(f"{out}: {len(rows)} runs, {text.count('<article')} players, {out.stat().st_size / 1e6:.1f} MB")

@@ -1,0 +1,57 @@
+"""Plots of runs as pictures inside a page."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import matplotlib
+
+from vgmae_bench.compare.plots import NAMES
+from vgmae_bench.compare.plots.style import RC, Plot
+from vgmae_bench.compare.row import Row
+from vgmae_bench.errors import UserError
+
+SHOWN = ("thresholds", "clips", "occlusion", "cost")
+"""The plots of single protocols. "bars" puts data sets side by side, "curves" shows trainings."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A plot as data URIs: an SVG with its letters as outlines, and its numbers as CSV."""
+
+    name: str
+    caption: str
+    image: str
+    data: str
+
+
+def pictures(rows: Sequence[Row], say: Callable[[str], None]) -> list[Picture]:
+    """The plots of runs that follow one protocol. Those that these runs have no data for are left out, and `say` is told."""
+    drawn = []
+    # A fixed salt: the same runs give the same bytes.
+    with matplotlib.rc_context({**RC, "svg.fonttype": "path", "svg.hashsalt": "vgmae-bench"}):  # type: ignore[arg-type]  # its keys are typed as literals
+        for name in SHOWN:
+            try:
+                plot: Plot = importlib.import_module(f"vgmae_bench.compare.plots.{name}").draw(rows)
+            except UserError as error:
+                if len(rows) > 1 or name != "clips":  # one run has nobody to be compared with
+                    say(f"no plot of {name}: {error.what}: {error.why}")
+                continue
+            drawn.append(_picture(name, plot))
+    return drawn
+
+
+def _picture(name: str, plot: Plot) -> Picture:
+    svg = io.BytesIO()
+    plot.figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    table = plot.table.to_csv(index=False, lineterminator="\n")
+    caption = NAMES[name][0].upper() + NAMES[name][1:] + "."
+    return Picture(name, caption, _uri("image/svg+xml", svg.getvalue()), _uri("text/csv", table.encode()))
+
+
+def _uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

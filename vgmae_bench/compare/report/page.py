@@ -1,0 +1,188 @@
+"""The report: one HTML file that loads nothing, its parts gathered here and laid out in templates/report.html.
+
+Names of runs, clips and methods are foreign text: Jinja escapes them, the players' data are JSON whose "<" is escaped, and a
+content security policy lets no other script run than ours and nothing be loaded.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench import __version__
+from vgmae_bench.compare.content import Table, build
+from vgmae_bench.compare.plots.groups import Group, groups
+from vgmae_bench.compare.report import packs
+from vgmae_bench.compare.report.clips import Films, Shown, worst_first
+from vgmae_bench.compare.report.figures import Picture, pictures
+from vgmae_bench.compare.row import Row
+
+MOST_LISTED = 100
+"""Clips in the table of single clips: the worst ones."""
+
+
+@dataclass(frozen=True)
+class Player:
+    """A clip in the page: AJ in percent by run, and the data that its script draws (see `_pack`)."""
+
+    clip: str
+    scores: list[tuple[str, str]]
+    pack: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Runs whose numbers compare: the table, the plots, the clips, and facts about each run by its name."""
+
+    name: str
+    table: Table
+    plots: list[Picture]
+    players: list[Player]
+    clips_sentence: str
+    raster: str
+    by_clip: list[tuple[str, list[str]]]
+    clips_left_out: int
+    runs: dict[str, dict[str, str]]
+
+
+def page(
+    rows: Sequence[Row],
+    *,
+    title: str = "Point tracking, compared",
+    clips: int = 6,
+    max_points: int = 64,
+    keep: bool = False,
+    data_root: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> str:
+    """The whole report as HTML, a section a protocol; the same files give the same text.
+
+    Arguments:
+        rows: runs as `select_runs` gives them.
+        clips: players in a section, as far as frames and tracks are at hand.
+        max_points: tracks in a player.
+        keep: write what players show beside the runs, small enough to be committed with them.
+        data_root: where datasets lie, see `vgmae_bench.data.root`.
+        say: told of what is left out and why.
+
+    Raises:
+        BadDataError: scores of a run are damaged.
+        StorageError: with `keep`, when results cannot be written.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    sections = []
+    for group in groups(rows):
+        films = Films(list(group.runs.values()), data_root=data_root, max_points=max_points, keep=keep, say=say)
+        sections.append(_section(group, films, clips, max_points, say))
+    templates = resources.files("vgmae_bench.compare.report") / "templates"
+    style, script = (templates.joinpath(f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string(templates.joinpath("report.html").read_text(encoding="utf-8"))
+    return template.render(
+        title=title,
+        version=__version__,
+        sections=sections,
+        style=Markup(style),
+        style_hash=_content_hash(style),
+        script=Markup(script),
+        script_hash=_content_hash(script),
+    )
+
+
+def _section(group: Group, films: Films, clips: int, max_points: int, say: Callable[[str], None]) -> Section:
+    rows, names = list(group.runs.values()), list(group.runs)
+    ranked = worst_first(rows)
+    shown = films.gather(ranked, clips)
+    height, width = rows[0].record["identity"]["protocol"]["metric_size"]
+    scored = f"{len(ranked)} clip{'s' * (len(ranked) != 1)}"
+    sentence = f"The worst of {scored} by AJ, averaged over the runs." if shown else "No clip can be shown here."
+    if len(shown) < min(clips, len(ranked)):
+        sentence += f" Frames and tracks of {len(shown) or 'none'} of {scored} are at hand where this report was made."
+    return Section(
+        name=group.title,
+        table=build(rows, rank=len(rows) > 1 and all(row.complete for row in rows)),
+        plots=pictures(rows, say),
+        players=[
+            Player(
+                one.clip, list(zip(names, map(_percent, one.values), strict=True)), _pack(one, rows, names, max_points)
+            )
+            for one in shown
+        ],
+        clips_sentence=sentence,
+        raster=f"{width}×{height}",
+        by_clip=[(clip, [_percent(value) for value in values]) for clip, values in list(ranked.items())[:MOST_LISTED]],
+        clips_left_out=max(0, len(ranked) - MOST_LISTED),
+        runs={name: _facts(row) for name, row in group.runs.items()},
+    )
+
+
+def _pack(shown: Shown, rows: Sequence[Row], names: Sequence[str], max_points: int) -> dict[str, Any]:
+    """What report.js reads. Sizes are (width, height) here; tracks are [point][frame], see `_tracks`."""
+    footage = shown.footage
+    points = packs.evenly(len(footage.query), max_points)
+    return {
+        "jpegs": [_base64(jpeg) for jpeg in footage.jpegs],
+        "shape": footage.shape[::-1],
+        "raster": footage.raster[::-1],
+        "num_frames": footage.num_frames,
+        "frames": footage.frames.tolist(),
+        "fps": footage.fps,
+        "forward": rows[0].record["identity"]["protocol"]["query_mode"] == "first",
+        "labels": footage.query[points].tolist(),
+        "query_frame": footage.query_frame[points].tolist(),
+        "truth": _tracks(footage.xy[points], footage.visible[points]),
+        "methods": [
+            {"name": names[place]} | _tracks(drawn.xy[points], drawn.visible[points])
+            for place, drawn in shown.tracks.items()
+        ],
+    }
+
+
+def _tracks(xy: npt.NDArray[np.int16], visible: npt.NDArray[np.bool_]) -> dict[str, str]:
+    """Positions as little-endian int16 [P, F, 2] in 1/16 px of the metric raster, visibility as uint8 [P, F]; base64."""
+    return {"xy": _base64(xy.astype("<i2").tobytes()), "visible": _base64(visible.astype(np.uint8).tobytes())}
+
+
+def _facts(row: Row) -> dict[str, str]:
+    """Where a run's numbers come from."""
+    identity = row.record["identity"]
+    session = (row.record.get("sessions") or [{}])[-1]
+    commit = session.get("commit") or {}
+    weights = f"{row.record.get('weights_name')}, SHA-256 {identity['weights']}" if identity.get("weights") else "none"
+    settings = identity.get("method_config") or {}
+    facts = {
+        "run": "/".join(row.run.path.parts[-3:]),
+        "command": session.get("command"),
+        "settings": ", ".join(f"{key}={value}" for key, value in settings.items()) or "none",
+        "weights": weights,
+        "seed": identity.get("seed"),
+        "code": commit.get("id")
+        and str(commit["id"]) + (", with changes not committed" if commit.get("dirty") else ""),
+        "device": session.get("device"),
+        "clips": row.clips,
+    }
+    return {key: str(value) for key, value in facts.items() if value is not None}
+
+
+def _percent(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+def _content_hash(text: str) -> str:
+    """As a content security policy names an inline script or style."""
+    return f"'sha256-{_base64(hashlib.sha256(text.encode()).digest())}'"
