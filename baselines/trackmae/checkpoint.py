@@ -1,7 +1,7 @@
 """Weights files of TrackMAE and VideoMAE; see `vgmae_bench.weights_file`.
 
-Kinds and the objects in their configuration: "trackmae" with "network", "heads" and "trained", and "trackmae-classifier"
-with "network" and "classes"; "source" in both.
+Kinds and the objects in their configuration: "trackmae" with "network", "heads" and "trained", "trackmae-classifier" with
+"network" and "classes", "trackmae-readout" with "network" and "readout"; "source" in all.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import torch
 
 from vgmae_bench.config import Json, build
 from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.videogmae.readout import ReadoutConfig
 from vgmae_bench.weights_file import load_into, load_weights, save_weights
 
 from .motion import MotionConfig
 from .network import Classifier, Encoder, EncoderConfig, Heads, NetworkConfig, TrackMAE
+from .readout import ReadoutTracker
 
-PRETRAINED, CLASSIFIER = "trackmae", "trackmae-classifier"
+PRETRAINED, CLASSIFIER, READOUT = "trackmae", "trackmae-classifier", "trackmae-readout"
 
 
 @dataclass(frozen=True)
@@ -47,18 +49,18 @@ class Model(NamedTuple):
 
     Attributes:
         network: in evaluation mode on the CPU.
-        trained: None for a classifier.
+        trained: None for what is not pretrained.
         source: what is known of where the weights come from.
     """
 
-    network: TrackMAE | Classifier
+    network: TrackMAE | Classifier | ReadoutTracker
     trained: Trained | None
     source: Json
 
     @property
     def encoder(self) -> Encoder:
         """Without a last norm where it is a classifier's, which had it dropped."""
-        return self.network.encoder if isinstance(self.network, TrackMAE) else self.network
+        return self.network if isinstance(self.network, Classifier) else self.network.encoder
 
 
 def save_model(path: Path, network: TrackMAE, trained: Trained, source: Json) -> None:
@@ -74,20 +76,24 @@ def load_model(path: Path) -> Model:
         WeightsError: the file is damaged or holds another model.
     """
     weights = load_weights(path, method="trackmae")
-    if weights.kind not in (PRETRAINED, CLASSIFIER):
+    if weights.kind not in (PRETRAINED, CLASSIFIER, READOUT):
         raise WeightsError(f'{path} holds a "{weights.kind}" model', "trackmae and videomae cannot use it")
     config = weights.config
     trained = None
     try:
         with torch.device("meta"):  # nothing is initialised that the file overwrites anyway
-            network: TrackMAE | Classifier
+            network: TrackMAE | Classifier | ReadoutTracker
             if weights.kind == PRETRAINED:
                 heads = Heads(**_section(config, "heads"))
                 network = TrackMAE(build(NetworkConfig, _section(config, "network"), owner="trackmae"), heads)
                 trained = build(Trained, _section(config, "trained"), owner="trackmae")
             else:
                 shape = build(EncoderConfig, _section(config, "network"), owner="trackmae")
-                network = Classifier(shape, int(str(config["classes"])))
+                if weights.kind == CLASSIFIER:
+                    network = Classifier(shape, int(str(config["classes"])))
+                else:
+                    readout = build(ReadoutConfig, _section(config, "readout"), owner="trackmae")
+                    network = ReadoutTracker(shape, readout)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} does not describe its network", f"{type(error).__name__}: {error}") from error
     load_into(network, weights.tensors, source=str(path))

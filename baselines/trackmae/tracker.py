@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,17 +13,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vgmae_bench.coordinates import rescale
+from vgmae_bench.correspondence import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.types import Queries, Tracks
-from vgmae_bench.videogmae.frames import FrameWindows
-from vgmae_bench.videogmae.windows import sweep
+from vgmae_bench.videogmae.readout import read_tracks
+from vgmae_bench.videogmae.windows import track_windows
 
 from .checkpoint import Model, Trained, load_model
+from .features import EncoderFeatures
 from .motion import CHANNELS
 from .motion_head import MotionHead, WindowTracks
 from .network import SIZES, Heads, TrackMAE
+from .readout import ReadoutTracker
 
+TrackWindow = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 THRESHOLD_RASTER = 256
 """Pixels along a side of the frames that thresholds are meant for."""
 
@@ -29,15 +34,21 @@ Readout = Literal["motion-head", "features", "readout"]
 
 
 @dataclass(frozen=True)
-class TrackMAEConfig:
+class TrackMAEConfig(CorrespondenceConfig):
     """Settings of the tracker.
 
     Attributes:
         size: of the network when there are no weights to tell.
-        readout: "motion-head" adds up the steps that the motion decoder predicts; its weights must have been trained with
-            motion_norm "units" or "patch+mean" (or "none"). "features" and "readout" are not there yet.
-        cycle_threshold: a point counts as visible in a window of frames when tracked to its end and back it misses its
-            start by less; pixels of 256×256 frames. None: wherever it goes, which halves the work.
+        readout: how tracks are read off the encoder. "motion-head" adds up the steps that the motion decoder predicts; its
+            weights must have been trained with motion_norm "units" or "patch+mean" (or "none"). "features" finds points
+            again by what the encoder makes of them, without any training; its settings are those of
+            `vgmae_bench.correspondence.CorrespondenceConfig`, `layer` and `final_norm`. "readout" is the cross-attention
+            that `vgmae-bench finetune` trains on top. "auto": the first of "readout", "motion-head" and "features" that
+            the weights have.
+        layer, final_norm: for features, see `vgmae_baselines.trackmae.features.EncoderFeatures`.
+        points_per_batch: for the cross-attention, points answered at once; bounds the memory, does not change the answers.
+        cycle_threshold: for the motion head, a point counts as visible in a window of frames when tracked to its end and
+            back it misses its start by less; pixels of 256×256 frames. None: wherever it goes, which halves the work.
         spread_threshold: and when the turns in which tubes are shown disagree by less than that.
 
     Raises:
@@ -45,11 +56,17 @@ class TrackMAEConfig:
     """
 
     size: Literal["tiny", "small", "base", "large"] = "tiny"
-    readout: Readout = "motion-head"
+    readout: Literal["auto"] | Readout = "auto"
+    layer: int | None = None
+    final_norm: bool = True
+    points_per_batch: int = 512
     cycle_threshold: float | None = 8.0
     spread_threshold: float | None = 8.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.points_per_batch < 1:
+            raise UsageError("points_per_batch must be at least 1", f"it is {self.points_per_batch}")
         for name in ("cycle_threshold", "spread_threshold"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -70,7 +87,7 @@ class TrackMAETracker:
 
     Raises:
         WeightsError: the file is no such weights, or damaged, or cannot be tracked with in this way.
-        UsageError: this way of tracking is not there, or means nothing for these weights.
+        UsageError: this way of tracking means nothing for these weights, or its settings do not suit the encoder.
     """
 
     motion = True
@@ -79,32 +96,31 @@ class TrackMAETracker:
     def __init__(self, config: TrackMAEConfig, weights: Path | None, device: str, seed: int) -> None:
         self.note = "random weights" if weights is None else ""
         self._config, self._device = config, torch.device(device)
-        if config.readout != "motion-head":
-            raise UsageError(
-                f'readout="{config.readout}" is not there yet', "points are tracked by the motion head so far"
-            )
         model = _random_model(config.size, seed, self.motion) if weights is None else load_model(weights)
-        self._head = _motion_head(model, str(weights or "A network without weights"), self._device)
-        self._shape = model.network.config
+        model.network.to(self._device)
+        self._shape = model.encoder.config
+        self._length, self._features = self._shape.num_frames, None
+        readout = _best_readout(model) if config.readout == "auto" else config.readout
+        source = str(weights or "A network without weights")
+        if readout == "features":
+            encoder = EncoderFeatures(model.encoder, config.layer, config.final_norm)
+            self._features = CorrespondenceTracker(encoder, config, device, backward=False)
+        elif readout == "readout":
+            network = _with_readout(model, source)
+            self._length *= network.readout.config.windows
+            self._track_window: TrackWindow = partial(read_tracks, network, points_at_once=config.points_per_batch)
+        else:
+            self._head = _motion_head(model, source)
+            self._track_window = self._follow_motion
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
-        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.videogmae.windows.sweep`."""
-        shape = self._shape
-        model_size, clip_size = (shape.image_size, shape.image_size), (frames.shape[1], frames.shape[2])
-        windows = FrameWindows(frames, shape.num_frames, model_size, self._device)
+        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.videogmae.windows.track_windows`."""
+        if self._features is not None:
+            return self._features.track(frames, queries)
+        size = self._shape.image_size
+        return track_windows(frames, queries, self._length, size, self._device, self._track_window)
 
-        def track_window(
-            start: int, xy: npt.NDArray[np.float32]
-        ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-            found, visible = self._track_window(windows[start], torch.from_numpy(xy).to(self._device))
-            return found.cpu().numpy(), visible.cpu().numpy()
-
-        with torch.inference_mode():
-            scaled = Queries(queries.frame, rescale(queries.xy, clip_size, model_size))
-            tracks = sweep(len(frames), shape.num_frames, scaled, track_window)
-        return Tracks(xy=rescale(tracks.xy, model_size, clip_size), visible=tracks.visible)
-
-    def _track_window(self, video: Tensor, xy: Tensor) -> tuple[Tensor, Tensor]:
+    def _follow_motion(self, video: Tensor, xy: Tensor) -> tuple[Tensor, Tensor]:
         """Positions float [M, n, 2] and visibility bool [M, n] from xy [M, 2] in the first frame on."""
         there, size = self._head.track(video, xy), video.shape[-1]
         scale = size / THRESHOLD_RASTER
@@ -130,15 +146,31 @@ class VideoMAETracker(TrackMAETracker):
     motion = False
 
 
-def _motion_head(model: Model, source: str, device: torch.device) -> MotionHead:
+def _best_readout(model: Model) -> Readout:
+    if isinstance(model.network, ReadoutTracker):
+        return "readout"
+    return "motion-head" if isinstance(model.network, TrackMAE) and model.network.heads.motion else "features"
+
+
+def _with_readout(model: Model, source: str) -> ReadoutTracker:
+    if not isinstance(model.network, ReadoutTracker):
+        raise WeightsError(
+            f"{source} has no readout to track with",
+            "one has to be trained on top of the encoder",
+            try_="vgmae-bench finetune --help",
+        )
+    return model.network
+
+
+def _motion_head(model: Model, source: str) -> MotionHead:
     network, trained = model.network, model.trained
     if not isinstance(network, TrackMAE) or trained is None or not network.heads.motion:
         raise WeightsError(
             f"{source} has no motion head to track with",
-            "VideoMAE and classifiers predict no motion",
-            try_="weights of TrackMAE trained with motion_norm=units",
+            "only TrackMAE's own pretraining leaves one",
+            try_="--set readout=features",
         )
-    return MotionHead(network.to(device), trained)
+    return MotionHead(network, trained)
 
 
 def _random_model(size: str, seed: int, motion: bool) -> Model:

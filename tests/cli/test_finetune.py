@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from vgmae_baselines.trackmae.sizes import SIZES as TRACKMAE_SIZES
 
+from tests.baselines.trackmae.sliding import NETWORK
 from tests.cli.test_cli import call
 from tests.clips import write_davis
 from tests.videogmae.test_network import SMALL
 from vgmae_bench.cli.finetune import finetune
-from vgmae_bench.errors import UsageError
+from vgmae_bench.cli.run import run
+from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.training.log import read_log
 from vgmae_bench.videogmae.checkpoint import save_weights
 from vgmae_bench.videogmae.network import VideoGMAE
@@ -69,6 +72,27 @@ def test_any_data_set_with_tracks_can_be_learned_from(tmp_path: Path) -> None:
     assert json.loads(Path("out/record.json").read_text())["identity"]["data"]["kind"] == "davis"
 
 
+def test_a_random_encoder_of_another_method_gets_the_same_readout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of VideoMAE's frozen row but for its pretraining, in one process: untrained weights, a readout, a score."""
+    monkeypatch.setitem(TRACKMAE_SIZES, "tiny", NETWORK)
+    runner = CliRunner()
+    base = arguments("floor", "--set", "steps=2", "--set", "readout_windows=2")[1:]
+    base[base.index("videogmae")], base[base.index("encoder.safetensors")] = "videomae", "random"
+    done = runner.invoke(finetune, base, catch_exceptions=False)
+    assert done.exit_code == 0 and "floor/weights.safetensors: 2 steps" in done.output
+    identity = json.loads(Path("floor/record.json").read_text())["identity"]
+    assert (identity["init"], identity["size"], identity["freeze_scope"]) == (None, "tiny", "all")
+    asked = ["--method", "videomae", "--dataset", "synth", "--limit", "1", "--json"]
+    done = runner.invoke(run, [*asked, "--weights", "floor/weights.safetensors"], catch_exceptions=False)
+    assert json.loads(done.stdout)["clips"]["scored"] == 1
+
+
+def test_weights_that_are_not_there_are_named() -> None:
+    result = CliRunner().invoke(finetune, [*arguments("out")[1:], "--weights", "none.safetensors"])
+    assert isinstance(result.exception, WeightsError) and "none.safetensors" in str(result.exception)
+    assert not Path("out").exists()
+
+
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
@@ -76,6 +100,7 @@ def test_any_data_set_with_tracks_can_be_learned_from(tmp_path: Path) -> None:
         (["--set", "readout_heads=5"], "heads"),
         (["--method", "zero-motion"], "does not learn"),
         (["--dataset-set", "speed=2"], "synth takes no settings"),
+        (["--weights", "random", "--set", "size=bas"], "did you mean base"),
     ],
 )
 def test_mistakes_are_named_and_leave_nothing(wrong: list[str], why: str) -> None:

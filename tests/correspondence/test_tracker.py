@@ -67,7 +67,7 @@ def test_nothing_moves_in_a_still_clip(encoder: PatchEncoder) -> None:
 def test_colour_and_place_stay_in_a_still_clip(propagation: str) -> None:
     """Where features are that poor, mixtures of neighbours look like others: cells' own centres are asked for."""
     queries = grid(2, 6, 58, 14)
-    found = track(ColourAndPlace(), pan((0, 0), 7), queries, propagation=propagation, topk=1)
+    found = track(ColourAndPlace(), pan((0, 0), 7), queries, propagation=propagation, recurrent_topk=1)
     np.testing.assert_allclose(found.xy, along(queries, (0, 0), 7), atol=1e-3)
     assert found.visible.all()
 
@@ -94,7 +94,7 @@ def covered(frames: npt.NDArray[np.uint8], when: slice) -> npt.NDArray[np.uint8]
 @pytest.mark.parametrize("propagation", ["direct", "both"])
 def test_points_behind_something_are_hidden_until_they_are_back(propagation: str) -> None:
     queries = Queries(np.zeros(2, int), np.array([[28, 28], [50, 50]], dtype=np.float32))
-    found = track(Patches(), covered(pan((0, 0), 8), slice(2, 5)), queries, propagation=propagation, similarity=0.7)
+    found = track(Patches(), covered(pan((0, 0), 8), slice(2, 5)), queries, propagation=propagation, min_similarity=0.7)
     assert found.visible.tolist() == [[True] * 2 + [False] * 3 + [True] * 3, [True] * 8]
     np.testing.assert_allclose(found.xy[0, 5:], [[28, 28]] * 3, atol=1e-3 if propagation == "direct" else 1)
 
@@ -106,15 +106,15 @@ def test_a_look_alike_is_found_out_by_matching_it_back() -> None:
     frames[:, 40:56, 40:56] = np.clip(frames[:, 8:24, 8:24] + noise, 0, 255)
     frames[1, 4:28, 4:28] = texture(7, 24, 24)
     queries = Queries(np.zeros(1, int), np.array([[14, 18]], dtype=np.float32))
-    trusting = track(Patches(), frames, queries, similarity=0.7, cycle=1000)
+    trusting = track(Patches(), frames, queries, min_similarity=0.7, max_cycle=1000)
     np.testing.assert_allclose(trusting.xy[0, 1], [46, 50], atol=2)
     assert trusting.visible.all()
-    assert track(Patches(), frames, queries, similarity=0.7).visible.tolist() == [[True, False, True]]
+    assert track(Patches(), frames, queries, min_similarity=0.7).visible.tolist() == [[True, False, True]]
 
 
 def test_points_that_leave_are_hidden() -> None:
     queries = Queries(np.zeros(1, int), np.array([[34, 30]], dtype=np.float32))
-    found = track(Patches(), pan((16, 0), 4), queries, similarity=0.7)
+    found = track(Patches(), pan((16, 0), 4), queries, min_similarity=0.7)
     assert found.visible.tolist() == [[True, True, False, False]]
 
 
@@ -127,7 +127,7 @@ def test_a_prior_chooses_among_equals() -> None:
     queries = Queries(np.zeros(1, int), np.array([[16, 32]], dtype=np.float32))
     assert np.abs(track(Patches(), frames, queries).xy[0, 2] - [32, 32]).max() > 10
     np.testing.assert_allclose(
-        track(Patches(), frames, queries, prior=0.1).xy[0], [[16, 32], [24, 32], [32, 32]], atol=1
+        track(Patches(), frames, queries, match_prior=0.1).xy[0], [[16, 32], [24, 32], [32, 32]], atol=1
     )
 
 
@@ -170,6 +170,16 @@ def test_frames_of_any_size_and_queries_of_many_frames() -> None:
     np.testing.assert_allclose(alone.xy[0], found.xy[5], atol=1e-3)
 
 
+def test_forward_alone_answers_alike_and_leaves_out_what_was_before() -> None:
+    queries, config = grid(2, 24, 40), CorrespondenceConfig(calibration_clips=0)
+    both = track(Patches(), pan((4, -4), 5), queries)
+    forward = CorrespondenceTracker(Patches(), config, "cpu", backward=False).track(pan((4, -4), 5), queries)
+    np.testing.assert_array_equal(forward.xy[:, 2:], both.xy[:, 2:])
+    np.testing.assert_array_equal(forward.visible[:, 2:], both.visible[:, 2:])
+    np.testing.assert_array_equal(forward.xy[:, :2], queries.xy[:, None].repeat(2, axis=1))
+    assert not forward.visible[:, :2].any()
+
+
 def test_no_queries_no_tracks() -> None:
     found = track(Patches(), pan((0, 0), 3), Queries(np.zeros(0, int), np.zeros((0, 2), np.float32)))
     assert found.xy.shape == (0, 3, 2)
@@ -181,7 +191,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(UsageError, match="context=window"):
         CorrespondenceTracker(Patches(num_frames=2), CorrespondenceConfig(), "cpu")
     CorrespondenceTracker(Patches(num_frames=2), CorrespondenceConfig(context="window"), "cpu")
-    for settings in ({"stitch": 0}, {"beta": 0.0}, {"calibration_clips": 0, "whiten": True}, {"cycle": -1.0}):
+    for settings in ({"stitch": 0}, {"match_beta": 0.0}, {"calibration_clips": 0, "whiten": True}, {"max_cycle": -1.0}):
         with pytest.raises(UsageError):
             CorrespondenceConfig(**settings)
 

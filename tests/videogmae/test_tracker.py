@@ -10,15 +10,17 @@ import pytest
 import torch
 
 from vgmae_bench.config import build, call_with
+from vgmae_bench.correspondence import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.plugins import Plugin, load
 from vgmae_bench.types import Queries, Tracks
 from vgmae_bench.videogmae import SPEC
-from vgmae_bench.videogmae.checkpoint import save_weights
+from vgmae_bench.videogmae.checkpoint import load_model, save_weights
+from vgmae_bench.videogmae.features import EncoderFeatures
 from vgmae_bench.videogmae.frames import FrameWindows
 from vgmae_bench.videogmae.gaussians import Activation
 from vgmae_bench.videogmae.network import SIZES, Encoder, NetworkConfig, VideoGMAE
-from vgmae_bench.videogmae.readout import ReadoutConfig, ReadoutTracker
+from vgmae_bench.videogmae.readout import ReadoutConfig, ReadoutTracker, read_tracks
 from vgmae_bench.videogmae.switches import PRESETS, Switches
 from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
 
@@ -226,3 +228,34 @@ def test_tracks_on_cuda_are_those_on_the_cpu() -> None:
     expected = _tracker(variant="flow").track(_clip(), QUERIES)
     found = VideoGMAETracker(VideoGMAEConfig(variant="flow"), None, "cuda", 0).track(_clip(), QUERIES)
     np.testing.assert_allclose(found.xy, expected.xy, atol=0.05)
+
+
+def test_features_of_its_encoder_track_without_training(tmp_path: Path) -> None:
+    """With weights of any kind, also of an encoder alone, and with every setting of the features."""
+    save_weights(tmp_path / "mae", Encoder(NETWORK).state_dict(), "mae-encoder", {"network": NETWORK})
+    settings = {"context": "window", "calibration_clips": 1, "stitch": 1, "propagation": "both"}
+    for weights in (tmp_path / "mae", _saved(tmp_path / "w", readout=ReadoutConfig(heads=2)), _saved(tmp_path / "g")):
+        found = _tracker(weights, readout="features", **settings).track(_clip(), QUERIES)
+        encoder = EncoderFeatures(load_model(weights)[0])
+        alone = CorrespondenceTracker(encoder, CorrespondenceConfig(**settings), "cpu", backward=False)
+        _assert_same(found, alone.track(_clip(), QUERIES))
+    assert _tracker(None, readout="features", **settings).note == "random weights"
+    with pytest.raises(WeightsError, match="readout=features"):
+        _tracker(tmp_path / "mae")
+
+
+def test_a_readout_of_several_windows_is_tracked_with_in_longer_ones(tmp_path: Path) -> None:
+    config = ReadoutConfig(heads=2, windows=2)
+    tracker = _tracker(_saved(tmp_path / "w", readout=config))
+    tracks = tracker.track(_clip(), Queries(np.array([0]), np.array([[3.0, 4.0]])))
+    model, _ = load_model(tmp_path / "w")
+    assert isinstance(model, ReadoutTracker)
+    length = 2 * NETWORK.num_frames
+    video = FrameWindows(_clip(), length, (NETWORK.image_size, NETWORK.image_size), torch.device("cpu"))[0]
+    size = NETWORK.image_size
+    with torch.no_grad():
+        found = read_tracks(model, video, torch.tensor([[3.0 / WIDTH * size, 4.0 / HEIGHT * size]])).xy[0]
+    count = min(length, FRAMES)
+    np.testing.assert_allclose(
+        tracks.xy[0, 1:count], (found[1:count] / size).numpy() * np.array([WIDTH, HEIGHT]), atol=1e-3
+    )

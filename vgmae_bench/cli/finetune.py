@@ -18,14 +18,15 @@ from vgmae_bench.config import parse_assignments
         "--data synth --out trained/readout",
         "vgmae-bench finetune --method videogmae --config finetune-paper --weights base.safetensors --data davis "
         "--out trained/full --set freeze_scope=none",
+        "vgmae-bench finetune --method videomae --config finetune-tiny --weights random --data synth --out trained/floor",
     )
 )
 @training_options
 @click.option(
     "--weights",
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The encoder: weights that a training left.",
+    metavar="NAME|FILE|random",
+    help="The encoder: weights that a training left, or an untrained one (its size: --set size=…).",
 )
 @click.option("--data", required=True, metavar="D", help="synth, or a data set with tracks: vgmae-bench list datasets")
 @options.dataset_settings
@@ -36,7 +37,7 @@ def finetune(
     data: str,
     out: Path,
     settings: tuple[str, ...],
-    weights: Path,
+    weights: str,
     dataset_settings: tuple[str, ...],
     data_root: Path | None,
     device: str,
@@ -46,10 +47,13 @@ def finetune(
     A readout is put on the encoder and learns from clips with known tracks; the encoder stays as it is or learns, too.
     The folder is that of `train`, and its weights go where any weights go: vgmae-bench run --weights.
     """
+    from vgmae_bench.runs.record import Weights
     from vgmae_bench.training.tracks import TrackingConfig, open_tracks
 
     plugin = plugins.find("trackers", method)
-    recipe = make_recipe(plugin, plugin.spec.finetuner, config, settings, weights=weights)
+    encoder = Weights.find(plugin, weights)
+    start = encoder.path if encoder else None
+    recipe = make_recipe(plugin, plugin.spec.finetuner, config, settings, weights=start)
     assert isinstance(recipe.config, TrackingConfig)  # which is what a finetuner's settings extend
     source = open_tracks(data, parse_assignments(dataset_settings), data_root, recipe.config)
-    carry_out(plugin, recipe, source, out, device, weights)
+    carry_out(plugin, recipe, source, out, device, start)

@@ -27,12 +27,14 @@ from vgmae_bench.types import Queries, Tracks
 from vgmae_bench.videogmae.frames import prepare
 
 CYCLE_RASTER = 256
-"""Pixels along a side of the frames that `CorrespondenceConfig.cycle` is meant for."""
+"""Pixels along a side of the frames that `CorrespondenceConfig.max_cycle` is meant for."""
 
 
 @dataclass(frozen=True)
 class CorrespondenceConfig:
     """Settings of the readout.
+
+    Trackers that can be read out in other ways, too, extend these settings: names say which readout they belong to.
 
     Attributes:
         propagation: "direct" matches every frame with the query's, "recurrent" hands points on from frame to frame, "both"
@@ -43,12 +45,15 @@ class CorrespondenceConfig:
         calibration_clips: generated clips (of the split for training) that say what features hold of their place alone; 0:
             features are taken as they are.
         drop_components, whiten: see `vgmae_bench.correspondence.debias.calibrate`.
-        beta, radius: see `vgmae_bench.correspondence.matching.SoftArgmax`.
-        prior: standard deviation of how far points go from a frame to the next, as a share of the frame's width, for direct
-            matching; 0: they may go anywhere.
-        similarity: a point is hidden where its cosine with the query falls below.
-        cycle: and where matching it back misses the query by more, in pixels of 256x256 frames.
-        context_frames, topk, tau, reach: see `vgmae_bench.correspondence.propagation.RecurrentConfig`.
+        match_beta, match_radius: how scores become a position: softmax of `match_beta` times the cosines within so many cells
+            of the best one.
+        match_prior: for direct matching, the standard deviation of how far points go from a frame to the next, as a share of
+            the frame's width; 0: they may go anywhere.
+        min_similarity: a point is hidden where its cosine with the query falls below.
+        max_cycle: and where matching it back misses the query by more, in pixels of 256x256 frames.
+        recurrent_frames, recurrent_topk, recurrent_tau, recurrent_reach: recurrent propagation hands on labels from the
+            query's and so many last frames, each cell's from so many cells most alike, with shares at that temperature;
+            cells of the last frames farther away than so many cells give none.
 
     Raises:
         UsageError: a number out of its range.
@@ -60,23 +65,30 @@ class CorrespondenceConfig:
     calibration_clips: int = 16
     drop_components: int = 0
     whiten: bool = False
-    beta: float = 20.0
-    radius: float = 1.5
-    prior: float = 0.0
-    similarity: float = 0.3
-    cycle: float = 16.0
-    context_frames: int = 4
-    topk: int = 10
-    tau: float = 0.07
-    reach: float = 12.0
+    match_beta: float = 20.0
+    match_radius: float = 1.5
+    match_prior: float = 0.0
+    min_similarity: float = 0.3
+    max_cycle: float = 16.0
+    recurrent_frames: int = 4
+    recurrent_topk: int = 10
+    recurrent_tau: float = 0.07
+    recurrent_reach: float = 12.0
 
     def __post_init__(self) -> None:
-        at_least = {"stitch": 1, "topk": 1, "radius": 1}
-        counts = dict.fromkeys(["calibration_clips", "drop_components", "prior", "cycle", "context_frames", "reach"], 0)
-        for name, limit in {**at_least, **counts}.items():
+        at_least = {"stitch": 1, "match_radius": 1, "recurrent_topk": 1}
+        counts = [
+            "calibration_clips",
+            "drop_components",
+            "match_prior",
+            "max_cycle",
+            "recurrent_frames",
+            "recurrent_reach",
+        ]
+        for name, limit in {**at_least, **dict.fromkeys(counts, 0)}.items():
             if not getattr(self, name) >= limit:
                 raise UsageError(f"{name} must be at least {limit}", f"it is {getattr(self, name)}")
-        for name in ("beta", "tau"):
+        for name in ("match_beta", "recurrent_tau"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} must be positive", f"it is {getattr(self, name)}")
         if not self.calibration_clips and (self.drop_components or self.whiten):
@@ -84,29 +96,33 @@ class CorrespondenceConfig:
 
 
 class CorrespondenceTracker:
-    """Tracks forward and backward from each query's frame, in the encoder's square raster.
+    """Tracks from each query's frame, in the encoder's square raster.
 
     Arguments:
         encoder: on `device`; nothing of it is trained.
         config: settings.
         device: anything torch knows.
+        backward: to the frames before it, too; without, points stay there where they were queried and are hidden.
 
     Raises:
         UsageError: the settings do not suit the encoder.
     """
 
-    def __init__(self, encoder: PatchEncoder, config: CorrespondenceConfig, device: str) -> None:
+    def __init__(
+        self, encoder: PatchEncoder, config: CorrespondenceConfig, device: str, *, backward: bool = True
+    ) -> None:
         if config.context == "query" and slots(encoder) < 2:
             raise UsageError(
                 'context="query" needs two frames at a time', "the encoder sees one", try_="--set context=window"
             )
         self._encoder, self._config, self._device = encoder, config, torch.device(device)
+        self._backward = backward
         self._cell = encoder.patch_size / config.stitch
-        self._how = SoftArgmax(config.beta, config.radius)
+        self._how = SoftArgmax(config.match_beta, config.match_radius)
         self._clean: Clean | None = None
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
-        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB) in both directions."""
+        """Track `queries` through `frames`, uint8 [T, H, W, 3] RGB."""
         clip_size, size = (frames.shape[1], frames.shape[2]), (self._encoder.image_size, self._encoder.image_size)
         start = torch.from_numpy(rescale(queries.xy, clip_size, size)).float().to(self._device)
         xy = start[:, None].repeat(1, len(frames), 1)
@@ -115,7 +131,8 @@ class CorrespondenceTracker:
             maps = _Maps(self._encoder, self._config, self._cleaner(), frames, self._device)
             for query_frame in np.unique(queries.frame).tolist():
                 rows = torch.from_numpy(np.flatnonzero(queries.frame == query_frame)).to(self._device)
-                for targets in (range(query_frame + 1, len(frames)), range(query_frame - 1, -1, -1)):
+                before = range(query_frame - 1, -1, -1) if self._backward else range(0)
+                for targets in (range(query_frame + 1, len(frames)), before):
                     follow = self._propagation(start[rows])
                     for t, query, frame in maps.pairs(query_frame, targets):
                         found = follow.step(query, frame)
@@ -126,17 +143,19 @@ class CorrespondenceTracker:
 
     def _propagation(self, xy: Tensor) -> Propagation:
         config = self._config
-        direct = Direct(xy, self._cell, self._how, config.prior * self._encoder.image_size)
+        direct = Direct(xy, self._cell, self._how, config.match_prior * self._encoder.image_size)
         if config.propagation == "direct":
             return direct
-        settings = RecurrentConfig(config.context_frames, config.topk, config.tau, config.reach)
-        recurrent = Recurrent(xy, self._cell, config.radius, settings)
+        settings = RecurrentConfig(
+            config.recurrent_frames, config.recurrent_topk, config.recurrent_tau, config.recurrent_reach
+        )
+        recurrent = Recurrent(xy, self._cell, config.match_radius, settings)
         return recurrent if config.propagation == "recurrent" else Either(direct, recurrent)
 
     def _seen(self, xy: Tensor, score: Tensor, error: Tensor) -> Tensor:
         size = self._encoder.image_size
         inside = ((xy >= 0) & (xy < size)).all(dim=1)
-        return inside & (score >= self._config.similarity) & (error * CYCLE_RASTER / size <= self._config.cycle)
+        return inside & (score >= self._config.min_similarity) & (error * CYCLE_RASTER / size <= self._config.max_cycle)
 
     def _cleaner(self) -> Clean:
         """What is done to maps; worked out once."""

@@ -6,34 +6,39 @@ from pathlib import Path
 
 from torch import nn
 
-from vgmae_bench.config import Json, build, to_json
+from vgmae_bench.config import Json, build
 from vgmae_bench.errors import WeightsError
 from vgmae_bench.videogmae.checkpoint import KINDS, load_weights, save_weights
-from vgmae_bench.videogmae.network import NetworkConfig
+from vgmae_bench.videogmae.network import SIZES, NetworkConfig
 from vgmae_bench.videogmae.readout import ReadoutConfig, ReadoutTracker
-from vgmae_bench.videogmae.readout_recipe import FinetuneConfig, ReadoutRecipe
+from vgmae_bench.videogmae.readout_recipe import FinetuneConfig, ReadoutRecipe, named_size, take_encoder
 from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
 
 
-def finetuning(config: FinetuneConfig, weights: Path) -> ReadoutRecipe:
-    """The recipe for the encoder of a weights file: pretrained, image MAE, or with a readout already.
+def finetuning(config: FinetuneConfig, weights: Path | None) -> ReadoutRecipe:
+    """The recipe for the encoder of a weights file: pretrained, image MAE, or with a readout already; None: a random one.
 
     Raises:
         WeightsError: the file is no such weights, or damaged.
-        UsageError: the readout does not fit the encoder.
+        UsageError: the readout does not fit the encoder, or there is no such size.
     """
-    return ReadoutRecipe(config, VideoGMAEHost(weights))
+    network = named_size(SIZES, config.size) if weights is None else _network(weights)
+    return ReadoutRecipe(config, VideoGMAEHost(network))
+
+
+def _network(weights: Path) -> NetworkConfig:
+    loaded = load_weights(weights)
+    section = loaded.config.get("network")
+    if loaded.kind not in KINDS or not isinstance(section, dict):
+        raise WeightsError(f'{weights} holds a "{loaded.kind}" model', "it has no encoder of videogmae")
+    return build(NetworkConfig, section, owner="videogmae")
 
 
 class VideoGMAEHost:
     """Video-GMAE's encoder; see `vgmae_bench.videogmae.readout_recipe.Host`."""
 
-    def __init__(self, weights: Path) -> None:
-        loaded = load_weights(weights)
-        section = loaded.config.get("network")
-        if loaded.kind not in KINDS or not isinstance(section, dict):
-            raise WeightsError(f'{weights} holds a "{loaded.kind}" model', "it has no encoder of videogmae")
-        self._network = build(NetworkConfig, section, owner="videogmae")
+    def __init__(self, network: NetworkConfig) -> None:
+        self._network = network
 
     @property
     def num_frames(self) -> int:
@@ -54,16 +59,8 @@ class VideoGMAEHost:
         return model
 
     def start_from(self, model: nn.Module, weights: Path) -> list[str]:
-        """Take the encoder, and the readout where the file has one of the same configuration."""
-        assert isinstance(model, ReadoutTracker)
-        given = load_weights(weights)
-        same_readout = given.config.get("readout") == to_json(model.readout.config)
-        wanted = [name for name, _ in model.named_parameters() if same_readout or not name.startswith("readout.")]
-        if missing := [name for name in wanted if name not in given.tensors]:
-            raise WeightsError(f"{weights} lacks {len(missing)} tensors of the encoder", ", ".join(missing[:3]))
-        model.load_state_dict({name: given.tensors[name] for name in wanted}, strict=False)
-        taken = "encoder and readout" if same_readout else "encoder"
-        return [f"taken from {weights.name} ({given.kind}): {taken}"] + ([] if same_readout else ["new: readout"])
+        """`take_encoder`."""
+        return take_encoder(model, load_weights(weights), weights)
 
     def export(self, model: nn.Module, readout: ReadoutConfig, path: Path, source: Json) -> None:
         sections = {"network": self._network, "readout": readout, "source": source}

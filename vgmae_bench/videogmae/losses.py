@@ -109,12 +109,13 @@ def readout_loss(
     occluded: Tensor,
     valid: Tensor,
     *,
+    delta: float = 1.0,
     hidden_positions: bool = True,
 ) -> ReadoutLoss:
     """How far answers of the readout are from the truth.
 
-    Huber's function with δ = 1, half the square of errors that in units of the frame are below 1, averaged over points,
-    frames and both coordinates of a clip, then over clips. A clip without points contributes 0.
+    Huber's function over δ, averaged over points, frames and both coordinates of a clip, then over clips. With the official
+    δ = 1 it is half the square of all errors there are in units of the frame. A clip without points contributes 0.
 
     Arguments:
         positions: [B, N, T, 2] in units of the frame.
@@ -122,12 +123,13 @@ def readout_loss(
         xy: [B, N, T, 2], the true positions.
         occluded: bool [B, N, T], the truth.
         valid: bool [B, N], False for points that are padding.
+        delta: δ, in units of the frame.
         hidden_positions: whether positions count where points are occluded. They do in the official code, in data sets
             annotated by hand such places are guesses.
     """
     everywhere = valid[:, :, None].expand_as(occluded)
     with torch.autocast(positions.device.type, enabled=False):
-        far = F.huber_loss(positions.float(), xy, reduction="none").mean(dim=-1)
+        far = F.huber_loss(positions.float(), xy, reduction="none", delta=delta).mean(dim=-1) / delta
         wrong = F.binary_cross_entropy(occlusion.float(), occluded.float(), reduction="none")
     return ReadoutLoss(
         position=_mean_of_clips(far, everywhere if hidden_positions else everywhere & ~occluded).mean(),

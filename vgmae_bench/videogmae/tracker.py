@@ -12,31 +12,35 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.config import build
-from vgmae_bench.coordinates import rescale
+from vgmae_bench.correspondence import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.types import Queries, Scene, Tracks
 from vgmae_bench.videogmae import switches as options
 from vgmae_bench.videogmae.checkpoint import load_model
+from vgmae_bench.videogmae.features import EncoderFeatures
 from vgmae_bench.videogmae.fitting import FitConfig, fit
 from vgmae_bench.videogmae.frames import FrameWindows, restore
 from vgmae_bench.videogmae.gaussians import Activation, Backend, Gaussians, activate, fixed_camera
 from vgmae_bench.videogmae.motion import read_motion
 from vgmae_bench.videogmae.network import SIZES, Encoder, VideoGMAE
-from vgmae_bench.videogmae.readout import ReadoutTracker
+from vgmae_bench.videogmae.readout import ReadoutTracker, read_tracks
 from vgmae_bench.videogmae.scene import whole_scene
 from vgmae_bench.videogmae.tracking import WindowTracks, advect, follow_anchors
-from vgmae_bench.videogmae.windows import sweep
+from vgmae_bench.videogmae.windows import track_windows
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
-class VideoGMAEConfig:
+class VideoGMAEConfig(CorrespondenceConfig):
     """Settings of the tracker.
 
     Attributes:
         size: of the network when there are no weights to tell.
-        variant: "anchors" notices occlusion, "flow" only drifts. Weights of a readout are tracked with by the readout.
+        readout: "auto" is what the weights were trained for: predicted Gaussians, or the cross-attention that was trained on
+            top of the encoder. "features" finds points again by what the encoder makes of them, without any training; its
+            settings are those of `vgmae_bench.correspondence.CorrespondenceConfig`, and the ones below do not matter.
+        variant: "anchors" notices occlusion, "flow" only drifts.
         preset: where every switch below that is None takes its value from.
         token_order to beta: see `vgmae_bench.videogmae.switches.Switches`.
         shuffle_seed: of the token order "shuffled"; every window gets the same permutation.
@@ -51,6 +55,7 @@ class VideoGMAEConfig:
     """
 
     size: Literal["tiny", "base", "large"] = "tiny"
+    readout: Literal["auto", "features"] = "auto"
     variant: Literal["anchors", "flow"] = "anchors"
     preset: options.Preset = "default"
     token_order: options.TokenOrder | None = None
@@ -73,6 +78,7 @@ class VideoGMAEConfig:
     points_per_batch: int = 512
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.points_per_batch < 1:
             raise UsageError("points_per_batch must be at least 1", f"it is {self.points_per_batch}")
         _ = self.refinement
@@ -105,36 +111,33 @@ class VideoGMAETracker:
 
     Raises:
         WeightsError: the file is no such weights, or damaged.
+        UsageError: the settings do not suit the encoder.
     """
 
     def __init__(self, config: VideoGMAEConfig, weights: Path | None, device: str, seed: int) -> None:
         self.note = "random weights" if weights is None else ""
         self._config, self._switches, self._device = config, config.switches, torch.device(device)
-        model, self._activation = _random_model(config.size, seed) if weights is None else _trained_model(weights)
+        model, self._activation = (
+            _random_model(config.size, seed) if weights is None else _trained_model(weights, config)
+        )
         if not self._switches.apply_scale_factor:
             self._activation = replace(self._activation, scale_factor=1.0)
         self._model = model.to(self._device)
+        self._features: CorrespondenceTracker | None = None
+        if config.readout == "features":
+            self._features = CorrespondenceTracker(EncoderFeatures(self._model), config, device, backward=False)
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
-        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.videogmae.windows.sweep`."""
-        network = self._model.config
-        model_size = (network.image_size, network.image_size)
-        clip_size = (frames.shape[1], frames.shape[2])
-        windows = FrameWindows(frames, network.num_frames, model_size, self._device)
-
-        def track_window(
-            start: int, xy: npt.NDArray[np.float32]
-        ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-            found = self._track_window(windows[start], torch.from_numpy(xy).to(self._device))
-            return found.xy.cpu().numpy(), found.visible.cpu().numpy()
-
-        with torch.inference_mode():
-            scaled = Queries(queries.frame, rescale(queries.xy, clip_size, model_size))
-            tracks = sweep(len(frames), network.num_frames, scaled, track_window)
-        xy = rescale(tracks.xy, model_size, clip_size)
+        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.videogmae.windows.track_windows`."""
+        if self._features is not None:
+            return self._features.track(frames, queries)
+        network, length = self._model.config, self._model.config.num_frames
+        if isinstance(self._model, ReadoutTracker):
+            length *= self._model.readout.config.windows
+        tracks = track_windows(frames, queries, length, network.image_size, self._device, self._track_window)
         if self._switches.clip_to_frame:
-            xy = np.clip(xy, 0, clip_size[::-1])
-        return Tracks(xy=xy, visible=tracks.visible)
+            return Tracks(np.clip(tracks.xy, 0, (frames.shape[2], frames.shape[1])), tracks.visible)
+        return tracks
 
     def scene(self, frames: npt.NDArray[np.uint8]) -> Scene:
         """Flow, Gaussian centres and reconstruction of `frames` (uint8 [T, H, W, 3] RGB).
@@ -187,13 +190,8 @@ class VideoGMAETracker:
         )
 
     def _read_out(self, model: ReadoutTracker, video: Tensor, xy: Tensor) -> WindowTracks:
-        size = xy.new_tensor([video.shape[4], video.shape[3]])
-        queries = torch.cat([torch.zeros_like(xy[:, :1]), (xy / size).flip(1)], dim=1)
         with self._autocast():
-            positions, occluded = model(
-                video, queries[None], self._order(), points_at_once=self._config.points_per_batch
-            )
-        return WindowTracks(positions[0].float() * size, occluded[0] < 0.5)
+            return read_tracks(model, video, xy, self._order(), points_at_once=self._config.points_per_batch)
 
     def _autocast(self) -> torch.autocast:
         dtype = PRECISIONS[self._config.precision]
@@ -213,12 +211,14 @@ def _random_model(size: str, seed: int) -> tuple[Encoder, Activation]:
         return VideoGMAE(SIZES[size]).eval(), Activation()
 
 
-def _trained_model(path: Path) -> tuple[Encoder, Activation]:
+def _trained_model(path: Path, config: VideoGMAEConfig) -> tuple[Encoder, Activation]:
     """The network of a weights file and how its outputs are activated ("activation" in the file's configuration)."""
     model, weights = load_model(path)
-    if not isinstance(model, VideoGMAE | ReadoutTracker):
+    if not isinstance(model, VideoGMAE | ReadoutTracker) and config.readout != "features":
         raise WeightsError(
-            f'{path} holds a "{weights.kind}" model', "it has neither Gaussians nor a readout to track with"
+            f'{path} holds a "{weights.kind}" model',
+            "it has neither Gaussians nor a readout to track with",
+            try_="--set readout=features",
         )
     section = weights.config.get("activation")
     return model, build(Activation, section if isinstance(section, dict) else {}, owner="videogmae")

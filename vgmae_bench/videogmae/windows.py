@@ -6,8 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
+from vgmae_bench.coordinates import rescale
 from vgmae_bench.types import Queries, Tracks
+from vgmae_bench.videogmae.frames import FrameWindows
 
 TrackWindow = Callable[[int, npt.NDArray[np.float32]], tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]
 """(first frame, positions [M, 2] there) → positions [M, n, 2] and visible [M, n] in the window's frames, n >= 2 of them."""
@@ -50,3 +54,33 @@ def sweep(frames: int, length: int, queries: Queries, track_window: TrackWindow)
         visible[points, start + 1 : end] = window_visible[:, 1 : end - start]
         reached[points] = end - 1
     return Tracks(xy=xy, visible=visible)
+
+
+def track_windows(
+    frames: npt.NDArray[np.uint8],
+    queries: Queries,
+    length: int,
+    image_size: int,
+    device: torch.device,
+    track_window: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+) -> Tracks:
+    """`sweep` through frames of any size with a model that sees `length` square frames: squashed, and tracks stretched back.
+
+    Arguments:
+        frames: uint8 [T, H, W, 3] RGB.
+        queries: in the raster of `frames`.
+        image_size: side of the frames that the model sees, pixels.
+        track_window: from a window, float32 [1, 3, length, image_size, image_size] as `vgmae_bench.videogmae.frames.prepare`
+            makes it, and positions [M, 2] in its first frame to positions [M, n, 2] and visible bool [M, n].
+    """
+    clip_size, model_size = (frames.shape[1], frames.shape[2]), (image_size, image_size)
+    windows = FrameWindows(frames, length, model_size, device)
+
+    def track(start: int, xy: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        found, visible = track_window(windows[start], torch.from_numpy(xy).to(device))
+        return found.cpu().numpy(), visible.cpu().numpy()
+
+    with torch.inference_mode():
+        scaled = Queries(queries.frame, rescale(queries.xy, clip_size, model_size))
+        tracks = sweep(len(frames), length, scaled, track)
+    return Tracks(xy=rescale(tracks.xy, model_size, clip_size), visible=tracks.visible)

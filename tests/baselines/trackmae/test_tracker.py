@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor
 from vgmae_baselines.trackmae import SPEC, VIDEOMAE
 from vgmae_baselines.trackmae import tracker as trackers
-from vgmae_baselines.trackmae.checkpoint import CLASSIFIER, Trained, save_model
+from vgmae_baselines.trackmae.checkpoint import CLASSIFIER, Trained, load_model, save_model
+from vgmae_baselines.trackmae.features import EncoderFeatures
 from vgmae_baselines.trackmae.masking import shown_tubes
 from vgmae_baselines.trackmae.motion import CHANNELS, MotionConfig, Norm, motion_targets, upsample
 from vgmae_baselines.trackmae.motion_head import MotionHead, turns
@@ -21,6 +23,7 @@ from vgmae_baselines.trackmae.teacher import grid_points
 from vgmae_baselines.trackmae.tracker import TrackMAEConfig, TrackMAETracker, VideoMAETracker
 
 from tests.baselines.trackmae.sliding import ENCODER, NETWORK
+from vgmae_bench.correspondence import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.types import Queries
 from vgmae_bench.weights_file import save_weights
@@ -172,20 +175,55 @@ def test_what_cannot_be_tracked_with_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     with pytest.raises(UsageError, match="standardised"):
         TrackMAETracker(TrackMAEConfig(), saved(path, "patch"), "cpu", seed=0)
-    with pytest.raises(WeightsError, match="no motion head"):
-        TrackMAETracker(TrackMAEConfig(), saved(path, heads=Heads(NETWORK.patch_values, 0)), "cpu", seed=0)
-    with pytest.raises(WeightsError, match="no motion head"):
-        VideoMAETracker(TrackMAEConfig(), None, "cpu", seed=0)
+    head = TrackMAEConfig(readout="motion-head")
     classifier = Classifier(ENCODER, 3)
-    save_weights(path, classifier.state_dict(), CLASSIFIER, {"network": ENCODER, "classes": 3})
-    with pytest.raises(WeightsError, match="no motion head"):
-        TrackMAETracker(TrackMAEConfig(), path, "cpu", seed=0)
+    save_weights(tmp_path / "c", classifier.state_dict(), CLASSIFIER, {"network": ENCODER, "classes": 3})
+    for make in (
+        lambda: TrackMAETracker(head, saved(path, heads=Heads(NETWORK.patch_values, 0)), "cpu", seed=0),
+        lambda: VideoMAETracker(head, None, "cpu", seed=0),
+        lambda: TrackMAETracker(head, tmp_path / "c", "cpu", seed=0),
+    ):
+        with pytest.raises(WeightsError, match="no motion head") as refused:
+            make()
+        assert "readout=features" in refused.value.try_
+    with pytest.raises(WeightsError, match="no readout to track with"):
+        TrackMAETracker(TrackMAEConfig(readout="readout"), saved(path), "cpu", seed=0)
+    with pytest.raises(UsageError, match="layer must be"):
+        TrackMAETracker(TrackMAEConfig(readout="features", layer=9), saved(path), "cpu", seed=0)
+    with pytest.raises(UsageError, match="points_per_batch"):
+        TrackMAEConfig(points_per_batch=0)
+    with pytest.raises(UsageError, match="stitch"):
+        TrackMAEConfig(stitch=0)
     with pytest.raises(UsageError, match="cycle_threshold"):
         TrackMAEConfig(cycle_threshold=0)
 
 
+@pytest.mark.parametrize("settings", [{}, {"layer": 1, "final_norm": False}, {"stitch": 1, "propagation": "both"}])
+def test_features_need_no_training(settings: dict[str, Any], tmp_path: Path) -> None:
+    """Every setting reaches what tracks by them."""
+    path, calibration = saved(tmp_path / "w.safetensors"), {"calibration_clips": 1}
+    config = TrackMAEConfig(readout="features", **calibration, **settings)
+    found = TrackMAETracker(config, path, "cpu", seed=0).track(frames(), QUERIES)
+    of_encoder = {name: settings[name] for name in settings if name in ("layer", "final_norm")}
+    others = {name: settings[name] for name in settings if name not in of_encoder}
+    encoder = EncoderFeatures(load_model(path).encoder, **of_encoder)
+    alone = CorrespondenceTracker(encoder, CorrespondenceConfig(**calibration, **others), "cpu", backward=False)
+    expected = alone.track(frames(), QUERIES)
+    np.testing.assert_array_equal(found.xy, expected.xy)
+    np.testing.assert_array_equal(found.visible, expected.visible)
+
+
+def test_without_a_motion_head_points_are_tracked_by_features(tmp_path: Path) -> None:
+    path = saved(tmp_path / "w.safetensors", heads=Heads(NETWORK.patch_values, 0))
+    for readout in ("auto", "features"):
+        config = TrackMAEConfig(readout=readout, calibration_clips=0)  # type: ignore[arg-type]  # one of the two
+        found = VideoMAETracker(config, path, "cpu", seed=0).track(frames(), QUERIES)
+        assert found.xy.shape == (4, 12, 2)
+    assert VideoMAETracker(TrackMAEConfig(calibration_clips=0), None, "cpu", seed=0).note == "random weights"
+
+
 def test_the_specs_name_what_there_is() -> None:
     assert SPEC.factory.endswith(TrackMAETracker.__name__) and VIDEOMAE.factory.endswith(VideoMAETracker.__name__)
-    documented = TrackMAEConfig.__doc__ or ""
-    assert all(f"{field.name}:" in documented for field in fields(TrackMAEConfig))
+    documented = f"{TrackMAEConfig.__doc__} {CorrespondenceConfig.__doc__}"
+    assert all(re.search(rf"\b{field.name}[:,]", documented) for field in fields(TrackMAEConfig))
     assert replace(TrackMAEConfig(), size="small").size in trackers.SIZES

@@ -1,0 +1,71 @@
+"""Fine-tuning of TrackMAE and VideoMAE for tracking: Video-GMAE's readout, recipe and all, on their encoder."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from vgmae_bench.config import Json
+from vgmae_bench.videogmae.readout import ReadoutConfig
+from vgmae_bench.videogmae.readout_recipe import FinetuneConfig, ReadoutRecipe, named_size, take_encoder
+from vgmae_bench.weights_file import load_weights, save_weights
+
+from .checkpoint import CLASSIFIER, READOUT, load_model
+from .readout import ReadoutTracker
+from .sizes import SIZES, EncoderConfig
+from .tracker import TrackMAEConfig, TrackMAETracker
+
+
+def finetuning(config: FinetuneConfig, weights: Path | None) -> ReadoutRecipe:
+    """The recipe for the encoder of a weights file: pretrained, a classifier's, or with a readout already; None: a random one.
+
+    Raises:
+        WeightsError: the file is no such weights, or damaged.
+        UsageError: the readout does not fit the encoder, or there is no such size.
+    """
+    network = named_size(SIZES, config.size) if weights is None else load_model(weights).encoder.config
+    encoder = EncoderConfig(**{field.name: getattr(network, field.name) for field in fields(EncoderConfig)})
+    return ReadoutRecipe(config, TrackMAEHost(encoder))
+
+
+class TrackMAEHost:
+    """TrackMAE's and VideoMAE's encoder; see `vgmae_bench.videogmae.readout_recipe.Host`."""
+
+    def __init__(self, network: EncoderConfig) -> None:
+        self._network = network
+
+    @property
+    def num_frames(self) -> int:
+        return self._network.num_frames
+
+    @property
+    def image_size(self) -> int:
+        return self._network.image_size
+
+    @property
+    def num_tokens(self) -> int:
+        return self._network.num_tokens
+
+    def build(self, readout: ReadoutConfig) -> ReadoutTracker:
+        return ReadoutTracker(self._network, readout)
+
+    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
+        """`take_encoder`; a classifier's encoder has lost its last norm, which then only normalises."""
+        given = load_weights(weights, method="trackmae")
+        if given.kind == CLASSIFIER:
+            tensors = {f"encoder.{name}": value for name, value in given.tensors.items()}
+            width = self._network.embed_dim
+            norm = {"encoder.norm.weight": torch.ones(width), "encoder.norm.bias": torch.zeros(width)}
+            given = given._replace(tensors=tensors | norm)
+        return take_encoder(model, given, weights)
+
+    def export(self, model: nn.Module, readout: ReadoutConfig, path: Path, source: Json) -> None:
+        save_weights(
+            path, model.state_dict(), READOUT, {"network": self._network, "readout": readout, "source": source}
+        )
+
+    def tracker(self, weights: Path, device: str) -> TrackMAETracker:
+        return TrackMAETracker(TrackMAEConfig(), weights, device, seed=0)
