@@ -211,7 +211,8 @@ class CrossAttentionReadout(nn.Module):
         q = q + self.cross_attn(q, keys, values)
         q = q + self.mlp(q) if self.config.mlp_residual else self.mlp(q)
         out: Tensor = self.output_proj(q)
-        return out.unflatten(1, (points.shape[1], self.query_temporal_embed.shape[1]))
+        shaped: Tensor = out.unflatten(1, (points.shape[1], self.query_temporal_embed.shape[1]))
+        return shaped
 
     def _sampled(self, tokens: Tensor, xy: Tensor) -> Tensor:
         """Features [B, N, De] of a slot [B, grid², De] at xy [B, N, 2] in units of the frame, bilinear."""
