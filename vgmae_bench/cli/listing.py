@@ -100,7 +100,12 @@ def _describe(plugin: plugins.Plugin) -> dict[str, Any]:
     }
     described["distribution"] = f"{plugin.distribution} {plugin.version}".strip()
     try:
-        for part, name in (("factory", "settings"), ("trainer", "train_settings"), ("finetuner", "finetune_settings")):
+        for part, name in (
+            ("factory", "settings"),
+            ("trainer", "train_settings"),
+            ("finetuner", "finetune_settings"),
+            ("explorer", "explore_settings"),
+        ):
             if reference := getattr(plugin.spec, part, ""):
                 described |= _settings(plugins.load_reference(plugin, reference), name)
     except UserError as error:
@@ -148,6 +153,7 @@ def _text(described: dict[str, Any]) -> str:
             ("settings", "Settings (--set key=value, for a dataset --dataset-set key=value):"),
             ("train_settings", "Settings of train (--set key=value):"),
             ("finetune_settings", "Settings of finetune (--set key=value):"),
+            ("explore_settings", "Settings of explore and spatial (--set key=value):"),
         )
     ]
     lines = [f"{key:<15} {_plain(value)}" for key, value in described.items()]

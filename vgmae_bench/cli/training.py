@@ -71,7 +71,8 @@ def carry_out(
     if last:
         weights = out / "weights.safetensors"
         click.echo(f"{weights}: {last['step']:.0f} steps, loss {last['loss']:.5g}")
-        say(f"Next: vgmae-bench run --method {plugin.name} --dataset synth --weights {weights}")
+        used = "run --dataset synth" if plugin.spec.factory else "explore IMAGE --out explored"
+        say(f"Next: vgmae-bench {used} --method {plugin.name} --weights {weights}")
 
 
 def _read_config(plugin: plugins.Plugin, name: str) -> Mapping[str, Any]:

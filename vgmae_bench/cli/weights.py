@@ -51,4 +51,5 @@ def import_weights(file: Path, method: str, out: Path, settings: tuple[str, ...]
     click.echo(
         f"{out}: {len(imported.tensors)} tensors, {sum(tensor.numel() for tensor in imported.tensors.values()):,} numbers"
     )
-    click.echo(f"Next: vgmae-bench run --method {method} --dataset synth --weights {out}", err=True)
+    used = "run --dataset synth --weights" if plugin.spec.factory else "train --config NAME --data DIR --out DIR --init"
+    click.echo(f"Next: vgmae-bench {used} {out} --method {method}", err=True)

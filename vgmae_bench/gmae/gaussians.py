@@ -55,8 +55,13 @@ class View:
         return made if self.mean_range == "wide" else made._replace(means=2 * raw[..., :3].sigmoid() - 1)
 
     def camera_for(self, height: int, width: int, like: Tensor) -> Camera:
-        """The camera, for pictures of that size; what it sees is squashed to their aspect, as the network's input is."""
-        return fixed_camera(height, width, like, DISTANCE[self.camera])
+        """The camera, for pictures of that size: they show what a square one does, stretched, as the network's input was squashed.
+
+        Video-GMAE's camera shows less of the height, or more, where frames are not square.
+        """
+        square = fixed_camera(width, width, like, DISTANCE[self.camera])
+        stretch = like.new_tensor([[1.0], [height / width], [1.0]])
+        return square._replace(K=square.K * stretch, height=height)
 
     def render(self, gaussians: Gaussians, height: int, width: int, backend: Backend = "auto") -> Tensor:
         """[B, 1, height, width, 3] RGB in [0, 1]; differentiable in all of `gaussians`."""
