@@ -61,6 +61,26 @@ ROBOTAP = DatasetSpec(
     ),
 )
 
+BADJA = DatasetSpec(
+    name="badja",
+    factory="vgmae_bench.data.badja:badja",
+    summary="BADJA: joints of animals in DAVIS videos; you bring annotations and frames.",
+    location="badja/joint_annotations/*.json",
+    preparer="vgmae_bench.data.badja:prepare",
+    source="https://github.com/benjiebob/BADJA",
+    licence="see https://github.com/benjiebob/BADJA and https://davischallenge.org; for research",
+    citation=(
+        "Biggs et al., Creatures Great and SMAL: Recovering the Shape and Motion of Animals from Video, ACCV 2018, "
+        "arXiv:1811.05804"
+    ),
+)
+
+FOLDER = DatasetSpec(
+    name="folder",
+    factory="vgmae_bench.data.own:OwnVideos",
+    summary="Your own videos, with tracks as CSV or JSON beside them: --dataset-set path=DIR.",
+)
+
 SYNTH = DatasetSpec(
     name="synth",
     factory="vgmae_bench.data.synth:Synth",

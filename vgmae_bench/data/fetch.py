@@ -67,9 +67,11 @@ def fetch(spec: DatasetSpec, root: Path, source: Path | None = None) -> list[Pat
     Raises:
         MissingDataError, BadDataError: as `ensure` and `bring`.
     """
+    if spec.preparer and not spec.annotations:
+        raise missing(spec, root)
     if source is not None:
         bring(spec, root, source)
-        return locate(spec, root)
+        return locate(replace(spec, location=f"{_folder(spec, root).name}/*"), root)
     return ensure(replace(spec, location=spec.annotations, annotations="") if spec.annotations else spec, root)
 
 

@@ -69,6 +69,8 @@ def prepare(name: str, root: Path | None = None, source: Path | None = None, qua
     if spec.preparer:
         raw: Raw = plugins.load_reference(plugin, spec.preparer)(where, source)
     else:
+        if not spec.location:
+            raise UsageError(f"{spec.name} is read as it is", "there is nothing to prepare")
         if source is not None:
             bring(spec, where, source)
         raw = raw_from_dataset(spec, open_dataset(name, root=where, use_prepared=False)[0], where)
@@ -98,10 +100,10 @@ def raw_from_dataset(spec: DatasetSpec, dataset: Dataset, root: Path) -> Raw:
     coverage = getattr(dataset, "coverage", None) or {}
     sources: list[Any] = [[str(file.relative_to(root)), digest_of(file)] for file in locate(spec, root)]
     about: dict[str, Json] = {"sources": sources, "missing": coverage.get("missing")}
-    about["identity"] = getattr(dataset, "identity", None) or {"dataset": dataset.digest}
+    about["identity"] = getattr(dataset, "identity", {"dataset": dataset.digest})
     shapes = getattr(dataset, "shapes", {})
     pixels = sum(3 * shape[0] * shape[1] * shape[2] for shape in shapes.values() if shape)
-    size = min(pixels, sum(file.stat().st_size for file in locate(spec, root))) if pixels else 0
+    size = min(pixels, sum(file.stat().st_size for file in locate(spec, root)))
     return Raw(((clip_id, example(clip_id)) for clip_id in dataset.ids), len(dataset.ids), about, size)
 
 

@@ -1,0 +1,130 @@
+"""Videos of one's own with tracks as CSV or JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.videos import encode, greys, numbers, save_images
+from vgmae_bench.data.open import open_dataset
+from vgmae_bench.data.own import FolderConfig, OwnVideos
+from vgmae_bench.data.prepare import prepare
+from vgmae_bench.data.video import resize_frames
+from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError
+
+CSV = """point,frame,x,y,visible,note
+nose,0,3.5,4.25,1,a
+tail,0,10,20,1,
+nose,2,5.5,4.25,1,
+tail,2,,,0,
+nose,3,6.5,4.25,0,
+"""
+JSON = {"xy": [[[1.5, 2], None, [3, 4]]], "annotated": [True, True, True]}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    encode(folder / "bear.mp4", greys(6))
+    (folder / "bear.csv").write_text(CSV)
+    save_images(folder / "camel", greys(3, (30, 20)))
+    (folder / "camel.json").write_text(json.dumps(JSON))
+    (folder / "unlabelled.mp4").touch()
+    return folder
+
+
+def opened(folder: Path) -> OwnVideos:
+    return OwnVideos(FolderConfig(folder))
+
+
+def test_csv_with_gaps(folder: Path) -> None:
+    clip = opened(folder).clip("bear")
+    assert (clip.size, clip.num_frames, clip.fps) == ((48, 64), 4, 10)
+    assert clip.annotated is not None and clip.annotated.tolist() == [True, False, True, True]
+    np.testing.assert_array_equal(~clip.occluded, [[True, False, True, False], [True, False, False, False]])
+    np.testing.assert_allclose(clip.tracks()[0, [0, 2]], [[3.5, 4.25], [5.5, 4.25]])
+    assert numbers(clip.read()) == [0, 1, 2, 3]
+    np.testing.assert_array_equal(clip.frames((16, 16)), resize_frames(clip.read(), (16, 16)))
+
+
+def test_json_and_a_folder_of_images(folder: Path) -> None:
+    dataset = opened(folder)
+    assert dataset.ids == ["bear", "camel"]
+    clip = dataset.clip("camel")
+    assert clip.size == (30, 20) and clip.annotated is None
+    np.testing.assert_array_equal(clip.occluded, [[False, True, False]])
+    np.testing.assert_allclose(clip.tracks()[0, [0, 2]], [[1.5, 2], [3, 4]])
+    np.testing.assert_array_equal(clip.read(), greys(3, (30, 20)))
+
+
+def test_it_is_a_dataset_like_the_others(folder: Path) -> None:
+    dataset, spec = open_dataset("folder", {"path": str(folder)})
+    assert spec.name == "folder" and dataset.options == {}
+    digest = dataset.digest
+    (folder / "camel.json").write_text(json.dumps({**JSON, "xy": [[[1, 2], None, [3, 4]]]}))
+    assert opened(folder).digest != digest
+    with pytest.raises(UsageError, match="nothing to prepare"):
+        prepare("folder", folder)
+
+
+def test_where_it_is_must_be_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="path=DIR"):
+        open_dataset("folder")
+    with pytest.raises(MissingDataError, match="There is no folder"):
+        opened(tmp_path / "none")
+    with pytest.raises(MissingDataError, match="holds no tracks"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("point,frame,x,y\n", "it has no column visible"),
+        ("point,frame,x,y,visible\na,0,1,2,yes\n", "line 2: 'yes'"),
+        ("point,frame,x,y,visible\na,-1,1,2,1\n", "line 2: there is no frame -1"),
+        ("point,frame,x,y,visible\na,99999999999,1,2,1\n", "there is no frame 99999999999"),
+        ("point,frame,x,y,visible\na,0,1,2,1\na,0,1,2,1\n", "line 3: a second row for point a in frame 0"),
+        ("point,frame,x,y,visible\na,0,left,2,1\n", "line 2: could not convert"),
+        ("point,frame,x,y,visible\na,0,,,1\n", "track 0 is visible in frame 0, but its position"),
+        ("point,frame,x,y,visible\na,0\n", "line 2"),
+    ],
+)
+def test_mistakes_in_csv_are_named(folder: Path, text: str, message: str) -> None:
+    (folder / "bear.csv").write_text(text)
+    with pytest.raises(BadDataError, match=message) as caught:
+        opened(folder).clip("bear")
+    assert "bear.csv" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be used"),
+        ("[]", "cannot be used"),
+        ('{"visible": []}', "xy"),
+        ('{"xy": [[[1, 2], [3]]]}', "cannot be used"),
+        ('{"xy": [[1, 2]]}', "cannot be used"),
+        ('{"xy": [[[1, 2]]], "visible": [[1]]}', "visible must be true or false"),
+        ('{"xy": [[[1, 2]]], "annotated": [true, true]}', "annotated must be true or false"),
+        ('{"xy": [[null]], "visible": [[true]]}', "track 0 is visible in frame 0"),
+    ],
+)
+def test_mistakes_in_json_are_named(folder: Path, content: str, message: str) -> None:
+    (folder / "camel.json").write_text(content)
+    with pytest.raises(BadDataError, match=message):
+        opened(folder).clip("camel")
+
+
+def test_tracks_without_their_video_and_videos_that_end_early(folder: Path) -> None:
+    (folder / "lone.csv").write_text(CSV)
+    with pytest.raises(BadDataError, match="has no videos beside it"):
+        opened(folder)
+    encode(folder / "lone.mp4", greys(2))
+    with pytest.raises(BadDataError, match=r"ends after 2 frames\. its tracks have 4"):
+        opened(folder).clip("lone").read()
+    with pytest.raises(UnknownNameError, match="did you mean lone"):
+        opened(folder).clip("lonely")

@@ -1,0 +1,171 @@
+"""BADJA: joints of animals in DAVIS videos, annotated in about every fifth frame (Biggs et al., arXiv:1811.05804).
+
+Read as it is published, <root>/badja/ being a copy of https://github.com/benjiebob/BADJA with DAVIS 2017 in it:
+
+    joint_annotations/<clip>.json     a list: image_path, segmentation_path, joints [[row, column], …], visibility [bool, …]
+    DAVIS/JPEGImages/…, DAVIS/Annotations/…     in Full-Resolution, as the annotations say, or else in 480p
+
+Joints are indices of pixels, so half a pixel is added. Tracks are hidden wherever nobody looked; only the annotated frames
+are asked about and scored. The radius of PCK is 0.2 · √(pixels of the mask that are not background).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from vgmae_bench import config as configs
+from vgmae_bench import data
+from vgmae_bench.config import Json
+from vgmae_bench.data.examples import Example
+from vgmae_bench.data.fetch import missing
+from vgmae_bench.data.prepare import Raw, raw_from_dataset
+from vgmae_bench.data.root import locate
+from vgmae_bench.data.tapvid import TapVid, TapVidConfig
+from vgmae_bench.data.video_file import ImageFolder, stack
+from vgmae_bench.errors import BadDataError, UnknownNameError
+from vgmae_bench.files import file_digest
+from vgmae_bench.plugins import did_you_mean
+from vgmae_bench.types import Clip, Dataset, Size
+
+PCK_RADIUS = 0.2
+
+
+@dataclass(frozen=True)
+class BadjaConfig:
+    """annotation_height, annotation_width: the frames that were annotated; used only where there are none but 480p ones."""
+
+    annotation_height: int = 1080
+    annotation_width: int = 1920
+
+
+def badja(root: Path, config: BadjaConfig, prepared: Path | None = None) -> Dataset:
+    """The prepared form where there is one, else the files as published; says where they come from when there are none."""
+    if prepared:
+        return TapVid(data.BADJA, root, TapVidConfig(), prepared)
+    files = locate(data.BADJA, root)
+    if not files:
+        raise missing(data.BADJA, root)
+    return Badja(files, config)
+
+
+def prepare(root: Path, source: Path | None) -> Raw:
+    """What `vgmae_bench.data.prepare` needs; `source` is the copy of BADJA, in place of <root>/badja."""
+    files = sorted(source.glob("joint_annotations/*.json")) if source else locate(data.BADJA, root)
+    if not files:
+        raise missing(data.BADJA, root, f"{source} has no joint_annotations/*.json" if source else "")
+    dataset = Badja(files, BadjaConfig())
+    raw = raw_from_dataset(data.BADJA, dataset, root)
+    raw.about.update({"sources": [[file.name, file_digest(file)] for file in files], "identity": None})
+    return raw
+
+
+class Badja:
+    """See the module, and `vgmae_bench.types.Dataset`.
+
+    Attributes:
+        digest: of the annotations, and of the names and sizes of the images: reading all of these takes minutes.
+    """
+
+    def __init__(self, files: list[Path], config: BadjaConfig) -> None:
+        self.files = files
+        self.ids = [file.stem for file in files]
+        self.options: dict[str, Json] = configs.to_json(config)  # type: ignore[assignment]  # a dataclass gives a dict
+        self._config = config
+        self._base = files[0].parents[1]
+        images = {
+            file.stem: [[image.name, image.stat().st_size] for image in self._video(file).files] for file in files
+        }
+        sums = {file.stem: file_digest(file) for file in files}
+        self.digest = configs.digest({"annotations": sums, "images": images, "options": self.options})
+
+    def clip(self, clip_id: str) -> Clip:
+        """The clip of that name. Raises UnknownNameError where there is none, and like `example`."""
+        if clip_id not in self.ids:
+            raise UnknownNameError(f'badja has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
+        return self.example(clip_id).clip(clip_id)
+
+    def example(self, clip_id: str) -> Example:
+        """What the clip is made of.
+
+        Raises:
+            BadDataError: annotations or images are damaged, missing or do not belong together.
+        """
+        file = self.files[self.ids.index(clip_id)]
+        entries, video = _entries(file), self._video(file)
+        names = {image.stem: number for number, image in enumerate(video.files)}
+        height, width = self._annotated_size(entries[0], video)
+        num_joints = max(len(entry["joints"]) for entry in entries)
+        points = np.zeros((num_joints, video.num_frames, 2), dtype=np.float32)
+        seen = np.zeros(points.shape[:2], dtype=bool)
+        annotated = np.zeros(video.num_frames, dtype=bool)
+        radius = np.full(video.num_frames, np.nan)
+        for entry in entries:
+            frame = names.get(PurePosixPath(entry["image_path"]).stem)
+            if frame is None:
+                raise BadDataError(f"{file} does not fit its frames", f"there is no {entry['image_path']}")
+            joints = np.array(entry["joints"], dtype=np.float64).reshape(-1, 2)
+            points[: len(joints), frame] = (joints[:, ::-1] + 0.5) / [width, height]
+            seen[: len(joints), frame] = entry["visibility"]
+            annotated[frame] = True
+            radius[frame] = self._radius(entry, video.size)
+        ever = seen.any(axis=1)
+
+        def read(start: int, stop: int) -> npt.NDArray[np.uint8]:
+            return stack(ImageFolder(video.files[start:stop], video.size).frames())
+
+        return Example(
+            video.size, video.num_frames, points[ever], ~seen[ever], read, annotated=annotated, radius=radius
+        )  # fmt: skip
+
+    def _video(self, file: Path) -> ImageFolder:
+        return ImageFolder.open(self._find(_entries(file)[0]["image_path"]).parent)
+
+    def _find(self, relative: str) -> Path:
+        """An image of DAVIS in the resolution that the annotations name, or in 480p where that folder is not there."""
+        full = self._base / relative
+        small = self._base / relative.replace("Full-Resolution", "480p")
+        return small if not full.parent.is_dir() and small.parent.is_dir() else full
+
+    def _annotated_size(self, entry: Mapping[str, Any], video: ImageFolder) -> Size:
+        if self._find(entry["image_path"]) == self._base / entry["image_path"]:
+            return video.size
+        return self._config.annotation_height, self._config.annotation_width
+
+    def _radius(self, entry: Mapping[str, Any], size: Size) -> float:
+        """In pixels of frames of `size`; NaN where there is no mask."""
+        path = self._find(entry["segmentation_path"])
+        if not path.is_file():
+            return np.nan
+        try:
+            with Image.open(path) as image:
+                mask = np.asarray(image)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise BadDataError(f"The mask {path} cannot be read", str(error)) from error
+        foreground = mask.reshape(*mask.shape[:2], -1).any(axis=-1).mean()
+        return PCK_RADIUS * float(np.sqrt(foreground * size[0] * size[1]))
+
+
+def _entries(file: Path) -> list[dict[str, Any]]:
+    """The annotations of a clip, checked."""
+    try:
+        entries = json.loads(file.read_text(encoding="utf-8"))
+        for entry in entries:
+            for key in ("image_path", "segmentation_path"):
+                if PurePosixPath(entry[key]).is_absolute() or ".." in PurePosixPath(entry[key]).parts:
+                    raise ValueError(f"{entry[key]} leads out of the folder")
+            joints = np.array(entry["joints"], dtype=np.float64)
+            if joints.shape != (len(entry["visibility"]), 2) or not np.isfinite(joints).all():
+                raise ValueError(f"the joints of {entry['image_path']} are not a row and a column for each visibility")
+        if not entries:
+            raise ValueError("it lists no frames")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise BadDataError(f"{file} cannot be used", str(error) or type(error).__name__) from error
+    return list(entries)

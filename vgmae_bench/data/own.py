@@ -1,0 +1,191 @@
+"""The dataset "folder": videos of one's own with tracks beside them, as CSV or JSON.
+
+    bear.mp4  bear.csv       a video (any file FFmpeg reads, or a folder of images) and its tracks, of one name
+    camel/    camel.json
+
+CSV has a header and the columns point, frame, x, y, visible (0 or 1), others being ignored: what `vgmae-bench track` writes.
+A point without a row for a frame is hidden there; frames without any row are not annotated, and neither asked about nor
+scored. JSON is {"xy": [N][T] of [x, y] or null, "visible": [N][T] of true or false}; "visible" may be left out, null then
+means hidden, and so may "annotated": [T] of true or false. Positions are raster pixels of the video as it is seen, the centre
+of the first pixel being (0.5, 0.5). A clip ends with its last annotated frame.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench import config as configs
+from vgmae_bench.config import Json
+from vgmae_bench.data.examples import check_tracks
+from vgmae_bench.data.video import resize_frames
+from vgmae_bench.data.video_file import VIDEO_SUFFIXES, Video, open_video, stack
+from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError
+from vgmae_bench.files import file_digest, natural_order
+from vgmae_bench.plugins import did_you_mean
+from vgmae_bench.types import Clip, Size
+
+_MOST_FRAMES = 1_000_000  # a slip of the pen in a frame number must not fill the memory
+
+
+@dataclass(frozen=True)
+class FolderConfig:
+    """path: the folder with the videos and their tracks."""
+
+    path: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _VideoClip(Clip):
+    """A clip that is resized while it is decoded."""
+
+    video: Video | None = None
+
+    def frames(self, size: Size | None = None) -> npt.NDArray[np.uint8]:
+        if size is None:
+            return self.read()
+        return stack(resize_frames(frame[None], size)[0] for frame in _frames(self.video, self.num_frames, self.id))
+
+
+class OwnVideos:
+    """See the module, and `vgmae_bench.types.Dataset`.
+
+    Raises:
+        UsageError: no folder was named.
+        MissingDataError: it is not there, or holds no videos with tracks.
+    """
+
+    def __init__(self, config: FolderConfig) -> None:
+        if config.path is None:
+            raise UsageError("folder needs to know which", "say where your videos are", try_="--dataset-set path=DIR")
+        folder = config.path.expanduser()
+        if not folder.is_dir():
+            raise MissingDataError(f"There is no folder {folder}", "it should hold videos with tracks beside them")
+        self.options: dict[str, Json] = {}
+        self._pairs = {tracks.stem: (_video_of(tracks), tracks) for tracks in _track_files(folder)}
+        if not self._pairs:
+            raise MissingDataError(
+                f"{folder} holds no tracks", "each video needs a .csv or .json of its name beside it"
+            )
+        self.ids = list(self._pairs)
+        self.files = [file for pair in self._pairs.values() for file in pair]
+        sums = {name: [_content(video), file_digest(tracks)] for name, (video, tracks) in self._pairs.items()}
+        self.digest = configs.digest(sums)
+
+    def clip(self, clip_id: str) -> Clip:
+        """The clip of that name.
+
+        Raises:
+            UnknownNameError: there is none.
+            BadDataError: its video or its tracks cannot be used; says where and why.
+        """
+        if clip_id not in self._pairs:
+            raise UnknownNameError(f'The folder has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
+        path, tracks = self._pairs[clip_id]
+        video = open_video(path)
+        try:
+            read = _read_csv if tracks.suffix == ".csv" else _read_json
+            xy, hidden, annotated = read(tracks)
+            points, occluded = check_tracks(xy / np.array(video.size[::-1]), hidden, xy.shape[1])
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
+            raise BadDataError(f"The tracks {tracks} cannot be used", str(error) or type(error).__name__) from error
+        return _VideoClip(
+            id=clip_id,
+            size=video.size,
+            points=points,
+            occluded=occluded,
+            read=lambda: stack(_frames(video, points.shape[1], clip_id)),
+            fps=float(video.fps),
+            annotated=None if annotated.all() else annotated,
+            video=video,
+        )
+
+
+def _track_files(folder: Path) -> list[Path]:
+    files = [file for file in folder.iterdir() if file.suffix in (".csv", ".json") and file.name[0] != "."]
+    return sorted(files, key=natural_order)
+
+
+def _video_of(tracks: Path) -> Path:
+    """The video or folder of images of the name of a file of tracks."""
+    found = [file for file in tracks.parent.glob(f"{tracks.stem}.*") if file.suffix.lower() in VIDEO_SUFFIXES]
+    found += [tracks.with_suffix("")] if tracks.with_suffix("").is_dir() else []
+    if len(found) != 1:
+        raise BadDataError(f"{tracks} has {len(found) or 'no'} videos beside it", "one of its name is needed")
+    return found[0]
+
+
+def _content(video: Path) -> str:
+    """SHA-256 (hex) of a video, or of the images of a folder."""
+    if video.is_file():
+        return file_digest(video)
+    return configs.digest({file.name: file_digest(file) for file in video.iterdir() if file.is_file()})
+
+
+def _frames(video: Video | None, count: int, name: str) -> Iterator[npt.NDArray[np.uint8]]:
+    assert video is not None  # given whenever a clip is made
+    found = 0
+    for frame in itertools.islice(video.frames(), count):
+        found += 1
+        yield frame
+    if found < count:
+        raise BadDataError(f"The video of {name} ends after {found} frames", f"its tracks have {count}")
+
+
+_TracksOfFile = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+
+
+def _read_csv(path: Path) -> _TracksOfFile:
+    """xy [N, T, 2], hidden [N, T], annotated [T]. Raises ValueError or LookupError, with the line."""
+    rows: dict[tuple[str, int], tuple[float, float, bool]] = {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        table = csv.DictReader(file)
+        if lacking := [
+            name for name in ("point", "frame", "x", "y", "visible") if name not in (table.fieldnames or ())
+        ]:
+            raise ValueError(f"it has no column {', '.join(lacking)}")
+        for row in table:
+            try:
+                frame, visible = int(row["frame"]), {"0": False, "1": True}[row["visible"].strip()]
+                if not 0 <= frame < _MOST_FRAMES:
+                    raise ValueError(f"there is no frame {frame}")
+                place = (row["point"], frame)
+                if place in rows:
+                    raise ValueError(f"a second row for point {place[0]} in frame {frame}")
+                rows[place] = (float(row["x"] or "nan"), float(row["y"] or "nan"), visible)
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                raise ValueError(f"line {table.line_num}: {error}") from error
+    points = {name: number for number, name in enumerate(dict.fromkeys(name for name, _ in rows))}
+    num_frames = max((frame for _, frame in rows), default=-1) + 1
+    xy = np.full((len(points), num_frames, 2), np.nan)
+    hidden, annotated = np.ones(xy.shape[:2], dtype=bool), np.zeros(num_frames, dtype=bool)
+    for (name, frame), (x, y, visible) in rows.items():
+        xy[points[name], frame] = x, y
+        hidden[points[name], frame] = not visible
+        annotated[frame] = True
+    return xy, hidden, annotated
+
+
+def _read_json(path: Path) -> _TracksOfFile:
+    """The same of a JSON file."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    nowhere = [np.nan, np.nan]
+    xy = np.array([[nowhere if at is None else at for at in track] for track in content["xy"]], dtype=np.float64)
+    if xy.ndim != 3 or xy.shape[2] != 2:
+        raise ValueError(f"xy must be [N][T] of [x, y] or null, not {list(xy.shape)}")
+    known = np.isfinite(xy).all(axis=-1)
+    visible = np.array(content.get("visible", known))
+    annotated = np.array(content.get("annotated", np.ones(xy.shape[1], dtype=bool)))
+    for name, values, shape in (("visible", visible, xy.shape[:2]), ("annotated", annotated, xy.shape[1:2])):
+        if values.shape != shape or values.dtype != np.bool_:
+            raise ValueError(f"{name} must be true or false {list(shape)}, not {values.dtype} {list(values.shape)}")
+    last = int(np.flatnonzero(annotated).max(initial=-1)) + 1
+    return xy[:, :last], ~visible[:, :last] | ~annotated[:last], annotated[:last]
