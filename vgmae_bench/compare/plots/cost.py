@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ def draw(rows: Sequence[Row]) -> Plot:
     pen = pens(name for group in found for name in group.runs)
     figure, axes = panels(len(found), 2, 2.3, sharey="row")
     tables = []
+    ends: dict[Any, dict[str, float]] = {}
     for line, group in zip(axes, found, strict=True):
         table = pd.DataFrame([keys(row, name) | _costs(row) for name, row in group.runs.items()])
         tables.append(table)
@@ -35,7 +37,8 @@ def draw(rows: Sequence[Row]) -> Plot:
             xscale="log", ylabel="AJ, %", ylim=(0, 1.08 * np.nanmax(table[["average_jaccard", "high"]].to_numpy()))
         )
         line[1].set(xlim=(0, 1.08 * table["peak_memory_mb"].fillna(1).max()))
-        label_right(line[1], dict(zip(table["method"], table["average_jaccard"], strict=True)), pen)
+        ends[line[1]] = dict(zip(table["method"], table["average_jaccard"], strict=True))
+    label_right(figure, ends, pen)
     table = pd.concat(tables, ignore_index=True)
     devices = "; ".join(sorted(set(table["device"])))
     write_below(

@@ -27,9 +27,10 @@ def draw(folders: Sequence[Path]) -> Plot:
     measured = {name: log for name, log in measured.items() if len(log)}
     pen = pens(logs)
     figure, axes = panels(1, 2 if measured else 1, 2.6)
-    _losses(axes[0, 0], logs, pen)
+    ends = {axes[0, 0]: _losses(axes[0, 0], logs, pen)}
     if measured:
-        _accuracies(axes[0, 1], measured, pen)
+        ends[axes[0, 1]] = _accuracies(axes[0, 1], measured, pen)
+    label_right(figure, ends, pen)
     write_below(
         figure,
         "Faint: the loss as logged; full: its running median. Losses of different methods do not compare. "
@@ -39,7 +40,8 @@ def draw(folders: Sequence[Path]) -> Plot:
     return Plot(figure, pd.concat([log.assign(training=name) for name, log in logs.items()], ignore_index=True))
 
 
-def _losses(axes: Any, logs: dict[str, pd.DataFrame], pen: dict[str, Any]) -> None:
+def _losses(axes: Any, logs: dict[str, pd.DataFrame], pen: dict[str, Any]) -> dict[str, float]:
+    """Draw the losses; returns where they end, by name."""
     ends = {}
     for name, log in logs.items():
         smooth = log["loss"].rolling(max(1, len(log) // 20), min_periods=1, center=True).median()
@@ -48,10 +50,11 @@ def _losses(axes: Any, logs: dict[str, pd.DataFrame], pen: dict[str, Any]) -> No
         ends[name] = smooth.iloc[-1]
     positive = all((log["loss"] > 0).all() for log in logs.values())
     axes.set(xlabel="step", ylabel="training loss", yscale="log" if positive else "linear", xlim=(0, None))
-    label_right(axes, ends, pen)
+    return ends
 
 
-def _accuracies(axes: Any, logs: dict[str, pd.DataFrame], pen: dict[str, Any]) -> None:
+def _accuracies(axes: Any, logs: dict[str, pd.DataFrame], pen: dict[str, Any]) -> dict[str, float]:
+    """Draw position accuracies and those of points that never move; returns where the former end, by name."""
     ends = {}
     for name, log in logs.items():
         axes.plot(log["step"], 100 * log[ACCURACY], **vars(pen[name]))
@@ -59,7 +62,7 @@ def _accuracies(axes: Any, logs: dict[str, pd.DataFrame], pen: dict[str, Any]) -
             axes.plot(log["step"], 100 * log[FLOOR], color=GREY, lw=1, ls=":")
         ends[name] = 100 * log[ACCURACY].iloc[-1]
     axes.set(xlabel="step", ylabel=r"zero-shot $\delta_\mathrm{avg}$, %", xlim=(0, None), ylim=(0, None))
-    label_right(axes, ends, pen)
+    return ends
 
 
 def _names(folders: Sequence[Path]) -> dict[str, Path]:

@@ -34,21 +34,22 @@ def draw(rows: Sequence[Row]) -> Plot:
     pen = pens(name for group in found for name in group.runs)
     table = pd.concat([_curves(row, name) for group in found for name, row in group.runs.items()], ignore_index=True)
     figure, axes = panels(2 * len(found), 2, 2.0)
+    ends: dict[Any, dict[str, float]] = {}
     places = [(group, measure) for group in found for measure in MEASURES]
     for line, (group, measure) in zip(axes, places, strict=True):
         for one, since in zip(line, TIMES, strict=True):
-            ends = {}
+            ends[one] = {}
             for name, curve in _lines(table, group, measure, since):
                 x = np.sqrt(curve["first_frame"] * curve["last_frame"])
                 one.plot(x, curve["percent"], **vars(pen[name]))
                 one.fill_between(x, curve["low"], curve["high"], color=pen[name].color, alpha=0.15, lw=0)
-                ends[name] = curve["percent"].iloc[-1]
+                ends[one][name] = curve["percent"].iloc[-1]
             one.set(xscale="log", ylim=(0, 103), xlabel=TIMES[since], ylabel=MEASURES[measure], title=group.title)
             longest = table.loc[table["since"] == since, "last_frame"].max()
             ticks = [2**power for power in range(14) if 2**power <= longest]
             one.set_xticks(ticks, [str(tick) for tick in ticks])
             one.minorticks_off()
-            label_right(one, ends, pen)
+    label_right(figure, ends, pen)
     write_below(
         figure,
         "Means over clips of fractions pooled within a clip, on frames in which the point is visible; shaded: 95 % bootstrap "
@@ -72,8 +73,8 @@ def _curves(row: Row, name: str) -> pd.DataFrame:
     wide = fractions.pivot(index="clip", columns=over_time.KEYS, values=list(MEASURES))
     means = clip_bootstrap(wide.to_numpy(dtype=float), [str(clip) for clip in wide.index], skip_nan=True)
     records = []
-    for column, mean in zip(wide.columns.to_list(), means, strict=True):
-        measure, since, first, last = column
+    columns: Any = wide.columns
+    for (measure, since, first, last), mean in zip(columns, means, strict=True):
         records.append(
             keys(row, name)
             | {"measure": measure, "since": since, "first_frame": first, "last_frame": last}

@@ -106,33 +106,24 @@ def write_below(figure: Figure, *lines: str) -> None:
     figure.supxlabel(text, fontsize=6.5, color=INK, x=0.01, ha="left")
 
 
-def label_right(axes: Axes, ends: Mapping[str, float], pen: Mapping[str, Pen]) -> None:
+def label_right(figure: Figure, ends: Mapping[Axes, Mapping[str, float]], pen: Mapping[str, Pen]) -> None:
     """Name curves at the right edge of their axes, each at its height or as near as the other names allow.
 
     Arguments:
-        ends: heights in data coordinates, by name. Call it when the axes' limits are final.
+        ends: of each axes the heights of its curves in data coordinates, by name. Call it when the limits are final.
     """
-    figure: Any = axes.figure
     figure.draw_without_rendering()  # the layout decides how many points high the axes are
-    known = {name: height for name, height in ends.items() if np.isfinite(height)}
-    to_axes = axes.transData + axes.transAxes.inverted()
-    own = [float(to_axes.transform((1, height))[1]) for height in known.values()]
-    points = axes.get_window_extent().height * 72 / figure.dpi
-    for name, start, place in zip(known, own, spread(own, 8.5 / points), strict=True):
-        look: Any = {"color": pen[name].color, "transform": axes.transAxes, "clip_on": False}
-        axes.plot([1.0, NAMES_AT], [start, place], lw=0.7, **look)
-        axes.plot(NAMES_AT, place, marker=pen[name].marker, **look)
-        axes.annotate(
-            name,
-            (NAMES_AT, place),
-            (5, 0),
-            "axes fraction",
-            "offset points",
-            va="center",
-            fontsize=7,
-            color=INK,
-            annotation_clip=False,
-        )
+    for axes, heights in ends.items():
+        known = {name: height for name, height in heights.items() if np.isfinite(height)}
+        to_axes = axes.transData + axes.transAxes.inverted()
+        own = [float(to_axes.transform((1, height))[1]) for height in known.values()]
+        gap = 8.5 * figure.dpi / 72 / axes.get_window_extent().height
+        for name, start, place in zip(known, own, spread(own, gap), strict=True):
+            look: Any = {"color": pen[name].color, "transform": axes.transAxes, "clip_on": False}
+            axes.plot([1.0, NAMES_AT], [start, place], lw=0.7, **look)
+            axes.plot(NAMES_AT, place, marker=pen[name].marker, **look)
+            where: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+            axes.annotate(name, (NAMES_AT, place), (5, 0), va="center", fontsize=7, color=INK, **where)
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:
