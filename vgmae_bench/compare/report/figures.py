@@ -7,6 +7,7 @@ import importlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 
@@ -33,7 +34,8 @@ def pictures(rows: Sequence[Row], say: Callable[[str], None]) -> list[Picture]:
     """The plots of runs that follow one protocol. Those that these runs have no data for are left out, and `say` is told."""
     drawn = []
     # A fixed salt: the same runs give the same bytes.
-    with matplotlib.rc_context({**RC, "svg.fonttype": "path", "svg.hashsalt": "vgmae-bench"}):  # type: ignore[arg-type]  # its keys are typed as literals
+    settings: Any = {**RC, "svg.fonttype": "path", "svg.hashsalt": "vgmae-bench"}
+    with matplotlib.rc_context(settings):
         for name in SHOWN:
             try:
                 plot: Plot = importlib.import_module(f"vgmae_bench.compare.plots.{name}").draw(rows)

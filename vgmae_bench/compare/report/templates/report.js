@@ -52,7 +52,7 @@ class Player {
   get frame() { return Number(this.slider.value); }
 
   listen(article) {
-    article.addEventListener("input", () => this.draw());
+    for (const kind of ["input", "change"]) article.addEventListener(kind, () => this.draw());
     article.addEventListener("keydown", (event) => this.key(event));
     this.slider.addEventListener("input", () => this.pause());
     this.parts.play.addEventListener("click", () => this.toggle());
