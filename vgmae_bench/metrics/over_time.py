@@ -89,7 +89,8 @@ def read(path: Path) -> pd.DataFrame:
         with path.open(encoding="utf-8", newline="") as file:
             if file.readline() != HEADER:
                 raise ValueError("its first line is another")
-            table = pd.read_csv(file, converters={"clip": str})  # clips are called "007" or "NA" as they like
+            # Clips are called "007" or "NA" as they like; nothing is ever missing here.
+            table = pd.read_csv(file, dtype={"clip": str}, keep_default_na=False)
         missing = {"clip", *KEYS, *COUNTS} - set(table.columns)
         if missing:
             raise ValueError(f"it has no column {', '.join(sorted(missing))}")

@@ -1,0 +1,196 @@
+"""Figures: the numbers in them, their files, and that names do not overlap."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from tests.clips import write_davis
+from tests.records import write_run
+from vgmae_bench.cli.plot import plot
+from vgmae_bench.compare.plots import NAMES, bars, clips, cost, curves, occlusion, style, thresholds
+from vgmae_bench.compare.plots.groups import groups
+from vgmae_bench.compare.selection import select_runs
+from vgmae_bench.errors import UnknownNameError, UsageError
+from vgmae_bench.metrics.tapvid import THRESHOLDS
+from vgmae_bench.runs.run import execute, plan
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real runs: two methods, two protocols, and one method a second time with other settings."""
+    folder = tmp_path_factory.mktemp("plots")
+    root = write_davis(folder / "data", clips=3)
+    for options in ({}, {"settings": {"levels": 1}}, {"query_mode": "strided"}):
+        execute(plan("lucas-kanade", "davis", data_root=root, out=folder / "results", **options), figures=0)  # type: ignore[arg-type]
+    execute(plan("zero-motion", "davis", data_root=root, out=folder / "results"), figures=0)
+    return folder / "results"
+
+
+def invoke(*arguments: object) -> Any:
+    return CliRunner().invoke(plot, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"curves"}))
+def test_a_figure_is_a_picture_a_page_and_its_numbers(results: Path, tmp_path: Path, name: str) -> None:
+    result = invoke(name, "--results", results, "--out", tmp_path / "figures")
+    assert result.exit_code == 0, result.output
+    files = [tmp_path / "figures" / f"{name}.{ending}" for ending in ("png", "pdf", "csv")]
+    assert result.stdout.split() == [str(file) for file in files]
+    assert sorted(files) == sorted((tmp_path / "figures").iterdir())
+    assert files[0].read_bytes().startswith(b"\x89PNG")
+    assert files[1].read_bytes().startswith(b"%PDF")
+    assert len(pd.read_csv(files[2])) > 0
+
+
+def test_the_same_runs_give_the_same_bytes(results: Path, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        assert invoke("clips", "--results", results, "--out", tmp_path / folder).exit_code == 0
+    assert [path.read_bytes() for path in sorted((tmp_path / "a").iterdir())] == [
+        path.read_bytes() for path in sorted((tmp_path / "b").iterdir())
+    ]
+
+
+def test_protocols_have_panels_of_their_own_and_settings_tell_runs_apart(results: Path) -> None:
+    found = groups(select_runs(results))
+    named = {group.title: set(group.runs) for group in found}
+    assert named == {
+        "davis, tapvid-first": {"lucas-kanade levels=3", "lucas-kanade levels=1", "zero-motion"},
+        "davis, tapvid-strided": {"lucas-kanade"},
+    }
+    assert len(thresholds.draw(select_runs(results)).figure.axes) == 4
+
+
+def test_thresholds_and_cost_show_what_the_summaries_hold(results: Path) -> None:
+    rows = {row.record["key"][:8]: row for row in select_runs(results)}
+    table = thresholds.draw(list(rows.values())).table
+    assert len(table) == len(rows) * 2 * len(THRESHOLDS)
+    for _, line in table.iterrows():
+        expected = rows[line["run"]].values(f"{line['measure']}_{line['threshold_px']}")
+        assert (line["percent"], line["low"], line["high"]) == expected
+    for _, line in cost.draw(list(rows.values())).table.iterrows():
+        summary = rows[line["run"]].summary
+        assert line["seconds_per_frame"] == pytest.approx(summary["seconds"] / summary["frames"])
+        assert line["peak_memory_mb"] == summary["peak_memory_mb"]
+
+
+def test_accuracy_over_time_needs_no_predictions_and_says_when_it_was_not_kept(results: Path, tmp_path: Path) -> None:
+    rows = select_runs(results, method=["zero-motion"])
+    table = occlusion.draw(rows).table
+    position = table[(table["measure"] == "position") & (table["since"] == "query")].sort_values("first_frame")
+    assert position["percent"].is_monotonic_decreasing  # points move at a constant speed
+    assert position["percent"].iloc[0] > position["percent"].iloc[-1]
+    bare = write_run(tmp_path, "old", [0.5, 0.6])
+    record = json.loads((bare / "record.json").read_text())
+    record["sessions"] = [{"command": "vgmae-bench run --method old"}]
+    (bare / "record.json").write_text(json.dumps(record))
+    with pytest.raises(UnknownNameError, match=r"(?s)metrics_over_time\.csv.*--method old"):
+        occlusion.draw(select_runs(tmp_path))
+
+
+def test_clips_are_paired_and_sorted(tmp_path: Path) -> None:
+    write_run(tmp_path, "good", [0.5, 0.9, 0.4])
+    write_run(tmp_path, "poor", [0.4, 0.3, 0.5])
+    write_run(tmp_path, "worst", [0.0, 0.1, 0.0])
+    write_run(tmp_path, "alone", [0.5], protocol="tapvid-strided")
+    table = clips.draw(select_runs(tmp_path)).table
+    assert set(table["first_method"]) == {"good"}
+    assert set(table["second_method"]) == {"poor"}
+    assert list(table["clip"]) == ["clip-001", "clip-000", "clip-002"]
+    assert np.allclose(table["difference"], [60, 10, -10])
+    assert np.allclose(table["first"] - table["second"], table["difference"])
+    with pytest.raises(UsageError, match="no two runs"):
+        clips.draw(select_runs(tmp_path, method=["good", "alone"]))
+
+
+def test_bars_hold_the_printed_the_recomputed_and_the_measured(tmp_path: Path) -> None:
+    write_run(tmp_path, "videogmae", [0.3, 0.6, 0.5], dataset="davis")
+    write_run(tmp_path, "gmrw", [0.2, 0.5, 0.4], dataset="davis")
+    write_run(tmp_path, "gmrw", [0.2, 0.5, 0.4], dataset="davis", protocol="tapvid-strided")  # no partner
+    table = bars.draw(select_runs(tmp_path)).table.set_index(["dataset", "kind"]).sort_index()
+    printed = table.xs("printed", level="kind")["gain"].to_dict()
+    assert printed == {"kinetics": 34.6, "kubric": 13.1, "davis": -1.2}
+    for dataset, ours, theirs in (("kinetics", 60.1, 31.9), ("kubric", 54.3, 54.2), ("davis", 41.3, 41.8)):
+        assert table.loc[(dataset, "recomputed"), "gain"] == pytest.approx(100 * (ours / theirs - 1))
+    measured = table.xs("measured", level="kind")
+    assert measured["gain"].isna().to_dict() == {"kinetics": True, "kubric": True, "davis": False}
+    line = measured.loc["davis"]
+    assert line["gain"] == pytest.approx(100 * (1.4 / 1.1 - 1), abs=1e-3)
+    # The ratio of resampled sums lies between the ratios of the single clips.
+    assert 100 * (0.6 / 0.5 - 1) - 1e-3 <= line["low"] < line["gain"] < line["high"] <= 50 + 1e-3
+
+
+def test_bars_are_drawn_without_any_run_and_the_others_are_not(tmp_path: Path) -> None:
+    assert invoke("bars", "--results", tmp_path / "none", "--out", tmp_path).exit_code == 0
+    with pytest.raises(UnknownNameError, match="No run fits"):
+        CliRunner().invoke(plot, ["cost", "--results", "none", "--out", "x"], catch_exceptions=False)
+    assert not Path("x").exists()
+
+
+def training(folder: Path, columns: str, *lines: str) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "log.csv").write_text("\n".join([columns, *lines, ""]))
+    return folder
+
+
+def test_curves_show_losses_and_where_it_was_measured_tracking(tmp_path: Path) -> None:
+    first = training(
+        tmp_path / "a" / "tiny", "step,loss,delta_avg,delta_avg_zero_motion", "10,0.5,,", "20,0.25,0.3,0.2"
+    )
+    second = training(tmp_path / "b" / "tiny", "step,loss", "10,3.0", "20,-2.0")
+    made = curves.draw([first, second])
+    assert list(made.table["training"]) == ["a/tiny"] * 2 + ["b/tiny"] * 2
+    losses, accuracies = made.figure.axes
+    assert losses.get_yscale() == "linear"  # a loss may be negative
+    assert [30.0] in [list(line.get_ydata()) for line in accuracies.lines]
+    assert len(curves.draw([second]).figure.axes) == 1
+    with pytest.raises(UnknownNameError, match="no training"):
+        curves.draw([tmp_path])
+
+
+def test_curves_are_found_below_results_and_trained(tmp_path: Path) -> None:
+    training(tmp_path / "trained" / "tiny", "step,loss", "10,3.0", "20,2.0")
+    assert invoke("curves", "--out", "figures").exit_code == 0
+    assert set(pd.read_csv("figures/curves.csv")["training"]) == {"tiny"}
+
+
+def test_names_are_spread_as_little_as_needed() -> None:
+    assert style.spread([0.2, 0.8], 0.1) == pytest.approx([0.2, 0.8])
+    assert style.spread([0.5, 0.5, 0.1], 0.1) == pytest.approx([0.45, 0.55, 0.1])
+    assert style.spread([1.0, 1.0, 0.99], 0.1) == pytest.approx([0.9, 1.0, 0.8])
+    assert style.spread([], 0.1) == []
+    crowded = np.sort(style.spread(list(np.random.default_rng(0).random(8)), 0.1))
+    assert np.diff(crowded).min() >= 0.1 - 1e-9
+
+
+def test_pens_differ_in_grey_as_well() -> None:
+    looks = style.pens(f"method {k}" for k in range(9)).values()
+    assert len({(pen.marker) for pen in looks}) == 9
+    assert len({pen.color for pen in list(looks)[:7]}) == 7
+
+
+def test_help_needs_neither_numpy_nor_matplotlib() -> None:
+    code = (
+        "import sys; from vgmae_bench.cli.plot import plot; plot(['--help'], standalone_mode=False);"
+        "sys.exit(bool({'numpy', 'matplotlib', 'pandas', 'torch'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_figures_need_no_torch(tmp_path: Path) -> None:
+    write_run(tmp_path / "results", "videogmae", [0.3, 0.6])
+    write_run(tmp_path / "results", "gmrw", [0.2, 0.5])
+    code = (
+        "import sys; sys.modules['torch'] = None; from vgmae_bench.cli.plot import plot;"
+        "[plot([name, '--out', 'figures'], standalone_mode=False) for name in ('bars', 'clips', 'cost')]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True)
+    assert len(list((tmp_path / "figures").iterdir())) == 9
