@@ -31,7 +31,7 @@ COMMANDS = {
     "spatial": ("spatial", "spatial", "Measure what an image model sees in space, beside baselines."),
     "list": ("listing", "list_", "List methods, datasets, metrics or runs."),
     "show": ("listing", "show", "Show all about a method, dataset, metric or run."),
-    "data": ("data", "data", "Look after the datasets: list, verify, path."),
+    "data": ("data", "data", "Get, prepare, check and show the datasets."),
     "import-weights": (
         "weights",
         "import_weights",

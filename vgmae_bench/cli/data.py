@@ -41,7 +41,9 @@ def list_(data_root: Path | None, as_json: bool) -> None:
             continue
         files = [str(path) for path in roots.locate(plugin.spec, root)]
         prepared = roots.prepared_path(root, plugin.name)
-        state = "embedded" if plugin.spec.embedded else "there" if files else "missing"
+        state = (
+            "embedded" if plugin.spec.embedded else "there" if files else "missing" if plugin.spec.location else "yours"
+        )
         if prepared.is_file():
             files, state = [str(prepared), *files], "prepared"
         entries.append({"name": plugin.name, "state": state, "summary": plugin.spec.summary, "files": files})
@@ -112,14 +114,47 @@ def prepare(dataset: str, data_root: Path | None, source: Path | None, jpeg: int
     click.echo(make(dataset, data_root, source, jpeg))
 
 
-@data.command(epilog=examples("vgmae-bench data verify davis", "vgmae-bench data verify synth"))
+@data.command(
+    epilog=examples(
+        "vgmae-bench data show synth",
+        "vgmae-bench data show davis bear --out pictures",
+        "vgmae-bench data show folder --dataset-set path=my_videos",
+    )
+)
 @click.argument("dataset")
+@click.argument("clip", required=False)
+@options.dataset_settings
 @options.data_root
-def verify(dataset: str, data_root: Path | None) -> None:
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the pictures.  [default: shown/DATASET]",
+)
+def show(
+    dataset: str, clip: str | None, dataset_settings: tuple[str, ...], data_root: Path | None, out: Path | None
+) -> None:
+    """Draw a clip with its tracks, the first one unless CLIP is named: a contact sheet (png) and a video (mp4)."""
+    from vgmae_bench.config import parse_assignments
+    from vgmae_bench.data.open import open_dataset
+    from vgmae_bench.viz.clip import show_clip
+
+    opened, spec = open_dataset(dataset, parse_assignments(dataset_settings), data_root)
+    for file in show_clip(opened.clip(clip or opened.ids[0]), out or Path("shown", spec.name)):
+        click.echo(file)
+
+
+@data.command(
+    epilog=examples("vgmae-bench data verify davis", "vgmae-bench data verify folder --dataset-set path=my_videos")
+)
+@click.argument("dataset")
+@options.dataset_settings
+@options.data_root
+def verify(dataset: str, dataset_settings: tuple[str, ...], data_root: Path | None) -> None:
     """Hash every file, open every clip, decode every frame. Downloads nothing."""
+    from vgmae_bench.config import parse_assignments
     from vgmae_bench.data.verify import verify as check
 
-    findings = check(dataset, data_root)
+    findings = check(dataset, data_root, parse_assignments(dataset_settings))
     for finding in findings:
         click.echo(f"{finding.severity}: {finding.where}: {finding.fault}")
     errors = sum(finding.severity == "error" for finding in findings)

@@ -69,12 +69,14 @@ class Row:
 
     @property
     def clips(self) -> str:
-        """ "30", or "28 of 30" with the reason where clips are missing."""
-        clips = self.summary["clips"]
+        """ "30"; "28 of 30" with the reason where clips are missing; and of how many published ones these are part."""
+        clips, coverage = self.summary["clips"], self.record.get("coverage") or {}
+        part = (coverage.get("here") or 0) < (coverage.get("published") or 0)
+        of_published = f" ({coverage['here']} of {coverage['published']} published)" if part else ""
         if clips["scored"] == clips["expected"]:
-            return str(clips["scored"])
+            return f"{clips['scored']}{of_published}"
         why = f", {clips['failed']} failed" if clips["failed"] else ""
-        return f"{clips['scored']} of {clips['expected']}{why}"
+        return f"{clips['scored']} of {clips['expected']}{why}{of_published}"
 
     @property
     def milliseconds_per_frame(self) -> float:

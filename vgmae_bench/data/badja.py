@@ -103,7 +103,7 @@ class Badja:
         names = {image.stem: number for number, image in enumerate(video.files)}
         height, width = self._annotated_size(entries[0], video)
         num_joints = max(len(entry["joints"]) for entry in entries)
-        points = np.zeros((num_joints, video.num_frames, 2), dtype=np.float32)
+        points = np.full((num_joints, video.num_frames, 2), np.nan, dtype=np.float32)
         seen = np.zeros(points.shape[:2], dtype=bool)
         annotated = np.zeros(video.num_frames, dtype=bool)
         radius = np.full(video.num_frames, np.nan)
@@ -116,6 +116,7 @@ class Badja:
             seen[: len(joints), frame] = entry["visibility"]
             annotated[frame] = True
             radius[frame] = self._radius(entry, video.size)
+        points[~seen] = np.nan
         ever = seen.any(axis=1)
 
         def read(start: int, stop: int) -> npt.NDArray[np.uint8]:

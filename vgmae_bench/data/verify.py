@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tqdm import tqdm
 
@@ -41,8 +42,11 @@ def paths(name: str, root: Path | None = None) -> list[Path]:
     return [*([prepared] if prepared.is_file() else []), *locate(spec, where)]
 
 
-def verify(name: str, root: Path | None = None) -> list[Finding]:
+def verify(name: str, root: Path | None = None, options: Mapping[str, Any] | None = None) -> list[Finding]:
     """Hash every file, open every clip, decode every frame; downloads nothing.
+
+    Arguments:
+        options: settings of the dataset.
 
     Returns:
         What was found; nothing but notes means that all is well.
@@ -57,7 +61,7 @@ def verify(name: str, root: Path | None = None) -> list[Finding]:
         raise missing(spec, data_root(root))
     findings = _check_files(files)
     try:
-        dataset, _ = open_dataset(name, root=root)
+        dataset, _ = open_dataset(name, options, root)
     except UserError as error:
         return [*findings, Finding("error", name, _one_line(error))]
     findings += [Finding("note", name, note) for note in getattr(dataset, "notes", ())]

@@ -79,13 +79,14 @@ def draw_tracks(
 
 
 def contact_sheet(
-    frames: npt.NDArray[np.uint8], tracks: Tracks, columns: int = 4, rows: int = 2
+    frames: npt.NDArray[np.uint8], tracks: Tracks, columns: int = 4, rows: int = 2, trail: int = 12
 ) -> npt.NDArray[np.uint8]:
     """Frames from the first to the last with their tracks, side by side: a video on paper.
 
     Arguments:
         frames: uint8 [T, H, W, 3] RGB.
         columns, rows: of pictures. Where the video has fewer frames, the last places stay black.
+        trail: see `draw_frame`.
 
     Returns:
         uint8 [rows * H, columns * W, 3] RGB.
@@ -95,7 +96,7 @@ def contact_sheet(
     sheet = np.zeros((rows, columns, height, width, 3), dtype=np.uint8)
     colours = rainbow(tracks.xy[:, 0])
     for place, t in enumerate(chosen):
-        sheet[divmod(place, columns)] = draw_frame(frames[t], tracks, int(t), colours)
+        sheet[divmod(place, columns)] = draw_frame(frames[t], tracks, int(t), colours, trail)
     return sheet.swapaxes(1, 2).reshape(rows * height, columns * width, 3)
 
 

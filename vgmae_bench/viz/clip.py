@@ -1,0 +1,67 @@
+"""A clip of a dataset with its ground truth: a contact sheet and a video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from vgmae_bench.data.video_write import write_mp4
+from vgmae_bench.files import write_atomically
+from vgmae_bench.types import Clip, Size, Tracks
+from vgmae_bench.viz.draw import contact_sheet, draw_frame, rainbow
+
+SHEET_SIDE = 360
+"""Shorter side of the pictures on a contact sheet, pixels; smaller clips keep their size."""
+_BLOCK = 16  # frames in memory while the video is drawn
+
+
+def show_clip(clip: Clip, out: Path, fps: Fraction = Fraction(25)) -> list[Path]:
+    """Write `<clip>.png`, eight frames from the first to the last, and `<clip>.mp4`, all of them at the source's size.
+
+    Visible points are dots with trails, hidden ones rings. Where only some frames are annotated, the pictures are those,
+    and no point is drawn on the others.
+
+    Arguments:
+        out: the folder; made where it is not there.
+        fps: of clips that do not know theirs.
+
+    Raises:
+        StorageError: a file cannot be written.
+        BadDataError: the clip is damaged.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    files = [out / f"{clip.id}.png", out / f"{clip.id}.mp4"]
+    chosen = np.arange(clip.num_frames) if clip.annotated is None else np.flatnonzero(clip.annotated)
+    frames = clip.frames(_sheet_size(clip.size))[chosen]
+    xy = clip.tracks(_sheet_size(clip.size)).astype(np.float32)
+    shown = Tracks(xy[:, chosen], ~clip.occluded[:, chosen])
+    sheet = contact_sheet(frames, shown, trail=12 if clip.annotated is None else 1)
+    write_atomically(files[0], partial(Image.fromarray(sheet).save, format="PNG"))
+    rate = Fraction(clip.fps).limit_denominator(1001) if clip.fps else fps
+    write_atomically(files[1], partial(write_mp4, frames=_drawn(clip), fps=rate))
+    return files
+
+
+def _drawn(clip: Clip) -> Iterator[npt.NDArray[np.uint8]]:
+    tracks = Tracks(clip.tracks().astype(np.float32), ~clip.occluded)
+    colours = rainbow(tracks.xy[:, 0])
+    whole = None if clip.part else clip.read()
+    for start in range(0, clip.num_frames, _BLOCK):
+        stop = min(start + _BLOCK, clip.num_frames)
+        frames = clip.part(start, stop) if clip.part else whole[start:stop]  # type: ignore[index]  # there is the one or the other
+        for t, frame in enumerate(frames, start):
+            if clip.annotated is None:
+                yield draw_frame(frame, tracks, t, colours)
+            else:
+                yield draw_frame(frame, tracks, t, colours, trail=0) if clip.annotated[t] else frame
+
+
+def _sheet_size(size: Size) -> Size:
+    shrink = min(1.0, SHEET_SIDE / min(size))
+    return round(size[0] * shrink), round(size[1] * shrink)
