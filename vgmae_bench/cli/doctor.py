@@ -68,7 +68,7 @@ def _state(plugin: plugins.Plugin) -> str:
     if plugin.missing:
         return f"needs {', '.join(plugin.missing)} ({plugin.spec.install}), from {origin}"
     try:
-        plugins.load(plugin)
+        plugins.load_reference(plugin, plugin.spec.factory or plugin.spec.explorer)
     except PluginError as error:
         return f"broken, from {origin}: {error.why}"
     return f"works, from {origin}"

@@ -11,6 +11,7 @@ SPEC = TrackerSpec(
     importer="vgmae_bench.videogmae.release:import_weights",
     trainer="vgmae_bench.gmae.pretrain:Pretraining",
     explorer="vgmae_bench.gmae.explorer:GMAEExplorer",
+    encoder="vgmae_bench.gmae.probed:probed",
     configs="configs",
     paper="Rajasegaran, Chen, Li, Feichtenhofer, Malik, Ginosar: Gaussian Masked Autoencoders. arXiv 2501.03229",
     licence="Apache-2.0, written from the paper; no official code was released",

@@ -55,7 +55,7 @@ class View:
         return made if self.mean_range == "wide" else made._replace(means=2 * raw[..., :3].sigmoid() - 1)
 
     def camera_for(self, height: int, width: int, like: Tensor) -> Camera:
-        """The camera, for pictures of that size: they show what a square one does, stretched, as the network's input was squashed.
+        """The camera, for pictures of that size: they show what a square one does, stretched as the input was squashed.
 
         Video-GMAE's camera shows less of the height, or more, where frames are not square.
         """

@@ -39,18 +39,19 @@ def probed(config: ProbedConfig, weights: Path | None, seed: int) -> Probed:
     Raises:
         WeightsError: the file is no such weights, or damaged.
     """
-    if weights is None:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            encoder = Encoder(SIZES[config.size])
-    else:
-        model, _ = load_model(weights)
-        with torch.device("meta"):
-            encoder = Encoder(model.config)
-        wanted = encoder.state_dict()
-        encoder.load_state_dict(
-            {name: value for name, value in model.state_dict().items() if name in wanted}, assign=True
-        )
-    shape = encoder.config
+    if weights is not None:
+        return encoder_of(load_model(weights)[0])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return encoder_of(Encoder(SIZES[config.size]))
+
+
+def encoder_of(model: Encoder) -> Probed:
+    """The encoder of a model, which may have more to it."""
+    shape = model.config
+    with torch.device("meta"):
+        encoder = Encoder(shape)
+    wanted = encoder.state_dict()
+    encoder.load_state_dict({name: value for name, value in model.state_dict().items() if name in wanted}, assign=True)
     encoder.cls_token.requires_grad_(shape.position != "pos3d")  # there it is in the state dict, but not in the network
     return Probed(encoder, shape.num_frames, shape.image_size, shape.embed_dim)

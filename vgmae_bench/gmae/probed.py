@@ -1,0 +1,36 @@
+"""GMAE's encoder, to be probed; see `vgmae_bench.probing.encoder.VideoEncoder`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vgmae_bench.gmae.checkpoint import KIND, open_model
+from vgmae_bench.videogmae import checkpoint as video
+from vgmae_bench.videogmae.probed import Probed, encoder_of
+from vgmae_bench.weights_file import load_weights
+
+
+@dataclass(frozen=True)
+class ProbedConfig:
+    """Settings of the encoder.
+
+    Attributes:
+        size: of the network when there are no weights to tell.
+    """
+
+    size: Literal["tiny", "base", "large"] = "tiny"
+
+
+def probed(config: ProbedConfig, weights: Path | None, seed: int) -> Probed:
+    """The encoder of GMAE weights or, to compare with, of an image MAE's; without any a random one, drawn from `seed` alone.
+
+    An image MAE's is of images where it was imported with num_frames=1.
+
+    Raises:
+        WeightsError: the file is no such weights, or damaged.
+    """
+    if weights is not None and load_weights(weights, method="gmae").kind != KIND:
+        return encoder_of(video.load_model(weights)[0])
+    return encoder_of(open_model(weights, config.size, seed).network)
