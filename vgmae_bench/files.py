@@ -11,26 +11,27 @@ from pathlib import Path
 
 from vgmae_bench.errors import StorageError
 
+ANOTHER_RESULTS_FOLDER = "another results folder with --out DIR"
+ANOTHER_DATA_ROOT = "another place, with --data-root or VGMAE_BENCH_DATA"
+
 
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Failing to write below `path` becomes a StorageError that says so."""
+def storage_errors(path: Path, try_: str = ANOTHER_RESULTS_FOLDER) -> Iterator[None]:
+    """Failing to write below `path` becomes a StorageError that says so, and what to try."""
     try:
         yield
     except OSError as error:
-        raise StorageError(
-            f"Cannot write to {path}", error.strerror or str(error), try_="another results folder with --out DIR"
-        ) from error
+        raise StorageError(f"Cannot write to {path}", error.strerror or str(error), try_=try_) from error
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object], try_: str = ANOTHER_RESULTS_FOLDER) -> None:
     """Let `write` fill a file beside `path`, flush it to disk and move it into place; on failure leave nothing behind.
 
     Raises:
         StorageError: the disk is full, read-only, or otherwise unwilling.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with storage_errors(path):
+    with storage_errors(path, try_):
         try:
             write(temporary)
             with temporary.open("rb") as written:

@@ -21,6 +21,7 @@ class Server:
         cut_after: break the connection after so many bytes of each of the next answers, one entry an answer.
         etags: send entity tags (True), none at all (False), or weak ones ("weak").
         lengths: send Content-Length.
+        headers: others to send.
         requests: (name, Range header or "") of every request so far.
     """
 
@@ -29,6 +30,7 @@ class Server:
     cut_after: list[int] = field(default_factory=list)
     etags: bool | str = True
     lengths: bool = True
+    headers: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -74,6 +76,8 @@ def _answer(handler: http.server.BaseHTTPRequestHandler, server: Server) -> None
         handler.send_header("Content-Length", str(len(content) - start))
     if server.etags:
         handler.send_header("ETag", f"W/{tag}" if server.etags == "weak" else tag)
+    for header, value in server.headers.items():
+        handler.send_header(header, value)
     handler.end_headers()
     stop = start + server.cut_after.pop(0) if server.cut_after else len(content)
     handler.wfile.write(content[start:stop])

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import resource
 import shutil
 from collections import namedtuple
 from collections.abc import Iterator
@@ -137,3 +140,38 @@ def test_the_mark_says_which_version_is_on_its_way(server: Server, tmp_path: Pat
     target = interrupted(server, tmp_path)
     mark = json.loads(Path(f"{target}.part.json").read_text())
     assert (mark["url"], mark["total"]) == (f"{server.url}/a.zip", len(CONTENT))
+
+
+@pytest.mark.parametrize("header", ["x-goog-hash", "Content-MD5"])
+def test_what_arrives_damaged_is_thrown_away(server: Server, tmp_path: Path, header: str) -> None:
+    told = base64.b64encode(hashlib.md5(CONTENT).digest()).decode()
+    server.headers = {header: f"crc32c=AAAAAA==,md5={told}" if header.startswith("x") else told}
+    download(f"{server.url}/a.zip", tmp_path / "a.zip")
+    server.files["a.zip"] = CONTENT[:-1] + b"x"  # the server's disk has rotted: the digest it tells is of the original
+    with pytest.raises(OSError, match="MD5 differs"):
+        download(f"{server.url}/a.zip", tmp_path / "b.zip")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+@pytest.mark.parametrize("cut", [1, 255, 256, 5000, len(CONTENT) - 1])
+def test_a_download_cut_anywhere_resumes(server: Server, tmp_path: Path, cut: int) -> None:
+    server.cut_after = [cut]
+    download(f"{server.url}/a.zip", tmp_path / "a.zip")
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+    assert [asked for _, asked in server.requests] == ["", f"bytes={cut}-"]
+
+
+def test_a_disk_that_fills_up_keeps_what_has_arrived(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))  # no file grows beyond it: as if the disk were full
+    try:
+        with pytest.raises(OSError, match="too large"):
+            download(f"{server.url}/a.zip", tmp_path / "a.zip")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not (tmp_path / "a.zip").exists()
+    download(f"{server.url}/a.zip", tmp_path / "a.zip")
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+    assert server.requests[-1][1].startswith("bytes=")

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import io
+import os
 import pickle
+import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -12,12 +15,13 @@ import numpy as np
 import pytest
 
 from tests.data.server import Server, serve
-from tests.data.toy import example, save_davis
+from tests.data.toy import example, save, save_davis
 from vgmae_bench import data
 from vgmae_bench.data import tapvid
-from vgmae_bench.data.fetch import ensure
+from vgmae_bench.data.fetch import ensure, fetch, introduce
 from vgmae_bench.data.sums import SUMS, recorded_sums
-from vgmae_bench.errors import BadDataError, MissingDataError
+from vgmae_bench.errors import BadDataError, MissingDataError, StorageError
+from vgmae_bench.files import file_digest
 from vgmae_bench.plugins import DatasetSpec
 
 CLIPS = {"bear": example(1), "camel": example(2)}
@@ -59,6 +63,7 @@ def test_davis_downloads_itself_once(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    introduce.cache_clear()
     monkeypatch.setattr(data, "DAVIS", spec)
     root = tmp_path / "new" / "root"
     for _ in range(2):
@@ -164,3 +169,69 @@ def test_a_set_of_a_strangers_plugin_names_its_own_source(tmp_path: Path) -> Non
     with pytest.raises(MissingDataError, match=r"it comes from https://example\.org/mine") as caught:
         ensure(stranger, tmp_path)
     assert "YouTube" not in str(caught.value)
+
+
+def test_the_same_archive_must_come_again(spec: DatasetSpec, server: Server, tmp_path: Path) -> None:
+    ensure(spec, tmp_path)
+    shutil.rmtree(tmp_path / "tapvid_davis")
+    ensure(spec, tmp_path)
+    shutil.rmtree(tmp_path / "tapvid_davis")
+    server.files["tapvid_davis.zip"] = davis_zip(**{"tapvid_davis/more": b""})
+    with pytest.raises(BadDataError, match=r"tapvid_davis\.zip is not what it was when it came"):
+        ensure(spec, tmp_path)
+    assert not (tmp_path / "tapvid_davis").exists()
+
+
+@pytest.mark.parametrize("form", ["archive", "file", "folder", "folder in a folder"])
+def test_files_brought_by_hand(tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    introduce.cache_clear()
+    brought = tmp_path / "brought"
+    path = save_davis(brought, CLIPS)
+    (tmp_path / "a.zip").write_bytes(davis_zip())
+    source = {"archive": tmp_path / "a.zip", "file": path, "folder": path.parent, "folder in a folder": brought}[form]
+    before = path.read_bytes()
+    (found,) = [file for file in fetch(data.DAVIS, tmp_path / "root", source) if file.suffix == ".pkl"]
+    assert found == tmp_path / "root" / "tapvid_davis" / "tapvid_davis.pkl"
+    assert pickle.loads(found.read_bytes()).keys() == CLIPS.keys()
+    assert recorded_sums(found.parent)["tapvid_davis.pkl"] == file_digest(found)
+    assert path.read_bytes() == before
+    assert capsys.readouterr().err.count("Please cite") == 1
+    with pytest.raises(MissingDataError, match="is in the way"):
+        fetch(data.DAVIS, tmp_path / "root", source)
+
+
+def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.pkl").touch()
+    with pytest.raises(MissingDataError, match=r"holds no tapvid_davis\.pkl"):
+        fetch(data.DAVIS, tmp_path / "root", tmp_path)
+    assert visible(tmp_path / "root") == set()
+
+
+def test_of_kinetics_the_annotations_are_fetched(server: Server, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as zipped:
+        zipped.writestr("tapvid_kinetics/tapvid_kinetics.csv", "id,0,10,0.5,0.5,0\n")
+    server.files["tapvid_kinetics.zip"] = buffer.getvalue()
+    spec = dataclasses.replace(data.KINETICS, source=f"{server.url}/tapvid_kinetics.zip")
+    assert fetch(spec, tmp_path) == [tmp_path / "tapvid_kinetics" / "tapvid_kinetics.csv"]
+    with pytest.raises(MissingDataError, match="YouTube"):  # which a run does not mistake for the set
+        ensure(spec, tmp_path)
+    shard = save([example(1)], tmp_path / "shards" / "0000_of_0001.pkl")
+    assert shard.name in {file.name for file in fetch(spec, tmp_path / "other", shard.parent)}
+
+
+@pytest.mark.parametrize("step", ["copy", "unpack"])
+def test_a_full_disk_leaves_no_half_of_a_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    source = save_davis(tmp_path, CLIPS)
+    if step == "copy":
+        monkeypatch.setattr(shutil, "copyfile", full)
+    else:
+        source = tmp_path / "a.zip"
+        source.write_bytes(davis_zip())
+        monkeypatch.setattr(zipfile.ZipFile, "open", full)
+    with pytest.raises(StorageError, match="No space left"):
+        fetch(data.DAVIS, tmp_path / "root", source)
+    assert visible(tmp_path / "root") == set()

@@ -20,7 +20,7 @@ from vgmae_bench.data.download import download
 from vgmae_bench.data.root import check_room, locate
 from vgmae_bench.data.sums import compare_sums, record_sums
 from vgmae_bench.errors import BadDataError, MissingDataError
-from vgmae_bench.files import file_digest, storage_errors
+from vgmae_bench.files import ANOTHER_DATA_ROOT, file_digest, storage_errors
 from vgmae_bench.plugins import DatasetSpec
 
 _OTHERWISE = "or use --dataset synth, which needs no download"
@@ -89,7 +89,7 @@ def bring(spec: DatasetSpec, root: Path, source: Path) -> None:
     location = spec.location
     if spec.annotations and (source.suffix in (".zip", ".csv") or not _files_like(spec.location, source)):
         location = spec.annotations
-    with storage_errors(root):
+    with storage_errors(root, ANOTHER_DATA_ROOT):
         root.mkdir(parents=True, exist_ok=True)
         with _alone(root / f".{_folder(spec, root).name}.lock"):
             _make_way(spec, root)

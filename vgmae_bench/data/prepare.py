@@ -19,7 +19,7 @@ from vgmae_bench.data.prepared import write_prepared
 from vgmae_bench.data.root import check_room, data_root, locate, prepared_path
 from vgmae_bench.data.sums import record_sums
 from vgmae_bench.errors import UsageError
-from vgmae_bench.files import file_digest, storage_errors
+from vgmae_bench.files import ANOTHER_DATA_ROOT, file_digest, storage_errors
 from vgmae_bench.plugins import DatasetSpec
 from vgmae_bench.types import Clip, Dataset
 
@@ -77,7 +77,7 @@ def prepare(name: str, root: Path | None = None, source: Path | None = None, qua
     introduce(spec)
     if quality is not None:
         raw.about.pop("identity", None)
-    with storage_errors(path.parent):
+    with storage_errors(path.parent, ANOTHER_DATA_ROOT):
         path.parent.mkdir(parents=True, exist_ok=True)
     check_room(raw.size, path.parent, f"for the prepared form of {spec.name}")
     about = raw.about

@@ -36,8 +36,8 @@ from PIL import Image
 from vgmae_bench.config import Json
 from vgmae_bench.data.examples import Example, check_tracks
 from vgmae_bench.data.video import ImageKind, decode_frames
-from vgmae_bench.errors import BadDataError, MissingDataError, StorageError, UserError
-from vgmae_bench.files import write_atomically
+from vgmae_bench.errors import BadDataError, MissingDataError, UserError
+from vgmae_bench.files import ANOTHER_DATA_ROOT, write_atomically
 
 FORMAT = "vgmae-bench prepared clips 1"
 _ARRAYS = {
@@ -68,10 +68,8 @@ def write_prepared(
     Raises:
         StorageError: the disk is full, read-only, or otherwise unwilling; `path` is as it was.
     """
-    try:
-        write_atomically(path, partial(_write, about=about, examples=examples, quality=quality))
-    except StorageError as error:
-        raise StorageError(error.what, error.why, try_="another disk, with --data-root or VGMAE_BENCH_DATA") from error
+    write = partial(_write, about=about, examples=examples, quality=quality)
+    write_atomically(path, write, try_=ANOTHER_DATA_ROOT)
 
 
 class PreparedFile:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from vgmae_bench.errors import MissingDataError
-from vgmae_bench.files import natural_order
+from vgmae_bench.files import ANOTHER_DATA_ROOT, natural_order
 from vgmae_bench.plugins import DatasetSpec
 
 
@@ -40,7 +40,7 @@ def check_room(needed: int, folder: Path, what: str) -> None:
         raise MissingDataError(
             f"There is no room {what}",
             f"it takes {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB",
-            try_="another place, with --data-root or VGMAE_BENCH_DATA",
+            try_=ANOTHER_DATA_ROOT,
         )
 
 
