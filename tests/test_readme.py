@@ -17,13 +17,25 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 COMMANDS = sorted(set(re.findall(r"vgmae-bench [a-z][^`\n#]*", README)))
 
 
+def example(file: str) -> str:
+    """The Python file of that name that the README shows."""
+    (found,) = [
+        text for text in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if text.startswith(f'"""{file}:')
+    ]
+    return str(found)
+
+
 def test_the_tracker_of_the_readme_tracks(tmp_path: Path) -> None:
-    source = re.search(r"```python\n(.*?)```", README, re.DOTALL)
-    assert source
-    (tmp_path / "my_tracker.py").write_text(source[1])
+    (tmp_path / "my_tracker.py").write_text(example("my_tracker.py"))
     root = write_davis(tmp_path / "data")
     theirs = execute(plan(str(tmp_path / "my_tracker.py") + ":Stay", "davis", data_root=root))
     assert theirs["metrics"] == execute(plan("zero-motion", "davis", data_root=root))["metrics"]
+
+
+def test_the_dataset_of_the_readme_is_one(tmp_path: Path) -> None:
+    (tmp_path / "my_dataset.py").write_text(example("my_dataset.py"))
+    found = execute(plan("lucas-kanade", str(tmp_path / "my_dataset.py") + ":Squares"))
+    assert found["metrics"]["average_pts_within_thresh"]["mean"] > 0.8
 
 
 @pytest.mark.parametrize("line", COMMANDS)
