@@ -53,7 +53,10 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], kind: str, config: M
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        usual = temporary.stat().st_mode  # safetensors makes files that nobody else may read
         save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, metadata)
+        temporary.chmod(usual)
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
         raise StorageError(f"The weights could not be written to {path}", str(error)) from error

@@ -29,12 +29,14 @@ class Inference:
             slip, images in [0, 255] with the statistics of [0, 1]. None: not known, the user must choose.
         upsample: frames are enlarged by that before they are matched.
         method, radius: see `vgmae_baselines.gmrw.readout.Readout`.
+        short_side: larger frames are shrunk to as many pixels along their shorter side first. None: they stay as they are.
     """
 
     input_range: InputRange | None = "correct"
     upsample: Upsample = 1
     method: Method = "weighted_sum"
     radius: float = 5.0
+    short_side: int | None = None
 
 
 class Model(NamedTuple):

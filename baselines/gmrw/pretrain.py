@@ -43,8 +43,8 @@ class PretrainConfig(LoopConfig, CropConfig, NetworkConfig):
             official code's slips near the border; "none", where they began, both ways having the same crop.
         smoothness: weight of the smoothness of flow, reached at step `smoothness_end`, 0 until `smoothness_start`.
         radius: steps lead only to cells nearer than this to the likeliest one, in cells; None: to all.
-        upsample, readout, readout_radius: how the weights will say they are to be tracked with: `upsample`, `method`
-            and `radius` of `vgmae_baselines.gmrw.checkpoint.Inference`.
+        upsample, readout, readout_radius, short_side: how the weights will say they are to be tracked with: `upsample`,
+            `method`, `radius` and `short_side` of `vgmae_baselines.gmrw.checkpoint.Inference`.
         matrix_mb: pieces of this size (MiB) of transition matrices are worked on at once; what is learned is the same.
 
     Raises:
@@ -63,6 +63,7 @@ class PretrainConfig(LoopConfig, CropConfig, NetworkConfig):
     upsample: Upsample = 1
     readout: Method = "weighted_sum"
     readout_radius: float = 5.0
+    short_side: int | None = None
     matrix_mb: int = 256
 
     def __post_init__(self) -> None:
@@ -88,7 +89,7 @@ class PretrainConfig(LoopConfig, CropConfig, NetworkConfig):
 
     @property
     def inference(self) -> Inference:
-        return Inference("correct", self.upsample, self.readout, self.readout_radius)
+        return Inference("correct", self.upsample, self.readout, self.readout_radius, self.short_side)
 
 
 class Pretraining:

@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from vgmae_bench.coordinates import rescale
+from vgmae_bench.data.video import resize_frames
 from vgmae_bench.errors import UsageError
-from vgmae_bench.types import Queries, Tracks
+from vgmae_bench.types import Queries, Size, Tracks
 
 from . import switches as options
 from .checkpoint import Inference, InputRange, Upsample, load_model
@@ -41,6 +43,8 @@ class GMRWConfig:
         upsample: frames are enlarged by that before they are matched: 1, 2, 4 are the paper's evaluation strides 4, 2, 1.
             None: as the weights say; imported official ones say 4, as in the published tables. Attention's work grows with
             the fourth power.
+        short_side: larger frames are shrunk to as many pixels along their shorter side before that; 0: never. None: as the
+            weights say; official ones leave frames as they are.
         preset: where every switch below that is None takes its value from.
         input_range to direct_occlusion: see `vgmae_baselines.gmrw.switches.Switches`.
         method, radius: see `vgmae_baselines.gmrw.readout.Readout`; None: as the weights say.
@@ -57,6 +61,7 @@ class GMRWConfig:
     size: Literal["tiny", "released"] = "tiny"
     tracking: Literal["chained", "direct"] = "chained"
     upsample: Upsample | None = None
+    short_side: int | None = None
     preset: options.Preset = "default"
     input_range: InputRange | None = None
     readout: ReadoutBy | None = None
@@ -75,6 +80,8 @@ class GMRWConfig:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"{name} must be positive", f"it is {value}")
+        if self.short_side and self.short_side < SMALLEST:
+            raise UsageError(f"short_side must be at least {SMALLEST} pixels, or 0", f"it is {self.short_side}")
 
     @property
     def switches(self) -> options.Switches:
@@ -114,7 +121,7 @@ class GMRWConfig:
 
 
 class GMRWTracker:
-    """Tracks forward and backward from each query's frame, at the frames' own size.
+    """Tracks forward and backward from each query's frame.
 
     Without weights the network is random, drawn from `seed` alone, and `note` says so.
 
@@ -136,6 +143,7 @@ class GMRWTracker:
             network, inference, _ = load_model(weights)
         self.note = "random weights" if weights is None else ""
         self._config, self._matching = config, config.matching(inference)
+        self._short_side = (inference.short_side if config.short_side is None else config.short_side) or None
         self._device = torch.device(device)
         self._network = network.to(self._device)
 
@@ -148,6 +156,14 @@ class GMRWTracker:
         size = (frames.shape[1], frames.shape[2])
         if min(size) < SMALLEST:
             raise UsageError(f"gmrw needs frames of at least {SMALLEST}×{SMALLEST} pixels", f"they are {size}")
+        small = _shrunk(size, self._short_side)
+        if small != size:
+            tracks = self._track(resize_frames(frames, small), replace(queries, xy=rescale(queries.xy, size, small)))
+            return replace(tracks, xy=rescale(tracks.xy, small, size))
+        return self._track(frames, queries)
+
+    def _track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
+        size = (frames.shape[1], frames.shape[2])
         config = self._config
         tolerance = config.threshold * math.sqrt(size[0] * size[1]) / THRESHOLD_RASTER
         frame, xy = (torch.from_numpy(part).to(self._device) for part in (queries.frame, queries.xy))
@@ -162,6 +178,12 @@ class GMRWTracker:
                     flows = _kept(flows, int(queries.frame.max(initial=0)))
                 paths = chain(flows, len(frames), Points(frame, xy), size, tolerance)
         return Tracks(xy=paths.xy.cpu().numpy(), visible=paths.visible.cpu().numpy())
+
+
+def _shrunk(size: Size, short_side: int | None) -> Size:
+    """The size (height, width) of frames whose shorter side is no longer than that, in proportion."""
+    scale = min(1.0, short_side / min(size)) if short_side else 1.0
+    return round(size[0] * scale), round(size[1] * scale)
 
 
 def _kept(flows: FlowsBetween, before: int) -> FlowsBetween:

@@ -148,6 +148,8 @@ def test_weights_files_come_back(tmp_path: Path) -> None:
     network, inference, source = load_model(tmp_path / "a.safetensors")
     assert (network.config, inference, source) == (model.config, Inference("correct", 2), {"run": 3})
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in network.state_dict().items())
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode  # others may read it
 
 
 def test_files_of_other_models_are_refused(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from vgmae_baselines.gmrw.tracker import GMRWConfig, GMRWTracker
 
 from tests.baselines.gmrw import published
 from vgmae_bench.config import build, call_with
+from vgmae_bench.coordinates import rescale
+from vgmae_bench.data.video import resize_frames
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.plugins import Plugin, load
 from vgmae_bench.types import Queries, Tracks
@@ -299,6 +301,22 @@ def test_weights_say_how_they_are_read_unless_the_user_does() -> None:
     assert (made.upsample, made.method, made.radius) == (2, "weighted_argmax", 2.5)
     made = GMRWConfig(upsample=1, method="argmax", radius=4.0).matching(weights)
     assert (made.upsample, made.method, made.radius) == (1, "argmax", 4.0)
+
+
+def test_larger_frames_are_shrunk_before_they_are_matched(tmp_path: Path) -> None:
+    half = (HEIGHT // 2, WIDTH // 2)
+    small = resize_frames(clip(), half)
+    asked = Queries(QUERIES.frame, rescale(QUERIES.xy, (HEIGHT, WIDTH), half))
+    expected = tracker().track(small, asked)
+    path = saved(tmp_path / "a.safetensors", Inference(short_side=min(half)))
+    for found in (tracker(short_side=min(half)), tracker(path)):
+        tracks = found.track(clip(), QUERIES)
+        np.testing.assert_allclose(tracks.xy, rescale(expected.xy, half, (HEIGHT, WIDTH)), rtol=1e-6)
+        assert np.array_equal(tracks.visible, expected.visible)
+    assert_same(tracker(path, short_side=0).track(clip(), QUERIES), tracker().track(clip(), QUERIES))
+    assert_same(tracker(short_side=4 * HEIGHT).track(clip(), QUERIES), tracker().track(clip(), QUERIES))
+    with pytest.raises(UsageError, match="short_side must be at least 8 pixels"):
+        tracker(short_side=7)
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
