@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from vgmae_bench.videogmae.losses import pixel_mask
-from vgmae_bench.videogmae.pictures import SMALLEST
 from vgmae_bench.videogmae.sizes import NetworkConfig
+from vgmae_bench.viz.mosaic import save_mosaic
 
 GREY = 128
 """What hidden patches are painted with."""
@@ -27,7 +26,4 @@ def draw(images: Tensor, mask: Tensor, rebuilt: Sequence[Tensor], config: Networ
     """
     shown = torch.where(pixel_mask(mask, config)[..., None], GREY, images).to(torch.uint8)
     columns = [images, shown, *((picture.clamp(0, 1) * 255).round().byte() for picture in rebuilt)]
-    sheet = torch.cat([torch.cat(list(column[:, 0]), dim=0) for column in columns], dim=1)
-    image = Image.fromarray(sheet.cpu().numpy())
-    factor = -(-SMALLEST // images.shape[2])
-    image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST).save(path, format="PNG")
+    save_mosaic(zip(*(column[:, 0].cpu().numpy() for column in columns), strict=True), path)
