@@ -10,8 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Mean and deviation of the RGB values of ImageNet, in [0, 1]."""
+
 NORM_EPS = 1e-6
 """Epsilon of every LayerNorm in encoders and decoders (MAE); PyTorch's own default is 1e-5."""
+
+
+def imagenet_statistics(like: Tensor) -> tuple[Tensor, Tensor]:
+    """`IMAGENET_MEAN` and `IMAGENET_STD`, [3, 1, 1] each, of the type of images `like` and on their device."""
+    mean, std = (like.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return mean, std
 
 
 def sincos_1d(positions: np.ndarray, width: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vgmae_bench.videogmae.frames import IMAGENET_MEAN, IMAGENET_STD
+from vgmae_bench.nn import imagenet_statistics
 
 from .checkpoint import InputRange, Upsample
 from .flow import Flow, FlowMap, FlowRows, Flows
@@ -104,5 +104,5 @@ def prepare(frame: Tensor, upsample: int, input_range: InputRange) -> Tensor:
     if upsample > 1:
         size = [upsample * side for side in image.shape[2:]]
         image = F.interpolate(image, size, mode="bilinear", align_corners=True)
-    mean, std = (image.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = imagenet_statistics(image)
     return (image - mean) / std

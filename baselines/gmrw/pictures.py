@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
-from vgmae_bench.videogmae.pictures import SMALLEST
 from vgmae_bench.viz.flow import colour_flow
+from vgmae_bench.viz.mosaic import save_mosaic
 
 
 def draw(images: Tensor, flow: Tensor, path: Path) -> None:
@@ -26,9 +24,7 @@ def draw(images: Tensor, flow: Tensor, path: Path) -> None:
     rebuilt = follow(second, flow)
     frames = [(image.clamp(0, 1) * 255).byte().permute(0, 2, 3, 1).cpu().numpy() for image in (first, second, rebuilt)]
     columns = [frames[0], frames[1], colour_flow(flow.permute(0, 2, 3, 1).cpu().numpy()), frames[2]]
-    picture = Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in zip(*columns, strict=True)]))
-    factor = -(-SMALLEST // images.shape[-2])
-    picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST).save(path, format="PNG")
+    save_mosaic(zip(*columns, strict=True), path)
 
 
 def follow(image: Tensor, flow: Tensor) -> Tensor:

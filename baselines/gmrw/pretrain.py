@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.nn import imagenet_statistics
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
-from vgmae_bench.videogmae.frames import IMAGENET_MEAN, IMAGENET_STD
 
 from . import warp
 from .checkpoint import Inference, Upsample, load_model, save_model
@@ -195,7 +195,7 @@ class Pretraining:
 
 def transitions(model: GMRW, images: Tensor) -> list[Transition]:
     """The steps between neighbours of a sequence of images [B, L, 3, H, W] RGB in [0, 1]: L - 1 of them."""
-    mean, std = (images.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = imagenet_statistics(images)
     length = images.shape[1]
     features = model.backbone_features(((images - mean) / std).flatten(0, 1)).unflatten(0, (-1, length))
     pairs = model.match(features[:, :-1].flatten(0, 1), features[:, 1:].flatten(0, 1))

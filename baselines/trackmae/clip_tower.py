@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vgmae_bench.errors import PluginError, WeightsError
-from vgmae_bench.videogmae.frames import IMAGENET_MEAN, IMAGENET_STD
+from vgmae_bench.nn import IMAGENET_MEAN, IMAGENET_STD
 
 from .sizes import EncoderConfig
 from .spatial import standardise

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 
 from vgmae_bench.viz.flow import colour_flow
+from vgmae_bench.viz.mosaic import save_mosaic
 
 from .motion import CHANNELS, POINTS, SIDE, Norm, Targets, in_pixels, on_lattice
 from .network import Predictions, tubelets
@@ -19,8 +19,6 @@ from .spatial import EPS
 
 SLOTS = 4
 """Tubelets shown of a clip, evenly spread."""
-SMALLEST = 128
-"""Frames smaller than this are enlarged, pixel by pixel."""
 
 
 def draw(
@@ -54,10 +52,7 @@ def draw(
         own = torch.zeros_like(targets.values)
         own[mask] = predicted.motion.flatten(0, 1).to(own.dtype)
         shown += [_coloured(values, config, norm)[:, slots.numpy()] for values in (targets.values, own)]
-    rows = [np.concatenate(list(row[clip]), axis=1) for clip in range(len(video)) for row in shown]
-    image = Image.fromarray(np.concatenate(rows))
-    factor = -(-SMALLEST // config.image_size)
-    image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST).save(path, format="PNG")
+    save_mosaic([row[clip] for clip in range(len(video)) for row in shown], path)
 
 
 def _rebuilt(video: Tensor, mask: Tensor, pixels: Tensor, config: EncoderConfig, normalised: bool) -> Tensor:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vgmae_bench.videogmae.frames import IMAGENET_MEAN, IMAGENET_STD
+from vgmae_bench.nn import IMAGENET_MEAN, IMAGENET_STD
 
 
 @dataclass

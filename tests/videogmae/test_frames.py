@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from vgmae_bench.nn import IMAGENET_MEAN, IMAGENET_STD
 from vgmae_bench.videogmae import frames as module
-from vgmae_bench.videogmae.frames import IMAGENET_MEAN, IMAGENET_STD, FrameWindows, prepare, restore
+from vgmae_bench.videogmae.frames import FrameWindows, prepare, restore
 
 CPU = torch.device("cpu")
 

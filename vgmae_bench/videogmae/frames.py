@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from vgmae_bench.nn import imagenet_statistics
 from vgmae_bench.types import Size
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class FrameWindows:
@@ -46,17 +44,11 @@ def prepare(frames: Tensor, size: Size) -> Tensor:
     images = frames.permute(0, 3, 1, 2).float() / 255
     if images.shape[2:] != size:
         images = interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
-    mean, std = _statistics(images)
+    mean, std = imagenet_statistics(images)
     return (images - mean) / std
 
 
 def restore(images: Tensor) -> Tensor:
     """Float32 [N, 3, h, w] as `prepare` makes them → [N, h, w, 3] RGB in [0, 1]."""
-    mean, std = _statistics(images)
+    mean, std = imagenet_statistics(images)
     return (images * std + mean).clamp(0, 1).permute(0, 2, 3, 1)
-
-
-def _statistics(like: Tensor) -> tuple[Tensor, Tensor]:
-    """ImageNet's mean and deviation, [3, 1, 1] each."""
-    mean, std = (torch.tensor(values, device=like.device).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return mean, std

@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 
 from vgmae_bench.videogmae.gaussians import Backend, Composite, Gaussians, fixed_camera, render_video
 from vgmae_bench.videogmae.motion import read_motion
 from vgmae_bench.videogmae.switches import Switches
 from vgmae_bench.viz.flow import colour_flow
+from vgmae_bench.viz.mosaic import save_mosaic
 
 FRAMES = 4
 """Frames shown of a clip, evenly spread."""
-SMALLEST = 128
-"""Frames smaller than this are enlarged, pixel by pixel."""
 
 
 def draw(video: Tensor, gaussians: Gaussians, mode: Composite, path: Path, backend: Backend = "auto") -> None:
@@ -35,14 +34,11 @@ def draw(video: Tensor, gaussians: Gaussians, mode: Composite, path: Path, backe
             read_motion(Gaussians(*(part[clip : clip + 1] for part in gaussians)), camera, Switches(), backend).flow
             for clip in range(len(video))
         ]
-    rows = []
+    rows: list[list[npt.NDArray[np.uint8]]] = []
     for clip, flow in enumerate(flows):
         rows += [
-            video[clip, shown].cpu().numpy(),
-            rebuilt[clip, shown].cpu().numpy(),
-            colour_flow(flow[shown].cpu().numpy()),
+            list(video[clip, shown].cpu().numpy()),
+            list(rebuilt[clip, shown].cpu().numpy()),
+            list(colour_flow(flow[shown].cpu().numpy())),
         ]
-    picture = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
-    image = Image.fromarray(picture)
-    factor = -(-SMALLEST // video.shape[2])
-    image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST).save(path, format="PNG")
+    save_mosaic(rows, path)
