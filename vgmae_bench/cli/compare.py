@@ -53,6 +53,7 @@ def compare(
     (Holm). Intervals come from resampling clips. Both say nothing about other datasets or other training seeds.
     """
     from vgmae_bench.compare import paired
+    from vgmae_bench.compare.row import names
     from vgmae_bench.compare.selection import HEADLINE, select_pair
 
     a, b = select_pair(
@@ -72,7 +73,7 @@ def compare(
         "second": {"method": b.method, "run": str(b.run.path), "clips": b.clips, "complete": b.complete},
         "protocol": a.title,
         "metrics": [pair.as_json(clips) for pair in found],
-        "sentences": [pair.sentence(a.method, b.method) for pair in found],
+        "sentences": [pair.sentence(*names([a, b])) for pair in found],
     }
     click.echo(json.dumps(told, ensure_ascii=False, indent=2))
 
@@ -81,11 +82,13 @@ def _print(a: Row, b: Row, found: Sequence[Paired], clips: int) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from vgmae_bench.compare.row import names
     from vgmae_bench.compare.tables import console
 
     table = Table(header_style="bold")
     table.add_column("metric", no_wrap=True)
-    for name in (a.method, b.method, "difference [95 %]", "p (Holm)", "wins / ties / losses", "clips"):
+    one, other = names([a, b])
+    for name in (one, other, "difference [95 %]", "p (Holm)", "wins / ties / losses", "clips"):
         table.add_column(escape(name), justify="right")
     for pair in found:
         values = [f"{pair.scale * value:.2f}" for value in (pair.first, pair.second)]
@@ -96,12 +99,12 @@ def _print(a: Row, b: Row, found: Sequence[Paired], clips: int) -> None:
     screen = console()
     screen.print(escape(a.title), soft_wrap=True)
     screen.print(table)
-    for row in (a, b):
+    for name, row in ((one, a), (other, b)):
         if not row.complete:
-            screen.print(escape(f"{row.method}: incomplete, {row.clips} clips; not for comparison."), soft_wrap=True)
+            screen.print(escape(f"{name}: incomplete, {row.clips} clips; not for comparison."), soft_wrap=True)
     for pair in found:
-        screen.print(escape(pair.sentence(a.method, b.method)), soft_wrap=True)
+        screen.print(escape(pair.sentence(one, other)), soft_wrap=True)
     best, worst = found[0].extremes(clips)
     for word, listed in (("best", best), ("worst", worst)):
         told = ", ".join(f"{clip} ({found[0].scale * difference:+.1f})" for clip, difference in listed)
-        screen.print(escape(f"{a.method} does {word} ({found[0].label}) on {told}"), soft_wrap=True)
+        screen.print(escape(f"{one} does {word} ({found[0].label}) on {told}"), soft_wrap=True)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from vgmae_bench.compare import published
 from vgmae_bench.compare.paired import ranks
+from vgmae_bench.compare.row import names
 from vgmae_bench.compare.selection import HEADLINE, Row, by_protocol
 from vgmae_bench.errors import UsageError
 
@@ -72,15 +73,15 @@ def build(rows: Sequence[Row], *, rank: bool = False, with_published: bool = Fal
     details = ["rank"] * rank + ["clips", "ms/frame", "peak MB"] + ["source"] * with_published
     table = Table("\n".join(dict.fromkeys(row.title for row in rows)), list(HEADLINE.values()), details, [])
     placed = ranks(rows) if rank else []
-    for number, row in enumerate(rows):
+    for number, (name, row) in enumerate(zip(names(rows), rows, strict=True)):
         cells = [Cell(*row.values(metric)) for metric in HEADLINE]
         cost = [f"{row.milliseconds_per_frame:.1f}", _memory(row)]
         told = (
             [str(place) for place in placed[number : number + 1]] + [row.clips, *cost] + ["measured"] * with_published
         )
         mark = "" if row.complete else INCOMPLETE
-        table.measured.append(Line(row.method + mark, cells, told, competes=row.complete))
-        table.notes += _warnings(row)
+        table.measured.append(Line(name + mark, cells, told, competes=row.complete))
+        table.notes += _warnings(name, row)
     if rank:
         table.notes.append(
             "rank: 1 + the number of runs with a better AJ by a paired sign-flip test over clips "
@@ -210,17 +211,19 @@ def _memory(row: Row) -> str:
     return "–" if peak is None else f"{peak:.0f}"
 
 
-def _warnings(row: Row) -> list[str]:
+def _warnings(run: str, row: Row) -> list[str]:
     """What a reader must know before quoting a number."""
     warnings = []
     clips = row.summary["clips"]
     if not row.complete:
-        warnings.append(f"{INCOMPLETE} {row.method}: incomplete, {row.clips} clips; not for comparison.")
+        warnings.append(
+            f"{INCOMPLETE} {run}: incomplete, {clips['scored']} of {clips['expected']} clips; not for comparison."
+        )
     if clips["without_queries"]:
-        warnings.append(f"{row.method}: {clips['without_queries']} clips have no visible track and ask nothing.")
+        warnings.append(f"{run}: {clips['without_queries']} clips have no visible track and ask nothing.")
     for metric, name in HEADLINE.items():
         value = row.summary["metrics"].get(metric, {})
         if value.get("nan"):
             rest = "–" if value["mean_without_nan"] is None else f"{100 * value['mean_without_nan']:.2f}"
-            warnings.append(f"{row.method}: {name} has no value on {value['nan']} questions; {rest} without them.")
+            warnings.append(f"{run}: {name} has no value on {value['nan']} questions; {rest} without them.")
     return warnings

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -129,3 +131,29 @@ def check_metric(row: Row, metric: str) -> None:
     if metric not in known or metric not in row.questions:
         why = did_you_mean(metric, known) or "it has: " + ", ".join(known)
         raise UnknownNameError(f'{row.run.path} has no metric "{metric}"', why)
+
+
+def names(rows: Sequence[Row]) -> list[str]:
+    """What runs go by beside each other: the method; where it is there more than once, with the settings that tell it apart,
+    or else with the run's key."""
+    return [_name(row, [other for other in rows if other.method == row.method]) for row in rows]
+
+
+def _name(row: Row, same: Sequence[Row]) -> str:
+    if len(same) == 1:
+        return row.method
+    told = [_differing(other, same) for other in same]
+    own = _differing(row, same)
+    return f"{row.method} {own if told.count(own) == 1 else row.record['key'][:8]}".rstrip()
+
+
+def _differing(row: Row, others: Sequence[Row]) -> str:
+    """ "levels=2": the settings of the run that are not the same in all the others."""
+    settings = [_settings(other) for other in others]
+    own = _settings(row)
+    return ", ".join(f"{key}={own[key]}" for key in own if len({other.get(key) for other in settings}) > 1)
+
+
+def _settings(row: Row) -> dict[str, str]:
+    config = row.record["identity"].get("method_config") or {}
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}

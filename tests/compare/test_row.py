@@ -1,0 +1,28 @@
+"""What runs go by."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from tests.records import write_run
+from vgmae_bench.compare.row import Row, names
+from vgmae_bench.compare.selection import select_runs
+
+
+def row(out: Path, **settings: object) -> Row:
+    (made,) = select_runs(write_run(out, "fast", [0.5]).parents[2])
+    identity = made.record["identity"] | {"method_config": settings}
+    return replace(made, record=made.record | {"identity": identity, "key": f"{out.name:0<64}"})
+
+
+def test_runs_of_one_method_are_told_apart_by_what_differs(tmp_path: Path) -> None:
+    one, two = row(tmp_path / "a", levels=2, window=3, name="x"), row(tmp_path / "b", levels=4, window=3, name="x")
+    assert names([one]) == ["fast"]
+    assert names([one, two]) == ["fast levels=2", "fast levels=4"]
+
+
+def test_settings_that_newer_versions_have_do_not_break_it(tmp_path: Path) -> None:
+    assert names([row(tmp_path / "a", levels=2), row(tmp_path / "b", levels=2, speed=1)]) == ["fast", "fast speed=1"]
+
+
+def test_the_key_tells_runs_of_equal_settings_apart(tmp_path: Path) -> None:
+    assert names([row(tmp_path / "a", levels=2), row(tmp_path / "b", levels=2)]) == ["fast a0000000", "fast b0000000"]
