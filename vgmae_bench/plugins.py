@@ -83,8 +83,9 @@ class DatasetSpec:
         embedded: it needs no files.
         location: where its files lie below the data root, "folder/pattern".
         annotations: the same of the annotations, for a set whose videos cannot be had with them; `preparer` joins both.
-        preparer: "module:function" that reads what the set is published as: (data root, path given by --from or None) → a
-            `vgmae_bench.data.prepare.Raw`. Without one, what the factory opens is prepared.
+        preparer: "module:function" that reads what the set is published as into a `vgmae_bench.data.prepare.Raw`. Called
+            with whichever of `root` (data root), `source` (path given by --from, or None) and `config` it names. Without
+            one, what the factory opens is prepared.
         source, licence, citation: shown by `show`.
     """
 

@@ -144,7 +144,8 @@ def questions(
     """What the protocol asks about a clip: frames uint8 [T, H, W, 3] as the tracker gets them, and the question.
 
     Views of the clip in which no track is ever visible ask nothing and are left out. Where only some frames are
-    annotated, they alone are asked about, and a stride is counted in them.
+    annotated, they alone are asked about, and a stride is counted in them. Of a clip that says itself where its tracks are
+    asked about (Kubric), whole clips are asked that: the query mode then only tells which frames are scored.
 
     Arguments:
         blank: all frames are black and none is read, for those who want the questions alone.
@@ -153,7 +154,7 @@ def questions(
         UsageError: the protocol cuts clips into chunks, and only some frames of the clip are annotated.
     """
     from vgmae_bench.coordinates import rescale
-    from vgmae_bench.data.sampling import sample_first, sample_strided
+    from vgmae_bench.data.sampling import QuerySample, sample_first, sample_strided
     from vgmae_bench.types import Queries
 
     def black(size: Size) -> npt.NDArray[np.uint8]:
@@ -168,7 +169,10 @@ def questions(
     )
     for frames, target, occluded in _views(clip, protocol, black if blank else clip.frames):
         asked = np.arange(len(frames)) if clip.annotated is None else np.flatnonzero(clip.annotated)
-        if protocol.query_mode == "first":
+        if clip.asked is not None and not protocol.chunk:
+            asked, track = np.arange(len(frames)), np.arange(len(target))
+            sample = QuerySample(clip.asked, target[track, clip.asked], track)
+        elif protocol.query_mode == "first":
             sample = sample_first(occluded[:, asked], target[:, asked])
         else:
             sample = sample_strided(occluded[:, asked], target[:, asked], protocol.query_stride)

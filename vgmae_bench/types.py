@@ -103,6 +103,7 @@ class Clip:
             None: all of them.
         radius: float64 [T], how near a prediction must be to count for PCK, in pixels of the source; NaN where that is
             not known, None where the dataset has no such measure.
+        asked: int64 [N], the frame each track is asked about in, where the dataset says so; None: the protocol chooses.
     """
 
     id: str
@@ -114,6 +115,7 @@ class Clip:
     part: Callable[[int, int], npt.NDArray[np.uint8]] | None = None
     annotated: npt.NDArray[np.bool_] | None = None
     radius: npt.NDArray[np.float64] | None = None
+    asked: npt.NDArray[np.int64] | None = None
 
     @property
     def num_frames(self) -> int:

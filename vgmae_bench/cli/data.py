@@ -82,7 +82,7 @@ def fetch(dataset: str, data_root: Path | None, source: Path | None) -> None:
 
     spec = plugins.find("datasets", dataset).spec
     if spec.embedded:
-        raise UsageError(f"{dataset} needs no files", "its clips are generated when they are asked for")
+        raise UsageError(f"{dataset} needs no files", "its clips come with vgmae-bench or are made by it")
     for file in get(spec, resolve(data_root), source):
         click.echo(file)
 
@@ -92,9 +92,11 @@ def fetch(dataset: str, data_root: Path | None, source: Path | None) -> None:
         "vgmae-bench data prepare davis",
         "vgmae-bench data prepare rgb-stacking --jpeg 95",
         "vgmae-bench data prepare kinetics --from ~/kinetics700/val",
+        "vgmae-bench data prepare kubric --from ~/tensorflow_datasets/movi_e/256x256/1.0.0",
     )
 )
 @click.argument("dataset")
+@options.dataset_settings
 @options.data_root
 @_by_hand
 @click.option(
@@ -103,15 +105,19 @@ def fetch(dataset: str, data_root: Path | None, source: Path | None) -> None:
     metavar="QUALITY",
     help="Store frames that are published as pixels as JPEGs: smaller, and no longer the same numbers.",
 )
-def prepare(dataset: str, data_root: Path | None, source: Path | None, jpeg: int | None) -> None:
+def prepare(
+    dataset: str, dataset_settings: tuple[str, ...], data_root: Path | None, source: Path | None, jpeg: int | None
+) -> None:
     """Turn a dataset into one file that opens at once and costs no more memory than the clip at hand.
 
     Frames keep their values, so that scores stay the same; JPEGs are kept as they are. `run` and the others use the
-    prepared file wherever it is there. For kinetics, --from is the folder of the Kinetics-700 validation videos.
+    prepared file wherever it is there. For kinetics, --from is the folder of the Kinetics-700 validation videos; for
+    kubric, of TFDS files, raw renders or CoTracker's export.
     """
+    from vgmae_bench.config import parse_assignments
     from vgmae_bench.data.prepare import prepare as make
 
-    click.echo(make(dataset, data_root, source, jpeg))
+    click.echo(make(dataset, data_root, source, jpeg, parse_assignments(dataset_settings)))
 
 
 @data.command(

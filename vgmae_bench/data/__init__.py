@@ -75,6 +75,17 @@ BADJA = DatasetSpec(
     ),
 )
 
+KUBRIC = DatasetSpec(
+    name="kubric",
+    factory="vgmae_bench.data.kubric:kubric",
+    summary="TAP-Vid-Kubric: rendered scenes (MOVi-E, MOVi-F) with derived tracks; you bring the TFDS files.",
+    location="movi_e/256x256/1.0.0/movi_e-validation.tfrecord-*",
+    preparer="vgmae_bench.data.kubric:prepare",
+    source="https://storage.googleapis.com/kubric-public/tfds/movi_e/256x256/1.0.0",
+    licence="no licence of the rendered scenes is published; the code that made them is Apache-2.0",
+    citation=f"Greff et al., Kubric: A Scalable Dataset Generator, CVPR 2022, arXiv:2203.03570; {_TAPVID}",
+)
+
 FOLDER = DatasetSpec(
     name="folder",
     factory="vgmae_bench.data.own:OwnVideos",

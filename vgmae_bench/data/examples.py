@@ -29,7 +29,7 @@ class Example:
         read: read(start, stop) returns frames start … stop - 1 as uint8 [·, H, W, 3] RGB: a read-only view where the
             file holds pixels, a new array where it holds JPEGs.
         encoded: the frames as JPEG or PNG byte strings, where that is how they are stored.
-        fps, annotated, radius: see `vgmae_bench.types.Clip`.
+        fps, annotated, radius, asked: see `vgmae_bench.types.Clip`.
     """
 
     size: Size
@@ -41,6 +41,7 @@ class Example:
     fps: float | None = None
     annotated: npt.NDArray[np.bool_] | None = None
     radius: npt.NDArray[np.float64] | None = None
+    asked: npt.NDArray[np.int64] | None = None
 
     def clip(self, clip_id: str, make: type[Clip] = Clip) -> Clip:
         """The whole of it as a clip, of the class `make`."""
@@ -54,10 +55,11 @@ class Example:
             fps=self.fps,
             annotated=self.annotated,
             radius=self.radius,
+            asked=self.asked,
         )
 
     def piece(self, start: int, stop: int) -> Example:
-        """Frames `start` … `stop` - 1 alone."""
+        """Frames `start` … `stop` - 1 alone, asked about as the protocol chooses."""
         kept = slice(start, stop)
         return replace(
             self,
@@ -68,6 +70,7 @@ class Example:
             encoded=None if self.encoded is None else self.encoded[kept],
             annotated=None if self.annotated is None else self.annotated[kept],
             radius=None if self.radius is None else self.radius[kept],
+            asked=None,
         )
 
 
@@ -160,6 +163,17 @@ def check_tracks(points: object, occluded: object, num_frames: int) -> tuple[Flo
             f"track {track} is visible in frame {frame}, but its position is {points[track, frame].tolist()}"
         )
     return points, hidden
+
+
+def check_asked(asked: npt.NDArray[np.int64] | None, points: FloatArray) -> None:
+    """Raise ValueError unless there is a frame for each track of `points` [N, T, 2], in which it is somewhere."""
+    if asked is None:
+        return
+    tracks, num_frames = points.shape[:2]
+    if asked.shape != (tracks,) or not ((asked >= 0) & (asked < num_frames)).all():
+        raise _FaultError(f"it needs one of {num_frames} frames to be asked about in for each of {tracks} tracks")
+    if not np.isfinite(points[np.arange(tracks), asked]).all():
+        raise _FaultError("a track is asked about where it has no position")
 
 
 def _describe(value: Any) -> str:

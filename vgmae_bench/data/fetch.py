@@ -28,6 +28,7 @@ _VIDEOS_ELSEWHERE = {
     "kinetics": "its videos are on YouTube and may not be handed on: get the Kinetics-700-2020 validation clips "
     "(https://s3.amazonaws.com/kinetics/700_2020/val/k700_2020_val_path.txt); shards that generate_tapvid.py of "
     "google-deepmind/tapnet has built from them are read as well",
+    "kubric": "its scenes are TFDS files: gsutil -m cp 'gs://kubric-public/tfds/movi_e/256x256/1.0.0/*validation*' FOLDER",
     "badja": "it is made of the joint annotations of https://github.com/benjiebob/BADJA and of the DAVIS 2017 frames and "
     "masks in full resolution (https://davischallenge.org), joint_annotations and DAVIS side by side",
 }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from vgmae_bench import __version__, plugins
+from vgmae_bench import __version__, config, plugins
 from vgmae_bench.config import Json
 from vgmae_bench.data.examples import Example
 from vgmae_bench.data.fetch import bring, introduce
@@ -43,7 +43,13 @@ class Raw:
     size: int
 
 
-def prepare(name: str, root: Path | None = None, source: Path | None = None, quality: int | None = None) -> Path:
+def prepare(
+    name: str,
+    root: Path | None = None,
+    source: Path | None = None,
+    quality: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Path:
     """Make the prepared form of a dataset and put it in its place, over an older one. Downloads what downloads itself.
 
     Arguments:
@@ -51,12 +57,13 @@ def prepare(name: str, root: Path | None = None, source: Path | None = None, qua
         root: the data root; None for the usual one.
         source: files brought by hand: for `kinetics` the folder of videos, else see `vgmae_bench.data.fetch.bring`.
         quality: 1 … 100 stores frames that are published as pixels as JPEGs; None without loss.
+        options: settings of its preparer.
 
     Returns:
         Where it is.
 
     Raises:
-        UsageError: the dataset needs no files.
+        UsageError: the dataset needs no files, or has no such settings.
         MissingDataError: its files are not there, or there is no room for the prepared form.
         BadDataError: a clip is broken; names it.
         StorageError: it cannot be written. What was there before is still there.
@@ -64,13 +71,16 @@ def prepare(name: str, root: Path | None = None, source: Path | None = None, qua
     plugin = plugins.find("datasets", name)
     spec, where = plugin.spec, data_root(root)
     if spec.embedded:
-        raise UsageError(f"{spec.name} needs no preparing", "its clips are generated when they are asked for")
+        raise UsageError(f"{spec.name} needs no preparing", "its clips come with vgmae-bench or are made by it")
     path = prepared_path(where, spec.name)
     if spec.preparer:
-        raw: Raw = plugins.load_reference(plugin, spec.preparer)(where, source)
+        preparer: Callable[..., Raw] = plugins.load_reference(plugin, spec.preparer)
+        raw, _ = config.call_with(preparer, options or {}, owner=spec.name, root=where, source=source)
     else:
         if not spec.location:
             raise UsageError(f"{spec.name} is read as it is", "there is nothing to prepare")
+        if options:
+            raise UsageError(f"Preparing {spec.name} has no settings", f'"{next(iter(options))}" was given')
         if source is not None:
             bring(spec, where, source)
         raw = raw_from_dataset(spec, open_dataset(name, root=where, use_prepared=False)[0], where)
@@ -118,4 +128,5 @@ def _example(clip: Clip) -> Example:
         fps=clip.fps,
         annotated=clip.annotated,
         radius=clip.radius,
+        asked=clip.asked,
     )

@@ -8,7 +8,7 @@ clips/<id>/
     points            float [N, T, 2]: (x, y) in units of the frame, exactly as published: what is scored
     xy                float32 [N, T, 2]: the same in raster pixels of the source, for other programs
     occluded          bool [N, T]
-    annotated, radius of sets that have them (`vgmae_bench.types.Clip`)
+    annotated, radius, asked    of sets that have them (`vgmae_bench.types.Clip`)
 attributes of a clip: size (height, width), kind (JPEG or PNG), fps where known, sha256 of all of the above
 
 No file stays open: objects from here may be copied to other processes by fork or spawn, and any number of them may read at
@@ -34,7 +34,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from vgmae_bench.config import Json
-from vgmae_bench.data.examples import Example, check_tracks
+from vgmae_bench.data.examples import Example, check_asked, check_tracks
 from vgmae_bench.data.video import ImageKind, decode_frames
 from vgmae_bench.errors import BadDataError, MissingDataError, UserError
 from vgmae_bench.files import ANOTHER_DATA_ROOT, write_atomically
@@ -48,6 +48,7 @@ _ARRAYS = {
     "occluded": ("b", 2),
     "annotated": ("b", 1),
     "radius": ("f", 1),
+    "asked": ("i", 1),
 }
 """What is beside the frames of a clip: kind of dtype, number of axes."""
 _ATTRIBUTES = ("size", "kind", "frames_sha256", "fps")
@@ -112,6 +113,7 @@ class PreparedFile:
             if self.sums[clip_id] != _digest(attributes, arrays):
                 raise ValueError("its tracks or its table of frames are not what was written (their SHA-256 differs)")
             points, occluded = check_tracks(arrays["points"], arrays["occluded"], num_frames)
+            check_asked(arrays.get("asked"), points)
         return Example(
             size=(size[0], size[1]),
             num_frames=num_frames,
@@ -121,6 +123,7 @@ class PreparedFile:
             fps=attributes.get("fps"),
             annotated=arrays.get("annotated"),
             radius=arrays.get("radius"),
+            asked=arrays.get("asked"),
         )
 
     def _frames(
@@ -163,7 +166,7 @@ def _write_clip(group: h5py.Group, example: Example, quality: int | None) -> str
     encoded = list(_encode(example, quality))
     content = b"".join(encoded)
     height, width = example.size
-    optional = {"annotated": example.annotated, "radius": example.radius}
+    optional = {"annotated": example.annotated, "radius": example.radius, "asked": example.asked}
     arrays = {
         "offsets": np.cumsum([0, *map(len, encoded)], dtype=np.int64),
         "crc32": np.array([zlib.crc32(frame) for frame in encoded], dtype=np.uint32),

@@ -1,0 +1,166 @@
+"""TFRecord files of `tf.train.Example` messages, as TensorFlow Datasets writes them, read without TensorFlow.
+
+A TFRecord file is a row of records: length (uint64), CRC of the length, content, CRC of the content (masked CRC-32C, all
+little-endian). An Example is a map from names to lists of bytes, of float32 or of int64, in the wire format of protocol
+buffers. Both are a page of code and fixed for good, TensorFlow is a gigabyte: hence a reader of our own. It is careful
+instead of fast: every length is compared with the bytes there are, nothing is nested deeper than an Example is, and lists
+are decoded only when they are asked for.
+
+Sources: https://www.tensorflow.org/tutorials/load_data/tfrecord, tensorflow/core/example/{example,feature}.proto,
+https://protobuf.dev/programming-guides/encoding.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench.errors import BadDataError
+
+_HEADER, _FOOTER = 12, 4  # bytes: length and its CRC; CRC of the content
+_BYTES, _FLOATS, _INTS = 1, 2, 3  # fields of a Feature
+_VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5  # kinds of a field
+
+
+def read_records(path: Path) -> Iterator[bytes]:
+    """The contents of the records of a file, one in memory at a time.
+
+    Raises:
+        BadDataError: a record is damaged or cut short; says which, counted from 0.
+    """
+    with path.open("rb") as file:
+        for number, length in enumerate(_lengths(path)):
+            file.seek(_HEADER, 1)
+            content = file.read(length)
+            if file.read(_FOOTER) != _masked_crc(content):
+                raise _bad(path, f"record {number} is damaged: its CRC differs")
+            yield content
+
+
+def count_records(path: Path) -> int:
+    """How many records a file has; reads their headers alone. Raises BadDataError like `read_records`."""
+    return sum(1 for _ in _lengths(path))
+
+
+class Example:
+    """A `tf.train.Example`: lists by name.
+
+    Raises:
+        ValueError: it is no such message; so do the methods where a list is missing or of another kind.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._features: dict[str, memoryview] = {}
+        for features in _values(memoryview(content), 1):
+            for entry in _values(features, 1):
+                names, lists = list(_values(entry, 1)), list(_values(entry, 2))
+                if len(names) != 1 or len(lists) != 1:
+                    raise ValueError("an entry is not a name and a list")
+                self._features[bytes(names[0]).decode()] = lists[0]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._features
+
+    def byte_strings(self, name: str) -> list[bytes]:
+        """A list of byte strings."""
+        return [bytes(value) for value in _values(self._list(name, _BYTES), 1)]
+
+    def floats(self, name: str) -> npt.NDArray[np.float32]:
+        """A list of floats: float32 [n]."""
+        content = b"".join(_values(self._list(name, _FLOATS), 1, _DELIMITED, _FIXED32))
+        if len(content) % 4:
+            raise ValueError(f"its {name} is not a list of floats")
+        return np.frombuffer(content, dtype="<f4")
+
+    def integers(self, name: str) -> list[int]:
+        """A list of integers that are not negative. Made for short lists."""
+        found: list[int] = []
+        for value in _values(self._list(name, _INTS), 1, _DELIMITED, _VARINT):
+            position = 0
+            while position < len(value):
+                number, position = _varint(value, position)
+                found.append(number)
+        return found
+
+    def _list(self, name: str, kind: int) -> memoryview:
+        lists = list(_values(self._features[name], kind)) if name in self._features else []
+        if len(lists) != 1:
+            raise ValueError(f"it has no {name}, or one of another kind")
+        return lists[0]
+
+
+def _lengths(path: Path) -> Iterator[int]:
+    """The lengths of the contents of the records of a file, in order, each within the file."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        number, position = 0, 0
+        while position < size:
+            file.seek(position)
+            header = file.read(_HEADER)
+            if len(header) < _HEADER:
+                raise _bad(path, f"it ends within record {number}")
+            if header[8:] != _masked_crc(header[:8]):
+                raise _bad(path, f"record {number} is damaged: the CRC of its length differs")
+            length: int = struct.unpack("<Q", header[:8])[0]
+            position += _HEADER + length + _FOOTER
+            if position > size:
+                raise _bad(path, f"it ends within record {number}")
+            yield length
+            number += 1
+
+
+def _masked_crc(content: bytes) -> bytes:
+    crc = google_crc32c.value(content)
+    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def _values(message: memoryview, field: int, *kinds: int) -> Iterator[memoryview]:
+    """The values of a field of a message, which must be of one of some kinds (usually: be preceded by their length)."""
+    for number, kind, value in _fields(message):
+        if number == field:
+            if kind not in (kinds or (_DELIMITED,)):
+                raise ValueError(f"field {field} is of another kind than in an Example")
+            yield value
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int, memoryview]]:
+    """(number, kind, bytes of the value) of the fields of a message."""
+    position = 0
+    while position < len(message):
+        key, start = _varint(message, position)
+        kind = key & 7
+        if kind == _VARINT:
+            _, position = _varint(message, start)
+        elif kind == _DELIMITED:
+            length, start = _varint(message, start)
+            position = start + length
+        elif kind in (_FIXED32, _FIXED64):
+            position = start + (4 if kind == _FIXED32 else 8)
+        else:
+            raise ValueError(f"a field of kind {kind}, which no Example has")
+        if position > len(message):
+            raise ValueError("it ends within a field")
+        yield key >> 3, kind, message[start:position]
+
+
+def _varint(message: memoryview, position: int) -> tuple[int, int]:
+    """The number at a position, and the position after it."""
+    number = 0
+    for shift in range(0, 70, 7):
+        if position >= len(message):
+            raise ValueError("it ends within a number")
+        byte = message[position]
+        position += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, position
+    raise ValueError("a number of more than ten bytes")
+
+
+def _bad(path: Path, why: str) -> BadDataError:
+    return BadDataError(f"{path} cannot be used", why, try_="get the file again")
