@@ -22,7 +22,7 @@ from .flow import Flows
 from .follow import FlowsBetween, Points, chain, direct
 from .lattice import FlowGrid, PixelConvention
 from .matching import Matcher, Matching, ReadoutBy
-from .network import GMRW, SIZES
+from .network import GMRW, SIZES, STRIDE
 from .readout import Method, Precision
 
 THRESHOLD_RASTER = 256
@@ -30,6 +30,9 @@ THRESHOLD_RASTER = 256
 
 SMALLEST = 8
 """Pixels along a side below which nothing is left to match."""
+
+CELLS_READ = 4
+"""Cells around a point from which its flow is read."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class GMRWConfig:
     short_side: int | None = None
     preset: options.Preset = "default"
     input_range: InputRange | None = None
-    readout: ReadoutBy | None = None
+    readout: ReadoutBy | Literal["auto"] | None = None
     readout_dtype: Precision | None = None
     flow_grid: FlowGrid | None = None
     pixel_convention: PixelConvention | None = None
@@ -90,8 +93,11 @@ class GMRWConfig:
         changes = {name: value for name in names if (value := getattr(self, name)) is not None}
         return replace(options.PRESETS[self.preset], **changes)
 
-    def matching(self, inference: Inference) -> Matching:
+    def matching(self, inference: Inference, by: ReadoutBy = "attention") -> Matching:
         """How frames are matched with weights that are meant to be used like that.
+
+        Arguments:
+            by: how flow is read where the settings say "auto".
 
         Raises:
             UsageError: neither they nor the user say which range the input has.
@@ -105,7 +111,8 @@ class GMRWConfig:
                 "numbers of both belong into a comparison",
                 try_="--set input_range=correct, or --set preset=official for the procedure as released",
             )
-        one_sweep = self.tracking == "chained" and switches.readout != "rows"  # then frames are needed for two pairs
+        by = by if switches.readout == "auto" else switches.readout
+        one_sweep = self.tracking == "chained" and by != "rows"  # then frames are needed for two pairs
         return Matching(
             input_range=input_range,
             upsample=self.upsample or inference.upsample,
@@ -114,7 +121,7 @@ class GMRWConfig:
             method=self.method or inference.method,
             radius=self.radius or inference.radius,
             precision=switches.readout_dtype,
-            by=switches.readout,
+            by=by,
             chunk_bytes=None if self.chunk_mb is None else self.chunk_mb << 20,
             cache_bytes=0 if one_sweep else self.cache_mb << 20,
         )
@@ -142,7 +149,8 @@ class GMRWTracker:
         else:
             network, inference, _ = load_model(weights)
         self.note = "random weights" if weights is None else ""
-        self._config, self._matching = config, config.matching(inference)
+        config.matching(inference)  # complains at once
+        self._config, self._inference = config, inference
         self._short_side = (inference.short_side if config.short_side is None else config.short_side) or None
         self._device = torch.device(device)
         self._network = network.to(self._device)
@@ -167,14 +175,17 @@ class GMRWTracker:
         config = self._config
         tolerance = config.threshold * math.sqrt(size[0] * size[1]) / THRESHOLD_RASTER
         frame, xy = (torch.from_numpy(part).to(self._device) for part in (queries.frame, queries.xy))
-        flows: FlowsBetween = Matcher(self._network, frames, self._matching).flows
+        upsample = config.upsample or self._inference.upsample
+        cells = math.prod(math.ceil(side * upsample / STRIDE) for side in size)
+        matching = config.matching(self._inference, "rows" if CELLS_READ * len(queries) < cells else "attention")
+        flows: FlowsBetween = Matcher(self._network, frames, matching).flows
         with torch.inference_mode():
             if config.tracking == "direct":
                 if config.switches.direct_occlusion == "inside":
                     tolerance = math.inf
                 paths = direct(flows, len(frames), Points(frame, xy), size, tolerance)
             else:
-                if self._matching.by != "rows":
+                if matching.by != "rows":
                     flows = _kept(flows, int(queries.frame.max(initial=0)))
                 paths = chain(flows, len(frames), Points(frame, xy), size, tolerance)
         return Tracks(xy=paths.xy.cpu().numpy(), visible=paths.visible.cpu().numpy())

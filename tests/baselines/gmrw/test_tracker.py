@@ -125,7 +125,7 @@ def test_answers_do_not_depend_on_how_they_are_computed(tracking: str, upsample:
 @pytest.mark.parametrize(
     ("settings", "passes", "encoded"),
     [
-        ({}, FRAMES - 1, FRAMES),
+        ({"readout": "attention"}, FRAMES - 1, FRAMES),
         ({"readout": "dense"}, FRAMES - 1, FRAMES),
         ({"readout": "rows"}, 2 * (FRAMES - 1), FRAMES),
         ({"tracking": "direct"}, 3 * (FRAMES - 1) - 3, FRAMES),
@@ -301,6 +301,23 @@ def test_weights_say_how_they_are_read_unless_the_user_does() -> None:
     assert (made.upsample, made.method, made.radius) == (2, "weighted_argmax", 2.5)
     made = GMRWConfig(upsample=1, method="argmax", radius=4.0).matching(weights)
     assert (made.upsample, made.method, made.radius) == (1, "argmax", 4.0)
+
+
+def test_few_points_are_read_alone_and_many_from_the_whole_flow(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Watched(Matcher):
+        def __init__(self, network: GMRW, frames: npt.NDArray[np.uint8], matching: Matching) -> None:
+            asked.append(matching.by)
+            super().__init__(network, frames, matching)
+
+    monkeypatch.setattr("vgmae_baselines.gmrw.tracker.Matcher", Watched)
+    cells = HEIGHT * WIDTH // 16
+    for points in (cells // 4 - 1, cells // 4):
+        queries = Queries(np.zeros(points, dtype=np.int64), np.full((points, 2), 9.0))
+        tracker().track(clip(), queries)
+    tracker(upsample=2).track(clip(), queries)
+    assert asked == ["rows", "attention", "rows"]
 
 
 def test_larger_frames_are_shrunk_before_they_are_matched(tmp_path: Path) -> None:
