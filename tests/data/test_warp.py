@@ -1,0 +1,54 @@
+"""The embedded photographs: scores as documented, tracks that stay on the pixels they began on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vgmae_bench.data import WARP
+from vgmae_bench.data.open import open_dataset
+from vgmae_bench.data.prepared import PreparedFile
+from vgmae_bench.data.verify import verify
+from vgmae_bench.data.warp import FILE, warp
+from vgmae_bench.runs.run import execute, plan
+
+
+def test_points_that_never_move_score_what_the_official_metrics_give(tmp_path: Path) -> None:
+    metrics = execute(plan("zero-motion", "warp", out=tmp_path, device="cpu"), figures=0)["metrics"]
+    found = [metrics[name]["mean"] for name in ("average_jaccard", "average_pts_within_thresh", "occlusion_accuracy")]
+    assert found == pytest.approx([0.0725506, 0.1279426, 0.9452533], abs=1e-6)
+
+
+def test_tracks_stay_on_what_they_follow() -> None:
+    """The brightness under a visible point changes little over a clip; a few pixels beside its track it changes much."""
+    for clip_id in warp().ids:
+        clip = warp().clip(clip_id)
+        grey = clip.read().mean(axis=3)
+        seen = ~clip.occluded[:, 1:] & ~clip.occluded[:, :-1]
+        assert _change(grey, clip.tracks(), seen) < 0.5 * _change(grey, clip.tracks() + _drift(clip.num_frames), seen)
+
+
+def _drift(num_frames: int) -> np.ndarray:
+    return np.array([6.0, 0.0]) * (np.arange(num_frames) % 2)[:, None]
+
+
+def _change(grey: np.ndarray, xy: np.ndarray, seen: np.ndarray) -> float:
+    column, row = np.clip(np.floor(xy), 0, 255).astype(int).transpose(2, 0, 1)
+    values = grey[np.arange(len(grey)), row, column]
+    return float(np.abs(np.diff(values, axis=1))[seen].mean())
+
+
+def test_it_says_what_it_is_made_of() -> None:
+    about = PreparedFile(FILE).about
+    assert set(about["motions"]) == set(warp().ids)
+    assert {photograph["licence"] for photograph in about["photographs"].values()} == {"CC0 1.0", "public domain"}
+    used = {name for motion in about["motions"].values() for name in motion["photographs"]}
+    assert used == set(about["photographs"])
+
+
+def test_it_opens_by_name_without_a_data_root_and_is_whole(tmp_path: Path) -> None:
+    dataset, spec = open_dataset("warp", root=tmp_path / "nowhere")
+    assert (spec, list(dataset.ids)) == (WARP, list(warp().ids))
+    assert verify("warp", tmp_path / "nowhere") == []
