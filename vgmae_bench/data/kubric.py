@@ -152,7 +152,7 @@ def _of_exports(folders: list[Path]) -> Iterator[tuple[str, str, Example]]:
 def _example(scene: KubricScene, name: str, config: KubricConfig) -> Example:
     tracks = derive_tracks(scene, name, config.seed, config.tracks)
     num_frames, height, width = scene.segments.shape
-    points: FloatArray = tracks.xy / np.array([width, height], dtype=np.float32)
+    points: FloatArray = tracks.xy / np.float32(width)  # frames are square
     read = partial(_cut, scene.frames)
     return Example((height, width), num_frames, points, tracks.occluded, read, fps=FPS, asked=tracks.frame)
 
