@@ -7,7 +7,7 @@ DEMO := demo
 # The tests start processes that share the cores with them; waiting threads must not spin.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: demo test browser lint clean
+.PHONY: demo test browser tfds lint clean
 
 # Each run prints a table of its own; one at the end is enough.
 demo: $(VENV)/.ready
@@ -32,6 +32,12 @@ browser:
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver; } \
 	  > /dev/null 2>&1 || echo "no Chromium: the tests that need one will be skipped"
 
+# Kubric's files as tensorflow-datasets itself writes them, in an environment of its own: TensorFlow takes 2 GB.
+tfds:
+	$(PYTHON) -m venv $(VENV)-tfds
+	$(VENV)-tfds/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,tfds]'
+	$(VENV)-tfds/bin/python -m pytest tests/data/test_kubric_tfds.py
+
 lint: $(VENV)/.ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -43,4 +49,4 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) $(VENV)-tfds $(DEMO)

@@ -34,9 +34,14 @@ def made(index: int) -> Render:
     return render(48, FRAMES, index=index)
 
 
+@cache
+def record(index: int) -> bytes:
+    return encode_example(movi_features(made(index % 2), f"{index}"))
+
+
 def write_tfds(folder: Path) -> Path:
     """Three scenes in two shards, as TFDS names them, with the files that lie beside them."""
-    scenes = [encode_example(movi_features(made(index % 2), f"{index}")) for index in range(3)]
+    scenes = [record(index) for index in range(3)]
     write_records(folder / SHARDS.format(0), scenes[:2])
     write_records(folder / SHARDS.format(1), scenes[2:])
     write_records(folder / "movi_e-train.tfrecord-00000-of-00001", scenes[:1])
@@ -241,7 +246,7 @@ def test_damage_is_named_and_the_old_file_stays(tmp_path: Path, damage: object, 
 def test_broken_renders_are_named(tmp_path: Path, name: str, content: bytes) -> None:
     folder = write_render(made(0), tmp_path / "scenes" / "7")
     (folder / name).write_bytes(content)
-    with pytest.raises(BadDataError, match="The scene .*7 cannot be used"):
+    with pytest.raises(BadDataError, match=r"The scene .*7 cannot be used"):
         prepare("kubric", tmp_path, tmp_path / "scenes")
 
 
