@@ -34,6 +34,7 @@ from PIL import Image
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
 from vgmae_bench.data.video import resize_frames
+from vgmae_bench.provenance import peak_memory_mb
 
 SETS = ("davis", "kinetics")
 FORMS = ("published", "prepared")
@@ -85,13 +86,7 @@ def read(root: Path, name: str, form: str, share: int, of: int) -> dict[str, flo
         checksum ^= zlib.crc32(clip.frames((256, 256)).tobytes() + clip.tracks((256, 256)).tobytes())
         count += 1
     seconds = time.perf_counter() - start
-    return {"clips": count, "seconds": seconds, "peak_mb": peak_mb(), "checksum": checksum}
-
-
-def peak_mb() -> float:
-    """Most resident memory of this process so far, Linux. (getrusage would count what the parent held when it forked.)"""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return float(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024 / 1e6
+    return {"clips": count, "seconds": seconds, "peak_mb": peak_memory_mb(), "checksum": checksum}
 
 
 def measure(root: Path, name: str, form: str, processes: int) -> dict[str, float]:
@@ -127,6 +122,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=50)
     parser.add_argument("--side", type=int, default=256, help="of the square frames, pixels")
     parser.add_argument("--processes", type=int, default=1, help="that share the clips")
+    parser.add_argument("--small", action="store_true", help="prepare pixels as PNGs")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="print JSON on standard output")
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
@@ -141,9 +137,9 @@ def main() -> None:
         root = Path(folder)
         generate(root, arguments.clips, arguments.frames, arguments.side)
         for name in SETS:
-            prepare(name, root)
+            prepare(name, root, small=arguments.small)
         result = {name: compare(root, name, arguments.processes, arguments.turns) for name in SETS}
-    notes = {**{key: getattr(arguments, key) for key in ("clips", "frames", "side", "processes", "turns")}}
+    notes = {**{key: getattr(arguments, key) for key in ("clips", "frames", "side", "processes", "turns", "small")}}
     notes["load_average"] = [round(one, 2) for one in os.getloadavg()]
     if arguments.json:
         print(json.dumps({**result, "notes": notes}, indent=2))

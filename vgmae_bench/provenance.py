@@ -48,8 +48,7 @@ def device_name(device: str) -> str:
 
 def peak_memory_mb() -> float:
     """The most memory this process has held so far, in MB; on the GPU as well as off it."""
-    scale = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+    peak = _peak_resident()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         peak += torch.cuda.max_memory_allocated()
@@ -71,6 +70,16 @@ def versions() -> dict[str, Json]:
         except metadata.PackageNotFoundError:
             found[package] = None
     return found
+
+
+def _peak_resident() -> int:
+    """Bytes of main memory."""
+    try:  # Linux; getrusage would count what the parent held when it started this process
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        scale = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
 
 
 def _processor() -> str:

@@ -84,13 +84,34 @@ def test_jpegs_are_kept_byte_for_byte(tmp_path: Path) -> None:
         assert clip.attrs["kind"] == "JPEG"
 
 
+def test_pixels_are_kept_as_pixels_or_take_less_room(tmp_path: Path) -> None:
+    save_davis(tmp_path, {"flat": {**example(1), "video": np.full((6, 20, 32, 3), 7, dtype=np.uint8)}})
+    published = opened("davis", tmp_path)
+    stored = {}
+    for small in (False, True):
+        with h5py.File(prepare("davis", tmp_path, small=small)) as file:
+            stored[small] = (file["clips/flat"].attrs["kind"], len(file["clips/flat/frames"]))
+        assert opened("davis", tmp_path).digest == published.digest
+        assert_same(opened("davis", tmp_path).clip("flat"), published.clip("flat"))
+    assert stored[False] == ("RAW", 6 * 20 * 32 * 3)
+    assert stored[True][0] == "PNG" and stored[True][1] < stored[False][1]
+
+
+def test_pixels_are_the_readers_own(tmp_path: Path) -> None:
+    write_sets(tmp_path)
+    prepare("davis", tmp_path)
+    clip = opened("davis", tmp_path).clip("judo")
+    clip.read()[:] = 0  # a tracker may draw on its frames
+    assert clip.read().any()
+
+
 def test_the_file_says_where_it_comes_from_and_serves_other_programs(tmp_path: Path) -> None:
     write_sets(tmp_path)
     path = prepare("davis", tmp_path)
     about = PreparedFile(path).about
     ((source, digest),) = about["sources"]
     assert source == "tapvid_davis/tapvid_davis.pkl" and len(digest) == 64
-    assert about["tool"].startswith("vgmae-bench ") and about["licence"] and about["pixels"] == "PNG"
+    assert about["tool"].startswith("vgmae-bench ") and about["licence"] and about["pixels"] == "RAW"
     with h5py.File(path) as file:
         clip = file["clips/judo"]
         np.testing.assert_allclose(clip["xy"], example(1)["points"] * np.array([32, 20]), rtol=1e-6)

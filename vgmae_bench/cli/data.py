@@ -105,19 +105,27 @@ def fetch(dataset: str, data_root: Path | None, source: Path | None) -> None:
     metavar="QUALITY",
     help="Store frames that are published as pixels as JPEGs: smaller, and no longer the same numbers.",
 )
+@click.option("--small", is_flag=True, help="Store pixels as PNGs: half the room, the same numbers, slower to read.")
 def prepare(
-    dataset: str, dataset_settings: tuple[str, ...], data_root: Path | None, source: Path | None, jpeg: int | None
+    dataset: str,
+    dataset_settings: tuple[str, ...],
+    data_root: Path | None,
+    source: Path | None,
+    jpeg: int | None,
+    small: bool,
 ) -> None:
     """Turn a dataset into one file that opens at once and costs no more memory than the clip at hand.
 
-    Frames keep their values, so that scores stay the same; JPEGs are kept as they are. `run` and the others use the
+    Frames keep their values, so that scores stay the same; JPEGs and pixels are kept as they are. `run` and the others use the
     prepared file wherever it is there. For kinetics, --from is the folder of the Kinetics-700 validation videos; for
     kubric, of TFDS files, raw renders or CoTracker's export.
     """
     from vgmae_bench.config import parse_assignments
     from vgmae_bench.data.prepare import prepare as make
 
-    click.echo(make(dataset, data_root, source, jpeg, parse_assignments(dataset_settings)))
+    if small and jpeg is not None:
+        raise UsageError("--small and --jpeg exclude each other", "one is without loss, the other is not")
+    click.echo(make(dataset, data_root, source, jpeg, parse_assignments(dataset_settings), small=small))
 
 
 @data.command(

@@ -15,7 +15,7 @@ from vgmae_bench.data.examples import Example
 from vgmae_bench.data.fetch import bring, introduce
 from vgmae_bench.data.index import digest_of
 from vgmae_bench.data.open import open_dataset
-from vgmae_bench.data.prepared import write_prepared
+from vgmae_bench.data.prepared import Lossless, write_prepared
 from vgmae_bench.data.root import check_room, data_root, locate, prepared_path
 from vgmae_bench.data.sums import record_sums
 from vgmae_bench.errors import UsageError
@@ -35,12 +35,14 @@ class Raw:
             files read; "missing": ids of published clips that are not here; "identity": what decides the scores, where
             that is more lasting than the encoded frames.
         size: an estimate of the bytes the prepared form takes, at the most.
+        lossless: how frames that are pixels are stored: RAW is read fastest, and right where they are published so.
     """
 
     examples: Iterable[tuple[str, Example]]
     total: int
     about: dict[str, Json]
     size: int
+    lossless: Lossless = "PNG"
 
 
 def prepare(
@@ -49,6 +51,8 @@ def prepare(
     source: Path | None = None,
     quality: int | None = None,
     options: Mapping[str, Any] | None = None,
+    *,
+    small: bool = False,
 ) -> Path:
     """Make the prepared form of a dataset and put it in its place, over an older one. Downloads what downloads itself.
 
@@ -58,6 +62,7 @@ def prepare(
         source: files brought by hand: for `kinetics` the folder of videos, else see `vgmae_bench.data.fetch.bring`.
         quality: 1 … 100 stores frames that are published as pixels as JPEGs; None without loss.
         options: settings of its preparer.
+        small: store pixels as PNGs, even those that are published raw: half the room, and reading takes longer.
 
     Returns:
         Where it is.
@@ -97,15 +102,16 @@ def prepare(
         "licence": spec.licence,
         "citation": spec.citation,
     }
-    about |= {"published": spec.published_clips, "pixels": "PNG" if quality is None else f"JPEG, quality {quality}"}
+    lossless: Lossless = "PNG" if small else raw.lossless
+    about |= {"published": spec.published_clips, "pixels": lossless if quality is None else f"JPEG, quality {quality}"}
     bar = tqdm(raw.examples, f"Preparing {spec.name}", raw.total, unit="clip", disable=None)
-    write_prepared(path, about, bar, quality)
+    write_prepared(path, about, bar, quality, lossless)
     record_sums(path.parent, {path.name: file_digest(path)})
     return path
 
 
 def raw_from_dataset(spec: DatasetSpec, dataset: Dataset, root: Path) -> Raw:
-    """The clips of a dataset as it opens with its usual settings. Frames that it has as JPEGs stay as they are."""
+    """The clips of a dataset as it opens with its usual settings. Frames that it has as JPEGs or pixels stay as they are."""
     example = getattr(dataset, "example", None) or (lambda clip_id: _example(dataset.clip(clip_id)))
     coverage = getattr(dataset, "coverage", None) or {}
     sources: list[Any] = [[str(file.relative_to(root)), digest_of(file)] for file in locate(spec, root)]
@@ -113,8 +119,10 @@ def raw_from_dataset(spec: DatasetSpec, dataset: Dataset, root: Path) -> Raw:
     about["identity"] = getattr(dataset, "identity", {"dataset": dataset.digest})
     shapes = getattr(dataset, "shapes", {})
     pixels = sum(3 * shape[0] * shape[1] * shape[2] for shape in shapes.values() if shape)
-    size = min(pixels, sum(file.stat().st_size for file in locate(spec, root)))
-    return Raw(((clip_id, example(clip_id)) for clip_id in dataset.ids), len(dataset.ids), about, size)
+    published = sum(file.stat().st_size for file in locate(spec, root))
+    clips = ((clip_id, example(clip_id)) for clip_id in dataset.ids)
+    lossless: Lossless = "RAW" if 0 < pixels <= published else "PNG"  # files of fewer bytes hold no pixels as such
+    return Raw(clips, len(dataset.ids), about, min(pixels, published), lossless)
 
 
 def _example(clip: Clip) -> Example:

@@ -2,14 +2,14 @@
 
 about                 JSON as uint8: where the clips come from, and id, shape and SHA-256 of every clip
 clips/<id>/
-    frames            uint8: the encoded frames (JPEG or PNG), one after another
+    frames            uint8: the frames, one after another: images (JPEG or PNG), or RAW pixels in row order, RGB
     offsets           int64 [T + 1]: where each begins
     crc32             uint32 [T]: of each
     points            float [N, T, 2]: (x, y) in units of the frame, exactly as published: what is scored
     xy                float32 [N, T, 2]: the same in raster pixels of the source, for other programs
     occluded          bool [N, T]
     annotated, radius, asked    of sets that have them (`vgmae_bench.types.Clip`)
-attributes of a clip: size (height, width), kind (JPEG or PNG), fps where known, sha256 of all of the above
+attributes of a clip: size (height, width), kind (JPEG, PNG or RAW), fps where known, sha256 of all of the above
 
 No file stays open: objects from here may be copied to other processes by fork or spawn, and any number of them may read at
 once. Nothing of a file is believed before it is checked.
@@ -19,14 +19,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import itertools
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -54,22 +53,28 @@ _ARRAYS = {
 _ATTRIBUTES = ("size", "kind", "frames_sha256", "fps")
 _BLOCK = 16  # frames decoded at once while they are encoded anew
 Shape = tuple[int, int, int]
+Lossless = Literal["PNG", "RAW"]
 
 
 def write_prepared(
-    path: Path, about: Mapping[str, Json], examples: Iterable[tuple[str, Example]], quality: int | None = None
+    path: Path,
+    about: Mapping[str, Json],
+    examples: Iterable[tuple[str, Example]],
+    quality: int | None = None,
+    lossless: Lossless = "PNG",
 ) -> None:
     """Write the prepared form of clips, one in memory at a time; what was at `path` is replaced when all is done.
 
     Arguments:
         about: for the file's `about`; looked at after the last example.
         examples: clips by id, an id being a file name. Frames that are encoded already are kept byte for byte.
-        quality: 1 … 100 stores other frames as JPEGs; None as PNGs, without loss.
+        quality: 1 … 100 stores other frames as JPEGs; None without loss.
+        lossless: how that is: PNG takes about half the room of RAW pixels and many times as long to read.
 
     Raises:
         StorageError: the disk is full, read-only, or otherwise unwilling; `path` is as it was.
     """
-    write = partial(_write, about=about, examples=examples, quality=quality)
+    write = partial(_write, about=about, examples=examples, quality=quality, lossless=lossless)
     write_atomically(path, write, try_=ANOTHER_DATA_ROOT)
 
 
@@ -129,7 +134,7 @@ class PreparedFile:
     def _frames(
         self,
         clip_id: str,
-        kind: ImageKind,
+        kind: ImageKind | Literal["RAW"],
         offsets: npt.NDArray[np.int64],
         crc32: npt.NDArray[np.uint32],
         start: int,
@@ -138,38 +143,46 @@ class PreparedFile:
         """Frames start … stop - 1, uint8 [·, H, W, 3] RGB."""
         with _damage(self._where(clip_id)), h5py.File(self.path, "r", locking=False) as file:
             stored = _values(file["clips"][clip_id], "frames", "u", 1)
-            content = stored[offsets[start] : offsets[stop]].tobytes()
-            bounds = (offsets[start : stop + 1] - offsets[start]).tolist()
-            frames = [content[first:last] for first, last in itertools.pairwise(bounds)]
+            content: npt.NDArray[np.uint8] = stored[offsets[start] : offsets[stop]]
+            frames = np.split(content, offsets[start + 1 : stop] - offsets[start])
             for number, frame in enumerate(frames, start):
-                if zlib.crc32(frame) != crc32[number]:
+                if zlib.crc32(frame.data) != crc32[number]:
                     raise ValueError(f"frame {number} is not what was written (its CRC differs)")
-            return decode_frames(frames, kind)
+            if kind == "RAW":
+                return content.reshape(-1, *self.shapes[clip_id][1:], 3)
+            return decode_frames([frame.tobytes() for frame in frames], kind)
 
     def _where(self, clip_id: str) -> str:
         return f'Clip "{clip_id}" of {self.path} cannot be used'
 
 
-def _write(path: Path, about: Mapping[str, Json], examples: Iterable[tuple[str, Example]], quality: int | None) -> None:
+def _write(
+    path: Path,
+    about: Mapping[str, Json],
+    examples: Iterable[tuple[str, Example]],
+    quality: int | None,
+    lossless: Lossless,
+) -> None:
     clips: list[Json] = []
     with h5py.File(path, "w") as file:
         group = file.create_group("clips")
         for clip_id, example in examples:
-            digest = _write_clip(group.create_group(clip_id), example, quality)
+            digest = _write_clip(group.create_group(clip_id), example, quality, lossless)
             clips.append([clip_id, [example.num_frames, *example.size], digest])
         text = json.dumps({"format": FORMAT, **about, "clips": clips}, ensure_ascii=False)
         file["about"] = np.frombuffer(text.encode(), dtype=np.uint8)
 
 
-def _write_clip(group: h5py.Group, example: Example, quality: int | None) -> str:
+def _write_clip(group: h5py.Group, example: Example, quality: int | None, lossless: Lossless) -> str:
     """Write one clip; returns its SHA-256."""
-    encoded = list(_encode(example, quality))
-    content = b"".join(encoded)
+    kind = _kind(example, quality, lossless)
+    frames = list(_encode(example, kind, quality))
+    content = np.concatenate(frames)
     height, width = example.size
     optional = {"annotated": example.annotated, "radius": example.radius, "asked": example.asked}
     arrays = {
-        "offsets": np.cumsum([0, *map(len, encoded)], dtype=np.int64),
-        "crc32": np.array([zlib.crc32(frame) for frame in encoded], dtype=np.uint32),
+        "offsets": np.cumsum([0, *map(len, frames)], dtype=np.int64),
+        "crc32": np.array([zlib.crc32(frame.data) for frame in frames], dtype=np.uint32),
         "points": example.points,
         "xy": (example.points * np.array([width, height])).astype(np.float32),
         "occluded": example.occluded,
@@ -177,27 +190,38 @@ def _write_clip(group: h5py.Group, example: Example, quality: int | None) -> str
     }
     attributes: dict[str, Any] = {
         "size": [height, width],
-        "kind": "JPEG" if content.startswith(b"\xff\xd8") else "PNG",
-        "frames_sha256": hashlib.sha256(content).hexdigest(),
+        "kind": kind,
+        "frames_sha256": hashlib.sha256(content.data).hexdigest(),
         **({} if example.fps is None else {"fps": float(example.fps)}),
     }
     digest = _digest(attributes, arrays)
     group.attrs.update({**attributes, "sha256": digest})
-    for name, values in {**arrays, "frames": np.frombuffer(content, dtype=np.uint8)}.items():
+    for name, values in {**arrays, "frames": content}.items():
         group[name] = values
     return digest
 
 
-def _encode(example: Example, quality: int | None) -> Iterator[bytes]:
+def _kind(example: Example, quality: int | None, lossless: Lossless) -> ImageKind | Literal["RAW"]:
+    """What the frames of an example become."""
     if example.encoded is not None:
-        yield from map(bytes, example.encoded)
+        return "JPEG" if bytes(example.encoded[0]).startswith(b"\xff\xd8") else "PNG"
+    return "JPEG" if quality else lossless
+
+
+def _encode(example: Example, kind: ImageKind | Literal["RAW"], quality: int | None) -> Iterator[npt.NDArray[np.uint8]]:
+    """Each frame as uint8 [bytes]."""
+    if example.encoded is not None:
+        yield from (np.frombuffer(frame, dtype=np.uint8) for frame in example.encoded)
         return
-    how: dict[str, Any] = {"format": "JPEG", "quality": quality} if quality else {"format": "PNG", "compress_level": 4}
+    how: dict[str, Any] = {"quality": quality} if kind == "JPEG" else {"compress_level": 4}
     for start in range(0, example.num_frames, _BLOCK):
         for frame in example.read(start, min(start + _BLOCK, example.num_frames)):
+            if kind == "RAW":
+                yield frame.reshape(-1)
+                continue
             buffer = io.BytesIO()
-            Image.fromarray(frame).save(buffer, **how)
-            yield buffer.getvalue()
+            Image.fromarray(frame).save(buffer, kind, **how)
+            yield np.frombuffer(buffer.getvalue(), dtype=np.uint8)
 
 
 def _digest(attributes: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> str:
