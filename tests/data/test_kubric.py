@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from tests.data.kubric_renders import Render, render, write_render
 from tests.data.test_kubric_tracks import scene
 from tests.data.tfds_files import encode_example, movi_features, write_records
 from tests.data.toy import example
+from vgmae_bench.cli import cli
 from vgmae_bench.data.kubric_tracks import derive_tracks
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
@@ -263,6 +265,17 @@ def test_nothing_to_prepare_is_said_so(tmp_path: Path) -> None:
     write_tfds(tmp_path / "movi_e" / "128x128" / "1.0.0")
     with pytest.raises(BadDataError, match="holds several sets"):
         prepare("kubric", tmp_path, tmp_path / "movi_e")
+
+
+def test_settings_are_shown_and_taken_by_the_command(tmp_path: Path) -> None:
+    source = write_tfds(tmp_path / "movi_e")
+    shown = CliRunner().invoke(cli, ["show", "kubric"])
+    assert "Settings of data prepare (--dataset-set key=value):" in shown.output and "seed = 0" in shown.output
+    command = ["data", "prepare", "kubric", "--from", str(source), "--data-root", str(tmp_path)]
+    assert CliRunner().invoke(cli, [*command, "--dataset-set", "tracks=7"]).exit_code == 0
+    assert len(opened(tmp_path).clip("0").points) == 7
+    refused = CliRunner().invoke(cli, ["data", "prepare", "davis", "--dataset-set", "seed=1"])
+    assert isinstance(refused.exception, UsageError)
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

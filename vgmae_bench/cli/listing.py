@@ -105,6 +105,7 @@ def _describe(plugin: plugins.Plugin) -> dict[str, Any]:
             ("trainer", "train_settings"),
             ("finetuner", "finetune_settings"),
             ("explorer", "explore_settings"),
+            ("preparer", "prepare_settings"),
         ):
             if reference := getattr(plugin.spec, part, ""):
                 described |= _settings(plugins.load_reference(plugin, reference), name)
@@ -154,6 +155,7 @@ def _text(described: dict[str, Any]) -> str:
             ("train_settings", "Settings of train (--set key=value):"),
             ("finetune_settings", "Settings of finetune (--set key=value):"),
             ("explore_settings", "Settings of explore and spatial (--set key=value):"),
+            ("prepare_settings", "Settings of data prepare (--dataset-set key=value):"),
         )
     ]
     lines = [f"{key:<15} {_plain(value)}" for key, value in described.items()]
