@@ -58,6 +58,33 @@ def test_tracks_agree_with_exact_ones() -> None:
     assert clear.mean() > 0.8 and same[clear].all()
 
 
+def test_what_is_nearer_or_of_another_segment_hides() -> None:
+    whole = scene(rendered(64, 8))
+    tracks = derive_tracks(whole, "clip")
+    frame = next(number for number in range(8) if number not in tracks.frame)  # draws do not depend on it
+    seen = ~tracks.occluded[:, frame]
+
+    def hidden(**changed: np.ndarray) -> np.ndarray:
+        """bool [N], in that frame, with a layer of it changed."""
+        layers = {name: getattr(whole, name).copy() for name in changed}
+        for name, values in changed.items():
+            layers[name][frame] = values
+        other = derive_tracks(dataclasses.replace(whole, **layers), "clip")
+        np.testing.assert_array_equal(other.xy, tracks.xy)
+        return other.occluded[:, frame]
+
+    depth = whole.depth[frame]
+    column, row = np.floor(queries(tracks)).astype(int).T
+    segment = whole.segments[tracks.frame, row, column]
+    assert hidden(depth=0.8 * depth)[segment == 0].all()
+    alone = hidden(segments=np.full_like(whole.segments[frame], 4), depth=np.full_like(depth, 1e6))
+    assert alone[segment != 4].all() and not alone[seen & (segment == 4)].any()
+    # One pixel of four is enough to be seen.
+    holes = np.where(np.indices(depth.shape).sum(axis=0) % 2, depth, 0)
+    holes_seen = ~hidden(depth=holes)
+    assert holes_seen[seen].mean() > 0.9
+
+
 def test_faces_that_turn_away_hide_their_points() -> None:
     """Without normals the far side of a box would be seen, where its depth is within the tolerance."""
     made = rendered(64, 6, index=1, speed=6.0)
