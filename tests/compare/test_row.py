@@ -20,6 +20,15 @@ def test_runs_of_one_method_are_told_apart_by_what_differs(tmp_path: Path) -> No
     assert names([one, two]) == ["fast levels=2", "fast levels=4"]
 
 
+def test_what_most_runs_have_goes_without_saying(tmp_path: Path) -> None:
+    usual, wide, fine = (
+        row(tmp_path / "a", levels=2, window=3),
+        row(tmp_path / "b", levels=2, window=5),
+        row(tmp_path / "c", levels=4, window=3),
+    )
+    assert names([usual, wide, fine]) == ["fast", "fast window=5", "fast levels=4"]
+
+
 def test_settings_that_newer_versions_have_do_not_break_it(tmp_path: Path) -> None:
     assert names([row(tmp_path / "a", levels=2), row(tmp_path / "b", levels=2, speed=1)]) == ["fast", "fast speed=1"]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "vgmae-bench compare videogmae lucas-kanade",
         "vgmae-bench compare lucas-kanade zero-motion --protocol tapvid-strided --json",
-        "vgmae-bench compare 1230142d dbd38c7f --metric survival --metric median_trajectory_error",
+        "vgmae-bench compare 69d5a9da dbd38c7f --metric survival --metric median_trajectory_error",
     )
 )
 @click.argument("first", metavar="A")

@@ -14,7 +14,7 @@ from vgmae_bench.cli import examples, options
         "vgmae-bench table",
         "vgmae-bench table --dataset synth --protocol tapvid-first --rank",
         "vgmae-bench table --dataset davis --published --format latex",
-        "vgmae-bench table 1230142d dbd38c7f --format csv",
+        "vgmae-bench table 69d5a9da dbd38c7f --format csv",
     )
 )
 @click.argument("runs", nargs=-1, metavar="[RUN]...")

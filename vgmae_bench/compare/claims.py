@@ -13,7 +13,8 @@ from itertools import product
 from typing import Any
 
 from vgmae_bench.compare.published import BENCHMARKS, Published, read
-from vgmae_bench.compare.selection import HEADLINE, Row
+from vgmae_bench.compare.row import names
+from vgmae_bench.compare.selection import HEADLINE, Row, by_protocol
 from vgmae_bench.metrics.stats import interval
 
 OURS, RIVAL = "Video-GMAE", "GMRW"
@@ -128,21 +129,26 @@ def measured(rows: Sequence[Row]) -> list[dict[str, Any]]:
     Raises:
         BadDataError: a metrics.csv is missing or damaged.
     """
-    by_method = {name: [row for row in rows if row.record["identity"]["method"] == name] for name in METHODS}
-    return [_measured(a, b) for a, b in product(*by_method.values()) if a.protocol_digest == b.protocol_digest]
+    pairs = []
+    for group in by_protocol(rows):
+        named = list(zip(names(group), group, strict=True))
+        by_method = [[one for one in named if one[1].record["identity"]["method"] == method] for method in METHODS]
+        pairs += [_measured(*pair) for pair in product(*by_method)]
+    return pairs
 
 
-def _measured(first: Row, second: Row) -> dict[str, Any]:
+def _measured(ours: tuple[str, Row], theirs: tuple[str, Row]) -> dict[str, Any]:
     from vgmae_bench.compare.paired import aligned, by_clip
 
+    (_, first), (_, second) = ours, theirs
     table = aligned([first, second], "average_jaccard").dropna()
     sums, _, clips = by_clip(table, table.to_numpy(dtype=float))
     means = 100 * sums.sum(axis=0) / max(1, len(table))
     low, high = interval(sums[:, :1], sums[:, 1:])
     gains = [100 * (ratio - 1) for ratio in (means[0] / means[1], low[0], high[0])]
     told = [
-        {"method": row.method, "run": str(row.run.path), "AJ": round(float(mean), 3)}
-        for row, mean in zip((first, second), means, strict=True)
+        {"method": name, "run": str(row.run.path), "AJ": round(float(mean), 3)}
+        for (name, row), mean in zip((ours, theirs), means, strict=True)
     ]
     return {
         "dataset": first.dataset,

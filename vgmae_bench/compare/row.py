@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -134,8 +135,8 @@ def check_metric(row: Row, metric: str) -> None:
 
 
 def names(rows: Sequence[Row]) -> list[str]:
-    """What runs go by beside each other: the method; where it is there more than once, with the settings that tell it apart,
-    or else with the run's key."""
+    """What runs go by beside each other: the method; where it is there more than once, with the settings in which the run
+    departs from most of the others, or else with its key."""
     return [_name(row, [other for other in rows if other.method == row.method]) for row in rows]
 
 
@@ -148,10 +149,14 @@ def _name(row: Row, same: Sequence[Row]) -> str:
 
 
 def _differing(row: Row, others: Sequence[Row]) -> str:
-    """ "levels=2": the settings of the run that are not the same in all the others."""
+    """ "levels=2": the settings of the run that are not those of most runs."""
     settings = [_settings(other) for other in others]
-    own = _settings(row)
-    return ", ".join(f"{key}={own[key]}" for key in own if len({other.get(key) for other in settings}) > 1)
+
+    def departs(key: str, value: str) -> bool:
+        counts = Counter(other.get(key) for other in settings)
+        return any(count >= counts[value] for other, count in counts.items() if other != value)
+
+    return ", ".join(f"{key}={value}" for key, value in _settings(row).items() if departs(key, value))
 
 
 def _settings(row: Row) -> dict[str, str]:

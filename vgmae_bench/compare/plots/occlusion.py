@@ -86,8 +86,9 @@ def _curves(row: Row, name: str) -> pd.DataFrame:
 
 def _lines(table: pd.DataFrame, group: Group, measure: str, since: str) -> list[tuple[str, Any]]:
     """The curves of a panel by name; runs in which no point was ever hidden have none in that panel."""
-    enough = table["clips"] >= min(FEWEST, table["clips"].max())
-    panel = table[enough & (table["measure"] == measure) & (table["since"] == since)]
+    mine = table["run"].isin([row.record["key"][:8] for row in group.runs.values()])
+    panel = table[mine & (table["measure"] == measure) & (table["since"] == since)]
+    panel = panel[panel["clips"] >= min(FEWEST, panel["clips"].max())]
     curves = [(name, panel[panel["run"] == row.record["key"][:8]]) for name, row in group.runs.items()]
     return [(name, curve) for name, curve in curves if len(curve)]
 
