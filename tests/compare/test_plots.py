@@ -96,6 +96,14 @@ def test_accuracy_over_time_needs_no_predictions_and_says_when_it_was_not_kept(r
         occlusion.draw(select_runs(tmp_path))
 
 
+def test_a_small_set_is_drawn_beside_a_large_one(results: Path, tmp_path: Path) -> None:
+    few = select_runs(results, method=["zero-motion"])
+    root = write_davis(tmp_path / "data", clips=occlusion.FEWEST + 1)
+    execute(plan("zero-motion", "davis", data_root=root, out=tmp_path / "results"), figures=0)
+    axes = occlusion.draw([*few, *select_runs(tmp_path / "results")]).figure.axes
+    assert all(one.lines for one in axes[::2]), "time since the query"
+
+
 def test_clips_are_paired_and_sorted(tmp_path: Path) -> None:
     write_run(tmp_path, "good", [0.5, 0.9, 0.4])
     write_run(tmp_path, "poor", [0.4, 0.3, 0.5])
