@@ -11,10 +11,10 @@ export OMP_WAIT_POLICY := passive
 
 # Each run prints a table of its own; one at the end is enough.
 demo: $(VENV)/.ready
-	$(BIN)/vgmae-bench run --method zero-motion  --dataset synth --dataset-set clips=12 --out $(DEMO) > /dev/null
-	$(BIN)/vgmae-bench run --method lucas-kanade --dataset synth --dataset-set clips=12 --out $(DEMO) > /dev/null
-	$(BIN)/vgmae-bench run --method gaussian-fit --dataset synth --dataset-set clips=12 --out $(DEMO) > /dev/null
-	$(BIN)/vgmae-bench run --method videogmae    --dataset synth --dataset-set clips=12 --out $(DEMO) > /dev/null
+	$(BIN)/vgmae-bench run --method zero-motion  --dataset synth --dataset-set clips=6 --out $(DEMO) > /dev/null
+	$(BIN)/vgmae-bench run --method lucas-kanade --dataset synth --dataset-set clips=6 --out $(DEMO) > /dev/null
+	$(BIN)/vgmae-bench run --method gaussian-fit --dataset synth --dataset-set clips=6 --out $(DEMO) > /dev/null
+	$(BIN)/vgmae-bench run --method videogmae    --dataset synth --dataset-set clips=6 --out $(DEMO) > /dev/null
 	@echo
 	@$(BIN)/vgmae-bench table --dataset synth --out $(DEMO)
 	@echo "The runs lie in $(DEMO)/: predictions, metrics of every clip and track, and records of how they came about."
