@@ -23,7 +23,7 @@ test: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 # For continuous integration: a browser for the tests of the report, where Debian's packages can be installed. Without one
 # these tests are skipped and say so.
