@@ -20,6 +20,11 @@ NAMES = {
 }
 
 
+def draw(name: str, shown: Sequence[Any]) -> Any:
+    """The figure `name` as a `vgmae_bench.compare.plots.style.Plot`, in whatever style is set; see `make`."""
+    return importlib.import_module(f"vgmae_bench.compare.plots.{name}").draw(shown)
+
+
 def make(name: str, shown: Sequence[Any], out: Path) -> list[Path]:
     """Draw the figure `name` and write name.png, name.pdf and name.csv into `out`.
 
@@ -36,7 +41,6 @@ def make(name: str, shown: Sequence[Any], out: Path) -> list[Path]:
 
     from vgmae_bench.compare.plots.style import RC
 
-    module = importlib.import_module(f"vgmae_bench.compare.plots.{name}")
     with matplotlib.rc_context(RC):  # type: ignore[arg-type]  # its keys are typed as literals
-        files: list[Path] = module.draw(shown).save(out, name)
+        files: list[Path] = draw(name, shown).save(out, name)
     return files

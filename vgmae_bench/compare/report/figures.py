@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 import matplotlib
 
-from vgmae_bench.compare.plots import NAMES
+from vgmae_bench.compare.plots import NAMES, draw
 from vgmae_bench.compare.plots.style import RC, Plot
 from vgmae_bench.compare.row import Row
 from vgmae_bench.errors import UserError
@@ -38,7 +37,7 @@ def pictures(rows: Sequence[Row], say: Callable[[str], None]) -> list[Picture]:
     with matplotlib.rc_context(settings):
         for name in SHOWN:
             try:
-                plot: Plot = importlib.import_module(f"vgmae_bench.compare.plots.{name}").draw(rows)
+                plot: Plot = draw(name, rows)
             except UserError as error:
                 if len(rows) > 1 or name != "clips":  # one run has nobody to be compared with
                     say(f"no plot of {name}: {error.what}: {error.why}")
