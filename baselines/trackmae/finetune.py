@@ -35,37 +35,23 @@ class TrackMAEHost:
     """TrackMAE's and VideoMAE's encoder; see `vgmae_bench.videogmae.readout_recipe.Host`."""
 
     def __init__(self, network: EncoderConfig) -> None:
-        self._network = network
-
-    @property
-    def num_frames(self) -> int:
-        return self._network.num_frames
-
-    @property
-    def image_size(self) -> int:
-        return self._network.image_size
-
-    @property
-    def num_tokens(self) -> int:
-        return self._network.num_tokens
+        self.network = network
 
     def build(self, readout: ReadoutConfig) -> ReadoutTracker:
-        return ReadoutTracker(self._network, readout)
+        return ReadoutTracker(self.network, readout)
 
     def start_from(self, model: nn.Module, weights: Path) -> list[str]:
         """`take_encoder`; a classifier's encoder has lost its last norm, which then only normalises."""
         given = load_weights(weights, method="trackmae")
         if given.kind == CLASSIFIER:
             tensors = {f"encoder.{name}": value for name, value in given.tensors.items()}
-            width = self._network.embed_dim
+            width = self.network.embed_dim
             norm = {"encoder.norm.weight": torch.ones(width), "encoder.norm.bias": torch.zeros(width)}
             given = given._replace(tensors=tensors | norm)
         return take_encoder(model, given, weights)
 
     def export(self, model: nn.Module, readout: ReadoutConfig, path: Path, source: Json) -> None:
-        save_weights(
-            path, model.state_dict(), READOUT, {"network": self._network, "readout": readout, "source": source}
-        )
+        save_weights(path, model.state_dict(), READOUT, {"network": self.network, "readout": readout, "source": source})
 
     def tracker(self, weights: Path, device: str) -> TrackMAETracker:
         return TrackMAETracker(TrackMAEConfig(), weights, device, seed=0)

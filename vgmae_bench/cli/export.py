@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vgmae_bench.cli import examples
+from vgmae_bench.cli import examples, options
 
 
 @click.command(
@@ -20,13 +20,7 @@ from vgmae_bench.cli import examples
 @click.option(
     "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write, .h5 or .npz."
 )
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Results folder, to find RUN in.",
-)
+@options.find_in
 def export(run: str, out: Path, results: Path) -> None:
     """Pack the predictions of RUN, its folder or the first digits of its key, into one file that `score` reads.
 

@@ -19,6 +19,13 @@ results = click.option(
     show_default=True,
     help="Results folder.",
 )
+find_in = click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Results folder, to find runs in.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for scripts.")
 dataset_settings = click.option(
     "--dataset-set",

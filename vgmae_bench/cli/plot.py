@@ -32,13 +32,7 @@ TRAININGS = Path("trained")
 @options.method_filter
 @options.protocol_filter
 @options.allow_incomplete
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Results folder that runs are looked for in.",
-)
+@options.find_in
 def plot(
     name: str,
     runs: tuple[str, ...],

@@ -18,13 +18,7 @@ from vgmae_bench.cli import examples, options
 )
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write, .html.")
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Results folder, to find runs in.",
-)
+@options.find_in
 @options.dataset_filter
 @options.method_filter
 @options.protocol_filter

@@ -32,13 +32,7 @@ class DifferentError(UserError):
     show_default=True,
     help="Results folder of the repetition.",
 )
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Results folder, to find RUN in.",
-)
+@options.find_in
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from vgmae_bench import plugins
-from vgmae_bench.config import Json, call_with
+from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
-from vgmae_bench.files import file_digest
+from vgmae_bench.runs.method import make
 from vgmae_bench.runs.record import Weights
 
 
@@ -111,23 +110,15 @@ def open_encoder(name: str, weights: str | None, settings: Mapping[str, Any], se
         UserError: whatever cannot be found or built.
     """
     plugin = plugins.find("trackers", name)
-    from_file = ".py:" in name
-    reference = plugin.spec.encoder or (plugin.spec.factory if from_file else "")
+    reference = plugin.spec.encoder or (plugin.spec.factory if ".py:" in name else "")
     if not reference:
         raise UsageError(f"{plugin.name} has no encoder to probe", "", try_="vgmae-bench list methods")
-    file = Weights.find(plugin, weights)
-    made, settled = call_with(
-        plugins.load_reference(plugin, reference),
-        settings,
-        owner=plugin.name,
-        weights=file.path if file else None,
-        seed=seed,
-    )
-    if not isinstance(made, nn.Module):
-        raise UsageError(f"The encoder of {plugin.name} cannot be probed", f"{type(made).__name__} is no nn.Module")
-    encoder: Any = made.eval()
-    source = file_digest(Path(plugin.distribution)) if from_file else None
-    return Probed(plugin.name, encoder, settled, file, seed, source)
+    made = make(plugin, plugins.load_reference(plugin, reference), settings, weights=weights, seed=seed)
+    if not isinstance(made.product, nn.Module):
+        why = f"{type(made.product).__name__} is no nn.Module"
+        raise UsageError(f"The encoder of {plugin.name} cannot be probed", why)
+    encoder: Any = made.product.eval()
+    return Probed(plugin.name, encoder, made.config, made.weights, seed, made.source)
 
 
 def layer_of(name: str, depth: int) -> int:

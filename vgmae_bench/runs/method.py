@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vgmae_bench import config, plugins
 from vgmae_bench.config import Json
@@ -53,16 +53,41 @@ def open_method(name: str, *, weights: str | None, settings: Mapping[str, Any], 
         UserError: whatever cannot be found or built.
     """
     plugin = plugins.find("trackers", name)
-    factory = plugins.load(plugin)
+    where = resolve_device(device)
+    made = make(plugin, plugins.load(plugin), settings, weights=weights, device=where, seed=seed)
+    note = str(getattr(made.product, "note", ""))
+    return Method(plugin, made.product, made.config, made.source, made.weights, where, note)
+
+
+class Made(NamedTuple):
+    """What a plugin's factory gave, the settings and the weights that it was given, and the digest of its own file."""
+
+    product: Any
+    config: Json
+    weights: Weights | None
+    source: str | None
+
+
+def make(
+    plugin: plugins.Plugin, factory: Any, settings: Mapping[str, Any], *, weights: str | None, **given: Any
+) -> Made:
+    """Call a factory of a plugin: its tracker's, its encoder's, its explorer's.
+
+    Arguments:
+        settings: values for the fields of its configuration.
+        weights: a name the plugin declares, a file, or "random"; None: its default ones, if any.
+        given: what else it may name.
+
+    Raises:
+        UserError: settings or weights that it does not have.
+    """
     file = Weights.find(plugin, weights)
     if weights is not None and not config.takes(factory, "weights"):
         raise UsageError(f"{plugin.name} has no weights", "it learns nothing")
-    where = resolve_device(device)
-    tracker, settled = config.call_with(
-        factory, settings, owner=plugin.name, weights=file.path if file else None, device=where, seed=seed
-    )
-    source = file_digest(Path(plugin.distribution)) if ".py:" in name else None
-    return Method(plugin, tracker, settled, source, file, where, str(getattr(tracker, "note", "")))
+    path = file.path if file else None
+    product, settled = config.call_with(factory, settings, owner=plugin.name, weights=path, **given)
+    source = Path(plugin.distribution)
+    return Made(product, settled, file, file_digest(source) if source.suffix == ".py" else None)
 
 
 def resolve_device(device: str) -> str:

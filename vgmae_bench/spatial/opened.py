@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from vgmae_bench import plugins
-from vgmae_bench.config import Json, call_with
+from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
-from vgmae_bench.files import file_digest
-from vgmae_bench.runs.method import resolve_device
+from vgmae_bench.runs.method import make, resolve_device
 from vgmae_bench.runs.record import Weights
 from vgmae_bench.spatial.explorer import Explorer
 
@@ -64,19 +62,10 @@ def open_explorer(name: str, *, weights: str | None, settings: Mapping[str, Any]
         UserError: whatever cannot be found or built.
     """
     plugin = plugins.find("trackers", name)
-    from_file = ".py:" in name
-    reference = plugin.spec.explorer or (plugin.spec.factory if from_file else "")
+    reference = plugin.spec.explorer or (plugin.spec.factory if ".py:" in name else "")
     if not reference:
         raise UsageError(f"{plugin.name} is no model of images", plugin.spec.summary, try_="--method gmae")
-    file = Weights.find(plugin, weights)
     where = resolve_device(device)
-    explorer, settled = call_with(
-        plugins.load_reference(plugin, reference),
-        settings,
-        owner=plugin.name,
-        weights=file.path if file else None,
-        device=where,
-        seed=seed,
-    )
-    source = file_digest(Path(plugin.distribution)) if from_file else None
-    return Opened(plugin, explorer, settled, source, file, where, seed)
+    factory = plugins.load_reference(plugin, reference)
+    made = make(plugin, factory, settings, weights=weights, device=where, seed=seed)
+    return Opened(plugin, made.product, made.config, made.source, made.weights, where, seed)

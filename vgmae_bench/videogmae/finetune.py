@@ -38,23 +38,11 @@ class VideoGMAEHost:
     """Video-GMAE's encoder; see `vgmae_bench.videogmae.readout_recipe.Host`."""
 
     def __init__(self, network: NetworkConfig) -> None:
-        self._network = network
-
-    @property
-    def num_frames(self) -> int:
-        return self._network.num_frames
-
-    @property
-    def image_size(self) -> int:
-        return self._network.image_size
-
-    @property
-    def num_tokens(self) -> int:
-        return self._network.num_tokens
+        self.network = network
 
     def build(self, readout: ReadoutConfig) -> ReadoutTracker:
-        model = ReadoutTracker(self._network, readout)
-        if self._network.position == "pos3d":
+        model = ReadoutTracker(self.network, readout)
+        if self.network.position == "pos3d":
             model.cls_token.requires_grad_(False)  # in the state dict, but not in the network
         return model
 
@@ -63,7 +51,7 @@ class VideoGMAEHost:
         return take_encoder(model, load_weights(weights), weights)
 
     def export(self, model: nn.Module, readout: ReadoutConfig, path: Path, source: Json) -> None:
-        sections = {"network": self._network, "readout": readout, "source": source}
+        sections = {"network": self.network, "readout": readout, "source": source}
         save_weights(path, model.state_dict(), "videogmae-readout", sections)
 
     def tracker(self, weights: Path, device: str) -> VideoGMAETracker:

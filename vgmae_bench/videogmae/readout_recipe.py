@@ -97,8 +97,8 @@ class FinetuneConfig(TrackingConfig):
         )
 
 
-class Host(Protocol):
-    """An encoder, as far as a readout's training has to know it.
+class Shape(Protocol):
+    """What an encoder takes and gives.
 
     Attributes:
         num_frames, image_size: of its clips, T and S. A token may span several frames.
@@ -113,6 +113,17 @@ class Host(Protocol):
 
     @property
     def num_tokens(self) -> int: ...
+
+
+class Host(Protocol):
+    """An encoder, as far as a readout's training has to know it.
+
+    Attributes:
+        network: its shape.
+    """
+
+    @property
+    def network(self) -> Shape: ...
 
     def build(self, readout: ReadoutConfig) -> nn.Module:
         """Encoder and readout, both new, drawn from torch's global generator.
@@ -151,8 +162,8 @@ class ReadoutRecipe:
         return self._host.start_from(model, weights)
 
     def shape(self, step: int) -> ClipShape:
-        frames = self._host.num_frames * self.config.readout_windows
-        return ClipShape(frames, self._host.image_size, self.config.stride, self.config.speed)
+        frames = self._host.network.num_frames * self.config.readout_windows
+        return ClipShape(frames, self._host.network.image_size, self.config.stride, self.config.speed)
 
     def loss(self, model: nn.Module, batch: TrackBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """`readout_loss` of all points, each queried in the first frame, as in the official code."""
@@ -203,7 +214,7 @@ class ReadoutRecipe:
         queries = torch.cat([torch.zeros_like(first[..., :1]), first.flip(-1)], dim=-1)
         order = None
         if self.config.token_order == "shuffled":
-            order = torch.stack([_permutation(self._host.num_tokens, seed) for seed in batch.seeds])
+            order = torch.stack([_permutation(self._host.network.num_tokens, seed) for seed in batch.seeds])
         answers: tuple[Tensor, Tensor] = model(images, queries, order)
         return answers
 
