@@ -1,5 +1,10 @@
 """What a user sees when something is wrong: one line of what and why, one line of what to try."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class UserError(Exception):
     """A mistake or a missing thing that the user can act on; shown without a traceback.
@@ -59,3 +64,21 @@ class IncompleteError(UserError):
     """The run finished, but some clips failed."""
 
     exit_code = 3
+
+
+@contextmanager
+def damage(what: str) -> Iterator[None]:
+    """Whatever a library thinks of outside data becomes one line about them.
+
+    Raises:
+        MissingDataError: `what`, a file is not there.
+        BadDataError: `what`, any other error but those for users, which pass.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except FileNotFoundError as error:
+        raise MissingDataError(what, "a file is not there") from error
+    except Exception as error:  # damaged files fail in every way there is
+        raise BadDataError(what, str(error) or type(error).__name__) from error

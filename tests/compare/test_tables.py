@@ -36,6 +36,15 @@ def test_the_best_and_the_second_stand_out_and_ties_share(rows: list[Row]) -> No
     assert [line.cells[0].mark for line in build(rows[:1]).measured] == [""]  # nothing to be better than
 
 
+def test_what_another_program_took_is_not_known() -> None:
+    write_run(OUT, "theirs", [0.5, 0.7])
+    (row,) = select_runs(OUT)
+    row.summary.update(seconds=0, frames=0, peak_memory_mb=None)
+    (line,) = build([row]).measured
+    assert line.details == ["2", "–", "–"]
+    assert {flat(row)[cost] for cost in ("seconds", "peak_memory_mb")} == {None}
+
+
 def test_latex(rows: list[Row]) -> None:
     text = tables.latex(build(rows))
     assert r"tied\_\& & \textbf{60.00} {\scriptsize [50.0, 70.0]} & " in text

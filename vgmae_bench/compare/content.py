@@ -75,7 +75,7 @@ def build(rows: Sequence[Row], *, rank: bool = False, with_published: bool = Fal
     placed = ranks(rows) if rank else []
     for number, (name, row) in enumerate(zip(names(rows), rows, strict=True)):
         cells = [Cell(*row.values(metric)) for metric in HEADLINE]
-        cost = [f"{row.milliseconds_per_frame:.1f}", _memory(row)]
+        cost = [_known(row.milliseconds_per_frame, 1), _known(row.peak_memory_mb, 0)]
         told = (
             [str(place) for place in placed[number : number + 1]] + [row.clips, *cost] + ["measured"] * with_published
         )
@@ -139,7 +139,7 @@ def _record(row: Row) -> dict[str, Any]:
         "clips_scored": row.summary["clips"]["scored"],
         "clips_expected": row.summary["clips"]["expected"],
         "clips_failed": row.summary["clips"]["failed"],
-        "seconds": row.summary["seconds"],
+        "seconds": row.summary["seconds"] if row.summary["frames"] else None,
         "peak_memory_mb": row.summary["peak_memory_mb"],
         "run": str(row.run.path),
     }
@@ -206,9 +206,8 @@ def _order(mean: float) -> tuple[bool, float]:
     return math.isnan(mean), -mean
 
 
-def _memory(row: Row) -> str:
-    peak = row.summary["peak_memory_mb"]
-    return "–" if peak is None else f"{peak:.0f}"
+def _known(value: float, digits: int) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _warnings(run: str, row: Row) -> list[str]:

@@ -83,7 +83,15 @@ class Row:
 
     @property
     def milliseconds_per_frame(self) -> float:
-        return 1000 * float(self.summary["seconds"]) / max(1, int(self.summary["frames"]))
+        """NaN where another program did the tracking."""
+        frames = int(self.summary["frames"])
+        return 1000 * float(self.summary["seconds"]) / frames if frames else math.nan
+
+    @property
+    def peak_memory_mb(self) -> float:
+        """NaN where another program did the tracking."""
+        peak = self.summary["peak_memory_mb"]
+        return math.nan if peak is None else float(peak)
 
     def values(self, metric: str) -> tuple[float, float, float]:
         """(mean, low, high) in percent, with the ends of the 95 % interval; NaN where there is none."""

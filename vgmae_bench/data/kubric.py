@@ -16,7 +16,6 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,7 +37,7 @@ from vgmae_bench.data.root import locate
 from vgmae_bench.data.tapvid import TapVid, TapVidConfig
 from vgmae_bench.data.tfrecord import count_records, read_records
 from vgmae_bench.data.video_file import ImageFolder, stack
-from vgmae_bench.errors import BadDataError, MissingDataError, UserError
+from vgmae_bench.errors import BadDataError, MissingDataError, damage
 from vgmae_bench.files import natural_order
 from vgmae_bench.types import FloatArray
 
@@ -122,7 +121,7 @@ def _raw(scenes: Scenes, about: dict[str, Json], total: int, size: int) -> Raw:
 def _of_shards(shards: list[Path], config: KubricConfig) -> Iterator[tuple[str, str, Example]]:
     for shard in shards:
         for number, content in enumerate(read_records(shard)):
-            with _damage(f"Record {number} of {shard}"):
+            with damage(f"Record {number} of {shard} cannot be used"):
                 name, scene = scene_of_record(content)
                 name = file_safe(name or f"{shard.name.rpartition('.')[0]}-{number:04}", shard)
                 yield name, hashlib.sha256(content).hexdigest(), _example(scene, name, config)
@@ -130,14 +129,14 @@ def _of_shards(shards: list[Path], config: KubricConfig) -> Iterator[tuple[str, 
 
 def _of_renders(folders: list[Path], config: KubricConfig) -> Iterator[tuple[str, str, Example]]:
     for folder in folders:
-        with _damage(f"The scene {folder}"):
+        with damage(f"The scene {folder} cannot be used"):
             name = file_safe(folder.name, folder)
             yield name, _digest(scene_files(folder)), _example(scene_of_folder(folder), name, config)
 
 
 def _of_exports(folders: list[Path]) -> Iterator[tuple[str, str, Example]]:
     for folder in folders:
-        with _damage(f"The scene {folder}"):
+        with damage(f"The scene {folder} cannot be used"):
             tracks, video = folder / f"{folder.name}.npy", ImageFolder.open(folder / "frames")
             content = _object_of_npy(tracks)
             xy, hidden = np.asarray(content["coords"]), np.asarray(content["visibility"])
@@ -198,14 +197,3 @@ def _digest(files: list[Path]) -> str:
 
 def _room(folders: list[Path], frames: str) -> int:
     return sum(file.stat().st_size for folder in folders for file in folder.glob(frames))
-
-
-@contextmanager
-def _damage(what: str) -> Iterator[None]:
-    """Whatever NumPy, Pillow, OpenCV or JSON think of a scene becomes a BadDataError that names it."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:  # damaged files fail in every way there is
-        raise BadDataError(f"{what} cannot be used", str(error) or type(error).__name__) from error

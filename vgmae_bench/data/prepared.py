@@ -22,7 +22,6 @@ import io
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -35,7 +34,7 @@ from PIL import Image
 from vgmae_bench.config import Json
 from vgmae_bench.data.examples import Example, check_asked, check_tracks
 from vgmae_bench.data.video import ImageKind, decode_frames
-from vgmae_bench.errors import BadDataError, MissingDataError, UserError
+from vgmae_bench.errors import damage
 from vgmae_bench.files import ANOTHER_DATA_ROOT, write_atomically
 
 FORMAT = "vgmae-bench prepared clips 1"
@@ -94,7 +93,7 @@ class PreparedFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _damage(f"{path} is not a prepared dataset"), h5py.File(path, "r", locking=False) as file:
+        with damage(f"{path} is not a prepared dataset"), h5py.File(path, "r", locking=False) as file:
             about: dict[str, Any] = json.loads(_values(file, "about", "u", 1)[()].tobytes())
             if about["format"] != FORMAT:
                 raise ValueError(f'its format is {about["format"]!r}, not "{FORMAT}"')
@@ -111,7 +110,7 @@ class PreparedFile:
             BadDataError: the clip is damaged; names it, and the frame where it is one.
         """
         num_frames, *size = self.shapes[clip_id]
-        with _damage(self._where(clip_id)), h5py.File(self.path, "r", locking=False) as file:
+        with damage(self._where(clip_id)), h5py.File(self.path, "r", locking=False) as file:
             group = file["clips"][clip_id]
             arrays = {name: _values(group, name, *_ARRAYS[name])[()] for name in _ARRAYS if name in group}
             attributes = {name: _plain(group.attrs[name]) for name in _ATTRIBUTES if name in group.attrs}
@@ -141,7 +140,7 @@ class PreparedFile:
         stop: int,
     ) -> npt.NDArray[np.uint8]:
         """Frames start … stop - 1, uint8 [·, H, W, 3] RGB."""
-        with _damage(self._where(clip_id)), h5py.File(self.path, "r", locking=False) as file:
+        with damage(self._where(clip_id)), h5py.File(self.path, "r", locking=False) as file:
             stored = _values(file["clips"][clip_id], "frames", "u", 1)
             content: npt.NDArray[np.uint8] = stored[offsets[start] : offsets[stop]]
             frames = np.split(content, offsets[start + 1 : stop] - offsets[start])
@@ -246,16 +245,3 @@ def _values(group: h5py.Group, name: str, kinds: str, axes: int) -> h5py.Dataset
 
 def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
-
-
-@contextmanager
-def _damage(what: str) -> Iterator[None]:
-    """Whatever HDF5, JSON or an image think of a file becomes a BadDataError."""
-    try:
-        yield
-    except UserError:
-        raise
-    except FileNotFoundError as error:
-        raise MissingDataError(what, "the file is not there") from error
-    except Exception as error:  # damaged files fail in every way there is
-        raise BadDataError(what, str(error) or type(error).__name__) from error

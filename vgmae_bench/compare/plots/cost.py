@@ -52,12 +52,11 @@ def draw(rows: Sequence[Row]) -> Plot:
 
 def _costs(row: Row) -> dict[str, object]:
     mean, low, high = row.values("average_jaccard")
-    peak = row.summary["peak_memory_mb"]
     return {
         "average_jaccard": mean,
         "low": low,
         "high": high,
         "seconds_per_frame": row.milliseconds_per_frame / 1000,
-        "peak_memory_mb": np.nan if peak is None else float(peak),
+        "peak_memory_mb": row.peak_memory_mb,
         "device": " and ".join(sorted({session["device"] for session in row.record["sessions"]})),
     }
