@@ -42,7 +42,8 @@ def test_what_another_program_took_is_not_known() -> None:
     row.summary.update(seconds=0, frames=0, peak_memory_mb=None)
     (line,) = build([row]).measured
     assert line.details == ["2", "–", "–"]
-    assert {flat(row)[cost] for cost in ("seconds", "peak_memory_mb")} == {None}
+    (told,) = flat([row])
+    assert {told[cost] for cost in ("seconds", "peak_memory_mb")} == {None}
 
 
 def test_latex(rows: list[Row]) -> None:
