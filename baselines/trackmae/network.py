@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vgmae_bench.nn import NORM_EPS, Block, xavier
+from vgmae_bench.nn import NORM_EPS, Block, sincos_3d, xavier
+from vgmae_bench.starts import similar_attention, whitened_patches
 from vgmae_bench.videogmae.network import rows
 
 from .sizes import SIZES, EncoderConfig, NetworkConfig
@@ -59,7 +60,7 @@ class PatchEmbed(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Tubelet embedding, fixed sinusoids over the flattened index of tokens, pre-norm ViT blocks, a last LayerNorm."""
+    """Tubelet embedding, a fixed code of each token's place, pre-norm ViT blocks, a last LayerNorm."""
 
     pos_embed: Tensor
     norm: nn.Module
@@ -67,13 +68,17 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.register_buffer("pos_embed", sinusoids(config.num_tokens, config.embed_dim))
+        self.register_buffer("pos_embed", positions(config, config.embed_dim))
         self.patch_embed = PatchEmbed(config)
         self.blocks = nn.ModuleList(
             Block(config.embed_dim, config.num_heads, config.mlp_ratio) for _ in range(config.depth)
         )
         self.norm = nn.LayerNorm(config.embed_dim, eps=NORM_EPS)
         self.blocks.apply(xavier)
+        if config.attention_start == "similar":
+            similar_attention(self.blocks)
+        if config.patch_start == "whitened":
+            whitened_patches(self.patch_embed.proj)
 
     def forward(self, video: Tensor, shown: Tensor | None = None) -> Tensor:
         """Tokens after the last block and the last norm, float [B, n, embed_dim]; see `layers` for the arguments."""
@@ -113,6 +118,8 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.head = nn.Linear(width, outputs)
         self.apply(xavier)
+        if config.attention_start == "similar":
+            similar_attention(self.blocks)
 
     def forward(self, x: Tensor, last: int) -> Tensor:
         """[B, S, decoder_embed_dim] to [B, last, outputs] of the last tokens."""
@@ -139,7 +146,7 @@ class TrackMAE(nn.Module):
         width = config.decoder_embed_dim
         self.encoder = Encoder(config)
         self.mask_token = nn.Parameter(nn.init.trunc_normal_(torch.empty(1, 1, width), std=0.02))
-        self.register_buffer("decoder_pos_embed", sinusoids(config.num_tokens, width))
+        self.register_buffer("decoder_pos_embed", positions(config, width))
         if heads.spatial:
             self.encoder_to_decoder = nn.Linear(config.embed_dim, width, bias=False)
             self.decoder = Decoder(config, config.decoder_depth, heads.spatial)
@@ -218,6 +225,13 @@ def tubelets(video: Tensor, config: EncoderConfig) -> Tensor:
     s, t, g, p = config.slots, config.tubelet_size, config.grid, config.patch_size
     cut = video.reshape(B, C, s, t, g, p, g, p)
     return cut.permute(0, 2, 4, 6, 1, 3, 5, 7).reshape(B, s * g * g, C * t * p * p)
+
+
+def positions(config: EncoderConfig, width: int) -> Tensor:
+    """Float32 [1, N, width]; see `EncoderConfig.position`."""
+    if config.position == "flattened":
+        return sinusoids(config.num_tokens, width)
+    return torch.from_numpy(sincos_3d(config.slots, config.grid, width)).float()[None]
 
 
 def sinusoids(count: int, width: int) -> Tensor:

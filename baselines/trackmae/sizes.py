@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from vgmae_bench.errors import UsageError
 
@@ -17,6 +18,10 @@ class EncoderConfig:
         tubelet_size: frames that a token spans.
         embed_dim, depth, num_heads: width, blocks and heads.
         mlp_ratio: hidden width of the MLPs over their width, here and in decoders.
+        position: "flattened": sinusoids of a token's number, so that the token below is less alike than the one beside
+            (paper). "factored", ours: of column, row and time.
+        attention_start, patch_start: "random" (paper), or ours: see `vgmae_bench.starts.similar_attention` and
+            `whitened_patches`.
 
     Raises:
         UsageError: numbers that do not divide each other, or are not positive.
@@ -30,6 +35,9 @@ class EncoderConfig:
     depth: int = 12
     num_heads: int = 12
     mlp_ratio: float = 4.0
+    position: Literal["flattened", "factored"] = "flattened"
+    attention_start: Literal["random", "similar"] = "random"
+    patch_start: Literal["random", "whitened"] = "random"
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -37,6 +45,14 @@ class EncoderConfig:
                 raise UsageError(f"The network's {name} must be positive", f"it is {value}")
         for name, divisor in (("image_size", "patch_size"), ("num_frames", "tubelet_size"), ("embed_dim", "num_heads")):
             require_multiple(self, name, divisor)
+        self._check_table("embed_dim")
+
+    def _check_table(self, width: str) -> None:
+        if self.position == "factored" and getattr(self, width) % 16:
+            raise UsageError(
+                f"With position=factored {width} must be a multiple of 16",
+                f"it is {getattr(self, width)}; a quarter of it encodes time, and three eighths the column and the row",
+            )
 
     @property
     def grid(self) -> int:
@@ -81,6 +97,7 @@ class NetworkConfig(EncoderConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_multiple(self, "decoder_embed_dim", "decoder_num_heads")
+        self._check_table("decoder_embed_dim")
 
 
 def require_multiple(config: EncoderConfig, name: str, divisor: str) -> None:

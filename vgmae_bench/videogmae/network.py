@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vgmae_bench.nn import NORM_EPS, Block, xavier
+from vgmae_bench.starts import similar_attention, whitened_patches
 from vgmae_bench.videogmae.positions import anchor_table, places, space_table, start_on_grid, time_table
 from vgmae_bench.videogmae.sizes import SIZES, NetworkConfig
-from vgmae_bench.videogmae.starts import similar_attention, whitened_patches
 
 __all__ = ["GAUSSIAN_PARAMETERS", "SIZES", "Encoded", "Encoder", "NetworkConfig", "VideoGMAE", "rows"]
 

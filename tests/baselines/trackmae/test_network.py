@@ -14,6 +14,7 @@ from vgmae_baselines.trackmae.network import (
     Heads,
     NetworkConfig,
     TrackMAE,
+    positions,
     sinusoids,
     split,
     tubelets,
@@ -156,3 +157,32 @@ def test_key_biases_do_not_matter() -> None:
 def test_numbers_that_do_not_fit_are_usage_errors(change: dict[str, int]) -> None:
     with pytest.raises(UsageError, match=next(iter(change))):
         NetworkConfig(**{**vars(NETWORK), **change})
+
+
+def test_factored_positions_are_alike_beside_below_and_before() -> None:
+    config = replace(SIZES["tiny"], position="factored")
+    table = positions(config, 96)[0]
+    near = torch.stack([F.cosine_similarity(table[0], table[other], dim=0) for other in (1, config.grid, config.tubes)])
+    assert near.min() > 0.9
+    assert F.cosine_similarity(table[0], table[-1], dim=0) < near.min()
+    assert torch.equal(positions(SIZES["tiny"], 96)[0], sinusoids(config.num_tokens, 96)[0])
+
+
+def test_starts_reach_encoder_and_decoders() -> None:
+    config = replace(SIZES["tiny"], attention_start="similar", patch_start="whitened")
+    made = TrackMAE(config, Heads(384, 8))
+    for block in (*made.encoder.blocks, *made.decoder.blocks, *made.tracker_decoder.blocks):
+        query, key, _ = block.attn.qkv.weight.detach().chunk(3)
+        assert torch.equal(query, key)
+    tubelet = made.encoder.patch_embed.proj.weight.detach().flatten(1)
+    plain = TrackMAE(SIZES["tiny"], Heads(384, 8)).encoder.patch_embed.proj.weight.detach().flatten(1)
+    change = (
+        torch.cat([torch.ones(64), -torch.ones(64)]).repeat(3) / 384**0.5
+    )  # between the two frames, over all pixels
+    mean = change.abs()
+    assert (tubelet @ change).norm() / (tubelet @ mean).norm() > 2 * (plain @ change).norm() / (plain @ mean).norm()
+
+
+def test_factored_positions_need_a_width_that_divides() -> None:
+    with pytest.raises(UsageError, match="decoder_embed_dim must be a multiple of 16"):
+        replace(SIZES["tiny"], position="factored", decoder_embed_dim=56)

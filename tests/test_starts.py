@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from tests.videogmae.test_network import small
-from vgmae_bench.videogmae.starts import CORRELATION
+from vgmae_bench.starts import CORRELATION
 
 
 def test_queries_equal_keys_and_heads_are_isometries() -> None:

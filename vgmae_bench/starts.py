@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vgmae_bench.nn import Block
 
 CORRELATION = 0.9
-"""Between neighbouring pixels, and between the colours of a pixel, of the images that patches are whitened for."""
+"""Between pixels that are neighbours in space or time, and between the colours of one, where patches are whitened."""
 NOISE = 0.01
 """Share of white noise in them, so that what they hardly contain is not blown up."""
 
@@ -29,8 +29,8 @@ def similar_attention(blocks: nn.ModuleList) -> None:
         key.copy_(query)
 
 
-def whitened_patches(projection: nn.Conv2d) -> None:
-    """Make a patch embedding show all of a patch's content in equal strength.
+def whitened_patches(projection: nn.Conv2d | nn.Conv3d) -> None:
+    """Make a patch or tubelet embedding show all of a patch's content in equal strength.
 
     Neighbouring pixels are alike. A random projection therefore tells mostly a patch's mean colour, and little of the
     fine differences that motion makes. This one is an isometry of whitened patches, those of a stationary first-order
@@ -38,12 +38,11 @@ def whitened_patches(projection: nn.Conv2d) -> None:
     """
     if projection.weight.is_meta:  # a network that is made to be loaded into
         return
-    width, colours, height, columns = projection.weight.shape
-    along = [
-        torch.from_numpy(CORRELATION ** abs(np.subtract.outer(np.arange(n), np.arange(n)))) for n in (height, columns)
-    ]
-    across = torch.full((colours, colours), CORRELATION, dtype=torch.float64).fill_diagonal_(1)
-    covariance = torch.kron(across, torch.kron(*along))
+    width, colours, *sizes = projection.weight.shape
+    covariance = torch.full((colours, colours), CORRELATION, dtype=torch.float64).fill_diagonal_(1)
+    for size in sizes:
+        steps = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+        covariance = torch.kron(covariance, torch.from_numpy(CORRELATION**steps))
     variance, components = torch.linalg.eigh(covariance + NOISE * torch.eye(len(covariance)))
     kept = min(width, len(variance))
     whitening = components[:, -kept:] / variance[-kept:].sqrt()
