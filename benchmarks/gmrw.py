@@ -102,8 +102,10 @@ def measure(repeats: int, say: Callable[[str], None]) -> dict[str, object]:
         found: dict[str, list[dict[str, float]]] = {form: [] for form in FORMS}
         for turn in range(repeats if size == min(FRAMES) else 1):
             for form in FORMS:
-                say(f"{frames} frames of {size} px, {form}, turn {turn + 1} …")
-                found[form].append(in_new_process(form, size, torch.get_num_threads()))
+                one = in_new_process(form, size, torch.get_num_threads())
+                found[form].append(one)
+                told = ", ".join(f"{title} {one[key]:.1f}" for key, title in COLUMNS.items())
+                say(f"{frames} frames of {size} px, {form}, turn {turn + 1}: {told}")
         medians = {form: {key: median(one[key] for one in all_) for key in all_[0]} for form, all_ in found.items()}
         ours, theirs = (medians[form] for form in FORMS)
         ratios = {key: theirs[key] / ours[key] for key in COLUMNS}
