@@ -39,7 +39,8 @@ class Predictions(NamedTuple):
 
     Attributes:
         spatial: float [B, Nm, Heads.spatial], or None where there is no such decoder.
-        motion: float [B, Nm, Heads.motion], sub-point major (x0, y0, x1, y1, …), or None.
+        motion: float [B, Nm, Heads.motion], sub-point major (x0, y0, x1, y1, …), or None. Where all tokens were asked for,
+            [B, N, Heads.motion], the shown ones first.
     """
 
     spatial: Tensor | None
@@ -154,12 +155,15 @@ class TrackMAE(nn.Module):
             self.encoder_to_tracker = nn.Linear(config.embed_dim, width, bias=False)
             self.tracker_decoder = Decoder(config, config.motion_decoder_depth, heads.motion)
 
-    def forward(self, video: Tensor, mask: Tensor, *, allow_untrained: bool = False) -> Predictions:
+    def forward(
+        self, video: Tensor, mask: Tensor, *, motion_of_all: bool = False, allow_untrained: bool = False
+    ) -> Predictions:
         """Predict the masked tokens of a clip from the others.
 
         Arguments:
             video: float [B, 3, T, H, W], ImageNet-normalised RGB.
             mask: bool [B, N], True where a token is masked; in every clip the same number.
+            motion_of_all: predict the motion of the shown tokens as well.
             allow_untrained: where nothing is masked, predict all tokens, as the official code does silently, although
                 training never asks for tokens that are shown.
 
@@ -169,7 +173,7 @@ class TrackMAE(nn.Module):
         latent, order = self._encode(video, mask, allow_untrained)
         return Predictions(
             self._spatial(latent, order) if self.heads.spatial else None,
-            self._motion(latent, order) if self.heads.motion else None,
+            self._motion(latent, order, motion_of_all) if self.heads.motion else None,
         )
 
     def predict_motion(self, video: Tensor, mask: Tensor) -> Tensor:
@@ -186,15 +190,17 @@ class TrackMAE(nn.Module):
     def _spatial(self, latent: Tensor, order: Tensor) -> Tensor:
         return self._decode(self.decoder, self.encoder_to_decoder(latent), order)
 
-    def _motion(self, latent: Tensor, order: Tensor) -> Tensor:
-        return self._decode(self.tracker_decoder, self.encoder_to_tracker(latent), order)
+    def _motion(self, latent: Tensor, order: Tensor, every: bool = False) -> Tensor:
+        return self._decode(self.tracker_decoder, self.encoder_to_tracker(latent), order, every)
 
-    def _decode(self, decoder: nn.Module, shown: Tensor, order: Tensor) -> Tensor:
-        """Of what is shown [B, Nv, width] and mask tokens, each with its place, the predictions for the latter."""
+    def _decode(self, decoder: nn.Module, shown: Tensor, order: Tensor, every: bool = False) -> Tensor:
+        """Of what is shown [B, Nv, width] and mask tokens, each with its place, the predictions for the latter, or for all."""
         B, n, _ = shown.shape
         N = order.shape[1]
         masked = self.mask_token.to(shown.dtype).expand(B, N - n, -1)
-        out: Tensor = decoder(torch.cat([shown, masked], dim=1) + rows(self.decoder_pos_embed, order), N - n or N)
+        out: Tensor = decoder(
+            torch.cat([shown, masked], dim=1) + rows(self.decoder_pos_embed, order), N if every or n == N else N - n
+        )
         return out
 
 

@@ -37,6 +37,8 @@ class PretrainConfig(LoopConfig, Trained, NetworkConfig):
     Attributes:
         spatial_target: "pixel", each token's, standardised; "clip", features of a frozen image network; or "none", so that
             motion alone is learned ("trajectory only").
+        motion_tokens: whose motion is learned: that of the "masked" tokens (paper), or of "all", ours: motion is no part of
+            what is shown. On small data it is found much sooner.
         spatial_weight, motion_weight: of the two losses; 0: not learned. The paper has 1 and 1 with pixels, 1 and 0.25 with
             CLIP.
         normalise_pixels: standardise each token's pixels, colour by colour.
@@ -59,6 +61,7 @@ class PretrainConfig(LoopConfig, Trained, NetworkConfig):
     spatial_target: Literal["pixel", "clip", "none"] = "pixel"
     spatial_weight: float = 1.0
     motion_weight: float = 1.0
+    motion_tokens: Literal["masked", "all"] = "masked"
     normalise_pixels: bool = True
     clip_model: str = "openai/clip-vit-base-patch16"
     clip_stats: Statistics = "clip"
@@ -144,12 +147,12 @@ class Pretraining:
         return ClipShape(config.num_frames, config.image_size, config.stride, config.speed)
 
     def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean squared errors of the hidden tokens' looks and motion."""
+        """Mean squared errors of the hidden tokens' looks, and of their motion or that of all."""
         assert isinstance(model, TrackMAE)
         with torch.autocast(batch.video.device.type, enabled=False):
             knots = self.knots(batch)
             mask = self.masks(batch.seeds, knots).to(batch.video.device)
-        predicted = model(network_input(batch.video), mask)
+        predicted = model(network_input(batch.video), mask, motion_of_all=self.config.motion_tokens == "all")
         with torch.autocast(batch.video.device.type, enabled=False):
             parts = self._losses(predicted, batch.video, mask, knots)
         return torch.stack(list(parts.values())).sum(), {name: part.detach() for name, part in parts.items()}
@@ -194,7 +197,7 @@ class Pretraining:
         self, predicted: Predictions, video: Tensor, mask: Tensor, knots: TeacherTracks | None
     ) -> dict[str, Tensor]:
         config = self.config
-        hidden = split(mask, mask.shape[1])[1]
+        shown, hidden = split(mask, mask.shape[1])
         parts = {}
         if predicted.spatial is not None:
             wrong = (predicted.spatial.float() - self.looks(video, hidden)).square().mean()
@@ -202,7 +205,8 @@ class Pretraining:
         if predicted.motion is not None:
             assert knots is not None  # motion_weight is above 0
             every = motion_targets(*knots, config.patch_size, config)
-            targets = Targets(*(rows(part, hidden) for part in every))
+            tokens = torch.cat([shown, hidden], dim=1) if config.motion_tokens == "all" else hidden
+            targets = Targets(*(rows(part, tokens) for part in every))
             parts["motion"] = config.motion_weight * motion_loss(predicted.motion.float(), targets)
         return parts
 
