@@ -160,29 +160,43 @@ def test_numbers_that_do_not_fit_are_usage_errors(change: dict[str, int]) -> Non
 
 
 def test_factored_positions_are_alike_beside_below_and_before() -> None:
-    config = replace(SIZES["tiny"], position="factored")
+    config = SIZES["tiny"]
+    assert config.position == "factored"
     table = positions(config, 96)[0]
     near = torch.stack([F.cosine_similarity(table[0], table[other], dim=0) for other in (1, config.grid, config.tubes)])
     assert near.min() > 0.9
     assert F.cosine_similarity(table[0], table[-1], dim=0) < near.min()
-    assert torch.equal(positions(SIZES["tiny"], 96)[0], sinusoids(config.num_tokens, 96)[0])
+    flat = positions(replace(config, position="flattened"), 96)
+    assert torch.equal(flat, sinusoids(config.num_tokens, 96))
 
 
 def test_starts_reach_encoder_and_decoders() -> None:
-    config = replace(SIZES["tiny"], attention_start="similar", patch_start="whitened")
-    made = TrackMAE(config, Heads(384, 8))
+    made = TrackMAE(SIZES["tiny"], Heads(384, 8))
     for block in (*made.encoder.blocks, *made.decoder.blocks, *made.tracker_decoder.blocks):
         query, key, _ = block.attn.qkv.weight.detach().chunk(3)
         assert torch.equal(query, key)
-    tubelet = made.encoder.patch_embed.proj.weight.detach().flatten(1)
-    plain = TrackMAE(SIZES["tiny"], Heads(384, 8)).encoder.patch_embed.proj.weight.detach().flatten(1)
-    change = (
-        torch.cat([torch.ones(64), -torch.ones(64)]).repeat(3) / 384**0.5
-    )  # between the two frames, over all pixels
-    mean = change.abs()
-    assert (tubelet @ change).norm() / (tubelet @ mean).norm() > 2 * (plain @ change).norm() / (plain @ mean).norm()
+    plain = TrackMAE(replace(SIZES["tiny"], patch_start="random"), Heads(384, 8))
+    change = torch.cat([torch.ones(64), -torch.ones(64)]).repeat(
+        3
+    )  # between the two frames of a tubelet, over all pixels
+    ratios = []
+    for network in (made, plain):
+        tubelet = network.encoder.patch_embed.proj.weight.detach().flatten(1)
+        ratios.append((tubelet @ change).norm() / (tubelet @ change.abs()).norm())
+    assert ratios[0] > 2 * ratios[1]
 
 
 def test_factored_positions_need_a_width_that_divides() -> None:
     with pytest.raises(UsageError, match="decoder_embed_dim must be a multiple of 16"):
-        replace(SIZES["tiny"], position="factored", decoder_embed_dim=56)
+        replace(SIZES["tiny"], decoder_embed_dim=56)
+
+
+def test_the_motion_of_all_tokens_has_that_of_the_masked_ones_last() -> None:
+    config = replace(SIZES["tiny"], depth=1, decoder_depth=1, motion_decoder_depth=1)
+    made = TrackMAE(config, Heads(384, 8)).eval()
+    video = torch.randn(2, 3, 8, 64, 64, generator=torch.Generator().manual_seed(0))
+    mask = (torch.arange(64) < 40).repeat(4).expand(2, -1)
+    with torch.no_grad():
+        masked, every = made(video, mask).motion, made(video, mask, motion_of_all=True).motion
+    assert every.shape == (2, 256, 8)
+    torch.testing.assert_close(every[:, -masked.shape[1] :], masked)

@@ -139,6 +139,26 @@ def test_hidden_points_are_not_learned_from() -> None:
         assert torch.equal(honest, lying) == weighted
 
 
+def test_motion_is_learned_of_masked_tokens_or_of_all() -> None:
+    """What is said of the points that start in shown tubes matters only where the motion of all tokens is learned."""
+
+    class Lying(Sliding):
+        def tracks(self, video: Tensor, seeds: tuple[int, ...], grid: int) -> Any:
+            true, tubes = super().tracks(video, seeds, grid), NETWORK.grid
+            hidden = Pretraining(config).masks(seeds, None)[:, : tubes**2].view(-1, tubes, tubes)
+            shown = ~hidden.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2).flatten(1)
+            return true._replace(xy=true.xy + 9 * torch.arange(8.0)[:, None] * shown[..., None, None])
+
+    for tokens in ("masked", "all"):
+        config = build(PretrainConfig, {**vars(TINY), "mask_type": "random", "motion_tokens": tokens}, owner="")
+        model = made(config)[1]
+        honest, lying = (
+            Pretraining(config, teacher((1, 0))).loss(model, batch((1, 0)), 0)[1]["motion"]
+            for teacher in (Sliding, Lying)
+        )
+        assert torch.equal(honest, lying) == (tokens == "masked")
+
+
 def test_weights_start_another_training(tmp_path: Path) -> None:
     recipe, model = made()
     nn.init.constant_(model.mask_token, 3)
