@@ -35,7 +35,7 @@ def test_an_image_mae_is_probed_beside_it(tmp_path: Path) -> None:
 
 
 def test_random_encoders_depend_on_their_seed() -> None:
-    first, again, other = (open_encoder("gmae", None, {}, seed).encoder for seed in (0, 0, 1))
+    first, again, other = (open_encoder("gmae", "random", {}, seed).encoder for seed in (0, 0, 1))
     image = torch.zeros(1, 3, 1, 64, 64)
     with torch.no_grad():
         assert torch.equal(first(image), again(image))

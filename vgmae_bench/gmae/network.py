@@ -64,6 +64,8 @@ SIZES: dict[str, ImageNetwork] = {
         decoder_num_heads=3,
         query_position="anchored",
         gaussian_start="grid",
+        attention_start="similar",
+        patch_start="whitened",
     ),
     "base": _BASE,
     "large": replace(_BASE, embed_dim=1024, depth=24, num_heads=16),
