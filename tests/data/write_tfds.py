@@ -92,7 +92,7 @@ class MoviE(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]  # it has no
     scenes = Path()
 
     def _info(self) -> Any:
-        return self.dataset_info_from_configs(features=features())
+        return tfds.core.DatasetInfo(builder=self, features=features())
 
     def _split_generators(self, _manager: Any) -> dict[str, Any]:
         return {"validation": self._generate_examples()}
