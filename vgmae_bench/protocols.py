@@ -20,7 +20,7 @@ from vgmae_bench.plugins import did_you_mean
 
 if TYPE_CHECKING:
     from vgmae_bench.metrics.answers import Answers, QueryMode
-    from vgmae_bench.types import Clip, FloatArray, Queries, Size, Tracks
+    from vgmae_bench.types import Clip, Dataset, FloatArray, Queries, Size, Tracks
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,12 @@ class EvalProtocol:
             f"{self.name} v{self.version}: {asked}{chunks}{scored}, input {width}×{height} ({self.resize}), "
             f"scored at {metric_width}×{metric_height}{note}"
         )
+
+
+def sentence_for(dataset: Dataset, protocol: EvalProtocol) -> str:
+    """The protocol in one line, and whether it is the dataset that chooses the queries."""
+    own = getattr(dataset, "own_queries", False) and not protocol.chunk
+    return protocol.sentence + ("; queries are the dataset's own" if own else "")
 
 
 PROTOCOLS = {

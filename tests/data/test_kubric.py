@@ -127,6 +127,7 @@ def test_a_run_scores_it(tmp_path: Path) -> None:
     planned = plan(
         "zero-motion", "kubric", query_mode="strided", data_root=tmp_path, out=tmp_path / "results", device="cpu"
     )
+    assert planned.sentence.endswith("scored at 256×256; queries are the dataset's own")
     metrics = execute(planned, figures=0)["metrics"]
     assert 0 < metrics["average_jaccard"]["mean"] < 1
 
@@ -149,6 +150,7 @@ def test_raw_renders_are_the_same_as_their_tfds_files(tmp_path: Path) -> None:
 def test_what_cotracker_exported_is_read(tmp_path: Path) -> None:
     raw = write_exported(tmp_path / "movi_f" / "0001")
     prepare("kubric", tmp_path, tmp_path / "movi_f")
+    assert not opened(tmp_path).own_queries
     clip = opened(tmp_path).clip("0001")
     np.testing.assert_array_equal(clip.read(), raw["video"])
     np.testing.assert_allclose(clip.tracks(), raw["points"] * 40.0, atol=1e-4)

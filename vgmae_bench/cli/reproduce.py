@@ -83,7 +83,7 @@ def reproduce(
     )
     say(f"run       {folder.path}")
     say(f"method    {planned.identity.method}, weights: {planned.method.provided_by}, {planned.method.device}")
-    say(f"protocol  {planned.protocol.sentence}")
+    say(f"protocol  {planned.sentence}")
     say(f"folder    {planned.folder.path}, {len(planned.share)} clips")
     result = execute_again(folder, planned, tolerance=tolerance, command=command_line(sys.argv[1:]), say=say)
     click.echo(json.dumps(result, ensure_ascii=False) if as_json else _told(result))

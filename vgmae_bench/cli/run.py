@@ -99,7 +99,7 @@ def run(
         f"dataset   {planned.identity.dataset}, {total} clips"
         + (f" of {of_published} published" if of_published else "")
     )
-    say(f"protocol  {planned.protocol.sentence}")
+    say(f"protocol  {planned.sentence}")
     say(f"folder    {planned.folder.path}")
     if redo in (None, "metrics"):
         say(f"to do     {left if redo is None else 0} clips of {share}; {share - left} are predicted already")

@@ -77,6 +77,7 @@ def score(
     """
     from vgmae_bench.compare.selection import load_runs
     from vgmae_bench.compare.tables import print_table
+    from vgmae_bench.protocols import sentence_for
     from vgmae_bench.provenance import command_line
     from vgmae_bench.runs.convention import Convention
     from vgmae_bench.runs.external import open_submission, score_submission
@@ -96,7 +97,7 @@ def score(
     method = name or submission.file.about.get("method") or predictions.stem
     say(f"method    {method}, external predictions, sha256 {submission.file.sha256[:8]}")
     say(f"dataset   {submission.dataset_spec.name}, {len(submission.dataset.ids)} clips")
-    say(f"protocol  {submission.protocol.sentence}")
+    say(f"protocol  {sentence_for(submission.dataset, submission.protocol)}")
     say(f"positions {submission.remark}")
     folder, summary = score_submission(
         submission, method, out, figures=figures, command=command_line(sys.argv[1:]), say=say

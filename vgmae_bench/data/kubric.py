@@ -86,13 +86,13 @@ def prepare(root: Path, source: Path | None, config: KubricConfig) -> Raw:
     source = source or root / Path(data.KUBRIC.location).parent
     about: dict[str, Json] = {"settings": to_json(config), "sources": []}
     if shards := _shards(source, config.split):
-        about |= {"layout": "TFDS", "missing": _missing_shards(shards)}
+        about |= {"layout": "TFDS", "own_queries": True, "missing": _missing_shards(shards)}
         total = sum(map(count_records, shards))
         # A record holds the frames among five other layers, most of which take more room.
         return _raw(_of_shards(shards, config), about, total, sum(file.stat().st_size for file in shards) // 3)
     folders = [source, *(sorted(source.iterdir(), key=natural_order) if source.is_dir() else [])]
     if rendered := [folder for folder in folders if (folder / "metadata.json").is_file()]:
-        about |= {"layout": "raw renders"}
+        about |= {"layout": "raw renders", "own_queries": True}
         return _raw(_of_renders(rendered, config), about, len(rendered), _room(rendered, "rgba_*.png"))
     if exported := [folder for folder in folders if (folder / f"{folder.name}.npy").is_file()]:
         about |= {"layout": "CoTracker"}

@@ -114,6 +114,7 @@ class TapVid:
         files: that are read, the prepared form or the pickles.
         coverage: how many of the published clips are here, and which are missing where that is known; for the record.
         options: the settings it was opened with.
+        own_queries: whether clips say themselves where their tracks are asked about (see `vgmae_bench.types.Clip.asked`).
         shapes: (T, H, W) by clip id; None for a clip that is broken.
         notes: what a user should know of this copy of the set, such as missing shards.
 
@@ -138,6 +139,7 @@ class TapVid:
         self._places: dict[str, _Place] = {}
         self.shapes: dict[str, Shape | None] = {}
         self._prepared = PreparedFile(prepared) if prepared else None
+        self.own_queries = bool(self._prepared and self._prepared.about.get("own_queries"))
         if self._prepared:
             self.files, self.notes = [self._prepared.path], []
             self.identity = self._prepared.identity

@@ -158,7 +158,7 @@ def score_submission(
         "weights_name": None,
         "dataset_settings": config.to_json(submission.dataset_settings),
         "dataset_options": dataset.options,
-        "protocol_sentence": protocol.sentence,
+        "protocol_sentence": protocols.sentence_for(dataset, protocol),
         "published_clips": submission.dataset_spec.published_clips,
     }
     folder = identity.folder(out, None)

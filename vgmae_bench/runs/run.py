@@ -37,6 +37,11 @@ class Plan:
     share: Sequence[str]
 
     @property
+    def sentence(self) -> str:
+        """The protocol in one line."""
+        return protocols.sentence_for(self.dataset, self.protocol)
+
+    @property
     def open_clips(self) -> list[str]:
         """Clips of this process's share that have no prediction yet."""
         return [clip_id for clip_id in self.share if not self.folder.has_prediction(clip_id)]
@@ -132,7 +137,7 @@ def execute(
         "weights_name": plan.method.weights.name if plan.method.weights else None,
         "dataset_settings": config.to_json(plan.dataset_settings),
         "dataset_options": plan.dataset.options,
-        "protocol_sentence": plan.protocol.sentence,
+        "protocol_sentence": plan.sentence,
         "published_clips": plan.dataset_spec.published_clips,
         "coverage": config.to_json(getattr(plan.dataset, "coverage", None)),
         "read_from": [file.name for file in getattr(plan.dataset, "files", [])],
