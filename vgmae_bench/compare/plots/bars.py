@@ -23,6 +23,8 @@ LOOKS = {
     "measured": ("measured here by one protocol, 95 % interval", GREEN, "xxxx"),
 }
 """Kinds of bars: their names in the legend, colours and hatches."""
+LONGEST = 36
+"""Characters of a label that go on one line."""
 
 
 @dataclass(frozen=True)
@@ -129,24 +131,25 @@ def _where(cell: Published) -> str:
 
 
 def _figure(blocks: Mapping[str, Sequence[Bar]]) -> Figure:
-    lines = sum(len(block) + 1 for block in blocks.values())
+    lines = sum(1 + sum(map(_height, block)) for block in blocks.values())
     figure = Figure(figsize=(WIDTH, 0.165 * lines + 1.2), layout="constrained")
     axes: Any = figure.subplots()
     beside: Any = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "va": "center", "color": INK}
     ticks: dict[float, str] = {}
-    y = 0.0
+    below = 0.5
     for name, block in blocks.items():
-        y += 1.2
+        y = below + 0.7
         axes.annotate(BENCHMARKS.get(name, name), (0, y), (-4, 0), ha="right", weight="bold", **beside)
+        below = y + 0.5
         for bar in block:
-            y += 1
-            ticks[y] = bar.label
+            y, below = below + _height(bar) / 2, below + _height(bar)
+            ticks[y] = _wrapped(bar.label)
             _draw_bar(axes, bar, y)
             value = "" if math.isnan(bar.gain) else f"{bar.gain:+.1f} %".replace("-", "−")
             axes.annotate(value, (1, y), (40, 0), ha="right", fontsize=7, **beside)
             axes.annotate(bar.note, (1, y), (48, 0), fontsize=6.5, **beside)
     axes.axvline(0, color="black", lw=0.8)
-    axes.set(ylim=(y + 0.8, 0.4), xlabel="relative gain of Video-GMAE in AJ, %")
+    axes.set(ylim=(below + 0.3, 0.4), xlabel="relative gain of Video-GMAE in AJ, %")
     axes.set_yticks(list(ticks), list(ticks.values()), fontsize=7)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -160,6 +163,15 @@ def _figure(blocks: Mapping[str, Sequence[Bar]]) -> Figure:
         "protocol on Kinetics. Only measured bars compare like with like; their intervals come from resampling paired clips.",
     )
     return figure
+
+
+def _wrapped(label: str) -> str:
+    """On two lines where it would leave the bars no room."""
+    return label if len(label) <= LONGEST else label.replace(" over ", "\nover ")
+
+
+def _height(bar: Bar) -> float:
+    return 1 + 0.8 * _wrapped(bar.label).count("\n")
 
 
 def _draw_bar(axes: Any, bar: Bar, y: float) -> None:
