@@ -23,9 +23,9 @@ class Switches:
 
     Attributes:
         input_range: see `vgmae_baselines.gmrw.checkpoint.Inference`; None: as the weights say.
-        readout: `by` of `vgmae_baselines.gmrw.matching.Matching`; "auto": "rows" while the points are few beside the cells,
-            "attention" else. All answers agree, so the released code's "dense", which takes 16 GiB at upsample 4, is in no
-            preset.
+        readout: `by` of `vgmae_baselines.gmrw.matching.Matching`; "auto": the cheaper one, see
+            `vgmae_baselines.gmrw.tracker.cheaper_readout`. All answers agree, so the released code's "dense", which takes
+            16 GiB at upsample 4, is in no preset.
         readout_dtype: "official_fp16": half precision on grids of 256×256 cells or more, which rounds positions beyond
             cell 128 to eighths of a cell.
         flow_grid, pixel_convention: see `vgmae_baselines.gmrw.lattice.Lattice`.

@@ -22,7 +22,7 @@ from .flow import Flows
 from .follow import FlowsBetween, Points, chain, direct
 from .lattice import FlowGrid, PixelConvention
 from .matching import Matcher, Matching, ReadoutBy
-from .network import GMRW, SIZES, STRIDE
+from .network import GMRW, SIZES, STRIDE, NetworkConfig
 from .readout import Method, Precision
 
 THRESHOLD_RASTER = 256
@@ -177,7 +177,10 @@ class GMRWTracker:
         frame, xy = (torch.from_numpy(part).to(self._device) for part in (queries.frame, queries.xy))
         upsample = config.upsample or self._inference.upsample
         cells = math.prod(math.ceil(side * upsample / STRIDE) for side in size)
-        matching = config.matching(self._inference, "rows" if CELLS_READ * len(queries) < cells else "attention")
+        last = int(queries.frame.max(initial=0))
+        again = last / max(1, len(frames) - 1) if config.tracking == "chained" else 0.0
+        by = cheaper_readout(self._network.config, cells, len(queries), again)
+        matching = config.matching(self._inference, by)
         flows: FlowsBetween = Matcher(self._network, frames, matching).flows
         with torch.inference_mode():
             if config.tracking == "direct":
@@ -186,9 +189,28 @@ class GMRWTracker:
                 paths = direct(flows, len(frames), Points(frame, xy), size, tolerance)
             else:
                 if matching.by != "rows":
-                    flows = _kept(flows, int(queries.frame.max(initial=0)))
+                    flows = _kept(flows, last)
                 paths = chain(flows, len(frames), Points(frame, xy), size, tolerance)
         return Tracks(xy=paths.xy.cpu().numpy(), visible=paths.visible.cpu().numpy())
+
+
+def cheaper_readout(network: NetworkConfig, cells: int, points: int, again: float) -> ReadoutBy:
+    """Whether rows of the transition matrix for the points alone cost less than flow of all cells, by counting products.
+
+    Flow of all cells is read once for both ways. Rows belong to points, so pairs of frames that points cross both ways go
+    through the transformer twice.
+
+    Arguments:
+        cells: of a frame.
+        again: share of the pairs of frames that are crossed both ways.
+    """
+    C = network.feature_channels
+    token = (
+        4 * C * cells / network.splits**2 + (8 + 6 * network.ffn_expansion) * C**2
+    )  # attention twice, linear maps, MLP
+    transformer = 2 * cells * network.layers * token
+    few = CELLS_READ * points < cells
+    return "rows" if few and again * transformer < 2 * cells**2 * (C + 2) else "attention"
 
 
 def _shrunk(size: Size, short_side: int | None) -> Size:

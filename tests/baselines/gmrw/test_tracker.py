@@ -19,7 +19,7 @@ from vgmae_baselines.gmrw.flow import Flows
 from vgmae_baselines.gmrw.matching import Matcher, Matching, prepare
 from vgmae_baselines.gmrw.network import GMRW, NetworkConfig
 from vgmae_baselines.gmrw.switches import PRESETS, Switches
-from vgmae_baselines.gmrw.tracker import GMRWConfig, GMRWTracker
+from vgmae_baselines.gmrw.tracker import GMRWConfig, GMRWTracker, cheaper_readout
 
 from tests.baselines.gmrw import published
 from vgmae_bench.config import build, call_with
@@ -349,3 +349,19 @@ def test_tracks_on_cuda_are_those_on_the_cpu(tracking: str) -> None:
         config = GMRWConfig(tracking=tracking, readout=readout)  # type: ignore[arg-type]
         found = GMRWTracker(config, None, "cuda", 0).track(clip(), QUERIES)
         np.testing.assert_allclose(found.xy, expected.xy, atol=0.2)
+
+
+SMALL = NetworkConfig(feature_channels=64, layers=1, ffn_expansion=1, splits=4, stem_channels=(16, 24, 32))
+
+
+@pytest.mark.parametrize(
+    ("config", "points", "again", "by"),
+    [
+        (NetworkConfig(), 64, 0.0, "rows"),  # all queries in the first frame: nothing is matched twice
+        (NetworkConfig(), 64, 1.0, "attention"),  # six layers are worth more than a map of all cells
+        (SMALL, 64, 1.0, "rows"),  # one layer is not
+        (SMALL, 2000, 0.0, "attention"),  # half as many points as cells
+    ],
+)
+def test_flow_is_read_in_the_cheaper_way(config: NetworkConfig, points: int, again: float, by: str) -> None:
+    assert cheaper_readout(config, 64 * 64, points, again) == by
