@@ -351,7 +351,7 @@ def test_tracks_on_cuda_are_those_on_the_cpu(tracking: str) -> None:
         np.testing.assert_allclose(found.xy, expected.xy, atol=0.2)
 
 
-SMALL = NetworkConfig(feature_channels=64, layers=1, ffn_expansion=1, splits=4, stem_channels=(16, 24, 32))
+SHALLOW = NetworkConfig(feature_channels=64, layers=1, ffn_expansion=1, splits=4, stem_channels=(16, 24, 32))
 
 
 @pytest.mark.parametrize(
@@ -359,8 +359,8 @@ SMALL = NetworkConfig(feature_channels=64, layers=1, ffn_expansion=1, splits=4, 
     [
         (NetworkConfig(), 64, 0.0, "rows"),  # all queries in the first frame: nothing is matched twice
         (NetworkConfig(), 64, 1.0, "attention"),  # six layers are worth more than a map of all cells
-        (SMALL, 64, 1.0, "rows"),  # one layer is not
-        (SMALL, 2000, 0.0, "attention"),  # half as many points as cells
+        (SHALLOW, 64, 1.0, "rows"),  # one layer is not
+        (SHALLOW, 2000, 0.0, "attention"),  # half as many points as cells
     ],
 )
 def test_flow_is_read_in_the_cheaper_way(config: NetworkConfig, points: int, again: float, by: str) -> None:
