@@ -36,7 +36,7 @@ browser:
 tfds:
 	$(PYTHON) -m venv $(VENV)-tfds
 	$(VENV)-tfds/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,tfds]'
-	$(VENV)-tfds/bin/python -m pytest tests/data/test_kubric_tfds.py
+	$(VENV)-tfds/bin/python -m pytest tests/data/kubric/test_tfds.py
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check --fix .

@@ -33,7 +33,7 @@ from PIL import Image
 
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
-from vgmae_bench.data.video import resize_frames
+from vgmae_bench.data.video.frames import resize_frames
 from vgmae_bench.provenance import peak_memory_mb
 
 SETS = ("davis", "kinetics")

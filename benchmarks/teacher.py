@@ -34,10 +34,10 @@ from statistics import median
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin slow each other down on a shared machine
 
 import torch
-from vgmae_baselines.trackmae.ground_truth import GroundTruth
 from vgmae_baselines.trackmae.pretrain import PretrainConfig, Pretraining
-from vgmae_baselines.trackmae.teacher import Teacher, open_teacher
-from vgmae_baselines.trackmae.track_cache import CachedTeacher
+from vgmae_baselines.trackmae.teachers.ground_truth import GroundTruth
+from vgmae_baselines.trackmae.teachers.teacher import Teacher, open_teacher
+from vgmae_baselines.trackmae.teachers.track_cache import CachedTeacher
 
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml

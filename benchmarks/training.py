@@ -34,7 +34,15 @@ from vgmae_bench.provenance import device_name, peak_memory_mb
 from vgmae_bench.training.schedule import parameter_groups
 from vgmae_bench.training.sources import open_clips
 from vgmae_bench.videogmae import pretrain
-from vgmae_bench.videogmae.gaussians import Backend, Camera, Composite, Gaussians, activate, fixed_camera, render_video
+from vgmae_bench.videogmae.gaussians.gaussians import (
+    Backend,
+    Camera,
+    Composite,
+    Gaussians,
+    activate,
+    fixed_camera,
+    render_video,
+)
 from vgmae_bench.videogmae.network import GAUSSIAN_PARAMETERS
 from vgmae_bench.videogmae.pretrain import PretrainConfig, Pretraining
 

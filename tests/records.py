@@ -11,9 +11,9 @@ import pandas as pd
 
 from vgmae_bench import config
 from vgmae_bench.compare.row import HEADLINE
+from vgmae_bench.evaluation.protocols import PROTOCOLS
+from vgmae_bench.evaluation.record import Identity
 from vgmae_bench.metrics.stats import clip_bootstrap
-from vgmae_bench.protocols import PROTOCOLS
-from vgmae_bench.runs.record import Identity
 
 
 def write_run(

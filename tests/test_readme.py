@@ -11,7 +11,7 @@ import pytest
 
 from tests.clips import write_davis
 from vgmae_bench.cli import cli
-from vgmae_bench.runs.run import execute, plan
+from vgmae_bench.evaluation.run import execute, plan
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 COMMANDS = sorted(set(re.findall(r"vgmae-bench [a-z][^`\n#]*", README)))

@@ -123,7 +123,7 @@ class Clip:
 
     def frames(self, size: Size | None = None) -> npt.NDArray[np.uint8]:
         """uint8 [T, H, W, 3] RGB, Lanczos-resized by Pillow to `size` (height, width); None: as stored."""
-        from vgmae_bench.data.video import resize_frames
+        from vgmae_bench.data.video.frames import resize_frames
 
         if size is None or self.part is None or size == self.size:
             frames = self.read()

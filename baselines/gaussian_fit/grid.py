@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from vgmae_bench.videogmae.gaussians import SCENE_DEPTH, Gaussians
+from vgmae_bench.videogmae.gaussians.gaussians import SCENE_DEPTH, Gaussians
 
 MARGIN = 2
 """Rows of Gaussians beyond each border of the frame: what is about to come in."""

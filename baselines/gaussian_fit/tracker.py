@@ -12,29 +12,30 @@ import torch
 
 from vgmae_bench.coordinates import rescale
 from vgmae_bench.errors import UsageError
+from vgmae_bench.models.frames import FrameWindows, restore
+from vgmae_bench.models.windows import sweep
 from vgmae_bench.types import Queries, Tracks
-from vgmae_bench.videogmae.fitting import FitConfig, fit
-from vgmae_bench.videogmae.frames import FrameWindows, restore
-from vgmae_bench.videogmae.gaussians import Backend, Gaussians, fixed_camera
-from vgmae_bench.videogmae.motion import read_motion
-from vgmae_bench.videogmae.switches import Switches
-from vgmae_bench.videogmae.tracking import advect, follow_anchors
-from vgmae_bench.videogmae.windows import sweep
+from vgmae_bench.videogmae.gaussians.fitting import FitConfig, fit
+from vgmae_bench.videogmae.gaussians.gaussians import Backend, Gaussians, fixed_camera
+from vgmae_bench.videogmae.gaussians.motion import read_motion
+from vgmae_bench.videogmae.gaussians.switches import Switches
+from vgmae_bench.videogmae.gaussians.tracking import advect, follow_anchors
 
 from .grid import grid
 
 
 @dataclass(frozen=True)
 class GaussianFitConfig(FitConfig):
-    """Settings of the tracker: those of the fit (`vgmae_bench.videogmae.fitting.FitConfig`), and
+    """Settings of the tracker: those of the fit (`vgmae_bench.videogmae.gaussians.fitting.FitConfig`), and
 
     Attributes:
         grid: Gaussians across the frame, and down; grid² cover it.
         window: most frames that one set of Gaussians is fitted to. Windows overlap by a frame.
         flow_resolution: of the rendered flow that points follow, pixels a side.
         variant: "anchors" notices occlusion, "flow" only drifts.
-        tau: the mass of a point's anchors from which it counts as visible (`vgmae_bench.videogmae.switches.Switches`).
-            Lower than Video-GMAE's 0.5: fitted Gaussians are small, and slide over each other where a surface bends.
+        tau: the mass of a point's anchors from which it counts as visible
+            (`vgmae_bench.videogmae.gaussians.switches.Switches`). Lower than Video-GMAE's 0.5: fitted
+            Gaussians are small, and slide over each other where a surface bends.
         backend: of the splatting; "auto" takes the fastest that works here.
         points_per_batch: points worked on at once; bounds the memory, does not change the answers.
 
@@ -75,7 +76,7 @@ class GaussianFit:
         self._config, self._device = config, torch.device(device)
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
-        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.videogmae.windows.sweep`."""
+        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.models.windows.sweep`."""
         config = self._config
         length = even_length(len(frames), config.window)
         size = (config.resolution, config.resolution)

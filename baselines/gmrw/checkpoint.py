@@ -1,4 +1,7 @@
-"""Weights files of GMRW; see `vgmae_bench.weights_file`. Their configuration holds "network", "inference" and "source"."""
+"""Weights files of GMRW; see `vgmae_bench.models.weights_file`.
+
+Their configuration holds "network", "inference" and "source".
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import torch
 
 from vgmae_bench.config import Json, build
 from vgmae_bench.errors import WeightsError
-from vgmae_bench.weights_file import load_into, load_weights, save_weights
+from vgmae_bench.models.weights_file import load_into, load_weights, save_weights
 
 from .network import GMRW, NetworkConfig
 from .readout import Method

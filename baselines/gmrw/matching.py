@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vgmae_bench.nn import imagenet_statistics
+from vgmae_bench.models.nn import imagenet_statistics
 
 from .checkpoint import InputRange, Upsample
 from .flow import Flow, FlowMap, FlowRows, Flows

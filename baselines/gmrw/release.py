@@ -16,9 +16,9 @@ from torch import Tensor
 
 from vgmae_bench.config import Json, build, to_json
 from vgmae_bench.errors import UsageError, WeightsError
-from vgmae_bench.torch_content import plain, state_dict, without
-from vgmae_bench.torch_file import TorchFile
-from vgmae_bench.weights_file import check_fit, save_weights
+from vgmae_bench.models.torch_content import plain, state_dict, without
+from vgmae_bench.models.torch_file import TorchFile
+from vgmae_bench.models.weights_file import check_fit, save_weights
 
 from .checkpoint import KIND, Inference, InputRange, Upsample
 from .network import GMRW, NetworkConfig

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from vgmae_bench.coordinates import rescale
-from vgmae_bench.data.video import resize_frames
+from vgmae_bench.data.video.frames import resize_frames
 from vgmae_bench.errors import UsageError
 from vgmae_bench.types import Queries, Size, Tracks
 

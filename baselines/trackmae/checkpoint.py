@@ -1,4 +1,4 @@
-"""Weights files of TrackMAE and VideoMAE; see `vgmae_bench.weights_file`.
+"""Weights files of TrackMAE and VideoMAE; see `vgmae_bench.models.weights_file`.
 
 Kinds and the objects in their configuration: "trackmae" with "network", "heads" and "trained", "trackmae-classifier" with
 "network" and "classes", "trackmae-readout" with "network" and "readout"; "source" in all.
@@ -15,12 +15,12 @@ import torch
 
 from vgmae_bench.config import Json, build
 from vgmae_bench.errors import UsageError, WeightsError
-from vgmae_bench.videogmae.readout import ReadoutConfig
-from vgmae_bench.weights_file import load_into, load_weights, save_weights
+from vgmae_bench.models.readout import ReadoutConfig
+from vgmae_bench.models.weights_file import load_into, load_weights, save_weights
 
-from .motion import MotionConfig
 from .network import Classifier, Encoder, EncoderConfig, Heads, NetworkConfig, TrackMAE
 from .readout import ReadoutTracker
+from .targets.motion import MotionConfig
 
 PRETRAINED, CLASSIFIER, READOUT = "trackmae", "trackmae-classifier", "trackmae-readout"
 

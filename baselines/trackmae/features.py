@@ -12,7 +12,7 @@ from .network import Encoder
 
 
 class EncoderFeatures:
-    """The features after one of an encoder's blocks, all tokens being seen; see `vgmae_bench.correspondence.PatchEncoder`.
+    """The features after one of an encoder's blocks, all tokens being seen; see `vgmae_bench.models.features.PatchEncoder`.
 
     Arguments:
         layer: after so many blocks; None: after all.

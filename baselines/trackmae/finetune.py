@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from vgmae_bench.config import Json
-from vgmae_bench.videogmae.readout import ReadoutConfig
-from vgmae_bench.videogmae.readout_recipe import FinetuneConfig, ReadoutRecipe, named_size, take_encoder
-from vgmae_bench.weights_file import load_weights, save_weights
+from vgmae_bench.models.readout import ReadoutConfig
+from vgmae_bench.models.readout_recipe import FinetuneConfig, ReadoutRecipe, named_size, take_encoder
+from vgmae_bench.models.weights_file import load_weights, save_weights
 
 from .checkpoint import CLASSIFIER, READOUT, load_model
 from .readout import ReadoutTracker
@@ -32,7 +32,7 @@ def finetuning(config: FinetuneConfig, weights: Path | None) -> ReadoutRecipe:
 
 
 class TrackMAEHost:
-    """TrackMAE's and VideoMAE's encoder; see `vgmae_bench.videogmae.readout_recipe.Host`."""
+    """TrackMAE's and VideoMAE's encoder; see `vgmae_bench.models.readout_recipe.Host`."""
 
     def __init__(self, network: EncoderConfig) -> None:
         self.network = network

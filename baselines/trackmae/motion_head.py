@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .checkpoint import Trained
-from .masking import shown_tubes
-from .motion import SIDE, in_pixels, on_lattice, require_motion
 from .network import TrackMAE
 from .sizes import NetworkConfig
+from .targets.masking import shown_tubes
+from .targets.motion import SIDE, in_pixels, on_lattice, require_motion
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -50,7 +50,8 @@ class MotionHead:
     """Reads tracks off a network. It looks at a clip in as many turns as it takes to show every tube once.
 
     Raises:
-        UsageError: the network says nothing of how far things move, see `vgmae_baselines.trackmae.motion.require_motion`.
+        UsageError: the network says nothing of how far things move, see
+            `vgmae_baselines.trackmae.targets.motion.require_motion`.
     """
 
     def __init__(self, network: TrackMAE, trained: Trained) -> None:

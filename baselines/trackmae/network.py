@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vgmae_bench.nn import NORM_EPS, Block, sincos_3d, xavier
-from vgmae_bench.starts import similar_attention, whitened_patches
+from vgmae_bench.models.init import similar_attention, whitened_patches
+from vgmae_bench.models.nn import NORM_EPS, Block, sincos_3d, xavier
 from vgmae_bench.videogmae.network import rows
 
 from .sizes import SIZES, EncoderConfig, NetworkConfig

@@ -12,10 +12,10 @@ from torch import Tensor
 from vgmae_bench.viz.flow import colour_flow
 from vgmae_bench.viz.mosaic import save_mosaic
 
-from .motion import CHANNELS, POINTS, SIDE, Norm, Targets, in_pixels, on_lattice
 from .network import Predictions, tubelets
 from .sizes import EncoderConfig
-from .spatial import EPS
+from .targets.motion import CHANNELS, POINTS, SIDE, Norm, Targets, in_pixels, on_lattice
+from .targets.spatial import EPS
 
 SLOTS = 4
 """Tubelets shown of a clip, evenly spread."""

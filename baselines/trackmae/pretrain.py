@@ -15,18 +15,18 @@ from torch import Tensor, nn
 
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.models.frames import prepare
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
-from vgmae_bench.videogmae.frames import prepare
 from vgmae_bench.videogmae.network import rows
 
 from .checkpoint import Trained, load_model, save_model
-from .clip_tower import ClipTower, Statistics, tower_channels
-from .masking import motion_bins, random_tubes, shown_tubes, tube_motion
-from .motion import CHANNELS, SIDE, MotionConfig, Targets, motion_loss, motion_targets
 from .network import Heads, NetworkConfig, Predictions, TrackMAE, split
 from .pictures import draw
-from .spatial import pixel_targets
-from .teacher import Teacher, TeacherName, TeacherTracks, open_teacher
+from .targets.clip_tower import ClipTower, Statistics, tower_channels
+from .targets.masking import motion_bins, random_tubes, shown_tubes, tube_motion
+from .targets.motion import CHANNELS, SIDE, MotionConfig, Targets, motion_loss, motion_targets
+from .targets.spatial import pixel_targets
+from .teachers.teacher import Teacher, TeacherName, TeacherTracks, open_teacher
 from .tracker import TrackMAEConfig, TrackMAETracker
 
 
@@ -42,7 +42,7 @@ class PretrainConfig(LoopConfig, Trained, NetworkConfig):
         spatial_weight, motion_weight: of the two losses; 0: not learned. The paper has 1 and 1 with pixels, 1 and 0.25 with
             CLIP.
         normalise_pixels: standardise each token's pixels, colour by colour.
-        clip_model, clip_stats: see `vgmae_baselines.trackmae.clip_tower.ClipTower`. The official code feeds CLIP with
+        clip_model, clip_stats: see `vgmae_baselines.trackmae.targets.clip_tower.ClipTower`. The official code feeds CLIP with
             ImageNet's statistics.
         teacher: who says how points move: "lucas-kanade", "ground-truth" (synthetic clips only), or "cotracker3", which was
             trained on labels.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from vgmae_bench.videogmae.readout import CrossAttentionReadout, ReadoutConfig
+from vgmae_bench.models.readout import CrossAttentionReadout, ReadoutConfig
 
 from .network import Encoder, EncoderConfig
 
 
 class ReadoutTracker(nn.Module):
-    """Answers for every frame, although a token spans several; called like `vgmae_bench.videogmae.readout.ReadoutTracker`.
+    """Answers for every frame, although a token spans several; called like `vgmae_bench.models.readout.ReadoutTracker`.
 
     Raises:
         UsageError: the readout's heads do not divide the encoder's width.

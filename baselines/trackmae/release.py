@@ -18,14 +18,14 @@ from torch import Tensor
 
 from vgmae_bench.config import Json, build, to_json
 from vgmae_bench.errors import UsageError, WeightsError
-from vgmae_bench.torch_content import plain, state_dict
-from vgmae_bench.torch_file import TorchFile
-from vgmae_bench.weights_file import check_fit, save_weights
+from vgmae_bench.models.torch_content import plain, state_dict
+from vgmae_bench.models.torch_file import TorchFile
+from vgmae_bench.models.weights_file import check_fit, save_weights
 
 from .checkpoint import CLASSIFIER, PRETRAINED, Trained
-from .motion import Norm
 from .names import blocks, in_our_names
 from .network import Classifier, EncoderConfig, Heads, NetworkConfig, TrackMAE, sinusoids
+from .targets.motion import Norm
 
 _HEADS = {1280: 16, 640: 8}
 """Heads of the widths of ViT-H; all other networks of the family have heads of 64 channels."""

@@ -20,7 +20,7 @@ class EncoderConfig:
         mlp_ratio: hidden width of the MLPs over their width, here and in decoders.
         position: "flattened": sinusoids of a token's number, so that the token below is less alike than the one beside
             (paper). "factored", ours: of column, row and time.
-        attention_start, patch_start: "random" (paper), or ours: see `vgmae_bench.starts.similar_attention` and
+        attention_start, patch_start: "random" (paper), or ours: see `vgmae_bench.models.init.similar_attention` and
             `whitened_patches`.
 
     Raises:

@@ -13,18 +13,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vgmae_bench.correspondence import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
+from vgmae_bench.models.readout import read_tracks
+from vgmae_bench.models.windows import track_windows
 from vgmae_bench.types import Queries, Tracks
-from vgmae_bench.videogmae.readout import read_tracks
-from vgmae_bench.videogmae.windows import track_windows
 
 from .checkpoint import Model, Trained, load_model
 from .features import EncoderFeatures
-from .motion import CHANNELS
 from .motion_head import MotionHead, WindowTracks
 from .network import SIZES, Heads, TrackMAE
 from .readout import ReadoutTracker
+from .targets.motion import CHANNELS
 
 TrackWindow = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 THRESHOLD_RASTER = 256
@@ -42,7 +42,7 @@ class TrackMAEConfig(CorrespondenceConfig):
         readout: how tracks are read off the encoder. "motion-head" adds up the steps that the motion decoder predicts; its
             weights must have been trained with motion_norm "units" or "patch+mean" (or "none"). "features" finds points
             again by what the encoder makes of them, without any training; its settings are those of
-            `vgmae_bench.correspondence.CorrespondenceConfig`, `layer` and `final_norm`. "readout" is the cross-attention
+            `vgmae_bench.models.features.CorrespondenceConfig`, `layer` and `final_norm`. "readout" is the cross-attention
             that `vgmae-bench finetune` trains on top. "auto": the first of "readout", "motion-head" and "features" that
             the weights have.
         layer, final_norm: for features, see `vgmae_baselines.trackmae.features.EncoderFeatures`.
@@ -114,7 +114,7 @@ class TrackMAETracker:
             self._track_window = self._follow_motion
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
-        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.videogmae.windows.track_windows`."""
+        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.models.windows.track_windows`."""
         if self._features is not None:
             return self._features.track(frames, queries)
         size = self._shape.image_size

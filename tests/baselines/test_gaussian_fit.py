@@ -13,13 +13,13 @@ from vgmae_baselines.gaussian_fit import tracker as module
 from vgmae_baselines.gaussian_fit.grid import MARGIN, grid
 from vgmae_baselines.gaussian_fit.tracker import GaussianFit, GaussianFitConfig, even_length
 
-from tests.videogmae.textures import Affine, colour, pixels
+from tests.videogmae.gaussians.textures import Affine, colour, pixels
 from vgmae_bench.config import build, call_with
 from vgmae_bench.errors import UsageError
 from vgmae_bench.plugins import Plugin, load
 from vgmae_bench.splatting import project
 from vgmae_bench.types import Queries, Tracks
-from vgmae_bench.videogmae.gaussians import fixed_camera, render_video
+from vgmae_bench.videogmae.gaussians.gaussians import fixed_camera, render_video
 
 HEIGHT, WIDTH = 48, 64
 SMALL: dict[str, Any] = {"steps": 50, "resolution": 32, "grid": 16, "window": 4, "flow_resolution": 32}

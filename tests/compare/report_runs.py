@@ -9,8 +9,8 @@ import numpy as np
 
 from tests.records import write_run
 from vgmae_bench.compare.report import packs
-from vgmae_bench.protocols import PROTOCOLS, Question
-from vgmae_bench.runs.store import RunFolder
+from vgmae_bench.evaluation.protocols import PROTOCOLS, Question
+from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.types import Queries, Tracks
 
 PROTOCOL = PROTOCOLS["tapvid-first"]

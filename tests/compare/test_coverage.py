@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from vgmae_bench.compare.row import Row
-from vgmae_bench.runs.store import RunFolder
+from vgmae_bench.evaluation.store import RunFolder
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ from click.testing import CliRunner
 
 from tests.clips import write_davis
 from tests.records import write_run
-from vgmae_bench.cli.plot import plot
+from vgmae_bench.cli.compare.plot import plot
 from vgmae_bench.compare.plots import NAMES, bars, clips, cost, curves, occlusion, style, thresholds
 from vgmae_bench.compare.plots.groups import groups
 from vgmae_bench.compare.selection import select_runs
 from vgmae_bench.errors import UnknownNameError, UsageError
+from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.metrics.tapvid import THRESHOLDS
-from vgmae_bench.runs.run import execute, plan
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,7 @@ def test_pens_differ_in_grey_as_well() -> None:
 
 def test_help_needs_neither_numpy_nor_matplotlib() -> None:
     code = (
-        "import sys; from vgmae_bench.cli.plot import plot; plot(['--help'], standalone_mode=False);"
+        "import sys; from vgmae_bench.cli.compare.plot import plot; plot(['--help'], standalone_mode=False);"
         "sys.exit(bool({'numpy', 'matplotlib', 'pandas', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
@@ -197,7 +197,7 @@ def test_figures_need_no_torch(tmp_path: Path) -> None:
     write_run(tmp_path / "results", "videogmae", [0.3, 0.6])
     write_run(tmp_path / "results", "gmrw", [0.2, 0.5])
     code = (
-        "import sys; sys.modules['torch'] = None; from vgmae_bench.cli.plot import plot;"
+        "import sys; sys.modules['torch'] = None; from vgmae_bench.cli.compare.plot import plot;"
         "[plot([name, '--out', 'figures'], standalone_mode=False) for name in ('bars', 'clips', 'cost')]"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vgmae_bench.compare.published import BENCHMARKS, beside, read
 from vgmae_bench.compare.row import HEADLINE
-from vgmae_bench.protocols import PROTOCOLS
+from vgmae_bench.evaluation.protocols import PROTOCOLS
 
 ROOT = Path(__file__).parent.parent.parent
 

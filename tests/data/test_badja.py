@@ -14,8 +14,8 @@ from vgmae_bench.data.badja import Badja, BadjaConfig, badja
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
 from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError
-from vgmae_bench.protocols import PROTOCOLS, answers, questions
-from vgmae_bench.runs.run import execute, plan
+from vgmae_bench.evaluation.protocols import PROTOCOLS, answers, questions
+from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.types import Tracks
 
 FRAMES, ANNOTATED = 11, (1, 6, 10)

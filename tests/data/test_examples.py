@@ -7,7 +7,7 @@ import pytest
 
 from tests.data.toy import example, jpeg_example
 from vgmae_bench.data.examples import parse_example
-from vgmae_bench.data.video import decode_frames
+from vgmae_bench.data.video.frames import decode_frames
 from vgmae_bench.errors import BadDataError
 
 

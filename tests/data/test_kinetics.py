@@ -14,9 +14,9 @@ from vgmae_bench.data.kinetics import Annotations, jpeg_frames
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
 from vgmae_bench.data.prepared import PreparedFile
-from vgmae_bench.data.tapvid import TapVid
-from vgmae_bench.data.video import decode_frames
-from vgmae_bench.data.video_file import open_video
+from vgmae_bench.data.tapvid.dataset import TapVid
+from vgmae_bench.data.video.file import open_video
+from vgmae_bench.data.video.frames import decode_frames
 from vgmae_bench.errors import BadDataError, MissingDataError
 
 FRAMES = 12

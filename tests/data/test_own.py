@@ -12,7 +12,7 @@ from tests.videos import encode, greys, numbers, save_images
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.own import FolderConfig, OwnVideos
 from vgmae_bench.data.prepare import prepare
-from vgmae_bench.data.video import resize_frames
+from vgmae_bench.data.video.frames import resize_frames
 from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError
 
 CSV = """point,frame,x,y,visible,note

@@ -22,10 +22,10 @@ from vgmae_bench.data.examples import Example, parse_example
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
 from vgmae_bench.data.prepared import PreparedFile, write_prepared
-from vgmae_bench.data.tapvid import TapVid
+from vgmae_bench.data.tapvid.dataset import TapVid
 from vgmae_bench.data.verify import verify
 from vgmae_bench.errors import BadDataError, MissingDataError, StorageError, UsageError
-from vgmae_bench.runs.run import execute, plan
+from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.types import Clip
 
 

@@ -12,7 +12,7 @@ from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepared import PreparedFile
 from vgmae_bench.data.verify import verify
 from vgmae_bench.data.warp import FILE, warp
-from vgmae_bench.runs.run import execute, plan
+from vgmae_bench.evaluation.run import execute, plan
 
 
 def test_points_that_never_move_score_what_the_official_metrics_give(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import torch
 
 from tests.gmae.nets import TINY, weights_file
 from tests.golden import goldens
+from vgmae_bench.downstream.actions.encoder import open_encoder
 from vgmae_bench.gmae.checkpoint import load_model
-from vgmae_bench.probing.encoder import open_encoder
 from vgmae_bench.videogmae.release import import_weights
 
 

@@ -10,7 +10,7 @@ from tests.gmae.nets import TINY, network
 from vgmae_bench.gmae import spatial
 from vgmae_bench.gmae.gaussians import View
 from vgmae_bench.gmae.spatial import Order, Scene, Splats
-from vgmae_bench.videogmae.gaussians import SCENE_DEPTH, Gaussians
+from vgmae_bench.videogmae.gaussians.gaussians import SCENE_DEPTH, Gaussians
 
 SIZE = 32
 

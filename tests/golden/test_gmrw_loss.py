@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from vgmae_baselines.gmrw import warp
 from vgmae_baselines.gmrw.network import GMRW, NetworkConfig
-from vgmae_baselines.gmrw.smoothness import smoothness_loss
-from vgmae_baselines.gmrw.walk import Transition, Walker, walk_loss
-from vgmae_baselines.gmrw.warp import Targets
+from vgmae_baselines.gmrw.pretraining import warp
+from vgmae_baselines.gmrw.pretraining.smoothness import smoothness_loss
+from vgmae_baselines.gmrw.pretraining.walk import Transition, Walker, walk_loss
+from vgmae_baselines.gmrw.pretraining.warp import Targets
 
 from tests.golden import goldens
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from vgmae_baselines.trackmae.masking import motion_bins, tube_motion
-from vgmae_baselines.trackmae.motion import MotionConfig, motion_targets, upsample
 from vgmae_baselines.trackmae.network import EncoderConfig, split
-from vgmae_baselines.trackmae.spatial import pixel_targets
+from vgmae_baselines.trackmae.targets.masking import motion_bins, tube_motion
+from vgmae_baselines.trackmae.targets.motion import MotionConfig, motion_targets, upsample
+from vgmae_baselines.trackmae.targets.spatial import pixel_targets
 
 from tests.golden import goldens
 

@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from tests.golden import goldens
-from vgmae_bench.videogmae.gaussians import Activation, Backend, Gaussians, activate, fixed_camera, render_video
+from vgmae_bench.videogmae.gaussians.gaussians import (
+    Activation,
+    Backend,
+    Gaussians,
+    activate,
+    fixed_camera,
+    render_video,
+)
 from vgmae_bench.videogmae.losses import reconstruction_loss
 
 NETWORK = "vg_net_interp.npz"

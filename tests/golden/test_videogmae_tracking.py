@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from tests.golden import goldens
-from vgmae_bench.videogmae.gaussians import Activation, activate, fixed_camera
-from vgmae_bench.videogmae.motion import read_motion
-from vgmae_bench.videogmae.switches import PRESETS, Switches
-from vgmae_bench.videogmae.tracking import AnchorTracks, Motion, follow_anchors, sample_map
+from vgmae_bench.videogmae.gaussians.gaussians import Activation, activate, fixed_camera
+from vgmae_bench.videogmae.gaussians.motion import read_motion
+from vgmae_bench.videogmae.gaussians.switches import PRESETS, Switches
+from vgmae_bench.videogmae.gaussians.tracking import AnchorTracks, Motion, follow_anchors, sample_map
 
 TRACK, FLOW = "vg_track.npz", "vg_zeroshot_flow.npz"
 RELEASE = PRESETS["release"]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vgmae_bench.correspondence import CorrespondenceConfig, CorrespondenceTracker
+from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.types import Queries
 from vgmae_bench.videogmae.features import EncoderFeatures
 from vgmae_bench.videogmae.network import Encoder, NetworkConfig

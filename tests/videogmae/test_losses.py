@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.videogmae.test_network import SMALL, clip, small
-from vgmae_bench.videogmae.gaussians import Gaussians
+from vgmae_bench.videogmae.gaussians.gaussians import Gaussians
 from vgmae_bench.videogmae.losses import (
     displacement_penalty,
     neighbourhood_smoothness,

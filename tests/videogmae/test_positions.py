@@ -8,7 +8,7 @@ import torch
 
 from tests.videogmae.test_network import SMALL, small
 from vgmae_bench.splatting import project
-from vgmae_bench.videogmae.gaussians import Activation, activate, fixed_camera, render_video
+from vgmae_bench.videogmae.gaussians.gaussians import Activation, activate, fixed_camera, render_video
 from vgmae_bench.videogmae.positions import anchor_points, anchor_table, places, space_table, start_on_grid, time_table
 
 

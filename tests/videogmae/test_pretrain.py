@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.videogmae.scenes import blurred_noise
+from tests.videogmae.gaussians.scenes import blurred_noise
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
@@ -16,7 +16,7 @@ from vgmae_bench.training.recipe import Batch
 from vgmae_bench.training.sources import open_clips
 from vgmae_bench.videogmae import SPEC, pretrain
 from vgmae_bench.videogmae.checkpoint import load_model, load_weights, save_weights
-from vgmae_bench.videogmae.gaussians import activate
+from vgmae_bench.videogmae.gaussians.gaussians import activate
 from vgmae_bench.videogmae.network import SIZES, Encoder, VideoGMAE
 from vgmae_bench.videogmae.pretrain import PretrainConfig, Pretraining, Stage, draw_order
 

@@ -10,18 +10,18 @@ import pytest
 import torch
 
 from vgmae_bench.config import build, call_with
-from vgmae_bench.correspondence import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
+from vgmae_bench.models.frames import FrameWindows
+from vgmae_bench.models.readout import ReadoutConfig, ReadoutTracker, read_tracks
 from vgmae_bench.plugins import Plugin, load
 from vgmae_bench.types import Queries, Tracks
 from vgmae_bench.videogmae import SPEC
 from vgmae_bench.videogmae.checkpoint import load_model, save_weights
 from vgmae_bench.videogmae.features import EncoderFeatures
-from vgmae_bench.videogmae.frames import FrameWindows
-from vgmae_bench.videogmae.gaussians import Activation
+from vgmae_bench.videogmae.gaussians.gaussians import Activation
+from vgmae_bench.videogmae.gaussians.switches import PRESETS, Switches
 from vgmae_bench.videogmae.network import SIZES, Encoder, NetworkConfig, VideoGMAE
-from vgmae_bench.videogmae.readout import ReadoutConfig, ReadoutTracker, read_tracks
-from vgmae_bench.videogmae.switches import PRESETS, Switches
 from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
 
 NETWORK = NetworkConfig(

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from tests.clips import clip
-from vgmae_bench.data.video_file import open_video
+from vgmae_bench.data.video.file import open_video
 from vgmae_bench.viz.clip import show_clip
 
 

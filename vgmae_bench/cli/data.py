@@ -31,7 +31,7 @@ def data() -> None:
 @options.as_json
 def list_(data_root: Path | None, as_json: bool) -> None:
     """List the datasets, and whether their files are there."""
-    from vgmae_bench.data import root as roots
+    from vgmae_bench.data.files import root as roots
 
     root = roots.data_root(data_root)
     entries: list[dict[str, Any]] = []
@@ -77,8 +77,8 @@ def fetch(dataset: str, data_root: Path | None, source: Path | None) -> None:
     A download that breaks off goes on where it was when the command is called again. Of sets whose videos cannot be
     downloaded, this gets the annotations; `vgmae-bench data prepare` joins them with the videos.
     """
-    from vgmae_bench.data.fetch import fetch as get
-    from vgmae_bench.data.root import data_root as resolve
+    from vgmae_bench.data.files.fetch import fetch as get
+    from vgmae_bench.data.files.root import data_root as resolve
 
     spec = plugins.find("datasets", dataset).spec
     if spec.embedded:
@@ -182,7 +182,7 @@ def verify(dataset: str, dataset_settings: tuple[str, ...], data_root: Path | No
 @options.data_root
 def path(dataset: str, data_root: Path | None) -> None:
     """Print the files of a dataset; where they belong, if they are not there."""
-    from vgmae_bench.data.root import data_root as resolve
+    from vgmae_bench.data.files.root import data_root as resolve
     from vgmae_bench.data.verify import paths
 
     spec = plugins.find("datasets", dataset).spec

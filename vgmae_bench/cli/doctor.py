@@ -22,7 +22,7 @@ def doctor(data_root: Path | None, as_json: bool) -> None:
     import torch
 
     from vgmae_bench import provenance, splatting
-    from vgmae_bench.data import root as roots
+    from vgmae_bench.data.files import root as roots
 
     root = roots.data_root(data_root)
     known = provenance.collect("cuda" if torch.cuda.is_available() else "cpu")

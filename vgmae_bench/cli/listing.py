@@ -70,7 +70,7 @@ def _entry(plugin: plugins.Plugin) -> dict[str, Any]:
 
 def _runs(out: Path) -> list[dict[str, Any]]:
     from vgmae_bench.compare.selection import HEADLINE, Row
-    from vgmae_bench.runs.record import all_runs, read_summary
+    from vgmae_bench.evaluation.record import all_runs, read_summary
 
     entries = []
     for run in all_runs(out):
@@ -178,7 +178,7 @@ def _plain(value: Any) -> str:
 def _show_run(name: str, out: Path, as_json: bool) -> None:
     from vgmae_bench.compare.selection import load_runs
     from vgmae_bench.compare.tables import print_table
-    from vgmae_bench.runs.record import find_run, read_summary
+    from vgmae_bench.evaluation.record import find_run, read_summary
 
     try:
         run = find_run(out, name)

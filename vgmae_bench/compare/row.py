@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from vgmae_bench.errors import BadDataError, UnknownNameError
+from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.plugins import did_you_mean
-from vgmae_bench.runs.store import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd

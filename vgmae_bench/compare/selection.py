@@ -8,8 +8,8 @@ from pathlib import Path
 
 from vgmae_bench.compare.row import HEADLINE, Row, clip_values
 from vgmae_bench.errors import BadDataError, UnknownNameError, UsageError
-from vgmae_bench.runs.record import all_runs, read_summary
-from vgmae_bench.runs.store import RunFolder
+from vgmae_bench.evaluation.record import all_runs, read_summary
+from vgmae_bench.evaluation.store import RunFolder
 
 __all__ = ["HEADLINE", "Row", "by_protocol", "candidates", "clip_values", "load_runs", "select_pair", "select_runs"]
 

@@ -25,11 +25,11 @@ from vgmae_bench import config as configs
 from vgmae_bench import data
 from vgmae_bench.config import Json
 from vgmae_bench.data.examples import Example
-from vgmae_bench.data.fetch import missing
+from vgmae_bench.data.files.fetch import missing
+from vgmae_bench.data.files.root import locate
 from vgmae_bench.data.prepare import Raw, raw_from_dataset
-from vgmae_bench.data.root import locate
-from vgmae_bench.data.tapvid import TapVid, TapVidConfig
-from vgmae_bench.data.video_file import ImageFolder, stack
+from vgmae_bench.data.tapvid.dataset import TapVid, TapVidConfig
+from vgmae_bench.data.video.file import ImageFolder, stack
 from vgmae_bench.errors import BadDataError, UnknownNameError
 from vgmae_bench.files import file_digest
 from vgmae_bench.plugins import did_you_mean

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.data.video import decode_frames, jpeg_size
+from vgmae_bench.data.video.frames import decode_frames, jpeg_size
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.types import Clip, FloatArray, Size
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.data.video_file import IMAGE_SUFFIXES, VIDEO_SUFFIXES, open_video, stack
+from vgmae_bench.data.video.file import IMAGE_SUFFIXES, VIDEO_SUFFIXES, open_video, stack
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import natural_order
 from vgmae_bench.types import Size

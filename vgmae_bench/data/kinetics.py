@@ -21,8 +21,8 @@ from vgmae_bench import data
 from vgmae_bench.config import Json
 from vgmae_bench.data.examples import Example, check_tracks
 from vgmae_bench.data.prepare import Raw, raw_from_dataset
-from vgmae_bench.data.tapvid import KineticsConfig, kinetics
-from vgmae_bench.data.video import decode_frames, jpeg_size
+from vgmae_bench.data.tapvid.dataset import KineticsConfig, kinetics
+from vgmae_bench.data.video.frames import decode_frames, jpeg_size
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import file_digest
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vgmae_bench import config, plugins
-from vgmae_bench.data.root import data_root, prepared_path
-from vgmae_bench.data.tapvid import TapVid, TapVidConfig
+from vgmae_bench.data.files.root import data_root, prepared_path
+from vgmae_bench.data.tapvid.dataset import TapVid, TapVidConfig
 from vgmae_bench.plugins import DatasetSpec
 from vgmae_bench.types import Dataset
 

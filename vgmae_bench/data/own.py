@@ -26,8 +26,8 @@ import numpy.typing as npt
 from vgmae_bench import config as configs
 from vgmae_bench.config import Json
 from vgmae_bench.data.examples import check_tracks
-from vgmae_bench.data.video import resize_frames
-from vgmae_bench.data.video_file import VIDEO_SUFFIXES, Video, open_video, stack
+from vgmae_bench.data.video.file import VIDEO_SUFFIXES, Video, open_video, stack
+from vgmae_bench.data.video.frames import resize_frames
 from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError
 from vgmae_bench.files import file_digest, natural_order
 from vgmae_bench.plugins import did_you_mean

@@ -12,12 +12,12 @@ from tqdm import tqdm
 from vgmae_bench import __version__, config, plugins
 from vgmae_bench.config import Json
 from vgmae_bench.data.examples import Example
-from vgmae_bench.data.fetch import bring, introduce
-from vgmae_bench.data.index import digest_of
+from vgmae_bench.data.files.fetch import bring, introduce
+from vgmae_bench.data.files.index import digest_of
+from vgmae_bench.data.files.root import check_room, data_root, locate, prepared_path
+from vgmae_bench.data.files.sums import record_sums
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepared import Lossless, write_prepared
-from vgmae_bench.data.root import check_room, data_root, locate, prepared_path
-from vgmae_bench.data.sums import record_sums
 from vgmae_bench.errors import UsageError
 from vgmae_bench.files import ANOTHER_DATA_ROOT, file_digest, storage_errors
 from vgmae_bench.plugins import DatasetSpec
@@ -59,7 +59,7 @@ def prepare(
     Arguments:
         name: of the dataset.
         root: the data root; None for the usual one.
-        source: files brought by hand: for `kinetics` the folder of videos, else see `vgmae_bench.data.fetch.bring`.
+        source: files brought by hand: for `kinetics` the folder of videos, else see `vgmae_bench.data.files.fetch.bring`.
         quality: 1 … 100 stores frames that are published as pixels as JPEGs; None without loss.
         options: settings of its preparer.
         small: store pixels as PNGs, even those that are published raw: half the room, and reading takes longer.

@@ -33,7 +33,7 @@ from PIL import Image
 
 from vgmae_bench.config import Json
 from vgmae_bench.data.examples import Example, check_asked, check_tracks
-from vgmae_bench.data.video import ImageKind, decode_frames
+from vgmae_bench.data.video.frames import ImageKind, decode_frames
 from vgmae_bench.errors import damage
 from vgmae_bench.files import ANOTHER_DATA_ROOT, write_atomically
 

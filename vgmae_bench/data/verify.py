@@ -10,11 +10,11 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from vgmae_bench import plugins
-from vgmae_bench.data.fetch import missing
-from vgmae_bench.data.index import remembered
+from vgmae_bench.data.files.fetch import missing
+from vgmae_bench.data.files.index import remembered
+from vgmae_bench.data.files.root import data_root, locate, prepared_path
+from vgmae_bench.data.files.sums import SUMS, compare_sums, recorded_sums
 from vgmae_bench.data.open import open_dataset
-from vgmae_bench.data.root import data_root, locate, prepared_path
-from vgmae_bench.data.sums import SUMS, compare_sums, recorded_sums
 from vgmae_bench.errors import UserError
 from vgmae_bench.files import file_digest
 from vgmae_bench.types import Dataset

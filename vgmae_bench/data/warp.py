@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vgmae_bench import data
-from vgmae_bench.data.tapvid import TapVid, TapVidConfig
+from vgmae_bench.data.tapvid.dataset import TapVid, TapVidConfig
 
 FILE = Path(__file__).parent / "clips" / "warp.h5"
 

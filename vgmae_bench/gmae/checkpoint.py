@@ -1,4 +1,4 @@
-"""Weights files of GMAE; see `vgmae_bench.weights_file`. Their configuration holds "network", "view" and "source"."""
+"""Weights files of GMAE; see `vgmae_bench.models.weights_file`. Their configuration holds "network", "view" and "source"."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vgmae_bench.config import Json, build
 from vgmae_bench.errors import WeightsError
 from vgmae_bench.gmae.gaussians import View
 from vgmae_bench.gmae.network import GMAE, SIZES, ImageNetwork
-from vgmae_bench.weights_file import load_into, load_weights, save_weights
+from vgmae_bench.models.weights_file import load_into, load_weights, save_weights
 
 KIND = "gmae"
 

@@ -12,13 +12,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from vgmae_bench.downstream.space.explorer import Image, Seen
 from vgmae_bench.errors import UsageError
 from vgmae_bench.gmae import spatial
 from vgmae_bench.gmae.checkpoint import new_network, open_model
 from vgmae_bench.gmae.figure import Panels
-from vgmae_bench.spatial.explorer import Image, Seen
-from vgmae_bench.videogmae.frames import prepare
-from vgmae_bench.videogmae.gaussians import Backend
+from vgmae_bench.models.frames import prepare
+from vgmae_bench.videogmae.gaussians.gaussians import Backend
 
 CUMULATIVE = (32, 64, 128, 256, 512, 1024)
 """First K Gaussians that the paper shows, as far as there are more than K; a smaller network gets fractions instead."""
@@ -62,8 +62,8 @@ class ExplorerConfig:
 
 
 class GMAEExplorer:
-    """See `vgmae_bench.spatial.explorer.Explorer`. Images of any shape are squashed to the network's square, and what comes
-    of them is rendered at their own size.
+    """See `vgmae_bench.downstream.space.explorer.Explorer`. Images of any shape are squashed to the network's
+    square, and what comes of them is rendered at their own size.
 
     Arguments:
         config: settings.

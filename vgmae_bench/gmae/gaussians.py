@@ -1,4 +1,4 @@
-"""What the network's numbers mean, and the camera that sees it: GMAE's part of `vgmae_bench.videogmae.gaussians`."""
+"""What the network's numbers mean, and the camera that sees it: GMAE's part of `vgmae_bench.videogmae.gaussians.gaussians`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from torch import Tensor
 
 from vgmae_bench.errors import UsageError
-from vgmae_bench.videogmae.gaussians import (
+from vgmae_bench.videogmae.gaussians.gaussians import (
     SCENE_DEPTH,
     Activation,
     Backend,

@@ -1,4 +1,4 @@
-"""GMAE's encoder, to be probed; see `vgmae_bench.probing.encoder.VideoEncoder`."""
+"""GMAE's encoder, to be probed; see `vgmae_bench.downstream.actions.encoder.VideoEncoder`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from vgmae_bench.gmae.checkpoint import KIND, open_model
+from vgmae_bench.models.weights_file import load_weights
 from vgmae_bench.videogmae import checkpoint as video
 from vgmae_bench.videogmae.probed import Probed, encoder_of
-from vgmae_bench.weights_file import load_weights
 
 
 @dataclass(frozen=True)

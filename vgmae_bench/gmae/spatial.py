@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.splatting import Rendered, project, render
-from vgmae_bench.videogmae.gaussians import Backend, Camera, Composite, Gaussians, composite
+from vgmae_bench.videogmae.gaussians.gaussians import Backend, Camera, Composite, Gaussians, composite
 
 Rule = Literal["change", "weight"]
 Order = Literal["near", "far"]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.config import Json
-from vgmae_bench.data.synth import VERSION, Scenes, SynthConfig, render_video, sample_scenes
+from vgmae_bench.data.synth.dataset import VERSION, Scenes, SynthConfig, render_video, sample_scenes
 from vgmae_bench.errors import UsageError
 from vgmae_bench.training.recipe import Batch, ClipShape
 
@@ -85,7 +85,7 @@ class ImageClips:
     """Random crops of the images of a folder, as clips of one frame. Examples are of its `val`, where it has one."""
 
     def __init__(self, path: Path, seed: int, workers: int) -> None:
-        from vgmae_bench.data.images import ImageTree
+        from vgmae_bench.data.video.images import ImageTree
 
         self._images, self._name, self._seed = ImageTree(path), path.resolve().name, seed
         self._pool = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="clips")

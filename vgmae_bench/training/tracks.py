@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vgmae_bench.config import Json
 from vgmae_bench.data.open import open_dataset
-from vgmae_bench.data.synth import VERSION, sample_points, track_points
+from vgmae_bench.data.synth.dataset import VERSION, sample_points, track_points
 from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.training.recipe import ClipShape, LoopConfig
 from vgmae_bench.training.sources import clip_seed, synth_scenes, synth_video

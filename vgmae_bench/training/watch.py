@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench import protocols
-from vgmae_bench.data.synth import Synth, SynthConfig
+from vgmae_bench.data.synth.dataset import Synth, SynthConfig
+from vgmae_bench.evaluation import protocols
+from vgmae_bench.evaluation.protocols import PROTOCOLS
 from vgmae_bench.metrics.tapvid import score
-from vgmae_bench.protocols import PROTOCOLS
 from vgmae_bench.types import Queries, Tracker, Tracks
 
 METRICS = ("delta_avg", "delta_avg_zero_motion")

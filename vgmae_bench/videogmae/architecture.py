@@ -12,10 +12,10 @@ import torch
 
 from vgmae_bench.config import build
 from vgmae_bench.errors import WeightsError
-from vgmae_bench.nn import sincos_3d
-from vgmae_bench.videogmae.gaussians import Activation
+from vgmae_bench.models.nn import sincos_3d
+from vgmae_bench.models.readout import OFFICIAL, ReadoutConfig
+from vgmae_bench.videogmae.gaussians.gaussians import Activation
 from vgmae_bench.videogmae.network import NetworkConfig
-from vgmae_bench.videogmae.readout import OFFICIAL, ReadoutConfig
 
 Kind = Literal["videogmae", "videogmae-readout", "mae-encoder"]
 Shapes = Mapping[str, tuple[int, ...]]

@@ -1,4 +1,4 @@
-"""Weights files of Video-GMAE's models; see `vgmae_bench.weights_file`.
+"""Weights files of Video-GMAE's models; see `vgmae_bench.models.weights_file`.
 
 Their configuration holds "network", "source", and, depending on the kind, "readout" and "activation".
 """
@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from vgmae_bench import weights_file
 from vgmae_bench.config import build
 from vgmae_bench.errors import WeightsError
+from vgmae_bench.models import weights_file
+from vgmae_bench.models.readout import ReadoutConfig, ReadoutTracker
+from vgmae_bench.models.weights_file import Weights, check_fit, load_into, save_weights
 from vgmae_bench.videogmae.network import Encoder, NetworkConfig, VideoGMAE
-from vgmae_bench.videogmae.readout import ReadoutConfig, ReadoutTracker
-from vgmae_bench.weights_file import Weights, check_fit, load_into, save_weights
 
 __all__ = [
     "KINDS",
@@ -35,7 +35,7 @@ KINDS = ("videogmae", "videogmae-readout", "mae-encoder")
 
 
 def load_weights(path: Path) -> Weights:
-    """A weights file's content. Raises WeightsError: see `vgmae_bench.weights_file.load_weights`."""
+    """A weights file's content. Raises WeightsError: see `vgmae_bench.models.weights_file.load_weights`."""
     return weights_file.load_weights(path, method="videogmae")
 
 

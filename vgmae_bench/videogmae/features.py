@@ -8,7 +8,7 @@ from vgmae_bench.videogmae.network import Encoder
 
 
 class EncoderFeatures:
-    """An encoder's last features, after its norm, all patches being seen; see `vgmae_bench.correspondence.PatchEncoder`."""
+    """An encoder's last features, after its norm, all patches being seen; see `vgmae_bench.models.features.PatchEncoder`."""
 
     time_stride = 1
 

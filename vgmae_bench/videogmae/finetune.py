@@ -8,10 +8,10 @@ from torch import nn
 
 from vgmae_bench.config import Json, build
 from vgmae_bench.errors import WeightsError
+from vgmae_bench.models.readout import ReadoutConfig, ReadoutTracker
+from vgmae_bench.models.readout_recipe import FinetuneConfig, ReadoutRecipe, named_size, take_encoder
 from vgmae_bench.videogmae.checkpoint import KINDS, load_weights, save_weights
 from vgmae_bench.videogmae.network import SIZES, NetworkConfig
-from vgmae_bench.videogmae.readout import ReadoutConfig, ReadoutTracker
-from vgmae_bench.videogmae.readout_recipe import FinetuneConfig, ReadoutRecipe, named_size, take_encoder
 from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
 
 
@@ -35,7 +35,7 @@ def _network(weights: Path) -> NetworkConfig:
 
 
 class VideoGMAEHost:
-    """Video-GMAE's encoder; see `vgmae_bench.videogmae.readout_recipe.Host`."""
+    """Video-GMAE's encoder; see `vgmae_bench.models.readout_recipe.Host`."""
 
     def __init__(self, network: NetworkConfig) -> None:
         self.network = network

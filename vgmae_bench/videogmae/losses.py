@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vgmae_bench.splatting import project
-from vgmae_bench.videogmae.gaussians import Camera, Gaussians
-from vgmae_bench.videogmae.motion import NEAR
-from vgmae_bench.videogmae.registration import register
+from vgmae_bench.videogmae.gaussians.gaussians import Camera, Gaussians
+from vgmae_bench.videogmae.gaussians.motion import NEAR
+from vgmae_bench.videogmae.gaussians.registration import register
 from vgmae_bench.videogmae.sizes import NetworkConfig
 
 

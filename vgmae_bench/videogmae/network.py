@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vgmae_bench.nn import NORM_EPS, Block, xavier
-from vgmae_bench.starts import similar_attention, whitened_patches
+from vgmae_bench.models.init import similar_attention, whitened_patches
+from vgmae_bench.models.nn import NORM_EPS, Block, xavier
 from vgmae_bench.videogmae.positions import anchor_table, places, space_table, start_on_grid, time_table
 from vgmae_bench.videogmae.sizes import SIZES, NetworkConfig
 

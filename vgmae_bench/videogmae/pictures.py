@@ -9,9 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vgmae_bench.videogmae.gaussians import Backend, Composite, Gaussians, fixed_camera, render_video
-from vgmae_bench.videogmae.motion import read_motion
-from vgmae_bench.videogmae.switches import Switches
+from vgmae_bench.videogmae.gaussians.gaussians import Backend, Composite, Gaussians, fixed_camera, render_video
+from vgmae_bench.videogmae.gaussians.motion import read_motion
+from vgmae_bench.videogmae.gaussians.switches import Switches
 from vgmae_bench.viz.flow import colour_flow
 from vgmae_bench.viz.mosaic import save_mosaic
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vgmae_bench.nn import sincos_1d, sincos_2d, sincos_3d, sincos_points
-from vgmae_bench.videogmae.gaussians import SCENE_DEPTH, SCENE_HALF_WIDTH
+from vgmae_bench.models.nn import sincos_1d, sincos_2d, sincos_3d, sincos_points
+from vgmae_bench.videogmae.gaussians.gaussians import SCENE_DEPTH, SCENE_HALF_WIDTH
 from vgmae_bench.videogmae.sizes import NetworkConfig
 
 START_DEPTH = 4.0

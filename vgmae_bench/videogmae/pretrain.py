@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
+from vgmae_bench.models.frames import prepare
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
 from vgmae_bench.videogmae.checkpoint import save_weights, take_what_fits
-from vgmae_bench.videogmae.frames import prepare
-from vgmae_bench.videogmae.gaussians import (
+from vgmae_bench.videogmae.gaussians.gaussians import (
     Activation,
     Backend,
     Composite,
@@ -28,6 +28,7 @@ from vgmae_bench.videogmae.gaussians import (
     fixed_camera,
     render_video,
 )
+from vgmae_bench.videogmae.gaussians.switches import TokenOrder
 from vgmae_bench.videogmae.losses import (
     displacement_penalty,
     neighbourhood_smoothness,
@@ -37,7 +38,6 @@ from vgmae_bench.videogmae.losses import (
 )
 from vgmae_bench.videogmae.network import Encoded, NetworkConfig, VideoGMAE
 from vgmae_bench.videogmae.pictures import draw
-from vgmae_bench.videogmae.switches import TokenOrder
 from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
 
 
@@ -78,7 +78,7 @@ class PretrainConfig(LoopConfig, Activation, NetworkConfig):
     Attributes:
         mask_ratio: share of the patches hidden from the encoder: 0.95 in the paper, 0.9 in the official settings.
         token_order: "identity" shows patches in raster order, "shuffled" at random as in the official code.
-        composite: see `vgmae_bench.videogmae.gaussians.composite`; "official" has a factor too many.
+        composite: see `vgmae_bench.videogmae.gaussians.gaussians.composite`; "official" has a factor too many.
         loss_reduction: over the clips of a batch: "mean", or "sum" as in the official code, over each process's part of
             a pass, which makes the gradient depend on how the batch is divided.
         loss_region: "all" pixels (paper and official code) or those of "masked" patches.
@@ -87,7 +87,7 @@ class PretrainConfig(LoopConfig, Activation, NetworkConfig):
         deltas_reg_weight: of the length of Gaussians' steps. The official term of that name is always 0.
         smoothness_weight: of differences between the steps of neighbours. Ours.
         registration_weight: of the distance between where Gaussians go in the image and where a registration of the
-            frames says, a warm start that needs no labels. Ours; see `vgmae_bench.videogmae.registration`.
+            frames says, a warm start that needs no labels. Ours; see `vgmae_bench.videogmae.gaussians.registration`.
         stride: frames of a video from one frame of a clip to the next; synthetic clips are made as they are.
         speed: of synthetic clips; 1 moves points by 3/256 of the frame per frame.
         stages: a curriculum; later stages begin where earlier ones end, and after the last all is as set here.

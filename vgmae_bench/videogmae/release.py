@@ -16,8 +16,9 @@ from torch import Tensor
 
 from vgmae_bench.config import Json, build, to_json
 from vgmae_bench.errors import UsageError, WeightsError
-from vgmae_bench.torch_content import plain, state_dict, without
-from vgmae_bench.torch_file import TensorRef, TorchFile
+from vgmae_bench.models.readout import ReadoutConfig
+from vgmae_bench.models.torch_content import plain, state_dict, without
+from vgmae_bench.models.torch_file import TensorRef, TorchFile
 from vgmae_bench.videogmae.architecture import (
     ImportOptions,
     Kind,
@@ -27,9 +28,8 @@ from vgmae_bench.videogmae.architecture import (
     recognise,
 )
 from vgmae_bench.videogmae.checkpoint import check_fit, make_model, save_weights
-from vgmae_bench.videogmae.gaussians import Activation
+from vgmae_bench.videogmae.gaussians.gaussians import Activation
 from vgmae_bench.videogmae.network import NetworkConfig
-from vgmae_bench.videogmae.readout import ReadoutConfig
 
 _DROPPED = {
     "linear_layer.": "online linear probe of the training run",

@@ -30,7 +30,7 @@ class NetworkConfig:
             anchor in the image, and of the frame, is added to them, and the codes of their places to the latents.
         gaussian_start: "random": untrained networks scatter Gaussians over the scene (paper). "grid", ours: each is at its
             anchor and stands still.
-        attention_start, patch_start: "random" (paper), or ours: see `vgmae_bench.starts.similar_attention` and
+        attention_start, patch_start: "random" (paper), or ours: see `vgmae_bench.models.init.similar_attention` and
             `whitened_patches`.
 
     Raises:

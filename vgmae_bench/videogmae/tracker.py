@@ -12,21 +12,21 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.config import build
-from vgmae_bench.correspondence import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
+from vgmae_bench.models.frames import FrameWindows, restore
+from vgmae_bench.models.readout import ReadoutTracker, read_tracks
+from vgmae_bench.models.windows import track_windows
 from vgmae_bench.types import Queries, Scene, Tracks
-from vgmae_bench.videogmae import switches as options
 from vgmae_bench.videogmae.checkpoint import load_model
 from vgmae_bench.videogmae.features import EncoderFeatures
-from vgmae_bench.videogmae.fitting import FitConfig, fit
-from vgmae_bench.videogmae.frames import FrameWindows, restore
-from vgmae_bench.videogmae.gaussians import Activation, Backend, Gaussians, activate, fixed_camera
-from vgmae_bench.videogmae.motion import read_motion
+from vgmae_bench.videogmae.gaussians import switches as options
+from vgmae_bench.videogmae.gaussians.fitting import FitConfig, fit
+from vgmae_bench.videogmae.gaussians.gaussians import Activation, Backend, Gaussians, activate, fixed_camera
+from vgmae_bench.videogmae.gaussians.motion import read_motion
+from vgmae_bench.videogmae.gaussians.scene import whole_scene
+from vgmae_bench.videogmae.gaussians.tracking import WindowTracks, advect, follow_anchors
 from vgmae_bench.videogmae.network import SIZES, Encoder, VideoGMAE
-from vgmae_bench.videogmae.readout import ReadoutTracker, read_tracks
-from vgmae_bench.videogmae.scene import whole_scene
-from vgmae_bench.videogmae.tracking import WindowTracks, advect, follow_anchors
-from vgmae_bench.videogmae.windows import track_windows
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -39,13 +39,14 @@ class VideoGMAEConfig(CorrespondenceConfig):
         size: of the network when there are no weights to tell.
         readout: "auto" is what the weights were trained for: predicted Gaussians, or the cross-attention that was trained on
             top of the encoder. "features" finds points again by what the encoder makes of them, without any training; its
-            settings are those of `vgmae_bench.correspondence.CorrespondenceConfig`, and the ones below do not matter.
+            settings are those of `vgmae_bench.models.features.CorrespondenceConfig`, and the ones below do not matter.
         variant: "anchors" notices occlusion, "flow" only drifts.
         preset: where every switch below that is None takes its value from.
-        token_order to beta: see `vgmae_bench.videogmae.switches.Switches`.
+        token_order to beta: see `vgmae_bench.videogmae.gaussians.switches.Switches`.
         shuffle_seed: of the token order "shuffled"; every window gets the same permutation.
         refine_steps: fit the predicted Gaussians to each window before they are tracked with: so many gradient steps, and
-            steps on motion in proportion (`vgmae_bench.videogmae.fitting.FitConfig.steps`). A readout has no use for it.
+            steps on motion in proportion (`vgmae_bench.videogmae.gaussians.fitting.FitConfig.steps`). A readout has no
+            use for it.
         precision: of the network; Gaussians and tracks are always float32.
         backend: of the splatting; "auto" takes the fastest that works here.
         points_per_batch: points worked on at once; bounds the memory, does not change the answers.
@@ -128,7 +129,7 @@ class VideoGMAETracker:
             self._features = CorrespondenceTracker(EncoderFeatures(self._model), config, device, backward=False)
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
-        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.videogmae.windows.track_windows`."""
+        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.models.windows.track_windows`."""
         if self._features is not None:
             return self._features.track(frames, queries)
         network, length = self._model.config, self._model.config.num_frames

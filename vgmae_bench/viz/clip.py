@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vgmae_bench.data.video_write import write_mp4
+from vgmae_bench.data.video.write import write_mp4
 from vgmae_bench.files import write_atomically
 from vgmae_bench.types import Clip, Size, Tracks
 from vgmae_bench.viz.draw import contact_sheet, draw_frame, rainbow

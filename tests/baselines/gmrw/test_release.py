@@ -15,7 +15,7 @@ from vgmae_baselines.gmrw.network import GMRW, NetworkConfig
 from vgmae_baselines.gmrw.release import import_release, import_weights
 
 from vgmae_bench.errors import UntrustedFileError, UsageError, WeightsError
-from vgmae_bench.weights_file import save_weights
+from vgmae_bench.models.weights_file import save_weights
 
 SMALL = NetworkConfig(feature_channels=16, layers=2, ffn_expansion=3, stem_channels=(8, 12, 20))
 GMFLOW_ONLY = {

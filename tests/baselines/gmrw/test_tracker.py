@@ -24,7 +24,7 @@ from vgmae_baselines.gmrw.tracker import GMRWConfig, GMRWTracker, cheaper_readou
 from tests.baselines.gmrw import published
 from vgmae_bench.config import build, call_with
 from vgmae_bench.coordinates import rescale
-from vgmae_bench.data.video import resize_frames
+from vgmae_bench.data.video.frames import resize_frames
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.plugins import Plugin, load
 from vgmae_bench.types import Queries, Tracks

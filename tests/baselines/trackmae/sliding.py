@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from vgmae_baselines.trackmae.network import EncoderConfig, NetworkConfig
-from vgmae_baselines.trackmae.teacher import TeacherTracks, grid_points
+from vgmae_baselines.trackmae.teachers.teacher import TeacherTracks, grid_points
 
 from vgmae_bench.config import Json
 from vgmae_bench.training.recipe import Batch

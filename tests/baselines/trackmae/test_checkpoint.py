@@ -9,7 +9,7 @@ from vgmae_baselines.trackmae.network import Classifier, Encoder, Heads, TrackMA
 
 from tests.baselines.trackmae.sliding import ENCODER, NETWORK
 from vgmae_bench.errors import UsageError, WeightsError
-from vgmae_bench.weights_file import save_weights
+from vgmae_bench.models.weights_file import save_weights
 
 
 @pytest.mark.parametrize("heads", [Heads(NETWORK.patch_values, 8), Heads(0, 10), Heads(12, 0)])

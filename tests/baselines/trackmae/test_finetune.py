@@ -19,12 +19,12 @@ from tests.baselines.trackmae.sliding import ENCODER, NETWORK, clip
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.models.readout_recipe import FinetuneConfig, ReadoutRecipe
+from vgmae_bench.models.weights_file import save_weights
 from vgmae_bench.training.tracks import SynthTracks, TrackBatch
 from vgmae_bench.types import Queries
 from vgmae_bench.videogmae import SPEC as VIDEOGMAE
 from vgmae_bench.videogmae.network import SIZES as GMAE_SIZES
-from vgmae_bench.videogmae.readout_recipe import FinetuneConfig, ReadoutRecipe
-from vgmae_bench.weights_file import save_weights
 
 
 @pytest.fixture

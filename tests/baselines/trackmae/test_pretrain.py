@@ -12,19 +12,19 @@ from PIL import Image
 from torch import Tensor, nn
 from vgmae_baselines.trackmae import SPEC, VIDEOMAE
 from vgmae_baselines.trackmae.checkpoint import CLASSIFIER, load_model
-from vgmae_baselines.trackmae.motion import CHANNELS, Norm
 from vgmae_baselines.trackmae.network import SIZES, Classifier, NetworkConfig, TrackMAE, split
 from vgmae_baselines.trackmae.pretrain import PretrainConfig, Pretraining, VideoMAEConfig, VideoMAEPretraining
+from vgmae_baselines.trackmae.targets.motion import CHANNELS, Norm
 from vgmae_baselines.trackmae.tracker import TrackMAETracker
 
 from tests.baselines.trackmae.sliding import ENCODER, NETWORK, Sliding, batch
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.models.weights_file import save_weights
 from vgmae_bench.training.loop import Job, train
 from vgmae_bench.training.recipe import Batch
 from vgmae_bench.training.sources import open_clips
-from vgmae_bench.weights_file import save_weights
 
 TINY = PretrainConfig(**vars(NETWORK), mask_ratio=0.7)
 

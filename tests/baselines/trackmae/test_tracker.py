@@ -15,18 +15,18 @@ from vgmae_baselines.trackmae import SPEC, VIDEOMAE
 from vgmae_baselines.trackmae import tracker as trackers
 from vgmae_baselines.trackmae.checkpoint import CLASSIFIER, Trained, load_model, save_model
 from vgmae_baselines.trackmae.features import EncoderFeatures
-from vgmae_baselines.trackmae.masking import shown_tubes
-from vgmae_baselines.trackmae.motion import CHANNELS, MotionConfig, Norm, motion_targets, upsample
 from vgmae_baselines.trackmae.motion_head import MotionHead, turns
 from vgmae_baselines.trackmae.network import SIZES, Classifier, Heads, TrackMAE
-from vgmae_baselines.trackmae.teacher import grid_points
+from vgmae_baselines.trackmae.targets.masking import shown_tubes
+from vgmae_baselines.trackmae.targets.motion import CHANNELS, MotionConfig, Norm, motion_targets, upsample
+from vgmae_baselines.trackmae.teachers.teacher import grid_points
 from vgmae_baselines.trackmae.tracker import TrackMAEConfig, TrackMAETracker, VideoMAETracker
 
 from tests.baselines.trackmae.sliding import ENCODER, NETWORK
-from vgmae_bench.correspondence import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
+from vgmae_bench.models.weights_file import save_weights
 from vgmae_bench.types import Queries
-from vgmae_bench.weights_file import save_weights
 
 SIZE, FRAMES = NETWORK.image_size, 7
 """Frames of a window that are tracked: up to the first of the last tubelet."""

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 from vgmae_baselines.trackmae.checkpoint import Trained, load_model
-from vgmae_baselines.trackmae.motion import Norm, motion_targets
 from vgmae_baselines.trackmae.motion_head import MotionHead
 from vgmae_baselines.trackmae.network import TrackMAE
 from vgmae_baselines.trackmae.pretrain import PretrainConfig, Pretraining, network_input
+from vgmae_baselines.trackmae.targets.motion import Norm, motion_targets
 from vgmae_baselines.trackmae.tracker import TrackMAEConfig, TrackMAETracker
 
 from tests.baselines.trackmae.sliding import NETWORK, Sliding, Velocity, batch, clip

@@ -11,7 +11,7 @@ from pathlib import Path
 from vgmae_bench.compare.report import packs
 from vgmae_bench.compare.selection import Row, clip_values
 from vgmae_bench.errors import BadDataError, UserError
-from vgmae_bench.protocols import PROTOCOLS, EvalProtocol, questions
+from vgmae_bench.evaluation.protocols import PROTOCOLS, EvalProtocol, questions
 from vgmae_bench.types import Dataset
 
 RANKED_BY = "average_jaccard"
@@ -52,7 +52,7 @@ class Films:
 
     Arguments:
         rows: the runs, as in the table.
-        data_root: of the dataset, for clips whose frames were not kept; see `vgmae_bench.data.root`.
+        data_root: of the dataset, for clips whose frames were not kept; see `vgmae_bench.data.files.root`.
         max_points: tracks shown of a clip.
         keep: write what is shown beside the runs, small enough to be committed with them.
         say: told once when the dataset cannot be opened, and of kept files that are damaged.

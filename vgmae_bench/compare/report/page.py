@@ -71,7 +71,7 @@ def page(
         clips: players in a section, as far as frames and tracks are at hand.
         max_points: tracks in a player.
         keep: write what players show beside the runs, small enough to be committed with them.
-        data_root: where datasets lie, see `vgmae_bench.data.root`.
+        data_root: where datasets lie, see `vgmae_bench.data.files.root`.
         say: told of what is left out and why.
 
     Raises:

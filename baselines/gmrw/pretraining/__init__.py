@@ -1,0 +1,1 @@
+"""How GMRW learns: crops, walks, losses and the recipe."""

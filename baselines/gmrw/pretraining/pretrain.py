@@ -1,0 +1,203 @@
+"""How GMRW learns: walk from a frame to the next ones and back, and end where you began (arXiv 2409.16288).
+
+Where paper, official code (ayshrv/gmrw bf832bd) and our defaults part, there is a setting.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vgmae_bench.config import Json
+from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.models.nn import imagenet_statistics
+from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
+
+from ..checkpoint import Inference, Upsample, load_model, save_model
+from ..network import GMRW, STRIDE, NetworkConfig
+from ..readout import Method
+from ..tracker import GMRWConfig, GMRWTracker
+from . import warp
+from .crops import CropConfig, between_crops, crop, draw_crops
+from .pictures import draw
+from .smoothness import ramp, smoothness_loss
+from .walk import Transition, Walker, walk_loss
+from .warp import Labels, Targets
+
+
+@dataclass(frozen=True)
+class PretrainConfig(LoopConfig, CropConfig, NetworkConfig):
+    """Settings of pretraining: those of the loop, of the crops and of the network, in one flat list.
+
+    Attributes:
+        num_frames: of a clip; a walk visits them all and comes back. It takes N² for N cells with two, N³ with more.
+        image_size: side of the clips that crops are cut from, pixels.
+        stride: frames of a video from one frame of a clip to the next; synthetic clips are made as they are.
+        speed: of synthetic clips; 1 moves points by 3/256 of the frame per frame.
+        labels: where walks should end: "analytic", the cell in which the starting point exactly lies; "official", with the
+            official code's slips near the border; "none", where they began, both ways having the same crop.
+        smoothness: weight of the smoothness of flow, reached at step `smoothness_end`, 0 until `smoothness_start`.
+        radius: steps lead only to cells nearer than this to the likeliest one, in cells; None: to all.
+        upsample, readout, readout_radius, short_side: how the weights will say they are to be tracked with: `upsample`,
+            `method`, `radius` and `short_side` of `vgmae_baselines.gmrw.checkpoint.Inference`.
+        matrix_mb: pieces of this size (MiB) of transition matrices are worked on at once; what is learned is the same.
+
+    Raises:
+        UsageError: a number out of its range.
+    """
+
+    num_frames: int = 2
+    image_size: int = 640
+    stride: int = 1
+    speed: float = 1.0
+    labels: Labels = "analytic"
+    smoothness: float = 0.0
+    smoothness_start: int = 0
+    smoothness_end: int = 0
+    radius: float | None = None
+    upsample: Upsample = 1
+    readout: Method = "weighted_sum"
+    readout_radius: float = 5.0
+    short_side: int | None = None
+    matrix_mb: int = 256
+
+    def __post_init__(self) -> None:
+        LoopConfig.__post_init__(self)
+        CropConfig.__post_init__(self)
+        NetworkConfig.__post_init__(self)
+        least = {"num_frames": 2, "image_size": 8, "stride": 1, "speed": 0, "smoothness": 0, "matrix_mb": 1}
+        for name, limit in least.items():
+            if not getattr(self, name) >= limit:
+                raise UsageError(f"{name} must be at least {limit}", f"it is {getattr(self, name)}")
+        if not 0 <= self.smoothness_start <= self.smoothness_end:
+            raise UsageError(
+                "smoothness_start must not be after smoothness_end", f"{self.smoothness_start}, {self.smoothness_end}"
+            )
+        for name in ("radius", "readout_radius"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"{name} must be above 0", f"it is {value}")
+
+    @property
+    def network(self) -> NetworkConfig:
+        return NetworkConfig(**{field.name: getattr(self, field.name) for field in fields(NetworkConfig)})
+
+    @property
+    def inference(self) -> Inference:
+        return Inference("correct", self.upsample, self.readout, self.readout_radius, self.short_side)
+
+
+class Pretraining:
+    """GMRW's recipe; see `vgmae_bench.training.recipe.Recipe`.
+
+    Losses are means over clips, so that gradients are the same on any number of processes. (The official code divides by
+    the number of processes once more.)
+    """
+
+    def __init__(self, config: PretrainConfig) -> None:
+        self.config = config
+        grid = config.crop_size // STRIDE
+        entries = config.matrix_mb * 2**20 // torch.float32.itemsize
+        self._walker = Walker(grid, grid, config.network.temperature, config.radius, pieces=entries)
+
+    def build(self) -> GMRW:
+        return GMRW(self.config.network)
+
+    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
+        """Take every parameter of the same name and shape from GMRW weights."""
+        given, wanted = load_model(weights).network.state_dict(), model.state_dict()
+        taken = {
+            name: given[name] for name, value in wanted.items() if name in given and given[name].shape == value.shape
+        }
+        if not taken:
+            raise WeightsError(f"Nothing in {weights} fits the network", "all its tensors have other shapes")
+        model.load_state_dict(taken, strict=False)
+        new = [name for name in wanted if name not in taken]
+        return [
+            f"taken from {weights.name}: {len(taken)} of {len(wanted)} tensors",
+            *(f"new: {name}" for name in new[:5]),
+        ]
+
+    def shape(self, step: int) -> ClipShape:
+        config = self.config
+        return ClipShape(config.num_frames, config.image_size, config.stride, config.speed)
+
+    def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """How unlikely walks are to come back, plus how rough the flow is."""
+        assert isinstance(model, GMRW)
+        images, targets = self.palindrome(batch)
+        walk = transitions(model, images)
+        with torch.autocast(images.device.type, enabled=False):
+            parts = {"walk": walk_loss(self._walker.return_probability(walk, targets.cell), targets).mean()}
+            if self.config.smoothness:
+                parts["smoothness"] = self._smoothness(walk, images, step)
+        return torch.stack(list(parts.values())).sum(), {name: part.detach() for name, part in parts.items()}
+
+    def palindrome(self, batch: Batch) -> tuple[Tensor, Targets]:
+        """What walks pass: float [B, 2 n - 1, 3, S, S] RGB in [0, 1], n frames there and n - 1 back, and where they end."""
+        config = self.config
+        video = batch.video.permute(0, 1, 4, 2, 3).float() / 255
+        outgoing, returning = draw_crops(batch.seeds, config).to(video.device).unbind(1)
+        if config.labels == "none":
+            returning = outgoing
+        there = crop(video, outgoing, config.crop_size)
+        back = crop(video[:, :-1].flip(1), returning, config.crop_size)
+        return torch.cat([there, back], dim=1), self._targets(outgoing, returning)
+
+    def _targets(self, outgoing: Tensor, returning: Tensor) -> Targets:
+        height, width = self._walker.height, self._walker.width
+        if self.config.labels == "none":
+            return warp.same_cell(len(outgoing), height, width, outgoing.device)
+        make = warp.analytic if self.config.labels == "analytic" else warp.official
+        return make(between_crops(outgoing, returning, self.config.crop_size), height, width)
+
+    def _smoothness(self, walk: list[Transition], images: Tensor, step: int) -> Tensor:
+        """Of the flow of all transitions, weighted as the step says."""
+        config = self.config
+        weight = ramp(step, config.smoothness_start, config.smoothness_end, config.smoothness)
+        if not weight:
+            return images.new_zeros(())
+        size = (images.shape[3], images.shape[4])
+        losses = [
+            smoothness_loss(self._walker.flow(transition, size), images[:, t] * 2 - 1)
+            for t, transition in enumerate(walk)
+        ]
+        return weight * torch.stack(losses).mean()
+
+    def export(self, model: nn.Module, path: Path, source: Json) -> None:
+        assert isinstance(model, GMRW)
+        save_model(path, model, self.config.inference, source)
+
+    def tracker(self, model: nn.Module, device: str) -> GMRWTracker:
+        """Made from an exported file, as a user would."""
+        with tempfile.TemporaryDirectory() as folder:
+            weights = Path(folder, "weights.safetensors")
+            self.export(model, weights, None)
+            return GMRWTracker(GMRWConfig(), weights, device, seed=0)
+
+    def pictures(self, model: nn.Module, batch: Batch, path: Path) -> None:
+        """The first two frames, whole, at the size of crops, and how they are matched."""
+        assert isinstance(model, GMRW)
+        size = self.config.crop_size
+        images = F.interpolate(
+            batch.video[:, :2].permute(0, 1, 4, 2, 3).flatten(0, 1).float() / 255, (size, size), mode="area"
+        ).unflatten(0, (-1, 2))
+        with torch.no_grad():
+            (step,) = transitions(model, images)
+            flow = self._walker.flow(step, (size, size))
+        draw(images, flow, path)
+
+
+def transitions(model: GMRW, images: Tensor) -> list[Transition]:
+    """The steps between neighbours of a sequence of images [B, L, 3, H, W] RGB in [0, 1]: L - 1 of them."""
+    mean, std = imagenet_statistics(images)
+    length = images.shape[1]
+    features = model.backbone_features(((images - mean) / std).flatten(0, 1)).unflatten(0, (-1, length))
+    pairs = model.match(features[:, :-1].flatten(0, 1), features[:, 1:].flatten(0, 1))
+    source, target = (side.float().flatten(2).mT.unflatten(0, (-1, length - 1)) for side in pairs)
+    return [Transition(source[:, t], target[:, t]) for t in range(length - 1)]

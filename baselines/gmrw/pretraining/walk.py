@@ -1,0 +1,167 @@
+"""The contrastive random walk: from every cell to the next frames and back, and how likely it comes back to where it should.
+
+arXiv 2409.16288, section 3. Transition matrices are [N, N] for N cells; here they exist only in pieces. The official code
+multiplies them out, which takes N³; a walk over two frames and back takes N² here, because of the product only one entry
+a row is wanted: the row of the first matrix times a column of the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from ..readout import Method, Readout, cell_positions, expected_rows
+from .warp import Targets
+
+FLOOR = 1e-7
+"""Added to probabilities before their logarithm is taken (official code)."""
+
+
+class Transition(NamedTuple):
+    """A step of the walk, from each cell of one frame to the cells of another.
+
+    Attributes:
+        source, target: features [B, N, C] of the two frames in raster order, as `GMRW.match` makes them comparable.
+    """
+
+    source: Tensor
+    target: Tensor
+
+
+@dataclass(frozen=True)
+class Walker:
+    """How transitions are made of features.
+
+    Attributes:
+        height, width: of the grid of cells; N = height × width.
+        temperature: inner products are divided by it.
+        radius: only cells nearer than this to the most likely one, in cells, can be reached; None: all. "weighted_argmax"
+            of the official code.
+        pieces: entries of transition matrices, of the whole batch, that are worked on at once. Bounds the memory of
+            forward and backward pass; changes nothing else.
+    """
+
+    height: int
+    width: int
+    temperature: float
+    radius: float | None = None
+    pieces: int = 2**26
+
+    def return_probability(self, walk: Sequence[Transition], cell: Tensor) -> Tensor:
+        """The probability [B, N] that a walk from each cell ends in the one that is named for it.
+
+        Arguments:
+            walk: two transitions or more. Each beyond two costs N³.
+            cell: int64 [B, N], see `vgmae_baselines.gmrw.pretraining.warp.Targets`.
+        """
+        first, *between, last = walk
+        rows = self._rows_at_once(cell)
+        normaliser = self._normaliser(last)
+        likeliest = None if self.radius is None else self._likeliest(last)
+
+        def part(source: Tensor, cell: Tensor) -> Tensor:
+            there = self._transition(source, first.target)
+            for transition in between:
+                there = self._go_on(there, transition)
+            return (there * self._columns(last, cell, normaliser, likeliest)).sum(dim=-1)
+
+        return torch.cat(_in_parts(part, rows, first.source, cell), dim=1)
+
+    def flow(self, transition: Transition, size: tuple[int, int]) -> Tensor:
+        """Where a step leads on average, as flow [B, 2, H, W] (x, y) in pixels of a frame of size (H, W).
+
+        The cells' flow is resized with its corners in the frame's corners, as in the official code.
+        """
+        grid = (self.height, self.width)
+        target = transition.target.mT.unflatten(2, grid)
+        method: Method = "weighted_sum" if self.radius is None else "weighted_argmax"
+        readout = Readout(method, self.radius or 1.0)
+
+        def part(source: Tensor) -> Tensor:
+            return expected_rows(source, target, self.temperature, readout)
+
+        ends = torch.cat(_in_parts(part, self._rows_at_once(transition.source), transition.source), dim=1)
+        flow = (ends - cell_positions(*grid).to(ends)).mT.unflatten(2, grid)
+        pixels: Tensor = flow.new_tensor([size[1] / self.width, size[0] / self.height])
+        resized: Tensor = F.interpolate(flow, size, mode="bilinear", align_corners=True)
+        return resized * pixels[:, None, None]
+
+    def _rows_at_once(self, like: Tensor) -> int:
+        return max(1, self.pieces // (len(like) * self.height * self.width))
+
+    def _logits(self, source: Tensor, target: Tensor) -> Tensor:
+        """Of rows [B, M, C] to all cells: [B, M, N]."""
+        logits = source @ target.mT / self.temperature
+        if self.radius is None:
+            return logits
+        everywhere = torch.arange(logits.shape[-1], device=logits.device)
+        return logits.masked_fill(self._apart(logits.argmax(dim=-1, keepdim=True), everywhere), -torch.inf)
+
+    def _apart(self, one: Tensor, other: Tensor) -> Tensor:
+        """Whether cells are too far from each other."""
+        assert self.radius is not None
+        across, down = one % self.width - other % self.width, one // self.width - other // self.width
+        return across**2 + down**2 >= self.radius**2
+
+    def _transition(self, source: Tensor, target: Tensor) -> Tensor:
+        """Rows of a transition matrix."""
+        return self._logits(source, target).softmax(dim=-1)
+
+    def _go_on(self, there: Tensor, transition: Transition) -> Tensor:
+        """Where walks are, [B, M, N], after another transition."""
+
+        def part(source: Tensor, here: Tensor) -> Tensor:
+            return here.mT @ self._transition(source, transition.target)
+
+        return torch.stack(_in_parts(part, self._rows_at_once(there), transition.source, there.mT)).sum(dim=0)
+
+    def _normaliser(self, transition: Transition) -> Tensor:
+        """The logarithm [B, N] of what each row's exponentials sum to."""
+
+        def part(source: Tensor) -> Tensor:
+            return self._logits(source, transition.target).logsumexp(dim=-1)
+
+        return torch.cat(_in_parts(part, self._rows_at_once(transition.source), transition.source), dim=1)
+
+    @torch.no_grad()
+    def _likeliest(self, transition: Transition) -> Tensor:
+        """The likeliest cell of each row: int64 [B, N]."""
+
+        def part(source: Tensor) -> Tensor:
+            return self._logits(source, transition.target).argmax(dim=-1)
+
+        return torch.cat(_in_parts(part, self._rows_at_once(transition.source), transition.source), dim=1)
+
+    def _columns(self, transition: Transition, cell: Tensor, normaliser: Tensor, likeliest: Tensor | None) -> Tensor:
+        """The columns of a transition matrix that are named in `cell` [B, M], as rows: [B, M, N]."""
+        target = transition.target.take_along_dim(cell[:, :, None], dim=1)
+        columns = (target @ transition.source.mT / self.temperature - normaliser[:, None]).exp()
+        if likeliest is None:
+            return columns
+        return columns.masked_fill(self._apart(likeliest[:, None], cell[:, :, None]), 0.0)
+
+
+def walk_loss(probability: Tensor, targets: Targets) -> Tensor:
+    """Mean of -log(probability) over the valid cells of each clip: [B].
+
+    The official code averages over all cells of a batch on one GPU, which has one clip.
+    """
+    logarithm = (probability + FLOOR).log() * targets.valid
+    return -logarithm.sum(dim=1) / (targets.valid.sum(dim=1) + 1e-5)
+
+
+def _in_parts(part: Callable[..., Tensor], rows: int, *tensors: Tensor) -> list[Tensor]:
+    """What `part` makes of so many rows (dimension 1) of the tensors at a time.
+
+    Only the tensors are kept for the backward pass; everything in between is made again.
+    """
+    if rows >= tensors[0].shape[1]:
+        return [part(*tensors)]
+    pieces = zip(*(tensor.split(rows, dim=1) for tensor in tensors), strict=True)
+    return [checkpoint(part, *piece, use_reentrant=False, preserve_rng_state=False) for piece in pieces]

@@ -1,0 +1,1 @@
+"""What TrackMAE learns to predict, and which tubes it is shown."""

@@ -1,0 +1,1 @@
+"""Where TrackMAE's tracks come from: teachers and the cache of their answers."""

@@ -1,0 +1,71 @@
+"""The oracle: exact tracks of synthetic clips, from the scenes that they show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from vgmae_bench.config import Json
+from vgmae_bench.data.synth.dataset import VERSION, Scenes, points_seen, track_points
+from vgmae_bench.errors import UsageError
+from vgmae_bench.training.recipe import ClipShape
+from vgmae_bench.training.sources import ClipSeed, synth_scenes, synth_video
+
+from .teacher import TeacherTracks, grid_points
+
+ROUNDING = 2
+"""Grey levels by which a pixel may differ when a scene is drawn on another device."""
+
+
+class GroundTruth:
+    """Looks up the scene of each clip by its seed. See `vgmae_baselines.trackmae.teachers.teacher.Teacher`.
+
+    Arguments:
+        seed, speed: of the training the clips belong to.
+    """
+
+    def __init__(self, seed: int, speed: float) -> None:
+        self._seed, self._speed = seed, speed
+
+    def tracks(self, video: Tensor, seeds: tuple[int, ...], grid: int) -> TeacherTracks:
+        """Points that are in the first frame are seen there; later on they may be hidden, or outside.
+
+        Raises:
+            UsageError: a clip is not that of the embedded generator which its seed stands for.
+        """
+        frames, height, width = video.shape[1:4]
+        scenes = self._scenes(seeds, ClipShape(frames, height, speed=self._speed)).to(video.device)
+        self._check(video, scenes)
+        places = grid_points(1, 1, grid).to(video.device, scenes.half.dtype)
+        where = torch.cat([torch.zeros_like(places[:, :1]), places], dim=1).expand(len(video), -1, -1)
+        xy, occluded = track_points(scenes, points_seen(scenes, where), height, width)
+        return TeacherTracks(xy.float(), ~occluded)
+
+    def describe(self) -> Json:
+        return {"teacher": "ground-truth", "synth": VERSION}
+
+    def _scenes(self, seeds: Sequence[int], shape: ClipShape) -> Scenes:
+        numbers = [seed.number for seed in seeds if isinstance(seed, ClipSeed)]
+        if len(numbers) < len(seeds):
+            raise _unknown("their seeds do not say which clips they are")
+        return synth_scenes(self._seed, numbers, shape)
+
+    def _check(self, video: Tensor, scenes: Scenes) -> None:
+        """Make sure that the first frames show the scenes."""
+        first = synth_video(_first_frame(scenes), video.shape[2])[:, 0]
+        if (first.int() - video[:, 0].int()).abs().float().mean() > ROUNDING:
+            raise _unknown("they do not show the scenes that their seeds stand for")
+
+
+def _first_frame(scenes: Scenes) -> Scenes:
+    per_frame = ("camera_rotation", "camera_position", "rotation", "position")
+    return replace(scenes, **{name: getattr(scenes, name)[:, :1] for name in per_frame})
+
+
+def _unknown(why: str) -> UsageError:
+    return UsageError(
+        "ground-truth knows the tracks of synthetic clips only", why, try_="--data synth alone, or teacher=lucas-kanade"
+    )

@@ -1,0 +1,46 @@
+"""How many tubes are hidden, and which."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from vgmae_baselines.trackmae.targets.masking import motion_bins, random_tubes, shown_tubes, tube_motion
+
+TUBES = 196
+
+
+def noise(seed: int, count: int = TUBES) -> torch.Tensor:
+    return torch.rand(count, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(("ratio", "shown"), [(0.8, 40), (0.9, 20), (0.75, 49)])
+def test_shown_tubes(ratio: float, shown: int) -> None:
+    assert shown_tubes(TUBES, ratio) == shown
+    assert (~random_tubes(noise(0), shown)).sum() == shown
+
+
+@pytest.mark.parametrize(("shown", "share", "of_fast"), [(40, 0.5, 20), (20, 0.5, 10), (40, 0.15, 6), (150, 1.0, 98)])
+def test_the_share_is_taken_of_the_half_that_moves_most(shown: int, share: float, of_fast: int) -> None:
+    motion = noise(1)
+    mask = motion_bins(motion, noise(2), shown, share)
+    fast = motion.argsort(descending=True)[:98]
+    assert (~mask).sum() == shown
+    assert (~mask[fast]).sum() == of_fast
+
+
+def test_at_one_half_every_tube_is_shown_as_often_as_at_random() -> None:
+    motion = noise(0)
+    draws = [noise(seed) for seed in range(1, 2001)]
+    stratified = torch.stack([motion_bins(motion, draw, 40, 0.5) for draw in draws]).float().mean(dim=0)
+    random = torch.stack([random_tubes(draw, 40) for draw in draws]).float().mean(dim=0)
+    expected = 1 - 40 / TUBES
+    assert (stratified - expected).abs().max() < 0.04  # 4.5 deviations
+    assert (random - expected).abs().max() < 0.04
+
+
+def test_motion_is_the_mean_step_and_fine_lattices_are_pooled() -> None:
+    xy = torch.zeros(1, 16, 3, 2)
+    xy[0, 0, :, 0] = torch.tensor([0.0, 3, 3])  # 3 pixels, then none
+    xy[0, 5, :, 1] = torch.tensor([0.0, 4, 0])
+    assert tube_motion(xy, 4)[0].tolist() == [1.5, 0, 0, 0, 0, 4, *[0] * 10]
+    assert tube_motion(xy, 2)[0].tolist() == [(1.5 + 4) / 4, 0, 0, 0]

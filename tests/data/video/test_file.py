@@ -1,0 +1,140 @@
+"""Videos are read frame by frame, upright, at any size and from anywhere; what is none says so."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import wave
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.videos import CODECS, STEP, encode, greys, numbers, save_images
+from vgmae_bench.data.video.file import DEFAULT_FPS, open_video, stack
+from vgmae_bench.errors import BadDataError
+from vgmae_bench.files import natural_order
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+def test_files_of_every_kind_are_read_whole(tmp_path: Path, suffix: str) -> None:
+    video = open_video(encode(tmp_path / f"video{suffix}", greys(24)))
+    assert video.size == (48, 64)
+    assert video.fps == 10
+    assert video.num_frames == 24
+    frames = stack(video.frames())
+    assert frames.shape == (24, 48, 64, 3)
+    assert frames.dtype == np.uint8
+    if suffix == ".gif":  # of 256 fixed colours, among them few greys
+        assert (np.diff(frames.mean(axis=(1, 2, 3))) >= 0).all()
+    else:
+        assert numbers(frames) == list(range(24))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+@pytest.mark.parametrize(("start", "stride"), [(0, 3), (1, 1), (5, 2), (13, 4), (23, 1)])
+def test_reading_can_start_anywhere(tmp_path: Path, suffix: str, start: int, stride: int) -> None:
+    video = open_video(encode(tmp_path / f"video{suffix}", greys(24)))
+    assert numbers(video.frames(start=start, stride=stride, threads=1)) == list(range(24))[start::stride]
+
+
+def test_frames_are_scaled_while_they_are_read(tmp_path: Path) -> None:
+    frames = greys(2)
+    frames[:, :, 32:] = 250
+    video = open_video(encode(tmp_path / "video.mp4", frames))
+    for frame in video.frames((24, 96)):
+        assert frame.shape == (24, 96, 3)
+        assert frame[:, :44].mean() < 30
+        assert frame[:, 52:].mean() > 240
+
+
+def test_a_turned_video_is_read_upright(tmp_path: Path) -> None:
+    frames = greys(3)
+    frames[:, :24] = 250  # the upper half
+    path = encode(tmp_path / "phone.mp4", frames)
+    data = bytearray(path.read_bytes())
+    # The matrix of the track header (ISO 14496-12, 8.3.2) maps (x, y) to (-y, x): a quarter turn clockwise.
+    matrix = data.index(b"tkhd") + 44
+    data[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 48 << 16, 0, 1 << 30)
+    path.write_bytes(data)
+    video = open_video(path)
+    assert video.size == (64, 48)
+    for frame in video.frames():
+        assert frame.shape == (64, 48, 3)
+        assert frame[:, 26:].mean() > 240
+        assert frame[:, :22].mean() < 40
+    assert next(video.frames((32, 24))).shape == (32, 24, 3)
+
+
+def test_packets_are_counted_where_nothing_tells_the_length(tmp_path: Path) -> None:
+    assert open_video(encode(tmp_path / "live.webm", greys(17), options={"live": "1"})).num_frames == 17
+
+
+def test_a_folder_of_images_is_a_video_in_natural_order(tmp_path: Path) -> None:
+    folder = save_images(tmp_path / "frames", greys(12))
+    (folder / "notes.txt").write_text("no frame")
+    (folder / "._0.png").write_text("left by another system")
+    video = open_video(folder)
+    assert (video.size, video.fps, video.num_frames) == ((48, 64), DEFAULT_FPS, 12)
+    assert np.array_equal(stack(video.frames()), greys(12))
+    assert numbers(video.frames((20, 30), start=3, stride=4)) == [3, 7, 11]
+
+
+def test_images_of_different_sizes_are_no_video(tmp_path: Path) -> None:
+    folder = save_images(tmp_path / "frames", greys(2))
+    Image.new("RGB", (10, 10)).save(folder / "2.png")
+    with pytest.raises(BadDataError, match=r"2\.png is 10 x 10. the first of its folder is 64 x 48"):
+        stack(open_video(folder).frames())
+
+
+def test_what_is_no_video_says_so(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "nothing").mkdir()
+    with wave.open(str(tmp_path / "sound.mp4"), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(8000))
+    reasons = {"text.mp4": "Invalid data", "empty.mp4": "", "sound.mp4": "no pictures", "gone.mp4": "No such file"}
+    for name, why in reasons.items():
+        with pytest.raises(BadDataError, match=f"{name} cannot be read.*{why}"):
+            open_video(tmp_path / name)
+    with pytest.raises(BadDataError, match="no JPEG or PNG"):
+        open_video(tmp_path / "nothing")
+
+
+def test_a_damaged_image_says_so(tmp_path: Path) -> None:
+    folder = save_images(tmp_path / "frames", greys(3))
+    whole = (folder / "1.png").read_bytes()
+    (folder / "1.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BadDataError, match=r"1\.png cannot be read"):
+        stack(open_video(folder).frames())
+
+
+def test_a_video_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    video = open_video(encode(tmp_path / "video.mp4", greys(6)))
+    assert numbers(pickle.loads(pickle.dumps(video)).frames()) == list(range(6))
+
+
+def test_rates_are_exact(tmp_path: Path) -> None:
+    from vgmae_bench.data.video.write import write_mp4
+
+    write_mp4(tmp_path / "ntsc.mp4", greys(5), Fraction(30000, 1001))
+    assert open_video(tmp_path / "ntsc.mp4").fps == Fraction(30000, 1001)
+
+
+def test_stack_holds_frames_in_order_and_can_be_written_to() -> None:
+    frames = greys(4)
+    stacked = stack(iter(frames))
+    assert np.array_equal(stacked, frames)
+    stacked[0] = STEP
+    with pytest.raises(ValueError, match="no frames"):
+        stack([])
+
+
+def test_natural_order_counts() -> None:
+    names = [Path(name) for name in ("a10", "a9", "b1", "9", "10")]
+    assert sorted(names, key=natural_order) == [Path(name) for name in ("9", "10", "a9", "a10", "b1")]

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.downstream.space.layouts import square, write_bsds, write_davis
+from vgmae_bench.downstream.space import baselines
+from vgmae_bench.downstream.space.boundaries import outlines_of
+from vgmae_bench.downstream.space.explorer import Seen
+from vgmae_bench.downstream.space.labelled import open_labelled
+from vgmae_bench.downstream.space.measure import Measured, measure, write
+
+
+class Knowing:
+    """Knows the square: its figure and outlines are exact, and what it rebuilds is the image."""
+
+    note = ""
+    image_size, grid = 16, 4
+
+    def explore(self, image: np.ndarray) -> Any:
+        raise AssertionError
+
+    def untrained(self, seed: int) -> Knowing:
+        return self
+
+    def look(self, image: np.ndarray) -> Seen:
+        mask = square()[1]
+        return Seen(mask > 0, outlines_of(mask.astype(np.int64)).astype(np.float32))
+
+    def rebuild(self, image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+        assert (hidden.shape, hidden.sum()) == ((4, 4), 12)
+        return (image / 255).astype(np.float32)
+
+
+def measured(root: Path) -> Measured:
+    return measure({"knowing": Knowing()}, open_labelled(str(root)).images, mask_ratio=0.75, seed=0)
+
+
+def test_who_knows_everything_scores_one_and_baselines_stand_beside_it(tmp_path: Path) -> None:
+    summary = measured(write_davis(tmp_path)).summary()
+    for name in ("miou", "figure_iou", "ods", "ois", "ssim"):
+        assert summary["knowing"][name] == pytest.approx((1, 1, 1)), name
+    assert summary["Otsu"]["miou"][0] > 0.95 > summary["centre prior"]["miou"][0] > 0.3
+    assert set(summary["Canny"]) == {"ods", "ois"}
+    assert summary["Canny"]["ods"][0] > 0.3  # on so small an image nothing may be a whole pixel off
+    assert set(summary["mean colour"]) == {"psnr", "ssim"}
+    assert summary["blurred input"]["psnr"][0] > summary["mean colour"]["psnr"][0]
+
+
+def test_without_figures_only_outlines_and_what_is_rebuilt_are_measured(tmp_path: Path) -> None:
+    summary = measured(write_bsds(tmp_path)).summary()
+    assert set(summary["knowing"]) == {"ods", "ois", "psnr", "ssim"}
+    assert set(summary["Otsu"]) == set()
+    assert np.isnan(summary["knowing"]["ods"][1])  # a single image
+
+
+def test_what_is_left_in_the_folder(tmp_path: Path) -> None:
+    found = measured(write_davis(tmp_path / "davis"))
+    write(tmp_path / "out", found, found.summary(), {"method": "knowing"})
+    table = pd.read_csv(tmp_path / "out" / "metrics.csv")
+    assert table.groupby("method").size().to_dict() == dict.fromkeys(found.methods, 5)
+    assert set(table["group"]) == {"bear", "camel"}
+    kept = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert kept["images"] == 5
+    assert kept["methods"]["knowing"]["miou"] == {"value": 1.0, "ci95": [1.0, 1.0]}
+    assert json.loads((tmp_path / "out" / "record.json").read_text()) == {"method": "knowing"}
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["metrics.csv", "record.json", "summary.json"]
+
+
+def test_blurring_does_not_see_what_is_hidden() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    hidden = np.zeros((16, 16), dtype=np.bool_)
+    hidden[4:8] = True
+    other = image.copy()
+    other[hidden] = 0
+    for fill in (baselines.mean_colour, lambda *given: baselines.blurred(*given, sigma=4.0)):
+        np.testing.assert_allclose(fill(image, hidden), fill(other, hidden), atol=1e-6)
+        assert 0 <= fill(image, hidden).min() <= fill(image, hidden).max() <= 1

@@ -1,0 +1,142 @@
+"""Tracks of a video of one's own: in its pixels, and kept whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tests.clips import moving_square
+from vgmae_bench.coordinates import rescale
+from vgmae_bench.data.video.file import open_video
+from vgmae_bench.errors import BadDataError, StorageError, UsageError
+from vgmae_bench.evaluation.method import Method, open_method
+from vgmae_bench.evaluation.own_video import OUTPUTS, SCENE_OUTPUTS, track_video, write_tracks
+from vgmae_bench.types import Queries, Scene, Size, Tracks
+
+
+@dataclass
+class Played:
+    """A video that is in memory, of which at most `readable` frames can be decoded."""
+
+    pictures: npt.NDArray[np.uint8]
+    readable: int | None = None
+    fps: Fraction = Fraction(10)
+
+    @property
+    def size(self) -> Size:
+        return (self.pictures.shape[1], self.pictures.shape[2])
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.pictures)
+
+    def frames(
+        self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0
+    ) -> Iterator[npt.NDArray[np.uint8]]:
+        from vgmae_bench.data.video.frames import resize_frames
+
+        yield from resize_frames(self.pictures[: self.readable], size or self.size)
+        if self.readable is not None:
+            raise BadDataError("It ends here")
+
+
+def method(name: str = "lucas-kanade") -> Method:
+    return open_method(name, weights=None, settings={}, device="cpu", seed=0)
+
+
+def test_tracks_are_in_pixels_of_the_video_whatever_the_method_sees() -> None:
+    clip = moving_square(num_frames=10, size=(96, 128))
+    truth = clip["points"] * [128, 96]
+    inside = truth[:, -1, 0] < 110
+    queries = Queries(np.full(inside.sum(), 4), truth[inside, 4])
+    for size in ((96, 128), (144, 128)):
+        tracks, _, seconds = track_video(method(), Played(clip["video"]), queries, size)
+        error = np.linalg.norm(tracks.xy - truth[inside], axis=-1)  # before the query as well as after it
+        assert np.median(error) < 0.5
+        assert seconds > 0
+
+
+def test_only_so_many_frames_are_tracked() -> None:
+    video = Played(moving_square(num_frames=10)["video"])
+    tracks, _, _ = track_video(method("zero-motion"), video, Queries([2], [[5, 5]]), (32, 32), max_frames=3)
+    assert tracks.visible.shape == (1, 3)
+    with pytest.raises(UsageError, match=r"no frame 3 to track from\. frames 0 to 2"):
+        track_video(method("zero-motion"), video, Queries([3], [[5, 5]]), (32, 32), max_frames=3)
+
+
+def small() -> tuple[npt.NDArray[np.uint8], Queries, Tracks]:
+    xy = rescale(np.tile([[[0.5, 0.25]]], (1, 4, 1)), (1, 1), (32, 48))
+    return np.zeros((4, 32, 48, 3), dtype=np.uint8), Queries([0], xy[:, 0]), Tracks(xy, np.ones((1, 4), dtype=bool))
+
+
+def test_older_files_stay_until_newer_ones_are_whole(tmp_path: Path) -> None:
+    pictures, queries, tracks = small()
+    out = tmp_path / "deep" / "out"
+    with pytest.raises(BadDataError, match="ends here"):
+        write_tracks(out, Played(pictures, readable=2), queries, tracks, {"method": "m"})
+    assert not out.exists()
+    write_tracks(out, Played(pictures), queries, tracks, {"method": "m"})
+    (out / "notes.txt").write_text("mine")
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert set(before) == {*OUTPUTS, "notes.txt"}
+    with pytest.raises(BadDataError, match="ends here"):
+        write_tracks(out, Played(pictures, readable=2), queries, tracks, {"method": "other"})
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+    write_tracks(out, Played(pictures), queries, tracks, {"method": "other"})
+    after = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert set(after) == set(before)
+    assert b'"other"' in after["record.json"]
+
+
+def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    pictures, queries, tracks = small()
+    with pytest.raises(StorageError, match="Cannot write"):
+        write_tracks(tmp_path / "file", Played(pictures), queries, tracks, {"method": "m"})
+
+
+class Painter:
+    """Keeps points where they are, and rebuilds the clip in negative."""
+
+    def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
+        xy = np.repeat(queries.xy[:, None], len(frames), axis=1)
+        return Tracks(xy, np.ones(xy.shape[:2], dtype=bool))
+
+    def scene(self, frames: npt.NDArray[np.uint8]) -> Scene:
+        flow = np.ones((len(frames) - 1, *frames.shape[1:3], 2), dtype=np.float32)
+        return Scene(
+            flow, np.ones((len(frames), 4, 2), dtype=np.float32), np.zeros(len(frames), dtype=np.int64), 255 - frames
+        )
+
+
+def test_a_scene_is_left_beside_the_tracks(tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 255, (4, 32, 64, 3), dtype=np.uint8)
+    painter = replace(method("zero-motion"), tracker=Painter())
+    queries = Queries([0], [[5, 5]])
+    tracks, scene, _ = track_video(painter, Played(pictures), queries, (16, 16), with_scene=True)
+    assert scene is not None
+    assert scene.flow[0, 0, 0].tolist() == [4.0, 2.0]  # a pixel of what the method saw is so many of the video
+    write_tracks(tmp_path, Played(pictures), queries, tracks, {"method": "m"}, scene)
+    assert {path.name for path in tmp_path.iterdir()} == {*OUTPUTS, *SCENE_OUTPUTS}
+    with h5py.File(tmp_path / "scene.h5") as file:
+        assert {name: file[name].shape for name in file} == {
+            "flow": (3, 16, 16, 2),
+            "centres": (4, 4, 2),
+            "window": (4,),
+            "reconstruction": (4, 16, 16, 3),
+        }
+    assert [open_video(tmp_path / name).num_frames for name in ("flow.mp4", "reconstruction.mp4")] == [3, 4]
+
+
+def test_a_method_without_a_scene_says_so() -> None:
+    with pytest.raises(UsageError, match="lucas-kanade has no scene"):
+        track_video(
+            method(), Played(np.zeros((2, 32, 32, 3), np.uint8)), Queries([0], [[5, 5]]), (32, 32), with_scene=True
+        )

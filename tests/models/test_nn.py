@@ -1,0 +1,32 @@
+"""Position tables by their formulas."""
+
+import numpy as np
+
+from vgmae_bench.models.nn import sincos_1d, sincos_2d, sincos_3d, sincos_points
+
+
+def test_1d_is_sines_then_cosines_of_falling_frequencies() -> None:
+    table = sincos_1d(np.array([0, 3]), 8)
+    np.testing.assert_allclose(table[0], [0, 0, 0, 0, 1, 1, 1, 1])
+    angles = 3 * 10000.0 ** -np.array([0, 0.25, 0.5, 0.75])
+    np.testing.assert_allclose(table[1], [*np.sin(angles), *np.cos(angles)])
+
+
+def test_2d_encodes_the_column_first() -> None:
+    table = sincos_2d(3, 8).reshape(3, 3, 8)
+    assert (table[0, :, :4] == table[2, :, :4]).all()  # the same column in other rows
+    assert (table[:, 0, 4:] == table[:, 2, 4:]).all()  # the same row in other columns
+    np.testing.assert_allclose(table[1, 2], [*sincos_1d(np.array([2]), 4)[0], *sincos_1d(np.array([1]), 4)[0]])
+
+
+def test_points_between_cells_have_codes_too() -> None:
+    found = sincos_points(np.array([2, 0.5]), np.array([1, 2.25]), 8)
+    np.testing.assert_array_equal(found[0], sincos_2d(3, 8)[5])
+    np.testing.assert_allclose(found[1], [*sincos_1d(np.array([0.5]), 4)[0], *sincos_1d(np.array([2.25]), 4)[0]])
+
+
+def test_3d_spends_a_quarter_on_time() -> None:
+    table = sincos_3d(2, 3, 16).reshape(2, 9, 16)
+    np.testing.assert_array_equal(table[0, :, 4:], sincos_2d(3, 12))
+    np.testing.assert_array_equal(table[1, :, 4:], sincos_2d(3, 12))
+    np.testing.assert_array_equal(table[1, :, :4], np.tile(sincos_1d(np.array([1]), 4), (9, 1)))

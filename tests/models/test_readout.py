@@ -1,0 +1,175 @@
+"""Properties of the readout; its outputs are in tests/golden."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from tests.videogmae.test_network import SMALL, clip
+from vgmae_bench.errors import UsageError
+from vgmae_bench.models.readout import CrossAttentionReadout, ReadoutConfig, ReadoutTracker, fourier_encode
+
+
+def tracker(**settings: object) -> ReadoutTracker:
+    torch.manual_seed(0)
+    model = ReadoutTracker(SMALL, ReadoutConfig(**{"heads": 4, **settings})).eval()  # type: ignore[arg-type]  # by name
+    torch.nn.init.normal_(model.readout.enc_temporal_embed)  # zero when new, which would hide its order
+    return model
+
+
+def queries(count: int) -> torch.Tensor:
+    return torch.rand(2, count, 3, generator=torch.Generator().manual_seed(2))
+
+
+@torch.no_grad()
+def test_shapes_and_ranges() -> None:
+    positions, occlusion = tracker()(clip(), queries(7))
+    assert positions.shape == (2, 7, 3, 2)
+    assert occlusion.shape == (2, 7, 3)
+    assert all(float(values.min()) > 0 and float(values.max()) < 1 for values in (positions, occlusion))
+
+
+@torch.no_grad()
+def test_no_queries_no_answers() -> None:
+    positions, occlusion = tracker()(clip(), queries(0))
+    assert positions.shape == (2, 0, 3, 2) and occlusion.shape == (2, 0, 3)
+
+
+@torch.no_grad()
+def test_chunks_and_other_points_do_not_change_an_answer() -> None:
+    model, points = tracker(), queries(7)
+    whole, _ = model(clip(), points)
+    torch.testing.assert_close(model(clip(), points, points_at_once=2)[0], whole, atol=1e-6, rtol=0)
+    torch.testing.assert_close(model(clip(), points[:, 3:4])[0], whole[:, 3:4], atol=1e-6, rtol=0)
+
+
+@torch.no_grad()
+def test_token_order_matters_only_without_unshuffling() -> None:
+    order = torch.randperm(48, generator=torch.Generator().manual_seed(5)).expand(2, -1)
+    for unshuffle in (True, False):
+        model = tracker(unshuffle=unshuffle)
+        change = (model(clip(), queries(4), order)[0] - model(clip(), queries(4))[0]).abs().max()
+        assert change < 1e-5 if unshuffle else change > 1e-5
+
+
+@torch.no_grad()
+def test_it_reads_tokens_of_any_encoder_and_any_subset() -> None:
+    readout = CrossAttentionReadout(ReadoutConfig(heads=2), width=24, slots=5, grid=2, num_frames=6).eval()
+    tokens = torch.randn(1, 20, 24)
+    assert readout(tokens, queries(3)[:1])[0].shape == (1, 3, 6, 2)
+    kept = torch.tensor([[1, 5, 7]])
+    assert readout(tokens[:, kept[0]], queries(3)[:1], kept)[0].shape == (1, 3, 6, 2)
+
+
+def test_fourier_features_are_octaves_per_coordinate() -> None:
+    x = torch.tensor([[0.25, 0.1]])
+    expected = [f(v * 2**k * math.pi) for v in (0.25, 0.1) for f in (math.sin, math.cos) for k in range(3)]
+    torch.testing.assert_close(fourier_encode(x, 6), torch.tensor([expected]), atol=1e-6, rtol=0)
+
+
+def test_every_parameter_is_trained_and_dropout_acts_in_training_only() -> None:
+    model = tracker().train()
+    positions, occlusion = model(clip(), queries(4))
+    (positions.sum() + occlusion.sum()).backward()
+    untouched = {name for name, parameter in model.named_parameters() if parameter.grad is None}
+    assert untouched == set()
+    assert not torch.equal(model(clip(), queries(4))[0], positions)
+    model.eval()
+    assert torch.equal(model(clip(), queries(4))[0], model(clip(), queries(4))[0])
+
+
+def test_impossible_settings_are_refused() -> None:
+    with pytest.raises(UsageError, match="fourier_features"):
+        ReadoutConfig(fourier_features=0)
+    with pytest.raises(UsageError, match="head"):
+        ReadoutConfig(heads=0)
+    with pytest.raises(UsageError, match="heads"):
+        ReadoutTracker(SMALL, ReadoutConfig(heads=5))
+
+
+OURS = {"predict": "displacement", "query_feature": True}
+
+
+def awake(**settings: object) -> ReadoutTracker:
+    """With outputs that are not zero, as when something has been learned."""
+    model = tracker(**settings)
+    torch.nn.init.normal_(model.readout.output_proj.weight)
+    return model
+
+
+@torch.no_grad()
+def test_a_new_readout_of_displacements_says_that_nothing_moves() -> None:
+    model, asked = tracker(**OURS), queries(5)
+    positions, occlusion = model(clip(), asked)
+    torch.testing.assert_close(positions, asked[:, :, None, [2, 1]].expand(-1, -1, 3, -1))
+    assert (occlusion == 0.5).all()
+
+
+@torch.no_grad()
+def test_displacements_are_in_patches() -> None:
+    model, asked = tracker(**OURS), queries(5)
+    model.readout.output_proj.bias.copy_(torch.tensor([1.0, -2.0, 0.0]))
+    moved = model(clip(), asked)[0] - asked[:, :, None, [2, 1]]
+    torch.testing.assert_close(moved * SMALL.grid, torch.tensor([1.0, -2.0]).expand_as(moved), atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_only_with_its_feature_does_a_query_know_what_is_there() -> None:
+    """Keys and values are silenced, so that the answer is what the query alone knows."""
+    cell = 1 / SMALL.grid
+    asked = torch.tensor([[0.0, 1.5 * cell, 0.5 * cell], [0.0, 0.5 * cell, 1.5 * cell]]).expand(2, -1, -1)  # (t, y, x)
+    tokens = torch.randn(2, SMALL.num_tokens, SMALL.embed_dim, generator=torch.Generator().manual_seed(3))
+    changed = tokens.clone()
+    changed[:, SMALL.grid] += torch.randn(SMALL.embed_dim, generator=torch.Generator().manual_seed(4))
+    for feature in (False, True):
+        readout = awake(query_feature=feature).readout
+        readout.cross_attn.out_proj.weight.zero_()
+        difference = (readout(changed, asked)[0] - readout(tokens, asked)[0]).abs().amax(dim=(0, 2, 3))
+        assert (difference > 1e-4).tolist() == [feature, False]
+
+
+@torch.no_grad()
+def test_our_own_answers_do_not_depend_on_the_order_of_tokens() -> None:
+    model = awake(**OURS)
+    order = torch.stack([torch.randperm(SMALL.num_tokens, generator=torch.Generator().manual_seed(i)) for i in (0, 1)])
+    for shuffled, straight in zip(model(clip(), queries(4), order), model(clip(), queries(4)), strict=True):
+        torch.testing.assert_close(shuffled, straight, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_longer_windows_are_encoded_clip_by_clip_and_read_together() -> None:
+    model = awake(windows=2, **OURS)
+    video = torch.cat([clip(), clip().flip(2)], dim=2)
+    positions, occlusion = model(video, queries(4))
+    assert positions.shape == (2, 4, 6, 2) and occlusion.shape == (2, 4, 6)
+    parts = [model.encode(part).latent for part in (clip(), clip().flip(2))]
+    torch.testing.assert_close(positions, model.readout(torch.cat(parts, dim=1), queries(4))[0])
+    order = torch.stack([torch.randperm(SMALL.num_tokens, generator=torch.Generator().manual_seed(i)) for i in (0, 1)])
+    torch.testing.assert_close(model(video, queries(4), order)[0], positions, atol=1e-4, rtol=1e-4)
+    later = video.clone()
+    later[:, :, 4] += 1
+    assert not torch.allclose(model(later, queries(4))[0], positions, atol=1e-4)
+    with pytest.raises(UsageError, match="windows"):
+        ReadoutConfig(windows=0)
+
+
+def test_displacements_learn_motion_where_positions_still_learn_where_the_query_was() -> None:
+    """One clip of an exact translation by 1.5 pixels a frame, a frozen random encoder, 40 steps of either."""
+    start = torch.rand(1, 24, 1, 2, generator=torch.Generator().manual_seed(0)) * 0.6 + 0.1
+    xy = start + torch.arange(3)[:, None] * 1.5 / 16
+    asked = torch.cat([torch.zeros(1, 24, 1), xy[:, :, 0].flip(-1)], dim=-1)
+    errors = []
+    for predict in ("position", "displacement"):
+        model = tracker(predict=predict)
+        optimizer = torch.optim.AdamW(model.readout.parameters(), lr=2e-3)
+        for _ in range(40):
+            positions, _ = model(clip()[:1], asked)
+            optimizer.zero_grad()
+            (positions - xy).square().mean().backward()
+            optimizer.step()
+        errors.append(
+            float((positions - xy).detach()[:, :, -1].norm(dim=-1).mean()) * 16
+        )  # of 3 pixels that points move
+    assert errors[1] < 0.5 and errors[0] > 1

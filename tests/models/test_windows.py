@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from tests.videogmae.gaussians.scenes import blobs, carpet, uniform
+from vgmae_bench.models.windows import TrackWindow, sweep
+from vgmae_bench.types import Queries, Tracks
+from vgmae_bench.videogmae.gaussians.gaussians import fixed_camera
+from vgmae_bench.videogmae.gaussians.motion import read_motion
+from vgmae_bench.videogmae.gaussians.switches import PRESETS
+from vgmae_bench.videogmae.gaussians.tracking import follow_anchors
+
+Arrays = tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]
+LENGTH = 4
+
+
+def _drift(starts: list[int]) -> TrackWindow:
+    """One pixel to the right a frame; hidden in frames divisible by 3. Notes which windows it was asked for."""
+
+    def track_window(start: int, xy: npt.NDArray[np.float32]) -> Arrays:
+        starts.append(start)
+        times = np.arange(LENGTH, dtype=np.float32)
+        moved = xy[:, None] + np.stack([times, 0 * times], axis=-1)
+        return moved, np.tile((start + np.arange(LENGTH)) % 3 != 0, (len(xy), 1))
+
+    return track_window
+
+
+def _queries(*frames: int) -> Queries:
+    return Queries(np.array(frames, dtype=np.int64), np.array([[10.0 * f, 5.0] for f in frames]).reshape(-1, 2))
+
+
+def _swept(frames: int, queries: Queries) -> tuple[Tracks, list[int]]:
+    starts: list[int] = []
+    return sweep(frames, LENGTH, queries, _drift(starts)), starts
+
+
+def test_windows_are_chained_from_each_querys_frame() -> None:
+    tracks, starts = _swept(12, _queries(0, 2))
+    assert starts == [0, 2, 3, 5, 6, 8, 9]
+    elapsed = np.arange(12) - np.array([[0], [2]])
+    np.testing.assert_array_equal(tracks.xy[..., 0], np.array([[0], [20]]) + np.maximum(elapsed, 0))
+    np.testing.assert_array_equal(tracks.xy[..., 1], 5)
+
+
+def test_visibility_comes_from_the_window_that_reaches_a_frame_first() -> None:
+    tracks, _ = _swept(12, _queries(2))
+    expected = [frame > 2 and frame % 3 != 0 for frame in range(12)]
+    expected[2] = True  # where it was queried
+    assert tracks.visible[0].tolist() == expected
+
+
+def test_points_that_meet_share_their_windows() -> None:
+    tracks, starts = _swept(10, _queries(0, 3, 6, 3, 0))
+    assert starts == [0, 3, 6]
+    assert (tracks.xy[:, -1, 0] == [9, 36, 63, 36, 9]).all()
+
+
+def test_no_window_is_visited_twice_and_all_come_in_order() -> None:
+    _, starts = _swept(30, _queries(*range(30)))
+    assert starts == list(range(29))
+
+
+@pytest.mark.parametrize(("frames", "query", "starts"), [(3, 0, [0]), (3, 1, [1]), (1, 0, []), (9, 8, [])])
+def test_short_clips_and_last_frames(frames: int, query: int, starts: list[int]) -> None:
+    tracks, visited = _swept(frames, _queries(query))
+    assert visited == starts
+    assert tracks.xy.shape == (1, frames, 2)
+    assert tracks.xy[0, -1, 0] == 10 * query + frames - 1 - query
+    assert tracks.visible[0, query]
+
+
+def test_windows_may_be_shorter_than_asked_for() -> None:
+    """As where windows lie on a raster of their own, and a query begins in the middle of one."""
+    starts: list[int] = []
+    whole = _drift(starts)
+
+    def track_window(start: int, xy: npt.NDArray[np.float32]) -> Arrays:
+        moved, visible = whole(start, xy)
+        left = LENGTH - start % (LENGTH - 1)
+        return moved[:, :left], visible[:, :left]
+
+    tracks = sweep(12, LENGTH, _queries(0, 2, 4), track_window)
+    assert starts == [0, 2, 3, 4, 6, 9]
+    elapsed = np.arange(12) - np.array([[0], [2], [4]])
+    np.testing.assert_array_equal(tracks.xy[..., 0], np.array([[0], [20], [40]]) + np.maximum(elapsed, 0))
+
+
+def test_no_queries_cost_nothing() -> None:
+    tracks, starts = _swept(9, _queries())
+    assert tracks.xy.shape == (0, 9, 2)
+    assert starts == []
+
+
+def test_answers_do_not_depend_on_the_other_queries() -> None:
+    together, _ = _swept(15, _queries(0, 4, 7, 11))
+    for row, frame in enumerate((0, 4, 7, 11)):
+        alone, _ = _swept(15, _queries(frame))
+        np.testing.assert_array_equal(alone.xy[0], together.xy[row])
+        np.testing.assert_array_equal(alone.visible[0], together.visible[row])
+
+
+def test_gaussians_in_uniform_motion_are_followed_through_chained_windows() -> None:
+    size, step, frames = 48, (0.75, 0.5), 13
+
+    def track_window(start: int, xy: npt.NDArray[np.float32]) -> Arrays:
+        gaussians = blobs(carpet(size), uniform(step, LENGTH, first=start), size=size)
+        camera = fixed_camera(size, size, like=gaussians.means)
+        motion = read_motion(gaussians, camera, PRESETS["default"], "torch")
+        tracks = follow_anchors(motion, torch.from_numpy(xy), PRESETS["default"])
+        return tracks.xy.numpy(), tracks.visible.numpy()
+
+    queries = Queries(np.array([0, 5, 2]), np.array([[8.0, 9.5], [20.25, 30.0], [15.5, 15.5]]))
+    tracks = sweep(frames, LENGTH, queries, track_window)
+    elapsed = np.maximum(np.arange(frames) - queries.frame[:, None], 0)
+    expected = queries.xy[:, None] + elapsed[..., None] * np.array(step)
+    np.testing.assert_allclose(tracks.xy, expected, rtol=0, atol=5e-3)
+    np.testing.assert_array_equal(tracks.visible, np.arange(frames) >= queries.frame[:, None])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [lambda: sweep(4, 1, _queries(0), _drift([])), lambda: _swept(4, _queries(4)), lambda: _swept(4, _queries(-1))],
+)
+def test_impossible_windows_and_queries(wrong: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=r"at least 2|frames 0 to 3"):
+        wrong()

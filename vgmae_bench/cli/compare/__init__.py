@@ -1,0 +1,1 @@
+"""Commands that set scores side by side."""

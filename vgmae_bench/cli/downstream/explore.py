@@ -1,0 +1,96 @@
+"""`vgmae-bench explore`: what an image model makes of one image, in one figure."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vgmae_bench.cli import examples
+from vgmae_bench.config import parse_assignments
+from vgmae_bench.errors import UsageError
+
+OUTPUTS = ("explore.png", "explore.npz", "record.json")
+_SHORTER_SIDE = 256
+
+
+@click.command(
+    epilog=examples(
+        "vgmae-bench explore cat.jpg --method gmae --weights trained/gmae/weights.safetensors --out explored",
+        "vgmae-bench explore cat.jpg --method gmae --weights random --out untrained",
+        "vgmae-bench explore cat.jpg --method gmae --weights gmae.safetensors --set order=far --set edge_eps=0.1 --out far",
+    )
+)
+@click.argument("image", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--method", required=True, metavar="M", help="An image model, such as gmae. See: vgmae-bench list methods"
+)
+@click.option("--weights", metavar="FILE|NAME", help="A safetensors file, weights that the method knows, or random.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the method; repeatable.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--seed", default=0, show_default=True, help="Of random weights.")
+@click.option(
+    "--size",
+    type=click.IntRange(min=16),
+    default=_SHORTER_SIDE,
+    show_default=True,
+    help="The shorter side of what is drawn, pixels; smaller images stay as they are.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help=f"Folder for {', '.join(OUTPUTS)}; older ones there are replaced.",
+)
+def explore(
+    image: Path,
+    method: str,
+    weights: str | None,
+    settings: tuple[str, ...],
+    device: str,
+    seed: int,
+    size: int,
+    out: Path,
+) -> None:
+    """Look at IMAGE without any training: layers, depth, figure and ground, outlines, where the Gaussians are.
+
+    explore.png shows all of it, explore.npz holds the arrays.
+    """
+    import numpy as np
+
+    from vgmae_bench import provenance
+    from vgmae_bench.data.video.images import read_image
+    from vgmae_bench.downstream.space.opened import open_explorer
+    from vgmae_bench.files import file_digest, storage_errors, write_atomically
+
+    if image.resolve() in [(out / name).resolve() for name in OUTPUTS]:
+        raise UsageError(f"{image} would be replaced by what is found in it", "", try_="another folder with --out DIR")
+    pixels = read_image(image, size)
+    used = open_explorer(method, weights=weights, settings=parse_assignments(settings), device=device, seed=seed)
+    click.echo(f"method    {used.plugin.name}, weights: {used.provided_by}, {used.device}", err=True)
+    click.echo(f"image     {image.name}, looked at as {pixels.shape[1]}×{pixels.shape[0]}", err=True)
+    found = used.explorer.explore(pixels)
+    record: dict[str, Any] = {
+        **used.describe(),
+        "image": {"name": image.name, "sha256": file_digest(image), "size": list(pixels.shape[:2])},
+        "command": provenance.command_line(sys.argv[1:]),
+        **provenance.collect(used.device),
+    }
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with storage_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+
+    arrays: dict[str, Any] = dict(found.arrays)
+
+    def save(path: Path) -> None:
+        with path.open("wb") as file:  # given a name, NumPy would append .npz to it
+            np.savez_compressed(file, **arrays)
+
+    write_atomically(out / "explore.png", found.draw)
+    write_atomically(out / "explore.npz", save)
+    write_atomically(out / "record.json", lambda path: path.write_text(text, encoding="utf-8"))
+    for name in OUTPUTS:
+        click.echo(out / name)

@@ -1,0 +1,155 @@
+"""`vgmae-bench probe`: an encoder and videos of actions in, accuracies out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from vgmae_bench.cli import examples, options
+from vgmae_bench.config import parse_assignments
+from vgmae_bench.errors import IncompleteError
+
+
+@click.command(
+    epilog=examples(
+        "vgmae-bench probe --method videogmae --data synth-actions --out probed/tiny",
+        "vgmae-bench probe --method trackmae --weights random --data synth-actions --mode finetune --out probed/random",
+        "vgmae-bench probe --method videomae --weights base.safetensors --data ./hmdb --out probed/hmdb",
+        "vgmae-bench probe --method trackmae --weights base.safetensors --data k400/train.csv --test k400/val.csv "
+        "--videos ./k400 --out probed/k400",
+        "vgmae-bench probe --list-settings",
+    )
+)
+@click.option("--method", metavar="M", help="Whose encoder, or path.py:Factory. See: vgmae-bench list methods")
+@click.option("--weights", metavar="FILE|NAME", help="Weights of the method, or random.")
+@click.option(
+    "--mode",
+    type=click.Choice(["linear", "finetune"]),
+    default="linear",
+    show_default=True,
+    help="A linear layer on features that stay as they are, or all of the encoder.",
+)
+@click.option(
+    "--data",
+    metavar="D",
+    help="synth-actions, a folder with a sub-folder of videos for each class (or train/ and test/ with such), or a list "
+    "of what to learn from: Kinetics' CSV, Something-Something V2's JSON, or lines of path and label.",
+)
+@click.option(
+    "--test",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The list of what to test, where --data is a list.",
+)
+@click.option(
+    "--videos",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the videos that lists name.  [default: the list's own]",
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of what is learned and answered.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the probing; repeatable.")
+@click.option(
+    "--encoder-set",
+    "encoder_settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the encoder; repeatable.",
+)
+@options.dataset_settings
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--list-settings", is_flag=True, help="Say what --set, --encoder-set and --dataset-set take.")
+@options.as_json
+def probe(
+    method: str | None,
+    weights: str | None,
+    mode: str,
+    data: str | None,
+    test: Path | None,
+    videos: Path | None,
+    out: Path | None,
+    settings: tuple[str, ...],
+    encoder_settings: tuple[str, ...],
+    dataset_settings: tuple[str, ...],
+    device: str,
+    list_settings: bool,
+    as_json: bool,
+) -> None:
+    """Name actions with the features of an encoder: linear probing, or fine-tuning.
+
+    Features are computed once and cached; the same command again goes on where it stopped. The folder --out gets
+    weights.safetensors, record.json, log.csv, and of the test result.json, answers.csv and confusion.png.
+    """
+    if list_settings:
+        click.echo(_settings(method))
+        return
+    for name, value in (("method", method), ("data", data), ("out", out)):
+        if value is None:
+            raise click.UsageError(f"Missing option '--{name}'.")
+    assert method is not None and data is not None and out is not None
+    from vgmae_bench.downstream.actions.probe import execute, make_plan
+    from vgmae_bench.downstream.actions.report import print_result
+    from vgmae_bench.downstream.actions.videos import open_actions
+    from vgmae_bench.evaluation.method import resolve_device
+    from vgmae_bench.provenance import command_line
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    actions = open_actions(data, test=test, videos=videos, settings=parse_assignments(dataset_settings))
+    plan = make_plan(
+        method,
+        weights,
+        cast(Any, mode),
+        actions,
+        settings=parse_assignments(settings),
+        encoder_settings=parse_assignments(encoder_settings),
+        out=out,
+        device=resolve_device(device),
+        command=command_line(sys.argv[1:]),
+    )
+    say(f"encoder   {plan.probed.label}, {plan.device}")
+    counts = f"{len(actions.train.ids)} videos to learn from, {len(actions.test.ids)} to test"
+    say(f"data      {actions.name}, {len(actions.classes)} classes, {counts}")
+    if any(actions.missing):
+        say(f"missing   {actions.missing[0]} and {actions.missing[1]} videos that the lists name are not there")
+    say(f"protocol  {plan.mode}, {plan.config.steps} steps; {plan.sentence}")
+    say(f"folder    {out}")
+    result = execute(plan, say)
+    if not result:
+        return
+    if as_json:
+        click.echo(json.dumps(result, ensure_ascii=False))
+    else:
+        print_result(result)
+        click.echo(f"\nResults: {out}/result.json, answers.csv, confusion.png")
+    if failed := result["videos"]["skipped"]:
+        raise IncompleteError(
+            f"{failed} videos could not be tested",
+            "the accuracies leave them out; " + next(iter(result["failures"].values())),
+        )
+
+
+def _settings(method: str | None) -> str:
+    """All settings with their defaults and what they mean."""
+    import dataclasses
+    import inspect
+    import typing
+
+    from vgmae_bench import plugins
+    from vgmae_bench.data.synth.actions import SynthActionsConfig
+    from vgmae_bench.downstream.actions.probe import SETTINGS
+
+    kinds: dict[str, type[Any]] = {f"--set, --mode {mode}": kind for mode, kind in SETTINGS.items()}
+    kinds["--dataset-set, --data synth-actions"] = SynthActionsConfig
+    if method is not None and (plugin := plugins.find("trackers", method)).spec.encoder:
+        factory = plugins.load_reference(plugin, plugin.spec.encoder)
+        kinds[f"--encoder-set, --method {method}"] = typing.get_type_hints(factory)["config"]
+    lines = []
+    for title, kind in kinds.items():
+        lines += [f"{title}:", *(f"  {field.name} = {field.default}" for field in dataclasses.fields(kind)), ""]
+        told = (inspect.getdoc(part) or "" for part in reversed(kind.__mro__) if dataclasses.is_dataclass(part))
+        lines += ["\n\n".join(told), ""]
+    return "\n".join(lines).rstrip()

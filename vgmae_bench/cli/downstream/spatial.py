@@ -1,0 +1,132 @@
+"""`vgmae-bench spatial`: what an image model sees in space, measured beside baselines."""
+
+from __future__ import annotations
+
+import sys
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vgmae_bench.cli import examples, options
+from vgmae_bench.config import parse_assignments
+
+if TYPE_CHECKING:
+    from vgmae_bench.downstream.space.measure import Value
+
+
+@click.command(
+    epilog=examples(
+        "vgmae-bench spatial --method gmae --weights trained/gmae/weights.safetensors --data synth --out measured",
+        "vgmae-bench spatial --method gmae --weights gmae.safetensors --data ./DAVIS --limit 100 --out davis",
+        "vgmae-bench spatial --method gmae --weights random --data ./BSDS500 --set edge_layers=[16,8] --out bsds",
+    )
+)
+@click.option(
+    "--method", required=True, metavar="M", help="An image model, such as gmae. See: vgmae-bench list methods"
+)
+@click.option("--weights", metavar="FILE|NAME", help="A safetensors file, weights that the method knows, or random.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the method; repeatable.")
+@click.option(
+    "--data",
+    required=True,
+    metavar="synth|DIR",
+    help="synth, or a folder: images and masks, DAVIS (JPEGImages, Annotations), or BSDS500 (images, groundTruth).",
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="So many images, spread evenly over all.")
+@click.option(
+    "--mask-ratio",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.75,
+    show_default=True,
+    help="Share of the patches that is hidden, and rebuilt.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--seed", default=0, show_default=True, help="Of what is hidden, and of random weights.")
+@options.as_json
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for metrics.csv, summary.json and record.json; older ones there are replaced.",
+)
+def spatial(
+    method: str,
+    weights: str | None,
+    settings: tuple[str, ...],
+    data: str,
+    limit: int | None,
+    mask_ratio: float,
+    device: str,
+    seed: int,
+    as_json: bool,
+    out: Path,
+) -> None:
+    """Measure what an image model sees without having been told: figure and ground, outlines, and what is hidden.
+
+    Figure and ground by their intersection over union, outlines by the F-measures of BSDS (at one threshold for all images,
+    ODS, and at the best for each, OIS), hidden patches by PSNR and SSIM. Beside the model: itself with random weights, and
+    what needs no learning. Nothing is tuned on the images that are measured.
+    """
+    from tqdm import tqdm
+
+    from vgmae_bench import provenance
+    from vgmae_bench.downstream.space.labelled import open_labelled
+    from vgmae_bench.downstream.space.measure import measure, write
+    from vgmae_bench.downstream.space.opened import open_explorer
+
+    labelled = open_labelled(data).first(limit)
+    used = open_explorer(method, weights=weights, settings=parse_assignments(settings), device=device, seed=seed)
+    models = {f"{used.plugin.name} ({used.weights.name if used.weights else used.explorer.note})": used.explorer}
+    if used.weights:
+        models[f"{used.plugin.name} (random weights)"] = used.explorer.untrained(seed)
+    click.echo(f"method    {used.plugin.name}, weights: {used.provided_by}, {used.device}", err=True)
+    click.echo(f"data      {labelled.kind}, {len(labelled.images)} images", err=True)
+    images = tqdm(labelled.images, unit="image", disable=None, file=sys.stderr)
+    measured = measure(models, images, mask_ratio=mask_ratio, seed=seed)
+    summary = measured.summary()
+    write(
+        out,
+        measured,
+        summary,
+        {
+            **used.describe(),
+            "data": {"kind": labelled.kind, "identity": labelled.identity, "images": len(labelled.images)},
+            "mask_ratio": mask_ratio,
+            "command": provenance.command_line(sys.argv[1:]),
+            **provenance.collect(used.device),
+        },
+    )
+    if as_json:
+        click.echo((out / "summary.json").read_text(encoding="utf-8").rstrip("\n"))
+        return
+    _print(f"{labelled.kind}, {len(labelled.images)} images; hidden: {mask_ratio:.0%} of the patches", summary)
+    click.echo(f"Written to {out}", err=True)
+
+
+def _print(title: str, summary: dict[str, dict[str, Value]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from vgmae_bench.downstream.space.measure import F_MEASURES, MEANS
+
+    table = Table(title=title, title_justify="left")
+    table.add_column("method")
+    measures = {
+        name: label for name, label in (MEANS | F_MEASURES).items() if any(name in row for row in summary.values())
+    }
+    for label in measures.values():
+        table.add_column(f"{label} [95 %]", justify="right")
+    for method, found in summary.items():
+        table.add_row(method, *(_cell(name, found.get(name)) for name in measures))
+    console = Console()
+    Console(width=None if console.is_terminal else 200).print(table)
+
+
+def _cell(name: str, value: Value | None) -> str:
+    if value is None:
+        return "–"
+    factor, digits = (1, 2) if name == "psnr" else (1, 3) if name == "ssim" else (100, 1)
+    mean, low, high = (factor * number for number in value)
+    return f"{mean:.{digits}f}" + ("" if isnan(low) else f" [{low:.{digits}f}, {high:.{digits}f}]")

@@ -1,0 +1,50 @@
+"""`vgmae-bench export`: the predictions of a run in one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vgmae_bench.cli import examples, options
+
+
+@click.command(
+    epilog=examples(
+        "vgmae-bench export 3f2a91c0 --out predictions.h5",
+        "vgmae-bench export results/synth-tapvid-first/lucas-kanade/dbd38c7f --out predictions.npz",
+        "vgmae-bench score --predictions predictions.npz --dataset synth",
+    )
+)
+@click.argument("run")
+@click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write, .h5 or .npz."
+)
+@options.find_in
+def export(run: str, out: Path, results: Path) -> None:
+    """Pack the predictions of RUN, its folder or the first digits of its key, into one file that `score` reads.
+
+    The layout is for others to write, too: groups and datasets of an HDF5 file, or entries of an NPZ file:
+
+    \b
+    about                           JSON with "format": "vgmae-bench predictions 1", and optionally "dataset",
+                                    "protocol", "protocol_digest" and "method"; an attribute of the HDF5 file,
+                                    a string in an NPZ file
+    <clip>/<question>/xy            float32 [M, T, 2], (x, y) in raster pixels of the frames that the tracker
+                                    was given (256 x 256 in TAP-Vid), pixel centres at .5
+    <clip>/<question>/visible       bool [M, T]
+    <clip>/<question>/query_frame   int64 [M], optional: what was asked is compared with what is asked
+    <clip>/<question>/query_xy      float32 [M, 2], optional, like xy
+    <clip>/<question>/confidence    float32 [M, T], optional
+
+    M points come in the order of the protocol's queries, T are all frames. TAP-Vid asks one question a clip, "0".
+    Characters of a clip's name other than letters, digits and "_.-~ ()[]+,=@" are percent-encoded.
+    """
+    from vgmae_bench.evaluation.other_programs.export import export as pack
+    from vgmae_bench.evaluation.record import find_run
+
+    folder = find_run(results, run)
+    clips = pack(folder, out)
+    click.echo(f"{out}: {clips} clips, {out.stat().st_size / 1e6:.1f} MB")
+    dataset = folder.read_json("record.json")["identity"]["dataset"]
+    click.echo(f"Next: vgmae-bench score --predictions {out} --dataset {dataset}", err=True)

@@ -1,0 +1,119 @@
+"""`vgmae-bench reproduce`: a run again, and what came out different."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vgmae_bench.cli import examples, options
+from vgmae_bench.errors import UserError
+
+
+class DifferentError(UserError):
+    """The run was executed again and came out different."""
+
+
+@click.command(
+    epilog=examples(
+        "vgmae-bench reproduce results/reference/synth-tapvid-first/zero-motion/453c1652 --limit 4",
+        "vgmae-bench reproduce 3f2a91c0 --tolerance 0.001",
+        "vgmae-bench reproduce 3f2a91c0 --weights trained/tiny/weights.safetensors --json",
+    )
+)
+@click.argument("run")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("results/reproduced"),
+    show_default=True,
+    help="Results folder of the repetition.",
+)
+@options.find_in
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=1e-6,
+    show_default=True,
+    help="How far a metric of a clip may be off: a fraction, or pixels where the metric is in pixels.",
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Execute and compare only the first N clips.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--method", metavar="FILE.py:CLASS", help="The tracker, where it came from a file.")
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The weights, where the method does not ship them.",
+)
+@options.data_root
+@options.as_json
+def reproduce(
+    run: str,
+    out: Path,
+    results: Path,
+    tolerance: float,
+    limit: int | None,
+    device: str,
+    method: str | None,
+    weights: Path | None,
+    data_root: Path | None,
+    as_json: bool,
+) -> None:
+    """Execute RUN, its folder or the first digits of its key, again as its record says, and compare.
+
+    Method, settings, weights, data, protocol and seed are those of the record, by their digests; a run without its
+    predictions will do. Reported are the largest difference of each metric in any clip, of positions where the run's
+    predictions are here, and what differs in code, versions and device. What --out holds of an earlier repetition is
+    replaced. Exit code 0: all metrics of all clips agree within the tolerance; 1: they do not.
+    """
+    from vgmae_bench.evaluation.record import find_run
+    from vgmae_bench.evaluation.reproduce import plan_again
+    from vgmae_bench.evaluation.reproduce import reproduce as execute_again
+    from vgmae_bench.provenance import command_line
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    folder = find_run(results, run)
+    planned = plan_again(
+        folder, out, method_file=method, weights_file=weights, data_root=data_root, limit=limit, device=device
+    )
+    say(f"run       {folder.path}")
+    say(f"method    {planned.identity.method}, weights: {planned.method.provided_by}, {planned.method.device}")
+    say(f"protocol  {planned.sentence}")
+    say(f"folder    {planned.folder.path}, {len(planned.share)} clips")
+    result = execute_again(folder, planned, tolerance=tolerance, command=command_line(sys.argv[1:]), say=say)
+    click.echo(json.dumps(result, ensure_ascii=False) if as_json else _told(result))
+    if not result["equal"]:
+        far = [name for name, value in result["metrics"].items() if _beyond(value["largest"], tolerance)]
+        missing = f"{len(result['missing'])} clips are missing, the first is {(result['missing'] or [''])[0]}"
+        raise DifferentError(
+            "The run came out different", f"beyond {tolerance:g}: {', '.join(far)}" if far else missing
+        )
+
+
+def _beyond(difference: float | None, tolerance: float) -> bool:
+    return difference is None or difference > tolerance
+
+
+def _told(result: dict[str, Any]) -> str:
+    lines = [f"{result['clips']} clips compared. Largest difference of a metric in any clip:"]
+    for name, value in result["metrics"].items():
+        size = "one has no value" if value["largest"] is None else f"{value['largest']:.3g}"
+        lines.append(f"  {name:<28} {size}" + (f"  ({value['clip']})" if value["clip"] else ""))
+    positions = result["positions"]
+    if positions is None:
+        lines.append("Positions: the predictions of the run are not here.")
+    else:
+        lines.append(
+            f"Positions: at most {positions['largest_px']:.3g} px apart, visibility differs {positions['visibility_flips']} "
+            f"times, in {positions['compared']} clips."
+        )
+    for kind in ("configuration", "environment"):
+        lines.append(f"{kind.capitalize()}: {'different' if result[kind] else 'the same'}.")
+        lines += [f"  {change['what']}: {change['then']} → {change['now']}" for change in result[kind]]
+    lines.append(f"{'Equal' if result['equal'] else 'Different'} at a tolerance of {result['tolerance']:g}.")
+    return "\n".join(lines)

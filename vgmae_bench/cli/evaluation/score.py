@@ -1,0 +1,115 @@
+"""`vgmae-bench score`: tracks that another program wrote."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from vgmae_bench.cli import examples, options
+from vgmae_bench.config import parse_assignments
+from vgmae_bench.errors import IncompleteError
+
+
+@click.command(
+    epilog=examples(
+        "vgmae-bench score --predictions tapir.npz --dataset davis --name TAPIR",
+        "vgmae-bench score --predictions cotracker.pkl --dataset davis --order xy --units 256x256 --axes TN",
+        "vgmae-bench score --predictions packed.h5 --dataset synth --json",
+    )
+)
+@click.option(
+    "--predictions",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="HDF5, NPZ, NPY or pickle of all clips, or a folder with a file for each.",
+)
+@click.option("--dataset", required=True, metavar="D", help="A dataset. See: vgmae-bench list datasets")
+@click.option("--query-mode", type=click.Choice(["first", "strided"]), help="TAP-Vid's two modes.  [default: first]")
+@click.option("--protocol", metavar="NAME", help="tapvid-first, tapvid-strided or videogmae-release.")
+@click.option(
+    "--name", metavar="NAME", help="What the method is called in tables.  [default: as the file says or is called]"
+)
+@click.option("--axes", type=click.Choice(["NT", "TN"]), help="Arrays are [points, frames, 2] or [frames, points, 2].")
+@click.option("--order", type=click.Choice(["xy", "yx"]), help="Of the coordinates of a position.")
+@click.option(
+    "--units",
+    metavar="UNITS",
+    help="normalised (0 to 1), source (pixels of the dataset's own frames), or WIDTHxHEIGHT.",
+)
+@options.dataset_settings
+@options.data_root
+@options.results
+@click.option(
+    "--figures", type=click.IntRange(min=0), default=1, show_default=True, help="Draw the tracks of the first N clips."
+)
+@options.as_json
+def score(
+    predictions: Path,
+    dataset: str,
+    query_mode: str | None,
+    protocol: str | None,
+    name: str | None,
+    axes: str | None,
+    order: str | None,
+    units: str | None,
+    dataset_settings: tuple[str, ...],
+    data_root: Path | None,
+    out: Path,
+    figures: int,
+    as_json: bool,
+) -> None:
+    """Score tracks that another program wrote, as a run that table, compare, plot and report take.
+
+    FILE holds, by clip, positions (xy, tracks, pred_tracks or points) and either visible, visibility, pred_visible,
+    pred_visibility or occluded, occlusion, pred_occluded: an NPZ file entries such as "bear/tracks", an HDF5 file groups, a
+    pickle or NPY file a dictionary of dictionaries, or a list in the dataset's order. Nothing in a file is executed. A
+    batch axis of one is dropped.
+
+    Points come in the order of the protocol's queries; query_points or queries, where the file has them, are compared with
+    these. Positions are raster positions: (0, 0) is the outer corner of the top-left pixel, whose centre is (0.5, 0.5). What
+    --axes, --order and --units do not say is detected by the query frames, in which points lie on their queries, and must
+    be beyond doubt. A file in the layout of `vgmae-bench export --help` needs no declaration.
+    """
+    from vgmae_bench.compare.selection import load_runs
+    from vgmae_bench.compare.tables import print_table
+    from vgmae_bench.evaluation.other_programs.convention import Convention
+    from vgmae_bench.evaluation.other_programs.external import open_submission, score_submission
+    from vgmae_bench.evaluation.protocols import sentence_for
+    from vgmae_bench.provenance import command_line
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    submission = open_submission(
+        predictions,
+        dataset,
+        query_mode=cast(Any, query_mode),
+        protocol=protocol,
+        declared=Convention(cast(Any, axes), cast(Any, order), units),
+        dataset_settings=parse_assignments(dataset_settings),
+        data_root=data_root,
+    )
+    method = name or submission.file.about.get("method") or predictions.stem
+    say(f"method    {method}, external predictions, sha256 {submission.file.sha256[:8]}")
+    say(f"dataset   {submission.dataset_spec.name}, {len(submission.dataset.ids)} clips")
+    say(f"protocol  {sentence_for(submission.dataset, submission.protocol)}")
+    say(f"positions {submission.remark}")
+    folder, summary = score_submission(
+        submission, method, out, figures=figures, command=command_line(sys.argv[1:]), say=say
+    )
+    if as_json:
+        click.echo(json.dumps({"run": str(folder.path), **summary}, ensure_ascii=False))
+    else:
+        print_table(load_runs([folder]))
+        click.echo(f"\nResults: {folder.path}")
+    failed = summary["clips"]["failed"]
+    if failed:
+        raise IncompleteError(
+            f"{failed} of {len(submission.dataset.ids)} clips are not in {predictions}",
+            f"the averages leave them out and are marked incomplete; the first is {next(iter(summary['failures']))}",
+        )

@@ -1,0 +1,178 @@
+"""`vgmae-bench track`: follow points through a video of your own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vgmae_bench.cli import examples
+from vgmae_bench.config import parse_assignments
+from vgmae_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from vgmae_bench.types import Queries, Size
+
+_SHORTER_SIDE = 512
+_MUCH_MEMORY = 2e9
+_MASK_GRID = 16
+
+
+class _HeightByWidth(click.ParamType[Any]):
+    name = "HxW"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        height, _, width = value.lower().replace("×", "x").partition("x")
+        if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+            self.fail(f'"{value}" is no size; sizes look like 256x448, height first', param, ctx)
+        return int(height), int(width)
+
+
+@click.command(
+    epilog=examples(
+        "vgmae-bench track dog.mp4 --method lucas-kanade --grid 12 --out dog",
+        "vgmae-bench track dog.mp4 --method videogmae --points 0,640,360 40,700,380.5 --scene --out dog",
+        "vgmae-bench track frames/ --method ./my_tracker.py:MyTracker --mask first_frame.png --out out",
+    )
+)
+@click.argument("video", type=click.Path(exists=True, path_type=Path))
+@click.argument("more_points", nargs=-1, metavar="")
+@click.option("--method", required=True, metavar="M", help="A method, or path.py:Class. See: vgmae-bench list methods")
+@click.option("--grid", type=click.IntRange(min=1), metavar="N", help="Track N × N points, spread over frame 0.")
+@click.option("--points", multiple=True, metavar="T,X,Y …", help="Points: frame (from 0), x, y in pixels of the video.")
+@click.option(
+    "--mask",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="IMAGE",
+    help=f"Track points inside what is not black in this image of frame 0, on a --grid of {_MASK_GRID} over it.",
+)
+@click.option(
+    "--weights", metavar="FILE|NAME", help="A safetensors file, weights that the method knows by name, or random."
+)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the method; repeatable.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--seed", default=0, show_default=True, help="For methods that draw random numbers.")
+@click.option(
+    "--size",
+    type=_HeightByWidth(),
+    help=f"What the method sees.  [default: in proportion, shorter side at most {_SHORTER_SIDE}]",
+)
+@click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after N frames.")
+@click.option(
+    "--scene",
+    "with_scene",
+    is_flag=True,
+    help="Also what the method makes of the whole clip: flow, Gaussian centres, reconstruction (scene.h5 and mp4 files).",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for tracks.csv, tracks.h5, tracks.mp4 and record.json; older ones there are replaced.",
+)
+def track(
+    video: Path,
+    more_points: tuple[str, ...],
+    method: str,
+    grid: int | None,
+    points: tuple[str, ...],
+    mask: Path | None,
+    weights: str | None,
+    settings: tuple[str, ...],
+    device: str,
+    seed: int,
+    size: Size | None,
+    max_frames: int | None,
+    with_scene: bool,
+    out: Path,
+) -> None:
+    """Track points through VIDEO: a file (mp4, mkv, webm, gif …) or a folder of frame images, of any length and size.
+
+    Points are tracked forward and backward from the frame they are given in. tracks.mp4 shows them as dots where they
+    are seen and as rings where they are hidden, with the way they came.
+    """
+    from vgmae_bench import provenance
+    from vgmae_bench.data.video.file import open_video
+    from vgmae_bench.evaluation.method import open_method
+    from vgmae_bench.evaluation.own_video import OUTPUTS, SCENE_OUTPUTS, track_video, write_tracks
+    from vgmae_bench.files import file_digest
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    outputs = OUTPUTS + SCENE_OUTPUTS * with_scene
+    if video.resolve() in [(out / name).resolve() for name in outputs]:
+        raise UsageError(f"{video} would be replaced by its own tracks", "", try_="another folder with --out DIR")
+    opened = open_video(video)
+    height, width = opened.size
+    queries, chosen_by = _queries(points, more_points, grid, mask, opened.size)
+    used = open_method(method, weights=weights, settings=parse_assignments(settings), device=device, seed=seed)
+    seen = size or _working_size(opened.size)
+    num_frames = min(opened.num_frames, max_frames or opened.num_frames)
+    memory = num_frames * seen[0] * seen[1] * 3
+    say(f"method    {used.plugin.name}, weights: {used.provided_by}, {used.device}")
+    say(f"video     {video.name}, {width}×{height}, about {num_frames} frames, {float(opened.fps):.4g} frames a second")
+    say(f"points    {len(queries)}: {chosen_by}")
+    say(
+        f"works at  {seen[1]}×{seen[0]}"
+        + (f": the frames take {memory / 1e9:.1f} GB; --size or --max-frames take less" * (memory > _MUCH_MEMORY))
+    )
+
+    tracks, scene, seconds = track_video(used, opened, queries, seen, max_frames, with_scene=with_scene)
+    say(f"tracking took {seconds:.1f} s; peak memory {provenance.peak_memory_mb():.0f} MB")
+    record: dict[str, Any] = {
+        "method": used.plugin.name,
+        "method_config": used.config,
+        "method_source": used.source,
+        "weights": {"name": used.weights.name, "sha256": used.weights.sha256} if used.weights else None,
+        "note": used.note,
+        "seed": seed,
+        "video": {
+            "name": video.name,
+            "sha256": file_digest(video) if video.is_file() else None,
+            "size": [height, width],
+            "fps": float(opened.fps),
+            "frames": tracks.visible.shape[1],
+        },
+        "input_size": list(seen),
+        "points": len(queries),
+        "points_from": chosen_by,
+        "seconds": seconds,
+        "peak_memory_mb": provenance.peak_memory_mb(),
+        "command": provenance.command_line(sys.argv[1:]),
+        **provenance.collect(used.device),
+    }
+    write_tracks(out, opened, queries, tracks, record, scene)
+    for name in outputs:
+        if (out / name).exists():  # a single frame has no flow
+            click.echo(out / name)
+
+
+def _queries(
+    points: tuple[str, ...], more_points: tuple[str, ...], grid: int | None, mask: Path | None, size: Size
+) -> tuple[Queries, str]:
+    """What to track, and how it was chosen in words."""
+    from vgmae_bench.data.tapvid.points import grid_points, mask_points, typed_points
+
+    if more_points and not points:
+        raise UsageError(f'"{more_points[0]}" is one argument too many', "there is one VIDEO")
+    if points and (grid or mask):
+        raise UsageError("Points are typed or spread", "--points does not go with --grid and --mask")
+    if points:
+        # Both `--points A B` and `--points A --points B` are welcome.
+        texts = [text for given in (*points, *more_points) for text in given.split()]
+        return typed_points(texts, size), "typed"
+    if mask:
+        count = grid or _MASK_GRID
+        return mask_points(mask, count, size), f"a {count} × {count} grid over {mask.name}, those in its foreground"
+    if grid:
+        return grid_points(grid, size), f"a {grid} × {grid} grid"
+    raise UsageError("There are no points to track", "they are typed, on a grid, or in a mask", try_="--grid 10")
+
+
+def _working_size(size: Size) -> Size:
+    """`size` in proportion, the shorter side being at most `_SHORTER_SIDE`."""
+    scale = min(_SHORTER_SIDE / min(size), 1)
+    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)

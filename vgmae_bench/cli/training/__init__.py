@@ -1,0 +1,1 @@
+"""Commands that train a method or take its weights from elsewhere."""

@@ -1,0 +1,59 @@
+"""`vgmae-bench finetune`: an encoder and clips with tracks in, a tracker out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vgmae_bench import plugins
+from vgmae_bench.cli import examples, options
+from vgmae_bench.cli.training.job import carry_out, make_recipe, training_options
+from vgmae_bench.config import parse_assignments
+
+
+@click.command(
+    epilog=examples(
+        "vgmae-bench finetune --method videogmae --config finetune-tiny --weights trained/tiny/weights.safetensors "
+        "--data synth --out trained/readout",
+        "vgmae-bench finetune --method videogmae --config finetune-paper --weights base.safetensors --data davis "
+        "--out trained/full --set freeze_scope=none",
+        "vgmae-bench finetune --method videomae --config finetune-tiny --weights random --data synth --out trained/floor",
+    )
+)
+@training_options
+@click.option(
+    "--weights",
+    required=True,
+    metavar="NAME|FILE|random",
+    help="The encoder: weights that a training left, or an untrained one (its size: --set size=…).",
+)
+@click.option("--data", required=True, metavar="D", help="synth, or a data set with tracks: vgmae-bench list datasets")
+@options.dataset_settings
+@options.data_root
+def finetune(
+    method: str,
+    config: str,
+    data: str,
+    out: Path,
+    settings: tuple[str, ...],
+    weights: str,
+    dataset_settings: tuple[str, ...],
+    data_root: Path | None,
+    device: str,
+) -> None:
+    """Teach a pretrained encoder to track, or go on with the training that is in the folder --out.
+
+    A readout is put on the encoder and learns from clips with known tracks; the encoder stays as it is or learns, too.
+    The folder is that of `train`, and its weights go where any weights go: vgmae-bench run --weights.
+    """
+    from vgmae_bench.evaluation.record import Weights
+    from vgmae_bench.training.tracks import TrackingConfig, open_tracks
+
+    plugin = plugins.find("trackers", method)
+    encoder = Weights.find(plugin, weights)
+    start = encoder.path if encoder else None
+    recipe = make_recipe(plugin, plugin.spec.finetuner, config, settings, weights=start)
+    assert isinstance(recipe.config, TrackingConfig)  # which is what a finetuner's settings extend
+    source = open_tracks(data, parse_assignments(dataset_settings), data_root, recipe.config)
+    carry_out(plugin, recipe, source, out, device, start)

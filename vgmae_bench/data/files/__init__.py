@@ -1,0 +1,1 @@
+"""Files of datasets: where they lie, downloads, archives, digests, clip names."""

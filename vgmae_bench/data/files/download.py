@@ -1,0 +1,128 @@
+"""Downloading one large file: resumed where it broke off, never mixed from two versions, whole when it is there."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import json
+import os
+import urllib.error
+import urllib.request
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from vgmae_bench.data.files.root import check_room
+
+_ATTEMPTS = 5
+_BLOCK = 1 << 20
+_TIMEOUT = 30.0
+
+
+def download(url: str, target: Path) -> None:
+    """Fetch `url` into `target`.
+
+    What has arrived is kept in `<target>.part`, beside the server's mark of that version; a later call continues it.
+    A connection that breaks is taken up again a few times.
+
+    Raises:
+        OSError: no connection, an answer that is not the file or has not the MD5 the server tells (Google's storage and
+            many others do), or too many breaks; its text says what happened.
+        MissingDataError: no room on the disk.
+    """
+    part = Path(f"{target}.part")
+    try:
+        if not any(_transfer(url, part) for _ in range(_ATTEMPTS)):
+            raise ConnectionError(f"the connection broke {_ATTEMPTS} times; what has arrived is kept")
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise ConnectionError(f"the server answered {error.code} {error.reason}") from error
+    except urllib.error.URLError as error:
+        raise ConnectionError(f"{error.reason}") from error
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"the server's answer makes no sense ({error!r})") from error
+    known = _read_mark(part, url) or {}
+    _mark_file(part).unlink(missing_ok=True)
+    if (told := known.get("md5")) and _md5(part) != told:
+        part.unlink()
+        raise ConnectionError("what arrived is not what the server has (its MD5 differs); it was thrown away")
+    os.replace(part, target)
+
+
+def _transfer(url: str, part: Path) -> bool:
+    """One connection. True when the file is whole, False when it should be tried again."""
+    request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
+    known = _read_mark(part, url)
+    offset = part.stat().st_size if known and part.exists() else 0
+    if known and offset == known["total"]:
+        return True
+    if known and offset:
+        request.add_header("Range", f"bytes={offset}-")
+        request.add_header("If-Range", known["mark"])
+    try:
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+        error.close()
+        part.unlink()  # longer than the file now is
+        return False
+    with response:
+        if response.status == HTTPStatus.PARTIAL_CONTENT and known:
+            total = known["total"]
+            if response.headers["Content-Range"] != f"bytes {offset}-{total - 1}/{total}":
+                part.unlink()
+                return False
+        else:  # from the start: nothing was there, or the file has changed since
+            offset = 0
+            length = response.headers["Content-Length"]
+            total = int(length) if length else None
+            _write_mark(part, url, response.headers, total)
+        check_room((total or 0) - offset, part.parent, f"for {part.stem}")
+        return _receive(response, part, offset, total)
+
+
+def _receive(response: http.client.HTTPResponse, part: Path, offset: int, total: int | None) -> bool:
+    bar = tqdm(total=total, initial=offset, desc=part.stem, unit="B", unit_scale=True, disable=None)
+    with bar, part.open("ab" if offset else "wb") as file:
+        try:
+            while block := response.read(_BLOCK):
+                file.write(block)
+                bar.update(len(block))
+        except (ConnectionError, TimeoutError, http.client.HTTPException):
+            return False
+        return total is None or file.tell() == total
+
+
+def _md5(path: Path) -> str:
+    """In base 64, as servers tell it."""
+    with path.open("rb") as file:
+        return base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()
+
+
+def _mark_file(part: Path) -> Path:
+    return Path(f"{part}.json")
+
+
+def _write_mark(part: Path, url: str, headers: http.client.HTTPMessage, total: int | None) -> None:
+    """Remember which version this is. If-Range takes a strong entity tag or a date, nothing weaker."""
+    tag = headers["ETag"]
+    mark = tag if tag and not tag.startswith("W/") else headers["Last-Modified"]
+    if mark and total is not None:
+        stored = [hash_ for line in headers.get_all("x-goog-hash", []) for hash_ in line.replace(" ", "").split(",")]
+        md5 = next((hash_.removeprefix("md5=") for hash_ in stored if hash_.startswith("md5=")), headers["Content-MD5"])
+        known = {"url": url, "mark": mark, "total": total, "md5": md5}
+        _mark_file(part).write_text(json.dumps(known), encoding="utf-8")
+    else:
+        _mark_file(part).unlink(missing_ok=True)
+
+
+def _read_mark(part: Path, url: str) -> dict[str, Any] | None:
+    try:
+        known = json.loads(_mark_file(part).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return known if known.get("url") == url and isinstance(known.get("total"), int) else None

@@ -1,0 +1,196 @@
+"""Datasets that fetch themselves, and what to say of those that are not there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+
+from vgmae_bench.data.files.archive import unpack
+from vgmae_bench.data.files.download import download
+from vgmae_bench.data.files.root import check_room, locate
+from vgmae_bench.data.files.sums import compare_sums, record_sums
+from vgmae_bench.errors import BadDataError, MissingDataError
+from vgmae_bench.files import ANOTHER_DATA_ROOT, file_digest, storage_errors
+from vgmae_bench.plugins import DatasetSpec
+
+_OTHERWISE = "or use --dataset synth, which needs no download"
+_VIDEOS_ELSEWHERE = {
+    "kinetics": "its videos are on YouTube and may not be handed on: get the Kinetics-700-2020 validation clips "
+    "(https://s3.amazonaws.com/kinetics/700_2020/val/k700_2020_val_path.txt); shards that generate_tapvid.py of "
+    "google-deepmind/tapnet has built from them are read as well",
+    "kubric": "its scenes are TFDS files: gsutil -m cp 'gs://kubric-public/tfds/movi_e/256x256/1.0.0/*validation*' FOLDER",
+    "badja": "it is made of the joint annotations of https://github.com/benjiebob/BADJA and of the DAVIS 2017 frames and "
+    "masks in full resolution (https://davischallenge.org), joint_annotations and DAVIS side by side",
+}
+"""What to say of sets whose annotations alone can be downloaded, or nothing."""
+
+
+def ensure(spec: DatasetSpec, root: Path) -> list[Path]:
+    """The files of a dataset, downloaded first when they are not below `root` and its source is a zip.
+
+    `<root>/<name of the zip>` is unpacked without a download where it already lies. Several processes may call this at
+    once: one downloads, the others wait.
+
+    Raises:
+        MissingDataError: they are not there and could not be fetched; says where they were looked for, where they come
+            from and how to put them there.
+        BadDataError: the archive is damaged or not the one expected.
+    """
+    if files := locate(spec, root):
+        return files
+    if not _fetches_itself(spec):
+        raise missing(spec, root)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with _alone(root / f".{_folder(spec, root).name}.lock"):
+            if not locate(spec, root):
+                _fetch(spec, root)
+    except OSError as error:
+        raise missing(spec, root, f"downloading {spec.source} failed: {error}") from error
+    return locate(spec, root)
+
+
+def fetch(spec: DatasetSpec, root: Path, source: Path | None = None) -> list[Path]:
+    """Put the files of a dataset in their place: from `source`, where it is given, else downloaded, unless they are there.
+
+    Of a set whose videos have to be found elsewhere, that is its annotations.
+
+    Raises:
+        MissingDataError, BadDataError: as `ensure` and `bring`.
+    """
+    if spec.preparer and not spec.annotations:
+        raise missing(spec, root)
+    if source is not None:
+        bring(spec, root, source)
+        return locate(replace(spec, location=f"{_folder(spec, root).name}/*"), root)
+    return ensure(replace(spec, location=spec.annotations, annotations="") if spec.annotations else spec, root)
+
+
+def bring(spec: DatasetSpec, root: Path, source: Path) -> None:
+    """Put files of a dataset that were brought by hand in their place below `root`: all of them, or none.
+
+    Arguments:
+        source: the published zip, a file of the dataset, or a folder that holds its files; is not changed.
+
+    Raises:
+        MissingDataError: there is no such path, it holds none of the files, there is no room, or something is in the way.
+        BadDataError: the archive is damaged.
+        StorageError: they cannot be written.
+    """
+    location = spec.location
+    if spec.annotations and (source.suffix in (".zip", ".csv") or not _files_like(spec.location, source)):
+        location = spec.annotations
+    with storage_errors(root, ANOTHER_DATA_ROOT):
+        root.mkdir(parents=True, exist_ok=True)
+        with _alone(root / f".{_folder(spec, root).name}.lock"):
+            _make_way(spec, root)
+            introduce(spec)
+            if source.suffix == ".zip" and source.is_file():
+                unpack(source, location, root)
+                return
+            files = _files_like(location, source)
+            if not files:
+                raise MissingDataError(
+                    f"{source} holds no {location.rpartition('/')[2]}", f"that is what {spec.name} is"
+                )
+            check_room(sum(file.stat().st_size for file in files), root, f"for {spec.name}")
+            with tempfile.TemporaryDirectory(dir=root, prefix=f".{spec.name}-") as temporary:
+                folder = Path(temporary, spec.name)
+                folder.mkdir()
+                for file in files:
+                    shutil.copyfile(file, folder / file.name)
+                record_sums(folder, {file.name: file_digest(folder / file.name) for file in files})
+                os.replace(folder, _folder(spec, root))  # over an empty folder, if any
+
+
+@cache
+def introduce(spec: DatasetSpec) -> None:
+    """Say once, on stderr, under which terms a dataset comes and whom to cite."""
+    print(f"{spec.name}\nLicence: {spec.licence}\nPlease cite: {spec.citation}", file=sys.stderr)
+
+
+def missing(spec: DatasetSpec, root: Path, why: str = "") -> MissingDataError:
+    """The error for a dataset that is not there: where it was looked for, where it comes from, how to put it there."""
+    what = f"{spec.name} is not at {root / spec.location}"
+    if _fetches_itself(spec):
+        curl = f"curl -L -C - --create-dirs -o {shlex.quote(str(_archive(spec, root)))} {spec.source}"
+        return MissingDataError(
+            what, why or f"it comes from {spec.source}", try_=f"{curl} (no need to unpack), {_OTHERWISE}"
+        )
+    if not spec.preparer:
+        return MissingDataError(what, why or f"it comes from {spec.source}", try_=_OTHERWISE.removeprefix("or use "))
+    why = why or _VIDEOS_ELSEWHERE.get(spec.name, f"it comes from {spec.source}")
+    annotations = f"vgmae-bench data fetch {spec.name}, then " if spec.annotations else ""
+    build = f"{annotations}vgmae-bench data prepare {spec.name} --from FOLDER"
+    return MissingDataError(what, why, try_=f"{build}, {_OTHERWISE}")
+
+
+def _files_like(location: str, source: Path) -> list[Path]:
+    """The file `source`, or those in the folder `source` (or in one in it) that are named as `location` says."""
+    folder, _, pattern = location.partition("/")
+    if source.is_file():
+        return [source] if fnmatchcase(source.name, pattern) else []
+    return sorted(source.glob(pattern)) or sorted((source / folder).glob(pattern))
+
+
+def _fetches_itself(spec: DatasetSpec) -> bool:
+    return spec.source.endswith(".zip") and not spec.annotations
+
+
+def _archive(spec: DatasetSpec, root: Path) -> Path:
+    return root / spec.source.rpartition("/")[2]
+
+
+def _folder(spec: DatasetSpec, root: Path) -> Path:
+    return root / spec.location.partition("/")[0]
+
+
+def _make_way(spec: DatasetSpec, root: Path) -> None:
+    """Raise MissingDataError where the dataset's folder is not empty."""
+    target = _folder(spec, root)
+    if target.is_dir() and any(target.iterdir()):
+        raise MissingDataError(
+            f"{spec.name} is not at {root / spec.location}",
+            f"and {target} is in the way of it",
+            try_=shlex.join(["mv", str(target), f"{target}.old"]),
+        )
+
+
+def _fetch(spec: DatasetSpec, root: Path) -> None:
+    _make_way(spec, root)
+    introduce(spec)
+    print(f"Fetching {spec.name} from {spec.source}", file=sys.stderr)
+    archive = _archive(spec, root)
+    downloaded = not archive.exists()
+    if downloaded:
+        download(spec.source, archive)
+    digest = {archive: file_digest(archive)}
+    compare_sums(digest, record=False)
+    try:
+        unpack(archive, spec.location, root)
+    except BadDataError as error:
+        if downloaded:
+            archive.unlink()
+        again = "the same command: it downloads it again" if downloaded else f"rm {shlex.quote(str(archive))}"
+        raise BadDataError(error.what, error.why, try_=again) from error
+    compare_sums(digest)
+    if downloaded:
+        archive.unlink()
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold a lock that ends with the process, however it ends."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

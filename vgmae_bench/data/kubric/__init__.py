@@ -1,0 +1,1 @@
+"""Kubric's TFRecord files, and the tracks that follow from what they hold."""

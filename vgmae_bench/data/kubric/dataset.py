@@ -1,0 +1,199 @@
+"""Kubric's MOVi-E and MOVi-F with point tracks, read as they are published and kept in the prepared form alone.
+
+Read is the first of these that a folder holds:
+
+    …/<name>-<split>.tfrecord-00000-of-00064    TFDS: movi_e, movi_f, and LocoTrack's panning_movi_e
+    <scene>/metadata.json, rgba_00000.png, …    raw renders
+    <scene>/<scene>.npy, frames/000.png, …      what CoTracker exported: pixels (x, y), and "visibility" that means hidden
+
+Of the first two, tracks are derived (`kubric_tracks`) and bring the frames they are asked about in, as in the benchmark; the
+third has tracks, and is asked about as the protocol chooses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pydantic
+
+from vgmae_bench import data
+from vgmae_bench.config import Json, to_json
+from vgmae_bench.data.examples import Example, check_tracks
+from vgmae_bench.data.files.clip_names import file_safe
+from vgmae_bench.data.files.fetch import missing
+from vgmae_bench.data.files.root import locate
+from vgmae_bench.data.kubric.scene import KubricScene, scene_files, scene_of_folder, scene_of_record
+from vgmae_bench.data.kubric.tfrecord import count_records, read_records
+from vgmae_bench.data.kubric.tracks import VERSION, derive_tracks
+from vgmae_bench.data.prepare import Raw
+from vgmae_bench.data.tapvid import safe_pickle
+from vgmae_bench.data.tapvid.dataset import TapVid, TapVidConfig
+from vgmae_bench.data.video.file import ImageFolder, stack
+from vgmae_bench.errors import BadDataError, MissingDataError, damage
+from vgmae_bench.files import natural_order
+from vgmae_bench.types import FloatArray
+
+FPS = 12.0
+_SHARD = re.compile(r"(.+)-(\w+)\.tfrecord-(\d{5})-of-(\d{5})")
+Scenes = Iterable[tuple[str, str, Example]]
+"""Name, SHA-256 (hex) of what was read, and the clip."""
+
+
+@dataclass(frozen=True)
+class KubricConfig:
+    """How Kubric is prepared. Equal settings give equal tracks, on any machine.
+
+    Attributes:
+        split: of TFDS files.
+        tracks: a scene, at the most.
+        seed: of the points that are drawn.
+    """
+
+    split: str = "validation"
+    tracks: Annotated[int, pydantic.Field(ge=1)] = 256
+    seed: Annotated[int, pydantic.Field(ge=0)] = 0
+
+
+def kubric(root: Path, prepared: Path | None = None) -> TapVid:
+    """The prepared form; says how to make it where there is none."""
+    if prepared:
+        return TapVid(data.KUBRIC, root, TapVidConfig(), prepared)
+    if locate(data.KUBRIC, root):
+        why = "its tracks are derived once, from what is rendered"
+        raise MissingDataError("kubric is not prepared", why, try_="vgmae-bench data prepare kubric")
+    raise missing(data.KUBRIC, root)
+
+
+def prepare(root: Path, source: Path | None, config: KubricConfig) -> Raw:
+    """What `vgmae_bench.data.prepare` needs of the set.
+
+    Arguments:
+        source: a folder that holds one of the three layouts, at any depth the first, in itself or one below the others; a
+            TFDS file; None: the folder of MOVi-E below the data root.
+
+    Raises:
+        MissingDataError: there is nothing of the kind.
+        BadDataError: there are TFDS files of several sets; of a scene, while it is read: it is damaged; says which.
+    """
+    source = source or root / Path(data.KUBRIC.location).parent
+    about: dict[str, Json] = {"settings": to_json(config), "sources": []}
+    if shards := _shards(source, config.split):
+        about |= {"layout": "TFDS", "own_queries": True, "missing": _missing_shards(shards)}
+        total = sum(map(count_records, shards))
+        # A record holds the frames among five other layers, most of which take more room.
+        return _raw(_of_shards(shards, config), about, total, sum(file.stat().st_size for file in shards) // 3)
+    folders = [source, *(sorted(source.iterdir(), key=natural_order) if source.is_dir() else [])]
+    if rendered := [folder for folder in folders if (folder / "metadata.json").is_file()]:
+        about |= {"layout": "raw renders", "own_queries": True}
+        return _raw(_of_renders(rendered, config), about, len(rendered), _room(rendered, "rgba_*.png"))
+    if exported := [folder for folder in folders if (folder / f"{folder.name}.npy").is_file()]:
+        about |= {"layout": "CoTracker"}
+        return _raw(_of_exports(exported), about, len(exported), _room(exported, "frames/*"))
+    kinds = f"-{config.split}.tfrecord files, folders with a metadata.json or with an .npy of their name"
+    raise missing(data.KUBRIC, root, f"{source} holds no {kinds}")
+
+
+def _raw(scenes: Scenes, about: dict[str, Json], total: int, size: int) -> Raw:
+    """Scenes with unique names that do as file names. What scores depend on is what was read and the settings."""
+    read: list[Json] = []
+    identity: dict[str, Json] = {"kubric": VERSION, "settings": about["settings"], "scenes": read}
+
+    def examples() -> Iterator[tuple[str, Example]]:
+        names = set()
+        for name, digest, example in scenes:
+            if name in names:
+                raise BadDataError(f'Two scenes are called "{name}"', "each needs a name of its own")
+            names.add(name)
+            read.append([name, digest])
+            yield name, example
+
+    return Raw(examples(), total, about | {"identity": identity, "sources": read}, size)
+
+
+def _of_shards(shards: list[Path], config: KubricConfig) -> Iterator[tuple[str, str, Example]]:
+    for shard in shards:
+        for number, content in enumerate(read_records(shard)):
+            with damage(f"Record {number} of {shard} cannot be used"):
+                name, scene = scene_of_record(content)
+                name = file_safe(name or f"{shard.name.rpartition('.')[0]}-{number:04}", shard)
+                yield name, hashlib.sha256(content).hexdigest(), _example(scene, name, config)
+
+
+def _of_renders(folders: list[Path], config: KubricConfig) -> Iterator[tuple[str, str, Example]]:
+    for folder in folders:
+        with damage(f"The scene {folder} cannot be used"):
+            name = file_safe(folder.name, folder)
+            yield name, _digest(scene_files(folder)), _example(scene_of_folder(folder), name, config)
+
+
+def _of_exports(folders: list[Path]) -> Iterator[tuple[str, str, Example]]:
+    for folder in folders:
+        with damage(f"The scene {folder} cannot be used"):
+            tracks, video = folder / f"{folder.name}.npy", ImageFolder.open(folder / "frames")
+            content = _object_of_npy(tracks)
+            xy, hidden = np.asarray(content["coords"]), np.asarray(content["visibility"])
+            if xy.ndim != 3 or xy.shape[2] != 2 or xy.dtype.kind != "f":
+                raise ValueError(f"its coords are {xy.dtype} {list(xy.shape)}, not floating point [N, T, 2]")
+            points, occluded = check_tracks(xy / np.array(video.size[::-1]), hidden, video.num_frames)
+            frames = stack(video.frames())
+            example = Example(video.size, len(frames), points, occluded, partial(_cut, frames), fps=FPS)
+            yield file_safe(folder.name, folder), _digest([tracks, *video.files]), example
+
+
+def _example(scene: KubricScene, name: str, config: KubricConfig) -> Example:
+    tracks = derive_tracks(scene, name, config.seed, config.tracks)
+    num_frames, height, width = scene.segments.shape
+    points: FloatArray = tracks.xy / np.float32(width)  # frames are square
+    read = partial(_cut, scene.frames)
+    return Example((height, width), num_frames, points, tracks.occluded, read, fps=FPS, asked=tracks.frame)
+
+
+def _cut(frames: np.ndarray[Any, np.dtype[np.uint8]], start: int, stop: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return frames[start:stop]
+
+
+def _object_of_npy(path: Path) -> dict[str, Any]:
+    """The dictionary that `numpy.save` has pickled into a file; nothing in it is executed."""
+    content = io.BytesIO(path.read_bytes())
+    if np.lib.format.read_magic(content) != (1, 0) or not np.lib.format.read_array_header_1_0(content)[2].hasobject:
+        raise ValueError(f"{path.name} holds no object")
+    saved = safe_pickle.load(content)
+    if not isinstance(saved, np.ndarray) or saved.shape != () or not isinstance(saved.item(), dict):
+        raise ValueError(f"{path.name} holds no dictionary")
+    return dict(saved.item())
+
+
+def _shards(source: Path, split: str) -> list[Path]:
+    """The TFDS files of a split of one set, in order."""
+    files = [source] if source.is_file() else sorted(source.rglob(f"*-{split}.tfrecord-*"))
+    shards = [file for file in files if _SHARD.fullmatch(file.name)]
+    if len(sets := sorted({file.parent for file in shards})) > 1:
+        raise BadDataError(f"{source} holds several sets", f"say which, like {sets[0]}")
+    return shards
+
+
+def _missing_shards(shards: list[Path]) -> list[Json]:
+    prefix, split, _, total = _SHARD.fullmatch(shards[0].name).groups()  # type: ignore[union-attr]  # they all match
+    names = {shard.name for shard in shards}
+    wanted = [f"{prefix}-{split}.tfrecord-{number:05}-of-{total}" for number in range(int(total))]
+    return [name for name in wanted if name not in names]
+
+
+def _digest(files: list[Path]) -> str:
+    """SHA-256 (hex) of the contents and names of files."""
+    total = hashlib.sha256()
+    for file in files:
+        total.update(f"{file.name} {file.stat().st_size}\n".encode() + file.read_bytes())
+    return total.hexdigest()
+
+
+def _room(folders: list[Path], frames: str) -> int:
+    return sum(file.stat().st_size for folder in folders for file in folder.glob(frames))

@@ -1,0 +1,1 @@
+"""The generated dataset: scenes, their rendering and their exact tracks."""

@@ -1,0 +1,249 @@
+"""synth-actions: clips that differ in nothing but how something moves, to see whether features know motion.
+
+Every scene is filmed once for each class, so that looks are balanced exactly. Six things about a frame can move: where the
+camera turns (yaw, pitch, roll), how narrow its view is, and where the nearest box is (distance, sideways). A class moves one
+of them along a ramp of T places from end to end; all others rest, each at a place of the same ramp, drawn so that over the
+scenes of a split every place is taken equally often. A frame drawn at random from a clip thus has the same distribution of
+places in every class: only the order of frames tells the classes apart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from vgmae_bench.config import Json, digest, to_json
+from vgmae_bench.data.files.root import cache_folder
+from vgmae_bench.data.synth.dataset import VERSION, Scenes, SynthConfig, render_video, sample_scenes
+from vgmae_bench.data.synth.scene import rotation_matrix
+from vgmae_bench.errors import UsageError
+from vgmae_bench.files import storage_errors, write_atomically
+from vgmae_bench.types import Size
+
+ACTIONS_VERSION = 1
+"""Counts changes to what any configuration generates; part of the digest."""
+
+Split = Literal["train", "test"]
+
+
+class Motion(NamedTuple):
+    """What a class moves: one of `COORDINATES`, and which way; 0: either, in half of the scenes each."""
+
+    coordinate: str
+    way: int
+
+
+COORDINATES = {"yaw": 0.16, "pitch": 0.16, "roll": 0.40, "zoom": 0.35, "distance": 0.40, "sideways": 0.30}
+"""How far a path reaches to either side at most: radians, three times; logarithms of a scale, twice; shares of the view."""
+
+CLASSES: dict[str, Motion | None] = {
+    "still": None,
+    "pan-left": Motion("yaw", -1),
+    "pan-right": Motion("yaw", 1),
+    "pan-up": Motion("pitch", 1),
+    "pan-down": Motion("pitch", -1),
+    "zoom-in": Motion("zoom", 1),
+    "zoom-out": Motion("zoom", -1),
+    "rotate": Motion("roll", 0),
+    "approach": Motion("distance", 1),
+    "cross": Motion("sideways", 0),
+}
+
+_SLOWEST = 0.6  # the share of a coordinate's reach that the slowest scenes use
+_HERO = 1  # the nearest box; solid 0 is the room
+
+
+@dataclass(frozen=True)
+class SynthActionsConfig:
+    """Settings of synth-actions.
+
+    Attributes:
+        size: of the square frames, pixels.
+        frames: per clip, T.
+        train_scenes, test_scenes: multiples of T (and of 2), which balances the places at rest.
+        seed: of everything.
+
+    Raises:
+        UsageError: a value out of range.
+    """
+
+    size: int = 64
+    frames: int = 8
+    train_scenes: int = 40
+    test_scenes: int = 24
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, limit in {"size": 64, "frames": 2, "seed": 0}.items():
+            if getattr(self, name) < limit:
+                raise UsageError(f"synth-actions: {name} must be at least {limit}", f"it is {getattr(self, name)}")
+        for name in ("train_scenes", "test_scenes"):
+            scenes = getattr(self, name)
+            if scenes < 1 or scenes % self.frames or scenes % 2:
+                raise UsageError(
+                    f"synth-actions: {name} must be a multiple of 2 and of the {self.frames} frames of a clip",
+                    f"it is {scenes}",
+                )
+
+    def scenes(self, split: Split) -> int:
+        return self.train_scenes if split == "train" else self.test_scenes
+
+
+class SynthActions:
+    """One split of synth-actions; clip scene * C + class, C classes. Rendered on first use and cached on disk.
+
+    Attributes:
+        labels: int64 [N], index into `CLASSES`.
+    """
+
+    def __init__(self, config: SynthActionsConfig, split: Split) -> None:
+        self.config, self.split = config, split
+        self.labels = np.tile(np.arange(len(CLASSES)), config.scenes(split))
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """ "test-00003-zoom-in" and so on: split, scene, class."""
+        names = list(CLASSES)
+        scenes = range(self.config.scenes(self.split))
+        return [f"{self.split}-{scene:05d}-{name}" for scene in scenes for name in names]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the generator's versions, the settings and the split."""
+        settings: dict[str, Json] = {"synth": VERSION, "actions": ACTIONS_VERSION, "split": self.split}
+        return digest({**settings, "config": to_json(self.config)})
+
+    def open(self, index: int) -> ArrayVideo:
+        """A clip as a video."""
+        return ArrayVideo(self.frames[index])
+
+    @cached_property
+    def frames(self) -> npt.NDArray[np.uint8]:
+        """uint8 [N, T, size, size, 3] RGB, read from the cache as needed.
+
+        Raises:
+            StorageError: the cache cannot be written to.
+        """
+        file = cache_folder() / "synth-actions" / f"{self.digest[:16]}-{self.split}.npy"
+        if (kept := self._read(file)) is not None:
+            return kept
+        with storage_errors(file.parent):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, self._render)
+        written = self._read(file)
+        assert written is not None  # it has just been written
+        return written
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        return (len(self.labels), self.config.frames, self.config.size, self.config.size, 3)
+
+    def _read(self, file: Path) -> npt.NDArray[np.uint8] | None:
+        """What the cache holds, if it is whole and of this shape."""
+        try:
+            array = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        return array if array.shape == self._shape and array.dtype == np.uint8 else None
+
+    def _render(self, path: Path) -> None:
+        from tqdm import trange
+
+        with path.open("wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": self._shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for scene in trange(self.config.scenes(self.split), desc=f"synth-actions {self.split}", disable=None):
+                file.write(render_scene(self.config, self.split, scene).numpy().tobytes())
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayVideo:
+    """Frames in memory, uint8 [T, H, W, 3], as a `vgmae_bench.data.video.file.Video`."""
+
+    pixels: npt.NDArray[np.uint8]
+    fps: Fraction = Fraction(25)
+
+    @property
+    def size(self) -> Size:
+        return (self.pixels.shape[1], self.pixels.shape[2])
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.pixels)
+
+    def frames(
+        self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0
+    ) -> Iterator[npt.NDArray[np.uint8]]:
+        """See `Video.frames`."""
+        for frame in self.pixels[start::stride]:
+            height, width = size or self.size
+            yield np.array(Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def paths(config: SynthActionsConfig, split: Split) -> npt.NDArray[np.float64]:
+    """Where everything is, in every frame: [scenes, classes, T, coordinates], each from -1 to 1."""
+    scenes, names = config.scenes(split), list(COORDINATES)
+    rng = np.random.default_rng([config.seed, *b"paths", *split.encode()])
+    ramp = np.linspace(-1, 1, config.frames)
+    rest = np.stack([rng.permutation(np.resize(ramp, scenes)) for _ in names], axis=-1)
+    either = np.stack([rng.permutation(np.resize([-1, 1], scenes)) for _ in names], axis=-1)
+    places = np.broadcast_to(rest[:, None, None], (scenes, len(CLASSES), config.frames, len(names))).copy()
+    for number, motion in enumerate(CLASSES.values()):
+        if motion is not None:
+            moved = names.index(motion.coordinate)
+            ways = np.full(scenes, motion.way) if motion.way else either[:, moved]
+            places[:, number, :, moved] = ways[:, None] * ramp
+    return places
+
+
+def render_scene(config: SynthActionsConfig, split: Split, scene: int) -> Tensor:
+    """One scene filmed for every class, uint8 [classes, T, size, size, 3] RGB."""
+    rng = np.random.default_rng([config.seed, *b"reach", *split.encode(), scene])
+    reach = np.array(list(COORDINATES.values())) * rng.uniform(_SLOWEST, 1, len(COORDINATES))
+    places = torch.from_numpy(paths(config, split)[scene] * reach).flatten(0, 1)
+    settings = SynthConfig(split, height=config.size, width=config.size, frames=1, speed=0.0, seed=config.seed)
+    posed = _pose(sample_scenes(settings, [scene]), places)
+    return render_video(posed, config.size, config.size).view(len(CLASSES), config.frames, config.size, config.size, 3)
+
+
+def _pose(scene: Scenes, places: Tensor) -> Scenes:
+    """A scene of one frame, [1, ...], as F scenes of one frame each, at places [F, coordinates] of `COORDINATES`."""
+    count = len(places)
+    tensors: dict[str, Any] = {
+        field.name: value.repeat_interleave(count, dim=0)
+        for field in dataclasses.fields(scene)
+        if isinstance(value := getattr(scene, field.name), Tensor)
+    }
+    yaw, pitch, roll, zoom, distance, sideways = places.unbind(-1)
+    # Axes of the camera: x right, y down, z forward; positive angles turn it to the right, up, and clockwise.
+    turns = [
+        rotation_matrix(angle[:, None] * axis) for angle, axis in zip((yaw, pitch, roll), _axes(places), strict=True)
+    ]
+    start = tensors["camera_rotation"][:, 0]
+    tensors["camera_rotation"] = (start @ turns[0] @ turns[1] @ turns[2])[:, None]
+
+    camera, hero = tensors["camera_position"][:, 0], tensors["position"][:, 0, _HERO]
+    seen = ((hero - camera)[:, None] @ start)[:, 0]  # in the axes of the camera
+    seen[:, :2] *= 0.4  # towards the middle of the view, so that all of its path is seen
+    seen[:, 0] += sideways * seen[:, 2] * tensors["tangent"][:, 0]
+    seen = seen * torch.exp(-distance)[:, None]
+    tensors["position"][:, 0, _HERO] = camera + (start @ seen[..., None])[..., 0]
+    tensors["tangent"] = tensors["tangent"] * torch.exp(-zoom)[:, None]
+    return dataclasses.replace(scene, **tensors)
+
+
+def _axes(like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of yaw, pitch and roll."""
+    x, y, z = torch.eye(3, dtype=like.dtype, device=like.device)
+    return y, x, z

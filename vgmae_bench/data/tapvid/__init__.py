@@ -1,0 +1,1 @@
+"""The files of TAP-Vid and RoboTAP, read without executing anything in them."""

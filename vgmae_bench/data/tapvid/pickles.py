@@ -1,0 +1,65 @@
+"""Loading TAP-Vid pickles: no code in them is run, and one file at a time is in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from vgmae_bench.data.tapvid import safe_pickle
+from vgmae_bench.errors import BadDataError
+
+Stamp = tuple[str, int, int]
+"""What tells one state of a file from another: absolute path, size in bytes, time of change in nanoseconds."""
+
+
+def stamp(path: Path) -> Stamp:
+    state = path.stat()
+    return str(path.absolute()), state.st_size, state.st_mtime_ns
+
+
+class _OneFile:
+    """The file that was loaded last. Clips share its arrays; asking for another file lets go of it first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stamp: Stamp | None = None
+        self._content: Any = None
+
+    def load(self, path: Path) -> Any:
+        with self._lock:
+            wanted = stamp(path)
+            if wanted != self._stamp:
+                self._stamp = self._content = None
+                self._content = safe_pickle.load(path)
+                self._stamp = wanted
+            return self._content
+
+
+_last = _OneFile()
+
+
+def load_examples(path: Path, containers: tuple[type, ...]) -> Mapping[str | int, Any]:
+    """The raw examples of a file by clip name, or by position where the file holds a list.
+
+    Arguments:
+        path: a pickle.
+        containers: `dict`, `list`, or both: what the file may hold.
+
+    Raises:
+        BadDataError: damaged, or another container than expected.
+        UntrustedFileError: it holds something other than plain data.
+    """
+    content = _last.load(path)
+    if not isinstance(content, containers):
+        kinds = " or ".join("dictionary" if kind is dict else "list" for kind in containers)
+        raise BadDataError(
+            f"{path} is not a file of clips", f"it holds a {type(content).__name__}, not a {kinds} of clips"
+        )
+    if isinstance(content, list):
+        return dict(enumerate(content))
+    names = cast(Mapping[str | int, Any], content)
+    if odd := [key for key in names if not isinstance(key, str)]:
+        raise BadDataError(f"{path} is not a file of clips", f"{odd[0]!r} is not the name of a clip")
+    return names

@@ -1,0 +1,1 @@
+"""Frames: resizing, decoding, reading and writing of videos and images."""

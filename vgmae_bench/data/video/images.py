@@ -1,0 +1,125 @@
+"""Single images: one read and checked, and folders of them to learn from."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from vgmae_bench.data.video.file import IMAGE_SUFFIXES
+from vgmae_bench.errors import BadDataError, MissingDataError
+from vgmae_bench.files import natural_order
+
+SUFFIXES = IMAGE_SUFFIXES | {".webp", ".bmp", ".tif", ".tiff"}
+AREA = (0.2, 1.0)
+"""Of a random crop, as a share of the image (MAE)."""
+ASPECT = (3 / 4, 4 / 3)
+"""Width over height of a random crop."""
+TRIES = 10
+EVALUATION_CROP = 0.875
+"""The share of the shorter side that is left of an image that is not cropped at random: 224 of 256."""
+
+
+def open_image(path: Path) -> Image.Image:
+    """An image as it is meant to be seen, upright, in RGB.
+
+    Raises:
+        BadDataError: it is not there, or cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadDataError(
+            f"The image {path} cannot be read", getattr(error, "strerror", None) or str(error)
+        ) from error
+
+
+def read_image(path: Path, shorter_side: int | None = None) -> npt.NDArray[np.uint8]:
+    """uint8 [H, W, 3] RGB; made smaller in proportion where its shorter side is longer than asked for. Raises BadDataError."""
+    image = open_image(path)
+    scale = 1.0 if shorter_side is None else min(1.0, shorter_side / min(image.size))
+    if scale < 1:
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size, Image.Resampling.BICUBIC)
+    return np.array(image)
+
+
+class ImageTree:
+    """The images below a folder, in class folders as those of ImageNet or not.
+
+    Where the folder has subfolders `train` and `val`, those to learn from are below the first, examples below the second.
+
+    Attributes:
+        paths: images to learn from, in natural order.
+        examples: images to look at; the same ones where there is no `val`.
+        skipped: those that could not be read so far, in this process, with the reason.
+
+    Raises:
+        MissingDataError: the folder is not there, or there are no images in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        train, val = path / "train", path / "val"
+        self.paths = find_images(train if train.is_dir() else path)
+        self.examples = find_images(val) if train.is_dir() and val.is_dir() else self.paths
+        self.skipped: dict[Path, str] = {}
+        if not self.paths or not self.examples:
+            raise MissingDataError(f"There are no images below {path}", "they end in " + ", ".join(sorted(SUFFIXES)))
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def sample(self, rng: np.random.Generator, image_size: int, *, example: bool = False) -> npt.NDArray[np.uint8]:
+        """A random image, uint8 [image_size, image_size, 3]: a random crop of it, perhaps mirrored; of an example the middle.
+
+        Arguments:
+            rng: draws image and crop; an image that cannot be read is noted in `skipped`, and another is drawn.
+
+        Raises:
+            BadDataError: none of the images can be read.
+        """
+        paths = self.examples if example else self.paths
+        for path in [paths[rng.integers(len(paths))] for _ in range(2 * TRIES)]:
+            try:
+                image = open_image(path)
+            except BadDataError as error:
+                self.skipped[path] = str(error)
+                continue
+            box = middle_square(image.size) if example else random_crop(image.size, rng)
+            pixels = np.array(image.resize((image_size, image_size), Image.Resampling.BICUBIC, box))
+            return pixels[:, ::-1].copy() if not example and rng.random() < 0.5 else pixels
+        raise BadDataError(f"{2 * TRIES} images in a row could not be read", next(reversed(self.skipped.values())))
+
+
+def find_images(root: Path) -> list[Path]:
+    """The images below a folder, to any depth, in natural order; hidden files and folders are left out."""
+    found: list[Path] = []
+    for folder, below, names in os.walk(root):
+        below[:] = [name for name in below if not name.startswith(".")]
+        found += [Path(folder, name) for name in names if Path(name).suffix.lower() in SUFFIXES and name[0] != "."]
+    return sorted(found, key=lambda path: [natural_order(Path(part)) for part in path.relative_to(root).parts])
+
+
+def random_crop(size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float, float, float]:
+    """(left, top, right, bottom) of a crop of an image of (width, height): area and aspect are random, as in MAE."""
+    width, height = size
+    for _ in range(TRIES):
+        area = width * height * rng.uniform(*AREA)
+        aspect = math.exp(rng.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
+        across, down = math.sqrt(area * aspect), math.sqrt(area / aspect)
+        if across <= width and down <= height:
+            left, top = rng.uniform(0, width - across), rng.uniform(0, height - down)
+            return left, top, min(left + across, width), min(top + down, height)
+    return middle_square(size, 1.0)  # an image much longer than wide
+
+
+def middle_square(size: tuple[int, int], share: float = EVALUATION_CROP) -> tuple[float, float, float, float]:
+    """(left, top, right, bottom) of the square in the middle of an image of (width, height)."""
+    width, height = size
+    side = share * min(size)
+    return (width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2

@@ -1,0 +1,1 @@
+"""What is measured besides tracking: actions (probing) and single images (space)."""

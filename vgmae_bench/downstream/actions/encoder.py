@@ -1,0 +1,147 @@
+"""The encoder that is probed: what it has to provide, and how a method is asked for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from vgmae_bench import plugins
+from vgmae_bench.config import Json
+from vgmae_bench.errors import UsageError
+from vgmae_bench.evaluation.method import make
+from vgmae_bench.evaluation.record import Weights
+
+
+class VideoEncoder(Protocol):
+    """What is probed: a `torch.nn.Module` with the following. An encoder of images takes clips of one frame.
+
+    Blocks in a submodule `blocks` (`….blocks.0.…`, as in timm) can be fine-tuned at rates of their own.
+
+    Attributes:
+        num_frames: T, frames of the clips it takes.
+        image_size: their side S, pixels.
+        width: C, numbers in a token.
+        norm: its last norm, `nn.Identity()` where there is none.
+    """
+
+    num_frames: int
+    image_size: int
+    width: int
+    norm: nn.Module
+
+    def __call__(self, video: Tensor) -> Tensor:
+        """Tokens as the last block leaves them, before `norm`, all patches being seen, without class tokens.
+
+        float32 [B, 3, T, S, S], ImageNet-normalised RGB, to float [B, N, C].
+        """
+        ...
+
+    def parameters(self) -> Any: ...
+
+    def to(self, device: str) -> Any: ...
+
+
+class NormedEncoder(nn.Module):
+    """A `VideoEncoder` made of a network that is called with a clip and ends in a norm.
+
+    Arguments:
+        network: its `norm` is taken from it.
+        num_frames, image_size, width: see `VideoEncoder`.
+    """
+
+    def __init__(self, network: nn.Module, num_frames: int, image_size: int, width: int) -> None:
+        super().__init__()
+        self.num_frames, self.image_size, self.width = num_frames, image_size, width
+        norm = network.norm
+        assert isinstance(norm, nn.Module)  # it is the network's last
+        self.norm, self.network = norm, network
+        network.norm = nn.Identity()
+
+    def forward(self, video: Tensor) -> Tensor:
+        tokens: Tensor = self.network(video)
+        return tokens
+
+
+@dataclass(frozen=True)
+class Probed:
+    """An encoder, and everything its features depend on.
+
+    Attributes:
+        method: whose it is.
+        encoder: in evaluation mode on the CPU.
+        settings: of the encoder.
+        weights: None for random ones, drawn from `seed`.
+        source: SHA-256 of the file, for a method from a file.
+    """
+
+    method: str
+    encoder: VideoEncoder
+    settings: Json
+    weights: Weights | None
+    seed: int
+    source: str | None
+
+    def describe(self) -> dict[str, Json]:
+        """Without paths."""
+        known: dict[str, Json] = {"method": self.method, "settings": self.settings}
+        if self.source is not None:
+            known["source"] = self.source
+        return known | ({"weights": self.weights.sha256} if self.weights else {"random": self.seed})
+
+    @property
+    def label(self) -> str:
+        return f"{self.method} ({self.weights.name if self.weights else 'random weights'})"
+
+
+def open_encoder(name: str, weights: str | None, settings: Mapping[str, Any], seed: int) -> Probed:
+    """The encoder of a method.
+
+    Arguments:
+        name: of a plugin, or `path.py:Attribute`, where the attribute makes the encoder.
+        weights: a name the method declares, a file, or "random"; None: its default ones, if any.
+        settings: of the encoder, which its factory declares like a tracker's.
+        seed: of random weights.
+
+    Raises:
+        UserError: whatever cannot be found or built.
+    """
+    plugin = plugins.find("trackers", name)
+    reference = plugin.spec.encoder or (plugin.spec.factory if ".py:" in name else "")
+    if not reference:
+        raise UsageError(f"{plugin.name} has no encoder to probe", "", try_="vgmae-bench list methods")
+    made = make(plugin, plugins.load_reference(plugin, reference), settings, weights=weights, seed=seed)
+    if not isinstance(made.product, nn.Module):
+        why = f"{type(made.product).__name__} is no nn.Module"
+        raise UsageError(f"The encoder of {plugin.name} cannot be probed", why)
+    encoder: Any = made.product.eval()
+    return Probed(plugin.name, encoder, made.config, made.weights, seed, made.source)
+
+
+def layer_of(name: str, depth: int) -> int:
+    """Which layer a parameter belongs to: 0 what comes before the blocks, 1 the first block, depth + 1 what comes after.
+
+    >>> layer_of("encoder.network.blocks.3.attn.qkv.weight", 12), layer_of("head.linear.weight", 12)
+    (4, 13)
+    """
+    if found := re.search(r"(?:^|\.)blocks\.(\d+)\.", name):
+        return int(found[1]) + 1
+    return 0 if name.startswith("encoder.") and not name.startswith("encoder.norm.") else depth + 1
+
+
+def set_layer_rates(model: nn.Module, decay: float) -> None:
+    """Note on every parameter its share of the learning rate: `decay` to the power of the layers above its own (BEiT).
+
+    Arguments:
+        model: with a `VideoEncoder` in `encoder`; one without `blocks` learns at a single rate.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    depth = max(
+        (int(found[1]) + 1 for name in names if (found := re.search(r"(?:^|\.)blocks\.(\d+)\.", name))), default=0
+    )
+    if depth:
+        for name, parameter in model.named_parameters():
+            parameter.lr_scale = decay ** (depth + 1 - layer_of(name, depth))  # type: ignore[attr-defined]

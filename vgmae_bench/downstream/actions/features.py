@@ -1,0 +1,145 @@
+"""Features of an encoder that stays as it is: computed once for every video, and kept on disk."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vgmae_bench.config import Json, digest
+from vgmae_bench.data.files.root import cache_folder
+from vgmae_bench.downstream.actions.encoder import Probed, VideoEncoder
+from vgmae_bench.downstream.actions.heads import encode
+from vgmae_bench.downstream.actions.videos import LabelledVideos
+from vgmae_bench.downstream.actions.views import ViewConfig, views_of
+from vgmae_bench.errors import BadDataError
+from vgmae_bench.files import storage_errors, write_atomically
+
+VERSION = 1
+"""Counts changes to what features are of the same videos; part of the name they are kept under."""
+CHUNK = 64
+"""Videos of a file in the cache: what a kill costs at most."""
+VIEWS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Pooled features of the videos that could be read.
+
+    Attributes:
+        values: float32 [n, V, C], of V views each.
+        rows: int64 [n], which videos these are.
+        skipped: the others, by name, and why.
+        digest: of everything that they depend on.
+    """
+
+    values: Tensor
+    rows: npt.NDArray[np.int64]
+    skipped: dict[str, str]
+    digest: str
+
+
+def compute_features(
+    probed: Probed,
+    videos: LabelledVideos,
+    config: ViewConfig,
+    *,
+    final_norm: bool,
+    device: str,
+    workers: int = 0,
+    title: str = "features",
+) -> Features:
+    """Mean tokens of all views of all videos, from the cache as far as it has them.
+
+    Arguments:
+        config: without None.
+        final_norm: the encoder's last norm is applied before the mean.
+        workers: threads that read videos.
+        title: of the progress bar.
+
+    Raises:
+        BadDataError: not a single video can be read.
+        StorageError: the cache cannot be written to.
+    """
+    from tqdm import trange
+
+    depends: dict[str, Json] = {"version": VERSION, "encoder": probed.describe(), "videos": videos.digest}
+    views: dict[str, Json] = {name: getattr(config, name) for name in ("sampling", "stride", "segments", "crops")}
+    key = digest({**depends, **views, "final_norm": final_norm})
+    folder = cache_folder() / "features" / key[:32]
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    encoder = probed.encoder
+    encoder.to(device)
+    parts: list[tuple[Tensor, Tensor, dict[str, str]]] = []
+    with ThreadPoolExecutor(workers) if workers else nullcontext() as pool:
+        for start in trange(0, len(videos.ids), CHUNK, desc=title, unit_scale=CHUNK, unit="videos", disable=None):
+            file = folder / f"{start:08d}.safetensors"
+            part = _read(file)
+            if part is None:
+                rows = range(start, min(start + CHUNK, len(videos.ids)))
+
+                def look(row: int) -> npt.NDArray[np.uint8] | str:
+                    try:
+                        return views_of(videos.open(row), encoder.num_frames, encoder.image_size, config)
+                    except BadDataError as error:
+                        return str(error)
+
+                looked = pool.map(look, rows) if pool else map(look, rows)
+                part = _compute(encoder, dict(zip(rows, looked, strict=True)), videos, final_norm, device)
+                _write(file, part)
+            parts.append(part)
+    skipped = {name: why for _, _, failed in parts for name, why in failed.items()}
+    good = [(values, rows) for values, rows, _ in parts if len(rows)]
+    if not good:
+        raise BadDataError(f"None of the {len(videos.ids)} videos can be read", next(iter(skipped.values()), ""))
+    return Features(
+        torch.cat([values for values, _ in good]), torch.cat([rows for _, rows in good]).numpy(), skipped, key
+    )
+
+
+@torch.inference_mode()
+def _compute(
+    encoder: VideoEncoder,
+    looked: dict[int, npt.NDArray[np.uint8] | str],
+    videos: LabelledVideos,
+    final_norm: bool,
+    device: str,
+) -> tuple[Tensor, Tensor, dict[str, str]]:
+    """Features [n, V, C], rows [n], and what failed."""
+    views = {row: found for row, found in looked.items() if not isinstance(found, str)}
+    failed = {videos.ids[row]: found for row, found in looked.items() if isinstance(found, str)}
+    if not views:
+        return torch.empty(0), torch.empty(0, dtype=torch.int64), failed
+    count = len(next(iter(views.values())))
+    clips = torch.from_numpy(np.concatenate(list(views.values())))
+    pooled = [
+        encode(encoder, some.to(device), final_norm=final_norm).float().mean(dim=1).cpu()
+        for some in clips.split(VIEWS_AT_ONCE)
+    ]
+    return torch.cat(pooled).unflatten(0, (-1, count)), torch.tensor(list(views)), failed
+
+
+def _write(file: Path, part: tuple[Tensor, Tensor, dict[str, str]]) -> None:
+    values, rows, failed = part
+    metadata = {"failed": json.dumps(failed)}
+    write_atomically(file, lambda path: save_file({"values": values.contiguous(), "rows": rows}, path, metadata))
+
+
+def _read(file: Path) -> tuple[Tensor, Tensor, dict[str, str]] | None:
+    """A file of the cache; None where there is none, or it is damaged."""
+    try:
+        with safe_open(file, framework="pt") as opened:
+            failed = json.loads((opened.metadata() or {})["failed"])
+            return opened.get_tensor("values"), opened.get_tensor("rows"), failed
+    except (OSError, SafetensorError, KeyError, json.JSONDecodeError):
+        return None

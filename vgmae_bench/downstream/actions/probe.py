@@ -1,0 +1,246 @@
+"""From names to accuracies: features or an encoder that learns, a head, and the test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from vgmae_bench.config import Json, build
+from vgmae_bench.downstream.actions.encoder import Probed, open_encoder, set_layer_rates
+from vgmae_bench.downstream.actions.features import Features, compute_features
+from vgmae_bench.downstream.actions.heads import Classifier, Head
+from vgmae_bench.downstream.actions.recipes import (
+    ClipSource,
+    FeatureSource,
+    FinetuneConfig,
+    FinetuneRecipe,
+    LinearConfig,
+    ProbeConfig,
+    ProbeRecipe,
+    settle,
+)
+from vgmae_bench.downstream.actions.report import Answers, confusion, draw_confusion, measure, write_answers
+from vgmae_bench.downstream.actions.videos import PROTOCOLS, Actions
+from vgmae_bench.downstream.actions.views import views_of
+from vgmae_bench.errors import BadDataError, UsageError
+from vgmae_bench.files import write_atomically
+from vgmae_bench.models.weights_file import load_into, load_weights
+from vgmae_bench.training.launch import world
+from vgmae_bench.training.loop import Job, train
+
+Mode = Literal["linear", "finetune"]
+Say = Callable[[str], None]
+SETTINGS: dict[str, type[ProbeConfig]] = {"linear": LinearConfig, "finetune": FinetuneConfig}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A probing as it was asked for, with everything settled.
+
+    Attributes:
+        config: `LinearConfig` or `FinetuneConfig`, without None.
+        out: the folder of the training, which gets the answers, too.
+        device: "cpu" or "cuda".
+        command: for the record.
+    """
+
+    probed: Probed
+    actions: Actions
+    config: ProbeConfig
+    out: Path
+    device: str
+    command: str
+
+    @property
+    def mode(self) -> Mode:
+        return "linear" if isinstance(self.config, LinearConfig) else "finetune"
+
+    @property
+    def sentence(self) -> str:
+        """The views that are tested, in words."""
+        config, encoder = self.config, self.probed.encoder
+        apart = f" {config.stride} apart" if config.sampling == "dense" else ""
+        return (
+            f"tested on {config.segments}×{config.crops} views of {encoder.num_frames} frames ({config.sampling}{apart}) "
+            f"at {encoder.image_size}×{encoder.image_size}"
+        )
+
+    def describe(self) -> dict[str, Json]:
+        return {"mode": self.mode, **self.actions.describe(), "encoder": self.probed.describe()}
+
+
+def make_plan(
+    method: str,
+    weights: str | None,
+    mode: Mode,
+    actions: Actions,
+    *,
+    settings: Mapping[str, Any],
+    encoder_settings: Mapping[str, Any],
+    out: Path,
+    device: str,
+    command: str = "",
+) -> Plan:
+    """Settle everything before work begins.
+
+    Raises:
+        UserError: whatever cannot be found or built, or settings that do not fit.
+    """
+    values = {"epochs": 0, **settings} if "steps" in settings else settings
+    try:
+        config = build(SETTINGS[mode], values, owner=f"probe --mode {mode}")
+    except UsageError as error:
+        raise UsageError(error.what, error.why, try_="vgmae-bench probe --list-settings") from error
+    if mode == "linear" and world().processes > 1:
+        raise UsageError("Linear probing runs in one process", f"{world().processes} were started")
+    settled = settle(config, PROTOCOLS[actions.protocol][mode], len(actions.train.ids))
+    return Plan(open_encoder(method, weights, encoder_settings, config.seed), actions, settled, out, device, command)
+
+
+def execute(plan: Plan, say: Say = lambda text: None) -> dict[str, Any]:
+    """Train, from where the folder is, then test; safe to kill at any moment.
+
+    Returns:
+        What result.json holds; empty in all processes but the first.
+
+    Raises:
+        UserError: videos cannot be read, or the folder cannot be written to or is another training's.
+        KeyboardInterrupt: on Ctrl-C and SIGTERM, once what is there is kept.
+    """
+    about: dict[str, Json] = {"probe": plan.describe(), "classes": list(plan.actions.classes)}
+    learn = _linear if plan.mode == "linear" else _finetune
+    answers, learned = learn(plan, about, say)
+    return {} if answers is None else _report(plan, answers, learned)
+
+
+def _linear(plan: Plan, about: dict[str, Json], say: Say) -> tuple[Answers | None, int]:
+    """The answers of a head that was trained on features, and of how many videos."""
+    config, actions = plan.config, plan.actions
+    once = {"segments": 1, "crops": 1}
+    train_views = build(type(config), {**vars(config), **once}, owner="probe")
+
+    def features(part: str) -> Features:
+        return compute_features(
+            plan.probed,
+            getattr(actions, part),
+            train_views if part == "train" else config,
+            final_norm=config.final_norm,
+            device=plan.device,
+            workers=config.workers,
+            title=f"{part} features",
+        )
+
+    learned, tested = features("train"), features("test")
+    parts = [(learned, actions.train.labels), (tested, actions.test.labels)]
+
+    def make() -> nn.Module:
+        assert config.head_norm is not None  # it is settled
+        return Head(plan.probed.encoder.width, len(actions.classes), config.head_norm)
+
+    recipe = ProbeRecipe(config, make, actions.classes, about)
+    source = FeatureSource(parts, config.seed, plan.describe())
+    train(Job(plan.probed.method, recipe, source, plan.out, plan.device, command=plan.command), say)
+    head = _trained(plan, make())
+    with torch.inference_mode():
+        shares = head(tested.values.flatten(0, 1)).softmax(dim=1).unflatten(0, tested.values.shape[:2]).mean(dim=1)
+    names = [actions.test.ids[row] for row in tested.rows]
+    answers = Answers(names, actions.test.labels[tested.rows], shares.numpy(), tested.skipped)
+    return answers, len(learned.rows)
+
+
+def _finetune(plan: Plan, about: dict[str, Json], say: Say) -> tuple[Answers | None, int]:
+    """The answers of an encoder that was trained, and of how many videos; no answers in all processes but the first."""
+    config, actions, encoder = plan.config, plan.actions, plan.probed.encoder
+    assert isinstance(config, FinetuneConfig)
+
+    def make() -> nn.Module:
+        assert config.head_norm is not None  # it is settled
+        model = Classifier(
+            encoder,
+            len(actions.classes),
+            frozen=config.freeze,
+            final_norm=config.final_norm,
+            pooling=config.pooling,
+            head_norm=config.head_norm,
+        )
+        set_layer_rates(model, config.layer_decay)
+        return model
+
+    recipe = FinetuneRecipe(config, make, actions.classes, about)
+    shape = (encoder.num_frames, encoder.image_size)
+    source = ClipSource(actions.train, actions.test, shape, config, plan.describe())
+    done = train(Job(plan.probed.method, recipe, source, plan.out, plan.device, command=plan.command), say)
+    if not done:
+        return None, 0
+    return _test(plan, _trained(plan, make()).to(plan.device)), len(actions.train.ids) - len(source.skipped())
+
+
+def _trained(plan: Plan, model: nn.Module) -> nn.Module:
+    file = plan.out / "weights.safetensors"
+    load_into(model, load_weights(file, method=plan.probed.method).tensors, source=str(file))
+    return model.eval()
+
+
+@torch.inference_mode()
+def _test(plan: Plan, model: nn.Module) -> Answers:
+    """Probabilities of every tested video, averaged over its views."""
+    from tqdm import tqdm
+
+    config, videos, encoder = plan.config, plan.actions.test, plan.probed.encoder
+    skipped: dict[str, str] = {}
+
+    def look(row: int) -> Any:
+        try:
+            return views_of(videos.open(row), encoder.num_frames, encoder.image_size, config)
+        except BadDataError as error:
+            skipped[videos.ids[row]] = str(error)
+            return None
+
+    rows, shares = [], []
+    with ThreadPoolExecutor(1) as pool:  # reads one video ahead of the encoder
+        pending = pool.submit(look, 0)
+        for row in tqdm(range(len(videos.ids)), desc="test", unit="videos", disable=None):
+            views = pending.result()
+            if row + 1 < len(videos.ids):
+                pending = pool.submit(look, row + 1)
+            if views is not None:
+                logits = model(torch.from_numpy(views).to(plan.device))
+                rows.append(row)
+                shares.append(logits.float().softmax(dim=1).mean(dim=0).cpu().numpy())
+    if not rows:
+        raise BadDataError("None of the videos to test can be read", next(iter(skipped.values()), ""))
+    return Answers([videos.ids[row] for row in rows], videos.labels[rows], np.stack(shares), skipped)
+
+
+def _report(plan: Plan, answers: Answers, learned: int) -> dict[str, Any]:
+    actions, out = plan.actions, plan.out
+    result: dict[str, Any] = {
+        "method": plan.probed.method,
+        "encoder": plan.probed.label,
+        "mode": plan.mode,
+        "data": actions.name,
+        "sentence": plan.sentence,
+        **measure(answers, actions.classes),
+        "videos": {
+            "learned": learned,
+            "tested": len(answers.ids),
+            "skipped": len(answers.skipped),
+            "missing": list(actions.missing),
+        },
+        "failures": answers.skipped,
+        "folder": str(out),
+    }
+    text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+    write_answers(out / "answers.csv", answers, actions.classes)
+    title = f"{plan.probed.label}, {plan.mode}: {100 * result['top1']['mean']:.1f} % of {actions.name}"
+    draw_confusion(out / "confusion.png", confusion(answers, len(actions.classes)), actions.classes, title)
+    write_atomically(out / "result.json", lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return result

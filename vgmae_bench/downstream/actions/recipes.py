@@ -1,0 +1,287 @@
+"""How heads and classifiers are trained, on the loop that all methods share: settings, batches, losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vgmae_bench.config import Json
+from vgmae_bench.downstream.actions.augment import erase, mix, random_crop
+from vgmae_bench.downstream.actions.features import Features
+from vgmae_bench.downstream.actions.heads import HeadNorm, LabelledBatch, Pooling, network_input
+from vgmae_bench.downstream.actions.report import draw_answers
+from vgmae_bench.downstream.actions.videos import LabelledVideos
+from vgmae_bench.downstream.actions.views import ViewConfig, random_numbers, read_frames, views_of
+from vgmae_bench.errors import BadDataError, UsageError
+from vgmae_bench.models.weights_file import save_weights
+from vgmae_bench.training.recipe import ClipShape, LoopConfig
+from vgmae_bench.training.sources import clip_seed
+
+
+@dataclass(frozen=True)
+class ProbeConfig(LoopConfig, ViewConfig):
+    """Settings of either mode. None: as is usual for the data.
+
+    Attributes:
+        epochs: passes through the training videos, from which `steps` follow; 0, or whenever `steps` is set: those count.
+        warmup_epochs: of linear warm-up, from which `warmup_steps` follow likewise.
+        final_norm: the encoder's last norm is applied before pooling. VideoMAE's fine-tuning drops it, SIGMA's linear
+            probing with it.
+        head_norm: before the linear layer: "layer" is learned (VideoMAE, SIGMA), "batch" is not (MAE).
+
+    Raises:
+        UsageError: a number out of its range.
+    """
+
+    batch_size: int = 256
+    lr: float = 1e-3
+    lr_base_batch: int = 256
+    betas: tuple[float, float] = (0.9, 0.999)
+    clip_norm: float = 0.0
+    picture_every: int = 0
+    validate_every: int = 0
+    validate_clips: int = 0
+    epochs: int | None = None
+    warmup_epochs: int = 5
+    final_norm: bool = False
+    head_norm: HeadNorm | None = None
+
+    def __post_init__(self) -> None:
+        LoopConfig.__post_init__(self)
+        ViewConfig.__post_init__(self)
+        if (self.epochs or 0) < 0 or self.warmup_epochs < 0:
+            raise UsageError("epochs and warmup_epochs must be at least 0", f"{self.epochs}, {self.warmup_epochs}")
+
+
+@dataclass(frozen=True)
+class LinearConfig(ProbeConfig):
+    """Settings of linear probing: the head alone learns, from features that are computed once, of the middle of each video.
+
+    SIGMA's: AdamW, 1e-3 for a batch of 256, mean over tokens; ours is to see every video in one view, not in augmented ones.
+    """
+
+    log_every: int = 50
+
+
+@dataclass(frozen=True)
+class FinetuneConfig(ProbeConfig):
+    """Settings of fine-tuning: all of the encoder learns. VideoMAE's, but for RandAugment, drop-path and repeated augmentation.
+
+    Attributes:
+        layer_decay: of the learning rate, from each layer to the one below it.
+        freeze: the encoder stays as it is; with pooling=attentive, that is attentive probing.
+        pooling: "mean" of the tokens, or "attentive": a learned query attends to them.
+        min_area: the smallest share of a frame that crops show.
+        mixup, cutmix: parameters of the beta distributions; 0: off.
+        smoothing: of labels.
+        erasing: share of the clips that lose a rectangle.
+    """
+
+    batch_size: int = 32
+    head_norm: HeadNorm | None = "layer"
+    layer_decay: float = 0.75
+    freeze: bool = False
+    pooling: Pooling = "mean"
+    min_area: float | None = None
+    mixup: float | None = None
+    cutmix: float | None = None
+    smoothing: float | None = None
+    erasing: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.layer_decay <= 1:
+            raise UsageError("layer_decay must lie between 0 and 1", f"it is {self.layer_decay}")
+        if self.min_area is not None and not 0 < self.min_area <= 1:
+            raise UsageError("min_area must lie between 0 and 1", f"it is {self.min_area}")
+        for name in ("smoothing", "erasing"):
+            if not 0 <= (getattr(self, name) or 0) < 1:
+                raise UsageError(f"{name} is a share below 1", f"it is {getattr(self, name)}")
+        if min(self.mixup or 0, self.cutmix or 0) < 0:
+            raise UsageError("mixup and cutmix must be at least 0", f"{self.mixup}, {self.cutmix}")
+
+
+C = TypeVar("C", bound=ProbeConfig)
+
+
+def settle(config: C, usual: Mapping[str, Any], videos: int) -> C:
+    """What is None becomes what is usual, and epochs of so many videos become steps."""
+    filled: dict[str, Any] = {name: value for name, value in usual.items() if getattr(config, name) is None}
+    config = replace(config, **filled)
+    if not config.epochs:
+        return config
+    a_step = videos / config.batch_size
+    steps = max(1, round(config.epochs * a_step))
+    return replace(config, steps=steps, warmup_steps=min(round(config.warmup_epochs * a_step), steps // 2))
+
+
+class Shuffled:
+    """Every one of `count` things once an epoch, in an order of its own: what number stands for which."""
+
+    def __init__(self, count: int, seed: int) -> None:
+        self._count, self._seed = count, seed
+        self._order = lru_cache(maxsize=4)(self._permutation)
+
+    def __getitem__(self, number: int) -> int:
+        epoch, place = divmod(number, self._count)
+        return int(self._order(epoch)[place])
+
+    def _permutation(self, epoch: int) -> npt.NDArray[np.int64]:
+        return np.random.default_rng([self._seed, epoch]).permutation(self._count)
+
+
+class FeatureSource:
+    """Features with labels; see `vgmae_bench.training.recipe.Source`. Examples are tested ones."""
+
+    def __init__(
+        self, parts: Sequence[tuple[Features, npt.NDArray[np.int64]]], seed: int, described: dict[str, Json]
+    ) -> None:
+        (self._learned, _), (self._tested, _) = parts
+        self._labels, self._answers = (torch.from_numpy(labels[features.rows]) for features, labels in parts)
+        self._order, self._seed, self._described = Shuffled(len(self._labels), seed), seed, described
+
+    def batch(self, numbers: range, shape: ClipShape, device: str) -> LabelledBatch:
+        rows = torch.tensor([self._order[number] for number in numbers])
+        seeds = tuple(clip_seed(self._seed, number) for number in numbers)
+        return LabelledBatch(self._learned.values[rows, 0].to(device), self._labels[rows].to(device), seeds)
+
+    def examples(self, count: int, shape: ClipShape, device: str) -> LabelledBatch:
+        return LabelledBatch(self._tested.values[:count, 0].to(device), self._answers[:count].to(device), ())
+
+    def describe(self) -> Json:
+        return self._described
+
+    def skipped(self) -> dict[Path, str]:
+        failed = {**self._learned.skipped, **self._tested.skipped}
+        return {Path(name): f"{name}: {why}" for name, why in failed.items()}
+
+
+class ClipSource:
+    """Augmented clips with labels; see `vgmae_bench.training.recipe.Source`. Examples are tested ones, in their first view."""
+
+    def __init__(
+        self,
+        learned: LabelledVideos,
+        tested: LabelledVideos,
+        shape: tuple[int, int],
+        config: FinetuneConfig,
+        described: dict[str, Json],
+    ) -> None:
+        self._learned, self._tested, self._config, self._described = learned, tested, config, described
+        self._frames, self._size = shape
+        self._order = Shuffled(len(learned.ids), config.seed)
+        self._skipped: dict[Path, str] = {}
+
+    def batch(self, numbers: range, shape: ClipShape, device: str) -> LabelledBatch:
+        seeds = tuple(clip_seed(self._config.seed, number) for number in numbers)
+        clips, rows = zip(
+            *(self._clip(self._order[n], seed) for n, seed in zip(numbers, seeds, strict=True)), strict=True
+        )
+        return LabelledBatch(
+            torch.from_numpy(np.stack(clips)).to(device),
+            torch.from_numpy(self._learned.labels[list(rows)]).to(device),
+            seeds,
+        )
+
+    def examples(self, count: int, shape: ClipShape, device: str) -> LabelledBatch:
+        rows = range(min(count, len(self._tested.ids)))
+        views = [views_of(self._tested.open(row), self._frames, self._size, self._config)[0] for row in rows]
+        labels = torch.from_numpy(self._tested.labels[list(rows)])
+        return LabelledBatch(torch.from_numpy(np.stack(views)).to(device), labels.to(device), ())
+
+    def describe(self) -> Json:
+        return self._described
+
+    def skipped(self) -> dict[Path, str]:
+        return dict(self._skipped)
+
+    def _clip(self, row: int, seed: int) -> tuple[npt.NDArray[np.uint8], int]:
+        """A clip of that video, and its row; of the next one that can be read, where it is broken."""
+        config, count = self._config, len(self._learned.ids)
+        assert config.sampling is not None and config.min_area is not None
+        for candidate in ((row + step) % count for step in range(count)):
+            rng = np.random.default_rng(seed)
+            try:
+                video = self._learned.open(candidate)
+                available = max(video.num_frames, 1)
+                numbers = random_numbers(rng, available, self._frames, config.sampling, config.stride)
+                frames = read_frames(video, numbers)
+            except BadDataError as error:
+                self._skipped[Path(self._learned.ids[candidate])] = str(error)
+                continue
+            clip = random_crop(frames, self._size, config.min_area, rng)
+            mirrored = config.flip and rng.random() < 0.5
+            return (np.ascontiguousarray(clip[:, :, ::-1]) if mirrored else clip), candidate
+        raise BadDataError(f"None of the {count} videos can be read", next(iter(self._skipped.values()), ""))
+
+
+class ProbeRecipe:
+    """How a head learns from features; see `vgmae_bench.training.recipe.Recipe`.
+
+    Arguments:
+        make: the model, new.
+        classes: names.
+        about: what the weights file says of what it is for.
+    """
+
+    kind = "probe-head"
+
+    def __init__(
+        self, config: ProbeConfig, make: Callable[[], nn.Module], classes: Sequence[str], about: dict[str, Json]
+    ) -> None:
+        self.config, self._make, self._classes, self._about = config, make, classes, about
+
+    def build(self) -> nn.Module:
+        return self._make()
+
+    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
+        raise NotImplementedError("probes start from their encoder")
+
+    def shape(self, step: int) -> ClipShape:
+        return ClipShape(0, 0)  # its sources know
+
+    def loss(self, model: nn.Module, batch: LabelledBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        logits: Tensor = model(batch.inputs)
+        hit = (logits.argmax(dim=1) == batch.labels).float().mean()
+        return F.cross_entropy(logits, batch.labels), {"accuracy": hit}
+
+    def export(self, model: nn.Module, path: Path, source: Json) -> None:
+        save_weights(path, model.state_dict(), self.kind, {**self._about, "source": source})
+
+    def tracker(self, model: nn.Module, device: str) -> None:
+        return None
+
+    def pictures(self, model: nn.Module, batch: LabelledBatch, path: Path) -> None:
+        """The likeliest classes of each clip."""
+        training = model.training
+        with torch.no_grad():
+            shares = model.eval()(batch.inputs).softmax(dim=1)
+        model.train(training)
+        draw_answers(shares.float().cpu().numpy(), batch.labels.cpu().numpy(), self._classes, path)
+
+
+class FinetuneRecipe(ProbeRecipe):
+    """How an encoder with its head learns from clips."""
+
+    kind = "probe-classifier"
+
+    def loss(self, model: nn.Module, batch: LabelledBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        config = self.config
+        assert isinstance(config, FinetuneConfig)
+        rng = np.random.default_rng(batch.seeds)
+        video = erase(network_input(batch.inputs), config.erasing or 0, rng)
+        smoothing = config.smoothing or 0
+        targets = F.one_hot(batch.labels, len(self._classes)).float() * (1 - smoothing) + smoothing / len(self._classes)
+        video, targets = mix(video, targets, config.mixup or 0, config.cutmix or 0, rng)
+        logits: Tensor = model(video)
+        hit = (logits.argmax(dim=1) == targets.argmax(dim=1)).float().mean()
+        return F.cross_entropy(logits, targets), {"accuracy": hit}

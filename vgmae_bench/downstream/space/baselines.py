@@ -1,0 +1,63 @@
+"""What can be said of an image without having learned anything: the floors that a model must clear."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench.downstream.space.explorer import Image, Seen
+
+CANNY_BLUR = 1.4
+"""Standard deviation of the smoothing before Canny, pixels (Canny, PAMI 1986, leaves it open)."""
+CANNY_LEVELS = 19
+"""Upper thresholds that are tried; the lower one is 0.4 of it."""
+CANNY_STRONGEST = 400.0
+
+
+def centre_prior(image: Image) -> Seen:
+    """The figure is an ellipse in the middle, half as high and half as wide as the image."""
+    height, width = image.shape[:2]
+    y, x = ((np.arange(n) + 0.5) / n * 2 - 1 for n in (height, width))
+    return Seen(figure=np.hypot(x[None], y[:, None]) < 0.5)
+
+
+def otsu(image: Image) -> Seen:
+    """Bright or dark (Otsu, 1979): the figure is whichever of the two the border shows less of."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    bright = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1] > 0
+    border = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
+    return Seen(figure=~bright if border.mean() > 0.5 else bright)
+
+
+def canny(image: Image) -> Seen:
+    """Canny's outlines, as strong as the share of thresholds that they survive."""
+    grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (0, 0), CANNY_BLUR)
+    strength = np.zeros(grey.shape, dtype=np.float32)
+    for level in range(1, CANNY_LEVELS + 1):
+        upper = CANNY_STRONGEST * level / CANNY_LEVELS
+        strength[cv2.Canny(grey, 0.4 * upper, upper, L2gradient=True) > 0] = level / CANNY_LEVELS
+    return Seen(outlines=strength)
+
+
+LOOKS: dict[str, Callable[[Image], Seen]] = {"centre prior": centre_prior, "Otsu": otsu, "Canny": canny}
+
+
+def mean_colour(image: Image, hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """float32 [S, S, 3] in [0, 1]: every pixel is the mean of those that are not hidden, bool [S, S]."""
+    return np.broadcast_to((image[~hidden] / 255).mean(axis=0), image.shape).astype(np.float32)
+
+
+def blurred(image: Image, hidden: npt.NDArray[np.bool_], sigma: float) -> npt.NDArray[np.float32]:
+    """float32 [S, S, 3] in [0, 1]: the pixels that are not hidden, blurred over those that are (normalised convolution).
+
+    Arguments:
+        sigma: standard deviation, pixels.
+    """
+    seen = (~hidden).astype(np.float64)
+    share = cv2.GaussianBlur(seen, (0, 0), sigma)[..., None] + 1e-6
+    colour = cv2.GaussianBlur(image / 255 * seen[..., None], (0, 0), sigma)
+    mean = mean_colour(image, hidden)
+    return np.asarray((colour + 1e-6 * mean) / share, dtype=np.float32)

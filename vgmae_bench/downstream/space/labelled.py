@@ -1,0 +1,215 @@
+"""Images whose objects are known: generated, pairs of image and mask, DAVIS, BSDS500."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
+
+from vgmae_bench.config import Json, digest
+from vgmae_bench.data.video.images import SUFFIXES, find_images, open_image, read_image
+from vgmae_bench.downstream.space.explorer import Image
+from vgmae_bench.errors import BadDataError, MissingDataError, UsageError
+from vgmae_bench.files import file_digest
+
+Labels = npt.NDArray[np.int64]
+
+SYNTH_IMAGES = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """An image and its segmentations, read when asked for.
+
+    Attributes:
+        name: unique in its set.
+        group: images of one group are alike (frames of a sequence); groups are what is drawn for bootstrap intervals.
+        has_figure: whether label 0 is the ground and all others are figure; otherwise only the outlines mean something.
+        read: the image, uint8 [H, W, 3], and segmentations [A, H, W], one an annotator.
+    """
+
+    name: str
+    group: str
+    has_figure: bool
+    read: Callable[[], tuple[Image, Labels]]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSet:
+    """A set of labelled images.
+
+    Attributes:
+        kind: "synth", "pairs", "davis" or "bsds500".
+        identity: what it depends on, without paths of this machine.
+    """
+
+    kind: str
+    identity: Json
+    images: Sequence[Labelled]
+
+    def first(self, limit: int | None) -> LabelledSet:
+        """So many of its images, spread evenly over all of them."""
+        if limit is None or limit >= len(self.images):
+            return self
+        chosen = np.linspace(0, len(self.images) - 1, limit).round().astype(int)
+        return LabelledSet(self.kind, self.identity, [self.images[index] for index in chosen])
+
+
+def open_labelled(data: str) -> LabelledSet:
+    """The set that `--data` names: "synth", or a folder in one of the layouts that are known.
+
+    DIR/images and DIR/masks                                  pairs of the same name; 0 is ground in a mask
+    DIR/JPEGImages[/480p]/SEQ and DIR/Annotations[/480p]/SEQ  DAVIS; ImageSets/2017/val.txt chooses, where it is there
+    DIR/[data/]images/test and DIR/[data/]groundTruth/test    BSDS500
+
+    Raises:
+        UsageError: neither.
+        MissingDataError: a folder without a single labelled image.
+    """
+    root = Path(data)
+    if data == "synth" and not root.is_dir():
+        return _synth()
+    if not root.is_dir():
+        raise UsageError(f'There is no data "{data}"', "it is neither synth nor a folder", try_="--data synth")
+    for folder in (root, root / "data", root / "BSDS500" / "data"):
+        if (folder / "groundTruth").is_dir():
+            return _bsds(folder)
+    if (root / "Annotations").is_dir():
+        return _davis(root)
+    if (root / "masks").is_dir():
+        return _pairs(root)
+    raise MissingDataError(
+        f"The folder {root} is in no layout that is known",
+        "it needs images and masks, JPEGImages and Annotations (DAVIS), or images and groundTruth (BSDS500)",
+        try_="vgmae-bench spatial --help",
+    )
+
+
+def _synth() -> LabelledSet:
+    """One frame of each clip of the test split of `synth`, with exact masks: its boxes are figure, its room is ground."""
+    from vgmae_bench.data.synth.dataset import VERSION, SynthConfig
+
+    config = SynthConfig(frames=1)
+
+    def reader(index: int) -> Callable[[], tuple[Image, Labels]]:
+        return lambda: synth_image(config, index)
+
+    images = [Labelled(f"test-{index:05d}", str(index), True, reader(index)) for index in range(SYNTH_IMAGES)]
+    return LabelledSet("synth", {"synth": VERSION, "config": vars(config)}, images)
+
+
+def synth_image(config: Any, index: int) -> tuple[Image, Labels]:
+    """The first frame of a clip, and the number of the solid that each of its pixels shows at its centre; the room is 0."""
+    import torch
+
+    from vgmae_bench.data.synth.dataset import render_video, sample_scenes
+    from vgmae_bench.data.synth.rays import nearest_face, views
+
+    scenes = sample_scenes(config, [index])
+    u, v = ((torch.arange(n, dtype=torch.float64) + 0.5) / n for n in (config.width, config.height))
+    face = nearest_face(views(scenes).planes[:, None, None], u[None, None], v[None, :, None])
+    return render_video(scenes, config.height, config.width)[0, 0].numpy(), (face[:1] // 6).numpy()
+
+
+def _pairs(root: Path) -> LabelledSet:
+    if not (root / "images").is_dir():
+        raise MissingDataError(f"{root} has masks but no images", "their folder is called images")
+    masks = {path.relative_to(root / "masks").with_suffix(""): path for path in find_images(root / "masks")}
+    images = {path.relative_to(root / "images").with_suffix(""): path for path in find_images(root / "images")}
+    both = [(str(name), images[name], masks[name]) for name in images if name in masks]
+    return _of_files("pairs", root, [(name, name, image, mask) for name, image, mask in both])
+
+
+def _davis(root: Path) -> LabelledSet:
+    annotations, pictures = (_resolution(root / name) for name in ("Annotations", "JPEGImages"))
+    sequences = sorted(folder.name for folder in annotations.iterdir() if folder.is_dir())
+    chosen = root / "ImageSets" / "2017" / "val.txt"
+    if chosen.is_file():
+        sequences = [name for name in chosen.read_text(encoding="utf-8").split() if name in set(sequences)]
+    found = []
+    for sequence in sequences:
+        for mask in sorted((annotations / sequence).glob("*.png")):
+            image = pictures / sequence / f"{mask.stem}.jpg"
+            if image.is_file():
+                found.append((f"{sequence}/{mask.stem}", sequence, image, mask))
+    return _of_files("davis", root, found)
+
+
+def _resolution(folder: Path) -> Path:
+    """DAVIS keeps sequences below a folder named after their resolution; copies of it often do not."""
+    return next((folder / name for name in ("480p", "Full-Resolution") if (folder / name).is_dir()), folder)
+
+
+def _of_files(kind: str, root: Path, found: Sequence[tuple[str, str, Path, Path]]) -> LabelledSet:
+    """A set of (name, group, image file, mask file)."""
+    if not found:
+        raise MissingDataError(
+            f"There is no image with a mask in {root}", f"images end in {', '.join(sorted(SUFFIXES))}"
+        )
+
+    def reader(image: Path, mask: Path) -> Callable[[], tuple[Image, Labels]]:
+        return lambda: (pixels := read_image(image), _mask(mask, (pixels.shape[0], pixels.shape[1])))
+
+    images = [Labelled(name, group, True, reader(image, mask)) for name, group, image, mask in found]
+    return LabelledSet(kind, _identity(root, [mask for *_, mask in found]), images)
+
+
+def _mask(path: Path, size: tuple[int, int]) -> Labels:
+    """int64 [1, H, W]: colours of a palette by their numbers, greys as they are, other colours as numbers of their own."""
+    try:
+        with Pillow.open(path) as image:
+            stored = np.array(image if image.mode in ("P", "L", "1", "I", "I;16") else image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
+        raise BadDataError(f"The mask {path} cannot be read", str(error)) from error
+    labels = stored.astype(np.int64)
+    if labels.ndim == 3:
+        labels = labels @ np.array([65536, 256, 1])
+    if labels.shape != size:
+        raise BadDataError(f"The mask {path} does not fit its image", f"it is {labels.shape}, the image is {size}")
+    return labels[None]
+
+
+def _bsds(root: Path) -> LabelledSet:
+    """The test images of BSDS500 (Arbelaez et al., PAMI 2011), each with the segmentations of several people."""
+    found = []
+    for truth in sorted((root / "groundTruth" / "test").glob("*.mat")):
+        image = root / "images" / "test" / f"{truth.stem}.jpg"
+        if image.is_file():
+            found.append((truth.stem, image, truth))
+    if not found:
+        raise MissingDataError(
+            f"There are no test images of BSDS500 in {root}", "images/test/*.jpg, groundTruth/test/*.mat"
+        )
+
+    def reader(image: Path, truth: Path) -> Callable[[], tuple[Image, Labels]]:
+        return lambda: (np.array(open_image(image)), segmentations(truth))
+
+    images = [Labelled(name, name, False, reader(image, truth)) for name, image, truth in found]
+    return LabelledSet("bsds500", _identity(root, [truth for *_, truth in found]), images)
+
+
+def segmentations(path: Path) -> Labels:
+    """int64 [A, H, W] from a ground-truth file of BSDS500: a cell array `groundTruth` of structs with `Segmentation`.
+
+    Raises:
+        BadDataError: it is no such file.
+    """
+    from scipy.io import loadmat
+
+    try:
+        people = loadmat(path)["groundTruth"].ravel()
+        labels = np.stack([person["Segmentation"][0, 0] for person in people]).astype(np.int64)
+    except Exception as error:  # SciPy raises whatever a damaged file leads it to
+        raise BadDataError(f"{path} is no ground truth of BSDS500", f"{type(error).__name__}: {error}") from error
+    if labels.ndim != 3:
+        raise BadDataError(f"{path} is no ground truth of BSDS500", f"its segmentations are {labels.shape}")
+    return labels
+
+
+def _identity(root: Path, truths: Sequence[Path]) -> Json:
+    return {"folder": root.resolve().name, "truth": digest([file_digest(path) for path in truths])}

@@ -1,0 +1,165 @@
+"""A model of images and the floors it must clear, on labelled images: what each says of every image, and the summary.
+
+DIR/
+    record.json     what was measured on what, with what
+    metrics.csv     a row an image and method
+    summary.json    means and F-measures with 95 % bootstrap intervals over images (over sequences, where there are any)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench.config import Json
+from vgmae_bench.downstream.space import baselines, boundaries, images
+from vgmae_bench.downstream.space.explorer import Explorer, Image, Seen
+from vgmae_bench.downstream.space.labelled import Labelled, Labels
+from vgmae_bench.files import storage_errors, write_atomically
+from vgmae_bench.metrics.stats import clip_bootstrap
+
+MEANS = {"miou": "figure-ground mIoU", "figure_iou": "figure IoU", "psnr": "PSNR (dB)", "ssim": "SSIM"}
+"""What is averaged over images."""
+F_MEASURES = {"ods": "outlines ODS F", "ois": "outlines OIS F"}
+Value = tuple[float, float, float]
+
+
+@dataclass
+class Method:
+    """What one method said: values by image, and what its F-measures are made of."""
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    counts: list[npt.NDArray[np.float64]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything that was measured; `names` and `groups` are of the images."""
+
+    names: list[str]
+    groups: list[str]
+    methods: dict[str, Method]
+
+    def summary(self) -> dict[str, dict[str, Value]]:
+        """Value, low and high end by method and measure; a method lacks what it does not say."""
+        return {name: self._of(method) for name, method in self.methods.items()}
+
+    def _of(self, method: Method) -> dict[str, Value]:
+        found: dict[str, Value] = {}
+        if method.counts:
+            found["ods"], found["ois"] = boundaries.ods_ois(np.stack(method.counts), self.groups)
+        said = [name for name in MEANS if name in method.rows[0]]
+        values = np.array([[row[name] for name in said] for row in method.rows])
+        if said:
+            means = clip_bootstrap(values, self.groups)
+            found |= {name: (mean.value, mean.low, mean.high) for name, mean in zip(said, means, strict=True)}
+        return found
+
+
+def measure(
+    named: dict[str, Explorer], labelled: Iterable[Labelled], *, mask_ratio: float, seed: int, baseline: bool = True
+) -> Measured:
+    """Ask models, and baselines beside them, about every image.
+
+    Arguments:
+        named: models by the name they are listed under. All rebuild what the first one's patches hide.
+        mask_ratio: share of the patches hidden from what is rebuilt, int(g² (1 - ratio)) being shown.
+        seed: of which patches are.
+        baseline: also those of `vgmae_bench.downstream.space.baselines`.
+
+    Raises:
+        BadDataError: an image or its labels cannot be read.
+    """
+    looks: dict[str, Callable[[Image], Seen]] = {name: model.look for name, model in named.items()}
+    looks |= baselines.LOOKS if baseline else {}
+    measured = Measured([], [], {})
+    for index, item in enumerate(labelled):
+        image, labels = item.read()
+        measured.names.append(item.name)
+        measured.groups.append(item.group)
+        truths = [boundaries.outlines_of(one) for one in labels]
+        values: dict[str, dict[str, float]] = {name: {} for name in looks}
+        for name, look in looks.items():
+            seen = look(image)
+            if item.has_figure and seen.figure is not None:
+                values[name] |= _figure(seen.figure, labels)
+            if seen.outlines is not None:
+                counts = boundaries.count_matches(seen.outlines, truths)
+                measured.methods.setdefault(name, Method()).counts.append(counts)
+                values[name]["best_f"] = float(boundaries.f_measure(counts).max())
+        for name, rebuilt in _rebuilt(named, image, mask_ratio, np.random.default_rng([seed, index]), baseline).items():
+            values.setdefault(name, {}).update(rebuilt)
+        for name, row in values.items():
+            measured.methods.setdefault(name, Method()).rows.append(row)
+    return measured
+
+
+def _figure(found: npt.NDArray[np.bool_], labels: Labels) -> dict[str, float]:
+    figure, both = images.figure_ground(found, labels[0] > 0)
+    return {"miou": both, "figure_iou": figure}
+
+
+def _rebuilt(
+    named: dict[str, Explorer], image: Image, mask_ratio: float, rng: np.random.Generator, baseline: bool
+) -> dict[str, dict[str, float]]:
+    """PSNR and SSIM, over hidden pixels, of what is rebuilt of an image from a random part of its patches."""
+    model = next(iter(named.values()))
+    size, g = model.image_size, model.grid
+    square = np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    hidden = (rng.permutation(g * g) >= max(1, int(g * g * (1 - mask_ratio)))).reshape(g, g)
+    where = hidden.repeat(size // g, axis=0).repeat(size // g, axis=1)
+    if not where.any():
+        where[:] = True
+    pictures = {name: one.rebuild(square, hidden) for name, one in named.items()}
+    if baseline and not where.all():
+        pictures |= {
+            "mean colour": baselines.mean_colour(square, where),
+            "blurred input": baselines.blurred(square, where, size / g),
+        }
+    truth = square / 255
+    return {
+        name: {"psnr": images.psnr(picture, truth, where), "ssim": images.ssim(picture, truth, where)}
+        for name, picture in pictures.items()
+    }
+
+
+def write(out: Path, measured: Measured, summary: dict[str, dict[str, Value]], record: dict[str, Json]) -> None:
+    """Leave the files named above. Raises StorageError."""
+    import pandas as pd
+
+    with storage_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = [
+        {"image": image, "group": group, "method": name, **row}
+        for name, method in measured.methods.items()
+        for image, group, row in zip(measured.names, measured.groups, method.rows, strict=True)
+    ]
+    plain = {
+        name: {
+            key: {"value": value, "ci95": [_finite(low), _finite(high)]} for key, (value, low, high) in found.items()
+        }
+        for name, found in summary.items()
+    }
+    texts = {
+        "metrics.csv": pd.DataFrame(rows).to_csv(index=False),
+        "summary.json": json.dumps({"images": len(measured.names), "methods": plain}, indent=2, ensure_ascii=False)
+        + "\n",
+        "record.json": json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+    }
+    for name, text in texts.items():
+
+        def save(path: Path, text: str = text) -> None:
+            path.write_text(text, encoding="utf-8")
+
+        write_atomically(out / name, save)
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""Tracks that other programs wrote, and ours for them."""

@@ -1,0 +1,66 @@
+"""What the positions of another program mean: order, units and axes of its arrays."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy.typing as npt
+
+from vgmae_bench.coordinates import rescale
+from vgmae_bench.errors import UsageError
+from vgmae_bench.evaluation.protocols import EvalProtocol
+from vgmae_bench.types import FloatArray, Size
+
+Axes = Literal["NT", "TN"]
+Order = Literal["xy", "yx"]
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What the numbers of a file mean; None: not declared.
+
+    Attributes:
+        axes: "NT", points before frames (TAP-Vid), or "TN", frames before points (CoTracker); by the shapes where those
+            differ.
+        order: of the coordinates, "xy" or "yx".
+        units: "normalised" (0 to 1), "source" (pixels of the dataset's own frames) or "WxH" (pixels of frames of that
+            size). Pixels are raster ones: (0, 0) is the outer corner of the top-left pixel, whose centre is (0.5, 0.5).
+
+    Raises:
+        UsageError: units that are none.
+    """
+
+    axes: Axes | None = None
+    order: Order | None = None
+    units: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.units not in (None, "normalised", "source") and not re.fullmatch(r"[1-9]\d*x[1-9]\d*", self.units):
+            raise UsageError(f'"{self.units}" are no units', "units are normalised, source, or a size such as 256x256")
+
+    def __str__(self) -> str:
+        units = "normalised" if self.units == "normalised" else f"pixels of {self.units} frames"
+        return f"({', '.join(self.order or '??')}), {units}"
+
+    def to_input(self, positions: npt.NDArray[Any], source: Size, protocol: EvalProtocol) -> FloatArray:
+        """Positions [..., 2] of the file as raster pixels (x, y) of the frames that the protocol gives to trackers."""
+        xy = positions if self.order == "xy" else positions[..., ::-1]
+        size = self._size(source)
+        return xy if size == protocol.input_size else rescale(xy, size, protocol.input_size)
+
+    def _size(self, source: Size) -> Size:
+        if self.units == "normalised":
+            return (1, 1)
+        if self.units == "source":
+            return source
+        assert self.units is not None  # it was declared or detected
+        width, _, height = self.units.partition("x")
+        return (int(height), int(width))
+
+
+def packed(protocol: EvalProtocol) -> Convention:
+    """The convention of predictions that a run keeps: points first, (x, y), raster pixels of the tracker's input."""
+    height, width = protocol.input_size
+    return Convention("NT", "xy", f"{width}x{height}")

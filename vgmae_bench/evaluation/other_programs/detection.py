@@ -1,0 +1,73 @@
+"""Conventions that nobody declared: taken only where the data show them beyond doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench.coordinates import rescale
+from vgmae_bench.errors import UsageError
+from vgmae_bench.evaluation.other_programs.convention import Convention, Order
+from vgmae_bench.evaluation.other_programs.prediction_file import Tree
+from vgmae_bench.evaluation.other_programs.track_arrays import oriented, points_first
+from vgmae_bench.evaluation.protocols import EvalProtocol, Question
+from vgmae_bench.types import FloatArray, Size
+
+NEAR, FAR = 2.0, 4.0
+"""In query frames tracks lie on their queries. A convention is detected when by it alone they do: half of them within 2 px
+of the metric raster, by every other convention further than 4 px."""
+
+
+def detect(
+    samples: Sequence[tuple[Tree, Question, Size, str]], declared: Convention, protocol: EvalProtocol
+) -> tuple[Convention, float]:
+    """Complete a convention by what the first clips show: in query frames, tracks lie on their queries.
+
+    Arguments:
+        samples: arrays, question, size of the clip's own frames and a name for messages, of a few clips.
+        declared: as far as the user has said it.
+
+    Returns:
+        The convention, and the median distance of tracks from their queries in query frames, in pixels of the metric
+        raster.
+
+    Raises:
+        UsageError: no convention fits, or several do.
+    """
+    height, width = protocol.input_size
+    sizes = (declared.units,) if declared.units else ("normalised", f"{width}x{height}", "source")
+    orders = (declared.order,) if declared.order else get_args(Order)
+    candidates = [Convention(declared.axes, order, units) for units in sizes for order in orders]
+    if declared.units is None and all(source == protocol.input_size for _, _, source, _ in samples):
+        candidates = [candidate for candidate in candidates if candidate.units != "source"]  # the same pixels
+    starts = []
+    for tree, question, source, where in samples:
+        positions, _, axes = oriented(tree, question, declared.axes, where)
+        at_query = points_first(positions, axes, 3, where)[np.arange(len(question.queries)), question.queries.frame]
+        starts.append((at_query, question.queries.xy, source))
+    distances = [_distance(starts, candidate, protocol) for candidate in candidates]
+    ranked = sorted(zip(distances, candidates, strict=True), key=lambda pair: pair[0])
+    (nearest, best), others = ranked[0], ranked[1:]
+    if not others or (nearest <= NEAR and others[0][0] >= FAR):
+        return best, nearest
+    told = "; ".join(f"{distance:.1f} px if {candidate}" for distance, candidate in ranked[:2])
+    if nearest > NEAR:
+        why = f"in query frames the points are not where they were queried by any convention ({told})"
+        why += ", or they are in another order than the protocol's queries"
+    else:
+        why = f"in query frames, two conventions put the points near their queries ({told})"
+    raise UsageError("What the positions mean must be said", why, try_=f"--order xy --units {width}x{height}")
+
+
+def _distance(
+    starts: Sequence[tuple[npt.NDArray[Any], FloatArray, Size]], convention: Convention, protocol: EvalProtocol
+) -> float:
+    """Median distance of tracks from their queries in query frames, in pixels of the metric raster."""
+    offsets = [convention.to_input(xy, source, protocol) - queried for xy, queried, source in starts]
+    if not offsets:
+        return np.inf  # the first clips ask nothing
+    placed = rescale(np.concatenate(offsets), protocol.input_size, protocol.metric_size)
+    return float(np.nan_to_num(np.median(np.linalg.norm(placed, axis=-1)), nan=np.inf))

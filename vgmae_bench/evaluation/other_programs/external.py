@@ -1,0 +1,258 @@
+"""Scores of tracks that another program wrote: a run like any other, but for where its predictions came from."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vgmae_bench import config, plugins
+from vgmae_bench.config import Json
+from vgmae_bench.data.open import open_dataset
+from vgmae_bench.errors import BadDataError, UsageError
+from vgmae_bench.evaluation import protocols
+from vgmae_bench.evaluation.other_programs.convention import Convention, packed
+from vgmae_bench.evaluation.other_programs.detection import NEAR, detect
+from vgmae_bench.evaluation.other_programs.prediction_file import PredictionFile, Tree, open_predictions
+from vgmae_bench.evaluation.other_programs.track_arrays import question_trees, read_tracks
+from vgmae_bench.evaluation.pictures import draw_clips
+from vgmae_bench.evaluation.protocols import EvalProtocol, Question, questions
+from vgmae_bench.evaluation.record import Identity, write_record
+from vgmae_bench.evaluation.score import score
+from vgmae_bench.evaluation.store import RunFolder
+from vgmae_bench.files import storage_errors
+from vgmae_bench.metrics.answers import QueryMode
+from vgmae_bench.types import Clip, Dataset, Tracks
+
+NOTE = "external predictions"
+"""The note of the record of every such run; tables show it beside the method's name."""
+
+_SAMPLE = 5
+"""How many clips are looked at to detect a convention."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Predictions of another program, checked, before they become a run.
+
+    Attributes:
+        file: as it was opened.
+        convention: how it is read.
+        remark: how the convention was found, for the user.
+    """
+
+    file: PredictionFile
+    dataset: Dataset
+    dataset_spec: plugins.DatasetSpec
+    dataset_settings: Mapping[str, Any]
+    protocol: EvalProtocol
+    convention: Convention
+    remark: str
+
+    def answered(self, clip_id: str) -> list[tuple[Question, Tracks]] | None:
+        """The protocol's questions about a clip with the answers of the file; None where it has none.
+
+        Raises:
+            BadDataError: arrays that do not fit, see `vgmae_bench.evaluation.other_programs.track_arrays.read_tracks`.
+        """
+        clip = self.dataset.clip(clip_id)
+        asked = _asked(clip, self.protocol)
+        if asked and clip_id not in self.file.clips:
+            return None
+        return [
+            (question, read_tracks(tree, question, self.convention, clip.size, self.protocol, where))
+            for tree, question, where in _paired(self.file, clip_id, asked)
+        ]
+
+
+def open_submission(
+    path: Path,
+    dataset: str,
+    *,
+    query_mode: QueryMode | None = None,
+    protocol: str | None = None,
+    declared: Convention | None = None,
+    dataset_settings: Mapping[str, Any] | None = None,
+    data_root: Path | None = None,
+) -> Submission:
+    """Open predictions and settle how they are read. Nothing is written.
+
+    Arguments:
+        path: a file or folder, see `vgmae_bench.evaluation.other_programs.prediction_file`.
+        dataset: a plugin name, or `path.py:Attribute`.
+        query_mode, protocol: see `vgmae_bench.evaluation.protocols.find`; not given, the protocol that the file names.
+        declared: what the user says of the file's convention; None: nothing.
+        dataset_settings, data_root: as for a run.
+
+    Raises:
+        UserError: files that cannot be read, clips that the dataset does not have, or a convention that is not known.
+    """
+    file = open_predictions(path)
+    told = file.about.get("protocol")
+    chosen = protocols.find(protocol or (None if query_mode else told), query_mode)
+    opened, spec = open_dataset(dataset, dataset_settings or {}, data_root)
+    if told not in (None, chosen.name):
+        raise UsageError(
+            f"{path} answers {told}", f"it cannot be scored under {chosen.name}", try_=f"--protocol {told}"
+        )
+    if file.about.get("protocol_digest", chosen.digest(opened.digest)) != chosen.digest(opened.digest):
+        raise BadDataError(
+            f"{path} answers other questions",
+            f"{file.about.get('dataset')} was of another version or had other settings",
+            try_="--dataset-set as for the run that was exported",
+        )
+    file = _named(file, opened)
+    present = [clip_id for clip_id in opened.ids if clip_id in file.clips]
+    convention, remark = _settle(
+        file, [opened.clip(clip_id) for clip_id in present[:_SAMPLE]], declared or Convention(), chosen
+    )
+    return Submission(file, opened, spec, dataset_settings or {}, chosen, convention, remark)
+
+
+def score_submission(
+    submission: Submission,
+    name: str,
+    out: Path,
+    *,
+    figures: int = 1,
+    command: str = "",
+    say: Callable[[str], None] = lambda text: None,
+) -> tuple[RunFolder, dict[str, Any]]:
+    """Check every clip, then keep the predictions as a run and score them.
+
+    Arguments:
+        name: of the method, for tables.
+        out: the results folder.
+        figures: draw the tracks of the first so many clips.
+        command: for the record.
+        say: told of metrics that are left out.
+
+    Returns:
+        The run's folder and the content of its summary.json. Clips that are missing in the file count as failed.
+
+    Raises:
+        UsageError: `name` is no name for a folder.
+        BadDataError: a clip whose arrays do not fit; nothing has been written then.
+        StorageError: results cannot be written.
+    """
+    if not re.fullmatch(r"\w[\w .+=@()-]*", name):
+        raise UsageError(f'"{name}" is no name for a method', "it may have letters, digits, spaces and _.+=@()-")
+    file, dataset, protocol = submission.file, submission.dataset, submission.protocol
+    identity = Identity(
+        method=name,
+        method_config={"predictions": file.sha256, "convention": config.to_json(submission.convention)},
+        method_source=None,
+        weights=None,
+        dataset=submission.dataset_spec.name,
+        dataset_digest=dataset.digest,
+        protocol=protocol,
+        seed=0,
+    )
+    about: dict[str, Json] = dict(file.about)
+    details: dict[str, Json] = {
+        "note": NOTE,
+        "external": {"file": file.path.name, "sha256": file.sha256, "about": about, "read_as": submission.remark},
+        "weights_name": None,
+        "dataset_settings": config.to_json(submission.dataset_settings),
+        "dataset_options": dataset.options,
+        "protocol_sentence": protocols.sentence_for(dataset, protocol),
+        "published_clips": submission.dataset_spec.published_clips,
+    }
+    folder = identity.folder(out, None)
+    with storage_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".score-") as temporary:  # until every clip has been checked
+        staged = RunFolder(Path(temporary))
+        staged.create()
+        for clip_id in dataset.ids:
+            answered = submission.answered(clip_id)
+            if answered is None:
+                staged.write_failure(clip_id, f"{file.path.name} has no such clip")
+            else:
+                staged.write_prediction(clip_id, answered, None)
+        folder.create()
+        write_record(folder, identity, details, "cpu", command)
+        for kept in staged.predictions.iterdir():
+            os.replace(kept, folder.predictions / kept.name)
+    summary = score(folder, list(dataset.ids), protocol, say=say)
+    draw_clips(folder, dataset, dataset.ids[:figures], protocol)
+    return folder, summary
+
+
+def _named(file: PredictionFile, dataset: Dataset) -> PredictionFile:
+    """The file with its clips by the dataset's names; a list is taken in the dataset's order if it is as long.
+
+    Raises:
+        BadDataError: a clip that the dataset does not have, or a list of another length.
+    """
+    if not file.named:
+        if len(file.clips) != len(dataset.ids):
+            raise BadDataError(
+                f"{file.path} holds a list of {len(file.clips)} clips", f"the dataset has {len(dataset.ids)}"
+            )
+        return replace(file, clips=dict(zip(dataset.ids, file.clips.values(), strict=True)))
+    unknown = [name for name in file.clips if name not in set(dataset.ids)]
+    if unknown:
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        raise BadDataError(
+            f'{file.path} holds "{unknown[0]}"{more}, which the dataset does not have',
+            plugins.did_you_mean(unknown[0], dataset.ids) or f'its clips are called "{dataset.ids[0]}" and so on',
+        )
+    if not file.clips:
+        raise BadDataError(f"{file.path} holds no clips")
+    return file
+
+
+def _settle(
+    file: PredictionFile, clips: Sequence[Clip], declared: Convention, protocol: EvalProtocol
+) -> tuple[Convention, str]:
+    """The convention, and how it was found in words.
+
+    Raises:
+        UsageError: it contradicts what the file says, or is not known.
+    """
+    if file.about:
+        known = packed(protocol)
+        if any(said not in (None, is_) for said, is_ in zip(astuple(declared), astuple(known), strict=True)):
+            raise UsageError(
+                f"{file.path} says itself what its positions are: {known}", "other declarations contradict it"
+            )
+        return known, f"{known}, as the file says"
+    samples = [
+        (tree, question, clip.size, where)
+        for clip in clips
+        for tree, question, where in _paired(file, clip.id, _asked(clip, protocol))
+    ]
+    convention, distance = detect(samples, declared, protocol)
+    how = "detected" if convention != declared else "declared"
+    doubt = "" if distance <= NEAR else "; is that so?"
+    return (
+        convention,
+        f"{convention}, {how}: in query frames, points are {distance:.2g} px (median) from their queries{doubt}",
+    )
+
+
+def _asked(clip: Clip, protocol: EvalProtocol) -> list[Question]:
+    return [question for _, question in questions(clip, protocol, blank=True)]
+
+
+def _paired(file: PredictionFile, clip_id: str, asked: Sequence[Question]) -> list[tuple[Tree, Question, str]]:
+    """Arrays of the file beside the questions about a clip, with a name for messages.
+
+    Raises:
+        BadDataError: there are more or fewer than questions.
+    """
+    where = f"{file.path.name}, {clip_id}"
+    trees = question_trees(file.clips[clip_id]()) if asked else []
+    if len(trees) != len(asked):
+        raise BadDataError(
+            f"{where}: it answers {len(trees)} questions, the protocol asks {len(asked)}",
+            "answers to several questions are groups called 0, 1 and so on",
+            try_="vgmae-bench export --help",
+        )
+    names = [where] if len(asked) == 1 else [f"{where}, question {number}" for number in range(len(asked))]
+    return list(zip(trees, asked, names, strict=True))

@@ -1,0 +1,249 @@
+"""Files of tracks that other programs wrote, as arrays by clip. Nothing in them is executed, nothing is read unasked.
+
+HDF5, NPZ, NPY and pickles are told apart by their first bytes, not by their names. Arrays give their shape before they
+give their values, so that what does not fit is refused before it takes any memory.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench import config
+from vgmae_bench.data.tapvid import safe_pickle
+from vgmae_bench.errors import BadDataError, MissingDataError, UserError
+from vgmae_bench.files import file_digest, natural_order
+
+PACKED = "vgmae-bench predictions 1"
+"""What `about["format"]` says of a file in the layout of `vgmae_bench.evaluation.other_programs.export`."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array of a file: its shape and dtype, and how to get its values."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    read: Callable[[], npt.NDArray[Any]]
+
+
+Tree = dict[str, "Tree | Stored"]
+
+
+@dataclass(frozen=True)
+class PredictionFile:
+    """The clips of a file or folder.
+
+    Attributes:
+        path: of the file or folder.
+        sha256: of the file; of a folder, of the names and digests of its files.
+        about: what the file says of itself; empty unless it has the layout of `vgmae_bench.evaluation.other_programs.export`.
+        clips: the arrays of each clip by its name, opened when called.
+        named: False where the clips are numbered, because the file holds a list.
+    """
+
+    path: Path
+    sha256: str
+    about: Mapping[str, Any] = field(default_factory=dict)
+    clips: Mapping[str, Callable[[], Tree]] = field(default_factory=dict)
+    named: bool = True
+
+
+def open_predictions(path: Path) -> PredictionFile:
+    """Open a file of many clips, or a folder with a file for each.
+
+    Raises:
+        MissingDataError: there is no such file.
+        BadDataError: it is damaged, or of no known kind.
+        UntrustedFileError: it is a pickle of something other than plain data.
+    """
+    if path.is_dir():
+        files = sorted((file for file in path.iterdir() if file.suffix in SUFFIXES), key=natural_order)
+        if not files:
+            raise BadDataError(f"{path} holds no predictions", f"none of its files ends in {', '.join(SUFFIXES)}")
+        digest = config.digest({file.name: file_digest(file) for file in files})
+        about = {"format": PACKED} if all(_tells(file) for file in files) else {}
+        return PredictionFile(path, digest, about, {unquote(file.stem): _opener(file) for file in files})
+    if not path.is_file():
+        raise MissingDataError(f"There is no file {path}")
+    content, about = _open_file(path)
+    if isinstance(content, list):
+        numbered = {str(number): (lambda tree=tree: tree) for number, tree in enumerate(content)}
+        return PredictionFile(path, file_digest(path), about, numbered, named=False)
+    if not content or any(isinstance(part, Stored) for part in content.values()):
+        content = {str(about.get("clip", path.stem)): content}  # the arrays of one clip
+    clips = {unquote(name): (lambda part=part: part) for name, part in content.items()}
+    return PredictionFile(path, file_digest(path), about, clips)
+
+
+SUFFIXES = (".h5", ".hdf5", ".npz", ".npy", ".pkl")
+"""Files of a folder that are taken for predictions."""
+
+
+def _opener(path: Path) -> Callable[[], Tree]:
+    def open_() -> Tree:
+        content, _ = _open_file(path)
+        if isinstance(content, list):
+            raise BadDataError(f"{path} holds a list", "in a folder, a file holds the arrays of one clip")
+        return content
+
+    return open_
+
+
+def _tells(path: Path) -> bool:
+    """Whether it is a prediction that a run keeps: its layout is known."""
+    return _kind(path) == "HDF5" and "clip" in _open_file(path)[1]
+
+
+def _kind(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(8)
+    kinds = {b"\x89HDF\r\n\x1a\n": "HDF5", b"\x93NUMPY": "NPY", b"PK\x03\x04": "NPZ", b"\x80": "pickle"}
+    return next((kind for magic, kind in kinds.items() if start.startswith(magic)), "unknown")
+
+
+def _open_file(path: Path) -> tuple[Tree | list[Tree], dict[str, Any]]:
+    with _damage(path):
+        kind = _kind(path)
+        if kind == "HDF5":
+            return _hdf5(path)
+        if kind == "NPZ":
+            return _npz(path)
+        if kind == "NPY":
+            with path.open("rb") as file:
+                return _plain(_read_npy(file), str(path)), {}
+        if kind == "pickle":
+            return _plain(safe_pickle.load(path), str(path)), {}
+    raise BadDataError(f"{path} is no file of predictions", "it is neither HDF5, NPZ, NPY nor a pickle")
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # damaged files fail in every way there is
+        raise BadDataError(f"{path} cannot be read", f"{type(error).__name__}: {error}") from error
+
+
+def _hdf5(path: Path) -> tuple[Tree, dict[str, Any]]:
+    file = h5py.File(path, "r")  # open as long as anything of the tree is
+
+    def walk(group: h5py.Group) -> Tree:
+        tree: Tree = {}
+        for name in group:
+            link = group.get(name, getlink=True)
+            item = group[name] if isinstance(link, h5py.HardLink) else None
+            if isinstance(item, h5py.Group):
+                tree[name] = walk(item)
+            elif isinstance(item, h5py.Dataset) and not (item.is_virtual or item.external):
+                tree[name] = Stored(item.shape, item.dtype, _reader(path, item))
+            else:
+                raise BadDataError(f"{path}: {name} leads out of the file", "links to other data are not followed")
+        return tree
+
+    about = _about(path, file.attrs["about"]) if "about" in file.attrs else {}
+    if "clip" in file.attrs:  # a prediction that a run keeps
+        about = {"format": PACKED, "clip": file.attrs["clip"]}
+    return walk(file), about
+
+
+def _about(path: Path, text: Any) -> dict[str, Any]:
+    about = json.loads(str(text))
+    if not isinstance(about, dict) or about.get("format") != PACKED:
+        raise BadDataError(f"{path} has an unknown layout", f'its "about" must say the format "{PACKED}"')
+    return {name: value for name, value in about.items() if isinstance(value, str)}
+
+
+def _reader(path: Path, item: h5py.Dataset) -> Callable[[], npt.NDArray[Any]]:
+    def read() -> npt.NDArray[Any]:
+        with _damage(path):
+            return np.asarray(item[()])
+
+    return read
+
+
+def _npz(path: Path) -> tuple[Tree, dict[str, Any]]:
+    archive = zipfile.ZipFile(path)  # open as long as anything of the tree is
+    names = [name for name in archive.namelist() if name.endswith(".npy")]
+    if not names:
+        raise BadDataError(f"{path} is a zip file without arrays", "torch files are not read: save as NPZ or HDF5")
+    tree: Tree = {}
+    about: dict[str, Any] = {}
+    for name in names:
+        *folders, last = name.removesuffix(".npy").split("/")
+        with archive.open(name) as file:
+            shape, dtype = _npy_header(file)
+            size = archive.getinfo(name).file_size
+        place = tree
+        for folder in folders:
+            place = place.setdefault(folder, {})  # type: ignore[assignment]  # an array there has no setdefault
+        if dtype.hasobject:
+            with archive.open(name) as file:
+                place[last] = _tree(_read_npy(file), f"{path}: {name}")
+        elif int(np.prod(shape, dtype=object)) * dtype.itemsize > size:
+            raise BadDataError(
+                f"{path}: {name} is cut short", f"an array of shape {shape} does not fit in {size} bytes"
+            )
+        elif name == "about.npy":
+            with archive.open(name) as file:
+                about = _about(path, _read_npy(file))
+        else:
+            place[last] = Stored(shape, dtype, _npz_reader(path, archive, name))
+    return tree, about
+
+
+def _npz_reader(path: Path, archive: zipfile.ZipFile, name: str) -> Callable[[], npt.NDArray[Any]]:
+    def read() -> npt.NDArray[Any]:
+        with _damage(path), archive.open(name) as file:
+            return np.asarray(_read_npy(file))
+
+    return read
+
+
+def _npy_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
+def _read_npy(file: Any) -> Any:
+    """The array in an open NPY file; of an array of Python objects, what it holds, by the reader that executes nothing."""
+    start = file.tell()
+    _, dtype = _npy_header(file)
+    if not dtype.hasobject:
+        file.seek(start)
+        return np.lib.format.read_array(file, allow_pickle=False)
+    return safe_pickle.load(file).tolist()  # of shape () the object itself, else a list
+
+
+def _plain(value: Any, where: str) -> Tree | list[Tree]:
+    """Clips by name or in a list, from dicts, lists and arrays."""
+    if isinstance(value, list):
+        return [_branch(item, f"{where}: entry {number}") for number, item in enumerate(value)]
+    return _branch(value, where)
+
+
+def _branch(value: Any, where: str) -> Tree:
+    if not isinstance(value, dict):
+        raise BadDataError(f"{where} holds a {type(value).__name__}", "a dictionary of arrays was expected")
+    told = {str(name): part for name, part in value.items() if isinstance(part, dict | np.ndarray)}
+    return {name: _tree(part, f"{where}: {name}") for name, part in told.items()}
+
+
+def _tree(value: Any, where: str) -> Tree | Stored:
+    if isinstance(value, np.ndarray):
+        return Stored(value.shape, value.dtype, lambda: value)
+    return _branch(value, where)

@@ -1,0 +1,183 @@
+"""Arrays of another program as tracks of ours, after checking all that can be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench.errors import BadDataError, UsageError
+from vgmae_bench.evaluation.other_programs.convention import Axes, Convention
+from vgmae_bench.evaluation.other_programs.prediction_file import Stored, Tree
+from vgmae_bench.evaluation.protocols import EvalProtocol, Question
+from vgmae_bench.types import FloatArray, Size, Tracks
+
+POSITIONS = ("xy", "tracks", "pred_tracks", "points")
+VISIBLE = ("visible", "visibility", "pred_visible", "pred_visibility")
+OCCLUDED = ("occluded", "occlusion", "pred_occluded")
+
+
+def question_trees(tree: Tree) -> list[Tree]:
+    """The arrays of each question of a clip: those in groups "0", "1" and so on, or those of the clip itself."""
+    groups = {name: part for name, part in tree.items() if isinstance(part, dict) and name.isdecimal()}
+    return [groups[name] for name in sorted(groups, key=int)] if groups else [tree]
+
+
+def oriented(tree: Tree, question: Question, axes: Axes | None, where: str) -> tuple[Stored, Stored, Axes]:
+    """(positions, visibility or occlusion, axes), their shapes checked and no values read.
+
+    Raises:
+        BadDataError: an array is missing, or the shapes are not those of the question.
+        UsageError: as many points as frames, and the axes are not declared.
+    """
+    positions = _one_of(tree, POSITIONS, where)
+    flags = _one_of(tree, VISIBLE + OCCLUDED, where)
+    num_points, num_frames = len(question.queries), question.target_xy.shape[1]
+    shape = _without_batch(positions.shape, 3)
+    fits: dict[Axes, bool] = {
+        "NT": shape == (num_points, num_frames, 2) and axes != "TN",
+        "TN": shape == (num_frames, num_points, 2) and axes != "NT",
+    }
+    if all(fits.values()):
+        raise UsageError(
+            f"{where}: there are {num_points} points and as many frames, so that the axes cannot be told apart",
+            "[points, frames, 2] is NT, [frames, points, 2] is TN",
+            try_="--axes NT, or --axes TN",
+        )
+    found: Axes | None = next((name for name, fit in fits.items() if fit), None)
+    if found is None:
+        raise BadDataError(
+            f"{where}: positions have the shape {_by(positions.shape)}",
+            f"the protocol asks for {num_points} points in {num_frames} frames"
+            + (f" and {axes} was declared" if axes else ""),
+        )
+    if _without_batch(flags.shape, 2) != shape[:2]:
+        raise BadDataError(
+            f"{where}: visibility has the shape {_by(flags.shape)}", f"positions have {_by(positions.shape)}"
+        )
+    return positions, flags, found
+
+
+def read_tracks(
+    tree: Tree, question: Question, convention: Convention, source: Size, protocol: EvalProtocol, where: str
+) -> Tracks:
+    """The tracks of a question, raster pixels of the frames that the protocol gives to trackers.
+
+    Arguments:
+        tree: its arrays.
+        convention: of the file, complete but for the axes.
+        source: (height, width) of the clip's own frames.
+        where: file and clip, for messages.
+
+    Raises:
+        BadDataError: shapes, dtypes or values that no tracks have, or other queries than the protocol's.
+        UsageError: see `oriented`.
+    """
+    positions, flags, axes = oriented(tree, question, convention.axes, where)
+    _check_queries(tree, question, source, protocol, where)
+    xy = points_first(positions, axes, 3, where)
+    flag = points_first(flags, axes, 2, where)
+    if not np.isin(flag, (0, 1)).all():
+        odd = flag[~np.isin(flag, (0, 1))].flat[0]
+        raise BadDataError(f"{where}: visibility holds {odd:g}", "it must be true or false: threshold it first")
+    with np.errstate(over="ignore"):
+        placed = convention.to_input(xy, source, protocol).astype(np.float32)
+    if bad := int((~np.isfinite(placed)).any(axis=-1).sum()):
+        point, frame = np.argwhere(~np.isfinite(placed).all(axis=-1))[0]
+        raise BadDataError(
+            f"{where}: {bad} positions are NaN or infinite, the first at point {point}, frame {frame}",
+            "where a point is not found, any finite position will do, marked as occluded",
+        )
+    visible = flag.astype(bool) if any(tree.get(name) is flags for name in VISIBLE) else ~flag.astype(bool)
+    return Tracks(placed, visible, _confidence(tree, flags.shape, axes, where))
+
+
+def _check_queries(tree: Tree, question: Question, source: Size, protocol: EvalProtocol, where: str) -> None:
+    """Where a file repeats the queries, they must be the protocol's, one by one."""
+    given = _given_queries(tree, len(question.queries), where)
+    if given is None:
+        return
+    asked = np.column_stack([question.queries.frame, question.queries.xy])
+    height, width = protocol.input_size
+    readings = []
+    for columns in (
+        [0, 2, 1],
+        [0, 1, 2],
+        [2, 0, 1],
+    ):  # (t, y, x) in TAP-Vid, (t, x, y) in CoTracker, (x, y, t) in TAPVid-3D
+        frame, *xy = given[:, columns].T
+        for units in ("normalised", "source", f"{width}x{height}"):
+            placed = Convention("NT", "xy", units).to_input(np.column_stack(xy), source, protocol)
+            readings.append(np.column_stack([frame, placed]))
+    if any(_same(reading, asked).all() for reading in readings):
+        return
+    for reading in readings:
+        pairs = _same(reading[:, None], asked)
+        if pairs.any(axis=0).all() and pairs.any(axis=1).all():
+            number = int(np.argmin(np.diagonal(pairs)))
+            raise BadDataError(
+                f"{where}: the points are in another order than the protocol's queries",
+                f"its point {number} is query {int(np.argmax(pairs[number]))}",
+            )
+    number = int(np.argmin(np.any([_same(reading, asked) for reading in readings], axis=0)))
+    wanted, found = (", ".join(f"{value:g}" for value in row) for row in (asked[number], given[number]))
+    raise BadDataError(
+        f"{where}: its queries are not the protocol's",
+        f"query {number} is at frame, x, y = {wanted}, in the file it is {found}",
+    )
+
+
+def _same(queries: FloatArray, others: FloatArray) -> npt.NDArray[np.bool_]:
+    """[...], whether queries [..., 3] are of the same frame and less than 0.05 px apart, which forgives rounding alone."""
+    return np.asarray((np.abs(queries - others) < [0.5, 0.05, 0.05]).all(axis=-1))
+
+
+def _given_queries(tree: Tree, number: int, where: str) -> npt.NDArray[np.float64] | None:
+    """float64 [M, 3] as they are in the file; None where it has none. Ours are (t, x, y)."""
+    names = ("query_frame", "query_xy") if "query_frame" in tree else ("query_points", "queries")
+    parts = [part for name in names if isinstance(part := tree.get(name), Stored)]
+    if not parts:
+        return None
+    columns = [part.read() for part in parts if len(part.shape) <= 3]
+    given = np.column_stack([np.squeeze(part, axis=0) if part.ndim == 3 else part for part in columns])
+    if given.shape != (number, 3):
+        raise BadDataError(f"{where}: queries have the shape {_by(given.shape)}", f"the protocol asks {number}")
+    return given.astype(np.float64)
+
+
+def _confidence(tree: Tree, shape: tuple[int, ...], axes: Axes, where: str) -> npt.NDArray[Any] | None:
+    stored = tree.get("confidence")
+    if not isinstance(stored, Stored):
+        return None
+    if stored.shape != shape:
+        raise BadDataError(f"{where}: confidence has the shape {_by(stored.shape)}", f"visibility has {_by(shape)}")
+    return points_first(stored, axes, 2, where)
+
+
+def points_first(stored: Stored, axes: Axes, rank: int, where: str) -> npt.NDArray[Any]:
+    """The values, without a batch axis, points before frames."""
+    if stored.dtype.kind not in "biuf":
+        raise BadDataError(f"{where}: an array has the dtype {stored.dtype}", "numbers were expected")
+    values = stored.read()
+    values = values.reshape(_without_batch(values.shape, rank))
+    return values if axes == "NT" else values.swapaxes(0, 1)
+
+
+def _without_batch(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    return shape[1:] if len(shape) > rank and shape[0] == 1 else shape
+
+
+def _one_of(tree: Tree, names: Sequence[str], where: str) -> Stored:
+    found = [name for name in names if isinstance(tree.get(name), Stored)]
+    if len(found) != 1:
+        problem = f"has both {' and '.join(found)}" if found else f"has none of {', '.join(names)}"
+        raise BadDataError(f"{where} {problem}", f"it holds {', '.join(sorted(tree)) or 'nothing'}")
+    part = tree[found[0]]
+    assert isinstance(part, Stored)  # seen above
+    return part
+
+
+def _by(shape: Sequence[int]) -> str:
+    return "[" + ", ".join(map(str, shape)) + "]"

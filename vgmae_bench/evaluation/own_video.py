@@ -1,0 +1,165 @@
+"""Tracks through a video of the user's own, and the files that are left of them.
+
+DIR/
+    tracks.csv    point, frame, x, y, visible: one row a point and frame
+    tracks.h5     xy [N, T, 2], visible [N, T], query_frame [N], query_xy [N, 2], where known confidence [N, T]
+    tracks.mp4    the video with its tracks drawn on it
+    record.json   what was tracked, with what, and what it took
+where asked for, and the method has it:
+    scene.h5               flow [T - 1, h, w, 2], centres [T, G, 2], window [T], reconstruction [T, h, w, 3]
+    flow.mp4               hue: direction; colour: speed
+    reconstruction.mp4     the clip as the method rebuilds it
+
+Positions are raster pixels of the video as it is seen, pixel centres at +0.5.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+from vgmae_bench.config import Json
+from vgmae_bench.coordinates import rescale
+from vgmae_bench.data.video.file import Video, stack
+from vgmae_bench.data.video.write import write_mp4
+from vgmae_bench.errors import UsageError
+from vgmae_bench.evaluation.method import Method
+from vgmae_bench.evaluation.predict import answer
+from vgmae_bench.files import storage_errors
+from vgmae_bench.types import Queries, Scene, SceneMaker, Size, Tracks
+from vgmae_bench.viz.draw import draw_frame, rainbow
+from vgmae_bench.viz.flow import colour_flow
+
+OUTPUTS = ("tracks.csv", "tracks.h5", "tracks.mp4", "record.json")
+SCENE_OUTPUTS = ("scene.h5", "flow.mp4", "reconstruction.mp4")
+_BAR: dict[str, Any] = {"unit": "frame", "disable": None, "file": sys.stderr}
+
+
+def track_video(
+    method: Method,
+    video: Video,
+    queries: Queries,
+    size: Size,
+    max_frames: int | None = None,
+    *,
+    with_scene: bool = False,
+) -> tuple[Tracks, Scene | None, float]:
+    """Track points through a whole video, which is held in memory at `size` only.
+
+    Arguments:
+        queries: raster pixels of the video.
+        size: (height, width) the method sees.
+        max_frames: track through so many frames at most.
+        with_scene: also ask the method what it makes of the clip.
+
+    Returns:
+        Tracks and scene in raster pixels of the video, and the seconds that tracking took, reading left out.
+
+    Raises:
+        UsageError: a query's frame lies beyond the end, or the method has no scene to show.
+        BadDataError: the video cannot be decoded.
+    """
+    maker = method.tracker
+    if with_scene and not isinstance(maker, SceneMaker):
+        raise UsageError(
+            f"{method.plugin.name} has no scene to show", "it makes nothing but tracks", try_="without --scene"
+        )
+    total = min(video.num_frames, max_frames or video.num_frames)
+    frames = stack(tqdm(itertools.islice(video.frames(size), max_frames), "decoding", total, **_BAR))
+    late = queries.frame[queries.frame >= len(frames)]
+    if len(late):
+        raise UsageError(f"There is no frame {late[0]} to track from", f"frames 0 to {len(frames) - 1} are tracked")
+    start = time.perf_counter()
+    scaled = Queries(queries.frame, rescale(queries.xy, video.size, size))
+    found = answer(method.tracker, frames, scaled, causal=method.plugin.spec.causal, backward=True)
+    seconds = time.perf_counter() - start
+    scene = _enlarged(maker.scene(frames), size, video.size) if with_scene and isinstance(maker, SceneMaker) else None
+    return Tracks(rescale(found.xy, size, video.size), found.visible, found.confidence), scene, seconds
+
+
+def _enlarged(scene: Scene, size: Size, video_size: Size) -> Scene:
+    """Flow and centres in pixels of the video rather than of frames of `size`."""
+    flow, centres = (rescale(values, size, video_size).astype(np.float32) for values in (scene.flow, scene.centres))
+    return replace(scene, flow=flow, centres=centres)
+
+
+def write_tracks(
+    out: Path, video: Video, queries: Queries, tracks: Tracks, record: dict[str, Json], scene: Scene | None = None
+) -> None:
+    """Leave the files named above in `out`. They replace older ones together, once all of them are whole.
+
+    Raises:
+        StorageError: they cannot be written.
+        BadDataError: the video cannot be decoded again.
+    """
+    num_frames = tracks.visible.shape[1]
+    colours = rainbow(queries.xy)
+    frames = tqdm(itertools.islice(video.frames(), num_frames), "drawing", num_frames, **_BAR)
+    drawn = (draw_frame(frame, tracks, t, colours) for t, frame in enumerate(frames))
+    with _staging(out) as folder:
+        record = {**record, "encoder": write_mp4(folder / "tracks.mp4", drawn, video.fps)}
+        _write_csv(folder / "tracks.csv", tracks)
+        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        (folder / "record.json").write_text(text, encoding="utf-8")
+        attributes = {"fps": float(video.fps), "size": video.size, "method": record["method"], "record": text}
+        _write_h5(folder / "tracks.h5", queries, tracks, attributes)
+        if scene is not None:
+            _write_scene(folder, scene, video.fps, attributes)
+
+
+@contextlib.contextmanager
+def _staging(out: Path) -> Iterator[Path]:
+    """A folder inside `out`, whose files move into `out` if all goes well; otherwise `out` stays as it was."""
+    with storage_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=out))
+        try:
+            yield folder
+            for file in folder.iterdir():
+                os.replace(file, out / file.name)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # something is in it: the usual case
+                out.rmdir()
+
+
+def _write_csv(path: Path, tracks: Tracks) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write("point,frame,x,y,visible\n")
+        for point, (xy, visible) in enumerate(zip(tracks.xy.tolist(), tracks.visible.tolist(), strict=True)):
+            rows = zip(xy, visible, strict=True)
+            file.writelines(f"{point},{t},{x:.3f},{y:.3f},{seen:d}\n" for t, ((x, y), seen) in enumerate(rows))
+
+
+def _write_h5(path: Path, queries: Queries, tracks: Tracks, attributes: dict[str, Any]) -> None:
+    with h5py.File(path, "w") as file:
+        file.attrs.update(attributes)
+        file["query_frame"], file["query_xy"] = queries.frame, queries.xy
+        file["xy"], file["visible"] = tracks.xy, tracks.visible
+        if tracks.confidence is not None:
+            file["confidence"] = tracks.confidence
+
+
+def _write_scene(folder: Path, scene: Scene, fps: Fraction, attributes: dict[str, Any]) -> None:
+    with h5py.File(folder / "scene.h5", "w") as file:
+        file.attrs.update(attributes)
+        for name, values in vars(scene).items():
+            file.create_dataset(name, data=values, compression="gzip", compression_opts=1)
+    write_mp4(folder / "reconstruction.mp4", scene.reconstruction, fps)
+    if len(scene.flow):
+        write_mp4(folder / "flow.mp4", (colour_flow(flow) for flow in scene.flow), fps)

@@ -1,0 +1,39 @@
+"""What a run looks like: predicted tracks drawn over frames of its first clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from vgmae_bench.evaluation.protocols import EvalProtocol, questions
+from vgmae_bench.evaluation.store import RunFolder
+from vgmae_bench.files import write_atomically
+from vgmae_bench.types import Dataset, Tracks
+from vgmae_bench.viz.draw import contact_sheet
+
+
+def draw_clips(folder: RunFolder, dataset: Dataset, clip_ids: Sequence[str], protocol: EvalProtocol) -> list[Path]:
+    """Draw those of the clips that have a prediction: figures/<clip>.jpg, hidden points hollow.
+
+    Of a clip's questions the first is drawn, and of its queries those in the earliest query frame.
+
+    Returns:
+        The pictures of these clips.
+    """
+    drawn = []
+    for clip_id in clip_ids:
+        picture = folder.picture(clip_id)
+        answered = folder.read_prediction(clip_id) if folder.has_prediction(clip_id) else []
+        if not answered:
+            continue
+        question, tracks = answered[0]
+        frames, _ = next(questions(dataset.clip(clip_id), protocol))
+        shown = question.queries.frame == question.queries.frame.min()
+        sheet = contact_sheet(frames, Tracks(tracks.xy[shown], tracks.visible[shown]))
+        picture.parent.mkdir(exist_ok=True)
+        write_atomically(picture, partial(Image.fromarray(sheet).save, format="JPEG", quality=88))
+        drawn.append(picture)
+    return drawn

@@ -1,0 +1,251 @@
+"""Evaluation protocols: what a tracker is shown, what it is asked, and what is scored. Frozen, and hashed into records.
+
+A protocol turns a clip into questions. TAP-Vid asks one question a clip; the released Video-GMAE evaluation asks one per
+16-frame chunk.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench import config
+from vgmae_bench.errors import UnknownNameError, UsageError
+from vgmae_bench.plugins import did_you_mean
+
+if TYPE_CHECKING:
+    from vgmae_bench.metrics.answers import Answers, QueryMode
+    from vgmae_bench.types import Clip, Dataset, FloatArray, Queries, Size, Tracks
+
+
+@dataclass(frozen=True)
+class EvalProtocol:
+    """Everything that decides a score besides the method and the data.
+
+    Attributes:
+        name, version: `version` grows whenever the same name starts to mean something else.
+        query_mode: "first": one query a track, where it is first visible, scored on later frames. "strided": every
+            visible track at every `query_stride`-th frame, scored on all frames but the query's.
+        input_size: (height, width) of the frames given to the tracker.
+        metric_size: (height, width) of the raster in which pixels are counted.
+        resize: "lanczos" squashes to `input_size`; "crop" scales the shorter side to `short_side`, then takes a random
+            crop of `input_size`.
+        first_n_frames: score only the first n frames of a question; None: all.
+        chunk: length of non-overlapping chunks, each a question of its own, the remainder dropped; None: the whole clip.
+        max_tracks: at most so many random tracks a question; None: all.
+        nan_policy: "propagate": one clip without a value makes the mean NaN, as the reference has it. "skip".
+    """
+
+    name: str
+    query_mode: QueryMode
+    version: int = 1
+    query_stride: int = 5
+    input_size: Size = (256, 256)
+    metric_size: Size = (256, 256)
+    resize: Literal["lanczos", "crop"] = "lanczos"
+    short_side: int | None = None
+    thresholds: tuple[int, ...] = (1, 2, 4, 8, 16)
+    first_n_frames: int | None = None
+    chunk: int | None = None
+    max_tracks: int | None = None
+    nan_policy: Literal["propagate", "skip"] = "propagate"
+    seed: int = 67
+
+    def digest(self, dataset_digest: str) -> str:
+        """SHA-256 (hex) of the protocol on a dataset: equal digests mean comparable numbers."""
+        return config.digest({"protocol": self, "dataset": dataset_digest})
+
+    @property
+    def sentence(self) -> str:
+        """The protocol in one line, printed above every table."""
+        (height, width), (metric_height, metric_width) = self.input_size, self.metric_size
+        asked = "query first" if self.query_mode == "first" else f"query strided ({self.query_stride})"
+        scored = f", first {self.first_n_frames} frames" if self.first_n_frames else ""
+        chunks = f", {self.chunk}-frame chunks" if self.chunk else ""
+        note = "" if self.name.startswith("tapvid-") else "; not comparable with TAP-Vid"
+        return (
+            f"{self.name} v{self.version}: {asked}{chunks}{scored}, input {width}×{height} ({self.resize}), "
+            f"scored at {metric_width}×{metric_height}{note}"
+        )
+
+
+def sentence_for(dataset: Dataset, protocol: EvalProtocol) -> str:
+    """The protocol in one line, and whether it is the dataset that chooses the queries."""
+    own = getattr(dataset, "own_queries", False) and not protocol.chunk
+    return protocol.sentence + ("; queries are the dataset's own" if own else "")
+
+
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        EvalProtocol("tapvid-first", "first"),
+        EvalProtocol("tapvid-strided", "strided"),
+        # What the released evaluation of Video-GMAE (tekotan/video-gmae c630810) scores: random 224×224 crops, chunks of
+        # 16 frames, queries at the first frame of each, at most 15 tracks, 4 frames scored, in pixels of the crop.
+        EvalProtocol(
+            "videogmae-release",
+            "first",
+            input_size=(224, 224),
+            metric_size=(224, 224),
+            resize="crop",
+            short_side=256,
+            first_n_frames=5,
+            chunk=16,
+            max_tracks=15,
+            nan_policy="skip",
+        ),
+    )
+}
+
+
+def find(name: str | None, query_mode: QueryMode | None) -> EvalProtocol:
+    """The protocol of that name; without a name, TAP-Vid's for the query mode ("first" by default).
+
+    Raises:
+        UnknownNameError: no such protocol.
+        UsageError: the protocol has another query mode.
+    """
+    if name is None:
+        return PROTOCOLS[f"tapvid-{query_mode or 'first'}"]
+    if name not in PROTOCOLS:
+        why = did_you_mean(name, PROTOCOLS) or "there are: " + ", ".join(PROTOCOLS)
+        raise UnknownNameError(f'There is no protocol "{name}"', why)
+    protocol = PROTOCOLS[name]
+    if query_mode not in (None, protocol.query_mode):
+        raise UsageError(
+            f"Protocol {name} asks query {protocol.query_mode}", f"--query-mode {query_mode} contradicts it"
+        )
+    return protocol
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Queries on some frames, and the truth.
+
+    Attributes:
+        queries: M queries, raster pixels of the frames.
+        track: int64 [M], the row of `target_xy` that each query asks for.
+        target_xy: float64 [N, T, 2], raster pixels of the metric raster.
+        target_occluded: bool [N, T].
+        annotated: bool [T], the frames that count; None: all.
+        radius: float64 [T, 2], half axes (x, y) in the metric raster of what counts for PCK; None where there is none.
+    """
+
+    queries: Queries
+    track: npt.NDArray[np.int64]
+    target_xy: npt.NDArray[np.float64]
+    target_occluded: npt.NDArray[np.bool_]
+    annotated: npt.NDArray[np.bool_] | None = None
+    radius: FloatArray | None = None
+
+
+def questions(
+    clip: Clip, protocol: EvalProtocol, *, blank: bool = False
+) -> Iterator[tuple[npt.NDArray[np.uint8], Question]]:
+    """What the protocol asks about a clip: frames uint8 [T, H, W, 3] as the tracker gets them, and the question.
+
+    Views of the clip in which no track is ever visible ask nothing and are left out. Where only some frames are
+    annotated, they alone are asked about, and a stride is counted in them. Of a clip that says itself where its tracks are
+    asked about (Kubric), whole clips are asked that: the query mode then only tells which frames are scored.
+
+    Arguments:
+        blank: all frames are black and none is read, for those who want the questions alone.
+
+    Raises:
+        UsageError: the protocol cuts clips into chunks, and only some frames of the clip are annotated.
+    """
+    from vgmae_bench.coordinates import rescale
+    from vgmae_bench.evaluation.sampling import QuerySample, sample_first, sample_strided
+    from vgmae_bench.types import Queries
+
+    def black(size: Size) -> npt.NDArray[np.uint8]:
+        return np.broadcast_to(np.uint8(0), (clip.num_frames, *size, 3))
+
+    if clip.annotated is not None and protocol.chunk:
+        raise UsageError(
+            f"Protocol {protocol.name} cuts clips into chunks", f"{clip.id} is annotated here and there only"
+        )
+    radius = (
+        None if clip.radius is None else rescale(np.repeat(clip.radius[:, None], 2, 1), clip.size, protocol.metric_size)
+    )
+    for frames, target, occluded in _views(clip, protocol, black if blank else clip.frames):
+        asked = np.arange(len(frames)) if clip.annotated is None else np.flatnonzero(clip.annotated)
+        if clip.asked is not None and not protocol.chunk:
+            asked, track = np.arange(len(frames)), np.arange(len(target))
+            sample = QuerySample(clip.asked, target[track, clip.asked], track)
+        elif protocol.query_mode == "first":
+            sample = sample_first(occluded[:, asked], target[:, asked])
+        else:
+            sample = sample_strided(occluded[:, asked], target[:, asked], protocol.query_stride)
+        if len(sample.frame):
+            queries = Queries(asked[sample.frame], rescale(sample.xy, protocol.metric_size, protocol.input_size))
+            yield frames, Question(queries, sample.track, target, occluded, clip.annotated, radius)
+
+
+def answers(question: Question, tracks: Tracks, protocol: EvalProtocol) -> Answers:
+    """Truth and prediction side by side in the metric raster, cut to the frames that are scored.
+
+    Frames that are not annotated are left out: metrics then see a clip of annotated frames and count time in them.
+    """
+    from vgmae_bench.coordinates import rescale
+    from vgmae_bench.metrics.answers import Answers
+
+    scored, query_frame = slice(protocol.first_n_frames), question.queries.frame
+    answers = Answers(
+        query_frame=query_frame,
+        target_xy=question.target_xy[question.track, scored],
+        target_occluded=question.target_occluded[question.track, scored],
+        xy=rescale(tracks.xy[:, scored], protocol.input_size, protocol.metric_size),
+        occluded=~tracks.visible[:, scored],
+        query_mode=protocol.query_mode,
+        thresholds=protocol.thresholds,
+        radius=None if question.radius is None else question.radius[scored],
+    )
+    return answers if question.annotated is None else answers.only(question.annotated[scored])
+
+
+_View = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.bool_]]
+
+
+def _views(clip: Clip, protocol: EvalProtocol, read: Callable[[Size], npt.NDArray[np.uint8]]) -> Iterator[_View]:
+    """(frames in the input raster, targets in the metric raster, occlusion) of the clip or of each of its chunks."""
+    if protocol.resize == "lanczos":
+        yield read(protocol.input_size), clip.tracks(protocol.metric_size), clip.occluded
+        return
+    assert protocol.chunk is not None and protocol.short_side is not None  # they belong to "crop"
+    scale = protocol.short_side / min(clip.size)
+    scaled: Size = (round(clip.size[0] * scale), round(clip.size[1] * scale))
+    frames, targets = read(scaled), clip.tracks(scaled)
+    # One generator a clip, so that the crops depend neither on the order of clips nor on sharding. (The released code
+    # draws them all from one stream.)
+    rng = np.random.default_rng([protocol.seed, zlib.crc32(clip.id.encode())])
+    for start in range(0, clip.num_frames - protocol.chunk + 1, protocol.chunk):
+        chunk = slice(start, start + protocol.chunk)
+        yield from _crop(frames[chunk], targets[:, chunk], clip.occluded[:, chunk], protocol, rng)
+
+
+def _crop(
+    frames: npt.NDArray[np.uint8],
+    targets: npt.NDArray[np.float64],
+    occluded: npt.NDArray[np.bool_],
+    protocol: EvalProtocol,
+    rng: np.random.Generator,
+) -> Iterator[_View]:
+    """A random crop; points outside count as occluded and are clamped; only tracks visible in the first frame stay."""
+    height, width = protocol.input_size
+    top = int(rng.integers(frames.shape[1] - height + 1))
+    left = int(rng.integers(frames.shape[2] - width + 1))
+    xy = targets - np.array([left, top])
+    outside = ((xy < 0) | (xy >= np.array([width, height]))).any(axis=-1)
+    hidden = occluded | outside
+    kept = np.flatnonzero(~hidden[:, 0])
+    if protocol.max_tracks is not None and len(kept) > protocol.max_tracks:
+        kept = np.sort(rng.choice(kept, protocol.max_tracks, replace=False))
+    if len(kept):
+        cropped = frames[:, top : top + height, left : left + width]
+        yield cropped, np.clip(xy[kept], 0, [width, height]), hidden[kept]

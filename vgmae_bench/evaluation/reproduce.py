@@ -1,0 +1,232 @@
+"""A run executed again from its record, and what came out different."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vgmae_bench import config, plugins
+from vgmae_bench.config import Json
+from vgmae_bench.errors import BadDataError, UsageError, WeightsError
+from vgmae_bench.evaluation import protocols
+from vgmae_bench.evaluation.other_programs.external import NOTE
+from vgmae_bench.evaluation.record import UNTRAINED
+from vgmae_bench.evaluation.run import Plan, execute, plan
+from vgmae_bench.evaluation.store import RunFolder
+from vgmae_bench.files import file_digest
+
+
+def plan_again(
+    run: RunFolder,
+    out: Path,
+    *,
+    method_file: str | None = None,
+    weights_file: Path | None = None,
+    data_root: Path | None = None,
+    limit: int | None = None,
+    device: str = "auto",
+) -> Plan:
+    """A plan with the method, settings, weights, data, protocol and seed of a run's record.
+
+    Arguments:
+        run: needs no more than record.json.
+        out: the results folder of the repetition; not the one the run lies in.
+        method_file: `path.py:Attribute`, for a tracker from a file; records keep no paths.
+        weights_file: where the weights lie that no method ships.
+        data_root, limit, device: as for a run.
+
+    Raises:
+        UsageError: predictions of another program, a changed protocol, or the same results folder.
+        WeightsError: the weights are not here.
+        BadDataError: the data, or the tracker's file, are not those of the run.
+    """
+    record = run.read_json("record.json")
+    identity = record["identity"]
+    if record.get("note") == NOTE and "external" in record:
+        file = record["external"]["file"]
+        raise UsageError(
+            f"{run.path} was not executed here",
+            f"its predictions were read from {file}",
+            try_=f"vgmae-bench score --predictions {file} --dataset {identity['dataset']}",
+        )
+    name = method_file or identity["method"]
+    if identity["method_source"] and not method_file:
+        raise UsageError(
+            f"{identity['method']} came from a file", "records keep no paths", try_="--method path.py:Class"
+        )
+    protocol = protocols.find(identity["protocol"]["name"], None)
+    if changed := differences([identity["protocol"]], config.to_json(protocol)):
+        what = "; ".join(f"{change['what']} was {change['then']}, is {change['now']}" for change in changed)
+        raise UsageError(f"The protocol {protocol.name} is not what it was", what, try_=_checkout(record))
+    planned = plan(
+        name,
+        identity["dataset"],
+        protocol=protocol.name,
+        weights=_weights(name, identity, record, weights_file),
+        settings=identity["method_config"],
+        dataset_settings=record.get("dataset_settings") or {},
+        data_root=data_root,
+        out=out,
+        limit=limit,
+        device=device,
+        seed=identity["seed"],
+    )
+    if planned.identity.method_source != identity["method_source"]:
+        raise BadDataError(f"{name} is not the tracker of the run", "its file has another SHA-256")
+    if planned.identity.dataset_digest != identity["dataset_digest"]:
+        raise BadDataError(
+            f"The data of {identity['dataset']} are not those of the run",
+            f"their digest is {planned.identity.dataset_digest[:8]}, it was {identity['dataset_digest'][:8]}",
+            try_=f"vgmae-bench data verify {identity['dataset']}, or {_checkout(record)}",
+        )
+    if planned.folder.path.resolve() == run.path.resolve():
+        raise UsageError("A run is not executed again in its own place", f"{out} holds it", try_="--out DIR")
+    return planned
+
+
+def reproduce(
+    run: RunFolder,
+    planned: Plan,
+    *,
+    tolerance: float = 0.0,
+    command: str = "",
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Execute a plan of `plan_again` from its first clip, and compare the outcome with the run.
+
+    Arguments:
+        tolerance: how far a metric of a clip may be off: fractions, and pixels for metrics in pixels.
+        command: for the record.
+        say: told of clips that fail.
+
+    Returns:
+        What reproduction.json of the new run then holds: "run", "reproduced" (folders), "equal", "tolerance", "clips" (how
+        many were compared), "missing" (clips that only the run has), "metrics" (by name, "largest": the largest absolute
+        difference in any clip, null where only one has a value; "clip": which), "positions" (null where the run's
+        predictions are not here; else "largest_px", "clip", "visibility_flips" and "compared"), "environment" and
+        "configuration" (lists of {"what", "then", "now"}).
+
+    Raises:
+        BadDataError: the run has no metrics.csv, or none of its clips was executed.
+        StorageError: results cannot be written.
+    """
+    then = _metrics(run)
+    execute(planned, redo="all", figures=0, command=command, say=say)
+    now = _metrics(planned.folder)
+    expected = then[then.index.get_level_values("clip").isin(planned.share)]
+    common = expected.index.intersection(now.index)
+    if not len(common):
+        raise BadDataError(f"Nothing of {run.path} can be compared", "none of its clips was executed now")
+    metrics = _largest(then.loc[common], now.loc[common])
+    missing = sorted({clip for clip, _ in expected.index.difference(now.index)})
+    record, again = run.read_json("record.json"), planned.folder.read_json("record.json")
+    offs: list[Any] = [value["largest"] for value in metrics.values()]
+    result: dict[str, Any] = {
+        "run": str(run.path),
+        "reproduced": str(planned.folder.path),
+        "equal": not missing and all(off is not None and off <= tolerance for off in offs),
+        "tolerance": tolerance,
+        "clips": len({clip for clip, _ in common}),
+        "missing": missing,
+        "metrics": metrics,
+        "positions": _positions(run, planned.folder, planned.share),
+        "environment": differences(record["sessions"], again["sessions"][-1]),
+        "configuration": differences([record["identity"]], again["identity"]),
+    }
+    planned.folder.write_json("reproduction.json", result)
+    return result
+
+
+def differences(then: Sequence[Any], now: Any) -> list[dict[str, Json]]:
+    """[{"what", "then", "now"}] of entries that are not the same in each of `then` as in `now`, JSON objects.
+
+    When and by which command a session was started is left out.
+    """
+    befores = [dict(_flat(value)) for value in then]
+    after = dict(_flat(now))
+    keys = dict.fromkeys(key for entries in (*befores, after) for key in entries)
+    found: list[dict[str, Json]] = []
+    for key in keys:
+        values = list(dict.fromkeys(str(entries.get(key)) for entries in befores))
+        if key not in ("started", "command") and values != [str(after.get(key))]:
+            found.append({"what": key, "then": ", ".join(values), "now": str(after.get(key))})
+    return found
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _flat(part, f"{prefix}.{key}" if prefix else key)
+    else:
+        yield prefix, value
+
+
+def _metrics(run: RunFolder) -> pd.DataFrame:
+    """Values by (clip, question): the metrics, and how many frames and queries they are of."""
+    try:
+        table = pd.read_csv(run.path / "metrics.csv", dtype=str)  # numbers exactly, which pandas' own parser may miss
+    except FileNotFoundError as error:
+        raise BadDataError(f"{run.path} has not been scored", "it has no metrics.csv") from error
+    return table.set_index(["clip", "question"]).drop(columns="seconds").astype(float)
+
+
+def _largest(then: pd.DataFrame, now: pd.DataFrame) -> dict[str, dict[str, Json]]:
+    """The largest absolute difference of each column that both have, and its clip; two NaNs are equal."""
+    found: dict[str, dict[str, Json]] = {}
+    for name in [column for column in then.columns if column in now.columns]:
+        before, after = then[name].to_numpy(float), now[name].to_numpy(float)
+        off = np.where(np.isnan(before) & np.isnan(after), 0.0, np.abs(before - after))
+        worst = int(np.argmax(off))  # NaN, where only one has a value, counts as the largest
+        largest = None if np.isnan(off[worst]) else float(off[worst])
+        found[name] = {"largest": largest, "clip": then.index[worst][0] if largest != 0 else None}
+    return found
+
+
+def _positions(run: RunFolder, again: RunFolder, clip_ids: Sequence[str]) -> dict[str, Json] | None:
+    """The largest distance in pixels of the tracker's input, of clips whose predictions are in both folders."""
+    both = [clip_id for clip_id in clip_ids if run.has_prediction(clip_id) and again.has_prediction(clip_id)]
+    if not both:
+        return None
+    largest, where, flips = 0.0, None, 0
+    for clip_id in both:
+        pairs = zip(run.read_prediction(clip_id), again.read_prediction(clip_id), strict=True)
+        for (_, before), (_, after) in pairs:
+            distance = float(np.linalg.norm(before.xy.astype(float) - after.xy, axis=-1).max(initial=0))
+            flips += int((before.visible != after.visible).sum())
+            if distance > largest:
+                largest, where = distance, clip_id
+    return {"largest_px": largest, "clip": where, "visibility_flips": flips, "compared": len(both)}
+
+
+def _weights(name: str, identity: dict[str, Any], record: dict[str, Any], file: Path | None) -> str | None:
+    """What to ask for to get the weights of that digest.
+
+    Raises:
+        WeightsError: they are neither shipped with the method nor in `file`.
+    """
+    plugin = plugins.find("trackers", name)
+    digest = identity["weights"]
+    if digest is None:
+        return UNTRAINED if plugin.spec.default_weights else None
+    if file is not None:
+        if not file.is_file() or file_digest(file) != digest:
+            raise WeightsError(f"{file} does not hold the weights of the run", f"their SHA-256 is {digest}")
+        return str(file)
+    for known, relative in plugin.spec.weights.items():
+        path = plugins.beside(plugin, relative)
+        if path.is_file() and file_digest(path) == digest:
+            return str(known)
+    raise WeightsError(
+        f'The weights "{record.get("weights_name")}" of the run are not here',
+        f"their SHA-256 is {digest}",
+        try_=f"--weights FILE, or {_checkout(record)}",
+    )
+
+
+def _checkout(record: dict[str, Any]) -> str:
+    commit = record["sessions"][-1].get("commit") if record["sessions"] else None
+    return f"git checkout {commit['id'][:12]}" if commit else "the version of vgmae-bench that it was run with"

@@ -1,0 +1,180 @@
+"""One run from names to numbers: find the plugins, plan, predict what is missing, score what is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from vgmae_bench import config, plugins
+from vgmae_bench.errors import UsageError
+from vgmae_bench.evaluation import protocols
+from vgmae_bench.evaluation.method import Method, open_method
+from vgmae_bench.evaluation.pictures import draw_clips
+from vgmae_bench.evaluation.predict import predict
+from vgmae_bench.evaluation.protocols import EvalProtocol
+from vgmae_bench.evaluation.record import Identity, write_record
+from vgmae_bench.evaluation.score import score
+from vgmae_bench.evaluation.store import RunFolder
+from vgmae_bench.metrics.answers import QueryMode
+from vgmae_bench.types import Dataset
+
+Redo = Literal["nothing", "predictions", "metrics", "all"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run before its work: everything has been found, loaded and checked."""
+
+    method: Method
+    dataset: Dataset
+    dataset_spec: plugins.DatasetSpec
+    dataset_settings: Mapping[str, Any]
+    protocol: EvalProtocol
+    identity: Identity
+    folder: RunFolder
+    share: Sequence[str]
+
+    @property
+    def sentence(self) -> str:
+        """The protocol in one line."""
+        return protocols.sentence_for(self.dataset, self.protocol)
+
+    @property
+    def open_clips(self) -> list[str]:
+        """Clips of this process's share that have no prediction yet."""
+        return [clip_id for clip_id in self.share if not self.folder.has_prediction(clip_id)]
+
+
+def plan(
+    method: str,
+    dataset: str,
+    *,
+    query_mode: QueryMode | None = None,
+    protocol: str | None = None,
+    weights: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    dataset_settings: Mapping[str, Any] | None = None,
+    data_root: Path | None = None,
+    out: Path = Path("results"),
+    limit: int | None = None,
+    shard: tuple[int, int] | None = None,
+    device: str = "auto",
+    seed: int = 0,
+) -> Plan:
+    """Find and load everything a run needs, and decide where it lies. Nothing is written.
+
+    Arguments:
+        method, dataset: plugin names, or `path.py:Attribute`.
+        query_mode, protocol: see `vgmae_bench.evaluation.protocols.find`.
+        weights: a name the method declares, or a file.
+        settings, dataset_settings: values for the fields of the plugins' configurations.
+        data_root: see `vgmae_bench.data.files.root`.
+        out: the results folder.
+        limit: predict at most the first so many clips.
+        shard: (i, n): this process takes every n-th clip, beginning with clip i modulo n.
+        device: "auto", "cpu", "cuda" or any torch device.
+        seed: for trackers that take one.
+
+    Raises:
+        UserError: whatever cannot be found, opened or built.
+    """
+    from vgmae_bench.data.open import open_dataset
+
+    chosen = protocols.find(protocol, query_mode)
+    opened_method = open_method(method, weights=weights, settings=settings or {}, device=device, seed=seed)
+    opened, dataset_spec = open_dataset(dataset, dataset_settings or {}, data_root)
+    file = opened_method.weights
+    identity = Identity(
+        method=opened_method.plugin.name,
+        method_config=opened_method.config,
+        method_source=opened_method.source,
+        weights=file.sha256 if file else None,
+        dataset=dataset_spec.name,
+        dataset_digest=opened.digest,
+        protocol=chosen,
+        seed=seed,
+    )
+    clip_ids = list(opened.ids)[:limit]
+    return Plan(
+        method=opened_method,
+        dataset=opened,
+        dataset_spec=dataset_spec,
+        dataset_settings=dict(dataset_settings or {}),
+        protocol=chosen,
+        identity=identity,
+        folder=identity.folder(out, file.name if file else None),
+        share=clip_ids[shard[0] % shard[1] :: shard[1]] if shard else clip_ids,
+    )
+
+
+def execute(
+    plan: Plan,
+    *,
+    redo: Redo = "nothing",
+    figures: int = 1,
+    command: str = "",
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Predict what is missing, then score everything that is there.
+
+    Arguments:
+        redo: "predictions" or "all" predicts the share again; "metrics" only scores. Scores are always computed afresh.
+        figures: draw the tracks of the first so many clips.
+        command: for the record.
+        say: told of clips that fail and of metrics that are left out.
+
+    Returns:
+        The content of summary.json.
+
+    Raises:
+        StorageError: results cannot be written.
+    """
+    plan.folder.create()
+    details: dict[str, config.Json] = {
+        "note": plan.method.note,
+        "weights_name": plan.method.weights.name if plan.method.weights else None,
+        "dataset_settings": config.to_json(plan.dataset_settings),
+        "dataset_options": plan.dataset.options,
+        "protocol_sentence": plan.sentence,
+        "published_clips": plan.dataset_spec.published_clips,
+        "coverage": config.to_json(getattr(plan.dataset, "coverage", None)),
+        "read_from": [file.name for file in getattr(plan.dataset, "files", [])],
+    }
+    write_record(plan.folder, plan.identity, details, plan.method.device, command)
+    if redo != "metrics":
+        predict(
+            plan.method.tracker,
+            plan.dataset,
+            plan.share,
+            plan.protocol,
+            plan.folder,
+            causal=plan.method.plugin.spec.causal,
+            redo=redo in ("predictions", "all"),
+            say=say,
+        )
+    summary = score(plan.folder, list(plan.dataset.ids), plan.protocol, say=say)
+    draw_clips(plan.folder, plan.dataset, plan.dataset.ids[:figures], plan.protocol)
+    return summary
+
+
+def shard_from_environment(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
+    """(rank, world size) as torchrun or SLURM set them, or None in a process that is on its own."""
+    for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
+        if rank in environment and int(environment.get(world, "1")) > 1:
+            return int(environment[rank]), int(environment[world])
+    return None
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """ "2/8" → (2, 8): the second of eight. 0/8 is taken for 8/8, so that counting from 0 works as well.
+
+    Raises:
+        UsageError: not i/n with 0 ≤ i ≤ n.
+    """
+    part, slash, parts = text.partition("/")
+    if not (slash and part.isdigit() and parts.isdigit() and int(part) <= int(parts) and int(parts) > 0):
+        raise UsageError(f'"{text}" is no shard', "a shard looks like 2/8, the second of eight")
+    return int(part), int(parts)

@@ -1,0 +1,145 @@
+"""Loop 2: scores are computed from the predictions that were kept, again and again at little cost."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from vgmae_bench import plugins
+from vgmae_bench.config import Json
+from vgmae_bench.errors import PluginError
+from vgmae_bench.evaluation.protocols import EvalProtocol, answers
+from vgmae_bench.evaluation.store import RunFolder
+from vgmae_bench.files import write_atomically
+from vgmae_bench.metrics import over_time, tapvid
+from vgmae_bench.metrics.stats import clip_bootstrap
+
+KEYS = ["clip", "question", "frames", "queries", "seconds"]
+"""Columns of metrics.csv that are no metrics."""
+
+
+def score(
+    folder: RunFolder,
+    clip_ids: Sequence[str],
+    protocol: EvalProtocol,
+    *,
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Score every clip that has a prediction; write metrics.csv, the other tables of metrics and summary.json.
+
+    Arguments:
+        clip_ids: all clips of the dataset.
+        say: told of metrics that cannot be computed.
+
+    Returns:
+        What summary.json holds, see `_summarise`.
+    """
+    families = _load_metrics(say)
+    rows: list[dict[str, Any]] = []
+    tracks: list[pd.DataFrame] = []
+    times: list[tuple[str, pd.DataFrame]] = []
+    predicted = [clip_id for clip_id in clip_ids if folder.has_prediction(clip_id)]
+    empty = []
+    for clip_id in tqdm(predicted, unit="clip", disable=None, desc="scoring", file=sys.stderr, leave=False):
+        answered = folder.read_prediction(clip_id)
+        cost = folder.cost(clip_id)
+        if not answered:
+            empty.append(clip_id)
+        for number, (question, predictions) in enumerate(answered):
+            given = answers(question, predictions, protocol)
+            row: dict[str, Any] = {
+                "clip": clip_id,
+                "question": number,
+                "frames": given.target_xy.shape[1],
+                "queries": len(question.queries),
+                "seconds": cost.seconds / len(answered) if cost else math.nan,
+            }
+            for compute in families.values():
+                row.update({name: float(value) for name, value in compute(given).items()})
+            rows.append(row)
+            tracks.append(_by_track(clip_id, number, question.track, given))
+            times.append((clip_id, over_time.over_time(given)))
+    table = pd.DataFrame(rows, columns=None if rows else [*KEYS, *plugins.find("metrics", "tapvid").spec.values])
+    _write_table(folder.path / "metrics.csv", table)
+    if tracks:
+        _write_table(folder.path / "metrics_per_track.csv.gz", pd.concat(tracks, ignore_index=True))
+        write_atomically(folder.over_time, partial(over_time.write, clips=times))
+    summary = _summarise(folder, clip_ids, table, empty, protocol)
+    folder.write_json("summary.json", summary)
+    return summary
+
+
+def _summarise(
+    folder: RunFolder, clip_ids: Sequence[str], table: pd.DataFrame, empty: list[str], protocol: EvalProtocol
+) -> dict[str, Any]:
+    """Means over questions with intervals over clips, coverage and cost; fractions, and null where there is no value."""
+    names = [name for name in table.columns if name not in KEYS]
+    costs = [cost for clip_id in clip_ids if (cost := folder.cost(clip_id)) is not None]
+    failed = {clip_id: reason for clip_id in clip_ids if (reason := folder.failure(clip_id)) is not None}
+    means = (
+        clip_bootstrap(
+            table[names].to_numpy(dtype=float), table["clip"].tolist(), skip_nan=protocol.nan_policy == "skip"
+        )
+        if len(table)
+        else []
+    )
+    metrics: dict[str, Json] = {
+        name: {
+            "mean": _number(mean.value),
+            "ci95": [_number(mean.low), _number(mean.high)],
+            "nan": mean.nan_rows,
+            "mean_without_nan": _number(mean.of_finite),
+        }
+        for name, mean in zip(names, means, strict=False)
+    }
+    return {
+        "protocol": protocol.name,
+        "clips": {
+            "expected": len(clip_ids),
+            "scored": int(table["clip"].nunique()) if len(table) else 0,
+            "failed": len(failed),
+            "without_queries": len(empty),
+        },
+        "failures": failed,
+        "metrics": metrics,
+        "seconds": sum(cost.seconds for cost in costs),
+        "frames": sum(cost.frames for cost in costs),
+        "peak_memory_mb": max((cost.peak_memory_mb for cost in costs), default=None),
+    }
+
+
+def _load_metrics(say: Callable[[str], None]) -> dict[str, Callable[..., Any]]:
+    """Every usable family of metrics, TAP-Vid's first; one that is broken is named and left out."""
+    families = {}
+    for plugin in sorted(plugins.installed("metrics"), key=lambda plugin: plugin.name != "tapvid"):
+        if plugin.missing:
+            continue
+        try:
+            families[plugin.name] = plugins.load(plugins.find("metrics", plugin.name))
+        except PluginError as error:
+            say(f"metric left out: {error.what}: {error.why}")
+    return families
+
+
+def _by_track(clip_id: str, number: int, track: Any, given: Any) -> pd.DataFrame:
+    values = tapvid.score(given, trackwise=True)
+    keys = {"clip": clip_id, "question": number, "track": track, "query_frame": given.query_frame}
+    return pd.DataFrame({**keys, **values})
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    packed = path.suffix == ".gz"
+    # A fixed time stamp inside the archive: the same rows give the same bytes.
+    how: Any = {"method": "gzip", "mtime": 0} if packed else None
+    write_atomically(path, lambda temporary: table.to_csv(temporary, index=False, compression=how))
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,156 @@
+"""A run on disk. One HDF5 file a clip, written beside and moved into place: a kill costs at most the clip at hand.
+
+results/<dataset>-<protocol>/<method>[.<weights>]/<run key>/
+    record.json                 what was run, where, and with which code
+    predictions/<clip>.h5       answers and truth: all that a metric needs
+    predictions/<clip>.json     what the clip cost, or why it failed
+    metrics.csv                 one row a question
+    metrics_per_track.csv.gz    one row a query
+    metrics_over_time.csv       counts by time since the query and since a point was last hidden
+    summary.json                means, intervals, coverage
+    figures/<clip>.jpg          predicted tracks drawn over the first clips
+    players/<clip>.npz          tracks of a few clips for the players of reports, where `report --keep-players` was asked
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import h5py
+import numpy as np
+
+from vgmae_bench.config import Json
+from vgmae_bench.errors import StorageError
+from vgmae_bench.evaluation.protocols import Question
+from vgmae_bench.files import storage_errors, write_atomically
+from vgmae_bench.types import Queries, Tracks
+
+FORMAT = 1
+_OPTIONAL = ("annotated", "radius")
+"""Of a question, what most clips do not have."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What predicting a clip took: wall-clock seconds of tracking alone, and the process's peak memory so far."""
+
+    seconds: float
+    peak_memory_mb: float
+    frames: int
+    queries: int
+
+
+class RunFolder:
+    """The files of one run. Reading a file that is not there raises FileNotFoundError; failing to write, StorageError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.predictions = path / "predictions"
+        self.over_time = path / "metrics_over_time.csv"
+
+    def create(self) -> None:
+        """Make the folders, and make sure that they can be written to."""
+        with storage_errors(self.path):
+            self.predictions.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.path / ".writable", lambda temporary: temporary.touch())
+            (self.path / ".writable").unlink(missing_ok=True)
+
+    def prediction(self, clip_id: str) -> Path:
+        return self.predictions / f"{file_name(clip_id)}.h5"
+
+    def picture(self, clip_id: str) -> Path:
+        return self.path / "figures" / f"{file_name(clip_id)}.jpg"
+
+    def has_prediction(self, clip_id: str) -> bool:
+        return self.prediction(clip_id).is_file()
+
+    def write_prediction(self, clip_id: str, answered: Sequence[tuple[Question, Tracks]], cost: Cost | None) -> None:
+        """Keep the answers to all questions of a clip. The bytes depend on the answers alone, not on when or where."""
+        self._write_clip_note(clip_id, {"cost": asdict(cost) if cost else None})
+        write_atomically(self.prediction(clip_id), lambda temporary: _write_h5(temporary, clip_id, answered))
+
+    def read_prediction(self, clip_id: str) -> list[tuple[Question, Tracks]]:
+        """The answers as they were kept.
+
+        Raises:
+            StorageError: the file is damaged (a disk fault: writing is atomic).
+        """
+        path = self.prediction(clip_id)
+        try:
+            with h5py.File(path, "r") as file:
+                return [_read_question(file[str(number)]) for number in range(file.attrs["questions"])]
+        except (OSError, KeyError, ValueError) as error:
+            raise StorageError(f"The prediction {path} cannot be read", str(error), try_=f"rm '{path}'") from error
+
+    def write_failure(self, clip_id: str, error: str) -> None:
+        self._write_clip_note(clip_id, {"error": error})
+
+    def failure(self, clip_id: str) -> str | None:
+        """Why the clip failed, or None where it did not (or was not tried)."""
+        if self.has_prediction(clip_id):
+            return None
+        error = self._clip_note(clip_id).get("error")
+        return None if error is None else str(error)
+
+    def cost(self, clip_id: str) -> Cost | None:
+        """What the clip cost; None when that is not known."""
+        cost = self._clip_note(clip_id).get("cost")
+        return Cost(**cost) if isinstance(cost, dict) else None  # type: ignore[arg-type]  # written by us
+
+    def write_json(self, name: str, content: Json) -> None:
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        write_atomically(self.path / name, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        return content
+
+    def _write_clip_note(self, clip_id: str, content: dict[str, Json]) -> None:
+        self.write_json(f"predictions/{file_name(clip_id)}.json", content)
+
+    def _clip_note(self, clip_id: str) -> dict[str, Json]:
+        try:
+            return self.read_json(f"predictions/{file_name(clip_id)}.json")
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {}
+
+
+def file_name(clip_id: str) -> str:
+    """A clip's id as the name of a file, without its ending."""
+    return quote(clip_id, safe=" ()[]+,=@")
+
+
+def _write_h5(path: Path, clip_id: str, answered: Sequence[tuple[Question, Tracks]]) -> None:
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"format": FORMAT, "clip": clip_id, "questions": len(answered)})
+        for number, (question, tracks) in enumerate(answered):
+            group = file.create_group(str(number))
+            group["query_frame"] = question.queries.frame
+            group["query_xy"] = question.queries.xy
+            group["track"] = question.track
+            group["target_xy"] = question.target_xy
+            group["target_occluded"] = question.target_occluded
+            for name in _OPTIONAL:
+                if (values := getattr(question, name)) is not None:
+                    group[name] = values
+            group["xy"] = tracks.xy
+            group["visible"] = tracks.visible
+            if tracks.confidence is not None:
+                group["confidence"] = tracks.confidence
+
+
+def _read_question(group: h5py.Group) -> tuple[Question, Tracks]:
+    question = Question(
+        queries=Queries(group["query_frame"][()], group["query_xy"][()]),
+        track=group["track"][()],
+        target_xy=group["target_xy"][()],
+        target_occluded=group["target_occluded"][()].astype(np.bool_),
+        **{name: group[name][()] for name in _OPTIONAL if name in group},
+    )
+    confidence = group["confidence"][()] if "confidence" in group else None
+    return question, Tracks(group["xy"][()], group["visible"][()].astype(np.bool_), confidence)

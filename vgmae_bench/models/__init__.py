@@ -1,0 +1,1 @@
+"""What networks and their read-outs are made of."""

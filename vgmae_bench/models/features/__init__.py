@@ -1,0 +1,6 @@
+"""Tracking without training: points are found again by the features of any video encoder."""
+
+from vgmae_bench.models.features.encoder import PatchEncoder
+from vgmae_bench.models.features.tracker import CorrespondenceConfig, CorrespondenceTracker
+
+__all__ = ["CorrespondenceConfig", "CorrespondenceTracker", "PatchEncoder"]

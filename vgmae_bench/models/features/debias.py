@@ -1,0 +1,63 @@
+"""What features say of a place rather than of what is there, taken out of them.
+
+Position embeddings leak into features, and points then seem to stay where they are. What is the same in all clips at a place
+cannot be about the clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vgmae_bench.models.features.encoder import PatchEncoder, encode_frames
+
+
+@dataclass(frozen=True, eq=False)
+class Debias:
+    """A correction of maps.
+
+    Attributes:
+        mean: float32 [slots, h, w, C], the mean feature of each place.
+        basis: float32 [C, D] or None; what is left is multiplied by it.
+    """
+
+    mean: Tensor
+    basis: Tensor | None = None
+
+    def __call__(self, maps: Tensor) -> Tensor:
+        """Maps [n, h, w, C] of the first n frames of a clip to [n, h, w, D]."""
+        left = maps - self.mean[: len(maps)]
+        return left if self.basis is None else left @ self.basis
+
+
+def calibrate(encoder: PatchEncoder, clips: Iterable[Tensor], *, drop: int = 0, whiten: bool = False) -> Debias:
+    """The correction that some clips suggest.
+
+    Arguments:
+        clips: float32 [slots, 3, S, S] each, ImageNet-normalised; none that one is going to track in.
+        drop: so many principal components of what the mean leaves, the largest ones, are taken out, too.
+        whiten: those that stay get about the same variance (a tenth of the mean one is added to each, against noise).
+    """
+    total: Tensor | None = None
+    moment: Tensor | None = None
+    count = 0
+    for images in clips:
+        maps = encode_frames(encoder, images).double()
+        flat = maps.flatten(0, 2)
+        total = maps if total is None else total + maps
+        moment = flat.T @ flat if moment is None else moment + flat.T @ flat
+        count += 1
+    if total is None or moment is None:
+        raise ValueError("calibration needs at least one clip")
+    mean = total / count
+    if not drop and not whiten:
+        return Debias(mean.float())
+    flat = mean.flatten(0, 2)
+    variance, axes = torch.linalg.eigh(moment / (count * len(flat)) - flat.T @ flat / len(flat))
+    variance, axes = variance.flip(0)[drop:].clamp(min=0), axes.flip(1)[:, drop:]
+    if whiten:
+        axes = axes / (variance + 0.1 * variance.mean()).sqrt()
+    return Debias(mean.float(), axes.float())

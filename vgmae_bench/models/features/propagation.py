@@ -1,0 +1,136 @@
+"""Where points go, frame by frame: matched with the frame they were queried in, or handed on from frame to frame.
+
+Recurrent propagation is that of Jabri, Owens and Efros, Space-Time Correspondence as a Contrastive Random Walk, NeurIPS 2020:
+each cell takes over the labels of those cells of the first and the last frames that look like it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from vgmae_bench.models.features.matching import SoftArgmax, locate, mass_centre, sample, similarity, splat
+
+
+class Found(NamedTuple):
+    """Positions [P, 2] in a frame, pixels, and how much they look like what was asked for, cosines [P]."""
+
+    xy: Tensor
+    score: Tensor
+
+
+class Propagation(Protocol):
+    """Follows P points from their query's frame in one direction."""
+
+    def step(self, query: Tensor, frame: Tensor) -> Found:
+        """The points in the next frame.
+
+        Arguments:
+            query, frame: maps [h, w, C] of the query's frame and of the next one, from the same pass through the encoder.
+        """
+        ...
+
+
+class Direct:
+    """Matches every frame with the query's.
+
+    A position between cells is only as good as the features around it. What is found is corrected by how far a point's own
+    frame, searched around the point, misses it; so what stands still stays.
+
+    Arguments:
+        xy: [P, 2] in the query's frame.
+        prior: standard deviation, in pixels, of how far points go from one frame to the next; 0: they may go anywhere.
+    """
+
+    def __init__(self, xy: Tensor, cell: float, how: SoftArgmax, prior: float = 0.0) -> None:
+        self._start = self._last = xy
+        self._cell, self._how, self._prior = cell, how, prior
+
+    def step(self, query: Tensor, frame: Tensor) -> Found:
+        rows = sample(query, self._start, self._cell)
+        miss = locate(similarity(rows, query), self._cell, self._how, near=self._start) - self._start
+        scores = similarity(rows, frame)
+        if self._prior:
+            scores = scores - self._far(frame) / self._how.beta
+        self._last = locate(scores, self._cell, self._how) - miss
+        return _found(rows, frame, self._last, self._cell)
+
+    def _far(self, frame: Tensor) -> Tensor:
+        """[P, h, w], minus the logarithm of the prior at each cell."""
+        height, width = frame.shape[:2]
+        column, row = (torch.arange(size, device=frame.device) + 0.5 for size in (width, height))
+        x, y = self._last[:, :, None].unbind(1)
+        square = (column * self._cell - x)[:, None] ** 2 + (row * self._cell - y)[:, :, None] ** 2
+        return square / (2 * self._prior**2)
+
+
+class RecurrentConfig(NamedTuple):
+    """Settings of recurrent propagation, the defaults those of the published method.
+
+    Attributes:
+        context: so many last frames hand on labels, besides the query's frame.
+        topk: so many cells of all of them, those most alike, give a cell its labels.
+        tau: temperature of their shares.
+        reach: cells of the last frames farther away than that give nothing, in cells; those of the query's frame may.
+    """
+
+    context: int = 4
+    topk: int = 10
+    tau: float = 0.07
+    reach: float = 12.0
+
+
+class Recurrent:
+    """Every cell takes over labels from cells before it that look alike; a point is where its label gathers.
+
+    A label that has got lost stays where it was, with a score of -1.
+    """
+
+    def __init__(self, xy: Tensor, cell: float, radius: float, config: RecurrentConfig) -> None:
+        self._start = self._last = xy
+        self._cell, self._radius, self._config = cell, radius, config
+        self._context: deque[tuple[Tensor, Tensor]] = deque(maxlen=config.context)
+
+    def step(self, query: Tensor, frame: Tensor) -> Found:
+        height, width = frame.shape[:2]
+        first = splat(self._start, height, width, self._cell).flatten(1)
+        labels = torch.cat([first, *(label for _, label in self._context)], dim=1)
+        scores = similarity(frame.flatten(0, 1), query).flatten(1)
+        if self._context:
+            near = self._near(height, width, frame.device)
+            last = [similarity(frame.flatten(0, 1), maps).flatten(1) for maps, _ in self._context]
+            scores = torch.cat([scores, *(some.where(near, -torch.inf) for some in last)], dim=1)
+        best = scores.topk(min(self._config.topk, scores.shape[1]), dim=1)
+        shares = (best.values / self._config.tau).softmax(dim=1)
+        handed = torch.zeros_like(first)
+        for share, source in zip(shares.unbind(1), best.indices.unbind(1), strict=True):
+            handed += share * labels[:, source]
+        self._context.append((frame, handed))
+        xy, there = mass_centre(handed.view(-1, height, width), self._cell, self._radius)
+        self._last = xy.where(there[:, None], self._last)
+        found = _found(sample(query, self._start, self._cell), frame, self._last, self._cell)
+        return Found(found.xy, found.score.where(there, -1.0))
+
+    def _near(self, height: int, width: int, device: torch.device) -> Tensor:
+        """bool [N, N], which cells are within reach of each other."""
+        cells = torch.cartesian_prod(torch.arange(height), torch.arange(width)).float().to(device)
+        return torch.cdist(cells, cells) <= self._config.reach
+
+
+class Either:
+    """Asks two and believes, point by point, the one whose answer looks more like what was asked for."""
+
+    def __init__(self, one: Propagation, other: Propagation) -> None:
+        self._one, self._other = one, other
+
+    def step(self, query: Tensor, frame: Tensor) -> Found:
+        one, other = self._one.step(query, frame), self._other.step(query, frame)
+        first = one.score >= other.score
+        return Found(one.xy.where(first[:, None], other.xy), one.score.where(first, other.score))
+
+
+def _found(rows: Tensor, frame: Tensor, xy: Tensor, cell: float) -> Found:
+    return Found(xy, (rows * sample(frame, xy, cell)).sum(dim=1))

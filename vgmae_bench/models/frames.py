@@ -1,0 +1,54 @@
+"""Clips as network input: resized, normalised, a window of frames at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from vgmae_bench.models.nn import imagenet_statistics
+from vgmae_bench.types import Size
+
+
+class FrameWindows:
+    """Windows of a clip as network input.
+
+    Each frame is prepared once if windows are asked for in ascending order, and only those of the last window are held.
+
+    Arguments:
+        frames: uint8 [T, H, W, 3] RGB.
+        length: frames per window.
+        size: (height, width) of the network's input.
+        device: where the input is prepared and returned.
+    """
+
+    def __init__(self, frames: npt.NDArray[np.uint8], length: int, size: Size, device: torch.device) -> None:
+        self._frames, self._length, self._size, self._device = frames, length, size, device
+        self._held: dict[int, Tensor] = {}
+
+    def __getitem__(self, start: int) -> Tensor:
+        """Float32 [1, 3, length, height, width] from frame `start` on; the clip's last frame repeats beyond its end."""
+        wanted = [min(frame, len(self._frames) - 1) for frame in range(start, start + self._length)]
+        self._held = {frame: held for frame, held in self._held.items() if frame in wanted}
+        new = sorted(set(wanted) - set(self._held))
+        if new:
+            prepared = prepare(torch.from_numpy(self._frames[new]).to(self._device), self._size)
+            self._held.update(zip(new, prepared, strict=True))
+        return torch.stack([self._held[frame] for frame in wanted], dim=1)[None]
+
+
+def prepare(frames: Tensor, size: Size) -> Tensor:
+    """uint8 [N, H, W, 3] RGB → float32 [N, 3, *size]: resized (bicubic, antialiased), ImageNet mean and deviation."""
+    images = frames.permute(0, 3, 1, 2).float() / 255
+    if images.shape[2:] != size:
+        images = interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
+    mean, std = imagenet_statistics(images)
+    return (images - mean) / std
+
+
+def restore(images: Tensor) -> Tensor:
+    """Float32 [N, 3, h, w] as `prepare` makes them → [N, h, w, 3] RGB in [0, 1]."""
+    mean, std = imagenet_statistics(images)
+    return (images * std + mean).clamp(0, 1).permute(0, 2, 3, 1)

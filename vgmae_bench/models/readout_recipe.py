@@ -1,0 +1,270 @@
+"""How a readout learns to track, on whatever encoder it sits: loss, schedule and freezing of Video-GMAE's fine-tuning.
+
+Encoders of other methods come in as a `Host`.
+
+Sources: Baranwal et al., arXiv 2512.22489, and the behaviour of the official code (tekotan/video-gmae c630810).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from vgmae_bench.config import Json, build
+from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.models.frames import prepare
+from vgmae_bench.models.readout import CrossAttentionReadout, ReadoutConfig
+from vgmae_bench.models.weights_file import Weights, check_fit
+from vgmae_bench.plugins import did_you_mean
+from vgmae_bench.training.recipe import ClipShape
+from vgmae_bench.training.tracks import TrackBatch, TrackingConfig
+from vgmae_bench.types import Tracker, Tracks
+from vgmae_bench.videogmae.gaussians.switches import TokenOrder
+from vgmae_bench.videogmae.losses import readout_loss
+from vgmae_bench.viz.draw import contact_sheet
+
+FreezeScope = Literal["all", "blocks", "none"]
+
+FRAMES = 4
+"""Frames shown of a clip, evenly spread."""
+SMALLEST = 192
+"""Frames smaller than this are enlarged, pixel by pixel."""
+
+
+@dataclass(frozen=True)
+class FinetuneConfig(TrackingConfig):
+    """Settings of fine-tuning. The defaults are the paper's, in the corrected form.
+
+    Attributes:
+        size: of the encoder where it is random (--weights random), one of the method's named sizes.
+        freeze_scope: what of the encoder stays as it is: "all" of it (the paper's frozen encoder), "none" (its full
+            fine-tuning), or its "blocks", which is what the official code does when it freezes: patch embedding, class
+            token and last norm go on learning.
+        token_order: "identity" encodes patches in raster order, "shuffled" at random as the official code does.
+        huber_delta: errors above count linearly, in units of the frame; the official 1 is more than there are.
+        hidden_positions: positions count in the loss where points are occluded, as in the official code.
+        readout_heads, readout_mlp_residual, fourier_features, readout_unshuffle, readout_predict, readout_query_feature,
+            readout_windows: see `vgmae_bench.models.readout.ReadoutConfig`.
+        speed: of synthetic clips; 1 moves points by 3/256 of the frame per frame.
+        stride: frames of a video from one frame of a clip to the next; synthetic clips are made as they are.
+
+    Raises:
+        UsageError: a number out of its range.
+    """
+
+    steps: int = 50_000
+    lr: float = 1e-4
+    warmup_steps: int = 20
+    size: str = "tiny"
+    freeze_scope: FreezeScope = "all"
+    token_order: TokenOrder = "identity"
+    huber_delta: float = 1.0
+    hidden_positions: bool = True
+    readout_heads: int = 16
+    readout_mlp_residual: bool = True
+    fourier_features: int = 16
+    readout_unshuffle: bool = True
+    readout_predict: Literal["position", "displacement"] = "position"
+    readout_query_feature: bool = False
+    readout_windows: int = 1
+    speed: float = 1.0
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.huber_delta > 0:
+            raise UsageError("huber_delta must be positive", f"it is {self.huber_delta}")
+        _ = self.readout  # which checks its numbers
+
+    @property
+    def readout(self) -> ReadoutConfig:
+        return ReadoutConfig(
+            self.readout_heads,
+            self.readout_mlp_residual,
+            self.fourier_features,
+            self.readout_unshuffle,
+            self.readout_predict,
+            self.readout_query_feature,
+            self.readout_windows,
+        )
+
+
+class Shape(Protocol):
+    """What an encoder takes and gives.
+
+    Attributes:
+        num_frames, image_size: of its clips, T and S. A token may span several frames.
+        num_tokens: L, what it makes of a clip.
+    """
+
+    @property
+    def num_frames(self) -> int: ...
+
+    @property
+    def image_size(self) -> int: ...
+
+    @property
+    def num_tokens(self) -> int: ...
+
+
+class Host(Protocol):
+    """An encoder, as far as a readout's training has to know it.
+
+    Attributes:
+        network: its shape.
+    """
+
+    @property
+    def network(self) -> Shape: ...
+
+    def build(self, readout: ReadoutConfig) -> nn.Module:
+        """Encoder and readout, both new, drawn from torch's global generator.
+
+        The readout is the submodule `readout`, the encoder all the rest, with its transformer in a list `blocks`; called
+        like `vgmae_bench.models.readout.ReadoutTracker`.
+        """
+        ...
+
+    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
+        """As in `vgmae_bench.training.recipe.Recipe`, all of the encoder at least."""
+        ...
+
+    def export(self, model: nn.Module, readout: ReadoutConfig, path: Path, source: Json) -> None:
+        """Write the weights file."""
+        ...
+
+    def tracker(self, weights: Path, device: str) -> Tracker:
+        """The tracker of such a file."""
+        ...
+
+
+class ReadoutRecipe:
+    """Training of a readout; see `vgmae_bench.training.recipe.Recipe`."""
+
+    def __init__(self, config: FinetuneConfig, host: Host) -> None:
+        self.config, self._host = config, host
+
+    def build(self) -> nn.Module:
+        """Encoder and readout; what is frozen has no gradient."""
+        model = self._host.build(self.config.readout)
+        freeze(model, self.config.freeze_scope)
+        return model
+
+    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
+        return self._host.start_from(model, weights)
+
+    def shape(self, step: int) -> ClipShape:
+        frames = self._host.network.num_frames * self.config.readout_windows
+        return ClipShape(frames, self._host.network.image_size, self.config.stride, self.config.speed)
+
+    def loss(self, model: nn.Module, batch: TrackBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """`readout_loss` of all points, each queried in the first frame, as in the official code."""
+        positions, occlusion = self._answer(model, batch)
+        parts = readout_loss(
+            positions,
+            occlusion,
+            batch.xy,
+            batch.occluded,
+            batch.valid,
+            delta=self.config.huber_delta,
+            hidden_positions=self.config.hidden_positions,
+        )
+        return parts.total, {name: part.detach() for name, part in parts._asdict().items()}
+
+    def export(self, model: nn.Module, path: Path, source: Json) -> None:
+        self._host.export(model, self.config.readout, path, source)
+
+    def tracker(self, model: nn.Module, device: str) -> Tracker:
+        """Made from an exported file, as a user would."""
+        with tempfile.TemporaryDirectory() as folder:
+            weights = Path(folder, "weights.safetensors")
+            self.export(model, weights, None)
+            return self._host.tracker(weights, device)
+
+    def pictures(self, model: nn.Module, batch: TrackBatch, path: Path) -> None:
+        """True tracks, and below them what the readout answers, for each clip."""
+        training = model.training
+        with torch.no_grad():
+            positions, occlusion = self._answer(model.eval(), batch)
+        model.train(training)
+        size = batch.video.shape[2]
+        factor = -(-SMALLEST // size)
+        rows = []
+        for clip, valid in enumerate(batch.valid):
+            frames = batch.video[clip].repeat_interleave(factor, dim=1).repeat_interleave(factor, dim=2).cpu().numpy()
+            for xy, hidden in ((batch.xy, batch.occluded), (positions, occlusion > 0.5)):
+                places = (xy[clip, valid] * size * factor).float().cpu().numpy()
+                tracks = Tracks(xy=places, visible=~hidden[clip, valid].cpu().numpy())
+                rows.append(contact_sheet(frames, tracks, columns=min(FRAMES, len(frames)), rows=1))
+        Image.fromarray(np.concatenate(rows)).save(path, format="PNG")
+
+    def _answer(self, model: nn.Module, batch: TrackBatch) -> tuple[Tensor, Tensor]:
+        """Positions [B, N, T, 2] in units of the frame, and probabilities of being occluded [B, N, T]."""
+        B, T, H, W, _ = batch.video.shape
+        images = prepare(batch.video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)
+        first = batch.xy[:, :, 0]
+        queries = torch.cat([torch.zeros_like(first[..., :1]), first.flip(-1)], dim=-1)
+        order = None
+        if self.config.token_order == "shuffled":
+            order = torch.stack([_permutation(self._host.network.num_tokens, seed) for seed in batch.seeds])
+        answers: tuple[Tensor, Tensor] = model(images, queries, order)
+        return answers
+
+
+def take_encoder(model: nn.Module, given: Weights, source: Path) -> list[str]:
+    """Give a model of a host's the encoder of a weights file, and the readout where the file has one of the same configuration.
+
+    Arguments:
+        given: the content of the file `source`, its tensors named like the model's.
+
+    Returns:
+        Sentences on what was taken and what was not.
+
+    Raises:
+        WeightsError: parts of the encoder are missing or of another shape.
+    """
+    readout, section = model.get_submodule("readout"), given.config.get("readout")
+    assert isinstance(readout, CrossAttentionReadout)
+    same = isinstance(section, dict) and build(ReadoutConfig, section, owner="the readout") == readout.config
+    wanted = {name: value for name, value in model.named_parameters() if same or not name.startswith("readout.")}
+    if missing := [name for name in wanted if name not in given.tensors]:
+        raise WeightsError(f"{source} lacks {len(missing)} tensors of the encoder", ", ".join(missing[:3]))
+    taken = {name: given.tensors[name] for name in wanted}
+    check_fit(
+        {name: tuple(value.shape) for name, value in wanted.items()},
+        {name: tuple(value.shape) for name, value in taken.items()},
+        source=str(source),
+    )
+    model.load_state_dict(taken, strict=False)
+    what = "encoder and readout" if same else "encoder"
+    return [f"taken from {source.name} ({given.kind}): {what}"] + ([] if same else ["new: readout"])
+
+
+Size = TypeVar("Size")
+
+
+def named_size(sizes: Mapping[str, Size], name: str) -> Size:
+    """One of a method's named sizes. Raises UsageError where there is none of that name."""
+    if name not in sizes:
+        raise UsageError(f'There is no size "{name}"', did_you_mean(name, sizes) or f"there are: {', '.join(sizes)}")
+    return sizes[name]
+
+
+def freeze(model: nn.Module, scope: FreezeScope) -> None:
+    """Take its gradient from what stays as it is; see `FinetuneConfig.freeze_scope`."""
+    for name, parameter in model.named_parameters():
+        part = name.split(".")
+        if (scope == "all" and part[0] != "readout") or (scope == "blocks" and "blocks" in part):
+            parameter.requires_grad_(False)
+
+
+def _permutation(count: int, seed: int) -> Tensor:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))

@@ -1,0 +1,86 @@
+"""Clips of any length with a model that sees a few frames at a time: windows chained from each query's own frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from vgmae_bench.coordinates import rescale
+from vgmae_bench.models.frames import FrameWindows
+from vgmae_bench.types import Queries, Tracks
+
+TrackWindow = Callable[[int, npt.NDArray[np.float32]], tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]
+"""(first frame, positions [M, 2] there) → positions [M, n, 2] and visible [M, n] in the window's frames, n >= 2 of them."""
+
+
+def sweep(frames: int, length: int, queries: Queries, track_window: TrackWindow) -> Tracks:
+    """Track queries forward through a clip, window by window.
+
+    A point queried in frame q is tracked through the window of frames q … q + length - 1, from its position in the last
+    of them through the window that starts there, and so on. Nothing but the position is handed on: a model that holds
+    on to anchors chooses them anew in every window.
+
+    Windows are visited in the order of their first frames, each at most once and for all points that have arrived
+    there; so a clip takes at most `frames` - 1 windows, and what is found for one query does not depend on the others.
+
+    In its query frame a point is visible, where it was queried; before it, it stays there and is not visible.
+
+    Arguments:
+        frames: of the clip.
+        length: most frames per window, at least 2. The last windows may reach beyond the end of the clip.
+        queries: in whatever raster `track_window` works in.
+        track_window: asked for windows with ascending first frames.
+
+    Raises:
+        ValueError: `length` is too small, or a query lies outside of the clip.
+    """
+    if length < 2:
+        raise ValueError(f"windows of {length} frame lead nowhere, they need at least 2")
+    if len(queries) and (queries.frame.min() < 0 or queries.frame.max() >= frames):
+        raise ValueError(f"queries must lie in frames 0 to {frames - 1}")
+    xy = np.repeat(queries.xy[:, None], frames, axis=1)
+    visible = np.arange(frames) == queries.frame[:, None]
+    reached = queries.frame.copy()
+    while (unfinished := reached < frames - 1).any():
+        start = int(reached[unfinished].min())
+        points = np.flatnonzero(reached == start)
+        window_xy, window_visible = track_window(start, xy[points, start])
+        end = min(start + window_xy.shape[1], frames)
+        xy[points, start + 1 : end] = window_xy[:, 1 : end - start]
+        visible[points, start + 1 : end] = window_visible[:, 1 : end - start]
+        reached[points] = end - 1
+    return Tracks(xy=xy, visible=visible)
+
+
+def track_windows(
+    frames: npt.NDArray[np.uint8],
+    queries: Queries,
+    length: int,
+    image_size: int,
+    device: torch.device,
+    track_window: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+) -> Tracks:
+    """`sweep` through frames of any size with a model that sees `length` square frames: squashed, and tracks stretched back.
+
+    Arguments:
+        frames: uint8 [T, H, W, 3] RGB.
+        queries: in the raster of `frames`.
+        image_size: side of the frames that the model sees, pixels.
+        track_window: from a window, float32 [1, 3, length, image_size, image_size] as `vgmae_bench.models.frames.prepare`
+            makes it, and positions [M, 2] in its first frame to positions [M, n, 2] and visible bool [M, n].
+    """
+    clip_size, model_size = (frames.shape[1], frames.shape[2]), (image_size, image_size)
+    windows = FrameWindows(frames, length, model_size, device)
+
+    def track(start: int, xy: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        found, visible = track_window(windows[start], torch.from_numpy(xy).to(device))
+        return found.cpu().numpy(), visible.cpu().numpy()
+
+    with torch.inference_mode():
+        scaled = Queries(queries.frame, rescale(queries.xy, clip_size, model_size))
+        tracks = sweep(len(frames), length, scaled, track)
+    return Tracks(xy=rescale(tracks.xy, model_size, clip_size), visible=tracks.visible)

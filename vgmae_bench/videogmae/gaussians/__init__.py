@@ -1,0 +1,1 @@
+"""Moving Gaussians: what they are, how they are fitted to frames and how points follow them."""

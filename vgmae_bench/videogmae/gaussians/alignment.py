@@ -1,0 +1,184 @@
+"""Gauss-Newton on motion: which displacement of a frame's Gaussians explains the frame best, bending as little as possible.
+
+Gradient descent sees one Gaussian at a time and takes hundreds of steps to move a flat region, where only its borders tell
+how it moves. One linear solve per step couples all Gaussians (Lucas and Kanade, IJCAI 1981, over rendered images; the
+coupling is that of Horn and Schunck, 1981, with second differences so that affine motion is free).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from vgmae_bench.splatting import project, render
+from vgmae_bench.videogmae.gaussians.gaussians import Backend, Camera, Gaussians, composite
+from vgmae_bench.videogmae.gaussians.motion import NEAR
+
+NEIGHBOURS = 8
+RIDGE = 1e-3
+"""Keeps an affine fit defined where neighbours lie on a line or in one place; relative to their mean distance."""
+DAMPING = 0.01
+"""Levenberg-Marquardt damping, relative to the mean evidence per Gaussian."""
+LEAST_EVIDENCE = 1e-3
+"""Mean evidence per Gaussian, squared RGB units, below which it is not scaled up: gradients of two grey levels a pixel.
+Videos have some 0.02 to 0.05; where there is almost nothing to see, noise would move the Gaussians."""
+LARGEST_STEP = 3.0
+"""Pixels that a Gaussian may move per axis in one step: beyond them the linearisation says nothing."""
+SOLVER_STEPS = 6
+"""Of conjugate gradients."""
+TEAR = 0.1
+"""Pixels of bending from which neighbours count as torn apart: much less stiff than those that bend a little."""
+
+
+def bending(xy: Tensor) -> Tensor:
+    """[G, G] matrix B: (B u)_i is how far u_i is from the affine motion that the 8 nearest of `xy` [G, 2] suggest at i.
+
+    Affine displacements of all Gaussians have B u = 0 (but for the ridge, where neighbours are degenerate).
+    """
+    if len(xy) < 2:  # which bends nothing
+        return torch.zeros_like(xy[:, :1])
+    count = min(NEIGHBOURS, len(xy) - 1)
+    distances = torch.cdist(xy, xy).fill_diagonal_(-1)
+    near = distances.topk(count + 1, largest=False).indices[:, 1:]
+    offsets = xy[near] - xy[:, None]
+    offsets = offsets / offsets.norm(dim=-1).mean(dim=1).clamp(min=1e-6)[:, None, None]
+    design = torch.cat([torch.ones_like(offsets[..., :1]), offsets], dim=-1)
+    ridge = RIDGE * torch.diag(xy.new_tensor([0.0, 1.0, 1.0]))
+    shares = torch.linalg.solve(design.mT @ design + ridge, design.mT)[:, 0]  # [G, count], they add up to 1
+    identity = torch.eye(len(xy), dtype=xy.dtype, device=xy.device)
+    return identity.scatter_add(1, near, -shares)
+
+
+class Stiffness:
+    """The bending energy strength · Σ TEAR² log(1 + |(B u)_i|² / TEAR²) of displacements u [G, 2], which forgives tears.
+
+    The Lorentzian of Black and Anandan (1996): motion is smooth, but for the borders of what moves on its own.
+    """
+
+    def __init__(self, bending: Tensor, strength: float) -> None:
+        self._bending, self._strength = bending, strength
+        damped = strength * (bending.mT @ bending) + torch.eye(len(bending), dtype=bending.dtype, device=bending.device)
+        self._inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))  # without tears: a preconditioner
+
+    def solve(self, evidence: Tensor, pull: Tensor, displaced: Tensor) -> Tensor:
+        """The step d [G, 2] that minimises dᵀ A d - 2 dᵀ b + energy of u + d, approximately, by conjugate gradients.
+
+        The energy is taken for the quadratic one that touches it at u.
+
+        Arguments:
+            evidence: A, [G, 2, 2], about 1 on the average.
+            pull: b, [G, 2] pixels.
+            displaced: u, [G, 2] pixels, displacement so far.
+        """
+        # Rows of G numbers throughout: products with square matrices are several times faster from that side.
+        evidence, displaced = evidence.permute(1, 2, 0), displaced.mT
+        stiff = self._strength / (1 + (displaced @ self._bending.mT).square().sum(dim=0) / TEAR**2)
+
+        def unbend(u: Tensor) -> Tensor:
+            return (u @ self._bending.mT * stiff) @ self._bending
+
+        rest = pull.mT - unbend(displaced)
+        step = torch.zeros_like(rest)
+        towards = preconditioned = rest @ self._inverse
+        size = (rest * preconditioned).sum()
+        for _ in range(SOLVER_STEPS):
+            image = (evidence * towards).sum(dim=1) + unbend(towards)
+            length = size / (towards * image).sum().clamp(min=1e-20)
+            step, rest = step + length * towards, rest - length * image
+            preconditioned = rest @ self._inverse
+            before, size = size, (rest * preconditioned).sum()
+            towards = preconditioned + size / before.clamp(min=1e-20) * towards
+        return step.mT
+
+
+class Stage(NamedTuple):
+    """How motion is looked for, coarse or fine.
+
+    Attributes:
+        stiffness: how much it costs to bend.
+        outlier: RGB units, see `align`.
+        bias: [G, 2] pixels, see `bias`.
+    """
+
+    stiffness: Stiffness
+    outlier: float
+    bias: Tensor
+
+
+def align(
+    gaussians: Gaussians, camera: Camera, target: Tensor, unbent: Tensor, stage: Stage, backend: Backend
+) -> Tensor:
+    """One Gauss-Newton step on the image-plane positions of one frame's Gaussians (B = T = 1); depths stay.
+
+    The data term is the squared reconstruction error with the weights of Geman and McClure (1987): a pixel that is off by
+    much more than the stage's `outlier`, as where something new comes in, has no say.
+
+    Arguments:
+        target: [H, W, 3] what the frame should look like.
+        unbent: [G, 2] where the Gaussians' centres were in another frame, pixels; bending is counted from there.
+
+    Returns:
+        [G, 3] the step of the means, world units.
+    """
+    means = gaussians.means[0, 0]
+    projection = project(means, gaussians.quats[0], gaussians.scales[0], *camera, near=NEAR)
+    evidence, pull = _evidence(gaussians, camera, target, stage.outlier, backend)
+    pull = pull - (evidence @ stage.bias[..., None])[..., 0]
+    step = stage.stiffness.solve(evidence, pull, projection.means2d - unbent).clamp(-LARGEST_STEP, LARGEST_STEP)
+    focal = torch.stack([camera.K[0, 0], camera.K[1, 1]])
+    flat = step * projection.depths.clamp(min=NEAR)[:, None] / focal  # the fixed camera is not rotated
+    return torch.cat([flat, torch.zeros_like(flat[:, :1])], dim=1)
+
+
+def bias(gaussians: Gaussians, camera: Camera, target: Tensor, outlier: float, backend: Backend) -> Tensor:
+    """[G, 2] pixels by which each of the Gaussians (B = T = 1) would be moved in the very frame that they were fitted to.
+
+    What they could not rebuild there pulls at them. That is no motion, and is taken off in other frames.
+    """
+    evidence, pull = _evidence(gaussians, camera, target, outlier, backend)
+    moved: Tensor = torch.linalg.solve(evidence, pull)
+    return moved
+
+
+def _evidence(
+    gaussians: Gaussians, camera: Camera, target: Tensor, outlier: float, backend: Backend
+) -> tuple[Tensor, Tensor]:
+    """The normal equations of every Gaussian on its own: A [G, 2, 2] and b [G, 2], A about 1 on the average (or less).
+
+    A Gaussian gathers image gradients and errors from the pixels where it is seen, by its rendering weights. These sums
+    are the gradient of a rendering of arbitrary features with respect to the features.
+    """
+    features = torch.zeros_like(gaussians.means[0, 0, :, :1]).repeat(1, 5).requires_grad_()
+    with torch.enable_grad():
+        rendered = render(
+            gaussians.means[0, 0],
+            gaussians.quats[0],
+            gaussians.scales[0],
+            gaussians.opacities[0],
+            torch.cat([gaussians.colors[0, 0], features], dim=-1),
+            *camera,
+            backend=backend,
+        )
+        image, gathered = (
+            composite(rendered.features[..., :3], rendered.alpha, "over").detach(),
+            rendered.features[..., 3:],
+        )
+    error = target - image
+    across, down = _gradients((image + target) / 2)  # of both: second order in the step (Malis, 2004)
+    weight = (1 + error.square().mean(dim=-1) / outlier**2) ** -2
+    products = (across * across, across * down, down * down, -across * error, -down * error)
+    wanted = torch.stack([weight * product.sum(dim=-1) for product in products], dim=-1)
+    sums = torch.autograd.grad(gathered, features, wanted)[0]
+    xx, xy, yy = sums[:, :3].unbind(dim=-1)
+    scale = ((xx + yy).mean() / 2).clamp(min=LEAST_EVIDENCE)
+    evidence = torch.stack([xx, xy, xy, yy], dim=-1).unflatten(-1, (2, 2)) / scale
+    return evidence + DAMPING * torch.eye(2, device=target.device), sums[:, 3:] / scale
+
+
+def _gradients(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Central differences of an image [H, W, C], along x and along y; one-sided halves at the borders."""
+    padded = pad(image.permute(2, 0, 1)[None], (1, 1, 1, 1), mode="replicate")[0].permute(1, 2, 0)
+    return (padded[1:-1, 2:] - padded[1:-1, :-2]) / 2, (padded[2:, 1:-1] - padded[:-2, 1:-1]) / 2

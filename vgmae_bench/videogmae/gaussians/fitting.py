@@ -1,0 +1,182 @@
+"""Moving Gaussians fitted to a window of one clip, without or after a network.
+
+Frame by frame: the first frame's appearance is fitted by gradient descent on the reconstruction loss. From there on the
+Gaussians keep it, colours included, and only their positions follow the frames, one after the other. A reconstruction
+that may not be re-coloured has to be moved.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate, normalize
+
+from vgmae_bench.errors import UsageError
+from vgmae_bench.splatting import project
+from vgmae_bench.videogmae.gaussians.alignment import Stage, Stiffness, align, bending, bias
+from vgmae_bench.videogmae.gaussians.gaussians import Backend, Camera, Gaussians, fixed_camera, render_video
+from vgmae_bench.videogmae.gaussians.motion import NEAR
+from vgmae_bench.videogmae.losses import reconstruction_loss
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Settings of the optimisation.
+
+    Attributes:
+        steps: gradient steps on the appearance in a window's first frame. Each later frame gets steps / 50 (at least 1)
+            Gauss-Newton steps on positions at every stiffness. 0 leaves the Gaussians as they are.
+        resolution: of the images that are compared, pixels a side; clips are squashed to a square.
+        lr: of the gradient steps, in world units, colours, logits alike; falls to a tenth in the course of them.
+        stiffness: weights of the bending energy, coarse motion first, for 1024 Gaussians in the frame. As the energy of
+            the same motion falls with the square of their number, the weights are scaled by that. The last one holds
+            back bending since the first frame, those before it bending since the frame before.
+        outlier: of each stiffness, the error from which a pixel loses its say, RGB units; tightened as motion settles.
+
+    Raises:
+        UsageError: a value out of its range.
+    """
+
+    steps: int = 150
+    resolution: int = 64
+    lr: float = 0.02
+    stiffness: tuple[float, ...] = (3000.0, 30.0)
+    outlier: tuple[float, ...] = (0.5, 0.15)
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise UsageError("The number of steps cannot be negative", f"it is {self.steps}")
+        if self.resolution < 8:
+            raise UsageError("Fitting needs images of at least 8 pixels a side", f"resolution is {self.resolution}")
+        if not 0 < self.lr < math.inf:
+            raise UsageError("The learning rate must be positive", f"lr is {self.lr}")
+        if not self.stiffness or len(self.stiffness) != len(self.outlier):
+            raise UsageError(
+                "Every stiffness needs its outlier", f"there are {len(self.stiffness)} and {len(self.outlier)}"
+            )
+        if not all(0 <= value < math.inf for value in self.stiffness) or not all(value > 0 for value in self.outlier):
+            raise UsageError(
+                "A stiffness cannot be negative, and outliers must be positive",
+                f"they are {self.stiffness} and {self.outlier}",
+            )
+
+
+def fit(
+    gaussians: Gaussians,
+    video: Tensor,
+    config: FitConfig,
+    *,
+    guess: Literal["given", "inertia"],
+    backend: Backend = "auto",
+) -> Gaussians:
+    """Fit Gaussians (B = 1, T frames) to a window of a clip.
+
+    Arguments:
+        gaussians: where to start. Colours of later frames do not matter, those of the first are kept for all.
+        video: [T, H, W, 3] RGB in [0, 1].
+        config: settings.
+        guess: where a frame's Gaussians are looked for first: displaced from the frame before as in `gaussians`
+            ("given"), or by as much as in the step before ("inertia").
+        backend: of the splatting.
+
+    Returns:
+        Gaussians of the same shapes, detached; colours constant over time, and not confined to [0, 1].
+    """
+    if config.steps == 0:
+        return gaussians
+    with torch.inference_mode(False), torch.enable_grad():
+        start = Gaussians(*(values.detach().clone() for values in gaussians))
+        frames = _squared(video.detach().clone(), config.resolution)
+        camera = fixed_camera(config.resolution, config.resolution, like=frames)
+        displacements = start.means[0].diff(dim=0) if guess == "given" else None
+        first = _first_frame(start, frames[:1], camera, config, backend)
+        with torch.no_grad():
+            means = _follow(first, frames, displacements, camera, config, backend)
+    return first._replace(means=means[None], colors=first.colors.expand_as(means[None]))
+
+
+def _squared(video: Tensor, resolution: int) -> Tensor:
+    """[T, resolution, resolution, 3]."""
+    if video.shape[1:3] == (resolution, resolution):
+        return video
+    images = interpolate(video.permute(0, 3, 1, 2), (resolution, resolution), mode="bilinear", antialias=True)
+    return images.permute(0, 2, 3, 1)
+
+
+def _first_frame(start: Gaussians, frame: Tensor, camera: Camera, config: FitConfig, backend: Backend) -> Gaussians:
+    """All properties of the first frame's Gaussians, fitted to it ([1, R, R, 3]): T = 1."""
+    parameters = [
+        start.means[:, :1],
+        start.scales.clamp(min=1e-6).log(),
+        start.quats,
+        start.opacities.logit(eps=1e-4),
+        start.colors[:, :1],
+    ]
+    for parameter in parameters:
+        parameter.requires_grad_()
+
+    def current() -> Gaussians:
+        means, scales, quats, opacities, colors = parameters
+        return Gaussians(means, scales.exp(), normalize(quats, dim=-1), opacities.sigmoid(), colors)
+
+    optimizer = torch.optim.Adam(parameters, lr=config.lr, betas=(0.9, 0.99))
+    for step in range(config.steps):
+        optimizer.param_groups[0]["lr"] = config.lr * (1 - 0.9 * step / config.steps)
+        optimizer.zero_grad()
+        image = render_video(current(), camera, "over", backend)
+        reconstruction_loss(image, frame[None], "mean").backward()
+        optimizer.step()
+    return Gaussians(*(values.detach() for values in current()))
+
+
+def _follow(
+    first: Gaussians,
+    frames: Tensor,
+    displacements: Tensor | None,
+    camera: Camera,
+    config: FitConfig,
+    backend: Backend,
+) -> Tensor:
+    """Means [T, G, 3] of the first frame's Gaussians in all frames [T, R, R, 3].
+
+    displacements: [T - 1, G, 3] to expect, world units; None: as much as in the step before.
+    """
+    rest = _centres(first, first.means[0, 0], camera)
+    stages = _stages(first, rest, frames[0], camera, config, backend)
+    path = [first.means[0, 0]]
+    for t, frame in enumerate(frames[1:]):
+        inertia = path[-1] - path[-2] if t else torch.zeros_like(path[-1])
+        means = path[-1] + (inertia if displacements is None else displacements[t])
+        before = _centres(first, path[-1], camera)
+        for stage in stages:
+            unbent = rest if stage is stages[-1] else before
+            for _ in range(max(1, config.steps // 50)):
+                means = means + align(_moved(first, means), camera, frame, unbent, stage, backend)
+        path.append(means)
+    return torch.stack(path)
+
+
+def _stages(
+    first: Gaussians, rest: Tensor, frame: Tensor, camera: Camera, config: FitConfig, backend: Backend
+) -> list[Stage]:
+    inside = ((rest > 0) & (rest < config.resolution)).all(dim=-1)
+    density = float(inside.sum().clamp(min=16)) / 1024
+    matrix = bending(rest)
+    return [
+        Stage(Stiffness(matrix, strength * density**2), outlier, bias(first, camera, frame, outlier, backend))
+        for strength, outlier in zip(config.stiffness, config.outlier, strict=True)
+    ]
+
+
+def _moved(gaussians: Gaussians, means: Tensor) -> Gaussians:
+    """With means [G, 3] in their only frame."""
+    return gaussians._replace(means=means[None, None])
+
+
+def _centres(gaussians: Gaussians, means: Tensor, camera: Camera) -> Tensor:
+    """[G, 2] pixels, of Gaussians moved to means [G, 3]."""
+    return project(means, gaussians.quats[0], gaussians.scales[0], *camera, near=NEAR).means2d

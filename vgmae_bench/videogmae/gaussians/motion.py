@@ -1,0 +1,78 @@
+"""From the Gaussians of a window to motion in the image: projected centres, dense flow, rendering weights on demand."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vgmae_bench.splatting import Projection, project, render, weights_at
+from vgmae_bench.videogmae.gaussians.gaussians import Backend, Camera, Gaussians
+from vgmae_bench.videogmae.gaussians.switches import FlowAlpha, Switches
+from vgmae_bench.videogmae.gaussians.tracking import Motion
+
+NEAR = 0.01
+"""The renderer's near plane, world units: in 16 frames a Gaussian can drift past it. None gets as far as the far plane."""
+
+CHUNK = 32
+"""The release renders the weights of this many Gaussians at a time; see `Switches.anchor_weights`."""
+
+
+def read_motion(gaussians: Gaussians, camera: Camera, switches: Switches, backend: Backend = "auto") -> Motion:
+    """The motion of one clip's Gaussians (B = 1, T >= 2 frames), seen by `camera`.
+
+    Displacements are differences of projected centres, which mean something wherever a Gaussian is in front of the
+    camera, within the frame or not: points that leave the frame move on with what carried them.
+    """
+    means, scales, quats, opacities, _ = (values[0] for values in gaussians)
+    projection = project(means, quats, scales, camera.viewmat, camera.K, camera.height, camera.width, near=NEAR)
+    ahead = projection.depths > NEAR
+    usable = ahead[:-1] & ahead[1:] if switches.culled_gaussians == "mask" else torch.ones_like(ahead[1:])
+    displacement = (projection.means2d[1:] - projection.means2d[:-1]) * usable[..., None]
+
+    def weights(frame: int, pixels: Tensor) -> Tensor:
+        one_frame = Projection(*(values[frame] for values in projection))
+        each = weights_at(one_frame, opacities, pixels + 0.5)
+        return chunk_sums(each) if switches.anchor_weights == "chunk_sum" else each
+
+    rendered = render(
+        means[:-1],
+        quats,
+        scales,
+        opacities,
+        torch.cat([displacement, usable[..., None].to(displacement)], dim=-1),
+        camera.viewmat,
+        camera.K,
+        camera.height,
+        camera.width,
+        backend=backend,
+    )
+    return Motion(
+        flow=flow_of(rendered.features, rendered.alpha, switches.flow_alpha),
+        centres=projection.means2d,
+        usable=usable,
+        weights=weights,
+    )
+
+
+def flow_of(features: Tensor, alpha: Tensor, mode: FlowAlpha) -> Tensor:
+    """Rendered displacements to flow [..., H, W, 2] pixels.
+
+    Arguments:
+        features: [..., H, W, 3], rendered (dx, dy, 1), all three zero for Gaussians that are left out.
+        alpha: [..., H, W], accumulated over all Gaussians.
+        mode: see `Switches.flow_alpha`.
+    """
+    summed, share = features[..., :2], features[..., 2:]
+    match mode:
+        case "normalised":  # one visible Gaussian has a weight of at least 1/255 · 1e-4, so this only spares 0 / 0
+            return summed / share.clamp(min=1e-8)
+        case "paper":
+            return summed
+        case "official":
+            return summed * alpha.unsqueeze(-1)
+
+
+def chunk_sums(weights: Tensor) -> Tensor:
+    """[..., G] weights, each replaced by the sum over its chunk of 32 Gaussians."""
+    chunks = torch.split(weights, CHUNK, dim=-1)
+    return torch.cat([chunk.sum(dim=-1, keepdim=True).expand_as(chunk) for chunk in chunks], dim=-1)

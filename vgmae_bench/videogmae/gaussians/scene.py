@@ -1,0 +1,58 @@
+"""What moving Gaussians make of a whole clip, window by window, for people to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from vgmae_bench.types import FloatArray, Scene, Size
+from vgmae_bench.videogmae.gaussians.gaussians import Backend, Composite, Gaussians, fixed_camera, render_video
+from vgmae_bench.videogmae.gaussians.motion import read_motion
+from vgmae_bench.videogmae.gaussians.switches import Switches
+
+
+def whole_scene(
+    num_frames: int,
+    length: int,
+    clip_size: Size,
+    resolution: int,
+    gaussians_of: Callable[[int], Gaussians],
+    switches: Switches,
+    mode: Composite,
+    backend: Backend,
+) -> Scene:
+    """Flow, centres and reconstruction of all frames from windows that share a frame.
+
+    Arguments:
+        num_frames: of the clip; with a single one there is no flow.
+        length: frames per window. The last one may end after the clip.
+        clip_size: (height, width) of the frames; flow and centres are in their pixels.
+        resolution: of reconstruction and flow, pixels a side.
+        gaussians_of: first frame of a window to its Gaussians (B = 1); asked in ascending order.
+    """
+    flow, centres, pictures, owner = [], [], [], []
+    stretch = np.array([clip_size[1], clip_size[0]], dtype=np.float32) / resolution
+    for start in range(0, max(num_frames - 1, 1), length - 1):
+        gaussians = gaussians_of(start)
+        camera = fixed_camera(resolution, resolution, like=gaussians.means)
+        with torch.inference_mode():
+            motion = read_motion(gaussians, camera, switches, backend)
+            video = render_video(gaussians, camera, mode, backend)[0].clamp(0, 1)
+        last = start + length >= num_frames
+        shown = num_frames - start if last else length - 1  # the frame that windows share is the later one's
+        flow.append(_numpy(motion.flow)[: min(shown, num_frames - 1 - start)] * stretch)
+        centres.append(_numpy(motion.centres)[:shown] * stretch)
+        pictures.append((_numpy(video)[:shown] * 255).round().astype(np.uint8))
+        owner.append(np.full(shown, start))
+    return Scene(
+        flow=np.concatenate(flow),
+        centres=np.concatenate(centres),
+        window=np.concatenate(owner),
+        reconstruction=np.concatenate(pictures),
+    )
+
+
+def _numpy(values: torch.Tensor) -> FloatArray:
+    return np.asarray(values.cpu().numpy(), dtype=np.float32)

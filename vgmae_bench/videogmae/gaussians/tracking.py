@@ -1,0 +1,172 @@
+"""Points carried through one window by the motion of its Gaussians (arXiv 2512.22489, zero-shot tracking).
+
+Positions are raster pixels (x, y). They may leave the frame and come back: out there, maps are read at the nearest
+border pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vgmae_bench.videogmae.gaussians.switches import PixelConvention, Switches
+
+PixelWeights = Callable[[int, Tensor], Tensor]
+"""(frame, pixels int64 [P, 2] as column and row) → [P, G] rendering weights of all Gaussians at the pixels' centres."""
+
+EPSILON = 1e-8
+"""Added to the anchors' mass where shares of it are taken, as in the official code."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What the Gaussians of one window of T frames say about motion in the image.
+
+    Attributes:
+        flow: [T - 1, H, W, 2] pixels, from each frame to the next.
+        centres: [T, G, 2] projected centres of the Gaussians, raster pixels.
+        usable: bool [T - 1, G], whether the step of a Gaussian's centre from each frame to the next means anything.
+        weights: rendering weights, worked out only at the pixels that are asked for. Dense maps would be [T, H, W, G].
+    """
+
+    flow: Tensor
+    centres: Tensor
+    usable: Tensor
+    weights: PixelWeights
+
+    def inside(self, xy: Tensor) -> Tensor:
+        """Bool [N]: which positions [N, 2] are within the frame, its right and lower edges excluded."""
+        height, width = self.flow.shape[1:3]
+        return ((xy >= 0) & (xy < xy.new_tensor([width, height]))).all(dim=-1)
+
+
+class WindowTracks(NamedTuple):
+    """Positions xy [N, T, 2] and bool visible [N, T] of N points in the T frames of a window."""
+
+    xy: Tensor
+    visible: Tensor
+
+
+class AnchorTracks(NamedTuple):
+    """As WindowTracks, with the anchors [N, k] each point held on to and their shares [N, T - 1, k] in each step."""
+
+    xy: Tensor
+    visible: Tensor
+    anchors: Tensor
+    shares: Tensor
+
+
+def advect(motion: Motion, start: Tensor, switches: Switches) -> WindowTracks:
+    """Carry points start [N, 2] by the flow alone. Visible means within the frame: occlusion goes unnoticed."""
+    path = [start]
+    for flow in motion.flow:
+        path.append(path[-1] + sample_map(flow, path[-1], switches.pixel_convention))
+    return WindowTracks(torch.stack(path, dim=1), torch.stack([motion.inside(xy) for xy in path], dim=1))
+
+
+def follow_anchors(motion: Motion, start: Tensor, switches: Switches, anchors: Tensor | None = None) -> AnchorTracks:
+    """Carry points by the flow while their anchors are in sight, and by the anchors alone while they are occluded.
+
+    Anchors are the `topk` Gaussians of the largest weight at a point in the first frame. The sum of their weights at
+    the point, its mass, tells whether the surface they stand for is still what is seen there.
+
+    Arguments:
+        motion: of the window.
+        start: [N, 2] positions in its first frame.
+        anchors: int64 [N, k] Gaussians to use in place of the strongest ones.
+    """
+    weights = sample_weights(motion, 0, start, switches.pixel_convention)
+    if anchors is None:
+        anchors = strongest(weights, switches.topk)
+    held = weights.gather(1, anchors)
+    in_sight = _in_sight(held, switches)
+    path, visible, shares = [start], [in_sight], []
+    steps = len(motion.flow)
+    for step in range(steps):
+        here, was_in_sight = path[-1], in_sight
+        share = _shares(held, motion.usable[step][anchors])
+        proposal = _proposal(motion, step, here, anchors, share, switches)
+        carried = here + sample_map(motion.flow[step], here, switches.pixel_convention)
+        beta = _beta(held, switches)
+        there = torch.where(was_in_sight[:, None], (1 - beta) * carried + beta * proposal, proposal)
+        current = switches.visibility_time == "current"
+        if current or step + 1 < steps:  # a lagged answer never looks at the last frame
+            held = sample_weights(motion, step + 1, there, switches.pixel_convention).gather(1, anchors)
+            in_sight = _in_sight(held, switches)
+        path.append(there)
+        visible.append((in_sight if current else was_in_sight) & motion.inside(there))
+        shares.append(share)
+    return AnchorTracks(torch.stack(path, dim=1), torch.stack(visible, dim=1), anchors, torch.stack(shares, dim=1))
+
+
+def strongest(weights: Tensor, count: int) -> Tensor:
+    """Int64 [N, min(count, G)]: the Gaussians of largest weight [N, G], in falling order, ties to the lowest index."""
+    return weights.sort(dim=1, descending=True, stable=True).indices[:, :count]
+
+
+def sample_map(values: Tensor, xy: Tensor, convention: PixelConvention) -> Tensor:
+    """Read a map [H, W, C] at positions [N, 2], bilinearly: [N, C]."""
+    pixels, shares = _four_pixels(xy, (values.shape[0], values.shape[1]), convention)
+    columns, rows = pixels.unbind(-1)
+    return (shares[..., None] * values[rows, columns]).sum(dim=0)
+
+
+def sample_weights(motion: Motion, frame: int, xy: Tensor, convention: PixelConvention) -> Tensor:
+    """The weights of all Gaussians at positions [N, 2], bilinear between pixel centres like the flow: [N, G].
+
+    They could be had at the position itself for a quarter of the work. Taking the four pixels that the flow is read
+    from keeps mass and flow two readings of one rendered image, and equals what dense maps would give.
+    """
+    pixels, shares = _four_pixels(xy, (motion.flow.shape[1], motion.flow.shape[2]), convention)
+    weights = motion.weights(frame, pixels.flatten(0, 1))
+    return (shares[..., None] * weights.view(*shares.shape, weights.shape[-1])).sum(dim=0)
+
+
+def _four_pixels(xy: Tensor, size: tuple[int, int], convention: PixelConvention) -> tuple[Tensor, Tensor]:
+    """The pixels around positions [N, 2] within the frame: int64 [4, N, 2] (column, row), and their shares [4, N]."""
+    last = torch.tensor([size[1] - 1, size[0] - 1], device=xy.device)
+    position = xy if convention == "index" else xy - 0.5
+    position = position.clamp(min=torch.zeros_like(last), max=last)
+    low = position.floor().long()
+    high = torch.minimum(low + 1, last)
+    right, down = (position - low).unbind(-1)
+    pixels = torch.stack(
+        [low, torch.stack([high[:, 0], low[:, 1]], -1), torch.stack([low[:, 0], high[:, 1]], -1), high]
+    )
+    shares = torch.stack([(1 - right) * (1 - down), right * (1 - down), (1 - right) * down, right * down])
+    return pixels, shares
+
+
+def _in_sight(held: Tensor, switches: Switches) -> Tensor:
+    """Bool [N]: whether the weights [N, k] of the anchors add up to enough."""
+    return held.sum(dim=1) >= switches.tau
+
+
+def _beta(held: Tensor, switches: Switches) -> Tensor:
+    """[N, 1] share of the anchors' proposal in the position of a visible point."""
+    mass = held.sum(dim=1, keepdim=True)
+    if switches.beta_mode == "constant":
+        return torch.full_like(mass, switches.beta)
+    return switches.beta * (1 - mass.clamp(max=1))
+
+
+def _shares(held: Tensor, usable: Tensor) -> Tensor:
+    """[N, k] weights of the usable anchors as fractions of their sum; equal parts where none has any weight."""
+    held = held * usable
+    mass = held.sum(dim=1, keepdim=True)
+    equal = usable / usable.sum(dim=1, keepdim=True).clamp(min=1)
+    return torch.where(mass > 0, held / (mass + EPSILON), equal)
+
+
+def _proposal(motion: Motion, step: int, here: Tensor, anchors: Tensor, share: Tensor, switches: Switches) -> Tensor:
+    """[N, 2] where the anchors say the points at `here` go in this step; they stay if no anchor can tell."""
+    after = motion.centres[step + 1][anchors]
+    if switches.anchor_proposal == "centroid" or (switches.anchor_proposal == "official" and step == 0):
+        centroid = (share[..., None] * after).sum(dim=1)
+        return torch.where((share > 0).any(dim=1, keepdim=True), centroid, here)
+    moved = after - motion.centres[step][anchors]
+    return here + (share[..., None] * moved).sum(dim=1)
