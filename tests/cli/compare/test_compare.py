@@ -12,7 +12,7 @@ import pytest
 from vgmae_bench.cli import main
 from vgmae_bench.compare.selection import select_runs
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "results"
 
 # One process for all commands: what takes long is to start it.
