@@ -36,7 +36,7 @@ from vgmae_baselines.gmrw.network import GMRW, SIZES
 from vgmae_baselines.gmrw.tracker import GMRWConfig, GMRWTracker
 
 from tests.baselines.gmrw import published
-from vgmae_bench.data.video.frames import resize_frames
+from vgmae_bench.resizing import resize_frames
 from vgmae_bench.types import Queries
 
 FRAMES = {256: 24, 512: 2}

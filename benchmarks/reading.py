@@ -33,8 +33,8 @@ from PIL import Image
 
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
-from vgmae_bench.data.video.frames import resize_frames
 from vgmae_bench.provenance import peak_memory_mb
+from vgmae_bench.resizing import resize_frames
 
 SETS = ("davis", "kinetics")
 FORMS = ("published", "prepared")

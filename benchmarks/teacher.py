@@ -36,7 +36,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin slow ea
 import torch
 from vgmae_baselines.trackmae.pretrain import PretrainConfig, Pretraining
 from vgmae_baselines.trackmae.teachers.ground_truth import GroundTruth
-from vgmae_baselines.trackmae.teachers.teacher import Teacher, open_teacher
+from vgmae_baselines.trackmae.teachers.registry import open_teacher
+from vgmae_baselines.trackmae.teachers.teacher import Teacher
 from vgmae_baselines.trackmae.teachers.track_cache import CachedTeacher
 
 from vgmae_bench import plugins

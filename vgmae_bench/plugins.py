@@ -42,9 +42,9 @@ class TrackerSpec:
             annotation declares the settings of its training. Empty where it does not learn.
         finetuner: the same for learning to track from clips with tracks, on top of a pretrained encoder; called with
             `config`, whose annotation extends `vgmae_bench.training.tracks.TrackingConfig`, and `weights`, the encoder's.
-        explorer: "module:attribute" that makes a `vgmae_bench.downstream.space.explorer.Explorer`, which looks at single
+        explorer: "module:attribute" that makes a `vgmae_bench.models.explorer.Explorer`, which looks at single
             images; called like the factory. Empty where it cannot.
-        encoder: "module:attribute" that makes its encoder, a `vgmae_bench.downstream.actions.encoder.VideoEncoder`, to be
+        encoder: "module:attribute" that makes its encoder, a `vgmae_bench.models.encoder.VideoEncoder`, to be
             probed; called with whichever of `config`, `weights`, `seed` it names. Empty where there is none.
         configs: folder of training configurations, one TOML file each, relative to the module that holds the SPEC.
         requires: modules that must be importable, checked before the factory is.

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from vgmae_bench.resizing import Size as Size
+from vgmae_bench.resizing import resize_frames
+
 if TYPE_CHECKING:
     from vgmae_bench.config import Json
-
-Size = tuple[int, int]
-"""(height, width) in pixels."""
 
 _BLOCK = 8
 """Frames of a clip that are in memory at the source size while it is resized."""
@@ -123,8 +123,6 @@ class Clip:
 
     def frames(self, size: Size | None = None) -> npt.NDArray[np.uint8]:
         """uint8 [T, H, W, 3] RGB, Lanczos-resized by Pillow to `size` (height, width); None: as stored."""
-        from vgmae_bench.data.video.frames import resize_frames
-
         if size is None or self.part is None or size == self.size:
             frames = self.read()
             return frames if size is None else resize_frames(frames, size)

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 
 from vgmae_bench.coordinates import rescale
-from vgmae_bench.data.video.frames import resize_frames
 from vgmae_bench.errors import UsageError
+from vgmae_bench.resizing import resize_frames
 from vgmae_bench.types import Queries, Size, Tracks
 
 from . import switches as options

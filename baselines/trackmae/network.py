@@ -14,8 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vgmae_bench.models.init import similar_attention, whitened_patches
-from vgmae_bench.models.nn import NORM_EPS, Block, sincos_3d, xavier
-from vgmae_bench.videogmae.network import rows
+from vgmae_bench.models.nn import NORM_EPS, Block, rows, sincos_3d, xavier
 
 from .sizes import SIZES, EncoderConfig, NetworkConfig
 

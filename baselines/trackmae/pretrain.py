@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.frames import prepare
+from vgmae_bench.models.nn import rows
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
-from vgmae_bench.videogmae.network import rows
 
 from .checkpoint import Trained, load_model, save_model
 from .network import Heads, NetworkConfig, Predictions, TrackMAE, split
@@ -26,7 +26,8 @@ from .targets.clip_tower import ClipTower, Statistics, tower_channels
 from .targets.masking import motion_bins, random_tubes, shown_tubes, tube_motion
 from .targets.motion import CHANNELS, SIDE, MotionConfig, Targets, motion_loss, motion_targets
 from .targets.spatial import pixel_targets
-from .teachers.teacher import Teacher, TeacherName, TeacherTracks, open_teacher
+from .teachers.registry import TeacherName, open_teacher
+from .teachers.teacher import Teacher, TeacherTracks
 from .tracker import TrackMAEConfig, TrackMAETracker
 
 

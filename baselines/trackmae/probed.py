@@ -1,4 +1,4 @@
-"""The encoder of TrackMAE and VideoMAE, to be probed; see `vgmae_bench.downstream.actions.encoder.VideoEncoder`."""
+"""The encoder of TrackMAE and VideoMAE, to be probed; see `vgmae_bench.models.encoder.VideoEncoder`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from vgmae_bench.downstream.actions.encoder import NormedEncoder
+from vgmae_bench.models.encoder import NormedEncoder
 
 from .checkpoint import load_model
 from .network import SIZES, Encoder

@@ -10,7 +10,7 @@ from .network import Encoder, EncoderConfig
 
 
 class ReadoutTracker(nn.Module):
-    """Answers for every frame, although a token spans several; called like `vgmae_bench.models.readout.ReadoutTracker`.
+    """Answers for every frame, although a token spans several; called like `vgmae_bench.videogmae.readout.ReadoutTracker`.
 
     Raises:
         UsageError: the readout's heads do not divide the encoder's width.

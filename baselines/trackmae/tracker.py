@@ -17,6 +17,7 @@ from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.models.readout import read_tracks
 from vgmae_bench.models.windows import track_windows
+from vgmae_bench.training.sources import calibration_clip
 from vgmae_bench.types import Queries, Tracks
 
 from .checkpoint import Model, Trained, load_model
@@ -104,7 +105,7 @@ class TrackMAETracker:
         source = str(weights or "A network without weights")
         if readout == "features":
             encoder = EncoderFeatures(model.encoder, config.layer, config.final_norm)
-            self._features = CorrespondenceTracker(encoder, config, device, backward=False)
+            self._features = CorrespondenceTracker(encoder, config, device, calibration_clip, backward=False)
         elif readout == "readout":
             network = _with_readout(model, source)
             self._length *= network.readout.config.windows

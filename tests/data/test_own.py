@@ -12,8 +12,8 @@ from tests.videos import encode, greys, numbers, save_images
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.own import FolderConfig, OwnVideos
 from vgmae_bench.data.prepare import prepare
-from vgmae_bench.data.video.frames import resize_frames
 from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError
+from vgmae_bench.resizing import resize_frames
 
 CSV = """point,frame,x,y,visible,note
 nose,0,3.5,4.25,1,a

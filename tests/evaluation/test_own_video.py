@@ -40,7 +40,7 @@ class Played:
     def frames(
         self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0
     ) -> Iterator[npt.NDArray[np.uint8]]:
-        from vgmae_bench.data.video.frames import resize_frames
+        from vgmae_bench.resizing import resize_frames
 
         yield from resize_frames(self.pictures[: self.readable], size or self.size)
         if self.readable is not None:

@@ -14,8 +14,8 @@ import pytest
 from tests.golden import goldens
 from vgmae_bench.coordinates import rescale
 from vgmae_bench.data.tapvid import dataset as tapvid
-from vgmae_bench.data.video.frames import resize_frames
 from vgmae_bench.evaluation.sampling import QuerySample, sample_first, sample_strided
+from vgmae_bench.resizing import resize_frames
 from vgmae_bench.types import Clip
 
 NAME = "golden_tapvid_readers"

@@ -11,9 +11,9 @@ import torch
 
 from tests.golden import goldens
 from tests.golden.test_videogmae_network import network_config
-from vgmae_bench.models.readout import ReadoutTracker
 from vgmae_bench.videogmae.checkpoint import load_model
 from vgmae_bench.videogmae.network import Encoder, VideoGMAE
+from vgmae_bench.videogmae.readout import ReadoutTracker
 from vgmae_bench.videogmae.release import Imported, import_weights
 
 EXPECTED = "ckpt_vg_expected.npz"

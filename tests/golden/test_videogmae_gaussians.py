@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tests.golden import goldens
+from vgmae_bench.models.losses import reconstruction_loss
 from vgmae_bench.videogmae.gaussians.gaussians import (
     Activation,
     Backend,
@@ -18,7 +19,6 @@ from vgmae_bench.videogmae.gaussians.gaussians import (
     fixed_camera,
     render_video,
 )
-from vgmae_bench.videogmae.losses import reconstruction_loss
 
 NETWORK = "vg_net_interp.npz"
 

@@ -11,7 +11,8 @@ import torch
 
 from tests.golden import goldens
 from tests.golden.test_videogmae_network import check_fingerprints, network_config, runs
-from vgmae_bench.models.readout import OFFICIAL, ReadoutTracker, fourier_encode
+from vgmae_bench.models.readout import OFFICIAL, fourier_encode
+from vgmae_bench.videogmae.readout import ReadoutTracker
 
 FILES = sorted(name for name in goldens.index()["files"] if name.startswith("vg_readout_"))
 Case = tuple[str, dict[str, np.ndarray], ReadoutTracker]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.clips import moving_square
-from vgmae_bench.metrics.answers import Answers
-from vgmae_bench.metrics.tapvid import evaluated_frames, score, tapvid_metrics
+from vgmae_bench.metrics.answers import Answers, evaluated_frames
+from vgmae_bench.metrics.tapvid import score, tapvid_metrics
 
 
 def answers(xy: np.ndarray, occluded: np.ndarray, mode: str = "first") -> Answers:

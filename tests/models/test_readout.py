@@ -9,7 +9,8 @@ import torch
 
 from tests.videogmae.test_network import SMALL, clip
 from vgmae_bench.errors import UsageError
-from vgmae_bench.models.readout import CrossAttentionReadout, ReadoutConfig, ReadoutTracker, fourier_encode
+from vgmae_bench.models.readout import CrossAttentionReadout, ReadoutConfig, fourier_encode
+from vgmae_bench.videogmae.readout import ReadoutTracker
 
 
 def tracker(**settings: object) -> ReadoutTracker:

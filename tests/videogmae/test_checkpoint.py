@@ -13,9 +13,10 @@ from safetensors.torch import save_file
 from tests.videogmae.test_network import SMALL, clip
 from vgmae_bench.config import to_json
 from vgmae_bench.errors import StorageError, WeightsError
-from vgmae_bench.models.readout import ReadoutConfig, ReadoutTracker
+from vgmae_bench.models.readout import ReadoutConfig
 from vgmae_bench.videogmae.checkpoint import load_into, load_model, load_weights, save_weights
 from vgmae_bench.videogmae.network import Encoder, VideoGMAE
+from vgmae_bench.videogmae.readout import ReadoutTracker
 
 READOUT = ReadoutConfig(heads=4, fourier_features=8)
 

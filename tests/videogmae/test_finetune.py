@@ -15,7 +15,7 @@ from torch import nn
 from tests.videogmae.test_network import SMALL, small
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
-from vgmae_bench.models.readout import OFFICIAL, ReadoutTracker
+from vgmae_bench.models.readout import OFFICIAL
 from vgmae_bench.models.readout_recipe import FinetuneConfig, ReadoutRecipe
 from vgmae_bench.training.tracks import SynthTracks, TrackBatch
 from vgmae_bench.types import Queries
@@ -23,6 +23,7 @@ from vgmae_bench.videogmae import finetune
 from vgmae_bench.videogmae.checkpoint import load_model, load_weights, save_weights
 from vgmae_bench.videogmae.finetune import finetuning
 from vgmae_bench.videogmae.network import Encoder
+from vgmae_bench.videogmae.readout import ReadoutTracker
 from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
 
 CONFIGS = sorted((Path(finetune.__file__).parent / "configs").glob("finetune-*.toml"))

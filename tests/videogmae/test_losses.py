@@ -7,14 +7,10 @@ import pytest
 import torch
 
 from tests.videogmae.test_network import SMALL, clip, small
+from vgmae_bench.models.losses import readout_loss, reconstruction_loss
 from vgmae_bench.videogmae.gaussians.gaussians import Gaussians
-from vgmae_bench.videogmae.losses import (
-    displacement_penalty,
-    neighbourhood_smoothness,
-    pixel_mask,
-    readout_loss,
-    reconstruction_loss,
-)
+from vgmae_bench.videogmae.gaussians.losses import displacement_penalty, neighbourhood_smoothness
+from vgmae_bench.videogmae.network import pixel_mask
 
 
 def _gradient(batch: torch.Tensor, reduction: Literal["mean", "sum"]) -> torch.Tensor:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from vgmae_bench.errors import UsageError
-from vgmae_bench.models.readout import OFFICIAL, ReadoutTracker
+from vgmae_bench.models.readout import OFFICIAL
 from vgmae_bench.videogmae.network import SIZES, Encoder, NetworkConfig, VideoGMAE
+from vgmae_bench.videogmae.readout import ReadoutTracker
 
 SMALL = NetworkConfig(
     image_size=16,

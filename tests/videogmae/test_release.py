@@ -13,10 +13,11 @@ from torch import Tensor
 
 from tests.videogmae.test_network import SMALL
 from vgmae_bench.errors import UntrustedFileError, UsageError, WeightsError
-from vgmae_bench.models.readout import OFFICIAL, ReadoutTracker
+from vgmae_bench.models.readout import OFFICIAL
 from vgmae_bench.videogmae.checkpoint import load_model
 from vgmae_bench.videogmae.gaussians.gaussians import Activation
 from vgmae_bench.videogmae.network import Encoder, VideoGMAE
+from vgmae_bench.videogmae.readout import ReadoutTracker
 from vgmae_bench.videogmae.release import import_release, import_weights
 
 HEADS = {"num_heads": SMALL.num_heads, "decoder_num_heads": SMALL.decoder_num_heads}

@@ -13,8 +13,9 @@ from vgmae_bench.config import build, call_with
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.models.frames import FrameWindows
-from vgmae_bench.models.readout import ReadoutConfig, ReadoutTracker, read_tracks
+from vgmae_bench.models.readout import ReadoutConfig, read_tracks
 from vgmae_bench.plugins import Plugin, load
+from vgmae_bench.training.sources import calibration_clip
 from vgmae_bench.types import Queries, Tracks
 from vgmae_bench.videogmae import SPEC
 from vgmae_bench.videogmae.checkpoint import load_model, save_weights
@@ -22,6 +23,7 @@ from vgmae_bench.videogmae.features import EncoderFeatures
 from vgmae_bench.videogmae.gaussians.gaussians import Activation
 from vgmae_bench.videogmae.gaussians.switches import PRESETS, Switches
 from vgmae_bench.videogmae.network import SIZES, Encoder, NetworkConfig, VideoGMAE
+from vgmae_bench.videogmae.readout import ReadoutTracker
 from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
 
 NETWORK = NetworkConfig(
@@ -237,7 +239,9 @@ def test_features_of_its_encoder_track_without_training(tmp_path: Path) -> None:
     for weights in (tmp_path / "mae", _saved(tmp_path / "w", readout=ReadoutConfig(heads=2)), _saved(tmp_path / "g")):
         found = _tracker(weights, readout="features", **settings).track(_clip(), QUERIES)
         encoder = EncoderFeatures(load_model(weights)[0])
-        alone = CorrespondenceTracker(encoder, CorrespondenceConfig(**settings), "cpu", backward=False)
+        alone = CorrespondenceTracker(
+            encoder, CorrespondenceConfig(**settings), "cpu", calibration_clip, backward=False
+        )
         _assert_same(found, alone.track(_clip(), QUERIES))
     assert _tracker(None, readout="features", **settings).note == "random weights"
     with pytest.raises(WeightsError, match="readout=features"):

@@ -27,10 +27,10 @@ from vgmae_bench import config as configs
 from vgmae_bench.config import Json
 from vgmae_bench.data.examples import check_tracks
 from vgmae_bench.data.video.file import VIDEO_SUFFIXES, Video, open_video, stack
-from vgmae_bench.data.video.frames import resize_frames
 from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError
 from vgmae_bench.files import file_digest, natural_order
 from vgmae_bench.plugins import did_you_mean
+from vgmae_bench.resizing import resize_frames
 from vgmae_bench.types import Clip, Size
 
 _MOST_FRAMES = 1_000_000  # a slip of the pen in a frame number must not fill the memory

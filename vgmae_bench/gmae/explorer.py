@@ -12,11 +12,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vgmae_bench.downstream.space.explorer import Image, Seen
 from vgmae_bench.errors import UsageError
 from vgmae_bench.gmae import spatial
 from vgmae_bench.gmae.checkpoint import new_network, open_model
 from vgmae_bench.gmae.figure import Panels
+from vgmae_bench.models.explorer import Image, Seen
 from vgmae_bench.models.frames import prepare
 from vgmae_bench.videogmae.gaussians.gaussians import Backend
 
@@ -62,7 +62,7 @@ class ExplorerConfig:
 
 
 class GMAEExplorer:
-    """See `vgmae_bench.downstream.space.explorer.Explorer`. Images of any shape are squashed to the network's
+    """See `vgmae_bench.models.explorer.Explorer`. Images of any shape are squashed to the network's
     square, and what comes of them is rendered at their own size.
 
     Arguments:

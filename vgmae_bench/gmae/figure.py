@@ -17,7 +17,7 @@ FIGURE_COLOUR = (255, 60, 0)
 
 @dataclass(frozen=True)
 class Panels:
-    """What was found in an image of H × W pixels; see `vgmae_bench.downstream.space.explorer.Exploration`.
+    """What was found in an image of H × W pixels; see `vgmae_bench.models.explorer.Exploration`.
 
     Attributes:
         arrays: by name: image uint8 [H, W, 3]; reconstruction [H, W, 3] RGB in [0, 1]; alpha, depth, density and unexplained

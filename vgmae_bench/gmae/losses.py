@@ -6,7 +6,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from vgmae_bench.videogmae.losses import pixel_mask, reconstruction_loss
+from vgmae_bench.models.losses import reconstruction_loss
+from vgmae_bench.videogmae.network import pixel_mask
 from vgmae_bench.videogmae.sizes import NetworkConfig
 
 LossRegion = Literal["masked", "masked_patchnorm", "all"]

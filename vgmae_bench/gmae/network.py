@@ -12,7 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from vgmae_bench.videogmae.network import Encoded, VideoGMAE, rows
+from vgmae_bench.models.nn import rows
+from vgmae_bench.videogmae.network import Encoded, VideoGMAE
 from vgmae_bench.videogmae.sizes import NetworkConfig
 
 

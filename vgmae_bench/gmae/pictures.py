@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vgmae_bench.videogmae.losses import pixel_mask
+from vgmae_bench.videogmae.network import pixel_mask
 from vgmae_bench.videogmae.sizes import NetworkConfig
 from vgmae_bench.viz.mosaic import save_mosaic
 

@@ -1,4 +1,4 @@
-"""GMAE's encoder, to be probed; see `vgmae_bench.downstream.actions.encoder.VideoEncoder`."""
+"""GMAE's encoder, to be probed; see `vgmae_bench.models.encoder.VideoEncoder`."""
 
 from __future__ import annotations
 

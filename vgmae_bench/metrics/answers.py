@@ -11,6 +11,31 @@ import numpy.typing as npt
 QueryMode = Literal["first", "strided"]
 
 
+def evaluated_frames(
+    query_frame: npt.NDArray[Any],
+    num_frames: int,
+    mode: QueryMode,
+    *,
+    bad_query_frame: Literal["raise", "wrap"] = "raise",
+) -> npt.NDArray[np.bool_]:
+    """bool [..., M, T]: the frames scored for each query.
+
+    "first": strictly after the query frame. "strided": all but the query frame. Fractional query frames are rounded half
+    to even, as the reference does.
+
+    Raises:
+        ValueError: a query frame outside 0 … T-1. With `bad_query_frame="wrap"` negative ones count from the end, which
+            is what the reference silently does.
+    """
+    query = np.round(query_frame).astype(np.int32)
+    lowest = -num_frames if bad_query_frame == "wrap" else 0
+    if query.size and (query.min() < lowest or query.max() >= num_frames):
+        raise ValueError(f"query frames must lie in 0 … {num_frames - 1}, got {query.min()} … {query.max()}")
+    query = np.where(query < 0, query + num_frames, query)[..., None]
+    frames = np.arange(num_frames)
+    return frames > query if mode == "first" else frames != query
+
+
 @dataclass(frozen=True, eq=False)
 class Answers:
     """Predicted and true tracks of the queries of one question.
@@ -51,6 +76,4 @@ class Answers:
     @property
     def evaluated(self) -> npt.NDArray[np.bool_]:
         """bool [M, T], the frames that count for each query."""
-        from vgmae_bench.metrics.tapvid import evaluated_frames
-
         return evaluated_frames(self.query_frame, self.target_xy.shape[1], self.query_mode)

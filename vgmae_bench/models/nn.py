@@ -52,6 +52,11 @@ def sincos_3d(frames: int, grid: int, width: int) -> np.ndarray:
     return np.concatenate([time, space], axis=1)
 
 
+def rows(table: Tensor, ids: Tensor) -> Tensor:
+    """Rows `ids` [B, n] of a table [1 or B, L, D], as [B, n, D]."""
+    return table.expand(len(ids), -1, -1).gather(1, ids[..., None].expand(-1, -1, table.shape[-1]))
+
+
 class Attention(nn.Module):
     """Multi-head self-attention; the rows of `qkv` are [q, k, v], the channels of one head contiguous."""
 

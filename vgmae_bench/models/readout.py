@@ -19,11 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vgmae_bench.errors import UsageError
-from vgmae_bench.models.nn import xavier
-from vgmae_bench.videogmae.gaussians.tracking import WindowTracks
-from vgmae_bench.videogmae.network import Encoder, NetworkConfig, rows
-from vgmae_bench.videogmae.positions import space_table
+from vgmae_bench.models.nn import rows, xavier
+from vgmae_bench.models.windows import WindowTracks
 
+TokenOrder = Literal["identity", "shuffled"]
 Encode = Callable[[Tensor, Tensor | None], Tensor]
 """(video [B, 3, T, S, S], order [B, L] or None) → features [B, L, De] of all tokens, in that order or in raster order."""
 
@@ -222,35 +221,13 @@ class CrossAttentionReadout(nn.Module):
         return read
 
 
-class ReadoutTracker(Encoder):
-    """A Video-GMAE encoder with the readout on top; the state dict is that of the official fine-tuned tracker."""
-
-    def __init__(self, config: NetworkConfig, readout: ReadoutConfig) -> None:
-        super().__init__(config)
-        if config.position == "interpolate":
-            # Never read; kept because the official checkpoints hold it.
-            self.register_buffer("decoder_pos_embed", space_table(config, config.decoder_embed_dim))
-        self.readout = CrossAttentionReadout(
-            readout, config.embed_dim, config.num_frames, config.grid, config.num_frames
-        )
-
-    def forward(
-        self, video: Tensor, queries: Tensor, order: Tensor | None = None, *, points_at_once: int = 64
-    ) -> tuple[Tensor, Tensor]:
-        """`CrossAttentionReadout.read_clip`."""
-        return self.readout.read_clip(self._tokens, video, queries, order, points_at_once)
-
-    def _tokens(self, video: Tensor, order: Tensor | None) -> Tensor:
-        return self.encode(video, order=order).latent
-
-
 def read_tracks(
     model: nn.Module, video: Tensor, xy: Tensor, order: Tensor | None = None, *, points_at_once: int = 512
 ) -> WindowTracks:
     """Tracks of points xy [M, 2] in the first frame of a clip [1, 3, T, S, S], pixels.
 
     Arguments:
-        model: called like `ReadoutTracker`.
+        model: called like `vgmae_bench.videogmae.readout.ReadoutTracker`.
     """
     size = xy.new_tensor([video.shape[4], video.shape[3]])
     queries = torch.cat([torch.zeros_like(xy[:, :1]), (xy / size).flip(1)], dim=1)

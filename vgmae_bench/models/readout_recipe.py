@@ -21,14 +21,13 @@ from torch import Tensor, nn
 from vgmae_bench.config import Json, build
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.frames import prepare
-from vgmae_bench.models.readout import CrossAttentionReadout, ReadoutConfig
+from vgmae_bench.models.losses import readout_loss
+from vgmae_bench.models.readout import CrossAttentionReadout, ReadoutConfig, TokenOrder
 from vgmae_bench.models.weights_file import Weights, check_fit
 from vgmae_bench.plugins import did_you_mean
 from vgmae_bench.training.recipe import ClipShape
 from vgmae_bench.training.tracks import TrackBatch, TrackingConfig
 from vgmae_bench.types import Tracker, Tracks
-from vgmae_bench.videogmae.gaussians.switches import TokenOrder
-from vgmae_bench.videogmae.losses import readout_loss
 from vgmae_bench.viz.draw import contact_sheet
 
 FreezeScope = Literal["all", "blocks", "none"]
@@ -129,7 +128,7 @@ class Host(Protocol):
         """Encoder and readout, both new, drawn from torch's global generator.
 
         The readout is the submodule `readout`, the encoder all the rest, with its transformer in a list `blocks`; called
-        like `vgmae_bench.models.readout.ReadoutTracker`.
+        like `vgmae_bench.videogmae.readout.ReadoutTracker`.
         """
         ...
 

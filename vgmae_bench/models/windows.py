@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,13 @@ from vgmae_bench.types import Queries, Tracks
 
 TrackWindow = Callable[[int, npt.NDArray[np.float32]], tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]
 """(first frame, positions [M, 2] there) → positions [M, n, 2] and visible [M, n] in the window's frames, n >= 2 of them."""
+
+
+class WindowTracks(NamedTuple):
+    """Positions xy [N, T, 2] and bool visible [N, T] of N points in the T frames of a window."""
+
+    xy: Tensor
+    visible: Tensor
 
 
 def sweep(frames: int, length: int, queries: Queries, track_window: TrackWindow) -> Tracks:

@@ -58,6 +58,11 @@ class SynthClips:
         return {}
 
 
+def calibration_clip(number: int, frames: int, size: int, device: str) -> Tensor:
+    """uint8 [T, size, size, 3] RGB: a clip of the embedded generator's training split, the same in every program."""
+    return SynthClips(seed=0).read([number], ClipShape(frames, size), device)[0]
+
+
 class FolderClips:
     """Random clips of the videos of a folder, decoded by threads. Examples come from the same videos at other times."""
 

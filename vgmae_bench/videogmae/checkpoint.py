@@ -15,9 +15,10 @@ from torch import nn
 from vgmae_bench.config import build
 from vgmae_bench.errors import WeightsError
 from vgmae_bench.models import weights_file
-from vgmae_bench.models.readout import ReadoutConfig, ReadoutTracker
+from vgmae_bench.models.readout import ReadoutConfig
 from vgmae_bench.models.weights_file import Weights, check_fit, load_into, save_weights
 from vgmae_bench.videogmae.network import Encoder, NetworkConfig, VideoGMAE
+from vgmae_bench.videogmae.readout import ReadoutTracker
 
 __all__ = [
     "KINDS",

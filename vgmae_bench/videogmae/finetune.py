@@ -8,10 +8,11 @@ from torch import nn
 
 from vgmae_bench.config import Json, build
 from vgmae_bench.errors import WeightsError
-from vgmae_bench.models.readout import ReadoutConfig, ReadoutTracker
+from vgmae_bench.models.readout import ReadoutConfig
 from vgmae_bench.models.readout_recipe import FinetuneConfig, ReadoutRecipe, named_size, take_encoder
 from vgmae_bench.videogmae.checkpoint import KINDS, load_weights, save_weights
 from vgmae_bench.videogmae.network import SIZES, NetworkConfig
+from vgmae_bench.videogmae.readout import ReadoutTracker
 from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
 
 

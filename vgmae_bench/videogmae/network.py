@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vgmae_bench.models.init import similar_attention, whitened_patches
-from vgmae_bench.models.nn import NORM_EPS, Block, xavier
+from vgmae_bench.models.nn import NORM_EPS, Block, rows, xavier
 from vgmae_bench.videogmae.positions import anchor_table, places, space_table, start_on_grid, time_table
 from vgmae_bench.videogmae.sizes import SIZES, NetworkConfig
 
@@ -222,9 +222,10 @@ class VideoGMAE(Encoder):
         return time[:, None] >= time[None, :]
 
 
-def rows(table: Tensor, ids: Tensor) -> Tensor:
-    """Rows `ids` [B, n] of a table [1 or B, L, D], as [B, n, D]."""
-    return table.expand(len(ids), -1, -1).gather(1, ids[..., None].expand(-1, -1, table.shape[-1]))
+def pixel_mask(mask: Tensor, config: NetworkConfig) -> Tensor:
+    """The pixels of masked tokens: bool [B, L] in raster order (`Encoded.mask`) to bool [B, T, H, W]."""
+    patches = mask.view(len(mask), config.num_frames, config.grid, config.grid)
+    return patches.repeat_interleave(config.patch_size, dim=2).repeat_interleave(config.patch_size, dim=3)
 
 
 def _raster_subset(B: int, n: int, L: int, generator: torch.Generator | None) -> Tensor:

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.frames import prepare
+from vgmae_bench.models.losses import reconstruction_loss
+from vgmae_bench.models.readout import TokenOrder
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
 from vgmae_bench.videogmae.checkpoint import save_weights, take_what_fits
 from vgmae_bench.videogmae.gaussians.gaussians import (
@@ -28,15 +30,8 @@ from vgmae_bench.videogmae.gaussians.gaussians import (
     fixed_camera,
     render_video,
 )
-from vgmae_bench.videogmae.gaussians.switches import TokenOrder
-from vgmae_bench.videogmae.losses import (
-    displacement_penalty,
-    neighbourhood_smoothness,
-    pixel_mask,
-    reconstruction_loss,
-    registration_distance,
-)
-from vgmae_bench.videogmae.network import Encoded, NetworkConfig, VideoGMAE
+from vgmae_bench.videogmae.gaussians.losses import displacement_penalty, neighbourhood_smoothness, registration_distance
+from vgmae_bench.videogmae.network import Encoded, NetworkConfig, VideoGMAE, pixel_mask
 from vgmae_bench.videogmae.pictures import draw
 from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
 

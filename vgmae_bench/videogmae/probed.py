@@ -1,4 +1,4 @@
-"""Video-GMAE's encoder, to be probed; see `vgmae_bench.downstream.actions.encoder.VideoEncoder`."""
+"""Video-GMAE's encoder, to be probed; see `vgmae_bench.models.encoder.VideoEncoder`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from vgmae_bench.downstream.actions.encoder import NormedEncoder
+from vgmae_bench.models.encoder import NormedEncoder
 from vgmae_bench.videogmae.checkpoint import load_model
 from vgmae_bench.videogmae.network import SIZES, Encoder
 

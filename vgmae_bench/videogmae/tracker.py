@@ -15,8 +15,9 @@ from vgmae_bench.config import build
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.models.frames import FrameWindows, restore
-from vgmae_bench.models.readout import ReadoutTracker, read_tracks
-from vgmae_bench.models.windows import track_windows
+from vgmae_bench.models.readout import read_tracks
+from vgmae_bench.models.windows import WindowTracks, track_windows
+from vgmae_bench.training.sources import calibration_clip
 from vgmae_bench.types import Queries, Scene, Tracks
 from vgmae_bench.videogmae.checkpoint import load_model
 from vgmae_bench.videogmae.features import EncoderFeatures
@@ -25,8 +26,9 @@ from vgmae_bench.videogmae.gaussians.fitting import FitConfig, fit
 from vgmae_bench.videogmae.gaussians.gaussians import Activation, Backend, Gaussians, activate, fixed_camera
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.scene import whole_scene
-from vgmae_bench.videogmae.gaussians.tracking import WindowTracks, advect, follow_anchors
+from vgmae_bench.videogmae.gaussians.tracking import advect, follow_anchors
 from vgmae_bench.videogmae.network import SIZES, Encoder, VideoGMAE
+from vgmae_bench.videogmae.readout import ReadoutTracker
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -126,7 +128,9 @@ class VideoGMAETracker:
         self._model = model.to(self._device)
         self._features: CorrespondenceTracker | None = None
         if config.readout == "features":
-            self._features = CorrespondenceTracker(EncoderFeatures(self._model), config, device, backward=False)
+            self._features = CorrespondenceTracker(
+                EncoderFeatures(self._model), config, device, calibration_clip, backward=False
+            )
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.models.windows.track_windows`."""

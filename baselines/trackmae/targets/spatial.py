@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from vgmae_bench.videogmae.network import rows
+from vgmae_bench.models.nn import rows
 
 from ..network import tubelets
 from ..sizes import EncoderConfig

@@ -1,4 +1,4 @@
-"""Who says how points move: tracks of a grid of points through clips, from a tracker chosen by name.
+"""What a teacher is: it says how a grid of points moves through clips.
 
 Positions are raster pixels (x, y) of the clip, pixel centres at +0.5. Grid points are the centres of the cells of a G x G
 division of the first frame, row by row: at 224 pixels and G = 14 the centres of 16-pixel patches, pixel indices 7.5 + 16 k.
@@ -6,19 +6,13 @@ division of the first frame, row by row: at 224 pixels and G = 14 the centres of
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, get_args
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from vgmae_bench.config import Json
-from vgmae_bench.data.files.root import cache_folder
-from vgmae_bench.errors import UnknownNameError
-from vgmae_bench.plugins import did_you_mean
-
-TeacherName = Literal["lucas-kanade", "ground-truth", "cotracker3"]
 
 
 class TeacherTracks(NamedTuple):
@@ -48,56 +42,6 @@ class Teacher(Protocol):
     def describe(self) -> Json:
         """What the tracks of a clip depend on besides the clip and the grid."""
         ...
-
-
-def open_teacher(
-    name: str,
-    *,
-    seed: int = 0,
-    speed: float = 1.0,
-    cache: bool = True,
-    cache_dir: Path | None = None,
-    cache_mb: int = 4096,
-    device: str = "cpu",
-) -> Teacher:
-    """The teacher of that name.
-
-    Arguments:
-        name: "lucas-kanade" needs no weights and learns nothing; "ground-truth" knows the scenes of synthetic clips, an
-            oracle; "cotracker3" is a network that was trained on labels.
-        seed, speed: of the training whose synthetic clips "ground-truth" is asked about.
-        cache: keep the tracks of each clip on disk. Those of "ground-truth" are not kept: they cost next to nothing.
-        cache_dir: where; None: in the user's cache folder.
-        cache_mb: nothing is kept beyond this size.
-        device: for "cotracker3".
-
-    Raises:
-        UnknownNameError: there is no such teacher.
-        PluginError: "cotracker3" is not installed.
-    """
-    if name == "ground-truth":
-        from .ground_truth import GroundTruth
-
-        return GroundTruth(seed, speed)
-    teacher: Teacher
-    if name == "lucas-kanade":
-        from .flow_teacher import FlowTeacher
-
-        teacher = FlowTeacher()
-    elif name == "cotracker3":
-        from .cotracker3 import CoTracker3
-
-        teacher = CoTracker3.from_hub(device)
-    else:
-        names = get_args(TeacherName)
-        raise UnknownNameError(
-            f'There is no teacher "{name}"', did_you_mean(name, names) or f"there are: {', '.join(names)}"
-        )
-    if not cache:
-        return teacher
-    from .track_cache import CachedTeacher
-
-    return CachedTeacher(teacher, cache_dir or cache_folder() / "teacher-tracks", cache_mb)
 
 
 def grid_points(height: int, width: int, grid: int) -> Tensor:

@@ -24,9 +24,9 @@ from vgmae_baselines.gmrw.tracker import GMRWConfig, GMRWTracker, cheaper_readou
 from tests.baselines.gmrw import published
 from vgmae_bench.config import build, call_with
 from vgmae_bench.coordinates import rescale
-from vgmae_bench.data.video.frames import resize_frames
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.plugins import Plugin, load
+from vgmae_bench.resizing import resize_frames
 from vgmae_bench.types import Queries, Tracks
 
 SMALL = NetworkConfig(feature_channels=16, layers=2, ffn_expansion=2, stem_channels=(8, 12, 16))

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from tests.data.toy import example, jpeg
-from vgmae_bench.data.video.frames import decode_frames, jpeg_size, resize_frames
+from vgmae_bench.data.video.frames import decode_frames, jpeg_size
+from vgmae_bench.resizing import resize_frames
 
 
 def test_frames_of_the_wanted_size_keep_their_values_in_an_array_of_their_own() -> None:

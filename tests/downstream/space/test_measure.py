@@ -11,9 +11,9 @@ import pytest
 from tests.downstream.space.layouts import square, write_bsds, write_davis
 from vgmae_bench.downstream.space import baselines
 from vgmae_bench.downstream.space.boundaries import outlines_of
-from vgmae_bench.downstream.space.explorer import Seen
 from vgmae_bench.downstream.space.labelled import open_labelled
 from vgmae_bench.downstream.space.measure import Measured, measure, write
+from vgmae_bench.models.explorer import Seen
 
 
 class Knowing:

@@ -8,18 +8,11 @@ import torch
 from torch import Tensor
 
 from tests.videogmae.gaussians.scenes import blobs, carpet, uniform
+from vgmae_bench.models.windows import WindowTracks
 from vgmae_bench.videogmae.gaussians.gaussians import Gaussians, fixed_camera
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.switches import PRESETS, PixelConvention, Switches
-from vgmae_bench.videogmae.gaussians.tracking import (
-    AnchorTracks,
-    Motion,
-    WindowTracks,
-    advect,
-    follow_anchors,
-    sample_map,
-    strongest,
-)
+from vgmae_bench.videogmae.gaussians.tracking import AnchorTracks, Motion, advect, follow_anchors, sample_map, strongest
 
 SIZE, FRAMES = 48, 5
 STEP = (1.25, -0.5)

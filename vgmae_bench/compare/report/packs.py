@@ -21,11 +21,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from vgmae_bench.coordinates import rescale
-from vgmae_bench.data.video.frames import jpeg_size, resize_frames
+from vgmae_bench.data.video.frames import jpeg_size
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.evaluation.protocols import EvalProtocol, Question
 from vgmae_bench.evaluation.store import RunFolder, file_name
 from vgmae_bench.files import storage_errors, write_atomically
+from vgmae_bench.resizing import resize_frames
 from vgmae_bench.types import FloatArray, Size, Tracks
 
 SUBPIXELS = 16

@@ -14,13 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vgmae_bench.data.files.root import cache_folder
-from vgmae_bench.data.tapvid.pickles import stamp
 from vgmae_bench.errors import StorageError
 from vgmae_bench.files import file_digest, write_atomically
 
 _FORMAT = 1
 Shape = tuple[int, int, int]
 """(T, H, W) of a video."""
+Stamp = tuple[str, int, int]
+"""What tells one state of a file from another: absolute path, size in bytes, time of change in nanoseconds."""
+
+
+def stamp(path: Path) -> Stamp:
+    state = path.stat()
+    return str(path.absolute()), state.st_size, state.st_mtime_ns
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from vgmae_bench.data.files.index import Stamp, stamp
 from vgmae_bench.data.tapvid import safe_pickle
 from vgmae_bench.errors import BadDataError
-
-Stamp = tuple[str, int, int]
-"""What tells one state of a file from another: absolute path, size in bytes, time of change in nanoseconds."""
-
-
-def stamp(path: Path) -> Stamp:
-    state = path.stat()
-    return str(path.absolute()), state.st_size, state.st_mtime_ns
 
 
 class _OneFile:

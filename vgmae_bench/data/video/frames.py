@@ -1,10 +1,10 @@
-"""Frames: resizing exactly as the TAP-Vid protocol does it, and decoding of JPEG and PNG images."""
+"""Decoding of JPEG and PNG images."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,41 +12,7 @@ from PIL import Image
 
 from vgmae_bench.types import Size
 
-Pixel = TypeVar("Pixel", np.uint8, np.float32)
 ImageKind = Literal["JPEG", "PNG"]
-
-
-def resize_frames(frames: npt.NDArray[Pixel], size: Size) -> npt.NDArray[Pixel]:
-    """Resize a video by Pillow's Lanczos filter: anti-aliased, aligned on the outer corners.
-
-    Bit-identical to what the official reader gets through mediapy: uint8 RGB frames are resized as images (rounded and
-    clipped), float32 ones channel by channel (neither), and frames that have the size already keep their values.
-
-    Arguments:
-        frames: uint8 or float32 [T, H, W, 3].
-        size: (height, width) wanted.
-
-    Returns:
-        [T, height, width, 3] of the same dtype, always a new array that the caller may write to.
-
-    Raises:
-        ValueError: another shape or dtype, or a size below one pixel.
-    """
-    if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype not in (np.uint8, np.float32):
-        raise ValueError(f"frames must be uint8 or float32 [T, H, W, 3], got {frames.dtype} {list(frames.shape)}")
-    height, width = size
-    if height < 1 or width < 1:
-        raise ValueError(f"frames cannot be resized to {height} x {width}")
-    if frames.shape[1:3] == (height, width):
-        return frames.copy()
-    resized = np.empty((len(frames), height, width, 3), dtype=frames.dtype)
-    for source, target in zip(frames, resized, strict=True):
-        if frames.dtype == np.uint8:
-            target[:] = _lanczos(source, size)
-        else:  # Pillow holds float images of one channel only
-            for channel in range(3):
-                target[..., channel] = _lanczos(source[..., channel], size)
-    return resized
 
 
 def jpeg_size(frame: bytes) -> Size:
@@ -74,11 +40,6 @@ def decode_frames(frames: Sequence[bytes], kind: ImageKind = "JPEG") -> npt.NDAr
         except (OSError, ValueError, SyntaxError) as error:
             raise ValueError(f"frame {number}: {error}") from error
     return video
-
-
-def _lanczos(image: npt.NDArray[Any], size: Size) -> npt.NDArray[Any]:
-    height, width = size
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def _open_image(frame: bytes, kind: ImageKind) -> Image.Image:

@@ -1,69 +1,20 @@
-"""The encoder that is probed: what it has to provide, and how a method is asked for it."""
+"""The encoder that is probed: how a method is asked for it, and how it is fine-tuned."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from vgmae_bench import plugins
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.method import make
 from vgmae_bench.evaluation.record import Weights
-
-
-class VideoEncoder(Protocol):
-    """What is probed: a `torch.nn.Module` with the following. An encoder of images takes clips of one frame.
-
-    Blocks in a submodule `blocks` (`….blocks.0.…`, as in timm) can be fine-tuned at rates of their own.
-
-    Attributes:
-        num_frames: T, frames of the clips it takes.
-        image_size: their side S, pixels.
-        width: C, numbers in a token.
-        norm: its last norm, `nn.Identity()` where there is none.
-    """
-
-    num_frames: int
-    image_size: int
-    width: int
-    norm: nn.Module
-
-    def __call__(self, video: Tensor) -> Tensor:
-        """Tokens as the last block leaves them, before `norm`, all patches being seen, without class tokens.
-
-        float32 [B, 3, T, S, S], ImageNet-normalised RGB, to float [B, N, C].
-        """
-        ...
-
-    def parameters(self) -> Any: ...
-
-    def to(self, device: str) -> Any: ...
-
-
-class NormedEncoder(nn.Module):
-    """A `VideoEncoder` made of a network that is called with a clip and ends in a norm.
-
-    Arguments:
-        network: its `norm` is taken from it.
-        num_frames, image_size, width: see `VideoEncoder`.
-    """
-
-    def __init__(self, network: nn.Module, num_frames: int, image_size: int, width: int) -> None:
-        super().__init__()
-        self.num_frames, self.image_size, self.width = num_frames, image_size, width
-        norm = network.norm
-        assert isinstance(norm, nn.Module)  # it is the network's last
-        self.norm, self.network = norm, network
-        network.norm = nn.Identity()
-
-    def forward(self, video: Tensor) -> Tensor:
-        tokens: Tensor = self.network(video)
-        return tokens
+from vgmae_bench.models.encoder import VideoEncoder
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,13 @@ from torch import Tensor
 
 from vgmae_bench.config import Json, digest
 from vgmae_bench.data.files.root import cache_folder
-from vgmae_bench.downstream.actions.encoder import Probed, VideoEncoder
+from vgmae_bench.downstream.actions.encoder import Probed
 from vgmae_bench.downstream.actions.heads import encode
 from vgmae_bench.downstream.actions.videos import LabelledVideos
 from vgmae_bench.downstream.actions.views import ViewConfig, views_of
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.files import storage_errors, write_atomically
+from vgmae_bench.models.encoder import VideoEncoder
 
 VERSION = 1
 """Counts changes to what features are of the same videos; part of the name they are kept under."""

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vgmae_bench.downstream.actions.encoder import VideoEncoder
+from vgmae_bench.models.encoder import VideoEncoder
 from vgmae_bench.models.frames import prepare
 from vgmae_bench.models.nn import NORM_EPS
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.downstream.space.explorer import Image, Seen
+from vgmae_bench.models.explorer import Image, Seen
 
 CANNY_BLUR = 1.4
 """Standard deviation of the smoothing before Canny, pixels (Canny, PAMI 1986, leaves it open)."""

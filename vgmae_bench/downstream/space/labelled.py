@@ -13,9 +13,9 @@ from PIL import Image as Pillow
 
 from vgmae_bench.config import Json, digest
 from vgmae_bench.data.video.images import SUFFIXES, find_images, open_image, read_image
-from vgmae_bench.downstream.space.explorer import Image
 from vgmae_bench.errors import BadDataError, MissingDataError, UsageError
 from vgmae_bench.files import file_digest
+from vgmae_bench.models.explorer import Image
 
 Labels = npt.NDArray[np.int64]
 

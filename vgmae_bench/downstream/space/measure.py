@@ -20,10 +20,10 @@ import numpy.typing as npt
 
 from vgmae_bench.config import Json
 from vgmae_bench.downstream.space import baselines, boundaries, images
-from vgmae_bench.downstream.space.explorer import Explorer, Image, Seen
 from vgmae_bench.downstream.space.labelled import Labelled, Labels
 from vgmae_bench.files import storage_errors, write_atomically
 from vgmae_bench.metrics.stats import clip_bootstrap
+from vgmae_bench.models.explorer import Explorer, Image, Seen
 
 MEANS = {"miou": "figure-ground mIoU", "figure_iou": "figure IoU", "psnr": "PSNR (dB)", "ssim": "SSIM"}
 """What is averaged over images."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from vgmae_bench import plugins
 from vgmae_bench.config import Json
-from vgmae_bench.downstream.space.explorer import Explorer
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.method import make, resolve_device
 from vgmae_bench.evaluation.record import Weights
+from vgmae_bench.models.explorer import Explorer
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Sources: the matching of GMRW-D and of Chrono (arXiv 2409.16288; CVPR 2025), the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,9 +22,10 @@ from vgmae_bench.models.features.encoder import Clean, PatchEncoder, slots, stit
 from vgmae_bench.models.features.matching import SoftArgmax, locate, sample, similarity
 from vgmae_bench.models.features.propagation import Direct, Either, Propagation, Recurrent, RecurrentConfig
 from vgmae_bench.models.frames import prepare
-from vgmae_bench.training.recipe import ClipShape
-from vgmae_bench.training.sources import SynthClips
 from vgmae_bench.types import Queries, Tracks
+
+CalibrationClip = Callable[[int, int, int, str], Tensor]
+"""(number, frames T, side S, device) → a clip to calibrate with, uint8 [T, S, S, 3] RGB on the device."""
 
 CYCLE_RASTER = 256
 """Pixels along a side of the frames that `CorrespondenceConfig.max_cycle` is meant for."""
@@ -102,6 +103,7 @@ class CorrespondenceTracker:
         encoder: on `device`; nothing of it is trained.
         config: settings.
         device: anything torch knows.
+        calibration_clip: where clips to calibrate with come from.
         backward: to the frames before it, too; without, points stay there where they were queried and are hidden.
 
     Raises:
@@ -109,14 +111,20 @@ class CorrespondenceTracker:
     """
 
     def __init__(
-        self, encoder: PatchEncoder, config: CorrespondenceConfig, device: str, *, backward: bool = True
+        self,
+        encoder: PatchEncoder,
+        config: CorrespondenceConfig,
+        device: str,
+        calibration_clip: CalibrationClip,
+        *,
+        backward: bool = True,
     ) -> None:
         if config.context == "query" and slots(encoder) < 2:
             raise UsageError(
                 'context="query" needs two frames at a time', "the encoder sees one", try_="--set context=window"
             )
         self._encoder, self._config, self._device = encoder, config, torch.device(device)
-        self._backward = backward
+        self._calibration_clip, self._backward = calibration_clip, backward
         self._cell = encoder.patch_size / config.stitch
         self._how = SoftArgmax(config.match_beta, config.match_radius)
         self._clean: Clean | None = None
@@ -165,10 +173,10 @@ class CorrespondenceTracker:
 
     def _calibrated(self) -> Debias:
         encoder, config = self._encoder, self._config
-        clips, shape = SynthClips(seed=0), ClipShape(slots(encoder), encoder.image_size)
+        size = encoder.image_size
 
         def images(number: int) -> Tensor:
-            return prepare(clips.read([number], shape, str(self._device))[0], (encoder.image_size, encoder.image_size))
+            return prepare(self._calibration_clip(number, slots(encoder), size, str(self._device)), (size, size))
 
         generated = (images(number) for number in range(config.calibration_clips))
         return calibrate(encoder, generated, drop=config.drop_components, whiten=config.whiten)

@@ -16,11 +16,11 @@ from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
 from vgmae_bench.errors import UsageError
+from vgmae_bench.models.losses import reconstruction_loss
 from vgmae_bench.splatting import project
 from vgmae_bench.videogmae.gaussians.alignment import Stage, Stiffness, align, bending, bias
 from vgmae_bench.videogmae.gaussians.gaussians import Backend, Camera, Gaussians, fixed_camera, render_video
 from vgmae_bench.videogmae.gaussians.motion import NEAR
-from vgmae_bench.videogmae.losses import reconstruction_loss
 
 
 @dataclass(frozen=True)

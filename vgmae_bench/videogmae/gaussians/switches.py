@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vgmae_bench.errors import UsageError
+from vgmae_bench.models.readout import TokenOrder
 
-TokenOrder = Literal["identity", "shuffled"]
 FlowAlpha = Literal["normalised", "paper", "official"]
 CulledGaussians = Literal["mask", "include"]
 AnchorWeights = Literal["one_hot", "chunk_sum"]

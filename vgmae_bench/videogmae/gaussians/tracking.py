@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vgmae_bench.models.windows import WindowTracks
 from vgmae_bench.videogmae.gaussians.switches import PixelConvention, Switches
 
 PixelWeights = Callable[[int, Tensor], Tensor]
@@ -42,13 +43,6 @@ class Motion:
         """Bool [N]: which positions [N, 2] are within the frame, its right and lower edges excluded."""
         height, width = self.flow.shape[1:3]
         return ((xy >= 0) & (xy < xy.new_tensor([width, height]))).all(dim=-1)
-
-
-class WindowTracks(NamedTuple):
-    """Positions xy [N, T, 2] and bool visible [N, T] of N points in the T frames of a window."""
-
-    xy: Tensor
-    visible: Tensor
 
 
 class AnchorTracks(NamedTuple):

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from vgmae_baselines.trackmae.teachers import cotracker3
 from vgmae_baselines.trackmae.teachers.cotracker3 import COMMIT, WEIGHTS, CoTracker3
-from vgmae_baselines.trackmae.teachers.teacher import grid_points, open_teacher
+from vgmae_baselines.trackmae.teachers.registry import open_teacher
+from vgmae_baselines.trackmae.teachers.teacher import grid_points
 
 from vgmae_bench.errors import PluginError
 

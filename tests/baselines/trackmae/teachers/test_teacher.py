@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from vgmae_baselines.trackmae.teachers.flow_teacher import FlowTeacher, carry_lost
 from vgmae_baselines.trackmae.teachers.ground_truth import GroundTruth
-from vgmae_baselines.trackmae.teachers.teacher import TeacherTracks, crop_tracks, grid_points, open_teacher
+from vgmae_baselines.trackmae.teachers.registry import open_teacher
+from vgmae_baselines.trackmae.teachers.teacher import TeacherTracks, crop_tracks, grid_points
 from vgmae_baselines.trackmae.teachers.track_cache import CachedTeacher
 
 from vgmae_bench.errors import UnknownNameError, UsageError

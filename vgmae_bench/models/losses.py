@@ -1,4 +1,4 @@
-"""What Video-GMAE is trained to do: rebuild the clip, with two ways to hold its Gaussians back; and its readout: track."""
+"""Losses that several methods share: rebuilding clips, and answering queries."""
 
 from __future__ import annotations
 
@@ -7,12 +7,6 @@ from typing import Literal, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from vgmae_bench.splatting import project
-from vgmae_bench.videogmae.gaussians.gaussians import Camera, Gaussians
-from vgmae_bench.videogmae.gaussians.motion import NEAR
-from vgmae_bench.videogmae.gaussians.registration import register
-from vgmae_bench.videogmae.sizes import NetworkConfig
 
 
 def reconstruction_loss(
@@ -25,64 +19,12 @@ def reconstruction_loss(
         video: [B, T, H, W, 3] what it should be, RGB in [0, 1].
         reduction: over the clips of the batch. The official code takes the "sum", so that the size of its gradient
             grows with the batch on each device.
-        mask: bool [B, T, H, W], the pixels that count (`pixel_mask`), or None for all of them, hidden from the encoder
+        mask: bool [B, T, H, W], the pixels that count (`vgmae_bench.videogmae.network.pixel_mask`), or None for all of them, hidden from the encoder
             or not, as in paper and official code. A clip without any contributes 0.
     """
     errors = (image - video).square().mean(dim=-1)
     per_clip = errors.flatten(1).mean(dim=1) if mask is None else _mean_of_clips(errors, mask)
     return per_clip.sum() if reduction == "sum" else per_clip.mean()
-
-
-def pixel_mask(mask: Tensor, config: NetworkConfig) -> Tensor:
-    """The pixels of masked tokens: bool [B, L] in raster order (`Encoded.mask`) to bool [B, T, H, W]."""
-    patches = mask.view(len(mask), config.num_frames, config.grid, config.grid)
-    return patches.repeat_interleave(config.patch_size, dim=2).repeat_interleave(config.patch_size, dim=3)
-
-
-def displacement_penalty(gaussians: Gaussians) -> Tensor:
-    """Mean length of the steps that means take from frame to frame, world units; T >= 2.
-
-    What the official setting `deltas_reg_weight` is meant to weight. There the slice that should pick the means' deltas
-    cuts the batch instead, which leaves nothing of batches of up to 256 clips: the term is always 0.
-    """
-    lengths: Tensor = gaussians.means.diff(dim=1).norm(dim=-1)
-    return lengths.mean()
-
-
-def neighbourhood_smoothness(gaussians: Gaussians, neighbours: int = 4) -> Tensor:
-    """Mean difference between the steps of a Gaussian and of those nearest to it in frame 0, world units; T >= 2.
-
-    An addition of ours. Differences are lengths, not squares: surfaces that part may part. Which Gaussians are near is
-    decided by positions in 3-D and gets no gradient.
-
-    Arguments:
-        neighbours: how many of the nearest count, fewer than there are Gaussians.
-    """
-    first = gaussians.means[:, 0].detach()
-    apart = torch.cdist(first, first)
-    apart.diagonal(dim1=1, dim2=2).fill_(torch.inf)  # nobody is a neighbour of itself
-    near = apart.topk(neighbours, dim=-1, largest=False).indices
-    steps = gaussians.means.diff(dim=1).transpose(1, 2)
-    of_near = steps[torch.arange(len(near), device=near.device)[:, None, None], near]
-    lengths: Tensor = (of_near - steps[:, :, None]).norm(dim=-1)
-    return lengths.mean()
-
-
-def registration_distance(gaussians: Gaussians, camera: Camera, video: Tensor) -> Tensor:
-    """How far Gaussians move in the image from where a registration of the frames takes what is there: pixels, Huber's δ = 0.5.
-
-    An addition of ours: a better gradient for motion than that of the reconstruction, which is blind beyond the reach of a
-    Gaussian. Both want the same, and neither needs more than the pixels.
-
-    Arguments:
-        video: [B, T, S, S, 3] RGB in [0, 1], square, as `camera` sees it.
-    """
-    projection = project(gaussians.means, gaussians.quats[:, None], gaussians.scales[:, None], *camera, near=NEAR)
-    centres = projection.means2d
-    with torch.no_grad():
-        wanted = register(video, round(centres.shape[2] ** 0.5)).follow(centres[:, 0])
-    moved, wanted = centres[:, 1:] - centres[:, :1], wanted[:, 1:] - wanted[:, :1]
-    return F.huber_loss(moved, wanted, delta=0.5) / 0.5
 
 
 class ReadoutLoss(NamedTuple):

@@ -1,0 +1,63 @@
+"""The teachers, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from vgmae_bench.data.files.root import cache_folder
+from vgmae_bench.errors import UnknownNameError
+from vgmae_bench.plugins import did_you_mean
+
+from .teacher import Teacher
+from .track_cache import CachedTeacher
+
+TeacherName = Literal["lucas-kanade", "ground-truth", "cotracker3"]
+
+
+def open_teacher(
+    name: str,
+    *,
+    seed: int = 0,
+    speed: float = 1.0,
+    cache: bool = True,
+    cache_dir: Path | None = None,
+    cache_mb: int = 4096,
+    device: str = "cpu",
+) -> Teacher:
+    """The teacher of that name.
+
+    Arguments:
+        name: "lucas-kanade" needs no weights and learns nothing; "ground-truth" knows the scenes of synthetic clips, an
+            oracle; "cotracker3" is a network that was trained on labels.
+        seed, speed: of the training whose synthetic clips "ground-truth" is asked about.
+        cache: keep the tracks of each clip on disk. Those of "ground-truth" are not kept: they cost next to nothing.
+        cache_dir: where; None: in the user's cache folder.
+        cache_mb: nothing is kept beyond this size.
+        device: for "cotracker3".
+
+    Raises:
+        UnknownNameError: there is no such teacher.
+        PluginError: "cotracker3" is not installed.
+    """
+    if name == "ground-truth":
+        from .ground_truth import GroundTruth
+
+        return GroundTruth(seed, speed)
+    teacher: Teacher
+    if name == "lucas-kanade":
+        from .flow_teacher import FlowTeacher
+
+        teacher = FlowTeacher()
+    elif name == "cotracker3":
+        from .cotracker3 import CoTracker3
+
+        teacher = CoTracker3.from_hub(device)
+    else:
+        names = get_args(TeacherName)
+        raise UnknownNameError(
+            f'There is no teacher "{name}"', did_you_mean(name, names) or f"there are: {', '.join(names)}"
+        )
+    if not cache:
+        return teacher
+    return CachedTeacher(teacher, cache_dir or cache_folder() / "teacher-tracks", cache_mb)
