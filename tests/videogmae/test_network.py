@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.readout import OFFICIAL
-from vgmae_bench.videogmae.network import SIZES, Encoder, NetworkConfig, VideoGMAE
+from vgmae_bench.videogmae.network import SIZES, Encoder, NetworkConfig, VideoGMAE, pixel_mask
 from vgmae_bench.videogmae.readout import ReadoutTracker
 
 SMALL = NetworkConfig(
@@ -232,3 +232,11 @@ def test_wrong_clips_and_orders_are_refused() -> None:
         model.encode(clip(), order=torch.arange(48)[None])
     with pytest.raises(ValueError, match="keeps 0"):
         model.encode(clip(), 0.999)
+
+
+def test_masked_tokens_are_squares_of_pixels() -> None:
+    encoded = small().encode(clip(), 0.5, generator=torch.Generator().manual_seed(0))
+    pixels = pixel_mask(encoded.mask, SMALL)
+    assert pixels.shape == (2, 3, 16, 16) and pixels.dtype == torch.bool
+    for t, y, x in ((0, 0, 0), (1, 5, 15), (2, 15, 6)):
+        assert torch.equal(pixels[:, t, y, x], encoded.mask[:, t * 16 + y // 4 * 4 + x // 4])

@@ -7,8 +7,10 @@ nothing but the tables decides what a number compares.
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from itertools import product
 from typing import Any
 
@@ -17,8 +19,11 @@ from vgmae_bench.compare.row import names
 from vgmae_bench.compare.selection import HEADLINE, Row, by_protocol
 from vgmae_bench.metrics.stats import interval
 
-OURS, RIVAL = "Video-GMAE", "GMRW"
-METHODS = {"videogmae": OURS, "gmrw": RIVAL}
+_AUDITED = tomllib.loads(resources.files("vgmae_bench.compare").joinpath("claims.toml").read_text(encoding="utf-8"))
+OURS: str = _AUDITED["ours"]["published"]
+RIVAL: str = _AUDITED["rival"]["published"]
+CHAINED: str = _AUDITED["rival"]["compared"]
+METHODS: dict[str, str] = {side["method"]: side["published"] for side in (_AUDITED["ours"], _AUDITED["rival"])}
 """The methods of measured runs, and how the names of their published rows begin."""
 
 
@@ -31,13 +36,10 @@ class Claim:
 
     @property
     def text(self) -> str:
-        return f"Video-GMAE {self.stated:+.1f} % on {BENCHMARKS[self.dataset]}"
+        return f"{OURS} {self.stated:+.1f} % on {BENCHMARKS[self.dataset]}"
 
 
-CHAINED = "GMRW-C"
-"""The published row of GMRW that the paper's self-supervised comparison names."""
-
-CLAIMS = (Claim("kinetics", 34.6), Claim("kubric", 13.1), Claim("davis", -1.2))
+CLAIMS = tuple(Claim(**claim) for claim in _AUDITED["claims"])
 
 
 @dataclass(frozen=True)

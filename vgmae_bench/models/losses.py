@@ -19,8 +19,8 @@ def reconstruction_loss(
         video: [B, T, H, W, 3] what it should be, RGB in [0, 1].
         reduction: over the clips of the batch. The official code takes the "sum", so that the size of its gradient
             grows with the batch on each device.
-        mask: bool [B, T, H, W], the pixels that count (`vgmae_bench.videogmae.network.pixel_mask`), or None for all of them, hidden from the encoder
-            or not, as in paper and official code. A clip without any contributes 0.
+        mask: bool [B, T, H, W], the pixels that count, or None for all of them, hidden from the encoder or not, as in paper
+            and official code. A clip without any contributes 0.
     """
     errors = (image - video).square().mean(dim=-1)
     per_clip = errors.flatten(1).mean(dim=1) if mask is None else _mean_of_clips(errors, mask)

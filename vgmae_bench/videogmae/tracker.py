@@ -15,7 +15,7 @@ from vgmae_bench.config import build
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.models.frames import FrameWindows, restore
-from vgmae_bench.models.readout import read_tracks
+from vgmae_bench.models.readout import TokenOrder, read_tracks
 from vgmae_bench.models.windows import WindowTracks, track_windows
 from vgmae_bench.training.sources import calibration_clip
 from vgmae_bench.types import Queries, Scene, Tracks
@@ -61,7 +61,7 @@ class VideoGMAEConfig(CorrespondenceConfig):
     readout: Literal["auto", "features"] = "auto"
     variant: Literal["anchors", "flow"] = "anchors"
     preset: options.Preset = "default"
-    token_order: options.TokenOrder | None = None
+    token_order: TokenOrder | None = None
     apply_scale_factor: bool | None = None
     flow_alpha: options.FlowAlpha | None = None
     culled_gaussians: options.CulledGaussians | None = None

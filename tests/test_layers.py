@@ -1,0 +1,77 @@
+"""Imports point down the list of layers, without circles; what measures methods knows none of them."""
+
+from __future__ import annotations
+
+import functools
+
+import grimp
+
+BASELINES = "vgmae_baselines"
+LAYERS = (
+    ("__main__",),
+    ("cli",),
+    ("compare", "downstream", "gmae", BASELINES),
+    ("videogmae",),
+    ("models",),
+    ("training",),
+    ("evaluation",),
+    ("viz",),
+    ("data",),
+    ("metrics", "splatting"),
+    ("coordinates", "provenance"),
+    ("types",),
+    ("config", "files", "resizing"),
+    ("plugins",),
+    ("errors",),
+)
+"""From top to bottom. What stands in one layer does not import its neighbours."""
+LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
+
+METHODS = {"gmae", "videogmae", BASELINES}
+NEUTRAL = {"compare", "data", "downstream", "evaluation", "metrics", "models", "training", "viz"}
+
+Import = tuple[str, str]
+"""Who imports, and what."""
+
+
+@functools.cache
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("vgmae_bench", BASELINES, cache_dir=None)
+
+
+def room(module: str) -> str:
+    """The folder or file of `vgmae_bench` that a module is in; empty for `vgmae_bench` itself, the front page."""
+    package, _, rest = module.partition(".")
+    return BASELINES if package == BASELINES else rest.partition(".")[0]
+
+
+def between_rooms() -> list[Import]:
+    links = [(a, b) for a in graph().modules for b in graph().find_modules_directly_imported_by(a)]
+    return [(a, b) for a, b in links if room(a) and room(b) and room(a) != room(b)]
+
+
+def told(links: list[Import]) -> list[str]:
+    """Where each import is written."""
+    details = [(a, b, graph().get_import_details(importer=a, imported=b)) for a, b in sorted(links)]
+    return [f"{a} imports {b} (line {lines[0]['line_number']})" for a, b, lines in details]
+
+
+def test_every_room_has_a_layer() -> None:
+    assert {room(module) for module in graph().modules if room(module)} == set(LAYER)
+
+
+def test_imports_point_down() -> None:
+    upward = [(a, b) for a, b in between_rooms() if LAYER[room(a)] >= LAYER[room(b)]]
+    assert not upward, told(upward)
+
+
+def test_no_imports_go_in_circles() -> None:
+    """Neither between the folders and files of `vgmae_bench`, nor between those of any folder."""
+    packages = [module for module in graph().modules if graph().find_children(module)]
+    breakers = [link for package in packages for link in graph().nominate_cycle_breakers(package)]
+    assert not breakers, told(breakers)
+
+
+def test_what_measures_methods_knows_none_of_them() -> None:
+    known = [(a, b) for a, b in between_rooms() if room(a) in NEUTRAL and room(b) in METHODS]
+    assert not known, told(known)
