@@ -28,8 +28,9 @@ def test_tables_of_the_readme_come_from_the_records(dataset: str) -> None:
     assert table in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["bars", "cost", "occlusion", "thresholds"])
+@pytest.mark.parametrize("name", ["bars", "bars_audit", "cost", "occlusion", "thresholds"])
 def test_figures_come_from_the_records(name: str, tmp_path: Path) -> None:
-    call("plot", name, "--results", REFERENCE, "--out", tmp_path)
+    options = ["bars", "--audit"] if name == "bars_audit" else [name]
+    call("plot", *options, "--results", REFERENCE, "--out", tmp_path)
     assert (tmp_path / f"{name}.csv").read_text() == (FIGURES / f"{name}.csv").read_text()
     assert {file.suffix for file in FIGURES.glob(f"{name}.*")} == {".png", ".pdf", ".csv"}

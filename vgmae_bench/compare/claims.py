@@ -1,7 +1,8 @@
-"""The headline claims of Video-GMAE (arXiv 2512.22489) against the published tables: which cells give each number.
+"""Headline claims against the published tables: which published values give the number that the authors state.
 
-A claim is a relative gain. Every pair of a Video-GMAE cell and somebody else's cell on the same benchmark is tried, so that
-nothing but the tables decides what a number compares.
+A claim is a relative gain in average Jaccard on one benchmark. `check_claim` tries every pair of published values, one of
+the method and one of any other method on the same benchmark, so that the tables alone decide what a number compares. The
+claims are in claims.toml: those of Video-GMAE (arXiv 2512.22489) over GMRW.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from itertools import product
 from typing import Any
@@ -19,32 +21,61 @@ from vgmae_bench.compare.row import names
 from vgmae_bench.compare.selection import HEADLINE, Row, by_protocol
 from vgmae_bench.metrics.stats import interval
 
-_AUDITED = tomllib.loads(resources.files("vgmae_bench.compare").joinpath("claims.toml").read_text(encoding="utf-8"))
-OURS: str = _AUDITED["ours"]["published"]
-RIVAL: str = _AUDITED["rival"]["published"]
-CHAINED: str = _AUDITED["rival"]["compared"]
-METHODS: dict[str, str] = {side["method"]: side["published"] for side in (_AUDITED["ours"], _AUDITED["rival"])}
-"""The methods of measured runs, and how the names of their published rows begin."""
-
 
 @dataclass(frozen=True)
 class Claim:
-    """A relative gain of Video-GMAE that its authors state, in percent of AJ, on one of our datasets' benchmarks."""
+    """A relative gain that authors state.
+
+    Attributes:
+        dataset: our name of the dataset.
+        stated: the gain in percent of AJ.
+        method, rival: the methods' names in our runs.
+        published, rival_published: how their names begin in published.csv.
+        rival_row: the row of published.csv that the claim names as its rival.
+    """
 
     dataset: str
     stated: float
+    method: str
+    published: str
+    rival: str
+    rival_published: str
+    rival_row: str
 
     @property
     def text(self) -> str:
-        return f"{OURS} {self.stated:+.1f} % on {BENCHMARKS[self.dataset]}"
+        """The claim in words."""
+        return f"{self.published} {self.stated:+.1f} % on {BENCHMARKS[self.dataset]}"
+
+    @property
+    def rows(self) -> tuple[list[Published], list[Published]]:
+        """The published rows of the benchmark: those of the method, and all others."""
+        table = [row for row in read() if row.benchmark == BENCHMARKS[self.dataset]]
+        ours = [row for row in table if row.method.startswith(self.published)]
+        return ours, [row for row in table if row not in ours]
 
 
-CLAIMS = tuple(Claim(**claim) for claim in _AUDITED["claims"])
+@cache
+def claims() -> tuple[Claim, ...]:
+    """The claims in claims.toml."""
+    found = tomllib.loads(resources.files("vgmae_bench.compare").joinpath("claims.toml").read_text(encoding="utf-8"))
+    ours, rival = found["ours"], found["rival"]
+    return tuple(
+        Claim(
+            method=ours["method"],
+            published=ours["published"],
+            rival=rival["method"],
+            rival_published=rival["published"],
+            rival_row=rival["compared"],
+            **claim,
+        )
+        for claim in found["claims"]
+    )
 
 
 @dataclass(frozen=True)
-class Cells:
-    """Two cells of published tables and the relative gain from one to the other, in percent."""
+class ValuePair:
+    """Two published values and the relative gain from the denominator to the numerator, in percent."""
 
     metric: str
     numerator: Published
@@ -52,86 +83,95 @@ class Cells:
 
     @property
     def gain(self) -> float:
+        """NaN where a value is missing."""
         return 100 * (self.numerator.value(self.metric) / self.denominator.value(self.metric) - 1)
 
     @property
     def same_protocol(self) -> bool:
-        """Whether both follow one protocol and depart from it in the same way."""
+        """Whether both follow one protocol, with the same deviations from it."""
         protocols = [(row.protocol, row.differs) for row in (self.numerator, self.denominator)]
         return bool(protocols[0][0]) and protocols[0] == protocols[1]
 
     @property
     def self_supervised(self) -> bool:
-        """Whether neither method has seen labels of tracks."""
+        """Whether both methods trained without track labels."""
         return {self.numerator.supervision, self.denominator.supervision} == {"self-supervised"}
 
     def as_json(self) -> dict[str, Any]:
+        """The pair with both rows, for `check_claim`."""
         return {
             "metric": HEADLINE[self.metric],
             "gain": round(self.gain, 3),
             "same_protocol": self.same_protocol,
             "self_supervised": self.self_supervised,
-            **{
-                name: _cell(row, self.metric)
-                for name, row in (("numerator", self.numerator), ("denominator", self.denominator))
-            },
+            "numerator": _row_as_json(self.numerator, self.metric),
+            "denominator": _row_as_json(self.denominator, self.metric),
         }
 
 
-def audit(rows: Sequence[Row] = ()) -> list[dict[str, Any]]:
-    """Every claim with the arithmetic that gives its number. See `check` for the keys.
+def check_claims(rows: Sequence[Row] = ()) -> list[dict[str, Any]]:
+    """Check every claim. See `check_claim` for the keys.
 
     Arguments:
-        rows: measured runs; where there are some of both methods on the same questions, their ratio is added.
+        rows: measured runs. Where both methods have runs on the same queries, their gains are added.
     """
-    pairs = measured(rows)
-    return [check(claim, pairs) for claim in CLAIMS]
+    pairs = measured_gains(rows)
+    return [check_claim(claim, pairs) for claim in claims()]
 
 
-def check(claim: Claim, pairs_measured: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
-    """One claim.
+def check_claim(claim: Claim, pairs_measured: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """Check one claim.
 
     Arguments:
-        pairs_measured: as `measured` gives them.
+        pairs_measured: as `measured_gains` returns them.
 
     Returns:
         claim: in words. stated: in percent, as its authors print it.
-        recomputed: the gain, in percent, of the cells that give the stated number; None where none do.
-        cells: every pair of cells whose gain rounds to the stated number.
-        protocols: of the methods in these cells.
-        as_described: the gain between the self-supervised trackers, Video-GMAE zero-shot over GMRW, from the same tables.
-        like_for_like: the gain of Video-GMAE over GMRW where both were scored by one protocol: `published`, pairs of
-            cells; `measured`, pairs of our runs with a 95 % interval over clips, each naming its dataset.
-        verdict: what follows, in words.
+        recomputed: the gain, in percent, of the published values that give the stated number; None if none do.
+        cells: every pair of published values whose gain rounds to the stated number.
+        protocols: of the methods in these pairs.
+        as_described: the gain of the method over its rival where both are self-supervised, from the same tables.
+        like_for_like: the gain over the rival where one protocol scored both. `published`: pairs of published values.
+            `measured`: pairs of our runs with a 95 % interval over clips; each names its dataset.
+        verdict: the result in words.
     """
-    table = [row for row in read() if row.benchmark == BENCHMARKS[claim.dataset]]
-    ours = [row for row in table if row.method.startswith(OURS)]
-    others = [row for row in table if not row.method.startswith(OURS)]
-    pairs = [Cells(metric, a, b) for metric in HEADLINE for a, b in product(ours, others)]
-    fitting = [cells for cells in pairs if abs(cells.gain - claim.stated) < 0.05]  # NaN, a missing cell, fits nothing
-    rivals = [cells for cells in pairs if cells.denominator.method.startswith(RIVAL) and not math.isnan(cells.gain)]
-    described = next((cells for cells in rivals if cells.self_supervised and cells.denominator.method == CHAINED), None)
+    ours, others = claim.rows
+    pairs = [ValuePair(metric, a, b) for metric in HEADLINE for a, b in product(ours, others)]
+    fitting = [pair for pair in pairs if abs(pair.gain - claim.stated) < 0.05]  # False for NaN, a missing value
+    rivals = [
+        pair
+        for pair in pairs
+        if pair.denominator.method.startswith(claim.rival_published) and not math.isnan(pair.gain)
+    ]
+    described = as_described(claim)
     return {
         "claim": claim.text,
         "stated": claim.stated,
         "recomputed": round(fitting[0].gain, 3) if fitting else None,
-        "cells": [cells.as_json() for cells in fitting],
+        "cells": [pair.as_json() for pair in fitting],
         "protocols": _protocols(fitting),
         "as_described": described.as_json() if described else None,
         "like_for_like": {
-            "published": [cells.as_json() for cells in rivals if cells.same_protocol],
+            "published": [pair.as_json() for pair in rivals if pair.same_protocol],
             "measured": list(pairs_measured),
         },
         "verdict": _verdict(claim, fitting, described, ours),
     }
 
 
-def measured(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The relative gain in AJ of every Video-GMAE run over every GMRW run on the same questions, in percent.
+def as_described(claim: Claim) -> ValuePair | None:
+    """The published AJ of the method over that of the row that the claim names, where both are self-supervised."""
+    ours, others = claim.rows
+    pairs = (ValuePair("average_jaccard", a, b) for a, b in product(ours, others) if b.method == claim.rival_row)
+    return next((pair for pair in pairs if pair.self_supervised and not math.isnan(pair.gain)), None)
+
+
+def measured_gains(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The relative gain in AJ of every run of a claim's method over every run of its rival, on the same queries.
 
     Returns:
-        By pair: dataset, protocol, numerator and denominator (method, run, AJ), gain, and its 95 % bootstrap interval over
-        clips, in which both methods see the same clips.
+        By pair: dataset, protocol, clips, coverage, numerator and denominator (method, run, AJ), gain in percent, and its
+        95 % bootstrap interval over clips. Resampling draws the same clips for both runs.
 
     Raises:
         BadDataError: a metrics.csv is missing or damaged.
@@ -139,12 +179,15 @@ def measured(rows: Sequence[Row]) -> list[dict[str, Any]]:
     pairs = []
     for group in by_protocol(rows):
         named = list(zip(names(group), group, strict=True))
-        by_method = [[one for one in named if one[1].record["identity"]["method"] == method] for method in METHODS]
-        pairs += [_measured(*pair) for pair in product(*by_method)]
+        for method, rival in dict.fromkeys((claim.method, claim.rival) for claim in claims()):
+            ours, theirs = (
+                [one for one in named if one[1].record["identity"]["method"] == own] for own in (method, rival)
+            )
+            pairs += [_measured_gain(*pair) for pair in product(ours, theirs)]
     return pairs
 
 
-def _measured(ours: tuple[str, Row], theirs: tuple[str, Row]) -> dict[str, Any]:
+def _measured_gain(ours: tuple[str, Row], theirs: tuple[str, Row]) -> dict[str, Any]:
     from vgmae_bench.compare.paired import aligned, by_clip
 
     (_, first), (_, second) = ours, theirs
@@ -153,7 +196,7 @@ def _measured(ours: tuple[str, Row], theirs: tuple[str, Row]) -> dict[str, Any]:
     means = 100 * sums.sum(axis=0) / max(1, len(table))
     low, high = interval(sums[:, :1], sums[:, 1:])
     gains = [100 * (ratio - 1) for ratio in (means[0] / means[1], low[0], high[0])]
-    told = [
+    sides = [
         {"method": name, "run": str(row.run.path), "AJ": round(float(mean), 3)}
         for (name, row), mean in zip((ours, theirs), means, strict=True)
     ]
@@ -161,55 +204,56 @@ def _measured(ours: tuple[str, Row], theirs: tuple[str, Row]) -> dict[str, Any]:
         "dataset": first.dataset,
         "protocol": first.protocol,
         "clips": len(clips),
+        "coverage": first.clips,
         "gain": _number(gains[0]),
         "ci95": [_number(gains[1]), _number(gains[2])],
-        "numerator": told[0],
-        "denominator": told[1],
+        "numerator": sides[0],
+        "denominator": sides[1],
     }
 
 
-def _protocols(fitting: Sequence[Cells]) -> list[dict[str, str]]:
-    rows = dict.fromkeys(row for cells in fitting for row in (cells.numerator, cells.denominator))
-    told = {(row.method, row.protocol, row.query_mode, row.differs) for row in rows}
+def _protocols(fitting: Sequence[ValuePair]) -> list[dict[str, str]]:
+    rows = {row for pair in fitting for row in (pair.numerator, pair.denominator)}
     columns = ("method", "protocol", "query_mode", "differs")
-    return [dict(zip(columns, values, strict=True)) for values in sorted(told)]
+    found = {tuple(getattr(row, column) for column in columns) for row in rows}
+    return [dict(zip(columns, values, strict=True)) for values in sorted(found)]
 
 
-def _verdict(claim: Claim, fitting: Sequence[Cells], described: Cells | None, ours: Sequence[Published]) -> str:
-    sentences = [] if fitting else [f"No pair of published cells gives {claim.stated:+.1f} %."]
-    same: dict[tuple[Any, ...], list[Cells]] = {}
-    for cells in fitting:
-        values = (cells.numerator.value(cells.metric), cells.denominator.value(cells.metric))
-        same.setdefault((cells.numerator, *values, cells.self_supervised, cells.same_protocol), []).append(cells)
+def _verdict(claim: Claim, fitting: Sequence[ValuePair], described: ValuePair | None, ours: Sequence[Published]) -> str:
+    sentences = [] if fitting else [f"No pair of published values gives {claim.stated:+.1f} %."]
+    same: dict[tuple[Any, ...], list[ValuePair]] = {}
+    for pair in fitting:
+        values = (pair.numerator.value(pair.metric), pair.denominator.value(pair.metric))
+        same.setdefault((pair.numerator, *values, pair.self_supervised, pair.same_protocol), []).append(pair)
     for group in same.values():
-        cells = group[0]
-        kinds = [] if cells.self_supervised else ["not between self-supervised methods"]
-        kinds += [] if cells.same_protocol else ["not by one protocol"]
+        pair = group[0]
+        kinds = [] if pair.self_supervised else ["not between self-supervised methods"]
+        kinds += [] if pair.same_protocol else ["not by one protocol"]
         sentences.append(f"{_arithmetic(group)}{': ' if kinds else ''}{', and '.join(kinds)}.")
         for other in ours:
-            again = Cells(cells.metric, other, cells.denominator)
-            if other.method == cells.numerator.method and abs(again.gain - cells.gain) > 0.05:
-                value = f"{other.value(cells.metric):.1f} in {other.source}"
-                sentences.append(f"The first cell is {value}, which would give {again.gain:+.1f} %.")
+            again = ValuePair(pair.metric, other, pair.denominator)
+            if other.method == pair.numerator.method and abs(again.gain - pair.gain) > 0.05:
+                value = f"{other.value(pair.metric):.1f} in {other.source}"
+                sentences.append(f"The first value is {value}, which would give {again.gain:+.1f} %.")
     if described and described not in fitting:
         sentences.append(f"Between the self-supervised trackers the same tables have {_arithmetic([described])}.")
     return " ".join(sentences)
 
 
-def _arithmetic(group: Sequence[Cells]) -> str:
+def _arithmetic(group: Sequence[ValuePair]) -> str:
     """ "75.1 / 55.8 = +34.6 % AJ, Video-GMAE-L fine-tuned (videogmae-release) over CoTracker3 (tapvid-first)"."""
-    cells = group[0]
-    a, b = cells.numerator, cells.denominator
+    pair = group[0]
+    a, b = pair.numerator, pair.denominator
     rivals = " or ".join(dict.fromkeys(f"{one.denominator.method} ({_protocol(one.denominator)})" for one in group))
-    arithmetic = f"{a.value(cells.metric):.1f} / {b.value(cells.metric):.1f} = {cells.gain:+.1f} %"
-    return f"{arithmetic} {HEADLINE[cells.metric]}, {a.method} ({_protocol(a)}) over {rivals}"
+    arithmetic = f"{a.value(pair.metric):.1f} / {b.value(pair.metric):.1f} = {pair.gain:+.1f} %"
+    return f"{arithmetic} {HEADLINE[pair.metric]}, {a.method} ({_protocol(a)}) over {rivals}"
 
 
 def _protocol(row: Published) -> str:
     return row.protocol or f"protocol {row.query_mode}"
 
 
-def _cell(row: Published, metric: str) -> dict[str, Any]:
+def _row_as_json(row: Published, metric: str) -> dict[str, Any]:
     kept = ("method", "supervision", "dataset", "query_mode", "protocol", "differs", "source", "evidence")
     return {"value": row.value(metric)} | {name: getattr(row, name) for name in kept}
 

@@ -20,7 +20,7 @@ def claims(out: Path, as_json: bool) -> None:
     compare, which protocol each followed. Where both methods have complete runs on the same questions in the results
     folder, the ratio measured like for like stands beside.
     """
-    from vgmae_bench.compare.claims import audit
+    from vgmae_bench.compare.claims import check_claims
     from vgmae_bench.compare.selection import select_runs
     from vgmae_bench.errors import UnknownNameError
 
@@ -28,7 +28,7 @@ def claims(out: Path, as_json: bool) -> None:
         rows = select_runs(out)
     except UnknownNameError:  # no runs yet: the published tables alone
         rows = []
-    checked = audit(rows)
+    checked = check_claims(rows)
     if as_json:
         click.echo(json.dumps(checked, ensure_ascii=False, indent=2))
         return
@@ -44,7 +44,7 @@ def claims(out: Path, as_json: bool) -> None:
         first, second = pair["numerator"], pair["denominator"]
         click.echo(
             f"  {pair['dataset']}, {pair['protocol']}: {first['method']} over {second['method']}, "
-            f"{first['AJ']:.2f} / {second['AJ']:.2f} = {gain} % [{low}, {high}] on {pair['clips']} clips"
+            f"{first['AJ']:.2f} / {second['AJ']:.2f} = {gain} % [{low}, {high}] on {pair['coverage']} clips"
         )
     if not pairs:
         click.echo(f"  {out} has no complete runs of both videogmae and gmrw on the same questions.")

@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from vgmae_bench.compare.selection import Row
 
 TRAININGS = Path("trained")
+CHOICES = [name for name in NAMES if name != "bars_audit"]
 
 
 @click.command(
     epilog=examples(
         "vgmae-bench plot thresholds --out figures",
         "vgmae-bench plot clips videogmae lucas-kanade --dataset synth --protocol tapvid-first --out figures",
+        "vgmae-bench plot bars --width 3.3 --out figures",
         "vgmae-bench plot curves trained/tiny --out figures",
     )
 )
-@click.argument("name", type=click.Choice(list(NAMES)), metavar="|".join(NAMES))
+@click.argument("name", type=click.Choice(CHOICES), metavar="|".join(CHOICES))
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the figure's files."
@@ -31,6 +33,10 @@ TRAININGS = Path("trained")
 @options.dataset_filter
 @options.method_filter
 @options.protocol_filter
+@click.option("--audit", is_flag=True, help="For bars: every pair of values, a panel for each dataset.")
+@click.option(
+    "--width", type=click.FloatRange(min=2.0), default=6.9, show_default=True, help="Inches; one column of text is 3.3."
+)
 @options.allow_incomplete
 @options.find_in
 def plot(
@@ -40,30 +46,38 @@ def plot(
     dataset: str | None,
     method: tuple[str, ...],
     protocol: str | None,
+    audit: bool,
+    width: float,
     allow_incomplete: bool,
     results: Path,
 ) -> None:
-    """Draw a figure: OUT/NAME.png, OUT/NAME.pdf and its data OUT/NAME.csv.
+    """Plot a figure: OUT/NAME.png, OUT/NAME.pdf and its data OUT/NAME.csv.
 
     \b
-    bars        the paper's bars: relative gain of Video-GMAE over GMRW, as printed, as published, as measured
+    bars        headline claims: the gain as stated, as published for like over like, and as measured
     thresholds  position accuracy and Jaccard at 1 to 16 px
-    clips       two methods clip by clip: scatter and sorted differences
+    clips       two methods clip by clip: scatter plot and sorted differences
     occlusion   accuracy against time since the query and since a point was hidden
-    cost        average Jaccard against seconds per frame and peak memory
+    cost        average Jaccard against milliseconds per frame and peak memory
     curves      training: loss and zero-shot position accuracy over the steps
 
-    RUN is a run's folder, the first digits of its key, or a method that only one run fits; without any, all complete runs of
-    the results folder are drawn, each protocol in panels of its own. For curves, RUN is a folder of a training; without any,
-    those below results and trained are taken.
+    RUN is a run's folder, the first digits of its key, or a method that has one run. Without RUN, the figure shows all
+    complete runs of the results folder, each protocol in panels of its own. For curves, RUN is a folder of a training;
+    without RUN, the figure shows those below results and trained.
     """
-    from vgmae_bench.compare.plots import make
+    from vgmae_bench.compare.plots import save_plot
+    from vgmae_bench.errors import UsageError
 
+    if audit and name != "bars":
+        raise UsageError(
+            f"--audit does not go with {name}", "only bars have an audit", try_="vgmae-bench plot bars --audit"
+        )
     if name == "curves":
         shown: list[Path] | list[Row] = [Path(run) for run in runs] or _trainings(results)
     else:
         shown = _runs(name, results, runs, dataset, method, protocol, allow_incomplete)
-    for file in make(name, shown, out):
+    bars: dict[str, str | None] = {"dataset": dataset} if name == "bars" else {}
+    for file in save_plot("bars_audit" if audit else name, shown, out, width=width, **bars):
         click.echo(file)
 
 
@@ -89,7 +103,7 @@ def _runs(
     protocol: str | None,
     incomplete: bool,
 ) -> list[Row]:
-    """The runs to draw; the published bars need none."""
+    """The runs to plot. Bars of published numbers need none."""
     from vgmae_bench.compare.selection import select_runs
     from vgmae_bench.errors import UnknownNameError
 

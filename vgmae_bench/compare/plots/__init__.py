@@ -1,6 +1,6 @@
-"""Figures of runs, drawn from committed records: no predictions, no videos and no torch are needed.
+"""Figures of runs, made from committed records. They need no predictions, no videos and no torch.
 
-`NAMES` can be read without importing matplotlib; `make` imports what it needs.
+`NAMES` can be read without importing matplotlib. `save_plot` imports what it needs.
 """
 
 from __future__ import annotations
@@ -11,25 +11,30 @@ from pathlib import Path
 from typing import Any
 
 NAMES = {
-    "bars": "the paper's bars: relative gain of Video-GMAE over GMRW, as printed, as published, as measured",
+    "bars": "headline claims: the relative gain as stated, as published for like over like, and as measured",
+    "bars_audit": "every pair of values behind the headline claims",
     "thresholds": "position accuracy and Jaccard at 1 to 16 px",
-    "clips": "two methods clip by clip: scatter and sorted differences",
+    "clips": "two methods clip by clip: scatter plot and sorted differences",
     "occlusion": "accuracy against time since the query and since a point was hidden",
-    "cost": "average Jaccard against seconds per frame and peak memory",
+    "cost": "average Jaccard against milliseconds per frame and peak memory",
     "curves": "training: loss and zero-shot position accuracy over the steps",
 }
+"""Figures by name: `vgmae_bench.compare.plots.NAME` has a function `plot_NAME`."""
 
 
-def draw(name: str, shown: Sequence[Any]) -> Any:
-    """The figure `name` as a `vgmae_bench.compare.plots.style.Plot`, in whatever style is set; see `make`."""
-    return importlib.import_module(f"vgmae_bench.compare.plots.{name}").draw(shown)
+def make_plot(name: str, shown: Sequence[Any], **options: Any) -> Any:
+    """The figure `name` as a `vgmae_bench.compare.plots.style.Plot`, in the style that is set; see `save_plot`."""
+    module = importlib.import_module(f"vgmae_bench.compare.plots.{name}")
+    return getattr(module, f"plot_{name}")(shown, **options)
 
 
-def make(name: str, shown: Sequence[Any], out: Path) -> list[Path]:
-    """Draw the figure `name` and write name.png, name.pdf and name.csv into `out`.
+def save_plot(name: str, shown: Sequence[Any], out: Path, *, width: float | None = None, **options: Any) -> list[Path]:
+    """Make the figure `name` and write name.png, name.pdf and name.csv into `out`.
 
     Arguments:
-        shown: runs as `select_runs` gives them; training folders (paths) for "curves".
+        shown: runs as `select_runs` returns them; folders of trainings for "curves".
+        width: of the figure, in inches; by default that of a page with two columns, 6.9. One column is 3.3.
+        options: `dataset`, for "bars" and "bars_audit": plot only this one.
 
     Returns:
         The three files.
@@ -39,8 +44,9 @@ def make(name: str, shown: Sequence[Any], out: Path) -> list[Path]:
     """
     import matplotlib
 
-    from vgmae_bench.compare.plots.style import RC
+    from vgmae_bench.compare.plots.style import RC, WIDTH
 
-    with matplotlib.rc_context(RC):  # type: ignore[arg-type]  # its keys are typed as literals
-        files: list[Path] = draw(name, shown).save(out, name)
+    style: Any = {**RC, "figure.figsize": (width or WIDTH, 4.0)}
+    with matplotlib.rc_context(style):
+        files: list[Path] = make_plot(name, shown, **options).save(out, name)
     return files

@@ -1,4 +1,7 @@
-"""The paper's comparison bars: what its authors print, what the published tables give, and what was measured here."""
+"""Headline claims as bars: the gain that the authors state, the published gain of like over like, and the measured gain.
+
+`bars_audit` shows every pair of values behind them.
+"""
 
 from __future__ import annotations
 
@@ -7,177 +10,163 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from vgmae_bench.compare.claims import CHAINED, CLAIMS, OURS, Cells, Claim, check, measured
-from vgmae_bench.compare.plots.style import BLUE, GREEN, INK, SKY, VERMILION, WIDTH, Plot, write_below
-from vgmae_bench.compare.published import BENCHMARKS, Published, read
+from vgmae_bench.compare.claims import Claim, as_described, check_claim, claims, measured_gains
+from vgmae_bench.compare.plots.style import BLUE, GREEN, INK, VERMILION, Plot, write_caption
+from vgmae_bench.compare.published import BENCHMARKS
 from vgmae_bench.compare.row import Row
 
 LOOKS = {
-    "printed": ("printed by the authors", VERMILION, "////"),
-    "recomputed": ("recomputed from the tables, both methods self-supervised", BLUE, ""),
-    "recomputed, labels": ("recomputed, fine-tuned or read out with labels", SKY, "...."),
-    "measured": ("measured here by one protocol, 95 % interval", GREEN, "xxxx"),
+    "stated": ("stated by the authors", VERMILION, "////"),
+    "published": ("published, both self-supervised", BLUE, ""),
+    "measured": ("measured here, 95 % interval", GREEN, "xxxx"),
 }
-"""Kinds of bars: their names in the legend, colours and hatches."""
-LONGEST = 36
-"""Characters of a label that go on one line."""
+"""Kinds of bars: names in the legend, colours and hatches."""
+FEWEST_CLIPS = 6
+"""With fewer clips no sign-flip test reaches the 5 % level. Datasets without a claim then get no bar."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A relative gain in average Jaccard, in percent; NaN where there is none.
+    """A relative gain in average Jaccard, in percent.
 
     Attributes:
         kind: one of `LOOKS`.
-        label, note: left and right of the bar.
-        low, high: ends of its 95 % interval.
-        protocols: of the two values.
+        source: the two values and what they are of.
+        low, high: the ends of its 95 % interval; NaN where there is none.
     """
 
     kind: str
-    label: str
-    note: str
-    gain: float = math.nan
+    gain: float
+    source: str
     low: float = math.nan
     high: float = math.nan
-    protocols: str = ""
 
 
-def draw(rows: Sequence[Row]) -> Plot:
-    """A block of bars for each of the paper's three benchmarks, and for each other dataset that both methods were run on.
+def plot_bars(rows: Sequence[Row], dataset: str | None = None) -> Plot:
+    """Plot a group of bars for each claim, and for each other dataset on which both methods have runs.
 
     Arguments:
-        rows: runs of any methods; every pair of a Video-GMAE and a GMRW run on the same questions is a bar.
+        rows: runs of any methods. The best runs of the two methods make the measured bar.
+        dataset: plot only this one.
 
     Raises:
         BadDataError: a metrics.csv is missing or damaged.
     """
-    blocks = {claim.dataset: [_printed(claim), *_recomputed(claim)] for claim in CLAIMS}
-    pairs = measured(rows)
-    for claim in CLAIMS:
-        if claim.dataset not in {pair["dataset"] for pair in pairs}:
-            blocks[claim.dataset].append(Bar("measured", "measured here", "no runs of both methods by one protocol"))
-    for pair in pairs:
-        blocks.setdefault(pair["dataset"], []).append(_measured(pair))
-    table = pd.DataFrame([{"dataset": name} | asdict(bar) for name, block in blocks.items() for bar in block])
-    return Plot(_figure(blocks), table)
+    pairs = [pair for pair in measured_gains(rows) if pair["gain"] is not None]
+    groups = {claim.dataset: _claim_bars(claim) for claim in claims()}
+    left_out = []
+    for name in dict.fromkeys(pair["dataset"] for pair in pairs):
+        best = max((pair for pair in pairs if pair["dataset"] == name), key=_best_runs)
+        if name in groups or best["clips"] >= FEWEST_CLIPS:
+            groups.setdefault(name, []).append(_measured_bar(best))
+        else:
+            left_out.append(f"{name} ({best['clips']} clips)")
+    groups = {name: bars for name, bars in groups.items() if dataset in (None, name)}
+    table = pd.DataFrame([{"dataset": name} | asdict(bar) for name, bars in groups.items() for bar in bars])
+    return Plot(_figure(groups, left_out if dataset is None else []), table)
 
 
-def _printed(claim: Claim) -> Bar:
-    """The number as its authors print it, with the published cells that give it."""
+def _claim_bars(claim: Claim) -> list[Bar]:
     rivals: dict[str, list[str]] = {}
-    protocols = []
-    for cells in check(claim)["cells"]:
-        ours, theirs = cells["numerator"], cells["denominator"]
-        named = rivals.setdefault(f"{ours['value']:.1f} / {theirs['value']:.1f}, {_short(ours['method'])} over ", [])
+    for pair in check_claim(claim)["cells"]:
+        ours, theirs = pair["numerator"], pair["denominator"]
+        named = rivals.setdefault(f"{ours['value']:.1f} / {theirs['value']:.1f}, {ours['method']} over ", [])
         if not any(theirs["method"].startswith(name) for name in named):  # variants of one method
             named.append(theirs["method"])
-        protocols.append(f"{ours['protocol']} / {theirs['protocol'] or 'undetermined'}")
-    told = [arithmetic + ", ".join(names) for arithmetic, names in rivals.items()]
-    note = "; ".join(told) or "no published cells give it"
-    return Bar("printed", "printed", note, claim.stated, protocols="; ".join(dict.fromkeys(protocols)))
+    source = "; ".join(arithmetic + " or ".join(names) for arithmetic, names in rivals.items())
+    bars = [Bar("stated", claim.stated, source or "no published values give it")]
+    if pair := as_described(claim):
+        a, b = pair.numerator, pair.denominator
+        values = f"{a.value(pair.metric):.1f} / {b.value(pair.metric):.1f}"
+        bars.append(Bar("published", round(pair.gain, 3), f"{values}, {a.method} over {b.method}"))
+    return bars
 
 
-def _recomputed(claim: Claim) -> list[Bar]:
-    """Every published Video-GMAE cell over GMRW's."""
-    table = [row for row in read() if row.benchmark == BENCHMARKS[claim.dataset] and row.AJ]
-    pairs = [
-        Cells("average_jaccard", ours, theirs)
-        for theirs in table
-        if theirs.method == CHAINED
-        for ours in table
-        if ours.method.startswith(OURS)
-    ]
-    return [
-        Bar(
-            "recomputed" if cells.self_supervised else "recomputed, labels",
-            f"{_short(cells.numerator.method)} over {CHAINED}",
-            f"{float(cells.numerator.AJ):.1f} / {float(cells.denominator.AJ):.1f}{_where(cells.numerator)}",
-            cells.gain,
-            protocols=f"{cells.numerator.protocol} / {cells.denominator.protocol or 'undetermined'}",
-        )
-        for cells in pairs
-    ]
+def _best_runs(pair: Mapping[str, Any]) -> tuple[int, bool, float]:
+    """What makes a pair of runs the one to show: many clips, query first, good runs of both methods."""
+    sides = pair["numerator"]["AJ"] + pair["denominator"]["AJ"]
+    return pair["clips"], pair["protocol"] == "tapvid-first", sides
 
 
-def _measured(pair: Mapping[str, Any]) -> Bar:
+def _measured_bar(pair: Mapping[str, Any]) -> Bar:
     ours, theirs = pair["numerator"], pair["denominator"]
-    gain, low, high = (math.nan if value is None else value for value in (pair["gain"], *pair["ci95"]))
-    return Bar(
-        "measured",
-        f"{ours['method']} over {theirs['method']}",
-        f"{ours['AJ']:.1f} / {theirs['AJ']:.1f}, {pair['protocol']}, {pair['clips']} clips",
-        gain,
-        low,
-        high,
-        protocols=f"{pair['protocol']} / {pair['protocol']}",
-    )
+    low, high = (math.nan if value is None else value for value in pair["ci95"])
+    source = f"{ours['AJ']:.1f} / {theirs['AJ']:.1f}, {ours['method']} over {theirs['method']}"
+    return Bar("measured", pair["gain"], f"{source}, {pair['protocol']}, {pair['coverage']} clips", low, high)
 
 
-def _short(method: str) -> str:
-    """ "L fine-tuned" of "Video-GMAE-L fine-tuned"."""
-    return method.removeprefix(OURS).lstrip(" -")
-
-
-def _where(cell: Published) -> str:
-    """Which of several readings of a cell it is."""
-    table = cell.dataset.removeprefix(cell.benchmark).strip(" ()")
-    source = cell.source.removeprefix("https://www.") if cell.source != cell.paper else ""
-    return "".join(f", {told}" for told in (table, source) if told)
-
-
-def _figure(blocks: Mapping[str, Sequence[Bar]]) -> Figure:
-    lines = sum(1 + sum(map(_height, block)) for block in blocks.values())
-    figure = Figure(figsize=(WIDTH, 0.165 * lines + 1.2), layout="constrained")
+def _figure(groups: Mapping[str, Sequence[Bar]], left_out: Sequence[str]) -> Figure:
+    width = float(matplotlib.rcParams["figure.figsize"][0])
+    figure = Figure(figsize=(width, 3.3), layout="constrained")
     axes: Any = figure.subplots()
-    beside: Any = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "va": "center", "color": INK}
-    ticks: dict[float, str] = {}
-    below = 0.5
-    for name, block in blocks.items():
-        y = below + 0.7
-        axes.annotate(BENCHMARKS.get(name, name), (0, y), (-4, 0), ha="right", weight="bold", **beside)
-        below = y + 0.5
-        for bar in block:
-            y, below = below + _height(bar) / 2, below + _height(bar)
-            ticks[y] = _wrapped(bar.label)
-            _draw_bar(axes, bar, y)
-            value = "" if math.isnan(bar.gain) else f"{bar.gain:+.1f} %".replace("-", "−")
-            axes.annotate(value, (1, y), (40, 0), ha="right", fontsize=7, **beside)
-            axes.annotate(bar.note, (1, y), (48, 0), fontsize=6.5, **beside)
-    axes.axvline(0, color="black", lw=0.8)
-    axes.set(ylim=(below + 0.3, 0.4), xlabel="relative gain of Video-GMAE in AJ, %")
-    axes.set_yticks(list(ticks), list(ticks.values()), fontsize=7)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="y", visible=False)
-    handles = [Patch(fc=colour, hatch=hatch, ec="white", lw=0, label=told) for told, colour, hatch in LOOKS.values()]
-    figure.legend(handles=handles, loc="outside upper left", ncols=2, fontsize=7)
-    write_below(
-        figure,
-        "Gain: quotient of two average Jaccards (right), less one. Published cells of Video-GMAE score the first 5 frames of "
-        "random 224×224 crops (videogmae-release); those of GMRW-C are TAP-Vid strided on DAVIS and Kubric and of undetermined "
-        "protocol on Kinetics. Only measured bars compare like with like; their intervals come from resampling paired clips.",
-    )
+    values = [value for bars in groups.values() for bar in bars for value in (bar.gain, bar.low, bar.high)]
+    known = [0.0, *(value for value in values if not math.isnan(value))]
+    room = 0.12 * (max(known) - min(known) + 1)
+    axes.set_ylim(min(known) - room, max(known) + room)
+    place, ticks = 0.0, {}
+    for name, bars in groups.items():
+        ticks[place + (len(bars) - 1) / 2] = _short(name)
+        for bar in bars:
+            _plot_bar(axes, bar, place)
+            place += 1
+        place += 0.6
+    axes.axhline(0, color="black", lw=0.8)
+    axes.set(ylabel="relative gain in AJ, %", xlim=(-0.8, place - 0.8))
+    axes.set_xticks(list(ticks), list(ticks.values()), fontsize=7.5)
+    axes.tick_params(axis="x", length=0)
+    axes.grid(axis="x", visible=False)
+    shown = {bar.kind for bars in groups.values() for bar in bars}
+    handles = [
+        Patch(fc=colour, hatch=hatch, ec="white", lw=0, label=label)
+        for kind, (label, colour, hatch) in LOOKS.items()
+        if kind in shown
+    ]
+    axes.legend(handles=handles, loc="upper right", fontsize=7, borderaxespad=0)
+    write_caption(figure, *_caption(groups, left_out))
     return figure
 
 
-def _wrapped(label: str) -> str:
-    """On two lines where it would leave the bars no room."""
-    return label if len(label) <= LONGEST else label.replace(" over ", "\nover ")
-
-
-def _height(bar: Bar) -> float:
-    return 1 + 0.8 * _wrapped(bar.label).count("\n")
-
-
-def _draw_bar(axes: Any, bar: Bar, y: float) -> None:
+def _plot_bar(axes: Any, bar: Bar, place: float) -> None:
     _, colour, hatch = LOOKS[bar.kind]
-    if not math.isnan(bar.gain):
-        axes.barh(y, bar.gain, 0.8, color=colour, hatch=hatch, ec="white", lw=0)
+    axes.bar(place, bar.gain, 0.86, color=colour, hatch=hatch, ec="white", lw=0)
+    axes.plot(
+        [place - 0.43, place + 0.43], [bar.gain] * 2, color=colour, lw=1.6, solid_capstyle="butt"
+    )  # seen at 0.2 %
+    end = bar.gain
     if not math.isnan(bar.low):
         error = [[max(0.0, bar.gain - bar.low)], [max(0.0, bar.high - bar.gain)]]
-        axes.errorbar(bar.gain, y, xerr=error, color="black", capsize=2, lw=1)
+        axes.errorbar(place, bar.gain, yerr=error, color="black", capsize=2, lw=1)
+        end = bar.low if bar.gain < 0 else bar.high
+    text = f"{bar.gain:+.1f}".replace("-", "−")
+    up = bar.gain >= 0
+    at: Any = {"textcoords": "offset points", "ha": "center", "va": "bottom" if up else "top", "color": INK}
+    axes.annotate(text, (place, end), (0, 2.5 if up else -2.5), fontsize=7.5, **at)
+
+
+def _caption(groups: Mapping[str, Sequence[Bar]], left_out: Sequence[str]) -> list[str]:
+    """What the bars divide, and which of them compare runs of one protocol."""
+    known = [claim for claim in claims() if claim.dataset in groups]
+    lines = []
+    for kind, (label, *_) in LOOKS.items():
+        sources = {name: [bar.source for bar in bars if bar.kind == kind] for name, bars in groups.items()}
+        told = [f"{_short(name)} {source}" for name, listed in sources.items() for source in listed]
+        if told:
+            lines.append(f"{label.partition(',')[0].capitalize()}: {'; '.join(told)}.")
+    pairs = [pair for claim in known if (pair := as_described(claim))]
+    if not all(pair.same_protocol for pair in pairs):
+        lines.append("The methods of published bars were scored by different protocols: see the audit.")
+    missing = [claim.dataset for claim in known if all(bar.kind != "measured" for bar in groups[claim.dataset])]
+    if missing:
+        lines.append(f"No runs here: {', '.join(map(_short, missing))}.")
+    if left_out:
+        lines.append(f"Too few clips to show: {', '.join(left_out)}.")
+    return lines
+
+
+def _short(dataset: str) -> str:
+    return BENCHMARKS.get(dataset, dataset).removeprefix("TAP-Vid-")

@@ -1,4 +1,4 @@
-"""Two methods clip by clip: where the difference of their means comes from."""
+"""Two methods compared clip by clip: a scatter plot, and the sorted differences."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import pandas as pd
 
 from vgmae_bench.compare.paired import Paired, compare
 from vgmae_bench.compare.plots.groups import Group, groups
-from vgmae_bench.compare.plots.style import BLUE, GREY, INK, VERMILION, Plot, panels, write_below
+from vgmae_bench.compare.plots.style import BLUE, GREY, INK, VERMILION, Plot, panels, write_caption
 from vgmae_bench.compare.row import Row, clip_values
 from vgmae_bench.errors import UsageError
 
 METRIC = "average_jaccard"
 SIDES = ((BLUE, "o", None), (VERMILION, "s", "////"))
-"""Colour, marker and hatch of the clips on which the first method is at least as good, and of the others."""
+"""Colour, marker and hatch: of clips on which the first method is at least as good, and of the other clips."""
 
 
-def draw(rows: Sequence[Row]) -> Plot:
-    """A row of panels for every protocol with at least two runs: of more than two, the best two by average Jaccard.
+def plot_clips(rows: Sequence[Row]) -> Plot:
+    """Plot a row of two panels for each protocol that has two runs or more. The two best runs by average Jaccard are compared.
 
     Raises:
         UsageError: no two runs follow the same protocol on the same data.
@@ -28,7 +28,7 @@ def draw(rows: Sequence[Row]) -> Plot:
     if not found:
         raise UsageError(
             "There are no two runs to compare",
-            "of these, none share their data and protocol",
+            "no two of them share data and protocol",
             try_="vgmae-bench plot clips RUN RUN",
         )
     figure, axes = panels(len(found), 2, 2.7)
@@ -41,18 +41,18 @@ def draw(rows: Sequence[Row]) -> Plot:
         _scatter(line[0], table, name, other_name)
         _differences(line[1], table, pair, name, other_name)
         notes.append(pair.sentence(name, other_name))
-    write_below(
+    write_caption(
         figure,
-        "AJ by clip. Circles and plain bars: the first method is at least as good. Dashed, shaded: mean difference, its 95 % "
-        "bootstrap interval over clips.",
+        "AJ of each clip. Circles and plain bars: clips on which the first method is at least as good. Dashed line and shaded "
+        "band: the mean difference and its 95 % bootstrap interval over clips.",
         *notes,
-        *(group.protocol for group in found),
+        *(group.sentence for group in found),
     )
     return Plot(figure, pd.concat(tables, ignore_index=True))
 
 
 def _table(group: Group, pair: Paired) -> pd.DataFrame:
-    """A row a clip, from the first method's best to its worst, in percent."""
+    """One row per clip in percent, sorted by difference, the first method's best clip first."""
     (name, row), (other_name, other) = group.runs.items()
     first, second = clip_values(row, METRIC), clip_values(other, METRIC)
     return pd.DataFrame(
@@ -72,7 +72,7 @@ def _table(group: Group, pair: Paired) -> pd.DataFrame:
 
 
 def _scatter(axes: Any, table: pd.DataFrame, name: str, other: str) -> None:
-    """Above the diagonal the first method is better."""
+    """Plot the first method over the second. Above the diagonal the first is better."""
     for (colour, marker, _), part in zip(SIDES, _sides(table), strict=True):
         axes.plot(part["second"], part["first"], marker, color=colour, ms=4, alpha=0.7, mew=0)
     end = max(1.0, 1.08 * table[["first", "second"]].to_numpy().max())
@@ -81,14 +81,14 @@ def _scatter(axes: Any, table: pd.DataFrame, name: str, other: str) -> None:
 
 
 def _differences(axes: Any, table: pd.DataFrame, pair: Paired, name: str, other: str) -> None:
-    """Sorted differences with their mean and its interval; the outermost clips are named."""
+    """Plot sorted differences with their mean and its interval, and name the best and the worst clip."""
     axes.axhspan(100 * pair.low, 100 * pair.high, color=GREY, alpha=0.25, lw=0)
     axes.axhline(100 * pair.difference, color="black", lw=1, ls="--")
     for (colour, _, hatch), side in zip(SIDES, _sides(table), strict=True):
         axes.bar(side.index + 1, side["difference"], color=colour, width=0.85, hatch=hatch, ec="white", lw=0)
     axes.axhline(0, color="black", lw=0.8)
-    axes.set(xlabel="clips, sorted", ylabel=f"AJ of {name}\nless AJ of {other}, points", xlim=(0, len(table) + 1))
-    axes.use_sticky_edges = False  # room above and below for the names
+    axes.set(xlabel="clips, sorted", ylabel=f"AJ of {name}\nminus AJ of {other}, points", xlim=(0, len(table) + 1))
+    axes.use_sticky_edges = False  # leaves room above and below for the names
     axes.margins(y=0.12)
     first, last = table.iloc[0], table.iloc[-1]
     around: dict[str, Any] = {"textcoords": "offset points", "fontsize": 6.5, "color": INK}

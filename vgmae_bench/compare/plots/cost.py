@@ -1,4 +1,4 @@
-"""What accuracy costs: average Jaccard against time and memory."""
+"""Average Jaccard against time per frame and peak memory."""
 
 from __future__ import annotations
 
@@ -8,46 +8,55 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vgmae_bench.compare.plots.groups import groups, keys
-from vgmae_bench.compare.plots.style import Plot, label_right, panels, pens, write_below
+from vgmae_bench.compare.plots.groups import caption, groups, keys
+from vgmae_bench.compare.plots.style import CurveLabel, LineLook, Plot, label_curves, panels, write_caption
 from vgmae_bench.compare.row import Row
 
-COSTS = {"seconds_per_frame": "tracking, seconds per frame", "peak_memory_mb": "peak memory, MB"}
+COSTS = {"ms_per_frame": "tracking, ms per frame", "peak_memory_mb": "peak memory, MB"}
+LEAST_MS = 0.1
+"""Methods that take less time compute nothing. They are drawn at the left edge, so that the axis shows the others."""
 
 
-def draw(rows: Sequence[Row]) -> Plot:
-    """A row of panels for every protocol, a point for every run, with the 95 % interval of its average Jaccard."""
+def plot_cost(rows: Sequence[Row]) -> Plot:
+    """Plot a row of two panels for each protocol, with a point and the 95 % interval of its AJ for each run."""
     found = groups(rows)
-    pen = pens(name for group in found for name in group.runs)
-    figure, axes = panels(len(found), 2, 2.3, sharey="row")
+    figure, axes = panels(len(found), 2, 2.2, sharey="row")
     tables = []
-    ends: dict[Any, dict[str, float]] = {}
+    labels: dict[Any, list[CurveLabel]] = {}
     for line, group in zip(axes, found, strict=True):
         table = pd.DataFrame([keys(row, name) | _costs(row) for name, row in group.runs.items()])
         tables.append(table)
-        for one, (cost, label) in zip(line, COSTS.items(), strict=True):
+        for one, (cost, xlabel) in zip(line, COSTS.items(), strict=True):
             for _, run in table.iterrows():
-                look, height = pen[run["method"]], run["average_jaccard"]
-                one.axhline(height, color=look.color, lw=0.5, ls=":")
-                if run[cost] > 0:
-                    error = np.nan_to_num([[height - run["low"]], [run["high"] - height]])
-                    one.errorbar(run[cost], height, error, fmt=look.marker, color=look.color, capsize=2, lw=1)
-            one.set(xlabel=label, title=group.title)
-        line[0].set(
-            xscale="log", ylabel="AJ, %", ylim=(0, 1.08 * np.nanmax(table[["average_jaccard", "high"]].to_numpy()))
-        )
+                _plot_run(one, run, cost, group.looks[run["method"]])
+            one.set(xlabel=xlabel, title=group.title)
+        height = 1.08 * np.nanmax(table[["average_jaccard", "high"]].to_numpy())
+        slowest = table["ms_per_frame"].fillna(1).max()
+        line[0].set(xscale="log", ylabel="AJ, %", ylim=(0, height), xlim=(LEAST_MS / 1.3, max(1.0, 2 * slowest)))
+        line[0].xaxis.set_major_formatter("{x:g}")
         line[1].set(xlim=(0, 1.08 * table["peak_memory_mb"].fillna(1).max()))
-        ends[line[1]] = dict(zip(table["method"], table["average_jaccard"], strict=True))
-    label_right(figure, ends, pen)
+        labels[line[1]] = group.curve_labels(dict(zip(table["method"], table["average_jaccard"], strict=True)))
     table = pd.concat(tables, ignore_index=True)
     devices = "; ".join(sorted(set(table["device"])))
-    write_below(
+    write_caption(
         figure,
-        f"AJ with 95 % bootstrap intervals over clips. Wall-clock time of tracking alone and peak memory of the whole process, "
-        f"as measured when each run was made, on: {devices}. A run whose cost is not known has a line and no point.",
-        *(group.protocol for group in found),
+        "AJ with 95 % bootstrap intervals over clips. Time: wall clock of tracking alone; points at the left edge take less "
+        f"than {LEAST_MS} ms. Memory: peak of the whole process. Device: {devices}. A dotted line without a point: unknown.",
+        *caption(found),
     )
+    label_curves(figure, labels)
     return Plot(figure, table)
+
+
+def _plot_run(axes: Any, run: Any, cost: str, look: LineLook) -> None:
+    height, marker = run["average_jaccard"], look.marker or "o"
+    if look.marker:
+        axes.axhline(height, color=look.color, lw=0.5, ls=":")
+    if not np.isnan(run[cost]):
+        place = max(run[cost], LEAST_MS) if cost == "ms_per_frame" else run[cost]
+        error = np.nan_to_num([[height - run["low"]], [run["high"] - height]])
+        style: Any = {"fmt": marker, "color": look.color, "fillstyle": look.fillstyle, "zorder": look.zorder}
+        axes.errorbar(place, height, error, capsize=2, lw=1, **style)
 
 
 def _costs(row: Row) -> dict[str, object]:
@@ -56,7 +65,7 @@ def _costs(row: Row) -> dict[str, object]:
         "average_jaccard": mean,
         "low": low,
         "high": high,
-        "seconds_per_frame": row.milliseconds_per_frame / 1000,
+        "ms_per_frame": row.milliseconds_per_frame,
         "peak_memory_mb": row.peak_memory_mb,
         "device": " and ".join(sorted({session["device"] for session in row.record["sessions"]})),
     }

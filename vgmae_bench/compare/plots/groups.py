@@ -1,15 +1,23 @@
-"""Runs as figures show them: in groups whose numbers compare, each under a name of its own."""
+"""Runs as figures show them: in groups whose numbers compare, each run under a label that is unique in its group."""
 
 from __future__ import annotations
 
+import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from vgmae_bench.compare.plots.style import BACKGROUND, CurveLabel, LineLook, look_of
 from vgmae_bench.compare.row import Row, names
 from vgmae_bench.compare.selection import by_protocol
+
+MOST_LABELLED = 7
+"""A group of more runs labels the best run of each method, and draws the others in grey."""
+LABEL_CHARACTERS = 20
+"""Longer labels are folded."""
 
 
 @dataclass(frozen=True)
@@ -17,28 +25,66 @@ class Group:
     """Runs whose numbers compare.
 
     Attributes:
-        runs: by the name they go by in figures, best average Jaccard first.
+        runs: by unique name, best average Jaccard first.
     """
 
     runs: Mapping[str, Row]
 
     @property
     def first(self) -> Row:
+        """The best run."""
         return next(iter(self.runs.values()))
 
     @property
     def title(self) -> str:
+        """Dataset and protocol, for panels."""
         return f"{self.first.dataset}, {self.first.protocol}"
 
     @property
-    def protocol(self) -> str:
-        """The protocol's sentence and the number of clips, for captions."""
+    def sentence(self) -> str:
+        """The protocol, the number of clips and what labels stand for, for captions."""
         clips = " / ".join(sorted({row.clips for row in self.runs.values()}))
-        return f"{self.first.title}; {clips} clips."
+        named = ", ".join(name for name, label in self.labels.items() if name != label)
+        labelled = f" Labelled: {named}." if named and self.partly_labelled else ""
+        return f"{self.first.title}; {clips} clips.{labelled}"
+
+    @property
+    def partly_labelled(self) -> bool:
+        """Whether some runs have no label. See `MOST_LABELLED`."""
+        return len(self.runs) > MOST_LABELLED
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The text at the runs that are labelled, by name, best run first. See `MOST_LABELLED`."""
+        if not self.partly_labelled:
+            return {name: textwrap.fill(name, LABEL_CHARACTERS, break_long_words=False) for name in self.runs}
+        best: dict[str, str] = {}  # by method
+        for name, row in self.runs.items():
+            best.setdefault(method(row), name)
+        return {name: label for label, name in list(best.items())[:MOST_LABELLED]}
+
+    @property
+    def looks(self) -> dict[str, LineLook]:
+        """The look of every run, by name: the method's colour and marker, or grey for a run without a label.
+
+        Runs of one method that are labelled differ in their line styles.
+        """
+        seen: Counter[str] = Counter()
+        chosen = dict.fromkeys(self.runs, BACKGROUND)
+        for name in sorted(self.labels):
+            own = method(self.runs[name])
+            chosen[name] = look_of(own, seen[own])
+            seen[own] += 1
+        return chosen
+
+    def curve_labels(self, heights: Mapping[str, float]) -> list[CurveLabel]:
+        """Labels of the labelled runs, where their curves end at `heights` (by name)."""
+        looks = self.looks
+        return [CurveLabel(text, heights[name], looks[name]) for name, text in self.labels.items() if name in heights]
 
 
 def groups(rows: Sequence[Row]) -> list[Group]:
-    """Runs by protocol and data."""
+    """Runs in groups of one protocol on the same data."""
     found = []
     for group in by_protocol(rows):
         ranked = sorted(group, key=lambda row: -np.nan_to_num(row.values("average_jaccard")[0], nan=-1.0))
@@ -47,6 +93,19 @@ def groups(rows: Sequence[Row]) -> list[Group]:
     return found
 
 
+def caption(found: Sequence[Group]) -> list[str]:
+    """The last lines of captions: what grey means, and a line for each group."""
+    grey = (
+        ["Labels: the best run of each method; other runs are grey."] if any(g.partly_labelled for g in found) else []
+    )
+    return grey + [group.sentence for group in found]
+
+
+def method(row: Row) -> str:
+    """The method's name alone, for instance "gmrw"."""
+    return str(row.record["identity"]["method"])
+
+
 def keys(row: Row, name: str) -> dict[str, Any]:
-    """The columns that every table of a figure begins with."""
+    """The columns with which every table of a figure begins."""
     return {"dataset": row.dataset, "protocol": row.protocol, "method": name, "run": row.record["key"][:8]}

@@ -1,4 +1,4 @@
-"""How tracking wears off, and whether points are found again after they were hidden."""
+"""Accuracy against time: since the query, and since a point was hidden (re-detection)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vgmae_bench.compare.plots.groups import Group, groups, keys
-from vgmae_bench.compare.plots.style import Plot, label_right, panels, pens, write_below
+from vgmae_bench.compare.plots.groups import Group, caption, groups, keys
+from vgmae_bench.compare.plots.style import CurveLabel, Plot, label_curves, panels, write_caption
+from vgmae_bench.compare.plots.thresholds import MOST_SHADED
 from vgmae_bench.compare.row import Row
 from vgmae_bench.errors import UnknownNameError
 from vgmae_bench.metrics import over_time
@@ -17,51 +18,55 @@ from vgmae_bench.metrics.stats import clip_bootstrap
 
 TIMES = {"query": "frames since the query", "hidden": "frames since the point was hidden"}
 MEASURES = {"position": r"$\delta_\mathrm{avg}$, %", "visibility": "visible points\ncalled visible, %"}
-
-
 FEWEST = 5
-"""Times with values on fewer clips are in the table but not drawn, unless there are no more clips at all."""
+"""A time is plotted if at least so many clips have a value, or as many as any time has where no time has so many."""
 
 
-def draw(rows: Sequence[Row]) -> Plot:
-    """Two rows of panels for every protocol, a line for every run, with 95 % bootstrap intervals over clips.
+def plot_occlusion(rows: Sequence[Row]) -> Plot:
+    """Plot two rows of two panels for each protocol, with a curve for each run.
 
     Raises:
-        UnknownNameError: a run was scored before counts over time were kept.
-        BadDataError: they are damaged.
+        UnknownNameError: a run was scored by a version that did not keep accuracy over time.
+        BadDataError: a run's file of accuracy over time is damaged.
     """
     found = groups(rows)
-    pen = pens(name for group in found for name in group.runs)
     table = pd.concat([_curves(row, name) for group in found for name, row in group.runs.items()], ignore_index=True)
-    figure, axes = panels(2 * len(found), 2, 2.0)
-    ends: dict[Any, dict[str, float]] = {}
+    figure, axes = panels(2 * len(found), 2, 1.9)
+    labels: dict[Any, list[CurveLabel]] = {}
     places = [(group, measure) for group in found for measure in MEASURES]
+    shaded = all(len(group.runs) <= MOST_SHADED for group in found)
+    few = False
     for line, (group, measure) in zip(axes, places, strict=True):
         for one, since in zip(line, TIMES, strict=True):
-            ends[one] = {}
-            for name, curve in _lines(table, group, measure, since):
+            heights = {}
+            for name, curve in _shown(table, group, measure, since):
                 x = np.sqrt(curve["first_frame"] * curve["last_frame"])
-                one.plot(x, curve["percent"], **vars(pen[name]))
-                one.fill_between(x, curve["low"], curve["high"], color=pen[name].color, alpha=0.15, lw=0)
-                ends[one][name] = curve["percent"].iloc[-1]
+                few = few or bool(curve["clips"].min() < FEWEST)
+                one.plot(x, curve["percent"], **vars(group.looks[name]))
+                if shaded:
+                    one.fill_between(x, curve["low"], curve["high"], color=group.looks[name].color, alpha=0.15, lw=0)
+                heights[name] = float(curve["percent"].iloc[-1])
             one.set(xscale="log", ylim=(0, 103), xlabel=TIMES[since], ylabel=MEASURES[measure], title=group.title)
             longest = table.loc[table["since"] == since, "last_frame"].max()
             ticks = [2**power for power in range(14) if 2**power <= longest]
             one.set_xticks(ticks, [str(tick) for tick in ticks])
             one.minorticks_off()
-    label_right(figure, ends, pen)
-    write_below(
+            labels[one] = group.curve_labels(heights)
+    intervals = "shaded: 95 % bootstrap intervals over clips" if shaded else "95 % intervals are in the CSV file"
+    rule = f"Times with values on fewer than {FEWEST} clips are left out"
+    rule += "; sets of fewer clips show the times that have the most." if few else "."
+    write_caption(
         figure,
-        "Means over clips of fractions pooled within a clip, on frames in which the point is visible; shaded: 95 % bootstrap "
-        "intervals over clips. Points hidden after their query: frame 1 is the first in which they are seen again. "
-        f"Times that fewer than {FEWEST} clips have are left out.",
-        *(group.protocol for group in found),
+        f"Means over clips of fractions pooled within a clip, on frames in which the point is visible; {intervals}. "
+        f"Points hidden after their query: frame 1 is the first in which they are visible again. {rule}",
+        *caption(found),
     )
+    label_curves(figure, labels)
     return Plot(figure, table)
 
 
 def _curves(row: Row, name: str) -> pd.DataFrame:
-    """A run's curves: a row a measure and bin of time, in percent, with the number of clips that have a value."""
+    """A run's curves in percent: a row for each measure and bin of time, with the number of clips that have a value."""
     try:
         fractions = over_time.accuracy(over_time.read(row.run.over_time))
     except FileNotFoundError as error:
@@ -84,8 +89,8 @@ def _curves(row: Row, name: str) -> pd.DataFrame:
     return pd.DataFrame(records).sort_values(["measure", "since", "first_frame"])
 
 
-def _lines(table: pd.DataFrame, group: Group, measure: str, since: str) -> list[tuple[str, Any]]:
-    """The curves of a panel by name; runs in which no point was ever hidden have none in that panel."""
+def _shown(table: pd.DataFrame, group: Group, measure: str, since: str) -> list[tuple[str, Any]]:
+    """The curves of a panel by the run's name. A run in which no point is ever hidden has none."""
     mine = table["run"].isin([row.record["key"][:8] for row in group.runs.values()])
     panel = table[mine & (table["measure"] == measure) & (table["since"] == since)]
     panel = panel[panel["clips"] >= min(FEWEST, panel["clips"].max())]

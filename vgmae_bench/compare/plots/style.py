@@ -1,14 +1,18 @@
-"""How figures look: readable in print, in grey and by the colour-blind; every one with its data as CSV beside it."""
+"""The look of all figures: sizes, fonts, the palette, panels, captions and labels at the ends of curves."""
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,17 +20,26 @@ from matplotlib.figure import Figure
 
 from vgmae_bench.files import storage_errors, write_atomically
 
-# Okabe and Ito, Color Universal Design (2008), without the yellow that vanishes on white paper.
+# Okabe and Ito, Color Universal Design (2008), without the yellow, which is too light on white paper.
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"
 )  # fmt: skip
-COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 GREY = "#666666"
+LIGHT_GREY = "#BBBBBB"
 INK = "#222222"
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-LINES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
+OTHER_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+OTHER_MARKERS = ("<", ">", "p", "*", "d", "8")
+"""Markers of methods that palette.csv does not list. None of them is in palette.csv."""
+LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
+"""Line styles of several runs of one method."""
+
+WIDTH = 6.9
+"""Inches: the text width of a two-column page."""
+ONE_COLUMN = 4.5
+"""Inches: narrower figures put their panels below each other."""
 
 RC = {
+    "figure.figsize": (WIDTH, 4.0),
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.titlelocation": "left",
@@ -40,11 +53,9 @@ RC = {
     "lines.markersize": 4.5,
     "legend.frameon": False,
     "hatch.linewidth": 0.5,
-    "pdf.fonttype": 42,  # fonts as TrueType: publishers refuse Type 3
+    "pdf.fonttype": 42,  # TrueType fonts: publishers refuse Type 3
     "svg.fonttype": "none",
 }
-WIDTH = 6.9
-"""Inches: the text width of a two-column page."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +66,17 @@ class Plot:
     table: pd.DataFrame
 
     def save(self, out: Path, name: str) -> list[Path]:
-        """Write name.png, name.pdf and name.csv into the folder `out`; the same runs give the same bytes.
+        """Write name.png, name.pdf and name.csv into the folder `out`. The same runs give the same bytes.
 
         Raises:
             StorageError: the folder cannot be written to.
         """
         with storage_errors(out):
             out.mkdir(parents=True, exist_ok=True)
-        draw = self.figure.savefig
+        save_figure = self.figure.savefig
         written = {
-            "png": partial(draw, format="png", dpi=200, metadata={"Software": None}),
-            "pdf": partial(draw, format="pdf", metadata={"CreationDate": None}),
+            "png": partial(save_figure, format="png", dpi=200, metadata={"Software": None}),
+            "pdf": partial(save_figure, format="pdf", metadata={"CreationDate": None}),
             "csv": partial(self.table.to_csv, index=False, lineterminator="\n"),
         }
         for ending, write in written.items():
@@ -74,63 +85,117 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class Pen:
-    """A method's colour, marker and line style: any one of them tells it from its neighbours."""
+class LineLook:
+    """How a run is drawn. The fields are matplotlib's names, so that `plot(x, y, **vars(look))` works."""
 
     color: str
     marker: str
-    linestyle: Any
+    linestyle: Any = "-"
+    fillstyle: Any = "full"
+    zorder: float = 3.0
 
 
-def pens(names: Iterable[str]) -> dict[str, Pen]:
-    """A pen for each name; the same names get the same pens in every figure."""
+@cache
+def palette() -> dict[str, tuple[str, str]]:
+    """Colour and marker of the methods that palette.csv lists, by the method's name."""
+    text = resources.files("vgmae_bench.compare.plots").joinpath("palette.csv").read_text(encoding="utf-8")
+    return {row["method"]: (row["colour"], row["marker"]) for row in csv.DictReader(text.splitlines())}
+
+
+def look_of(method: str, variant: int = 0) -> LineLook:
+    """The look of a method. It depends on the name alone, so it is the same in every figure.
+
+    Arguments:
+        method: the method's name. palette.csv fixes the looks of the methods in this repository; a hash of the name picks
+            the look of any other one.
+        variant: 0, 1, …, for several runs of the method in one figure. They differ in line style and marker fill.
+    """
+    number = int.from_bytes(hashlib.sha256(method.encode()).digest()[:4], "big")
+    colours, markers = len(OTHER_COLOURS), len(OTHER_MARKERS)
+    other = (OTHER_COLOURS[number % colours], OTHER_MARKERS[number // colours % markers])
+    colour, marker = palette().get(method, other)
+    return LineLook(colour, marker, LINES[variant % len(LINES)], "full" if variant == 0 else "none")
+
+
+def distinct_looks(names: Iterable[str]) -> dict[str, LineLook]:
+    """Looks by name for curves that are not methods. They differ as long as there are few, and depend on all the names."""
     return {
-        name: Pen(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], LINES[i % len(LINES)])
+        name: LineLook(
+            OTHER_COLOURS[i % len(OTHER_COLOURS)], OTHER_MARKERS[i % len(OTHER_MARKERS)], LINES[i % len(LINES)]
+        )
         for i, name in enumerate(sorted(set(names)))
     }
 
 
+BACKGROUND = LineLook(LIGHT_GREY, "", "-", "full", 2.0)
+"""The look of runs that a figure shows without a label."""
+
+
 def panels(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, Any]:
-    """A figure of the text width and its axes [rows, columns]; `height` in inches, of a row."""
-    figure = Figure(figsize=(WIDTH, rows * height + 0.5), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, **options)
-
-
-NAMES_AT = 1.09
-"""Where the names of curves begin, as a fraction of the axes' width."""
-
-
-def write_below(figure: Figure, *lines: str) -> None:
-    """The caption: lines of small print under the figure."""
-    text = "\n".join(textwrap.fill(line, 140) for line in lines)
-    figure.supxlabel(text, fontsize=6.5, color=INK, x=0.01, ha="left")
-
-
-def label_right(figure: Figure, ends: Mapping[Axes, Mapping[str, float]], pen: Mapping[str, Pen]) -> None:
-    """Name curves at the right edge of their axes, each at its height or as near as the other names allow.
+    """A figure as wide as `figure.figsize` says, and its axes [rows, columns].
 
     Arguments:
-        ends: of each axes the heights of its curves in data coordinates, by name. Call it when the limits are final.
+        height: of a row of panels, in inches. A figure for one column of text puts its panels below each other.
+        options: of `Figure.subplots`.
     """
-    figure.draw_without_rendering()  # the layout decides how many points high the axes are
-    for axes, heights in ends.items():
-        known = {name: height for name, height in heights.items() if np.isfinite(height)}
+    width = float(matplotlib.rcParams["figure.figsize"][0])
+    shape = (rows, columns) if width >= ONE_COLUMN else (rows * columns, 1)
+    figure = Figure(figsize=(width, shape[0] * height + 0.5), layout="constrained")
+    return figure, figure.subplots(*shape, squeeze=False, **options).reshape(rows, columns)
+
+
+LABELS_AT = 1.05
+"""Where the labels of curves begin, as a fraction of the axes' width."""
+LABEL_SIZE = 6.5
+
+
+def write_caption(figure: Figure, *lines: str) -> None:
+    """Write lines of small print under the figure."""
+    size = 6.5 if figure.get_figwidth() >= ONE_COLUMN else 6.0
+    characters = int(130 / size * figure.get_figwidth())
+    text = "\n".join(textwrap.fill(line, characters) for line in lines)
+    figure.supxlabel(text, fontsize=size, color=INK, x=0.01, ha="left")
+
+
+@dataclass(frozen=True)
+class CurveLabel:
+    """A label of a curve: its text, where the curve ends on the y axis (data coordinates), and the curve's look."""
+
+    text: str
+    height: float
+    look: LineLook
+
+
+def label_curves(figure: Figure, labels: Mapping[Axes, Sequence[CurveLabel]]) -> None:
+    """Label curves at the right edge of their axes, each as near to its end as the other labels allow.
+
+    Call it last: the axes' limits and sizes must be final.
+    """
+    figure.draw_without_rendering()  # sets the size of the axes
+    for axes, wanted in labels.items():
+        known = [label for label in wanted if np.isfinite(label.height)]
         to_axes = axes.transData + axes.transAxes.inverted()
-        own = [float(to_axes.transform((1, height))[1]) for height in known.values()]
-        gap = 8.5 * figure.dpi / 72 / axes.get_window_extent().height
-        for name, start, place in zip(known, own, spread(own, gap), strict=True):
-            look: Any = {"color": pen[name].color, "transform": axes.transAxes, "clip_on": False}
-            axes.plot([1.0, NAMES_AT], [start, place], lw=0.7, **look)
-            axes.plot(NAMES_AT, place, marker=pen[name].marker, **look)
+        own = [float(to_axes.transform((1, label.height))[1]) for label in known]
+        lines = max((label.text.count("\n") + 1 for label in known), default=1)
+        gap = (1.1 * lines + 0.2) * LABEL_SIZE * figure.dpi / 72 / axes.get_window_extent().height
+        for label, start, place in zip(known, own, spread(own, gap), strict=True):
+            look: Any = {"color": label.look.color, "transform": axes.transAxes, "clip_on": False}
+            axes.plot([1.0, LABELS_AT], [start, place], lw=0.7, **look)
+            axes.plot(LABELS_AT, place, marker=label.look.marker, fillstyle=label.look.fillstyle, **look)
             where: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
-            axes.annotate(name, (NAMES_AT, place), (5, 0), va="center", fontsize=7, color=INK, **where)
+            text: Any = {"va": "center", "fontsize": LABEL_SIZE, "color": INK, "linespacing": 1.0}
+            axes.annotate(label.text, (LABELS_AT, place), (4.5, 0), **text, **where)
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """The heights nearest to the wanted ones (least squares) that keep their order and a distance of `gap`, within 0 … 1."""
+    """Heights that keep the order of the wanted ones and a distance of `gap`, within 0 … 1.
+
+    They are the nearest such heights in the sense of least squares, by isotonic regression. SciPy has one, but SciPy is an
+    extra, and figures must not need it.
+    """
     order = np.argsort(wanted, kind="stable")
     shifted = np.asarray(wanted, dtype=float)[order] - gap * np.arange(len(order))
-    blocks: list[list[float]] = []  # isotonic regression by pooling neighbours that are out of order
+    blocks: list[list[float]] = []  # neighbours that are out of order share a block
     for value in shifted:
         blocks.append([value])
         while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):

@@ -1,4 +1,4 @@
-"""Position accuracy and Jaccard over the thresholds that their averages hide."""
+"""Position accuracy and Jaccard at each threshold. Tables show only the means over thresholds."""
 
 from __future__ import annotations
 
@@ -7,38 +7,42 @@ from typing import Any
 
 import pandas as pd
 
-from vgmae_bench.compare.plots.groups import groups, keys
-from vgmae_bench.compare.plots.style import Plot, label_right, panels, pens, write_below
+from vgmae_bench.compare.plots.groups import caption, groups, keys
+from vgmae_bench.compare.plots.style import CurveLabel, Plot, label_curves, panels, write_caption
 from vgmae_bench.compare.row import Row
 
 MEASURES = {"pts_within": "position accuracy, %", "jaccard": "Jaccard, %"}
+MOST_SHADED = 4
+"""Panels with more curves show no intervals: they would hide each other."""
 
 
-def draw(rows: Sequence[Row]) -> Plot:
-    """A row of panels for every protocol, a line for every run, with 95 % bootstrap intervals over clips."""
+def plot_thresholds(rows: Sequence[Row]) -> Plot:
+    """Plot a row of two panels for each protocol, with a curve for each run."""
     found = groups(rows)
-    pen = pens(name for group in found for name in group.runs)
-    figure, axes = panels(len(found), 2, 2.3)
-    ends: dict[Any, dict[str, float]] = {}
+    figure, axes = panels(len(found), 2, 2.2)
+    labels: dict[Any, list[CurveLabel]] = {}
     records = []
+    shaded = all(len(group.runs) <= MOST_SHADED for group in found)
     for line, group in zip(axes, found, strict=True):
         thresholds = group.first.record["identity"]["protocol"]["thresholds"]
-        for one, (measure, label) in zip(line, MEASURES.items(), strict=True):
-            ends[one] = {}
+        for one, (measure, ylabel) in zip(line, MEASURES.items(), strict=True):
+            heights = {}
             for name, row in group.runs.items():
                 values = [row.values(f"{measure}_{k}") for k in thresholds]
                 mean, low, high = zip(*values, strict=True)
-                one.plot(thresholds, mean, **vars(pen[name]))
-                one.fill_between(thresholds, low, high, color=pen[name].color, alpha=0.15, lw=0)
-                ends[one][name] = mean[-1]
+                one.plot(thresholds, mean, **vars(group.looks[name]))
+                if shaded:
+                    one.fill_between(thresholds, low, high, color=group.looks[name].color, alpha=0.15, lw=0)
+                heights[name] = mean[-1]
                 records += [
                     keys(row, name) | {"measure": measure, "threshold_px": k, "percent": m, "low": a, "high": b}
                     for k, (m, a, b) in zip(thresholds, values, strict=True)
                 ]
-            one.set(xscale="log", ylim=(0, 100), xlabel="threshold, px", ylabel=label, title=group.title)
+            one.set(xscale="log", ylim=(0, 100), xlabel="threshold, px", ylabel=ylabel, title=group.title)
             one.set_xticks(thresholds, [str(k) for k in thresholds])
             one.minorticks_off()
-    label_right(figure, ends, pen)
-    protocols = [group.protocol for group in found]
-    write_below(figure, "Means over clips; shaded: 95 % bootstrap intervals over clips.", *protocols)
+            labels[one] = group.curve_labels(heights)
+    intervals = "shaded: 95 % bootstrap intervals over clips" if shaded else "95 % intervals are in the CSV file"
+    write_caption(figure, f"Means over clips; {intervals}.", *caption(found))
+    label_curves(figure, labels)
     return Plot(figure, pd.DataFrame(records))

@@ -10,7 +10,7 @@ from typing import Any
 
 import matplotlib
 
-from vgmae_bench.compare.plots import NAMES, draw
+from vgmae_bench.compare.plots import NAMES, make_plot
 from vgmae_bench.compare.plots.style import RC, Plot
 from vgmae_bench.compare.row import Row
 from vgmae_bench.errors import UserError
@@ -37,7 +37,7 @@ def pictures(rows: Sequence[Row], say: Callable[[str], None]) -> list[Picture]:
     with matplotlib.rc_context(settings):
         for name in SHOWN:
             try:
-                plot: Plot = draw(name, rows)
+                plot: Plot = make_plot(name, rows)
             except UserError as error:
                 if len(rows) > 1 or name != "clips":  # one run has nobody to be compared with
                     say(f"no plot of {name}: {error.what}: {error.why}")
