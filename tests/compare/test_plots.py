@@ -18,6 +18,7 @@ from tests.clips import write_davis
 from tests.records import write_run
 from vgmae_bench import plugins
 from vgmae_bench.cli.compare.plot import plot
+from vgmae_bench.cli.listing import KINDS
 from vgmae_bench.compare.plots import NAMES, bars, bars_audit, clips, cost, curves, occlusion, style, thresholds
 from vgmae_bench.compare.plots.groups import groups
 from vgmae_bench.compare.selection import select_runs
@@ -168,7 +169,10 @@ def test_bars_hold_the_stated_the_published_like_for_like_and_the_best_measured_
 
 def test_bars_of_one_dataset(tmp_path: Path) -> None:
     for audit in ([], ["--audit"]):
-        assert invoke("bars", "--results", tmp_path / "none", "--out", tmp_path, "--dataset", "davis", *audit).exit_code == 0
+        assert (
+            invoke("bars", "--results", tmp_path / "none", "--out", tmp_path, "--dataset", "davis", *audit).exit_code
+            == 0
+        )
     for name in ("bars", "bars_audit"):
         assert set(pd.read_csv(tmp_path / f"{name}.csv")["dataset"]) == {"davis"}
     with pytest.raises(UsageError, match="only bars"):
@@ -222,7 +226,9 @@ def test_a_method_looks_the_same_whatever_is_beside_it_and_no_two_of_ours_look_a
     own = style.palette()
     assert len({colour for colour, _ in own.values()}) == len({marker for _, marker in own.values()}) == len(own)
     assert not {marker for _, marker in own.values()} & set(style.OTHER_MARKERS)
-    assert set(own) == {plugin.name for plugin in plugins.installed("methods") if plugin.distribution == "vgmae-bench"}
+    assert set(own) == {
+        plugin.name for plugin in plugins.installed(KINDS["methods"]) if plugin.distribution == "vgmae-bench"
+    }
     write_run(Path("results"), "stranger", [0.5, 0.6])
     write_run(Path("results"), "zero-motion", [0.4, 0.3])
     alone, both = (groups(select_runs(Path("results"), method=names))[0].looks for names in (["stranger"], []))
@@ -236,7 +242,9 @@ def test_of_many_runs_the_best_of_each_method_is_labelled_and_the_others_are_gre
             write_run(Path("results"), f"m{number}", [0.1 * seed, 0.2 * seed + 0.1 * number], seed=seed)
     (group,) = groups(select_runs(Path("results")))
     best = {f"m{number}": 100 * (0.15 * 2 + 0.05 * number) for number in range(3)}
-    assert {text: group.runs[name].values("average_jaccard")[0] for name, text in group.labels.items()} == pytest.approx(best)
+    assert {
+        text: group.runs[name].values("average_jaccard")[0] for name, text in group.labels.items()
+    } == pytest.approx(best)
     assert [name for name, look in group.looks.items() if look != style.BACKGROUND] == list(group.labels)
     assert "Labelled: m2 " in group.sentence
 
