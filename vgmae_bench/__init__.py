@@ -9,11 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vgmae_bench.data.dataset import Dataset as Dataset
     from vgmae_bench.plugins import DatasetSpec as DatasetSpec
     from vgmae_bench.plugins import MetricSpec as MetricSpec
     from vgmae_bench.plugins import TrackerSpec as TrackerSpec
     from vgmae_bench.types import Clip as Clip
-    from vgmae_bench.types import Dataset as Dataset
     from vgmae_bench.types import Queries as Queries
     from vgmae_bench.types import Tracker as Tracker
     from vgmae_bench.types import Tracks as Tracks
@@ -22,7 +22,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Clip": "types",
-    "Dataset": "types",
+    "Dataset": "data.dataset",
     "DatasetSpec": "plugins",
     "MetricSpec": "plugins",
     "Queries": "types",

@@ -77,7 +77,7 @@ class DatasetSpec:
     Attributes:
         name: as typed after `--dataset`.
         factory: "module:attribute". Called with whichever of `root` (data root, a Path), `config` and `prepared` (the
-            prepared form, a Path, or None where there is none) it names. Returns a `vgmae_bench.types.Dataset`.
+            prepared form, a Path, or None where there is none) it names. Returns a `vgmae_bench.data.dataset.Dataset`.
         summary: one line for `list`.
         published_clips: how many clips the published set has; None where there is no such number.
         embedded: it needs no files.

@@ -8,8 +8,9 @@ Sizes are (height, width), as in array shapes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +18,12 @@ import numpy.typing as npt
 from vgmae_bench.resizing import Size as Size
 from vgmae_bench.resizing import resize_frames
 
-if TYPE_CHECKING:
-    from vgmae_bench.config import Json
-
 _BLOCK = 8
 """Frames of a clip that are in memory at the source size while it is resized."""
 
 FloatArray = npt.NDArray[np.floating[Any]]
+ReadPart = Callable[[int, int], npt.NDArray[np.uint8]]
+"""read(start, stop) returns frames start … stop - 1 of a clip, uint8 [·, H, W, 3] RGB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +104,11 @@ class Clip:
         radius: float64 [T], how near a prediction must be to count for PCK, in pixels of the source; NaN where that is
             not known, None where the dataset has no such measure.
         asked: int64 [N], the frame each track is asked about in, where the dataset says so; None: the protocol chooses.
+        encoded: the T frames as JPEG or PNG byte strings, where that is how they are stored; `data prepare` keeps them as
+            they are.
+
+    Raises:
+        ValueError: shapes or dtypes do not agree, or `occluded` holds something other than true and false (or 1 and 0).
     """
 
     id: str
@@ -112,10 +117,22 @@ class Clip:
     occluded: npt.NDArray[np.bool_]
     read: Callable[[], npt.NDArray[np.uint8]]
     fps: float | None = None
-    part: Callable[[int, int], npt.NDArray[np.uint8]] | None = None
+    part: ReadPart | None = None
     annotated: npt.NDArray[np.bool_] | None = None
     radius: npt.NDArray[np.float64] | None = None
     asked: npt.NDArray[np.int64] | None = None
+    encoded: Sequence[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "occluded", boolean_occlusion(self.points, self.occluded))
+        tracks, num_frames = self.occluded.shape
+        for name, values, length, kinds, dtype in (
+            ("annotated", self.annotated, num_frames, "b", "boolean [T]"),
+            ("radius", self.radius, num_frames, "f", "floating point [T]"),
+            ("asked", self.asked, tracks, "iu", "integers [N]"),
+        ):
+            if values is not None and (values.dtype.kind not in kinds or values.shape != (length,)):
+                raise ValueError(f"{name} must be {dtype}, here {length} of them, not {describe(values)}")
 
     @property
     def num_frames(self) -> int:
@@ -127,15 +144,71 @@ class Clip:
             frames = self.read()
             return frames if size is None else resize_frames(frames, size)
         resized = np.empty((self.num_frames, *size, 3), dtype=np.uint8)
-        for start in range(0, self.num_frames, _BLOCK):
-            stop = min(start + _BLOCK, self.num_frames)
-            resized[start:stop] = resize_frames(self.part(start, stop), size)
+        for number, block in enumerate(self.blocks(_BLOCK)):
+            resized[number * _BLOCK :][: len(block)] = resize_frames(block, size)
         return resized
+
+    def blocks(self, length: int) -> Iterator[npt.NDArray[np.uint8]]:
+        """All frames in turn, up to `length` at a time, uint8 [·, H, W, 3] RGB at the source size."""
+        part = self.part or _parts_of(self.read())
+        for start in range(0, self.num_frames, length):
+            yield part(start, min(start + length, self.num_frames))
+
+    def cut(self, start: int, stop: int, clip_id: str) -> Clip:
+        """Frames `start` … `stop` - 1 as a clip of their own, in which the protocol chooses what to ask."""
+        kept = slice(start, stop)
+        part = self.part or partial(_read_part, self.read)
+        return replace(
+            self,
+            id=clip_id,
+            points=self.points[:, kept],
+            occluded=self.occluded[:, kept],
+            read=partial(part, start, stop),
+            part=partial(_shifted, part, start),
+            annotated=None if self.annotated is None else self.annotated[kept],
+            radius=None if self.radius is None else self.radius[kept],
+            asked=None,
+            encoded=None if self.encoded is None else self.encoded[kept],
+        )
 
     def tracks(self, size: Size | None = None) -> npt.NDArray[np.float64]:
         """float64 [N, T, 2] ground-truth positions in raster pixels of frames of `size` (height, width)."""
         height, width = size or self.size
         return np.asarray(self.points * np.array([width, height]), dtype=np.float64)
+
+
+def boolean_occlusion(points: object, occluded: object) -> npt.NDArray[np.bool_]:
+    """`occluded` as booleans [N, T]. NumPy's `~` turns integers into other integers, so that 0 and 1 become booleans here.
+
+    Raises:
+        ValueError: `points` are not floating point [N, T, 2], or `occluded` is not [N, T] of true and false or 1 and 0.
+    """
+    if not isinstance(points, np.ndarray) or points.dtype.kind != "f" or points.ndim != 3 or points.shape[2] != 2:
+        raise ValueError(f"points must be floating point [N, T, 2], not {describe(points)}")
+    if not isinstance(occluded, np.ndarray) or occluded.dtype.kind not in "biu" or occluded.shape != points.shape[:2]:
+        raise ValueError(f"occluded must be boolean {list(points.shape[:2])} like points, not {describe(occluded)}")
+    if occluded.dtype.kind != "b" and (strange := np.setdiff1d(occluded, [0, 1])).size:
+        raise ValueError(f"occluded must be true or false (or 1 or 0), and it holds {strange[0]}")
+    return occluded.astype(bool)
+
+
+def describe(value: object) -> str:
+    """An array's dtype and shape, or the type of anything else, for messages."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {list(value.shape)}"
+    return f"a {type(value).__name__}"
+
+
+def _parts_of(frames: npt.NDArray[np.uint8]) -> ReadPart:
+    return lambda start, stop: frames[start:stop]
+
+
+def _read_part(read: Callable[[], npt.NDArray[np.uint8]], start: int, stop: int) -> npt.NDArray[np.uint8]:
+    return read()[start:stop]
+
+
+def _shifted(part: ReadPart, by: int, start: int, stop: int) -> npt.NDArray[np.uint8]:
+    return part(start + by, stop + by)
 
 
 class Tracker(Protocol):
@@ -171,30 +244,3 @@ class SceneMaker(Protocol):
     def scene(self, frames: npt.NDArray[np.uint8]) -> Scene:
         """Of frames uint8 [T, H, W, 3] RGB."""
         ...
-
-
-class Dataset(Protocol):
-    """A set of clips, opened lazily: `clip(id)` costs that clip's memory and little else.
-
-    Attributes:
-        ids: clip ids in evaluation order.
-        digest: SHA-256 (hex) of what the scores depend on; part of the protocol hash.
-        options: the settings the set was opened with, for the record.
-    """
-
-    @property
-    def ids(self) -> Sequence[str]: ...
-
-    @property
-    def digest(self) -> str: ...
-
-    @property
-    def options(self) -> dict[str, Json]: ...
-
-    def clip(self, clip_id: str) -> Clip: ...
-
-
-def iterate(dataset: Dataset) -> Iterator[Clip]:
-    """Clips of a dataset in evaluation order, one in memory at a time."""
-    for clip_id in dataset.ids:
-        yield dataset.clip(clip_id)

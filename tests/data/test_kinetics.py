@@ -10,11 +10,11 @@ import pytest
 from tests.clips import moving_square
 from tests.data.toy import jpeg, save
 from tests.videos import encode, greys, numbers
+from vgmae_bench.data.dataset import Coverage, OpenedDataset
 from vgmae_bench.data.kinetics import Annotations, jpeg_frames
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
-from vgmae_bench.data.prepared import PreparedFile
-from vgmae_bench.data.tapvid.dataset import TapVid
+from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.video.file import open_video
 from vgmae_bench.data.video.frames import decode_frames
 from vgmae_bench.errors import BadDataError, MissingDataError
@@ -54,10 +54,8 @@ def write_videos(folder: Path, frames: int = FRAMES) -> list[Path]:
     return paths
 
 
-def kinetics(root: Path) -> TapVid:
-    dataset, _ = open_dataset("kinetics", root=root)
-    assert isinstance(dataset, TapVid)
-    return dataset
+def kinetics(root: Path) -> OpenedDataset:
+    return open_dataset("kinetics", root=root)[0]
 
 
 def write_shards(root: Path, videos: list[Path]) -> None:
@@ -81,7 +79,7 @@ def test_annotations_and_videos_give_what_the_shards_hold(tmp_path: Path, frames
     write_shards(tmp_path / "shards", videos)
     prepare("kinetics", tmp_path / "csv", tmp_path / "videos")
     from_csv, from_shards = kinetics(tmp_path / "csv"), kinetics(tmp_path / "shards")
-    assert from_csv.ids == ["-a_Clip_000003_000013", "other_000120_000130"]
+    assert from_csv.ids == ("-a_Clip_000003_000013", "other_000120_000130")
     for own, theirs in zip(from_csv.ids, from_shards.ids, strict=True):
         ours, published = from_csv.clip(own), from_shards.clip(theirs)
         tracks = np.argsort(ours.points[:, 0, 0]), np.argsort(published.points[:, 0, 0])
@@ -110,11 +108,9 @@ def test_what_is_missing_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[
     broken.write_bytes(broken.read_bytes()[:100])
     write_csv(tmp_path)
     path = prepare("kinetics", tmp_path, tmp_path / "videos")
-    assert kinetics(tmp_path).coverage == {
-        "published": 1147, "here": 1, "missing": ["gone_000000_000010", "other_000120_000130"],
-    }  # fmt: skip
+    assert kinetics(tmp_path).coverage == Coverage(1147, 1, ["gone_000000_000010", "other_000120_000130"])
     assert "other_000120_000130 is left out" in capsys.readouterr().out
-    names = [name for name, _ in PreparedFile(path).about["sources"]]
+    names = [name for name, _ in PreparedDataset(path).about["sources"]]
     assert names == ["tapvid_kinetics.csv", "-a_Clip_000003_000013.mp4"]
 
 

@@ -41,7 +41,8 @@ def test_mistakes_are_usage_errors(tmp_path: Path) -> None:
 def test_a_dataset_straight_from_a_file(tmp_path: Path) -> None:
     source = tmp_path / "mine.py"
     source.write_text(
-        "class Mine:\n    ids, digest, options = ('a',), 'd', {}\n    def __init__(self, root): self.root = root\n"
+        "class Mine:\n    ids, digest = ('a',), 'd'\n    def __init__(self, root): self.root = root\n"
+        "    def clip(self, clip_id): raise KeyError(clip_id)\n"
     )
     dataset, spec = open_dataset(f"{source}:Mine", root=tmp_path)
     assert (dataset.ids, spec.name) == (("a",), "Mine")

@@ -18,21 +18,24 @@ import pytest
 
 from tests.clips import write_davis
 from tests.data.toy import example, jpeg_example, save, save_davis
-from vgmae_bench.data.examples import Example, parse_example
+from vgmae_bench.data.dataset import Coverage, OpenedDataset, Stored
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
-from vgmae_bench.data.prepared import PreparedFile, write_prepared
-from vgmae_bench.data.tapvid.dataset import TapVid
+from vgmae_bench.data.prepared import PreparedDataset, write_prepared
+from vgmae_bench.data.tapvid.example import parse_example
 from vgmae_bench.data.verify import verify
 from vgmae_bench.errors import BadDataError, MissingDataError, StorageError, UsageError
 from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.types import Clip
 
 
-def opened(name: str, root: Path, **options: object) -> TapVid:
-    dataset, _ = open_dataset(name, options, root)
-    assert isinstance(dataset, TapVid)
-    return dataset
+def opened(name: str, root: Path, **options: object) -> OpenedDataset:
+    return open_dataset(name, options, root)[0]
+
+
+def stored(dataset: OpenedDataset) -> Stored:
+    assert isinstance(dataset.source, Stored)
+    return dataset.source
 
 
 def assert_same(one: Clip, other: Clip) -> None:
@@ -66,10 +69,10 @@ def test_every_set_is_the_same_prepared_as_published(tmp_path: Path, name: str, 
     published = opened(name, tmp_path, **options)
     path = prepare(name, tmp_path)
     prepared = opened(name, tmp_path, **options)
-    assert prepared.files == [path] != published.files
+    assert prepared.files == (path,) != published.files
     assert prepared.ids == published.ids
     assert prepared.digest == published.digest
-    assert prepared.shapes == published.shapes
+    assert stored(prepared).shapes == stored(published).shapes
     assert prepared.coverage == published.coverage
     for clip_id in published.ids:
         assert_same(prepared.clip(clip_id), published.clip(clip_id))
@@ -108,7 +111,7 @@ def test_pixels_are_the_readers_own(tmp_path: Path) -> None:
 def test_the_file_says_where_it_comes_from_and_serves_other_programs(tmp_path: Path) -> None:
     write_sets(tmp_path)
     path = prepare("davis", tmp_path)
-    about = PreparedFile(path).about
+    about = PreparedDataset(path).about
     ((source, digest),) = about["sources"]
     assert source == "tapvid_davis/tapvid_davis.pkl" and len(digest) == 64
     assert about["tool"].startswith("vgmae-bench ") and about["licence"] and about["pixels"] == "RAW"
@@ -198,7 +201,7 @@ def test_a_byte_that_changed_is_named_and_never_used(tmp_path: Path) -> None:
 def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.h5").write_bytes(content)
     with pytest.raises(BadDataError, match=r"x\.h5 is not a prepared dataset"):
-        PreparedFile(tmp_path / "x.h5")
+        PreparedDataset(tmp_path / "x.h5")
 
 
 def test_links_out_of_the_file_are_not_followed(tmp_path: Path) -> None:
@@ -209,7 +212,7 @@ def test_links_out_of_the_file_are_not_followed(tmp_path: Path) -> None:
         del file["clips/judo/points"]
         file["clips/judo/points"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "clips/judo/points")
     with pytest.raises(BadDataError, match="it has no points of the kind expected"):
-        PreparedFile(path).example("judo")
+        PreparedDataset(path).clip("judo")
 
 
 def test_a_full_disk_leaves_the_old_file_alone(tmp_path: Path) -> None:
@@ -218,12 +221,12 @@ def test_a_full_disk_leaves_the_old_file_alone(tmp_path: Path) -> None:
     path = prepare("davis", tmp_path)
     old = path.read_bytes()
     save_davis(tmp_path / "other", {"long": example(1, frames=200)})
-    large = parse_example(example(1, frames=200), "it")
+    large = parse_example(example(1, frames=200), "long", "it")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(old) + 1000, limits[1]))
     try:
         with pytest.raises(StorageError) as caught:
-            write_prepared(path, {}, [("long", large)])
+            write_prepared(path, {}, [large])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "--data-root" in caught.value.try_
@@ -262,15 +265,16 @@ def test_generated_sets_need_none(tmp_path: Path) -> None:
         prepare("synth", tmp_path)
 
 
-def test_an_example_without_tracks_and_with_all_extras_survives(tmp_path: Path) -> None:
+def test_a_clip_without_tracks_and_with_all_extras_survives(tmp_path: Path) -> None:
     video = example(1)["video"]
-    given = Example(
-        (20, 32), 6, np.zeros((0, 6, 2), np.float32), np.zeros((0, 6), bool), lambda a, b: video[a:b],
+    given = Clip(
+        "x", (20, 32), np.zeros((0, 6, 2), np.float32), np.zeros((0, 6), bool), lambda: video,
         fps=12.5, annotated=np.arange(6) % 2 == 0, radius=np.linspace(0, 1, 6),
     )  # fmt: skip
-    write_prepared(tmp_path / "x.h5", {}, [("x", given)])
-    found = pickle.loads(pickle.dumps(PreparedFile(tmp_path / "x.h5"))).example("x")
-    assert found.fps == 12.5 and found.points.shape == (0, 6, 2)
+    write_prepared(tmp_path / "x.h5", {}, [given])
+    dataset = pickle.loads(pickle.dumps(PreparedDataset(tmp_path / "x.h5")))
+    found = dataset.clip("x")
+    assert found.fps == 12.5 and found.points.shape == (0, 6, 2) and dataset.coverage == Coverage(None, 1, None)
     np.testing.assert_array_equal(found.annotated, given.annotated, strict=True)
     np.testing.assert_array_equal(found.radius, given.radius, strict=True)
-    np.testing.assert_array_equal(found.read(0, 6), video)
+    np.testing.assert_array_equal(found.read(), video)

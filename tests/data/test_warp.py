@@ -9,7 +9,7 @@ import pytest
 
 from vgmae_bench.data import WARP
 from vgmae_bench.data.open import open_dataset
-from vgmae_bench.data.prepared import PreparedFile
+from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.verify import verify
 from vgmae_bench.data.warp import FILE, warp
 from vgmae_bench.evaluation.run import execute, plan
@@ -41,7 +41,7 @@ def _change(grey: np.ndarray, xy: np.ndarray, seen: np.ndarray) -> float:
 
 
 def test_it_says_what_it_is_made_of() -> None:
-    about = PreparedFile(FILE).about
+    about = PreparedDataset(FILE).about
     assert set(about["motions"]) == set(warp().ids)
     assert {photograph["licence"] for photograph in about["photographs"].values()} == {"CC0 1.0", "public domain"}
     used = {name for motion in about["motions"].values() for name in motion["photographs"]}

@@ -117,7 +117,7 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VGMAE_BENCH_CACHE", str(tmp_path / "cache"))
 
 
-def open_toy(dataset: str, root: Path, **options: Any) -> tapvid.TapVid:
+def open_toy(dataset: str, root: Path, **options: Any) -> tapvid.WithSettings:
     write_toy_sets(root)
     if dataset == "kinetics":
         return tapvid.kinetics(root, tapvid.KineticsConfig(**options))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,16 +25,16 @@ from PIL import Image
 from vgmae_bench import config as configs
 from vgmae_bench import data
 from vgmae_bench.config import Json
-from vgmae_bench.data.examples import Example
+from vgmae_bench.data.dataset import opened
 from vgmae_bench.data.files.fetch import missing
 from vgmae_bench.data.files.root import locate
 from vgmae_bench.data.prepare import Raw, raw_from_dataset
-from vgmae_bench.data.tapvid.dataset import TapVid, TapVidConfig
+from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.video.file import ImageFolder, stack
 from vgmae_bench.errors import BadDataError, UnknownNameError
 from vgmae_bench.files import file_digest
 from vgmae_bench.plugins import did_you_mean
-from vgmae_bench.types import Clip, Dataset, Size
+from vgmae_bench.types import Clip, Size
 
 PCK_RADIUS = 0.2
 
@@ -46,10 +47,10 @@ class BadjaConfig:
     annotation_width: int = 1920
 
 
-def badja(root: Path, config: BadjaConfig, prepared: Path | None = None) -> Dataset:
+def badja(root: Path, config: BadjaConfig, prepared: Path | None = None) -> Badja | PreparedDataset:
     """The prepared form where there is one, else the files as published; says where they come from when there are none."""
     if prepared:
-        return TapVid(data.BADJA, root, TapVidConfig(), prepared)
+        return PreparedDataset(prepared, data.BADJA)
     files = locate(data.BADJA, root)
     if not files:
         raise missing(data.BADJA, root)
@@ -62,13 +63,13 @@ def prepare(root: Path, source: Path | None) -> Raw:
     if not files:
         raise missing(data.BADJA, root, f"{source} has no joint_annotations/*.json" if source else "")
     dataset = Badja(files, BadjaConfig())
-    raw = raw_from_dataset(data.BADJA, dataset, root)
+    raw = raw_from_dataset(data.BADJA, opened(dataset, data.BADJA.name), root)
     raw.about.update({"sources": [[file.name, file_digest(file)] for file in files], "identity": None})
     return raw
 
 
 class Badja:
-    """See the module, and `vgmae_bench.types.Dataset`.
+    """See the module, and `vgmae_bench.data.dataset.Dataset`.
 
     Attributes:
         digest: of the annotations, and of the names and sizes of the images: reading all of these takes minutes.
@@ -87,17 +88,14 @@ class Badja:
         self.digest = configs.digest({"annotations": sums, "images": images, "options": self.options})
 
     def clip(self, clip_id: str) -> Clip:
-        """The clip of that name. Raises UnknownNameError where there is none, and like `example`."""
-        if clip_id not in self.ids:
-            raise UnknownNameError(f'badja has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
-        return self.example(clip_id).clip(clip_id)
-
-    def example(self, clip_id: str) -> Example:
-        """What the clip is made of.
+        """The clip of that id.
 
         Raises:
+            UnknownNameError: there is none.
             BadDataError: annotations or images are damaged, missing or do not belong together.
         """
+        if clip_id not in self.ids:
+            raise UnknownNameError(f'badja has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
         file = self.files[self.ids.index(clip_id)]
         entries, video = _entries(file), self._video(file)
         names = {image.stem: number for number, image in enumerate(video.files)}
@@ -119,12 +117,19 @@ class Badja:
         points[~seen] = np.nan
         ever = seen.any(axis=1)
 
-        def read(start: int, stop: int) -> npt.NDArray[np.uint8]:
+        def part(start: int, stop: int) -> npt.NDArray[np.uint8]:
             return stack(ImageFolder(video.files[start:stop], video.size).frames())
 
-        return Example(
-            video.size, video.num_frames, points[ever], ~seen[ever], read, annotated=annotated, radius=radius
-        )  # fmt: skip
+        return Clip(
+            id=clip_id,
+            size=video.size,
+            points=points[ever],
+            occluded=~seen[ever],
+            read=partial(part, 0, video.num_frames),
+            part=part,
+            annotated=annotated,
+            radius=radius,
+        )
 
     def _video(self, file: Path) -> ImageFolder:
         return ImageFolder.open(self._find(_entries(file)[0]["image_path"]).parent)

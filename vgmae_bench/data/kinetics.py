@@ -19,12 +19,14 @@ from tqdm import tqdm
 
 from vgmae_bench import data
 from vgmae_bench.config import Json
-from vgmae_bench.data.examples import Example, check_tracks
+from vgmae_bench.data.checks import FaultError, bad_clip, check_tracks
+from vgmae_bench.data.dataset import opened
 from vgmae_bench.data.prepare import Raw, raw_from_dataset
 from vgmae_bench.data.tapvid.dataset import KineticsConfig, kinetics
 from vgmae_bench.data.video.frames import decode_frames, jpeg_size
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import file_digest
+from vgmae_bench.types import Clip
 
 FPS = 25
 MAX_FRAMES = 250
@@ -46,7 +48,7 @@ def prepare(root: Path, source: Path | None) -> Raw:
         BadDataError: the annotations are damaged; names the line.
     """
     if source is None:
-        return raw_from_dataset(data.KINETICS, kinetics(root, KineticsConfig()), root)
+        return raw_from_dataset(data.KINETICS, opened(kinetics(root, KineticsConfig()), data.KINETICS.name), root)
     files = sorted(root.glob(data.KINETICS.annotations))
     if not files:
         what = f"The annotations of kinetics are not at {root / data.KINETICS.annotations}"
@@ -62,10 +64,10 @@ def prepare(root: Path, source: Path | None) -> Raw:
     gone: list[Json] = [name for name in annotations.lines if name not in videos]
     about: dict[str, Json] = {"sources": sources, "missing": gone, "encoder": av.library_versions["libavcodec"][0]}
 
-    def examples() -> Iterator[tuple[str, Example]]:
+    def clips() -> Iterator[Clip]:
         for name in here:
             try:
-                example = _example(annotations, name, videos[name])
+                clip = _clip(annotations, name, videos[name])
             except BadDataError as error:
                 if error.what.startswith("The annotations"):
                     raise
@@ -73,10 +75,10 @@ def prepare(root: Path, source: Path | None) -> Raw:
                 gone.append(name)
                 continue
             sources.append([videos[name].name, file_digest(videos[name])])
-            yield name, example
+            yield clip
 
     # A frame of 720p has seldom more than 150 kB at these settings.
-    return Raw(examples(), len(here), about, size=len(here) * MAX_FRAMES * 150_000)
+    return Raw(clips(), len(here), about, size=len(here) * MAX_FRAMES * 150_000)
 
 
 class Annotations:
@@ -192,7 +194,7 @@ def _filters(stream: av.VideoStream, first: av.VideoFrame) -> av.filter.Graph:
     return graph
 
 
-def _example(annotations: Annotations, name: str, video: Path) -> Example:
+def _clip(annotations: Annotations, name: str, video: Path) -> Clip:
     points, occluded = annotations.tracks(name)
     jpegs = jpeg_frames(video)
     if not jpegs:
@@ -201,13 +203,17 @@ def _example(annotations: Annotations, name: str, video: Path) -> Example:
     num_frames = min(len(jpegs), points.shape[1])
     size = np.array([width, height])
     shifted = (points[:, :num_frames] * size - 0.5) / size
-    stored, hidden = check_tracks(shifted, occluded[:, :num_frames], num_frames)
-    return Example(
+    try:
+        stored, hidden = check_tracks(shifted, occluded[:, :num_frames], num_frames, (height, width))
+    except FaultError as fault:
+        raise bad_clip(f"The annotations of {name} cannot be used", fault) from fault
+    return Clip(
+        id=name,
         size=(height, width),
-        num_frames=num_frames,
         points=stored,
         occluded=hidden,
-        read=lambda start, stop: decode_frames(jpegs[start:stop]),
+        read=lambda: decode_frames(jpegs[:num_frames]),
+        part=lambda start, stop: decode_frames(jpegs[start:stop]),
         encoded=jpegs[:num_frames],
         fps=FPS,
     )

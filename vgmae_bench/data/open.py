@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from vgmae_bench import config, plugins
+from vgmae_bench.data.dataset import OpenedDataset, opened
 from vgmae_bench.data.files.root import data_root, prepared_path
-from vgmae_bench.data.tapvid.dataset import TapVid, TapVidConfig
+from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.plugins import DatasetSpec
-from vgmae_bench.types import Dataset
 
 
 def open_dataset(
     name: str, options: Mapping[str, Any] | None = None, root: Path | None = None, *, use_prepared: bool = True
-) -> tuple[Dataset, DatasetSpec]:
+) -> tuple[OpenedDataset, DatasetSpec]:
     """Open a dataset and say what is known of it.
 
-    Its prepared form (`vgmae-bench data prepare`) is used where it is below the data root: factories that name `prepared`
-    get its path; of others it takes the place unless there are settings, which only the factory understands.
+    Its prepared form (`vgmae-bench data prepare`) is used if it is below the data root. A factory that has a parameter
+    `prepared` gets its path. For other factories it is opened in their place, unless there are settings, which only the
+    factory understands.
 
     Arguments:
         name: as after `--dataset`: a plugin's name, or `path/to/file.py:Attribute`.
@@ -35,6 +36,6 @@ def open_dataset(
     path = prepared_path(where, plugin.name)
     prepared = path if path.is_file() and use_prepared else None
     if prepared and not options and not config.takes(factory, "prepared"):
-        return TapVid(plugin.spec, where, TapVidConfig(), prepared), plugin.spec
+        return opened(PreparedDataset(prepared, plugin.spec), plugin.name), plugin.spec
     dataset, _ = config.call_with(factory, options or {}, owner=plugin.name, root=where, prepared=prepared)
-    return dataset, plugin.spec
+    return opened(dataset, plugin.name), plugin.spec

@@ -15,6 +15,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ import numpy.typing as npt
 
 from vgmae_bench import config as configs
 from vgmae_bench.config import Json
-from vgmae_bench.data.examples import check_tracks
+from vgmae_bench.data.checks import FaultError, bad_clip, check_tracks
 from vgmae_bench.data.video.file import VIDEO_SUFFIXES, Video, open_video, stack
 from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError
 from vgmae_bench.files import file_digest, natural_order
@@ -56,7 +57,7 @@ class _VideoClip(Clip):
 
 
 class OwnVideos:
-    """See the module, and `vgmae_bench.types.Dataset`.
+    """See the module, and `vgmae_bench.data.dataset.Dataset`.
 
     Raises:
         UsageError: no folder was named.
@@ -94,7 +95,11 @@ class OwnVideos:
         try:
             read = _read_csv if tracks.suffix == ".csv" else _read_json
             xy, hidden, annotated = read(tracks)
-            points, occluded = check_tracks(xy / np.array(video.size[::-1]), hidden, xy.shape[1])
+            points = xy / np.array(video.size[::-1])
+            points, occluded = check_tracks(points, hidden, xy.shape[1], video.size, "pixels")
+        except FaultError as fault:
+            dataset = f"folder --dataset-set {shlex.quote(f'path={tracks.parent}')}"
+            raise bad_clip(f"The tracks {tracks} cannot be used", fault, dataset) from fault
         except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
             raise BadDataError(f"The tracks {tracks} cannot be used", str(error) or type(error).__name__) from error
         return _VideoClip(

@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from vgmae_bench import __version__, config, plugins
 from vgmae_bench.config import Json
-from vgmae_bench.data.examples import Example
+from vgmae_bench.data.checks import checked_clip
+from vgmae_bench.data.dataset import OpenedDataset, Stored, VideoShape
 from vgmae_bench.data.files.fetch import bring, introduce
 from vgmae_bench.data.files.index import digest_of
 from vgmae_bench.data.files.root import check_room, data_root, locate, prepared_path
@@ -21,7 +22,7 @@ from vgmae_bench.data.prepared import Lossless, write_prepared
 from vgmae_bench.errors import UsageError
 from vgmae_bench.files import ANOTHER_DATA_ROOT, file_digest, storage_errors
 from vgmae_bench.plugins import DatasetSpec
-from vgmae_bench.types import Clip, Dataset
+from vgmae_bench.types import Clip
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,16 @@ class Raw:
     """What the preparer of a dataset (`DatasetSpec.preparer`) returns.
 
     Attributes:
-        examples: clips by id, read one at a time; ids are file names.
+        clips: read one at a time; their ids are file names.
         total: how many, for the progress bar.
-        about: provenance for the prepared file. It may be filled while `examples` is read. "sources": [path, SHA-256] of the
+        about: provenance for the prepared file. It may be filled while `clips` is read. "sources": [path, SHA-256] of the
             files read; "missing": ids of published clips that are not here; "identity": what decides the scores, where
             that is more lasting than the encoded frames.
         size: an estimate of the bytes the prepared form takes, at the most.
         lossless: how frames that are pixels are stored: RAW is read fastest, and right where they are published so.
     """
 
-    examples: Iterable[tuple[str, Example]]
+    clips: Iterable[Clip]
     total: int
     about: dict[str, Json]
     size: int
@@ -104,37 +105,27 @@ def prepare(
     }
     lossless: Lossless = "PNG" if small else raw.lossless
     about |= {"published": spec.published_clips, "pixels": lossless if quality is None else f"JPEG, quality {quality}"}
-    bar = tqdm(raw.examples, f"Preparing {spec.name}", raw.total, unit="clip", disable=None)
+    checked = (checked_clip(clip, f'Clip "{clip.id}" of {spec.name} cannot be used', spec.name) for clip in raw.clips)
+    bar = tqdm(checked, f"Preparing {spec.name}", raw.total, unit="clip", disable=None)
     write_prepared(path, about, bar, quality, lossless)
     record_sums(path.parent, {path.name: file_digest(path)})
     return path
 
 
-def raw_from_dataset(spec: DatasetSpec, dataset: Dataset, root: Path) -> Raw:
+def raw_from_dataset(spec: DatasetSpec, dataset: OpenedDataset, root: Path) -> Raw:
     """The clips of a dataset as it opens with its usual settings. Frames that it has as JPEGs or pixels stay as they are."""
-    example = getattr(dataset, "example", None) or (lambda clip_id: _example(dataset.clip(clip_id)))
-    coverage = getattr(dataset, "coverage", None) or {}
-    sources: list[Any] = [[str(file.relative_to(root)), digest_of(file)] for file in locate(spec, root)]
-    about: dict[str, Json] = {"sources": sources, "missing": coverage.get("missing")}
-    about["identity"] = getattr(dataset, "identity", {"dataset": dataset.digest})
-    shapes = getattr(dataset, "shapes", {})
-    pixels = sum(3 * shape[0] * shape[1] * shape[2] for shape in shapes.values() if shape)
-    published = sum(file.stat().st_size for file in locate(spec, root))
-    clips = ((clip_id, example(clip_id)) for clip_id in dataset.ids)
+    files = locate(spec, root)
+    about: dict[str, Json] = {
+        "sources": [[str(file.relative_to(root)), digest_of(file)] for file in files],
+        "missing": None if dataset.coverage is None else config.to_json(dataset.coverage.missing),
+        "identity": {"dataset": dataset.digest},
+    }
+    shapes: Iterable[VideoShape | None] = ()
+    if isinstance(dataset.source, Stored):
+        about["identity"] = dict(dataset.source.identity)
+        shapes = dataset.source.shapes.values()
+    pixels = sum(3 * shape[0] * shape[1] * shape[2] for shape in shapes if shape)
+    published = sum(file.stat().st_size for file in files)
+    clips = (dataset.clip(clip_id) for clip_id in dataset.ids)
     lossless: Lossless = "RAW" if 0 < pixels <= published else "PNG"  # files of fewer bytes hold no pixels as such
     return Raw(clips, len(dataset.ids), about, min(pixels, published), lossless)
-
-
-def _example(clip: Clip) -> Example:
-    whole = clip.part or (lambda start, stop: clip.read()[start:stop])
-    return Example(
-        clip.size,
-        clip.num_frames,
-        clip.points,
-        clip.occluded,
-        whole,
-        fps=clip.fps,
-        annotated=clip.annotated,
-        radius=clip.radius,
-        asked=clip.asked,
-    )

@@ -1,4 +1,4 @@
-"""The prepared form of a dataset: one HDF5 file of encoded frames and tracks, opened lazily and checked as it is read.
+"""The prepared form of a dataset, written and read: one HDF5 file of encoded frames and tracks, checked as it is read.
 
 about                 JSON as uint8: where the clips come from, and id, shape and SHA-256 of every clip
 clips/<id>/
@@ -12,13 +12,14 @@ clips/<id>/
 attributes of a clip: size (height, width), kind (JPEG, PNG or RAW), fps where known, sha256 of all of the above
 
 No file stays open: objects from here may be copied to other processes by fork or spawn, and any number of them may read at
-once. Nothing of a file is believed before it is checked.
+once. Nothing in a file is trusted before it is checked.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,10 +33,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from vgmae_bench.config import Json
-from vgmae_bench.data.examples import Example, check_asked, check_tracks
+from vgmae_bench.data.checks import check_asked, check_tracks
+from vgmae_bench.data.dataset import Coverage, VideoShape, stored_digest
 from vgmae_bench.data.video.frames import ImageKind, decode_frames
-from vgmae_bench.errors import damage
+from vgmae_bench.errors import UnknownNameError, damage
 from vgmae_bench.files import ANOTHER_DATA_ROOT, write_atomically
+from vgmae_bench.plugins import DatasetSpec, did_you_mean
+from vgmae_bench.types import Clip
 
 FORMAT = "vgmae-bench prepared clips 1"
 _ARRAYS = {
@@ -51,34 +55,40 @@ _ARRAYS = {
 """What is beside the frames of a clip: kind of dtype, number of axes."""
 _ATTRIBUTES = ("size", "kind", "frames_sha256", "fps")
 _BLOCK = 16  # frames decoded at once while they are encoded anew
-Shape = tuple[int, int, int]
+_OPTIONS: dict[str, Json] = {"point_scale": "full"}
+"""The settings of a prepared dataset that is read as it is. They are part of its digest, and so of every record."""
 Lossless = Literal["PNG", "RAW"]
 
 
 def write_prepared(
     path: Path,
     about: Mapping[str, Json],
-    examples: Iterable[tuple[str, Example]],
+    clips: Iterable[Clip],
     quality: int | None = None,
     lossless: Lossless = "PNG",
 ) -> None:
     """Write the prepared form of clips, one in memory at a time; what was at `path` is replaced when all is done.
 
     Arguments:
-        about: for the file's `about`; looked at after the last example.
-        examples: clips by id, an id being a file name. Frames that are encoded already are kept byte for byte.
-        quality: 1 … 100 stores other frames as JPEGs; None without loss.
-        lossless: how that is: PNG takes about half the room of RAW pixels and many times as long to read.
+        about: for the file's `about`; read after the last clip.
+        clips: their ids are file names. Frames that are encoded already are kept byte for byte.
+        quality: 1 … 100 stores other frames as JPEGs; None stores them without loss.
+        lossless: how frames are stored without loss: PNG takes about half the room of RAW pixels and takes many times
+            as long to read.
 
     Raises:
         StorageError: the disk is full, read-only, or otherwise unwilling; `path` is as it was.
     """
-    write = partial(_write, about=about, examples=examples, quality=quality, lossless=lossless)
+    write = partial(_write, about=about, clips=clips, quality=quality, lossless=lossless)
     write_atomically(path, write, try_=ANOTHER_DATA_ROOT)
 
 
-class PreparedFile:
-    """A prepared dataset.
+class PreparedDataset:
+    """A prepared file as a dataset (see `vgmae_bench.data.dataset.Dataset`).
+
+    Arguments:
+        path: of the file.
+        spec: of the dataset; None: a file on its own.
 
     Attributes:
         path: of the file.
@@ -86,49 +96,67 @@ class PreparedFile:
         shapes: (T, H, W) by clip id, in order.
         sums: SHA-256 (hex) by clip id.
         identity: what scores depend on: the published files where frames are as published, else ids and sums of clips.
+        digest: the same as that of the published files, as long as frames are as published.
 
     Raises:
         BadDataError: it is no such file, or damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, spec: DatasetSpec | None = None) -> None:
         self.path = path
         with damage(f"{path} is not a prepared dataset"), h5py.File(path, "r", locking=False) as file:
             about: dict[str, Any] = json.loads(_values(file, "about", "u", 1)[()].tobytes())
             if about["format"] != FORMAT:
                 raise ValueError(f'its format is {about["format"]!r}, not "{FORMAT}"')
             clips = about.pop("clips")
-            self.shapes: dict[str, Shape] = {str(name): (int(t), int(h), int(w)) for name, (t, h, w), _ in clips}
+            self.shapes: dict[str, VideoShape] = {str(name): (int(t), int(h), int(w)) for name, (t, h, w), _ in clips}
             self.sums = {str(name): str(digest) for name, _, digest in clips}
+            if len(self.sums) < len(clips):
+                raise ValueError("it lists a clip twice")
         self.about = about
         self.identity: dict[str, Json] = about.get("identity") or {"clips": [list(item) for item in self.sums.items()]}
+        self.options = dict(_OPTIONS)
+        self.digest = stored_digest(self.identity, self.options)
+        self.ids = list(self.shapes)
+        self.files = [path]
+        self.notes: list[str] = []
+        self.own_queries = bool(about.get("own_queries"))
+        published, missing = spec.published_clips if spec else None, about.get("missing")
+        if missing is None and published == len(self.ids):
+            missing = []
+        self.coverage = Coverage(published, len(self.ids), missing)
 
-    def example(self, clip_id: str) -> Example:
-        """The tracks of a clip, checked against its SHA-256; each frame is checked when it is read.
+    def clip(self, clip_id: str) -> Clip:
+        """The clip of that id, its tracks checked against its SHA-256. Each frame is checked when it is read.
 
         Raises:
+            UnknownNameError: there is none.
             BadDataError: the clip is damaged; names it, and the frame where it is one.
         """
-        num_frames, *size = self.shapes[clip_id]
+        if clip_id not in self.shapes:
+            raise UnknownNameError(f'{self.path} has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
+        num_frames, height, width = self.shapes[clip_id]
         with damage(self._where(clip_id)), h5py.File(self.path, "r", locking=False) as file:
             group = file["clips"][clip_id]
             arrays = {name: _values(group, name, *_ARRAYS[name])[()] for name in _ARRAYS if name in group}
             attributes = {name: _plain(group.attrs[name]) for name in _ATTRIBUTES if name in group.attrs}
             if self.sums[clip_id] != _digest(attributes, arrays):
                 raise ValueError("its tracks or its table of frames are not what was written (their SHA-256 differs)")
-            points, occluded = check_tracks(arrays["points"], arrays["occluded"], num_frames)
+            points, occluded = check_tracks(arrays["points"], arrays["occluded"], num_frames, (height, width))
             check_asked(arrays.get("asked"), points)
-        return Example(
-            size=(size[0], size[1]),
-            num_frames=num_frames,
-            points=points,
-            occluded=occluded,
-            read=partial(self._frames, clip_id, attributes["kind"], arrays["offsets"], arrays["crc32"]),
-            fps=attributes.get("fps"),
-            annotated=arrays.get("annotated"),
-            radius=arrays.get("radius"),
-            asked=arrays.get("asked"),
-        )
+            part = partial(self._frames, clip_id, attributes["kind"], arrays["offsets"], arrays["crc32"])
+            return Clip(
+                id=clip_id,
+                size=(height, width),
+                points=points,
+                occluded=occluded,
+                read=partial(part, 0, num_frames),
+                part=part,
+                fps=attributes.get("fps"),
+                annotated=arrays.get("annotated"),
+                radius=arrays.get("radius"),
+                asked=arrays.get("asked"),
+            )
 
     def _frames(
         self,
@@ -158,40 +186,40 @@ class PreparedFile:
 def _write(
     path: Path,
     about: Mapping[str, Json],
-    examples: Iterable[tuple[str, Example]],
+    clips: Iterable[Clip],
     quality: int | None,
     lossless: Lossless,
 ) -> None:
-    clips: list[Json] = []
+    listed: list[Json] = []
     with h5py.File(path, "w") as file:
         group = file.create_group("clips")
-        for clip_id, example in examples:
-            digest = _write_clip(group.create_group(clip_id), example, quality, lossless)
-            clips.append([clip_id, [example.num_frames, *example.size], digest])
-        text = json.dumps({"format": FORMAT, **about, "clips": clips}, ensure_ascii=False)
+        for clip in clips:
+            digest = _write_clip(group.create_group(clip.id), clip, quality, lossless)
+            listed.append([clip.id, [clip.num_frames, *clip.size], digest])
+        text = json.dumps({"format": FORMAT, **about, "clips": listed}, ensure_ascii=False)
         file["about"] = np.frombuffer(text.encode(), dtype=np.uint8)
 
 
-def _write_clip(group: h5py.Group, example: Example, quality: int | None, lossless: Lossless) -> str:
+def _write_clip(group: h5py.Group, clip: Clip, quality: int | None, lossless: Lossless) -> str:
     """Write one clip; returns its SHA-256."""
-    kind = _kind(example, quality, lossless)
-    frames = list(_encode(example, kind, quality))
+    kind = _kind(clip, quality, lossless)
+    frames = list(_encode(clip, kind, quality))
     content = np.concatenate(frames)
-    height, width = example.size
-    optional = {"annotated": example.annotated, "radius": example.radius, "asked": example.asked}
+    height, width = clip.size
+    optional = {"annotated": clip.annotated, "radius": clip.radius, "asked": clip.asked}
     arrays = {
         "offsets": np.cumsum([0, *map(len, frames)], dtype=np.int64),
         "crc32": np.array([zlib.crc32(frame.data) for frame in frames], dtype=np.uint32),
-        "points": example.points,
-        "xy": (example.points * np.array([width, height])).astype(np.float32),
-        "occluded": example.occluded,
+        "points": clip.points,
+        "xy": (clip.points * np.array([width, height])).astype(np.float32),
+        "occluded": clip.occluded,
         **{name: values for name, values in optional.items() if values is not None},
     }
     attributes: dict[str, Any] = {
         "size": [height, width],
         "kind": kind,
         "frames_sha256": hashlib.sha256(content.data).hexdigest(),
-        **({} if example.fps is None else {"fps": float(example.fps)}),
+        **({} if clip.fps is None else {"fps": float(clip.fps)}),
     }
     digest = _digest(attributes, arrays)
     group.attrs.update({**attributes, "sha256": digest})
@@ -200,27 +228,26 @@ def _write_clip(group: h5py.Group, example: Example, quality: int | None, lossle
     return digest
 
 
-def _kind(example: Example, quality: int | None, lossless: Lossless) -> ImageKind | Literal["RAW"]:
-    """What the frames of an example become."""
-    if example.encoded is not None:
-        return "JPEG" if bytes(example.encoded[0]).startswith(b"\xff\xd8") else "PNG"
+def _kind(clip: Clip, quality: int | None, lossless: Lossless) -> ImageKind | Literal["RAW"]:
+    """What the frames of a clip become."""
+    if clip.encoded is not None:
+        return "JPEG" if bytes(clip.encoded[0]).startswith(b"\xff\xd8") else "PNG"
     return "JPEG" if quality else lossless
 
 
-def _encode(example: Example, kind: ImageKind | Literal["RAW"], quality: int | None) -> Iterator[npt.NDArray[np.uint8]]:
+def _encode(clip: Clip, kind: ImageKind | Literal["RAW"], quality: int | None) -> Iterator[npt.NDArray[np.uint8]]:
     """Each frame as uint8 [bytes]."""
-    if example.encoded is not None:
-        yield from (np.frombuffer(frame, dtype=np.uint8) for frame in example.encoded)
+    if clip.encoded is not None:
+        yield from (np.frombuffer(frame, dtype=np.uint8) for frame in clip.encoded)
         return
     how: dict[str, Any] = {"quality": quality} if kind == "JPEG" else {"compress_level": 4}
-    for start in range(0, example.num_frames, _BLOCK):
-        for frame in example.read(start, min(start + _BLOCK, example.num_frames)):
-            if kind == "RAW":
-                yield frame.reshape(-1)
-                continue
-            buffer = io.BytesIO()
-            Image.fromarray(frame).save(buffer, kind, **how)
-            yield np.frombuffer(buffer.getvalue(), dtype=np.uint8)
+    for frame in itertools.chain.from_iterable(clip.blocks(_BLOCK)):
+        if kind == "RAW":
+            yield frame.reshape(-1)
+            continue
+        buffer = io.BytesIO()
+        Image.fromarray(frame).save(buffer, kind, **how)
+        yield np.frombuffer(buffer.getvalue(), dtype=np.uint8)
 
 
 def _digest(attributes: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from vgmae_bench import data
-from vgmae_bench.data.tapvid.dataset import TapVid, TapVidConfig
+from vgmae_bench.data.prepared import PreparedDataset
 
 FILE = Path(__file__).parent / "clips" / "warp.h5"
 
 
-def warp() -> TapVid:
-    """The four clips, in the prepared form (`vgmae_bench.data.prepared`), from the installed package."""
-    return TapVid(data.WARP, FILE.parent, TapVidConfig(), FILE)
+def warp() -> PreparedDataset:
+    """The four clips, in the prepared form, from the installed package."""
+    return PreparedDataset(FILE, data.WARP)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from PIL import Image
 
+from vgmae_bench.data.dataset import Dataset
 from vgmae_bench.evaluation.protocols import EvalProtocol, questions
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import write_atomically
-from vgmae_bench.types import Dataset, Tracks
+from vgmae_bench.types import Tracks
 from vgmae_bench.viz.draw import contact_sheet
 
 

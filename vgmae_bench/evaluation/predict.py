@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from vgmae_bench.data.dataset import Dataset
 from vgmae_bench.errors import PluginError, StorageError, UserError
 from vgmae_bench.evaluation.protocols import EvalProtocol, questions
 from vgmae_bench.evaluation.store import Cost, RunFolder
 from vgmae_bench.provenance import peak_memory_mb
-from vgmae_bench.types import Dataset, Queries, Tracker, Tracks
+from vgmae_bench.types import Queries, Tracker, Tracks
 
 Value = TypeVar("Value", bound=np.generic)
 

@@ -19,8 +19,9 @@ from vgmae_bench.errors import UnknownNameError, UsageError
 from vgmae_bench.plugins import did_you_mean
 
 if TYPE_CHECKING:
+    from vgmae_bench.data.dataset import OpenedDataset
     from vgmae_bench.metrics.answers import Answers, QueryMode
-    from vgmae_bench.types import Clip, Dataset, FloatArray, Queries, Size, Tracks
+    from vgmae_bench.types import Clip, FloatArray, Queries, Size, Tracks
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,9 @@ class EvalProtocol:
         )
 
 
-def sentence_for(dataset: Dataset, protocol: EvalProtocol) -> str:
+def sentence_for(dataset: OpenedDataset, protocol: EvalProtocol) -> str:
     """The protocol in one line, and whether it is the dataset that chooses the queries."""
-    own = getattr(dataset, "own_queries", False) and not protocol.chunk
+    own = dataset.own_queries and not protocol.chunk
     return protocol.sentence + ("; queries are the dataset's own" if own else "")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vgmae_bench import config, plugins
+from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation import protocols
 from vgmae_bench.evaluation.method import Method, open_method
@@ -19,7 +20,6 @@ from vgmae_bench.evaluation.record import Identity, write_record
 from vgmae_bench.evaluation.score import score
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.metrics.answers import QueryMode
-from vgmae_bench.types import Dataset
 
 Redo = Literal["nothing", "predictions", "metrics", "all"]
 
@@ -29,7 +29,7 @@ class Plan:
     """A run before its work: everything has been found, loaded and checked."""
 
     method: Method
-    dataset: Dataset
+    dataset: OpenedDataset
     dataset_spec: plugins.DatasetSpec
     dataset_settings: Mapping[str, Any]
     protocol: EvalProtocol
@@ -140,8 +140,8 @@ def execute(
         "dataset_options": plan.dataset.options,
         "protocol_sentence": plan.sentence,
         "published_clips": plan.dataset_spec.published_clips,
-        "coverage": config.to_json(getattr(plan.dataset, "coverage", None)),
-        "read_from": [file.name for file in getattr(plan.dataset, "files", [])],
+        "coverage": config.to_json(plan.dataset.coverage),
+        "read_from": [file.name for file in plan.dataset.files],
     }
     write_record(plan.folder, plan.identity, details, plan.method.device, command)
     if redo != "metrics":

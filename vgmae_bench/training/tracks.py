@@ -20,7 +20,7 @@ from vgmae_bench.data.synth.dataset import VERSION, sample_points, track_points
 from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.training.recipe import ClipShape, LoopConfig
 from vgmae_bench.training.sources import clip_seed, synth_scenes, synth_video
-from vgmae_bench.types import Clip, Dataset
+from vgmae_bench.types import Clip
 
 CANDIDATES = 3
 """Synthetic points to choose from, for each that is wanted: many are not visible in the first frame."""
@@ -113,7 +113,7 @@ class DatasetTracks:
     """
 
     def __init__(self, name: str, options: Mapping[str, Any], root: Path | None, seed: int, points: int) -> None:
-        self._dataset: Dataset = open_dataset(name, options, root)[0]
+        self._dataset = open_dataset(name, options, root)[0]
         self._name, self._seed, self._points = name, seed, points
         self._skipped: dict[Path, str] = {}
 

@@ -17,11 +17,11 @@ from tests.data.kubric.test_tracks import scene
 from tests.data.kubric.tfds_files import encode_example, movi_features, write_records
 from tests.data.toy import example
 from vgmae_bench.cli import cli
+from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.data.kubric.tracks import derive_tracks
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
-from vgmae_bench.data.prepared import PreparedFile
-from vgmae_bench.data.tapvid.dataset import TapVid
+from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.verify import verify
 from vgmae_bench.errors import BadDataError, MissingDataError, StorageError, UsageError, UserError
 from vgmae_bench.evaluation.protocols import PROTOCOLS, questions
@@ -62,16 +62,20 @@ def write_exported(folder: Path) -> dict[str, np.ndarray]:
     return raw
 
 
-def opened(root: Path) -> TapVid:
-    dataset, _ = open_dataset("kubric", root=root)
-    assert isinstance(dataset, TapVid)
-    return dataset
+def opened(root: Path) -> OpenedDataset:
+    return open_dataset("kubric", root=root)[0]
+
+
+def missing_files(root: Path) -> list[str] | None:
+    coverage = opened(root).coverage
+    assert coverage is not None
+    return coverage.missing
 
 
 def test_tfds_files_give_the_tracks_of_the_derivation(tmp_path: Path) -> None:
     prepare("kubric", tmp_path, write_tfds(tmp_path / "movi_e"))
     dataset = opened(tmp_path)
-    assert dataset.ids == ["0", "1", "2"] and dataset.coverage["missing"] == []
+    assert dataset.ids == ("0", "1", "2") and missing_files(tmp_path) == []
     for index, name in enumerate(dataset.ids):
         clip = dataset.clip(name)
         np.testing.assert_array_equal(clip.read(), made(index % 2).layers["rgba"][..., :3], strict=True)
@@ -174,7 +178,7 @@ def test_missing_shards_are_known(tmp_path: Path) -> None:
     source = write_tfds(tmp_path / "movi_e")
     (source / SHARDS.format(1)).unlink()
     prepare("kubric", tmp_path, source)
-    assert opened(tmp_path).coverage["missing"] == [SHARDS.format(1)]
+    assert missing_files(tmp_path) == [SHARDS.format(1)]
     assert verify("kubric", tmp_path) == []
 
 
@@ -234,7 +238,7 @@ def test_damage_is_named_and_the_old_file_stays(tmp_path: Path, damage: object, 
     with pytest.raises(BadDataError, match=f"(?i){why}"):
         prepare("kubric", tmp_path, source)
     assert path.read_bytes() == before and [file.name for file in path.parent.iterdir() if file.name[0] == "."] == []
-    assert PreparedFile(path).shapes.keys() == {"0", "1", "2"}
+    assert PreparedDataset(path).shapes.keys() == {"0", "1", "2"}
 
 
 @pytest.mark.parametrize(

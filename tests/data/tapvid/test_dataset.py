@@ -10,9 +10,10 @@ from tests.data.toy import example, jpeg_example, save, save_davis
 from vgmae_bench import config
 from vgmae_bench.data.tapvid import dataset as tapvid
 from vgmae_bench.data.tapvid import pickles, safe_pickle
-from vgmae_bench.data.tapvid.dataset import KineticsConfig, RoboTapConfig, TapVid, TapVidConfig
+from vgmae_bench.data.tapvid.dataset import KineticsConfig, RoboTapConfig, TapVidConfig
+from vgmae_bench.data.tapvid.settings import WithSettings
 from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError
-from vgmae_bench.types import iterate
+from vgmae_bench.types import Clip
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,11 @@ def save_robotap(root: Path, **splits: dict[str, Any]) -> None:
         save(clips, root / "robotap" / f"robotap_{name}.pkl")
 
 
-def davis(root: Path, **options: Any) -> TapVid:
+def every_clip(dataset: WithSettings) -> list[Clip]:
+    return [dataset.clip(clip_id) for clip_id in dataset.ids]
+
+
+def davis(root: Path, **options: Any) -> WithSettings:
     return tapvid.davis(root, TapVidConfig(**options))
 
 
@@ -42,7 +47,7 @@ def test_davis_in_the_order_of_its_dictionary(tmp_path: Path) -> None:
     dataset = davis(tmp_path)
     assert list(dataset.ids) == ["judo", "bear"]
     assert dataset.shapes == {"judo": (6, 20, 32), "bear": (4, 12, 32)}
-    assert [(clip.id, clip.size, clip.num_frames) for clip in iterate(dataset)] == [
+    assert [(clip.id, clip.size, clip.num_frames) for clip in every_clip(dataset)] == [
         ("judo", (20, 32), 6),
         ("bear", (12, 32), 4),
     ]
@@ -160,7 +165,7 @@ def test_one_name_in_two_files_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_clip_is_answered_with_the_nearest_name(tmp_path: Path) -> None:
     save_davis(tmp_path)
-    with pytest.raises(UnknownNameError, match=r'davis has no clip "baer"\. did you mean bear'):
+    with pytest.raises(UnknownNameError, match=r'no clip "baer"\. did you mean bear'):
         davis(tmp_path).clip("baer")
 
 
@@ -237,6 +242,6 @@ def test_one_file_at_a_time_is_loaded_and_each_only_when_needed(
     assert loaded == [path.name for path in paths]
     again = tapvid.kinetics(tmp_path, KineticsConfig())
     assert len(loaded) == 2 and again.digest == dataset.digest and again.ids == dataset.ids
-    for clip in iterate(again):
+    for clip in every_clip(again):
         clip.read()
     assert loaded == [*[path.name for path in paths], paths[0].name, paths[1].name]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from vgmae_bench.compare.report import packs
 from vgmae_bench.compare.selection import Row, clip_values
+from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import BadDataError, UserError
 from vgmae_bench.evaluation.protocols import PROTOCOLS, EvalProtocol, questions
-from vgmae_bench.types import Dataset
 
 RANKED_BY = "average_jaccard"
 
@@ -91,7 +91,7 @@ class Films:
         return PROTOCOLS[self.rows[0].protocol]
 
     @cached_property
-    def _dataset(self) -> Dataset | None:
+    def _dataset(self) -> OpenedDataset | None:
         """The data that the runs were made on, or None where it cannot be opened here."""
         from vgmae_bench.data.open import open_dataset
 

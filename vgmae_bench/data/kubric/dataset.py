@@ -17,16 +17,16 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 import pydantic
 
 from vgmae_bench import data
 from vgmae_bench.config import Json, to_json
-from vgmae_bench.data.examples import Example, check_tracks
+from vgmae_bench.data.checks import check_tracks
 from vgmae_bench.data.files.clip_names import file_safe
 from vgmae_bench.data.files.fetch import missing
 from vgmae_bench.data.files.root import locate
@@ -34,17 +34,17 @@ from vgmae_bench.data.kubric.scene import KubricScene, scene_files, scene_of_fol
 from vgmae_bench.data.kubric.tfrecord import count_records, read_records
 from vgmae_bench.data.kubric.tracks import VERSION, derive_tracks
 from vgmae_bench.data.prepare import Raw
+from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.tapvid import safe_pickle
-from vgmae_bench.data.tapvid.dataset import TapVid, TapVidConfig
 from vgmae_bench.data.video.file import ImageFolder, stack
 from vgmae_bench.errors import BadDataError, MissingDataError, damage
 from vgmae_bench.files import natural_order
-from vgmae_bench.types import FloatArray
+from vgmae_bench.types import Clip, FloatArray, Size
 
 FPS = 12.0
 _SHARD = re.compile(r"(.+)-(\w+)\.tfrecord-(\d{5})-of-(\d{5})")
-Scenes = Iterable[tuple[str, str, Example]]
-"""Name, SHA-256 (hex) of what was read, and the clip."""
+Scenes = Iterable[tuple[str, Clip]]
+"""SHA-256 (hex) of what was read, and the clip."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ class KubricConfig:
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
 
 
-def kubric(root: Path, prepared: Path | None = None) -> TapVid:
+def kubric(root: Path, prepared: Path | None = None) -> PreparedDataset:
     """The prepared form; says how to make it where there is none."""
     if prepared:
-        return TapVid(data.KUBRIC, root, TapVidConfig(), prepared)
+        return PreparedDataset(prepared, data.KUBRIC)
     if locate(data.KUBRIC, root):
         why = "its tracks are derived once, from what is rendered"
         raise MissingDataError("kubric is not prepared", why, try_="vgmae-bench data prepare kubric")
@@ -106,35 +106,35 @@ def _raw(scenes: Scenes, about: dict[str, Json], total: int, size: int) -> Raw:
     read: list[Json] = []
     identity: dict[str, Json] = {"kubric": VERSION, "settings": about["settings"], "scenes": read}
 
-    def examples() -> Iterator[tuple[str, Example]]:
+    def clips() -> Iterator[Clip]:
         names = set()
-        for name, digest, example in scenes:
-            if name in names:
-                raise BadDataError(f'Two scenes are called "{name}"', "each needs a name of its own")
-            names.add(name)
-            read.append([name, digest])
-            yield name, example
+        for digest, clip in scenes:
+            if clip.id in names:
+                raise BadDataError(f'Two scenes are called "{clip.id}"', "each needs a name of its own")
+            names.add(clip.id)
+            read.append([clip.id, digest])
+            yield clip
 
-    return Raw(examples(), total, about | {"identity": identity, "sources": read}, size)
+    return Raw(clips(), total, about | {"identity": identity, "sources": read}, size)
 
 
-def _of_shards(shards: list[Path], config: KubricConfig) -> Iterator[tuple[str, str, Example]]:
+def _of_shards(shards: list[Path], config: KubricConfig) -> Scenes:
     for shard in shards:
         for number, content in enumerate(read_records(shard)):
             with damage(f"Record {number} of {shard} cannot be used"):
                 name, scene = scene_of_record(content)
                 name = file_safe(name or f"{shard.name.rpartition('.')[0]}-{number:04}", shard)
-                yield name, hashlib.sha256(content).hexdigest(), _example(scene, name, config)
+                yield hashlib.sha256(content).hexdigest(), _derived(scene, name, config)
 
 
-def _of_renders(folders: list[Path], config: KubricConfig) -> Iterator[tuple[str, str, Example]]:
+def _of_renders(folders: list[Path], config: KubricConfig) -> Scenes:
     for folder in folders:
         with damage(f"The scene {folder} cannot be used"):
             name = file_safe(folder.name, folder)
-            yield name, _digest(scene_files(folder)), _example(scene_of_folder(folder), name, config)
+            yield _digest(scene_files(folder)), _derived(scene_of_folder(folder), name, config)
 
 
-def _of_exports(folders: list[Path]) -> Iterator[tuple[str, str, Example]]:
+def _of_exports(folders: list[Path]) -> Scenes:
     for folder in folders:
         with damage(f"The scene {folder} cannot be used"):
             tracks, video = folder / f"{folder.name}.npy", ImageFolder.open(folder / "frames")
@@ -142,22 +142,28 @@ def _of_exports(folders: list[Path]) -> Iterator[tuple[str, str, Example]]:
             xy, hidden = np.asarray(content["coords"]), np.asarray(content["visibility"])
             if xy.ndim != 3 or xy.shape[2] != 2 or xy.dtype.kind != "f":
                 raise ValueError(f"its coords are {xy.dtype} {list(xy.shape)}, not floating point [N, T, 2]")
-            points, occluded = check_tracks(xy / np.array(video.size[::-1]), hidden, video.num_frames)
-            frames = stack(video.frames())
-            example = Example(video.size, len(frames), points, occluded, partial(_cut, frames), fps=FPS)
-            yield file_safe(folder.name, folder), _digest([tracks, *video.files]), example
+            points = xy / np.array(video.size[::-1])
+            points, occluded = check_tracks(points, hidden, video.num_frames, video.size, "pixels")
+            clip = _clip(file_safe(folder.name, folder), video.size, points, occluded, stack(video.frames()))
+            yield _digest([tracks, *video.files]), clip
 
 
-def _example(scene: KubricScene, name: str, config: KubricConfig) -> Example:
+def _derived(scene: KubricScene, name: str, config: KubricConfig) -> Clip:
     tracks = derive_tracks(scene, name, config.seed, config.tracks)
-    num_frames, height, width = scene.segments.shape
+    _, height, width = scene.segments.shape
     points: FloatArray = tracks.xy / np.float32(width)  # frames are square
-    read = partial(_cut, scene.frames)
-    return Example((height, width), num_frames, points, tracks.occluded, read, fps=FPS, asked=tracks.frame)
+    return _clip(name, (height, width), points, tracks.occluded, scene.frames, tracks.frame)
 
 
-def _cut(frames: np.ndarray[Any, np.dtype[np.uint8]], start: int, stop: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return frames[start:stop]
+def _clip(
+    name: str,
+    size: Size,
+    points: FloatArray,
+    occluded: npt.NDArray[np.bool_],
+    frames: npt.NDArray[np.uint8],
+    asked: npt.NDArray[np.int64] | None = None,
+) -> Clip:
+    return Clip(name, size, points, occluded, lambda: frames, fps=FPS, asked=asked)
 
 
 def _object_of_npy(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from vgmae_bench import config, plugins
 from vgmae_bench.config import Json
+from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.evaluation import protocols
@@ -26,7 +27,7 @@ from vgmae_bench.evaluation.score import score
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import storage_errors
 from vgmae_bench.metrics.answers import QueryMode
-from vgmae_bench.types import Clip, Dataset, Tracks
+from vgmae_bench.types import Clip, Tracks
 
 NOTE = "external predictions"
 """The note of the record of every such run; tables show it beside the method's name."""
@@ -46,7 +47,7 @@ class Submission:
     """
 
     file: PredictionFile
-    dataset: Dataset
+    dataset: OpenedDataset
     dataset_spec: plugins.DatasetSpec
     dataset_settings: Mapping[str, Any]
     protocol: EvalProtocol
@@ -183,7 +184,7 @@ def score_submission(
     return folder, summary
 
 
-def _named(file: PredictionFile, dataset: Dataset) -> PredictionFile:
+def _named(file: PredictionFile, dataset: OpenedDataset) -> PredictionFile:
     """The file with its clips by the dataset's names; a list is taken in the dataset's order if it is as long.
 
     Raises:

@@ -1,0 +1,240 @@
+"""One check for every clip: are its tracks and frames what they should be, and can its numbers be true?
+
+Readers call `check_tracks` where they know the unit that a file should have. `open_dataset` and `data prepare` call
+`checked_clip` for every clip, whoever made it. A fault names the likely reason and what to try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench.errors import BadDataError, damage
+from vgmae_bench.types import Clip, FloatArray, Size, boolean_occlusion, describe
+
+Unit = Literal["fractions", "pixels"]
+"""What a file should hold: fractions of the frame from (0, 0) to (1, 1), or raster pixels."""
+
+FAR = 0.5
+"""A visible point may be so far outside the frame, in units of the frame. Annotators and generators overshoot a little."""
+_UNITS = {"fractions": "fractions of the frame, from (0, 0) to (1, 1), are expected", "pixels": "pixels are expected"}
+
+
+class FaultError(ValueError):
+    """What is wrong with a clip, without where it lies; `remedy` says what to try, or is empty."""
+
+    def __init__(self, fault: str, remedy: str = "") -> None:
+        super().__init__(fault)
+        self.remedy = remedy
+
+
+def check_tracks(
+    points: object, occluded: object, num_frames: int, size: Size, unit: Unit = "fractions"
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Tracks as a reader found them: points float [N, T, 2] in units of the frame, and occluded bool [N, T].
+
+    Positions that are not finite are harmless while a point is hidden, and allowed there.
+
+    Arguments:
+        points: in units of the frame.
+        occluded: true where a point is hidden; integers of 1 and 0 will do.
+        num_frames: T of the video.
+        size: (height, width) of its frames.
+        unit: what the file should hold, for the message.
+
+    Raises:
+        FaultError: a wrong dtype, shape or length, a visible point without a finite position, or positions that cannot be
+            true: most likely in another unit, with x and y exchanged, or of frames of another size.
+    """
+    try:
+        hidden = boolean_occlusion(points, occluded)
+    except ValueError as error:
+        raise FaultError(str(error)) from error
+    assert isinstance(points, np.ndarray)  # or it would have been refused
+    if points.shape[1] != num_frames:
+        raise FaultError(f"the video has {num_frames} frames, but points has {points.shape[1]}")
+    lost = np.argwhere(~np.isfinite(points).all(axis=2) & ~hidden)
+    if len(lost):
+        track, frame = lost[0]
+        raise FaultError(
+            f"track {track} is visible in frame {frame}, but its position is {points[track, frame].tolist()}",
+            "marking points without a position as hidden",
+        )
+    _check_positions(points, hidden, size, unit)
+    return points, hidden
+
+
+def check_asked(asked: npt.NDArray[np.int64] | None, points: FloatArray) -> None:
+    """Raise FaultError unless `asked` has a frame for each track of `points` [N, T, 2] in which the track has a position."""
+    if asked is None:
+        return
+    tracks, num_frames = points.shape[:2]
+    if asked.shape != (tracks,) or not ((asked >= 0) & (asked < num_frames)).all():
+        raise FaultError(f"it needs one of {num_frames} frames to be asked about in for each of {tracks} tracks")
+    if not np.isfinite(points[np.arange(tracks), asked]).all():
+        raise FaultError("a track is asked about where it has no position")
+
+
+def check_frames(frames: object, shape: tuple[int, int, int] | None = None) -> npt.NDArray[np.uint8]:
+    """Frames as uint8 [T, H, W, 3] RGB.
+
+    Arguments:
+        shape: (T, H, W) that they should have; None: any.
+
+    Raises:
+        FaultError: they are something else; says what it looks like.
+    """
+    if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
+        raise FaultError(f"video must be uint8 [T, H, W, 3], not {describe(frames)}{_what_frames_look_like(frames)}")
+    if 0 in frames.shape:
+        raise FaultError(f"video is empty: {describe(frames)}")
+    if shape is None or frames.shape[:3] == shape:
+        return frames
+    if len(frames) != shape[0]:
+        raise FaultError(f"the video has {len(frames)} frames, but points has {shape[0]}")
+    (_, height, width), found = shape, frames.shape
+    why = "; size is (height, width)" if (width, height) == found[1:3] else ""
+    raise FaultError(f"its frames are {found[2]} × {found[1]} pixels, but its size says {width} × {height}{why}")
+
+
+def checked_clip(clip: Clip, where: str, dataset: str) -> Clip:
+    """The clip with its annotations checked; its frames are checked whenever they are read.
+
+    Arguments:
+        where: begins messages: 'Clip "bear" of davis cannot be used'.
+        dataset: its name, for the command to try.
+
+    Raises:
+        BadDataError: something is wrong with it.
+    """
+    try:
+        _check_size(clip)
+        check_tracks(clip.points, clip.occluded, clip.num_frames, clip.size)
+        check_asked(clip.asked, clip.points)
+        if clip.radius is not None and ((clip.radius < 0) | np.isinf(clip.radius)).any():
+            raise FaultError("radius holds a negative or infinite number of pixels")
+        if clip.fps is not None and not 0 < clip.fps < float("inf"):
+            raise FaultError(f"fps is {clip.fps}")
+        if clip.encoded is not None and len(clip.encoded) != clip.num_frames:
+            raise FaultError(f"the video has {len(clip.encoded)} frames, but points has {clip.num_frames}")
+    except FaultError as fault:
+        raise bad_clip(where, fault, dataset) from fault
+    part = None if clip.part is None else partial(_checked_part, clip.part, clip.size, where)
+    with damage(where):  # a stranger's subclass may be made differently
+        return replace(clip, read=partial(_checked_read, clip.read, (clip.num_frames, *clip.size), where), part=part)
+
+
+def bad_clip(where: str, fault: Exception, dataset: str = "") -> BadDataError:
+    """What a user is told of a fault: where it is, what it is, and what to try."""
+    remedy = fault.remedy if isinstance(fault, FaultError) else ""
+    verify = f"vgmae-bench data verify {dataset}, which names every such clip" if dataset else ""
+    return BadDataError(where, str(fault), try_=", then: ".join(filter(None, (remedy, verify))) if remedy else "")
+
+
+def _check_size(clip: Clip) -> None:
+    size: Any = clip.size
+    if len(size) != 2 or not all(isinstance(length, int | np.integer) and length > 0 for length in size):
+        raise FaultError(f"size must be (height, width), two whole numbers of pixels, not {size}")
+
+
+def _checked_read(
+    read: Callable[[], npt.NDArray[np.uint8]], shape: tuple[int, int, int], where: str
+) -> npt.NDArray[np.uint8]:
+    with damage(where):
+        return check_frames(read(), shape)
+
+
+def _checked_part(
+    part: Callable[[int, int], npt.NDArray[np.uint8]], size: Size, where: str, start: int, stop: int
+) -> npt.NDArray[np.uint8]:
+    with damage(where):
+        return check_frames(part(start, stop), (stop - start, *size))
+
+
+def _check_positions(points: FloatArray, hidden: npt.NDArray[np.bool_], size: Size, unit: Unit) -> None:
+    """Raise FaultError where visible positions cannot be true. They are finite, in units of the frame."""
+    height, width = size
+    frame = np.array([width, height], dtype=np.float64)
+    shown = points[~hidden].astype(np.float64)
+    if not len(shown):
+        return
+    in_corner = (np.abs(shown) * frame <= 1).all(axis=1).mean()
+    if in_corner > 0.5 and len(shown) > 1 and min(size) > 2:
+        why, remedy = (
+            ("they look like fractions of the frame", f"x * {width} and y * {height}")
+            if unit == "pixels"
+            else ("they look divided by the size of the frame twice", f"points * [{width}, {height}]")
+        )
+        raise FaultError(
+            f"{_share(in_corner)} of the visible positions lie within a pixel of the corner (0, 0); {why}, and "
+            + _UNITS[unit],
+            remedy,
+        )
+    far = _outside(shown, FAR)
+    outside = _outside(shown, 1 / frame)
+    if not far.any() and outside.mean() <= 0.5:
+        return
+    bad = far if far.any() else outside
+    track, number = np.argwhere(~hidden)[np.flatnonzero(bad)[0]]
+    x, y = shown[np.flatnonzero(bad)[0]] * frame
+    why, remedy = _likely_reason(points, hidden, shown, frame, unit)
+    raise FaultError(
+        f"{bad.sum()} of {len(shown)} visible positions lie {'far ' if far.any() else ''}outside the frame, the first of "
+        f"them, track {track} in frame {number}, at ({x:.6g}, {y:.6g}) in {width} × {height} pixels; {why}",
+        remedy,
+    )
+
+
+def _likely_reason(
+    points: FloatArray, hidden: npt.NDArray[np.bool_], shown: FloatArray, frame: FloatArray, unit: Unit
+) -> tuple[str, str]:
+    """Why visible positions may lie outside the frame, and what to try."""
+    width, height = (int(length) for length in frame)
+    pixels = shown * frame
+    if (
+        unit == "fractions"
+        and np.median(np.abs(shown).max(axis=1)) > 1 + FAR
+        and (np.abs(shown) > 2).any(axis=1).mean() > 0.5
+    ):
+        return f"they look like pixels, and {_UNITS[unit]}", f"points / [{width}, {height}]"
+    if not _outside(pixels[:, ::-1] / frame, 1 / frame).any():
+        return "x and y look exchanged: (x, y) is expected", "points[..., ::-1]"
+    unseen = points[hidden & np.isfinite(points).all(axis=2)]
+    if len(unseen) and _outside(shown, 0.0).mean() > 0.5 and not _outside(unseen, 1 / frame).any():
+        return "occluded looks inverted: it is true where a point is hidden", "~occluded"
+    if unit == "pixels" and min(frame) < 256 and not _outside(pixels / 256, 1 / 256).any():
+        return "they look like pixels of frames of 256 × 256", f"x * {width / 256:g} and y * {height / 256:g}"
+    return "a point outside the frame is not visible", "marking such points as hidden, or correcting their positions"
+
+
+def _outside(positions: FloatArray, margin: float | FloatArray) -> npt.NDArray[np.bool_]:
+    """Which of the positions [M, 2], in units of the frame, lie outside it by more than a margin: bool [M]."""
+    return np.asarray(((positions < -margin) | (positions > 1 + margin)).any(axis=1))
+
+
+def _share(value: float) -> str:
+    return "all" if value == 1 else f"{value:.0%}"
+
+
+def _what_frames_look_like(frames: object) -> str:
+    if not isinstance(frames, np.ndarray):
+        return ""
+    if frames.dtype.kind == "f" and frames.size:
+        unit = np.nanmin(frames) >= 0 and np.nanmax(frames) <= 1
+        return (
+            "; its values are from 0 to 1: (video * 255).round().astype(np.uint8)"
+            if unit
+            else "; its values are not whole"
+        )
+    if frames.ndim == 3:
+        return "; it looks grey: np.repeat(video[..., None], 3, axis=-1)"
+    if frames.ndim == 4 and frames.shape[3] == 4:
+        return "; it has a fourth channel: video[..., :3]"
+    if frames.ndim == 4 and frames.shape[1] == 3:
+        return "; its channels come first: video.transpose(0, 2, 3, 1)"
+    return ""

@@ -1,0 +1,239 @@
+"""What a dataset must offer, what it may offer, and the one form in which the rest of the harness reads it.
+
+A plugin returns any object that satisfies `Dataset`. Each capability beyond that is a Protocol of its own with one or two
+attributes. `open_dataset` looks for them once and returns an `OpenedDataset`, in which everything is filled in and every
+clip is checked; nothing else looks at a plugin's object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from vgmae_bench import config
+from vgmae_bench.config import Json
+from vgmae_bench.data.checks import checked_clip
+from vgmae_bench.errors import BadDataError, PluginError, UnknownNameError, UserError, damage
+from vgmae_bench.plugins import did_you_mean
+from vgmae_bench.types import Clip
+
+_LONGEST_ID = 200  # bytes; file systems allow 255, and suffixes are added
+VideoShape = tuple[int, int, int]
+"""(T, H, W) of a video."""
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """A set of clips, opened lazily: `clip(id)` costs that clip's memory and little else.
+
+    Attributes:
+        ids: clip ids in evaluation order, each unique. An id names files, so it has no "/" and does not begin with ".".
+            Any iterable will do; it is read once.
+        digest: SHA-256 (hex), or another text, that changes whenever the scores could. It is part of the protocol's hash:
+            tables compare runs of equal digests only.
+    """
+
+    @property
+    def ids(self) -> Sequence[str]: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    def clip(self, clip_id: str) -> Clip:
+        """The clip of that id. Whatever it raises is noted for that clip, and the run goes on with the others."""
+        ...
+
+
+@runtime_checkable
+class HasOptions(Protocol):
+    """A dataset that has settings. `options` holds those it was opened with, as plain JSON, for the record."""
+
+    @property
+    def options(self) -> Mapping[str, Json]: ...
+
+
+@runtime_checkable
+class HasFiles(Protocol):
+    """A dataset that is read from files. `files` names them, for the record."""
+
+    @property
+    def files(self) -> Sequence[Path]: ...
+
+
+@runtime_checkable
+class HasCoverage(Protocol):
+    """A dataset that knows how much of the published set it has."""
+
+    @property
+    def coverage(self) -> Coverage: ...
+
+
+@runtime_checkable
+class HasNotes(Protocol):
+    """A dataset with something to say about this copy of it. Every run says each of `notes`, one line each."""
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+
+@runtime_checkable
+class ChoosesQueries(Protocol):
+    """A dataset that may choose the queries itself: if `own_queries` is true, every clip has `Clip.asked`."""
+
+    @property
+    def own_queries(self) -> bool: ...
+
+
+@runtime_checkable
+class Stored(Protocol):
+    """A dataset whose clips lie in files as they were published, so that its prepared form is the same dataset.
+
+    Attributes:
+        identity: what the scores depend on, without the settings, as plain JSON: names and SHA-256 of the published files.
+            The prepared form keeps it, and so has the same digest.
+        shapes: (T, H, W) by clip id; None for a clip that cannot be used.
+    """
+
+    @property
+    def identity(self) -> Mapping[str, Json]: ...
+
+    @property
+    def shapes(self) -> Mapping[str, VideoShape | None]: ...
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of a published set is here.
+
+    Attributes:
+        published: clips of the published set; None where there is no such number.
+        here: clips that are here. Pieces of a cut video count as one.
+        missing: ids (or files) of the published set that are not here; None where they are not known.
+    """
+
+    published: int | None
+    here: int
+    missing: list[str] | None
+
+
+@dataclass(frozen=True)
+class OpenedDataset:
+    """A dataset as the harness reads it. Its attributes are those of the Protocols above, with defaults filled in.
+
+    Attributes:
+        name: as typed after `--dataset`.
+        source: the plugin's object.
+        coverage: None where the dataset does not know it.
+    """
+
+    name: str
+    source: Dataset
+    ids: tuple[str, ...]
+    digest: str
+    options: dict[str, Json]
+    files: tuple[Path, ...]
+    coverage: Coverage | None
+    notes: tuple[str, ...]
+    own_queries: bool
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.ids)
+
+    def clip(self, clip_id: str) -> Clip:
+        """The clip of that id, checked (`vgmae_bench.data.checks`); its frames are checked when they are read.
+
+        Raises:
+            UnknownNameError: there is none.
+            BadDataError: it cannot be used. Says why, whatever the plugin raised.
+            MissingDataError: a file of it is not there.
+        """
+        if clip_id not in self._known:
+            raise UnknownNameError(f'{self.name} has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
+        where = f'Clip "{clip_id}" of {self.name} cannot be used'
+        with damage(where):
+            clip: Any = self.source.clip(clip_id)
+            if not isinstance(clip, Clip):
+                raise ValueError(f"it is a {type(clip).__name__}, not a vgmae_bench.Clip")
+            if clip.id != clip_id:
+                raise ValueError(f'its id is "{clip.id}"')
+        return checked_clip(clip, where, self.name)
+
+
+def opened(source: object, name: str) -> OpenedDataset:
+    """What a plugin's factory returned as the harness reads it.
+
+    Raises:
+        PluginError: it is no dataset: says what it lacks.
+        BadDataError: an id is used twice or cannot name files.
+    """
+    try:
+        return _opened(source, name)
+    except UserError:
+        raise
+    except Exception as error:  # a stranger's property may raise anything
+        raise PluginError(f"The dataset {name} cannot be used", f"{type(error).__name__}: {error}") from error
+
+
+def _opened(source: object, name: str) -> OpenedDataset:
+    if not isinstance(source, Dataset):
+        lacking = [part for part in ("ids", "digest", "clip") if not hasattr(source, part)]
+        raise PluginError(
+            f"The dataset {name} has no {' and no '.join(lacking)}",
+            "a dataset has ids, clip(id), and a digest that changes whenever the scores could",
+            try_="python -c 'import vgmae_bench; help(vgmae_bench.Dataset)'",
+        )
+    digest: Any = source.digest
+    if not isinstance(digest, str) or not digest:
+        raise PluginError(f"The dataset {name} has no digest", f"it is {digest!r}, not a text")
+    coverage: Any = source.coverage if isinstance(source, HasCoverage) else None
+    if coverage is not None and not isinstance(coverage, Coverage):
+        coverage = Coverage(**coverage)
+    return OpenedDataset(
+        name=name,
+        source=source,
+        ids=_checked_ids(source.ids, name),
+        digest=digest,
+        options=_json_object(source.options if isinstance(source, HasOptions) else {}),
+        files=tuple(map(Path, source.files)) if isinstance(source, HasFiles) else (),
+        coverage=coverage,
+        notes=tuple(map(str, source.notes)) if isinstance(source, HasNotes) else (),
+        own_queries=bool(source.own_queries) if isinstance(source, ChoosesQueries) else False,
+    )
+
+
+def _checked_ids(given: Any, name: str) -> tuple[str, ...]:
+    ids = tuple(given)
+    seen: set[str] = set()
+    for clip_id in ids:
+        if not isinstance(clip_id, str):
+            raise BadDataError(f"The dataset {name} cannot be used", f"its ids are texts, and {clip_id!r} is none")
+        if clip_id in seen:
+            raise BadDataError(f'{name} has two clips "{clip_id}"', "each needs an id of its own")
+        if not clip_id or clip_id[0] == "." or {"/", "\0"} & set(clip_id) or len(clip_id.encode()) > _LONGEST_ID:
+            raise BadDataError(
+                f"{name} has a clip that cannot name files: {clip_id[:40]!r}",
+                f'an id has no "/", does not begin with ".", and has 1 to {_LONGEST_ID} bytes',
+            )
+        seen.add(clip_id)
+    return ids
+
+
+def _json_object(value: Any) -> dict[str, Json]:
+    plain = config.to_json(value)
+    if not isinstance(plain, dict):
+        raise TypeError(f"options is a {type(value).__name__}, not settings by name")
+    return plain
+
+
+def stored_digest(identity: Mapping[str, Json], options: Mapping[str, Json]) -> str:
+    """The digest of a `Stored` dataset: SHA-256 (hex) of its identity and its settings."""
+    import hashlib
+    import json
+
+    content = json.dumps({**identity, "options": dict(options)}, sort_keys=True)
+    # A dataset without a lasting identity keeps the digest that it had when it was prepared.
+    return str(identity.get("dataset") or hashlib.sha256(content.encode()).hexdigest())

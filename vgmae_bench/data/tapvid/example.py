@@ -1,0 +1,71 @@
+"""One entry of a TAP-Vid pickle as a clip: checked once, never changed, frames decoded when they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench.data.checks import FaultError, bad_clip, check_frames, check_tracks
+from vgmae_bench.data.video.frames import decode_frames, jpeg_size
+from vgmae_bench.types import Clip, ReadPart, Size, describe
+
+
+def parse_example(raw: object, clip_id: str, where: str, dataset: str = "") -> Clip:
+    """Check one entry of a TAP-Vid pickle.
+
+    Arguments:
+        raw: a dictionary with `video` (uint8 [T, H, W, 3], or T JPEG byte strings), `points` (float [N, T, 2], units of the
+            frame) and `occluded` (bool or 0 and 1, [N, T]).
+        clip_id: of the clip.
+        where: names the clip and its file, for messages.
+        dataset: its name, for the command to try.
+
+    Returns:
+        The clip. Frames are a read-only view where the file holds pixels, a new array where it holds JPEGs.
+
+    Raises:
+        BadDataError: see `vgmae_bench.data.checks`; says what is wrong.
+    """
+    what = f"{where[:1].upper()}{where[1:]} cannot be used"
+    try:
+        if not isinstance(raw, dict):
+            raise FaultError(f"it is {describe(raw)}, not a dictionary of video, points and occluded")
+        if missing := [key for key in ("video", "points", "occluded") if key not in raw]:
+            raise FaultError(f"it has no {', '.join(missing)}")
+        size, num_frames, part, encoded = _video(raw["video"], what)
+        points, occluded = check_tracks(raw["points"], raw["occluded"], num_frames, size)
+    except FaultError as fault:
+        raise bad_clip(what, fault, dataset) from None
+    return Clip(clip_id, size, points, occluded, partial(part, 0, num_frames), part=part, encoded=encoded)
+
+
+def _video(video: object, what: str) -> tuple[Size, int, ReadPart, Sequence[bytes] | None]:
+    encoded = _jpeg_frames(video)
+    if encoded is not None:
+        try:
+            size = jpeg_size(encoded[0])
+        except ValueError as error:
+            raise FaultError(f"frame 0: {error}") from error
+
+        def decode(start: int, stop: int) -> npt.NDArray[np.uint8]:
+            try:
+                return decode_frames(encoded[start:stop])
+            except ValueError as error:
+                raise bad_clip(what, error) from error
+
+        return size, len(encoded), decode, encoded
+    pixels = check_frames(video).view()
+    pixels.flags.writeable = False  # a tracker that draws on its frames must not change the next one's
+    return (pixels.shape[1], pixels.shape[2]), len(pixels), lambda start, stop: pixels[start:stop], None
+
+
+def _jpeg_frames(video: object) -> Sequence[bytes] | None:
+    """The byte strings of an encoded video, None for anything else. Padding NULs of a bytes array are already gone."""
+    if isinstance(video, np.ndarray) and (video.ndim != 1 or video.dtype.kind not in "OS"):
+        return None
+    if isinstance(video, np.ndarray | list) and len(video) and all(isinstance(frame, bytes) for frame in video):
+        return video  # type: ignore[return-value]  # a 1-D array of bytes indexes and slices like a sequence of them
+    return None
