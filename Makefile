@@ -16,7 +16,7 @@ demo: $(VENV)/.ready
 	$(BIN)/vgmae-bench run --method gaussian-fit --dataset synth --dataset-set clips=6 --out $(DEMO) > /dev/null
 	$(BIN)/vgmae-bench run --method videogmae    --dataset synth --dataset-set clips=6 --out $(DEMO) > /dev/null
 	@echo
-	@$(BIN)/vgmae-bench table --dataset synth --out $(DEMO)
+	@$(BIN)/vgmae-bench table --dataset synth --results $(DEMO)
 	@echo "The runs lie in $(DEMO)/: predictions, metrics of every clip and track, and records of how they came about."
 
 test: $(VENV)/.ready

@@ -150,7 +150,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     name = arguments.config or ("small" if device == "cuda" else "tiny")
-    folder = plugins.beside(plugins.find("trackers", "trackmae"), "configs")
+    folder = plugins.beside(plugins.find("methods", "trackmae"), "configs")
     config = build(PretrainConfig, read_toml(folder / f"{name}.toml"), owner="trackmae")
     config = replace(config, batch_size=arguments.batch_size or config.batch_size, accumulate=1)
     with tempfile.TemporaryDirectory() as cache:

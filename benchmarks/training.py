@@ -55,7 +55,7 @@ class Trainer:
 
     def __init__(self, variant: str, batch_size: int | None) -> None:
         self.device = "cpu" if variant in CPU_VARIANTS else "cuda"
-        folder = plugins.beside(plugins.find("trackers", "videogmae"), "configs")
+        folder = plugins.beside(plugins.find("methods", "videogmae"), "configs")
         settings = read_toml(folder / ("tiny.toml" if self.device == "cpu" else "paper-base.toml"))
         config = replace(build(PretrainConfig, settings, owner="videogmae"), stages=())
         backend: Backend = "gsplat" if self.device == "cuda" else "native" if variant == "native" else "torch"

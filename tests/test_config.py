@@ -46,6 +46,11 @@ def test_wrong_settings_are_refused_with_the_reason(values: dict[str, Any], why:
         config.build(Settings, values, owner="it")
 
 
+def test_a_setting_has_one_value() -> None:
+    with pytest.raises(UsageError, match="levels is given twice"):
+        config.parse_assignments(["levels=1", "levels=2"])
+
+
 def test_a_factory_without_settings_takes_none() -> None:
     with pytest.raises(UsageError, match="no settings"):
         config.call_with(lambda: None, {"a": 1}, owner="it")

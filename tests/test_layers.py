@@ -21,7 +21,9 @@ LAYERS = (
     ("coordinates", "provenance"),
     ("types",),
     ("config", "files", "resizing"),
+    ("settings",),
     ("plugins",),
+    ("specs",),
     ("errors",),
 )
 """From top to bottom. What stands in one layer does not import its neighbours."""

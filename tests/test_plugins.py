@@ -12,14 +12,16 @@ import pytest
 
 from tests.clips import write_davis
 from vgmae_bench import plugins
-from vgmae_bench.errors import PluginError, UnknownNameError
+from vgmae_bench.config import config_of
+from vgmae_bench.errors import PluginError, UnknownNameError, UsageError
+from vgmae_bench.settings import settings_of
 
 GOOD = '''
 """Every point stays where it was queried."""
 import numpy as np
-from vgmae_bench import Queries, TrackerSpec, Tracks
+from vgmae_bench import MethodSpec, Queries, Tracks
 
-SPEC = TrackerSpec(name="stay", factory="good_plugin:Stay", summary="Stays.")
+SPEC = MethodSpec(name="stay", tracker="good_plugin:Stay", summary="Stays.")
 
 class Stay:
     def track(self, frames: np.ndarray, queries: Queries) -> Tracks:
@@ -51,11 +53,11 @@ def site(tmp_path: Path) -> Path:
     """A folder with a good tracker, a metric, and two trackers that are broken in different ways."""
     site = tmp_path / "site"
     site.mkdir()
-    install(site, "good_plugin", GOOD, "trackers", "stay")
+    install(site, "good_plugin", GOOD, "methods", "stay")
     install(site, "metric_plugin", METRIC, "metrics", "counting")
-    install(site, "broken_spec", "import module_that_is_not_there\n", "trackers", "broken-spec")
+    install(site, "broken_spec", "import module_that_is_not_there\n", "methods", "broken-spec")
     late = GOOD.replace("good_plugin:Stay", "late_plugin_factory:Stay").replace('"stay"', '"broken-late"')
-    install(site, "late_plugin", late, "trackers", "broken-late")
+    install(site, "late_plugin", late, "methods", "broken-late")
     return site
 
 
@@ -87,22 +89,52 @@ def test_a_broken_plugin_fails_only_when_asked_for(site: Path) -> None:
         assert "Traceback" not in told
 
 
+def test_the_old_names_of_group_and_spec_go_on_working(tmp_path: Path) -> None:
+    old = GOOD.replace("MethodSpec", "TrackerSpec").replace("tracker=", "factory=").replace("good_plugin", "old_plugin")
+    (tmp_path / "site").mkdir()
+    install(tmp_path / "site", "old_plugin", old, "trackers", "stay")
+    told = json.loads(call(tmp_path / "site", "show", "stay", "--json").stdout)
+    assert told["tracker"] == "old_plugin:Stay"
+    assert told["from"] == "old-plugin 1.0"
+
+
+def test_a_method_is_what_it_offers() -> None:
+    gmae = plugins.find("methods", "gmae")
+    assert plugins.load(gmae, "explorer").__name__ == "GMAEExplorer"
+    with pytest.raises(UsageError, match="gmae does not track points") as raised:
+        plugins.load(gmae, "tracker")
+    assert "videogmae" in raised.value.why  # who does
+    assert "gmae" not in raised.value.why.replace("videogmae", "")
+
+
+@pytest.mark.parametrize("plugin", plugins.installed("methods"), ids=lambda plugin: plugin.name)
+def test_key_settings_of_our_methods_are_settings(plugin: plugins.Plugin) -> None:
+    made = plugin.spec.tracker or plugin.spec.explorer
+    config_class = config_of(plugins.load_reference(plugin, made))
+    known = settings_of(config_class) if config_class else []
+    names = [name for setting in known for name in {setting.path, setting.leaf}]
+    assert len(plugin.spec.key_settings) <= 5
+    for name in plugin.spec.key_settings:
+        assert names.count(name) == 1, name
+    assert plugin.spec.key_settings or not known
+
+
 def test_a_plugin_from_a_file_takes_name_and_flags_from_its_spec(tmp_path: Path) -> None:
     (tmp_path / "good_plugin.py").write_text(GOOD.replace('summary="Stays."', 'summary="Stays.", causal=True'))
-    found = plugins.find("trackers", f"{tmp_path / 'good_plugin.py'}:Stay")
+    found = plugins.find("methods", f"{tmp_path / 'good_plugin.py'}:Stay")
     assert found.name == "stay"
     assert found.spec.causal
-    assert plugins.load(found).__name__ == "Stay"
+    assert plugins.load(found, "tracker").__name__ == "Stay"
 
 
 def test_a_file_without_that_attribute_is_named(tmp_path: Path) -> None:
     (tmp_path / "plugin.py").write_text(GOOD)
     with pytest.raises(PluginError, match="Go"):
-        plugins.find("trackers", f"{tmp_path / 'plugin.py'}:Go")
+        plugins.find("methods", f"{tmp_path / 'plugin.py'}:Go")
 
 
 def test_unknown_names_come_with_suggestions() -> None:
     with pytest.raises(UnknownNameError, match=r"did you mean zero-motion\?"):
-        plugins.find("trackers", "zero-moton")
+        plugins.find("methods", "zero-moton")
     with pytest.raises(UnknownNameError, match="there are: "):
-        plugins.find("trackers", "qqqqqq")
+        plugins.find("methods", "qqqqqq")

@@ -23,7 +23,7 @@ def call(*arguments: object) -> str:
 @pytest.mark.parametrize("dataset", ["synth", "warp"])
 def test_tables_of_the_readme_come_from_the_records(dataset: str) -> None:
     options = ("--dataset", dataset, "--protocol", "tapvid-first", "--format", "md")
-    table = call("table", "--out", REFERENCE, *options).strip()
+    table = call("table", "--results", REFERENCE, *options).strip()
     assert table.count("\n") > 6
     assert table in (ROOT / "README.md").read_text(encoding="utf-8")
 

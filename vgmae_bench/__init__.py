@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vgmae_bench.data.dataset import Dataset as Dataset
-    from vgmae_bench.plugins import DatasetSpec as DatasetSpec
-    from vgmae_bench.plugins import MetricSpec as MetricSpec
-    from vgmae_bench.plugins import TrackerSpec as TrackerSpec
+    from vgmae_bench.specs import DatasetSpec as DatasetSpec
+    from vgmae_bench.specs import MethodSpec as MethodSpec
+    from vgmae_bench.specs import MetricSpec as MetricSpec
+    from vgmae_bench.specs import TrackerSpec as TrackerSpec
     from vgmae_bench.types import Clip as Clip
     from vgmae_bench.types import Queries as Queries
     from vgmae_bench.types import Tracker as Tracker
@@ -23,11 +24,12 @@ __version__ = "0.1.0"
 _HOME = {
     "Clip": "types",
     "Dataset": "data.dataset",
-    "DatasetSpec": "plugins",
-    "MetricSpec": "plugins",
+    "DatasetSpec": "specs",
+    "MethodSpec": "specs",
+    "MetricSpec": "specs",
     "Queries": "types",
     "Tracker": "types",
-    "TrackerSpec": "plugins",
+    "TrackerSpec": "specs",
     "Tracks": "types",
 }
 __all__ = sorted(_HOME)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vgmae_bench.errors import UsageError
+from vgmae_bench.settings import nest
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 T = TypeVar("T")
@@ -25,13 +26,15 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     {'levels': 3, 'mode': 'fast', 'scales': [1, 2]}
 
     Raises:
-        UsageError: no "=", or an empty key.
+        UsageError: no "=", an empty key, or a key that is given twice.
     """
     values: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
             raise UsageError(f'"{assignment}" is not a setting', "settings look like key=value")
+        if key.strip() in values:
+            raise UsageError(f"The setting {key.strip()} is given twice", "each setting has one value")
         try:
             values[key.strip()] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
@@ -50,36 +53,27 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def build(config_class: type[T], values: Mapping[str, Any], *, owner: str) -> T:
-    """Make a dataclass from settings; strings are coerced to the field types, unknown keys are refused.
+    """Make a dataclass from settings. Strings are coerced to the types of the fields, unknown names are refused.
 
     Arguments:
-        config_class: a dataclass whose fields have defaults.
-        values: settings by field name.
+        config_class: a dataclass whose fields have defaults. Fields may be dataclasses themselves.
+        values: settings by name; see `vgmae_bench.settings.nest`.
         owner: what is being configured, for messages ("videogmae").
 
     Raises:
-        UsageError: an unknown key (with a suggestion) or a value of the wrong type.
+        UsageError: an unknown name (with a suggestion) or a value of the wrong type.
     """
     from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-    from vgmae_bench.plugins import did_you_mean
-
-    names = [field.name for field in dataclasses.fields(config_class)]  # type: ignore[arg-type]  # any dataclass
-    for key in values:
-        if key not in names:
-            raise UsageError(
-                f'{owner} has no setting "{key}"',
-                did_you_mean(key, names) or ("its settings are: " + ", ".join(names) if names else "it has none"),
-                try_=f"vgmae-bench show {owner}",
-            )
+    nested = nest(config_class, values, owner=owner)
     try:
         adapter = TypeAdapter(with_config(ConfigDict(extra="forbid"))(config_class))
-        return adapter.validate_python(dict(values))
+        return adapter.validate_python(nested)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(
-            f"{owner}: setting {where}={values.get(where)!r} is not valid",
+            f"{owner}: setting {where}={first['input']!r} is not valid",
             first["msg"],
             try_=f"vgmae-bench show {owner}",
         ) from error
@@ -93,14 +87,32 @@ def call_with(factory: Callable[..., T], settings: Mapping[str, Any], *, owner: 
     """
     parameters = inspect.signature(factory).parameters
     config: Any = None
-    if "config" in parameters:
-        target = factory.__init__ if inspect.isclass(factory) else factory
-        config = build(typing.get_type_hints(target)["config"], settings, owner=owner)
+    if config_class := config_of(factory):
+        config = build(config_class, settings, owner=owner)
         offers["config"] = config
     elif settings:
         raise UsageError(f"{owner} has no settings", f'"{next(iter(settings))}" was given')
     made = factory(**{name: value for name, value in offers.items() if name in parameters})
     return made, {} if config is None else to_json(config)
+
+
+def config_of(factory: Callable[..., Any]) -> type[Any] | None:
+    """The dataclass of a factory's settings, by the annotation of its parameter `config`; None where it takes none."""
+    if "config" not in inspect.signature(factory).parameters:
+        return None
+    target = factory.__init__ if inspect.isclass(factory) else factory
+    annotation: type[Any] = typing.get_type_hints(target)["config"]
+    return annotation
+
+
+def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with `changes` on top, section by section."""
+    merged = dict(values)
+    for name, value in changes.items():
+        inner = merged.get(name)
+        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        merged[name] = merge(inner, value) if both else value  # type: ignore[arg-type]  # both are mappings
+    return merged
 
 
 def takes(factory: Callable[..., Any], name: str) -> bool:

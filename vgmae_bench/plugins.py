@@ -1,8 +1,8 @@
-"""Trackers, datasets and metrics are plugins, ours included: a light SPEC that is listed, a factory that is loaded.
+"""Methods, datasets and metrics are plugins, ours included. This module finds and loads them.
 
-A distribution offers a plugin by an entry point in one of the groups `vgmae_bench.trackers`, `vgmae_bench.datasets`,
-`vgmae_bench.metrics` that points at a SPEC in a light module. Listing imports that module alone; the factory it names is
-imported when the plugin is used. A plugin that is broken therefore fails only when it is asked for.
+A distribution offers a plugin by an entry point that points at a SPEC (`vgmae_bench.specs`) in a light module. The groups
+are `vgmae_bench.methods`, `vgmae_bench.datasets` and `vgmae_bench.metrics`. Listing imports that module alone. What the SPEC
+refers to is imported when the plugin is used, so a broken plugin fails only when it is asked for.
 """
 
 from __future__ import annotations
@@ -12,120 +12,36 @@ import difflib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 from vgmae_bench.errors import PluginError, UnknownNameError, UsageError
+from vgmae_bench.specs import DatasetSpec as DatasetSpec
+from vgmae_bench.specs import MethodSpec as MethodSpec
+from vgmae_bench.specs import MetricSpec as MetricSpec
 
-Kind = Literal["trackers", "datasets", "metrics"]
+Kind = Literal["methods", "datasets", "metrics"]
+Offer = Literal["tracker", "explorer", "encoder", "trainer", "finetuner", "importer"]
 
+GROUPS: dict[Kind, tuple[str, ...]] = {
+    "methods": ("vgmae_bench.methods", "vgmae_bench.trackers"),  # the second is the name of before; it goes on working
+    "datasets": ("vgmae_bench.datasets",),
+    "metrics": ("vgmae_bench.metrics",),
+}
+"""The groups of entry points in which plugins are found."""
 
-@dataclass(frozen=True)
-class TrackerSpec:
-    """What is known of a tracker without importing it.
-
-    Attributes:
-        name: as typed after `--method`.
-        factory: "module:attribute". Called with whichever of `config`, `weights`, `device`, `seed` it names; a dataclass
-            annotation on `config` declares its settings. Returns a `vgmae_bench.types.Tracker`. Empty for a model of images,
-            which does not track.
-        summary: one line for `list`.
-        causal: it tracks forward in time only; the harness then runs it on the reversed clip for frames before a query.
-        weights: named weights, each a file relative to the module that holds the SPEC ("weights/tiny.safetensors").
-        default_weights: which of them is used when none are asked for.
-        importer: "module:function" that turns an official checkpoint into safetensors: (file, out, settings) → what it
-            took and what it left out. Empty where there are none.
-        trainer: "module:attribute" that makes its `vgmae_bench.training.recipe.Recipe`; called with `config`, whose
-            annotation declares the settings of its training. Empty where it does not learn.
-        finetuner: the same for learning to track from clips with tracks, on top of a pretrained encoder; called with
-            `config`, whose annotation extends `vgmae_bench.training.tracks.TrackingConfig`, and `weights`, the encoder's.
-        explorer: "module:attribute" that makes a `vgmae_bench.models.explorer.Explorer`, which looks at single
-            images; called like the factory. Empty where it cannot.
-        encoder: "module:attribute" that makes its encoder, a `vgmae_bench.models.encoder.VideoEncoder`, to be
-            probed; called with whichever of `config`, `weights`, `seed` it names. Empty where there is none.
-        configs: folder of training configurations, one TOML file each, relative to the module that holds the SPEC.
-        requires: modules that must be importable, checked before the factory is.
-        install: the command that provides them.
-        paper, licence: shown by `show`.
-    """
-
-    name: str
-    factory: str
-    summary: str
-    causal: bool = False
-    weights: Mapping[str, str] = field(default_factory=dict)
-    default_weights: str | None = None
-    importer: str = ""
-    trainer: str = ""
-    finetuner: str = ""
-    explorer: str = ""
-    encoder: str = ""
-    configs: str = ""
-    requires: tuple[str, ...] = ()
-    install: str = ""
-    paper: str = ""
-    licence: str = ""
-
-
-@dataclass(frozen=True)
-class DatasetSpec:
-    """What is known of a dataset without opening it.
-
-    Attributes:
-        name: as typed after `--dataset`.
-        factory: "module:attribute". Called with whichever of `root` (data root, a Path), `config` and `prepared` (the
-            prepared form, a Path, or None where there is none) it names. Returns a `vgmae_bench.data.dataset.Dataset`.
-        summary: one line for `list`.
-        published_clips: how many clips the published set has; None where there is no such number.
-        embedded: it needs no files.
-        location: where its files lie below the data root, "folder/pattern".
-        annotations: the same of the annotations, for a set whose videos cannot be had with them; `preparer` joins both.
-        preparer: "module:function" that reads what the set is published as into a `vgmae_bench.data.prepare.Raw`. Called
-            with whichever of `root` (data root), `source` (path given by --from, or None) and `config` it names. Without
-            one, what the factory opens is prepared.
-        source, licence, citation: shown by `show`.
-    """
-
-    name: str
-    factory: str
-    summary: str
-    published_clips: int | None = None
-    embedded: bool = False
-    location: str = ""
-    annotations: str = ""
-    preparer: str = ""
-    source: str = ""
-    licence: str = ""
-    citation: str = ""
-
-
-@dataclass(frozen=True)
-class MetricSpec:
-    """What is known of a family of metrics without importing it.
-
-    Attributes:
-        name: of the family.
-        factory: "module:function", called with a `vgmae_bench.metrics.Answers`; returns values by metric name.
-        summary: one line for `list`.
-        values: the names it returns; the first ones are shown first.
-        lower_is_better: those of `values` for which less is better.
-        requires, install: as for trackers. A family whose modules are missing is left out of the scores.
-    """
-
-    name: str
-    factory: str
-    summary: str
-    values: tuple[str, ...] = ()
-    lower_is_better: tuple[str, ...] = ()
-    requires: tuple[str, ...] = ()
-    install: str = ""
-
-
-Spec = TrackerSpec | DatasetSpec | MetricSpec
-_SPEC_TYPES: dict[str, type[Any]] = {"trackers": TrackerSpec, "datasets": DatasetSpec, "metrics": MetricSpec}
+_SPEC_TYPES: dict[Kind, type[Any]] = {"methods": MethodSpec, "datasets": DatasetSpec, "metrics": MetricSpec}
+_LACKS: dict[Offer, str] = {
+    "tracker": "does not track points",
+    "explorer": "does not look at single images",
+    "encoder": "has no encoder to probe",
+    "trainer": "cannot be trained here",
+    "finetuner": "cannot be fine-tuned on tracks",
+    "importer": "has no official checkpoints to import",
+}
 
 
 @dataclass(frozen=True)
@@ -149,28 +65,31 @@ class Plugin:
 def installed(kind: Kind) -> list[Plugin]:
     """All plugins of a kind, by name. A plugin whose SPEC cannot be read is listed with its error."""
     found: dict[str, Plugin] = {}
-    for point in sorted(metadata.entry_points(group=f"vgmae_bench.{kind}"), key=lambda point: point.name):
-        if point.name not in found:  # an installed package can be visible twice on sys.path
-            found[point.name] = _read_spec(point, kind)
-    return list(found.values())
+    for group in GROUPS[kind]:
+        for point in metadata.entry_points(group=group):
+            if point.name not in found:  # an installed package can be visible twice on sys.path
+                found[point.name] = _read_spec(point, kind)
+    return [found[name] for name in sorted(found)]
 
 
-def find(kind: Kind, name: str) -> Plugin:
+def find(kind: Kind, name: str, *, offer: Offer = "tracker") -> Plugin:
     """The plugin of that name, or `path/to/file.py:Attribute` loaded from a file without any packaging.
+
+    Arguments:
+        offer: what the attribute of a file makes, where the file has no SPEC that says so.
 
     Raises:
         UnknownNameError: no such plugin; the message suggests the nearest names.
         PluginError: its SPEC or its requirements could not be imported.
     """
-    if ".py:" in name:
-        return _from_file(kind, name)
+    if is_file_reference(name):
+        return _from_file(kind, name, offer)
     plugins = {plugin.name: plugin for plugin in installed(kind)}
     if name not in plugins:
-        singular = {"trackers": "method", "datasets": "dataset", "metrics": "metric"}[kind]
         raise UnknownNameError(
-            f'There is no {singular} "{name}"',
+            f'There is no {kind.removesuffix("s")} "{name}"',
             did_you_mean(name, plugins) or "there are: " + ", ".join(plugins),
-            try_=f"vgmae-bench list {'methods' if kind == 'trackers' else kind}",
+            try_=f"vgmae-bench list {kind}",
         )
     plugin = plugins[name]
     if plugin.error:
@@ -184,16 +103,27 @@ def find(kind: Kind, name: str) -> Plugin:
     return plugin
 
 
-def load(plugin: Plugin) -> Any:
-    """Import what the plugin's spec names as its factory.
+def is_file_reference(name: str) -> bool:
+    """Whether a name is `path/to/file.py:Attribute`."""
+    return ".py:" in name
+
+
+def load(plugin: Plugin, offer: Offer | None = None) -> Any:
+    """Import what a plugin offers.
+
+    Arguments:
+        offer: of a method. None for datasets and metrics, which have one factory.
 
     Raises:
-        UsageError: it names none: it is a method that does not track.
+        UsageError: the method does not offer that.
         PluginError: like `load_reference`.
     """
-    if not plugin.spec.factory:
-        raise UsageError(f"{plugin.name} does not track", plugin.spec.summary, try_="vgmae-bench list methods")
-    return load_reference(plugin, plugin.spec.factory)
+    reference = plugin.spec.factory if offer is None else getattr(plugin.spec, offer)
+    if offer is not None and not reference:
+        others = [other.name for other in installed("methods") if other.spec and getattr(other.spec, offer)]
+        why = f"these can: {', '.join(others)}" if others else plugin.spec.summary
+        raise UsageError(f"{plugin.name} {_LACKS[offer]}", why, try_=f"vgmae-bench show {plugin.name}")
+    return load_reference(plugin, reference)
 
 
 def load_reference(plugin: Plugin, reference: str) -> Any:
@@ -237,8 +167,8 @@ def _read_spec(point: metadata.EntryPoint, kind: Kind) -> Plugin:
     return Plugin(point.name, spec, "", *origin, point.module)
 
 
-def _from_file(kind: Kind, name: str) -> Plugin:
-    """A plugin straight from a Python file; a SPEC in the file, when its factory is meant, gives name and flags."""
+def _from_file(kind: Kind, name: str, offer: Offer) -> Plugin:
+    """A plugin straight from a Python file. A SPEC in the file gives name and flags, if it refers to the attribute."""
     path_text, _, attribute = name.rpartition(":")
     path = Path(path_text)
     if not path.is_file():
@@ -255,12 +185,12 @@ def _from_file(kind: Kind, name: str) -> Plugin:
         getattr(module, attribute)
     except Exception as error:
         raise PluginError(f'"{name}" could not be loaded', f"{type(error).__name__}: {error}") from error
-    spec_type = _SPEC_TYPES[kind]
-    declared: Any = getattr(module, "SPEC", None)
-    factory = f"{module_name}:{attribute}"
-    spec: Any
-    if isinstance(declared, spec_type) and declared.factory.endswith(f":{attribute}"):
-        spec = dataclasses.replace(declared, factory=factory)
-    else:
-        spec = spec_type(name=attribute, factory=factory, summary=f"from {path.name}")
-    return Plugin(spec.name, spec, "", str(path), "", module_name)
+    part = offer if kind == "methods" else "factory"
+    spec = {"name": attribute, "summary": f"from {path.name}", part: f"{module_name}:{attribute}"}
+    declared: Any = vars(module).get("SPEC")
+    made: Any = _SPEC_TYPES[kind](**spec)
+    if isinstance(declared, _SPEC_TYPES[kind]):
+        referred = getattr(declared, part)
+        if referred and referred.endswith(f":{attribute}"):
+            made = dataclasses.replace(declared, **{part: spec[part]})
+    return Plugin(made.name, made, "", str(path), "", module_name)

@@ -212,11 +212,19 @@ def _shifted(part: ReadPart, by: int, start: int, stop: int) -> npt.NDArray[np.u
 
 
 class Tracker(Protocol):
-    """The whole contract of a tracking plugin."""
+    """The whole contract of a tracking plugin. What else a tracker may have, all optional: `Noted`, `SceneMaker`."""
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); answer each query independently of the others."""
         ...
+
+
+@runtime_checkable
+class Noted(Protocol):
+    """A tracker with something to say of itself that a reader of its scores must know: "random weights"."""
+
+    @property
+    def note(self) -> str: ...
 
 
 @dataclass(frozen=True, eq=False)

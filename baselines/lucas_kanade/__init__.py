@@ -1,12 +1,13 @@
 """Pyramidal Lucas-Kanade: sparse optical flow chained from frame to frame."""
 
-from vgmae_bench import TrackerSpec
+from vgmae_bench import MethodSpec
 
-SPEC = TrackerSpec(
+SPEC = MethodSpec(
     name="lucas-kanade",
-    factory="vgmae_baselines.lucas_kanade.tracker:LucasKanade",
+    tracker="vgmae_baselines.lucas_kanade.tracker:LucasKanade",
     summary="Pyramidal Lucas-Kanade flow (OpenCV), chained; hidden where forward and backward flow disagree.",
     causal=True,
+    key_settings=("window", "levels", "max_error"),
     requires=("cv2",),
     install="pip install opencv-python-headless",
     paper="B. D. Lucas and T. Kanade, IJCAI 1981; J.-Y. Bouguet, Intel 2001 (pyramidal form)",

@@ -4,11 +4,11 @@ What is trained here is TrackMAE-style, with the teacher named: the authors repo
 the unrelated tracker that is sometimes called so (MCG-NJU/MixFormer, issue 106).
 """
 
-from vgmae_bench import TrackerSpec
+from vgmae_bench import MethodSpec
 
-SPEC = TrackerSpec(
+SPEC = MethodSpec(
     name="trackmae",
-    factory="vgmae_baselines.trackmae.tracker:TrackMAETracker",
+    tracker="vgmae_baselines.trackmae.tracker:TrackMAETracker",
     summary="Masked video modelling with point tracks as a second target; tracks by predicted motion, features or a readout.",
     causal=True,
     weights={"tiny": "weights/trackmae-tiny.safetensors", "tiny-readout": "weights/trackmae-tiny-readout.safetensors"},
@@ -18,13 +18,18 @@ SPEC = TrackerSpec(
     finetuner="vgmae_baselines.trackmae.finetune:finetuning",
     encoder="vgmae_baselines.trackmae.probed:probed",
     configs="configs",
+    key_settings=("readout", "layer", "stitch", "cycle_threshold", "spread_threshold"),
     paper="Vandeghen, Thoker, Van Droogenbroeck, Ghanem: TrackMAE. CVPR 2026, arXiv 2603.27268",
+    citation=(
+        "@inproceedings{vandeghen2026trackmae, title={TrackMAE}, author={Vandeghen and Thoker and Van "
+        "Droogenbroeck and Ghanem}, booktitle={CVPR}, year={2026}}"
+    ),
     licence="Apache-2.0, written from the paper; the official code (rvandeghen/TrackMAE) is MIT",
 )
 
-VIDEOMAE = TrackerSpec(
+VIDEOMAE = MethodSpec(
     name="videomae",
-    factory="vgmae_baselines.trackmae.tracker:VideoMAETracker",
+    tracker="vgmae_baselines.trackmae.tracker:VideoMAETracker",
     summary="Masked video modelling of pixels: TrackMAE without tracks; tracks by its features or by a readout.",
     causal=True,
     weights={"tiny": "weights/videomae-tiny.safetensors", "tiny-readout": "weights/videomae-tiny-readout.safetensors"},
@@ -34,6 +39,12 @@ VIDEOMAE = TrackerSpec(
     finetuner="vgmae_baselines.trackmae.finetune:finetuning",
     encoder="vgmae_baselines.trackmae.probed:probed",
     configs="configs/videomae",
+    key_settings=("readout", "layer", "stitch", "propagation", "context"),
     paper="Tong, Song, Wang, Wang: VideoMAE. NeurIPS 2022, arXiv 2203.12602",
+    citation=(
+        "@inproceedings{tong2022videomae, title={VideoMAE: Masked Autoencoders are Data-Efficient Learners for "
+        "Self-Supervised Video Pre-Training}, author={Tong and Song and Wang and Wang}, booktitle={NeurIPS}, "
+        "year={2022}}"
+    ),
     licence="Apache-2.0; the official code (MCG-NJU/VideoMAE) is CC-BY-NC-4.0, nothing of it is in here",
 )

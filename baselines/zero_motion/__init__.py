@@ -1,10 +1,10 @@
 """Nothing moves: the floor that every method must clear."""
 
-from vgmae_bench import TrackerSpec
+from vgmae_bench import MethodSpec
 
-SPEC = TrackerSpec(
+SPEC = MethodSpec(
     name="zero-motion",
-    factory="vgmae_baselines.zero_motion.tracker:ZeroMotion",
+    tracker="vgmae_baselines.zero_motion.tracker:ZeroMotion",
     summary="Predicts that nothing moves and everything stays visible.",
     licence="Apache-2.0",
 )

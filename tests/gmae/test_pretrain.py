@@ -97,7 +97,7 @@ def test_every_parameter_gets_a_gradient(changes: dict[str, Any]) -> None:
 
 
 def configurations() -> dict[str, Path]:
-    folder = plugins.beside(plugins.find("trackers", SPEC.name), SPEC.configs)
+    folder = plugins.beside(plugins.find("methods", SPEC.name), SPEC.configs)
     return {path.stem: path for path in folder.glob("*.toml")}
 
 

@@ -206,7 +206,7 @@ def test_the_paper_keeps_156_of_3136_patches() -> None:
 
 
 def configurations() -> dict[str, Path]:
-    folder = plugins.beside(plugins.find("trackers", SPEC.name), SPEC.configs)
+    folder = plugins.beside(plugins.find("methods", SPEC.name), SPEC.configs)
     return {path.stem: path for path in folder.glob("*.toml")}
 
 

@@ -10,6 +10,7 @@ import traceback
 import click
 
 from vgmae_bench import __version__
+from vgmae_bench.cli.framework import DEBUG, Group, debug_option, examples
 from vgmae_bench.errors import UserError
 
 # name → (module, attribute, one line for the list of commands)
@@ -34,7 +35,7 @@ COMMANDS = {
     "explore": ("downstream.explore", "explore", "Look at one image: layers, depth, figure and ground, outlines."),
     "spatial": ("downstream.spatial", "spatial", "Measure what an image model sees in space, beside baselines."),
     "list": ("listing", "list_", "List methods, datasets, metrics or runs."),
-    "show": ("listing", "show", "Show all about a method, dataset, metric or run."),
+    "show": ("show", "show", "Show a method, dataset, metric or run."),
     "data": ("data", "data", "Get, prepare, check and show the datasets."),
     "import-weights": (
         "training.weights",
@@ -45,7 +46,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that knows its commands by name and one line of help, and imports them on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -72,11 +73,6 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
 
 
-def examples(*lines: str) -> str:
-    """An epilog of commands that can be pasted."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
-
-
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -87,11 +83,11 @@ def examples(*lines: str) -> str:
     ),
 )
 @click.version_option(__version__, prog_name="vgmae-bench")
-@click.option("--debug", is_flag=True, help="Show tracebacks of errors that would print one line.")
-def cli(debug: bool) -> None:
+def cli() -> None:
     """Measure how well self-supervised video models track points."""
-    if debug:
-        os.environ["VGMAE_BENCH_DEBUG"] = "1"
+
+
+cli.params.append(debug_option())
 
 
 def main() -> None:
@@ -108,10 +104,11 @@ def main() -> None:
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
     except click.ClickException as error:
-        error.show()
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "vgmae-bench"
+        print(f"Error: {_sentence(error.format_message())}\nTry: {where} --help", file=sys.stderr)
         sys.exit(error.exit_code)
     except UserError as error:
-        if os.environ.get("VGMAE_BENCH_DEBUG"):
+        if os.environ.get(DEBUG):
             traceback.print_exc()
         sentences = " ".join(_sentence(part) for part in (error.what, error.why) if part)
         print(f"Error: {sentences}" + (f"\nTry: {error.try_}" if error.try_ else ""), file=sys.stderr)

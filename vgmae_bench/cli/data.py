@@ -9,18 +9,20 @@ from typing import Any
 import click
 
 from vgmae_bench import plugins
-from vgmae_bench.cli import examples, options
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import Group, examples
 from vgmae_bench.errors import BadDataError, UsageError
 
 
 @click.group(
+    cls=Group,
     epilog=examples(
         "vgmae-bench data list",
         "vgmae-bench data fetch davis",
         "vgmae-bench data prepare kinetics --from ~/kinetics700/val",
         "vgmae-bench data verify davis",
         "vgmae-bench data show synth",
-    )
+    ),
 )
 def data() -> None:
     """Look after the datasets."""
@@ -139,11 +141,7 @@ def prepare(
 @click.argument("clip", required=False)
 @options.dataset_settings
 @options.data_root
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the pictures.  [default: shown/DATASET]",
-)
+@options.out("Folder for the pictures.  [default: shown/DATASET]")
 def show(
     dataset: str, clip: str | None, dataset_settings: tuple[str, ...], data_root: Path | None, out: Path | None
 ) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import click
 
 from vgmae_bench import plugins
-from vgmae_bench.cli import examples, options
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.errors import PluginError
 
 
-@click.command(epilog=examples("vgmae-bench doctor", "vgmae-bench doctor --json"))
+@command(epilog=examples("vgmae-bench doctor", "vgmae-bench doctor --json"))
 @options.data_root
 @options.as_json
 def doctor(data_root: Path | None, as_json: bool) -> None:
@@ -35,7 +36,7 @@ def doctor(data_root: Path | None, as_json: bool) -> None:
         },
         "plugins": {
             f"{kind[:-1]} {plugin.name}": _state(plugin)
-            for kind in ("trackers", "datasets", "metrics")
+            for kind in plugins.GROUPS
             for plugin in plugins.installed(kind)
         },
         "datasets": {
@@ -68,7 +69,12 @@ def _state(plugin: plugins.Plugin) -> str:
     if plugin.missing:
         return f"needs {', '.join(plugin.missing)} ({plugin.spec.install}), from {origin}"
     try:
-        plugins.load_reference(plugin, plugin.spec.factory or plugin.spec.explorer)
+        if isinstance(plugin.spec, plugins.MethodSpec):
+            for reference in (plugin.spec.tracker, plugin.spec.explorer, plugin.spec.encoder):
+                if reference:
+                    plugins.load_reference(plugin, reference)
+        else:
+            plugins.load(plugin)
     except PluginError as error:
         return f"broken, from {origin}: {error.why}"
     return f"works, from {origin}"

@@ -1,11 +1,85 @@
-"""Options that several commands share."""
+"""Options that several commands share, each defined once.
+
+`--out` is where a command writes. `--results` is where it reads runs from. No option does both.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+RESULTS = Path("results")
+
+
+class Several(click.ParamType[Any]):
+    """Values separated by commas, of a type of their own. Options with it may also be repeated: see `flat`."""
+
+    def __init__(self, kind: click.ParamType[Any] | None = None) -> None:
+        self.kind = kind or click.STRING
+        self.name = self.kind.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(self.kind.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
+
+
+def method(help: str = "A method, or file.py:Class. See: vgmae-bench list methods", **more: Any) -> Decorator:
+    """--method"""
+    return click.option("--method", **{"required": True, "metavar": "M", "help": help, **more})
+
+
+def weights(
+    help: str = "Weights that the method knows by name, a safetensors file, or random.", **more: Any
+) -> Decorator:
+    """--weights"""
+    return click.option("--weights", **{"metavar": "NAME|FILE", "help": help, **more})
+
+
+def settings(
+    help: str = "A setting of the method; repeatable. See: vgmae-bench show M", name: str = "--set"
+) -> Decorator:
+    """--set"""
+    return click.option(name, "settings", multiple=True, metavar="NAME=VALUE", help=help)
+
+
+def seed(help: str = "Seed of a method that draws random numbers.", **more: Any) -> Decorator:
+    """--seed"""
+    return click.option("--seed", **{"default": 0, "show_default": True, "help": help, **more})
+
+
+def out(help: str, **more: Any) -> Decorator:
+    """--out, a folder to write to."""
+    return click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=help, **more)
+
+
+def out_file(help: str) -> Decorator:
+    """--out, a file to write."""
+    return click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help=help)
+
+
+def dataset(help: str = "A dataset. See: vgmae-bench list datasets", **more: Any) -> Decorator:
+    """--dataset"""
+    return click.option("--dataset", **{"required": True, "metavar": "D", "help": help, **more})
+
+
+def flat(values: tuple[tuple[Any, ...], ...]) -> tuple[Any, ...]:
+    """The values of a repeated option of type `Several`, each once."""
+    return tuple(dict.fromkeys(value for part in values for value in part))
+
+
+device = click.option("--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu or cuda.")
+query_mode = click.option(
+    "--query-mode", type=click.Choice(["first", "strided"]), help="Mode of TAP-Vid.  [default: first]"
+)
+protocol = click.option(
+    "--protocol", metavar="NAME", help="tapvid-first, tapvid-strided or videogmae-release. Replaces --query-mode."
+)
 data_root = click.option(
     "--data-root",
     type=click.Path(file_okay=False, path_type=Path),
@@ -13,30 +87,27 @@ data_root = click.option(
     help="Folder of the datasets.  [default: $VGMAE_BENCH_DATA, else the user's data folder]",
 )
 results = click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Results folder.",
-)
-find_in = click.option(
     "--results",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path("results"),
+    default=RESULTS,
     show_default=True,
-    help="Results folder, to find runs in.",
+    help="Folder to read runs from.",
+)
+write_results = out("Folder to write runs to.", default=RESULTS, show_default=True)
+figures = click.option(
+    "--figures", type=click.IntRange(min=0), default=1, show_default=True, help="Draw the tracks of the first N clips."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for scripts.")
 dataset_settings = click.option(
     "--dataset-set",
     "dataset_settings",
     multiple=True,
-    metavar="KEY=VALUE",
-    help="A setting of the dataset; repeatable.",
+    metavar="NAME=VALUE",
+    help="A setting of the dataset; repeatable. See: vgmae-bench show D",
 )
-dataset_filter = click.option("--dataset", help="Only runs on this dataset.")
-method_filter = click.option("--method", multiple=True, help="Only runs of this method; repeatable.")
-protocol_filter = click.option("--protocol", help="Only runs under this protocol.")
+dataset_filter = click.option("--dataset", metavar="D", help="Only runs on this dataset.")
+method_filter = click.option("--method", multiple=True, metavar="M", help="Only runs of this method; repeatable.")
+protocol_filter = click.option("--protocol", metavar="NAME", help="Only runs under this protocol.")
 allow_incomplete = click.option(
-    "--allow-incomplete", is_flag=True, help="Take runs that lack clips all the same, and mark them."
+    "--allow-incomplete", is_flag=True, help="Also take runs that lack clips. Tables mark them."
 )

@@ -183,7 +183,7 @@ def _fits(row: Row, dataset: str | None, method: Sequence[str], protocol: str | 
 def _only(name: str, found: Sequence[Row], out: Path) -> Row:
     if len(found) == 1:
         return found[0]
-    listing = f"vgmae-bench list runs --out {out}"
+    listing = f"vgmae-bench list runs --results {out}"
     if not found:
         raise UnknownNameError(f'There is no scored run "{name}"', f"looked in {out}", try_=listing)
     told = ", ".join(f"{row.run.path.name} ({row.dataset}, {row.protocol})" for row in found)

@@ -12,7 +12,7 @@ from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.record import Weights
 from vgmae_bench.files import file_digest
-from vgmae_bench.types import Tracker
+from vgmae_bench.types import Noted, Tracker
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ def open_method(name: str, *, weights: str | None, settings: Mapping[str, Any], 
     Raises:
         UserError: whatever cannot be found or built.
     """
-    plugin = plugins.find("trackers", name)
+    plugin = plugins.find("methods", name)
     where = resolve_device(device)
-    made = make(plugin, plugins.load(plugin), settings, weights=weights, device=where, seed=seed)
-    note = str(getattr(made.product, "note", ""))
+    made = make(plugin, plugins.load(plugin, "tracker"), settings, weights=weights, device=where, seed=seed)
+    note = made.product.note if isinstance(made.product, Noted) else ""
     return Method(plugin, made.product, made.config, made.source, made.weights, where, note)
 
 

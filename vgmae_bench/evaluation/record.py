@@ -129,7 +129,7 @@ def find_run(root: Path, name: str) -> RunFolder:
     if len(found) == 1:
         return found[0]
     problem = f"There is no run {name}" if not found else f'"{name}" fits {len(found)} runs'
-    raise UnknownNameError(problem, f"looked in {root}", try_=f"vgmae-bench list runs --out {root}")
+    raise UnknownNameError(problem, f"looked in {root}", try_=f"vgmae-bench list runs --results {root}")
 
 
 def read_summary(run: RunFolder) -> dict[str, Any] | None:

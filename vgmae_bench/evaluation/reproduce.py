@@ -208,7 +208,7 @@ def _weights(name: str, identity: dict[str, Any], record: dict[str, Any], file: 
     Raises:
         WeightsError: they are neither shipped with the method nor in `file`.
     """
-    plugin = plugins.find("trackers", name)
+    plugin = plugins.find("methods", name)
     digest = identity["weights"]
     if digest is None:
         return UNTRAINED if plugin.spec.default_weights else None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from vgmae_bench.plugins import TrackerSpec
+from vgmae_bench.specs import MethodSpec
 
-SPEC = TrackerSpec(
+SPEC = MethodSpec(
     name="gmae",
-    factory="",  # an image model: it tracks nothing
     summary="Sees an image as 3-D Gaussians: layers, figure and ground, outlines (explore, spatial). Does not track.",
     weights={"tiny": "weights/tiny.safetensors"},
     default_weights="tiny",
@@ -15,6 +14,11 @@ SPEC = TrackerSpec(
     explorer="vgmae_bench.gmae.explorer:GMAEExplorer",
     encoder="vgmae_bench.gmae.probed:probed",
     configs="configs",
+    key_settings=("order", "figure_share", "figure_threshold", "edge_layers", "edge_rule"),
     paper="Rajasegaran, Chen, Li, Feichtenhofer, Malik, Ginosar: Gaussian Masked Autoencoders. arXiv 2501.03229",
+    citation=(
+        "@article{rajasegaran2025gaussian, title={Gaussian Masked Autoencoders}, author={Rajasegaran and Chen and "
+        "Li and Feichtenhofer and Malik and Ginosar}, journal={arXiv:2501.03229}, year={2025}}"
+    ),
     licence="Apache-2.0, written from the paper; no official code was released",
 )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from vgmae_bench.plugins import TrackerSpec
+from vgmae_bench.specs import MethodSpec
 
-SPEC = TrackerSpec(
+SPEC = MethodSpec(
     name="videogmae",
-    factory="vgmae_bench.videogmae.tracker:VideoGMAETracker",
+    tracker="vgmae_bench.videogmae.tracker:VideoGMAETracker",
     summary="Tracks points by the motion of predicted 3-D Gaussians, zero-shot, or by a readout trained on top.",
     causal=True,
     weights={"tiny": "weights/tiny.safetensors", "tiny-readout": "weights/tiny-readout.safetensors"},
@@ -16,6 +16,11 @@ SPEC = TrackerSpec(
     finetuner="vgmae_bench.videogmae.finetune:finetuning",
     encoder="vgmae_bench.videogmae.probed:probed",
     configs="configs",
+    key_settings=("readout", "variant", "refine_steps", "preset", "precision"),
     paper="Baranwal, Singh, Rajasegaran, Malik: Tracking by Predicting 3-D Gaussians Over Time. arXiv 2512.22489",
+    citation=(
+        "@article{baranwal2025tracking, title={Tracking by Predicting 3-D Gaussians Over Time}, author={Baranwal "
+        "and Singh and Rajasegaran and Malik}, journal={arXiv:2512.22489}, year={2025}}"
+    ),
     licence="Apache-2.0, written from the paper; the official code (tekotan/video-gmae) has no licence",
 )

@@ -155,13 +155,13 @@ def test_synthetic_clips_fit_the_recipe(weights: Path) -> None:
     assert torch.isfinite(the_recipe.loss(made(the_recipe, weights), data, 0)[0])
 
 
-def shipped(spec: plugins.TrackerSpec, name: str) -> FinetuneConfig:
-    plugin = plugins.find("trackers", spec.name)
+def shipped(spec: plugins.MethodSpec, name: str) -> FinetuneConfig:
+    plugin = plugins.find("methods", spec.name)
     return build(FinetuneConfig, read_toml(plugins.beside(plugin, spec.configs) / f"{name}.toml"), owner=spec.name)
 
 
 @pytest.mark.parametrize("spec", [SPEC, VIDEOMAE], ids=lambda spec: spec.name)
-def test_the_table_is_fair(spec: plugins.TrackerSpec) -> None:
+def test_the_table_is_fair(spec: plugins.MethodSpec) -> None:
     """Whatever the encoder: the same steps, clips, readout and length of clips."""
     ours, theirs = shipped(spec, "finetune-tiny"), shipped(VIDEOGMAE, "finetune-tiny")
     assert {name for name in vars(ours) if getattr(ours, name) != getattr(theirs, name)} == {"readout_windows"}

@@ -179,8 +179,8 @@ def test_weights_start_another_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spec", [SPEC, VIDEOMAE], ids=lambda spec: spec.name)
-def test_every_configuration_is_one(spec: plugins.TrackerSpec) -> None:
-    plugin = plugins.find("trackers", spec.name)
+def test_every_configuration_is_one(spec: plugins.MethodSpec) -> None:
+    plugin = plugins.find("methods", spec.name)
     recipe_class = plugins.load_reference(plugin, spec.trainer)
     config_class = VideoMAEConfig if spec is VIDEOMAE else PretrainConfig
     paths = sorted(

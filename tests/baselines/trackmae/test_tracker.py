@@ -226,7 +226,7 @@ def test_without_a_motion_head_points_are_tracked_by_features(tmp_path: Path) ->
 
 
 def test_the_specs_name_what_there_is() -> None:
-    assert SPEC.factory.endswith(TrackMAETracker.__name__) and VIDEOMAE.factory.endswith(VideoMAETracker.__name__)
+    assert SPEC.tracker.endswith(TrackMAETracker.__name__) and VIDEOMAE.tracker.endswith(VideoMAETracker.__name__)
     documented = f"{TrackMAEConfig.__doc__} {CorrespondenceConfig.__doc__}"
     assert all(re.search(rf"\b{field.name}[:,]", documented) for field in fields(TrackMAEConfig))
     assert replace(TrackMAEConfig(), size="small").size in trackers.SIZES

@@ -39,7 +39,7 @@ def without_torch(*commands: list[str]) -> list[str]:
 
 
 def test_a_fresh_clone_compares_its_records_without_torch() -> None:
-    out = ["--out", str(RESULTS)]
+    out = ["--results", str(RESULTS)]
     first = ["--dataset", "synth", "--protocol", "tapvid-first"]
     text, md, latex, csv, as_json, ranked, compared, claims, told = without_torch(
         *(["table", "--format", form, *out] for form in ("text", "md", "latex", "csv", "json")),
@@ -76,7 +76,7 @@ def test_a_fresh_clone_compares_its_records_without_torch() -> None:
 def test_mistakes_are_told_in_one_line(
     arguments: list[str], expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["vgmae-bench", *arguments, "--out", str(RESULTS)])
+    monkeypatch.setattr(sys, "argv", ["vgmae-bench", *arguments, "--results", str(RESULTS)])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2

@@ -91,7 +91,7 @@ def test_an_image_model_learns_from_a_folder_of_images(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["run", "--method", "gmae", "--dataset", "synth"], "gmae does not track"),
-        (["explore", "photo.png", "--method", "lucas-kanade", "--out", "x"], "no model of images"),
+        (["explore", "photo.png", "--method", "lucas-kanade", "--out", "x"], "does not look at single images"),
         (
             ["explore", "photo.png", "--method", "gmae", "--set", "edge_epsilon=1", "--out", "x"],
             "did you mean edge_eps",

@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.cli.arguments import changed
 from tests.cli.test_cli import call
 from vgmae_bench.cli import cli
 from vgmae_bench.errors import UserError
@@ -150,7 +151,7 @@ def test_two_processes_learn_what_one_does(whole: Path) -> None:
     [
         (["--config", "tinny"], 2, "did you mean tiny"),
         (["--config", "nothing.toml"], 2, "Cannot read the configuration"),
-        (["--method", "lucas-kanade"], 2, "does not learn"),
+        (["--method", "lucas-kanade"], 2, "cannot be trained here"),
         (["--data", "nowhere"], 2, "neither synth nor a folder"),
         (["--set", "step=3"], 2, "did you mean steps"),
         (["--set", "steps=many"], 2, "integer"),
@@ -161,17 +162,27 @@ def test_two_processes_learn_what_one_does(whole: Path) -> None:
 )
 def test_mistakes_end_in_one_clear_line(changes: list[str], code: int, expected: str) -> None:
     with pytest.raises(UserError, match=expected) as error:
-        cli.main(arguments("out", *changes), standalone_mode=False)
+        cli.main(changed(arguments("out"), *changes), standalone_mode=False)
     assert error.value.exit_code == code
     assert not Path("out").exists()
 
 
-def test_show_tells_the_settings_and_what_they_mean(capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(["show", "videogmae"], standalone_mode=False)
-    told = capsys.readouterr().out
-    section = told[told.index("Settings of train") : told.index("Settings of finetune")]
+def test_show_lists_the_settings_of_training_with_what_they_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["show", "videogmae", "--settings", "train"], standalone_mode=False)
+    lines = capsys.readouterr().out.splitlines()
     for name in ("mask_ratio", "batch_size", "rgb_mode", "decoder_attention"):
-        assert f"  {name} = " in section
-    assert "clip_norm: gradients are scaled down" in section  # of what the settings extend, too
-    cli.main(["show", "zero-motion"], standalone_mode=False)
-    assert "Settings" not in capsys.readouterr().out
+        assert any(re.match(rf"\s*(\w+\.)?{name} = ", line) for line in lines)
+    assert any("gradients are scaled down" in line for line in lines if "clip_norm = " in line)  # of a base class
+    with pytest.raises(UserError, match="no settings for"):
+        cli.main(["show", "zero-motion", "--settings", "train"], standalone_mode=False)
+
+
+def test_show_fits_one_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("videogmae", "gmrw", "trackmae", "videomae", "gmae", "lucas-kanade"):
+        cli.main(["show", name], standalone_mode=False)
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) <= 24
+        assert max(map(len, lines)) <= 120
+        shown = "\n".join(lines)
+        for part in ("weights", "licence", "paper", "--set NAME=VALUE", "Next: vgmae-bench "):
+            assert part in shown, name

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.videos import encode
-from vgmae_bench import TrackerSpec
+from vgmae_bench import MethodSpec
 
 SOURCE = '''
 """A stranger's encoder: how bright frames are, and how much they change."""
@@ -49,7 +49,7 @@ class Blocks(nn.Module):
         return tokens
 
 
-SPEC = TrackerSpec(name="blocks", factory="", summary="", encoder="tests.downstream.actions.toy:Blocks")
+SPEC = MethodSpec(name="blocks", summary="", encoder="tests.downstream.actions.toy:Blocks")
 
 
 def brightness(path: Path, level: int, frames: int = 8, size: tuple[int, int] = (16, 32)) -> Path:

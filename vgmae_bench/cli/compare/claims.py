@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from vgmae_bench.cli import examples, options
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples
 
 
-@click.command(epilog=examples("vgmae-bench claims", "vgmae-bench claims --json"))
+@command(epilog=examples("vgmae-bench claims", "vgmae-bench claims --json"))
 @options.results
 @options.as_json
-def claims(out: Path, as_json: bool) -> None:
+def claims(results: Path, as_json: bool) -> None:
     """Check the headline claims of Video-GMAE against the published tables.
 
     For +34.6 % on Kinetics, +13.1 % on Kubric and -1.2 % on DAVIS: which published cells give the number, what they
@@ -25,7 +26,7 @@ def claims(out: Path, as_json: bool) -> None:
     from vgmae_bench.errors import UnknownNameError
 
     try:
-        rows = select_runs(out)
+        rows = select_runs(results)
     except UnknownNameError:  # no runs yet: the published tables alone
         rows = []
     checked = check_claims(rows)
@@ -47,4 +48,4 @@ def claims(out: Path, as_json: bool) -> None:
             f"{first['AJ']:.2f} / {second['AJ']:.2f} = {gain} % [{low}, {high}] on {pair['coverage']} clips"
         )
     if not pairs:
-        click.echo(f"  {out} has no complete runs of both videogmae and gmrw on the same questions.")
+        click.echo(f"  {results} has no complete runs of both videogmae and gmrw on the same questions.")

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vgmae_bench.cli import examples, options
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples
 
 if TYPE_CHECKING:
     from vgmae_bench.compare.paired import Paired
     from vgmae_bench.compare.selection import Row
 
 
-@click.command(
+@command(
     epilog=examples(
         "vgmae-bench compare videogmae lucas-kanade",
         "vgmae-bench compare lucas-kanade zero-motion --protocol tapvid-strided --json",
@@ -42,7 +43,7 @@ def compare(
     metrics: tuple[str, ...],
     clips: int,
     allow_incomplete: bool,
-    out: Path,
+    results: Path,
     as_json: bool,
 ) -> None:
     """Compare two runs clip by clip: differences with 95 % intervals, a paired test, wins and losses.
@@ -57,7 +58,7 @@ def compare(
     from vgmae_bench.compare.selection import HEADLINE, select_pair
 
     a, b = select_pair(
-        out,
+        results,
         (first, second),
         dataset,
         protocol,

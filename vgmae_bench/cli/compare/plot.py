@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vgmae_bench.cli import examples, options
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples, say
 from vgmae_bench.compare.plots import NAMES
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ TRAININGS = Path("trained")
 CHOICES = [name for name in NAMES if name != "bars_audit"]
 
 
-@click.command(
+@command(
     epilog=examples(
         "vgmae-bench plot thresholds --out figures",
         "vgmae-bench plot clips videogmae lucas-kanade --dataset synth --protocol tapvid-first --out figures",
@@ -27,9 +28,7 @@ CHOICES = [name for name in NAMES if name != "bars_audit"]
 )
 @click.argument("name", type=click.Choice(CHOICES), metavar="|".join(CHOICES))
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the figure's files."
-)
+@options.out("Folder for the files of the figure.", required=True)
 @options.dataset_filter
 @options.method_filter
 @options.protocol_filter
@@ -38,7 +37,7 @@ CHOICES = [name for name in NAMES if name != "bars_audit"]
     "--width", type=click.FloatRange(min=2.0), default=6.9, show_default=True, help="Inches; one column of text is 3.3."
 )
 @options.allow_incomplete
-@options.find_in
+@options.results
 def plot(
     name: str,
     runs: tuple[str, ...],
@@ -106,9 +105,6 @@ def _runs(
     """The runs to plot. Bars of published numbers need none."""
     from vgmae_bench.compare.selection import select_runs
     from vgmae_bench.errors import UnknownNameError
-
-    def say(text: str) -> None:
-        click.echo(text, err=True)
 
     try:
         return select_runs(results, runs, dataset, method, protocol, incomplete=incomplete, say=say)

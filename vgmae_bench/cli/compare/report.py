@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from vgmae_bench.cli import examples, options
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples, say
 
 
-@click.command(
+@command(
     epilog=examples(
         "vgmae-bench report --out report.html",
         "vgmae-bench report --dataset synth --protocol tapvid-first --clips 12 --out synth.html",
@@ -17,8 +18,8 @@ from vgmae_bench.cli import examples, options
     )
 )
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write, .html.")
-@options.find_in
+@options.out_file("The file to write, .html.")
+@options.results
 @options.dataset_filter
 @options.method_filter
 @options.protocol_filter
@@ -60,9 +61,6 @@ def report(
     from vgmae_bench.compare.report.page import page
     from vgmae_bench.compare.selection import select_runs
     from vgmae_bench.files import storage_errors, write_atomically
-
-    def say(text: str) -> None:
-        click.echo(text, err=True)
 
     rows = select_runs(results, runs, dataset, method, protocol, incomplete=allow_incomplete, say=say)
     text = page(rows, title=title, clips=clips, max_points=max_points, keep=keep_players, data_root=data_root, say=say)

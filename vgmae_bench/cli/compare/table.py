@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from vgmae_bench.cli import examples, options
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples, say
 
 
-@click.command(
+@command(
     epilog=examples(
         "vgmae-bench table",
         "vgmae-bench table --dataset synth --protocol tapvid-first --rank",
@@ -47,7 +48,7 @@ def table(
     published: bool,
     allow_incomplete: bool,
     allow_mixed: bool,
-    out: Path,
+    results: Path,
 ) -> None:
     """Compare runs in one table, with 95 % bootstrap intervals over clips.
 
@@ -57,10 +58,7 @@ def table(
     from vgmae_bench.compare import content, tables
     from vgmae_bench.compare.selection import by_protocol, select_runs
 
-    def say(text: str) -> None:
-        click.echo(text, err=True)
-
-    rows = select_runs(out, runs, dataset, method, protocol, incomplete=allow_incomplete, say=say)
+    rows = select_runs(results, runs, dataset, method, protocol, incomplete=allow_incomplete, say=say)
     if runs and not allow_mixed:
         content.check_comparable(rows)
     if form in ("csv", "json"):

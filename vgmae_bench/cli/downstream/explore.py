@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from vgmae_bench.cli import examples
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.config import parse_assignments
 from vgmae_bench.errors import UsageError
 
@@ -17,7 +18,7 @@ OUTPUTS = ("explore.png", "explore.npz", "record.json")
 _SHORTER_SIDE = 256
 
 
-@click.command(
+@command(
     epilog=examples(
         "vgmae-bench explore cat.jpg --method gmae --weights trained/gmae/weights.safetensors --out explored",
         "vgmae-bench explore cat.jpg --method gmae --weights random --out untrained",
@@ -25,13 +26,11 @@ _SHORTER_SIDE = 256
     )
 )
 @click.argument("image", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--method", required=True, metavar="M", help="An image model, such as gmae. See: vgmae-bench list methods"
-)
-@click.option("--weights", metavar="FILE|NAME", help="A safetensors file, weights that the method knows, or random.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the method; repeatable.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--seed", default=0, show_default=True, help="Of random weights.")
+@options.method("A method that looks at images, such as gmae, or file.py:Class.")
+@options.weights()
+@options.settings()
+@options.device
+@options.seed("Seed of random weights.")
 @click.option(
     "--size",
     type=click.IntRange(min=16),
@@ -39,12 +38,7 @@ _SHORTER_SIDE = 256
     show_default=True,
     help="The shorter side of what is drawn, pixels; smaller images stay as they are.",
 )
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help=f"Folder for {', '.join(OUTPUTS)}; older ones there are replaced.",
-)
+@options.out(f"Folder for {', '.join(OUTPUTS)}. Replaces older ones.", required=True)
 def explore(
     image: Path,
     method: str,

@@ -9,12 +9,13 @@ from typing import Any, cast
 
 import click
 
-from vgmae_bench.cli import examples, options
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples, say
 from vgmae_bench.config import parse_assignments
 from vgmae_bench.errors import IncompleteError
 
 
-@click.command(
+@command(
     epilog=examples(
         "vgmae-bench probe --method videogmae --data synth-actions --out probed/tiny",
         "vgmae-bench probe --method trackmae --weights random --data synth-actions --mode finetune --out probed/random",
@@ -24,8 +25,8 @@ from vgmae_bench.errors import IncompleteError
         "vgmae-bench probe --list-settings",
     )
 )
-@click.option("--method", metavar="M", help="Whose encoder, or path.py:Factory. See: vgmae-bench list methods")
-@click.option("--weights", metavar="FILE|NAME", help="Weights of the method, or random.")
+@options.method("A method with an encoder, or file.py:Class. See: vgmae-bench list methods", required=False)
+@options.weights()
 @click.option(
     "--mode",
     type=click.Choice(["linear", "finetune"]),
@@ -49,8 +50,8 @@ from vgmae_bench.errors import IncompleteError
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of the videos that lists name.  [default: the list's own]",
 )
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of what is learned and answered.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the probing; repeatable.")
+@options.out("Folder for the weights of the probe, its answers and its scores.")
+@options.settings("A setting of the probing; repeatable. See: vgmae-bench probe --list-settings")
 @click.option(
     "--encoder-set",
     "encoder_settings",
@@ -59,7 +60,7 @@ from vgmae_bench.errors import IncompleteError
     help="A setting of the encoder; repeatable.",
 )
 @options.dataset_settings
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@options.device
 @click.option("--list-settings", is_flag=True, help="Say what --set, --encoder-set and --dataset-set take.")
 @options.as_json
 def probe(
@@ -94,9 +95,6 @@ def probe(
     from vgmae_bench.downstream.actions.videos import open_actions
     from vgmae_bench.evaluation.method import resolve_device
     from vgmae_bench.provenance import command_line
-
-    def say(text: str) -> None:
-        click.echo(text, err=True)
 
     actions = open_actions(data, test=test, videos=videos, settings=parse_assignments(dataset_settings))
     plan = make_plan(
@@ -144,8 +142,8 @@ def _settings(method: str | None) -> str:
 
     kinds: dict[str, type[Any]] = {f"--set, --mode {mode}": kind for mode, kind in SETTINGS.items()}
     kinds["--dataset-set, --data synth-actions"] = SynthActionsConfig
-    if method is not None and (plugin := plugins.find("trackers", method)).spec.encoder:
-        factory = plugins.load_reference(plugin, plugin.spec.encoder)
+    if method is not None and (plugin := plugins.find("methods", method)).spec.encoder:
+        factory = plugins.load(plugin, "encoder")
         kinds[f"--encoder-set, --method {method}"] = typing.get_type_hints(factory)["config"]
     lines = []
     for title, kind in kinds.items():

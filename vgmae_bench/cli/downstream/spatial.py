@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vgmae_bench.cli import examples, options
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.config import parse_assignments
 
 if TYPE_CHECKING:
     from vgmae_bench.downstream.space.measure import Value
 
 
-@click.command(
+@command(
     epilog=examples(
         "vgmae-bench spatial --method gmae --weights trained/gmae/weights.safetensors --data synth --out measured",
         "vgmae-bench spatial --method gmae --weights gmae.safetensors --data ./DAVIS --limit 100 --out davis",
         "vgmae-bench spatial --method gmae --weights random --data ./BSDS500 --set edge_layers=[16,8] --out bsds",
     )
 )
-@click.option(
-    "--method", required=True, metavar="M", help="An image model, such as gmae. See: vgmae-bench list methods"
-)
-@click.option("--weights", metavar="FILE|NAME", help="A safetensors file, weights that the method knows, or random.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the method; repeatable.")
+@options.method("A method that looks at images, such as gmae, or file.py:Class.")
+@options.weights()
+@options.settings()
 @click.option(
     "--data",
     required=True,
@@ -42,15 +41,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="Share of the patches that is hidden, and rebuilt.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--seed", default=0, show_default=True, help="Of what is hidden, and of random weights.")
+@options.device
+@options.seed("Seed of the masks and of random weights.")
 @options.as_json
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="Folder for metrics.csv, summary.json and record.json; older ones there are replaced.",
-)
+@options.out("Folder for metrics.csv, summary.json and record.json. Replaces older ones.", required=True)
 def spatial(
     method: str,
     weights: str | None,

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from vgmae_bench.cli import examples, options
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples
 
 
-@click.command(
+@command(
     epilog=examples(
         "vgmae-bench export 3f2a91c0 --out predictions.h5",
         "vgmae-bench export results/synth-tapvid-first/lucas-kanade/dbd38c7f --out predictions.npz",
@@ -17,10 +18,8 @@ from vgmae_bench.cli import examples, options
     )
 )
 @click.argument("run")
-@click.option(
-    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write, .h5 or .npz."
-)
-@options.find_in
+@options.out_file("The file to write, .h5 or .npz.")
+@options.results
 def export(run: str, out: Path, results: Path) -> None:
     """Pack the predictions of RUN, its folder or the first digits of its key, into one file that `score` reads.
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from vgmae_bench.cli import examples, options
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples, say
 from vgmae_bench.errors import UserError
 
 
@@ -17,7 +18,7 @@ class DifferentError(UserError):
     """The run was executed again and came out different."""
 
 
-@click.command(
+@command(
     epilog=examples(
         "vgmae-bench reproduce results/reference/synth-tapvid-first/zero-motion/453c1652 --limit 4",
         "vgmae-bench reproduce 3f2a91c0 --tolerance 0.001",
@@ -25,14 +26,8 @@ class DifferentError(UserError):
     )
 )
 @click.argument("run")
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("results/reproduced"),
-    show_default=True,
-    help="Results folder of the repetition.",
-)
-@options.find_in
+@options.out("Folder to write the repetition to.", default=Path("results/reproduced"), show_default=True)
+@options.results
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
@@ -41,12 +36,12 @@ class DifferentError(UserError):
     help="How far a metric of a clip may be off: a fraction, or pixels where the metric is in pixels.",
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Execute and compare only the first N clips.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--method", metavar="FILE.py:CLASS", help="The tracker, where it came from a file.")
-@click.option(
-    "--weights",
+@options.device
+@options.method("file.py:Class, for a run whose tracker came from a file.", required=False)
+@options.weights(
+    "The weights file, for weights that the method does not ship.",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The weights, where the method does not ship them.",
+    metavar="FILE",
 )
 @options.data_root
 @options.as_json
@@ -73,9 +68,6 @@ def reproduce(
     from vgmae_bench.evaluation.reproduce import plan_again
     from vgmae_bench.evaluation.reproduce import reproduce as execute_again
     from vgmae_bench.provenance import command_line
-
-    def say(text: str) -> None:
-        click.echo(text, err=True)
 
     folder = find_run(results, run)
     planned = plan_again(

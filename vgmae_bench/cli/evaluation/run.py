@@ -9,12 +9,13 @@ from typing import Any, cast
 
 import click
 
-from vgmae_bench.cli import examples, options
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples, say
 from vgmae_bench.config import parse_assignments
 from vgmae_bench.errors import IncompleteError
 
 
-@click.command(
+@command(
     epilog=examples(
         "vgmae-bench run --method lucas-kanade --dataset synth --limit 4",
         "vgmae-bench run --method videogmae --dataset davis --query-mode strided --set variant=flow",
@@ -22,29 +23,25 @@ from vgmae_bench.errors import IncompleteError
         "vgmae-bench run --method videogmae --dataset kinetics --shard 2/8",
     )
 )
-@click.option("--method", required=True, metavar="M", help="A method, or path.py:Class. See: vgmae-bench list methods")
-@click.option("--dataset", required=True, metavar="D", help="A dataset. See: vgmae-bench list datasets")
-@click.option("--query-mode", type=click.Choice(["first", "strided"]), help="TAP-Vid's two modes.  [default: first]")
-@click.option("--protocol", metavar="NAME", help="tapvid-first, tapvid-strided or videogmae-release.")
-@click.option(
-    "--weights", metavar="FILE|NAME", help="A safetensors file, weights that the method knows by name, or random."
-)
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the method; repeatable.")
+@options.method()
+@options.dataset()
+@options.query_mode
+@options.protocol
+@options.weights()
+@options.settings()
 @options.dataset_settings
 @options.data_root
-@options.results
+@options.write_results
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Predict only the first N clips.")
 @click.option("--shard", metavar="I/N", help="Predict every N-th clip only, as one of N processes or machines.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--seed", default=0, show_default=True, help="For methods that draw random numbers.")
+@options.device
+@options.seed()
 @click.option(
     "--redo",
     type=click.Choice(["predictions", "metrics", "all"]),
     help="Do again what is there already; predictions are otherwise kept and the run goes on from them.",
 )
-@click.option(
-    "--figures", type=click.IntRange(min=0), default=1, show_default=True, help="Draw the tracks of the first N clips."
-)
+@options.figures
 @options.as_json
 def run(
     method: str,
@@ -73,9 +70,6 @@ def run(
     from vgmae_bench.compare.tables import print_table
     from vgmae_bench.evaluation.run import Redo, execute, parse_shard, plan, shard_from_environment
     from vgmae_bench.provenance import command_line
-
-    def say(text: str) -> None:
-        click.echo(text, err=True)
 
     planned = plan(
         method,
@@ -115,7 +109,7 @@ def run(
         print_table(load_runs([planned.folder]))
         click.echo(
             f"\nResults: {planned.folder.path}\nNext:    vgmae-bench table --dataset {planned.identity.dataset}"
-            + (f" --out {out}" if out != Path("results") else "")
+            + (f" --results {out}" if out != Path("results") else "")
         )
     say(f"tracking took {summary['seconds']:.1f} s; peak memory {summary['peak_memory_mb'] or 0:.0f} MB")
     failed = summary["clips"]["failed"]

@@ -9,12 +9,13 @@ from typing import Any, cast
 
 import click
 
-from vgmae_bench.cli import examples, options
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples, say
 from vgmae_bench.config import parse_assignments
 from vgmae_bench.errors import IncompleteError
 
 
-@click.command(
+@command(
     epilog=examples(
         "vgmae-bench score --predictions tapir.npz --dataset davis --name TAPIR",
         "vgmae-bench score --predictions cotracker.pkl --dataset davis --order xy --units 256x256 --axes TN",
@@ -28,9 +29,9 @@ from vgmae_bench.errors import IncompleteError
     metavar="FILE",
     help="HDF5, NPZ, NPY or pickle of all clips, or a folder with a file for each.",
 )
-@click.option("--dataset", required=True, metavar="D", help="A dataset. See: vgmae-bench list datasets")
-@click.option("--query-mode", type=click.Choice(["first", "strided"]), help="TAP-Vid's two modes.  [default: first]")
-@click.option("--protocol", metavar="NAME", help="tapvid-first, tapvid-strided or videogmae-release.")
+@options.dataset()
+@options.query_mode
+@options.protocol
 @click.option(
     "--name", metavar="NAME", help="What the method is called in tables.  [default: as the file says or is called]"
 )
@@ -43,10 +44,8 @@ from vgmae_bench.errors import IncompleteError
 )
 @options.dataset_settings
 @options.data_root
-@options.results
-@click.option(
-    "--figures", type=click.IntRange(min=0), default=1, show_default=True, help="Draw the tracks of the first N clips."
-)
+@options.write_results
+@options.figures
 @options.as_json
 def score(
     predictions: Path,
@@ -81,9 +80,6 @@ def score(
     from vgmae_bench.evaluation.other_programs.external import open_submission, score_submission
     from vgmae_bench.evaluation.protocols import sentence_for
     from vgmae_bench.provenance import command_line
-
-    def say(text: str) -> None:
-        click.echo(text, err=True)
 
     submission = open_submission(
         predictions,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vgmae_bench.cli import examples
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples, say
 from vgmae_bench.config import parse_assignments
 from vgmae_bench.errors import UsageError
 
@@ -30,7 +31,7 @@ class _HeightByWidth(click.ParamType[Any]):
         return int(height), int(width)
 
 
-@click.command(
+@command(
     epilog=examples(
         "vgmae-bench track dog.mp4 --method lucas-kanade --grid 12 --out dog",
         "vgmae-bench track dog.mp4 --method videogmae --points 0,640,360 40,700,380.5 --scene --out dog",
@@ -39,7 +40,7 @@ class _HeightByWidth(click.ParamType[Any]):
 )
 @click.argument("video", type=click.Path(exists=True, path_type=Path))
 @click.argument("more_points", nargs=-1, metavar="")
-@click.option("--method", required=True, metavar="M", help="A method, or path.py:Class. See: vgmae-bench list methods")
+@options.method()
 @click.option("--grid", type=click.IntRange(min=1), metavar="N", help="Track N × N points, spread over frame 0.")
 @click.option("--points", multiple=True, metavar="T,X,Y …", help="Points: frame (from 0), x, y in pixels of the video.")
 @click.option(
@@ -48,12 +49,10 @@ class _HeightByWidth(click.ParamType[Any]):
     metavar="IMAGE",
     help=f"Track points inside what is not black in this image of frame 0, on a --grid of {_MASK_GRID} over it.",
 )
-@click.option(
-    "--weights", metavar="FILE|NAME", help="A safetensors file, weights that the method knows by name, or random."
-)
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the method; repeatable.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--seed", default=0, show_default=True, help="For methods that draw random numbers.")
+@options.weights()
+@options.settings()
+@options.device
+@options.seed()
 @click.option(
     "--size",
     type=_HeightByWidth(),
@@ -66,12 +65,7 @@ class _HeightByWidth(click.ParamType[Any]):
     is_flag=True,
     help="Also what the method makes of the whole clip: flow, Gaussian centres, reconstruction (scene.h5 and mp4 files).",
 )
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="Folder for tracks.csv, tracks.h5, tracks.mp4 and record.json; older ones there are replaced.",
-)
+@options.out("Folder for tracks.csv, tracks.h5, tracks.mp4 and record.json. Replaces older ones.", required=True)
 def track(
     video: Path,
     more_points: tuple[str, ...],
@@ -98,9 +92,6 @@ def track(
     from vgmae_bench.evaluation.method import open_method
     from vgmae_bench.evaluation.own_video import OUTPUTS, SCENE_OUTPUTS, track_video, write_tracks
     from vgmae_bench.files import file_digest
-
-    def say(text: str) -> None:
-        click.echo(text, err=True)
 
     outputs = OUTPUTS + SCENE_OUTPUTS * with_scene
     if video.resolve() in [(out / name).resolve() for name in outputs]:

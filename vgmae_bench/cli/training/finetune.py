@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from vgmae_bench import plugins
-from vgmae_bench.cli import examples, options
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.cli.training.job import carry_out, make_recipe, training_options
 from vgmae_bench.config import parse_assignments
 
 
-@click.command(
+@command(
     epilog=examples(
         "vgmae-bench finetune --method videogmae --config finetune-tiny --weights trained/tiny/weights.safetensors "
         "--data synth --out trained/readout",
@@ -22,13 +23,10 @@ from vgmae_bench.config import parse_assignments
     )
 )
 @training_options
-@click.option(
-    "--weights",
-    required=True,
-    metavar="NAME|FILE|random",
-    help="The encoder: weights that a training left, or an untrained one (its size: --set size=…).",
+@options.weights(
+    "Weights of the encoder: a file that `train` wrote, or random (its size: --set size=…).", required=True
 )
-@click.option("--data", required=True, metavar="D", help="synth, or a data set with tracks: vgmae-bench list datasets")
+@click.option("--data", required=True, metavar="D", help="A dataset with tracks. See: vgmae-bench list datasets")
 @options.dataset_settings
 @options.data_root
 def finetune(
@@ -50,10 +48,10 @@ def finetune(
     from vgmae_bench.evaluation.record import Weights
     from vgmae_bench.training.tracks import TrackingConfig, open_tracks
 
-    plugin = plugins.find("trackers", method)
+    plugin = plugins.find("methods", method)
     encoder = Weights.find(plugin, weights)
     start = encoder.path if encoder else None
-    recipe = make_recipe(plugin, plugin.spec.finetuner, config, settings, weights=start)
+    recipe = make_recipe(plugin, "finetuner", config, settings, weights=start)
     assert isinstance(recipe.config, TrackingConfig)  # which is what a finetuner's settings extend
     source = open_tracks(data, parse_assignments(dataset_settings), data_root, recipe.config)
     carry_out(plugin, recipe, source, out, device, start)

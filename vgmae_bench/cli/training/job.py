@@ -3,54 +3,57 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from vgmae_bench import plugins
-from vgmae_bench.config import call_with, parse_assignments, read_toml
-from vgmae_bench.errors import UnknownNameError, UsageError
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import say
+from vgmae_bench.config import call_with, config_of, merge, parse_assignments, read_toml
+from vgmae_bench.errors import UnknownNameError
+from vgmae_bench.settings import nest
 
 if TYPE_CHECKING:
     from vgmae_bench.training.recipe import B, Recipe, Source
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 
-
-def training_options(command: Command) -> Command:
+def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--method, --config, --out, --set and --device."""
     for option in (
-        click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
-        click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting; repeatable."),
+        options.device,
+        options.settings("A setting of the training; repeatable. See: vgmae-bench show M --settings train"),
+        options.out("Folder of the training.", required=True),
         click.option(
-            "--out",
-            required=True,
-            type=click.Path(file_okay=False, path_type=Path),
-            help="Folder of the training.",
+            "--config", required=True, metavar="NAME|FILE", help="A configuration of the method, or a TOML file."
         ),
-        click.option("--config", required=True, metavar="NAME|FILE", help="A configuration of it, or a TOML file."),
-        click.option(
-            "--method", required=True, metavar="M", help="A method that learns. See: vgmae-bench list methods"
-        ),
+        options.method("A method that learns. See: vgmae-bench list methods"),
     ):
         command = option(command)
     return command
 
 
 def make_recipe(
-    plugin: plugins.Plugin, reference: str, config: str, settings: Sequence[str], **offers: Any
+    plugin: plugins.Plugin,
+    offer: Literal["trainer", "finetuner"],
+    config: str,
+    settings: Sequence[str],
+    **given: Any,
 ) -> Recipe[Any]:
-    """The recipe that a plugin's `trainer` or `finetuner` makes of a configuration and of settings on top of it.
+    """The recipe that a plugin makes of a configuration and of settings that take precedence over it.
 
     Raises:
-        UsageError: there is none, or the settings are wrong.
+        UsageError: the method does not learn this way, or the settings are wrong.
     """
-    if not reference:
-        raise UsageError(f"{plugin.name} does not learn this way", "", try_="vgmae-bench list methods")
-    values = {**_read_config(plugin, config), **parse_assignments(settings)}
-    recipe, _ = call_with(plugins.load_reference(plugin, reference), values, owner=plugin.name, **offers)
+    factory = plugins.load(plugin, offer)
+    config_class = config_of(factory)
+    changes = parse_assignments(settings)
+    values = read_config(plugin, config)
+    if config_class is not None:
+        values, changes = (nest(config_class, each, owner=plugin.name) for each in (values, changes))
+    recipe, _ = call_with(factory, merge(values, changes), owner=plugin.name, **given)
     made: Recipe[Any] = recipe
     return made
 
@@ -63,23 +66,21 @@ def carry_out(
     from vgmae_bench.provenance import command_line
     from vgmae_bench.training.loop import Job, train
 
-    def say(text: str) -> None:
-        click.echo(text, err=True)
-
     job = Job(plugin.name, recipe, source, out, resolve_device(device), init, command_line(sys.argv[1:]))
     last = train(job, say)
     if last:
         weights = out / "weights.safetensors"
         click.echo(f"{weights}: {last['step']:.0f} steps, loss {last['loss']:.5g}")
-        used = "run --dataset synth" if plugin.spec.factory else "explore IMAGE --out explored"
+        used = "run --dataset synth" if plugin.spec.tracker else "explore IMAGE --out explored"
         say(f"Next: vgmae-bench {used} --method {plugin.name} --weights {weights}")
 
 
-def _read_config(plugin: plugins.Plugin, name: str) -> Mapping[str, Any]:
+def read_config(plugin: plugins.Plugin, name: str) -> dict[str, Any]:
     """The settings of a TOML file, or of a configuration that the method ships."""
     if name.endswith(".toml"):
         return read_toml(Path(name))
-    shipped = {path.stem: path for path in sorted(plugins.beside(plugin, plugin.spec.configs).glob("*.toml"))}
+    folder = plugins.beside(plugin, plugin.spec.configs) if plugin.spec.configs else None
+    shipped = {path.stem: path for path in sorted(folder.glob("*.toml"))} if folder else {}
     if name not in shipped:
         raise UnknownNameError(
             f'{plugin.name} has no configuration "{name}"',

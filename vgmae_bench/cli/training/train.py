@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from vgmae_bench import plugins
-from vgmae_bench.cli import examples
+from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.cli.training.job import carry_out, make_recipe, training_options
 
 
-@click.command(
+@command(
     epilog=examples(
         "vgmae-bench train --method videogmae --config tiny --data synth --out trained/tiny",
         "vgmae-bench train --method videogmae --config small --data synth=3 --data ./videos --out trained/mixed",
@@ -50,8 +50,8 @@ def train(
     """
     from vgmae_bench.training.sources import open_clips
 
-    plugin = plugins.find("trackers", method)
-    recipe = make_recipe(plugin, plugin.spec.trainer, config, settings)
+    plugin = plugins.find("methods", method)
+    recipe = make_recipe(plugin, "trainer", config, settings)
     images = recipe.shape(0).frames == 1
     source = open_clips(data, recipe.config.seed, recipe.config.workers, images=images)
     carry_out(plugin, recipe, source, out, device, init)

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from vgmae_bench import plugins
-from vgmae_bench.cli import examples
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.config import parse_assignments
 from vgmae_bench.errors import UsageError
 
 
-@click.command(
+@command(
     "import-weights",
     epilog=examples(
         "vgmae-bench import-weights zeroshot_checkpoint.ckpt --method videogmae --out videogmae-b.safetensors",
@@ -20,26 +21,19 @@ from vgmae_bench.errors import UsageError
     ),
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--method", required=True, metavar="M", help="The method whose official checkpoint it is.")
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write.")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="What the checkpoint does not tell, such as num_heads.",
-)
+@options.method("The method whose official checkpoint FILE is.")
+@options.out_file("The file to write, .safetensors.")
+@options.settings("Something that the checkpoint does not say, such as num_heads; repeatable.")
 def import_weights(file: Path, method: str, out: Path, settings: tuple[str, ...]) -> None:
     """Turn the official checkpoint FILE into safetensors with the configuration inside.
 
     Nothing in the checkpoint is executed. What is left out is named, with the reason.
     """
-    plugin = plugins.find("trackers", method)
-    if not plugin.spec.importer:
-        raise UsageError(f"{method} has no official checkpoints to import", "", try_="vgmae-bench list methods")
+    plugin = plugins.find("methods", method)
+    importer = plugins.load(plugin, "importer")
     if out.suffix != ".safetensors":
         raise UsageError(f"{out} is no name for safetensors", "it must end in .safetensors")
-    imported = plugins.load_reference(plugin, plugin.spec.importer)(file, out, parse_assignments(settings))
+    imported = importer(file, out, parse_assignments(settings))
     for note in imported.notes:
         click.echo(f"note: {note}", err=True)
     reasons: dict[str, list[str]] = {}
@@ -51,5 +45,5 @@ def import_weights(file: Path, method: str, out: Path, settings: tuple[str, ...]
     click.echo(
         f"{out}: {len(imported.tensors)} tensors, {sum(tensor.numel() for tensor in imported.tensors.values()):,} numbers"
     )
-    used = "run --dataset synth --weights" if plugin.spec.factory else "train --config NAME --data DIR --out DIR --init"
+    used = "run --dataset synth --weights" if plugin.spec.tracker else "train --config NAME --data DIR --out DIR --init"
     click.echo(f"Next: vgmae-bench {used} {out} --method {method}", err=True)

@@ -60,11 +60,8 @@ def open_encoder(name: str, weights: str | None, settings: Mapping[str, Any], se
     Raises:
         UserError: whatever cannot be found or built.
     """
-    plugin = plugins.find("trackers", name)
-    reference = plugin.spec.encoder or (plugin.spec.factory if ".py:" in name else "")
-    if not reference:
-        raise UsageError(f"{plugin.name} has no encoder to probe", "", try_="vgmae-bench list methods")
-    made = make(plugin, plugins.load_reference(plugin, reference), settings, weights=weights, seed=seed)
+    plugin = plugins.find("methods", name, offer="encoder")
+    made = make(plugin, plugins.load(plugin, "encoder"), settings, weights=weights, seed=seed)
     if not isinstance(made.product, nn.Module):
         why = f"{type(made.product).__name__} is no nn.Module"
         raise UsageError(f"The encoder of {plugin.name} cannot be probed", why)

@@ -8,7 +8,6 @@ from typing import Any
 
 from vgmae_bench import plugins
 from vgmae_bench.config import Json
-from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.method import make, resolve_device
 from vgmae_bench.evaluation.record import Weights
 from vgmae_bench.models.explorer import Explorer
@@ -61,11 +60,8 @@ def open_explorer(name: str, *, weights: str | None, settings: Mapping[str, Any]
     Raises:
         UserError: whatever cannot be found or built.
     """
-    plugin = plugins.find("trackers", name)
-    reference = plugin.spec.explorer or (plugin.spec.factory if ".py:" in name else "")
-    if not reference:
-        raise UsageError(f"{plugin.name} is no model of images", plugin.spec.summary, try_="--method gmae")
+    plugin = plugins.find("methods", name, offer="explorer")
+    factory = plugins.load(plugin, "explorer")
     where = resolve_device(device)
-    factory = plugins.load_reference(plugin, reference)
     made = make(plugin, factory, settings, weights=weights, device=where, seed=seed)
     return Opened(plugin, made.product, made.config, made.source, made.weights, where, seed)

@@ -154,7 +154,7 @@ def test_smoothness_sets_in_when_the_configuration_says() -> None:
 
 
 def configurations() -> dict[str, Path]:
-    folder = plugins.beside(plugins.find("trackers", SPEC.name), SPEC.configs)
+    folder = plugins.beside(plugins.find("methods", SPEC.name), SPEC.configs)
     return {path.stem: path for path in folder.glob("*.toml")}
 
 

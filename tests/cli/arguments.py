@@ -1,0 +1,16 @@
+"""Command lines that differ from a usual one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def changed(usual: Sequence[str], *changes: str) -> list[str]:
+    """The usual arguments, with options of `changes` in place of their like; `--set` and `--data` are added."""
+    arguments = list(usual)
+    for option, value in zip(changes[::2], changes[1::2], strict=True):
+        if option in arguments and option not in ("--set", "--data"):
+            arguments[arguments.index(option) + 1] = value
+        else:
+            arguments += [option, value]
+    return arguments

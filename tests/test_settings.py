@@ -1,0 +1,100 @@
+"""Settings in nested dataclasses: names, values, what is said of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pytest
+
+from vgmae_bench.config import build
+from vgmae_bench.errors import UsageError
+from vgmae_bench.settings import nest, no_effect, settings_of
+
+
+@dataclass(frozen=True)
+class Features:
+    """Settings of the features.
+
+    Attributes:
+        stitch: how often. Never less than 1.
+        order, layer: of the
+            maps.
+    """
+
+    stitch: int = 2
+    order: Literal["near", "far"] = "near"
+    layer: int | None = None
+
+
+@dataclass(frozen=True)
+class Gaussians:
+    """Settings of the Gaussians.
+
+    Attributes:
+        order: of what.
+        first to third: switches.
+    """
+
+    order: str = "x"
+    first: bool = False
+    second: bool = False
+    third: tuple[int, ...] = (1,)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of them.
+
+    Attributes:
+        variant: which.
+        batch: frames at once.
+    """
+
+    variant: Literal["a", "b"] = "a"
+    batch: int = no_effect(4)
+    features: Features = field(default_factory=Features)
+    gaussians: Gaussians = field(default_factory=Gaussians)
+
+
+def test_settings_are_named_by_path_and_described_by_the_docstring() -> None:
+    found = {setting.path: setting for setting in settings_of(Settings)}
+    assert list(found)[:3] == ["variant", "batch", "features.stitch"]
+    assert found["features.stitch"].about == "how often."
+    assert found["features.layer"].about == "of the maps."
+    assert found["features.layer"].choices == "int | none"
+    assert found["gaussians.second"].about == "switches."
+    assert found["gaussians.third"].choices == "[int, …]"
+    assert [path for path, setting in found.items() if not setting.changes_answers] == ["batch"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"features.stitch": "3"}, {"stitch": 3}, {"features": {"stitch": 3}}, {"features": {"stitch": 3}, "variant": "a"}],
+)
+def test_a_setting_goes_by_its_path_its_last_part_or_in_its_section(values: dict[str, Any]) -> None:
+    assert build(Settings, values, owner="it") == Settings(features=Features(stitch=3))
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"order": "far"}, r"they are: features\.order, gaussians\.order"),
+        ({"stich": 3}, r"did you mean .*stitch"),
+        ({"features.variant": "a"}, "no setting"),
+        ({"stitch": 3, "features.stitch": 4}, "given twice"),
+        ({"stitch": "many"}, r"features\.stitch='many'"),
+        ({"features": 3}, 'no setting "features"'),
+    ],
+)
+def test_what_is_unclear_or_wrong_is_refused(values: dict[str, Any], why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        build(Settings, values, owner="it")
+
+
+def test_values_that_are_mappings_stay_whole() -> None:
+    @dataclass
+    class WithMapping:
+        weights: dict[str, int] = field(default_factory=dict)
+
+    assert nest(WithMapping, {"weights": {"a": 1}}, owner="it") == {"weights": {"a": 1}}

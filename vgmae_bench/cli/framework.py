@@ -1,0 +1,91 @@
+"""What all commands have in common: `--debug`, options that may be given once, examples at the end of the help."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from vgmae_bench.errors import UsageError
+
+DEBUG = "VGMAE_BENCH_DEBUG"
+"""The environment variable that `--debug` sets: tracebacks are shown."""
+
+
+class Command(click.Command):
+    """A command that takes `--debug` and refuses an option that is given twice but has one value."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(debug_option())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            _, _, order = self.make_parser(ctx).parse_args(list(args))
+        except click.NoSuchOption as error:
+            self._explain(error)
+            raise
+        times = Counter(part.opts[0] for part in order if isinstance(part, click.Option) and _has_one_value(part))
+        for option, count in times.items():
+            if count > 1:
+                often = "twice" if count == 2 else f"{count} times"
+                raise UsageError(
+                    f"{option} is given {often}", "it has one value", try_=f"vgmae-bench {self.name} --help"
+                )
+        return super().parse_args(ctx, args)
+
+    def _explain(self, error: click.NoSuchOption) -> None:
+        """Say what became of an option that this command once had."""
+        known = {option for part in self.params for option in part.opts}
+        if error.option_name == "--out" and "--results" in known:
+            raise UsageError(
+                f"`{self.name}` writes nothing, so it has no --out",
+                "--results names the folder that runs are read from",
+                try_="the same command with --results in place of --out",
+            )
+
+
+class Group(click.Group):
+    """A group whose commands are `Command`s."""
+
+    command_class = Command
+    group_class = type
+
+
+def command(name: str | None = None, *, epilog: str) -> Callable[[Callable[..., Any]], Command]:
+    """`click.command` for the commands of this package; `epilog` shows `examples`."""
+    return click.command(name, cls=Command, epilog=epilog)
+
+
+def debug_option() -> click.Option:
+    """`--debug`, which every command takes."""
+
+    def set_debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value:
+            os.environ[DEBUG] = "1"
+
+    return click.Option(
+        ["--debug"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=set_debug,
+        help="Show the traceback of an error.",
+    )
+
+
+def examples(*lines: str) -> str:
+    """An epilog of commands that can be pasted."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def say(text: str) -> None:
+    """Tell the user something that is not data: it goes to stderr."""
+    click.echo(text, err=True)
+
+
+def _has_one_value(option: click.Option) -> bool:
+    return not (option.multiple or option.is_flag or option.count)

@@ -1,0 +1,248 @@
+"""`vgmae-bench show`: one method, dataset, metric or run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vgmae_bench import plugins
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.config import config_of
+from vgmae_bench.errors import UnknownNameError, UsageError, UserError
+from vgmae_bench.settings import describe_settings
+
+USES = ("run", "train", "finetune", "prepare")
+"""What settings can be for: `run` is tracking a dataset, or looking at images with a model of images."""
+_OFFERS = {
+    "tracker": "tracks points (run, track)",
+    "explorer": "looks at single images (explore, spatial)",
+    "encoder": "gives features (probe)",
+    "trainer": "learns (train)",
+    "finetuner": "learns to track (finetune)",
+}
+_WIDTH = 118
+_NOT_SHOWN = {"name", "summary", "factory", "preparer", "unusable"}
+
+
+@command(
+    epilog=examples(
+        "vgmae-bench show videogmae",
+        "vgmae-bench show videogmae --settings train",
+        "vgmae-bench show davis",
+        "vgmae-bench show results/reference/synth-tapvid-first/zero-motion/453c1652",
+    )
+)
+@click.argument("name", metavar="NAME|RUN")
+@click.option("--settings", "use", type=click.Choice(USES), help="List all settings for this use, one a line.")
+@options.results
+@options.as_json
+def show(name: str, use: str | None, results: Path, as_json: bool) -> None:
+    """Show a method, a dataset, a metric, or a run.
+
+    A run is named by its folder or by the first digits of its key.
+    """
+    for kind in plugins.GROUPS:
+        named = any(plugin.name == name for plugin in plugins.installed(kind))
+        if named or (kind == "methods" and plugins.is_file_reference(name)):
+            plugin = plugins.find(kind, name)
+            click.echo(_settings_text(plugin, use, as_json) if use else _plugin_text(plugin, as_json))
+            return
+    if use:
+        raise UsageError(
+            f'"{name}" is no method and no dataset', "only these have settings", try_="vgmae-bench list methods"
+        )
+    _show_run(name, results, as_json)
+
+
+def _config_class(plugin: plugins.Plugin, use: str) -> type[Any] | None:
+    """The dataclass of a plugin's settings for a use; None where it takes none.
+
+    Raises:
+        UsageError: the plugin has no such use.
+        PluginError: it cannot be imported.
+    """
+    spec = plugin.spec
+    if isinstance(spec, plugins.MethodSpec):
+        references = {
+            "run": spec.tracker or spec.explorer or spec.encoder,
+            "train": spec.trainer,
+            "finetune": spec.finetuner,
+        }
+    else:
+        references = {"run": spec.factory, "prepare": getattr(spec, "preparer", None)}
+    reference = references.get(use)
+    if not reference:
+        uses = ", ".join(other for other, given in references.items() if given)
+        raise UsageError(f'{plugin.name} has no settings for "{use}"', f"it has them for: {uses}")
+    return config_of(plugins.load_reference(plugin, reference))
+
+
+def _settings_text(plugin: plugins.Plugin, use: str, as_json: bool) -> str:
+    """All settings for a use, a line each."""
+    config_class = _config_class(plugin, use)
+    told = describe_settings(config_class) if config_class else {}
+    if as_json:
+        return json.dumps(told, ensure_ascii=False, indent=2)
+    option = "--dataset-set" if isinstance(plugin.spec, plugins.DatasetSpec) else "--set"
+    lines = _setting_lines(told)
+    return "\n".join([f"{plugin.name}: {len(told)} settings for {use}, each with {option} NAME=VALUE", *lines])
+
+
+def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
+    """A plugin on one screen."""
+    spec = plugin.spec
+    told: dict[str, Any] = {
+        key: value for key, value in dataclasses.asdict(spec).items() if value not in ("", (), {}, None, False)
+    }
+    told["distribution"] = f"{plugin.distribution} {plugin.version}".strip()
+    settings: dict[str, dict[str, Any]] = {}
+    told["from"] = told.pop("distribution")
+    try:
+        if not isinstance(spec, plugins.MetricSpec):
+            config_class = _config_class(plugin, "run")
+            settings = describe_settings(config_class) if config_class else {}
+    except UserError as error:
+        told["unusable"] = f"{error.what}. {error.why}"
+    if as_json:
+        return json.dumps(told | {"settings": settings}, ensure_ascii=False, indent=2)
+    is_method = isinstance(spec, plugins.MethodSpec)
+    lines = [spec.name, *_wrap(spec.summary, "  ", "  "), ""]
+    if is_method:
+        facts = _method_facts(plugin)
+    else:
+        facts = {label.replace("_", " "): value for label, value in told.items() if label not in _NOT_SHOWN}
+    facts["cannot be used"] = told.get("unusable")
+    for label, value in facts.items():
+        if value:
+            text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            lines += _wrap(text, f"{label:<15} ", " " * 16)
+    shown = {key: settings[key] for key in _paths(settings, spec.key_settings)} if is_method else settings
+    shown = shown or dict(list(settings.items())[:8])
+    if shown:
+        more = len(settings) - len(shown)
+        rest = f" ({more} more: vgmae-bench show {spec.name} --settings run)" if more else ""
+        lines += [
+            "",
+            f"{'--set' if is_method else '--dataset-set'} NAME=VALUE{rest}",
+            *_setting_lines(shown, short=True),
+        ]
+    if next_ := _next(plugin):
+        lines += ["", f"Next: {next_}"]
+    return "\n".join(lines)
+
+
+def _method_facts(plugin: plugins.Plugin) -> dict[str, Any]:
+    spec = plugin.spec
+    names = [f"{name} (default)" if name == spec.default_weights else name for name in spec.weights]
+    imports = [f"official checkpoints: vgmae-bench import-weights FILE --method {spec.name} --out FILE"] * bool(
+        spec.importer
+    )
+    folder = plugins.beside(plugin, spec.configs) if spec.configs else None
+    return {
+        "offers": [told for offer, told in _OFFERS.items() if getattr(spec, offer)],
+        "weights": "; ".join(filter(None, [", ".join(names), *imports])) or "none",
+        "configs": [path.stem for path in sorted(folder.glob("*.toml"))] if folder else [],
+        "direction": "forward in time; frames before a query are tracked on the reversed clip" if spec.causal else "",
+        "licence": spec.licence,
+        "paper": spec.paper,
+        "cite": spec.citation,
+        "from": f"{plugin.distribution} {plugin.version}".strip(),
+    }
+
+
+def _next(plugin: plugins.Plugin) -> str:
+    spec = plugin.spec
+    if isinstance(spec, plugins.DatasetSpec):
+        return f"vgmae-bench run --method lucas-kanade --dataset {spec.name}"
+    if isinstance(spec, plugins.MetricSpec):
+        return ""
+    command = {"tracker": "run --dataset synth", "explorer": "explore IMAGE --out explored"}
+    return next(
+        (f"vgmae-bench {words} --method {spec.name}" for offer, words in command.items() if getattr(spec, offer)), ""
+    )
+
+
+def _wrap(text: str, first: str, others: str) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _paths(settings: dict[str, Any], names: tuple[str, ...]) -> list[str]:
+    """The settings of these names, by path or last part."""
+    return [path for name in names for path in settings if name in (path, path.rpartition(".")[2])]
+
+
+def _setting_lines(told: dict[str, dict[str, Any]], *, short: bool = False) -> list[str]:
+    assigned = {path: f"{path} = {_typed(known['default'])}" for path, known in told.items()}
+    first = min(max(map(len, assigned.values()), default=0), 40)
+    second = min(max((len(known["choices"]) for known in told.values()), default=0), 34)
+    about = {path: _clause(known["about"]) if short else known["about"] for path, known in told.items()}
+    lines = [
+        f"  {assigned[path]:<{first}}  {known['choices']:<{second}}  {about[path]}".rstrip()
+        for path, known in told.items()
+    ]
+    return [line if len(line) <= _WIDTH or not short else f"{line[: _WIDTH - 1]}…" for line in lines]
+
+
+def _clause(sentence: str) -> str:
+    """A sentence up to its first colon or semicolon."""
+    return re.split(r"[;:.](?:\s|$)", sentence)[0]
+
+
+def _typed(value: Any) -> str:
+    """A value as it is typed after `--set`."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _show_run(name: str, results: Path, as_json: bool) -> None:
+    from vgmae_bench.compare.selection import load_runs
+    from vgmae_bench.compare.tables import print_table
+    from vgmae_bench.evaluation.record import find_run, read_summary
+
+    try:
+        run = find_run(results, name)
+    except UnknownNameError as error:
+        known = [plugin.name for kind in plugins.GROUPS for plugin in plugins.installed(kind)]
+        raise UnknownNameError(
+            f'There is no method, dataset, metric or run "{name}"',
+            plugins.did_you_mean(name, known) or error.why,
+            try_="vgmae-bench list methods",
+        ) from error
+    record, summary = run.read_json("record.json"), read_summary(run)
+    if as_json:
+        click.echo(
+            json.dumps({"run": str(run.path), "record": record, "summary": summary}, ensure_ascii=False, indent=2)
+        )
+        return
+    if summary:
+        print_table(load_runs([run]))
+        click.echo()
+        for metric, value in summary["metrics"].items():
+            mean, (low, high) = value["mean"], value["ci95"]
+            interval = f"  [{low:.4f}, {high:.4f}]" if None not in (low, high) else ""
+            click.echo(f"{metric:<28} {'–' if mean is None else format(mean, '.4f')}{interval}")
+        click.echo()
+    identity = record["identity"]
+    last = record["sessions"][-1]
+    for label, value in (
+        ("folder", run.path),
+        ("settings", json.dumps(identity["method_config"])),
+        ("weights", f"{record.get('weights_name')} {identity['weights']}" if identity["weights"] else "none"),
+        (
+            "commit",
+            last["commit"] and f"{last['commit']['id']}{' with local changes' if last['commit']['dirty'] else ''}",
+        ),
+        ("device", last["device"]),
+        ("command", last["command"]),
+    ):
+        click.echo(f"{label:<10} {value}")

@@ -1,0 +1,192 @@
+"""The settings that a dataclass declares: their names, defaults, choices, and what its docstring says of them.
+
+A dataclass may hold others: `features: Features = field(default_factory=Features)`. The settings of the inner one are then
+called `features.stitch`, and `stitch` alone where no other setting has that name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vgmae_bench.errors import UsageError
+from vgmae_bench.plugins import did_you_mean
+
+_NO_EFFECT = {"changes_answers": False}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        path: "stitch", or "features.stitch" in a nested dataclass.
+        default: its value where nothing else is said.
+        choices: what it can be, in words: "causal | bidirectional", "int", "float | none".
+        about: what the docstring says of it, one sentence.
+        changes_answers: False for settings that only cost time or memory.
+    """
+
+    path: str
+    default: Any
+    choices: str
+    about: str
+    changes_answers: bool
+
+    @property
+    def leaf(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition(".")[2]
+
+
+def no_effect(default: Any) -> Any:
+    """A field of a dataclass for a setting that does not change answers: a batch size, a number of threads."""
+    return dataclasses.field(default=default, metadata=_NO_EFFECT)
+
+
+def settings_of(config_class: type[Any]) -> list[Setting]:
+    """All settings of a dataclass, in its order, with those of dataclasses in it."""
+    return list(_walk(config_class, ""))
+
+
+def sections_of(config_class: type[Any]) -> dict[str, type[Any]]:
+    """The fields of a dataclass that are dataclasses themselves."""
+    hints = typing.get_type_hints(config_class)
+    fields = [field.name for field in dataclasses.fields(config_class)]
+    return {name: hints[name] for name in fields if dataclasses.is_dataclass(hints[name])}
+
+
+def nest(config_class: type[Any], values: Mapping[str, Any], *, owner: str) -> dict[str, Any]:
+    """Settings by name, sorted into the sections of a dataclass.
+
+    Arguments:
+        config_class: the dataclass.
+        values: settings by path, by a last part that is unique, or as mappings of whole sections.
+        owner: what is being configured, for messages ("videogmae").
+
+    Raises:
+        UsageError: an unknown name (with a suggestion), a name that several sections have, or a setting given twice.
+    """
+    known = settings_of(config_class)
+    sections = {path for setting in known for path in _prefixes(setting.path)}
+    nested: dict[str, Any] = {}
+    seen: set[str] = set()
+    for name, value in _flat(values, sections):
+        path = _resolve(name, known, owner)
+        if path in seen:
+            raise UsageError(f"{owner}: the setting {path} is given twice", f'once as "{name}"')
+        seen.add(path)
+        place = nested
+        *parents, leaf = path.split(".")
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[leaf] = value
+    return nested
+
+
+def describe_settings(config_class: type[Any]) -> dict[str, dict[str, Any]]:
+    """Settings by path, as plain JSON values: "default", "choices", "about"."""
+    return {
+        setting.path: {"default": _plain(setting.default), "choices": setting.choices, "about": setting.about}
+        for setting in settings_of(config_class)
+    }
+
+
+def choices(annotation: Any) -> str:
+    """What a value of that type can be, in words."""
+    if annotation is type(None):
+        return "none"
+    arguments = typing.get_args(annotation)
+    origin = typing.get_origin(annotation)
+    if origin is typing.Literal:
+        return " | ".join(map(str, arguments))
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(map(choices, arguments))
+    if origin is tuple:
+        inner = [choices(argument) for argument in arguments if argument is not ...]
+        return f"[{', '.join(inner)}{', …' if ... in arguments else ''}]"
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def documented(config_class: type[Any]) -> dict[str, str]:
+    """What the "Attributes:" sections of a dataclass and its bases say, by field name."""
+    told: dict[str, str] = {}
+    for part in reversed(config_class.__mro__):
+        text = inspect.cleandoc(part.__doc__ or "") if dataclasses.is_dataclass(part) else ""
+        _, _, section = text.partition("Attributes:\n")
+        for entry in re.split(r"\n(?=    \S)", section.split("\n\n")[0]):
+            names, colon, about = entry.partition(":")
+            if colon:
+                told |= dict.fromkeys(_listed(names, part), " ".join(about.split()))
+    return told
+
+
+def _listed(names: str, config_class: type[Any]) -> list[str]:
+    """The fields of "depth, width" or of "depth to width", which names all from one to the other."""
+    first, to, last = (part.strip() for part in names.partition(" to "))
+    fields = [field.name for field in dataclasses.fields(config_class)]
+    if to and first in fields and last in fields:
+        return fields[fields.index(first) : fields.index(last) + 1]
+    return [name.strip() for name in names.split(",")]
+
+
+def _walk(config_class: type[Any], prefix: str) -> Iterator[Setting]:
+    hints, told, sections = typing.get_type_hints(config_class), documented(config_class), sections_of(config_class)
+    for field in dataclasses.fields(config_class):
+        path = prefix + field.name
+        if field.name in sections:
+            yield from _walk(sections[field.name], f"{path}.")
+            continue
+        default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+        sentence = re.split(r"(?<=\.)\s+(?=[A-Z\"])", told.get(field.name, ""))[0]
+        changes = field.metadata.get("changes_answers", True)
+        yield Setting(path, default, choices(hints[field.name]), sentence, changes)
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    while "." in path:
+        path = path.rpartition(".")[0]
+        yield path
+
+
+def _flat(values: Mapping[str, Any], sections: set[str], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Mappings of whole sections as single settings. A mapping that is a value stays one."""
+    for name, value in values.items():
+        path = prefix + str(name)
+        if isinstance(value, Mapping) and path in sections:
+            yield from _flat(value, sections, f"{path}.")
+        else:
+            yield path, value
+
+
+def _resolve(name: str, known: list[Setting], owner: str) -> str:
+    """The path of the setting that was meant."""
+    paths = [setting.path for setting in known]
+    if name in paths:
+        return name
+    meant = [setting.path for setting in known if setting.leaf == name]
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        raise UsageError(
+            f'{owner} has {len(meant)} settings "{name}"', "they are: " + ", ".join(meant), try_=f"--set {meant[0]}=…"
+        )
+    names = dict.fromkeys(part for setting in known for part in (setting.path, setting.leaf))
+    raise UsageError(
+        f'{owner} has no setting "{name}"',
+        did_you_mean(name, names) or ("its settings are: " + ", ".join(paths) if paths else "it has none"),
+        try_=f"vgmae-bench show {owner}",
+    )
+
+
+def _plain(default: Any) -> Any:
+    if default is dataclasses.MISSING:
+        return None
+    return str(default) if isinstance(default, Path) else default
