@@ -28,14 +28,19 @@ def numbers(frames: Iterable[npt.NDArray[np.uint8]]) -> list[int]:
 
 
 def encode(
-    path: Path, frames: npt.NDArray[np.uint8], fps: int = 10, gop: int = 5, options: dict[str, str] | None = None
+    path: Path,
+    frames: npt.NDArray[np.uint8],
+    fps: int = 10,
+    gop: int = 5,
+    options: dict[str, str] | None = None,
+    pix_fmt: str = "yuv420p",
 ) -> Path:
     """A video file of the kind its suffix says, with a key frame at every `gop`-th frame."""
     with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream(CODECS[path.suffix], rate=fps)
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "rgb8" if path.suffix == ".gif" else "yuv420p"
+        stream.pix_fmt = "rgb8" if path.suffix == ".gif" else pix_fmt
         stream.codec_context.gop_size = gop
         for frame in frames:
             container.mux(

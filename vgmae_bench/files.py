@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 from vgmae_bench.errors import StorageError
@@ -47,7 +49,19 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def natural_order(path: Path) -> list[tuple[int, str]]:
-    """A key that sorts names as people number them: split2 before split10."""
-    # Every part is a pair so that numbers and text never meet in a comparison.
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]
+NUMBER = r"(?<![^\W_])(?<!\d\.)-?\d+(?:\.\d+)?(?!\.?\d)|\d+"
+"""A number in a file name: with a sign where no letter or digit goes before it, with decimals where it has one point."""
+
+
+def natural_order(path: Path, number: str = NUMBER) -> list[tuple[int, Decimal, str]]:
+    """A key that sorts names as people number them: split2 before split10, 0.05 before 0.1, -3 before 2.
+
+    Arguments:
+        path: only its name counts.
+        number: the regular expression of a number, without groups.
+    """
+    name = unicodedata.normalize("NFC", path.name)
+    parts = re.split(f"({number})", name)  # text and numbers by turns
+    # Every part has one form, so that numbers and text never meet in a comparison; the name itself decides between 1 and 01.
+    keys = [(1, Decimal(part), "") if index % 2 else (0, Decimal(0), part) for index, part in enumerate(parts)]
+    return [*keys, (0, Decimal(0), path.name)]

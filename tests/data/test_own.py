@@ -121,10 +121,70 @@ def test_mistakes_in_json_are_named(folder: Path, content: str, message: str) ->
 
 def test_tracks_without_their_video_and_videos_that_end_early(folder: Path) -> None:
     (folder / "lone.csv").write_text(CSV)
-    with pytest.raises(BadDataError, match="has no videos beside it"):
+    with pytest.raises(BadDataError, match="has no video beside it"):
         opened(folder)
     encode(folder / "lone.mp4", greys(2))
     with pytest.raises(BadDataError, match=r"ends after 2 frames\. its tracks have 4"):
         opened(folder).clip("lone").read()
     with pytest.raises(UnknownNameError, match="did you mean lone"):
         opened(folder).clip("lonely")
+
+
+def name_pair(folder: Path, video: str, tracks: str, frames: int = 3) -> None:
+    encode(folder / video, greys(frames)) if video else None
+    (folder / tracks).write_text("point,frame,x,y,visible\na,0,1,2,1\n") if tracks else None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a dog runs [dQw4w9WgXcQ]", "what?", "all*", "100% #1 & 'q'", " lead and trail ", "-dash", "run.v2", "10²",
+        "完結男友成了妹夫她轉頭相親閃婚了一個陌生男人誰料便宜老公不僅清冷禁慾而且",
+    ],
+)  # fmt: skip
+def test_names_are_text(tmp_path: Path, name: str) -> None:
+    name_pair(tmp_path, f"{name}.mp4", f"{name}.CSV")
+    for other in ("clip1", "run", "what1", "all1"):
+        name_pair(tmp_path, f"{other}.mp4", f"{other}.csv", frames=2)
+    dataset = opened(tmp_path)
+    assert set(dataset.ids) == {name, "clip1", "run", "what1", "all1"}
+    assert numbers(dataset.clip(name).read()) == [0]
+    assert dataset.files[2 * dataset.ids.index(name)].name == f"{name}.mp4"
+
+
+def test_tracks_never_meet_the_video_of_another_name(tmp_path: Path) -> None:
+    name_pair(tmp_path, "", "clip[1].csv")
+    name_pair(tmp_path, "clip1.mp4", "")
+    with pytest.raises(BadDataError, match=r"clip\[1\]\.csv has no video beside it"):
+        opened(tmp_path)
+
+
+def test_unicode_forms_of_one_name_are_one_name(tmp_path: Path) -> None:
+    name_pair(tmp_path, "e\u0301te\u0301.mp4", "\xe9t\xe9.csv")
+    assert opened(tmp_path).ids == ["\xe9t\xe9"]
+    name_pair(tmp_path, "", "e\u0301te\u0301.csv")
+    with pytest.raises(BadDataError, match="two files of tracks"):
+        opened(tmp_path)
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    name_pair(tmp_path, "bear.mp4", "bear.csv")
+    name_pair(tmp_path, "bear.mkv", "")
+    with pytest.raises(BadDataError, match=r"2 videos beside it: bear\.mkv and bear\.mp4"):
+        opened(tmp_path)
+    (tmp_path / "bear.mkv").unlink()
+    (tmp_path / "bear.json").write_text(json.dumps(JSON))
+    with pytest.raises(BadDataError, match=r"two files of tracks for bear: bear\.csv and bear\.json"):
+        opened(tmp_path)
+
+
+def test_a_broken_download_is_refused_or_used_as_asked(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (12, 48, 64, 3), dtype=np.uint8)
+    path = encode(tmp_path / "a.mkv", noise)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    (tmp_path / "a.csv").write_text("point,frame,x,y,visible\na,0,1,2,1\n")
+    with pytest.raises(BadDataError, match="is incomplete"):
+        opened(tmp_path).clip("a")
+    allowed = OwnVideos(FolderConfig(tmp_path, allow_truncated=True))
+    assert allowed.options == {"allow_truncated": True}
+    assert allowed.clip("a").read().shape == (1, 48, 64, 3)

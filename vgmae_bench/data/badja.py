@@ -30,7 +30,8 @@ from vgmae_bench.data.files.fetch import missing
 from vgmae_bench.data.files.root import locate
 from vgmae_bench.data.prepare import Raw, raw_from_dataset
 from vgmae_bench.data.prepared import PreparedDataset
-from vgmae_bench.data.video.file import ImageFolder, stack
+from vgmae_bench.data.video.file import stack
+from vgmae_bench.data.video.image_folder import ImageFolder
 from vgmae_bench.errors import BadDataError, UnknownNameError
 from vgmae_bench.files import file_digest
 from vgmae_bench.plugins import did_you_mean

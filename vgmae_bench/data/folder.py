@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.data.video.file import IMAGE_SUFFIXES, VIDEO_SUFFIXES, open_video, stack
+from vgmae_bench.data.video.file import VIDEO_SUFFIXES, open_video, stack
+from vgmae_bench.data.video.image_folder import IMAGE_SUFFIXES
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import natural_order
 from vgmae_bench.types import Size

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -21,6 +20,7 @@ from vgmae_bench import data
 from vgmae_bench.config import Json
 from vgmae_bench.data.checks import FaultError, bad_clip, check_tracks
 from vgmae_bench.data.dataset import opened
+from vgmae_bench.data.kinetics_frames import FPS, MAX_FRAMES, jpeg_frames
 from vgmae_bench.data.prepare import Raw, raw_from_dataset
 from vgmae_bench.data.tapvid.dataset import KineticsConfig, kinetics
 from vgmae_bench.data.video.frames import decode_frames, jpeg_size
@@ -28,11 +28,7 @@ from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import file_digest
 from vgmae_bench.types import Clip
 
-FPS = 25
-MAX_FRAMES = 250
 _KEY_FIELDS = 3  # YouTube id, start and end in seconds, before the x, y and occlusion of every frame
-_TURNS = {1: [("transpose", "cclock")], 2: [("hflip", ""), ("vflip", "")], 3: [("transpose", "clock")]}
-"""Filters that turn pictures upright, by quarter turns counter-clockwise."""
 
 
 def prepare(root: Path, source: Path | None) -> Raw:
@@ -126,72 +122,6 @@ class Annotations:
 
     def _bad(self, why: str) -> BadDataError:
         return BadDataError(f"The annotations {self.path} cannot be used", why)
-
-
-def jpeg_frames(path: Path) -> list[bytes]:
-    """Up to 250 frames of a video at 25 fps, as FFmpeg's MJPEG encodes them at its usual settings.
-
-    Raises:
-        BadDataError: the video cannot be decoded.
-    """
-    try:
-        with av.open(str(path)) as container:
-            return _encode(container)
-    except (av.FFmpegError, OSError, ValueError, IndexError) as error:
-        raise BadDataError(f"{path} cannot be read", getattr(error, "strerror", None) or str(error)) from error
-
-
-def _encode(container: av.container.InputContainer) -> list[bytes]:
-    stream = container.streams.video[0]
-    jpegs: list[bytes] = []
-    graph: av.filter.Graph | None = None
-    encoder = av.CodecContext.create("mjpeg", "w")
-    assert isinstance(encoder, av.VideoCodecContext)
-    encoder.time_base, encoder.framerate = Fraction(1, FPS), Fraction(FPS)
-
-    def drain() -> None:
-        assert graph is not None
-        while len(jpegs) < MAX_FRAMES:
-            try:
-                picture = graph.pull()
-            except (av.BlockingIOError, av.EOFError):
-                return
-            assert isinstance(picture, av.VideoFrame)
-            if not encoder.is_open:
-                encoder.width, encoder.height, encoder.pix_fmt = picture.width, picture.height, "yuvj420p"
-            jpegs.extend(bytes(packet) for packet in encoder.encode(picture))
-
-    for frame in container.decode(stream):
-        if graph is None:
-            graph = _filters(stream, frame)
-        graph.push(frame)
-        drain()
-        if len(jpegs) == MAX_FRAMES:
-            return jpegs
-    if graph is None:
-        raise ValueError("it holds no frames")
-    graph.push(None)
-    drain()
-    return jpegs
-
-
-def _filters(stream: av.VideoStream, first: av.VideoFrame) -> av.filter.Graph:
-    """Upright pictures at 25 fps in the pixel format of MJPEG; matrix and range are told, or they would be guessed."""
-    turns = round(first.rotation / 90) % 4
-    told = {
-        "video_size": f"{first.width}x{first.height}",
-        "pix_fmt": first.format.name,
-        "time_base": stream.time_base,
-        "colorspace": int(first.colorspace),
-        "range": int(first.color_range),
-    }
-    graph = av.filter.Graph()
-    nodes = [graph.add("buffer", ":".join(f"{key}={value}" for key, value in told.items()))]
-    for name, arguments in [*_TURNS.get(turns, []), ("fps", str(FPS)), ("format", "yuvj420p"), ("buffersink", "")]:
-        nodes.append(graph.add(name, arguments))
-        nodes[-2].link_to(nodes[-1])
-    graph.configure()
-    return graph
 
 
 def _clip(annotations: Annotations, name: str, video: Path) -> Clip:

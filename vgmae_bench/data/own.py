@@ -16,6 +16,7 @@ import csv
 import itertools
 import json
 import shlex
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,14 +35,21 @@ from vgmae_bench.plugins import did_you_mean
 from vgmae_bench.resizing import resize_frames
 from vgmae_bench.types import Clip, Size
 
+TRACK_SUFFIXES = (".csv", ".json")
 _MOST_FRAMES = 1_000_000  # a slip of the pen in a frame number must not fill the memory
 
 
 @dataclass(frozen=True)
 class FolderConfig:
-    """path: the folder with the videos and their tracks."""
+    """Settings of the dataset.
+
+    Attributes:
+        path: the folder with the videos and their tracks.
+        allow_truncated: read what there is of incomplete or damaged videos; False refuses them.
+    """
 
     path: Path | None = None
+    allow_truncated: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +78,9 @@ class OwnVideos:
         folder = config.path.expanduser()
         if not folder.is_dir():
             raise MissingDataError(f"There is no folder {folder}", "it should hold videos with tracks beside them")
-        self.options: dict[str, Json] = {}
-        self._pairs = {tracks.stem: (_video_of(tracks), tracks) for tracks in _track_files(folder)}
+        self._allow_truncated = config.allow_truncated
+        self.options: dict[str, Json] = {"allow_truncated": True} if config.allow_truncated else {}
+        self._pairs = _pairs(folder)
         if not self._pairs:
             raise MissingDataError(
                 f"{folder} holds no tracks", "each video needs a .csv or .json of its name beside it"
@@ -91,9 +100,9 @@ class OwnVideos:
         if clip_id not in self._pairs:
             raise UnknownNameError(f'The folder has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
         path, tracks = self._pairs[clip_id]
-        video = open_video(path)
+        video = open_video(path, allow_truncated=self._allow_truncated)
         try:
-            read = _read_csv if tracks.suffix == ".csv" else _read_json
+            read = _read_csv if tracks.suffix.lower() == ".csv" else _read_json
             xy, hidden, annotated = read(tracks)
             points = xy / np.array(video.size[::-1])
             points, occluded = check_tracks(points, hidden, xy.shape[1], video.size, "pixels")
@@ -114,18 +123,45 @@ class OwnVideos:
         )
 
 
-def _track_files(folder: Path) -> list[Path]:
-    files = [file for file in folder.iterdir() if file.suffix in (".csv", ".json") and file.name[0] != "."]
-    return sorted(files, key=natural_order)
+def _pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
+    """(video, tracks) by clip id, in natural order. Names are compared as text; Unicode forms of one name are one name.
+
+    Raises:
+        BadDataError: tracks have no video of their name beside them, or two files claim one name.
+    """
+    tracks: dict[str, Path] = {}
+    videos: dict[str, list[Path]] = {}
+    for file in sorted(folder.iterdir(), key=natural_order):
+        if file.name.startswith("."):
+            continue
+        if file.is_dir():
+            videos.setdefault(_plain(file.name), []).append(file)
+        elif file.suffix.lower() in VIDEO_SUFFIXES:
+            videos.setdefault(_plain(file.stem), []).append(file)
+        elif file.suffix.lower() in TRACK_SUFFIXES:
+            name = _plain(file.stem)
+            if name in tracks:
+                raise BadDataError(
+                    f"{folder} has two files of tracks for {name}: {tracks[name].name} and {file.name}",
+                    "nobody knows which are meant",
+                    try_="one of them in another folder",
+                )
+            tracks[name] = file
+    pairs = {}
+    for name, file in tracks.items():
+        found = videos.get(name, [])
+        if not found:
+            raise BadDataError(f"{file} has no video beside it", "one of its name is needed")
+        if len(found) > 1:
+            named = " and ".join(video.name for video in found)
+            raise BadDataError(f"{file} has {len(found)} videos beside it: {named}", "one of its name is needed")
+        pairs[name] = (found[0], file)
+    return pairs
 
 
-def _video_of(tracks: Path) -> Path:
-    """The video or folder of images of the name of a file of tracks."""
-    found = [file for file in tracks.parent.glob(f"{tracks.stem}.*") if file.suffix.lower() in VIDEO_SUFFIXES]
-    found += [tracks.with_suffix("")] if tracks.with_suffix("").is_dir() else []
-    if len(found) != 1:
-        raise BadDataError(f"{tracks} has {len(found) or 'no'} videos beside it", "one of its name is needed")
-    return found[0]
+def _plain(name: str) -> str:
+    """A name in the composed form of Unicode (NFC). Some systems store é as one character, some as two."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _content(video: Path) -> str:

@@ -25,6 +25,7 @@ import h5py
 import numpy as np
 
 from vgmae_bench.config import Json
+from vgmae_bench.data.files.clip_names import shortened
 from vgmae_bench.errors import StorageError
 from vgmae_bench.evaluation.protocols import Question
 from vgmae_bench.files import storage_errors, write_atomically
@@ -122,7 +123,7 @@ class RunFolder:
 
 def file_name(clip_id: str) -> str:
     """A clip's id as the name of a file, without its ending."""
-    return quote(clip_id, safe=" ()[]+,=@")
+    return shortened(quote(clip_id, safe=" ()[]+,=@"))
 
 
 def _write_h5(path: Path, clip_id: str, answered: Sequence[tuple[Question, Tracks]]) -> None:

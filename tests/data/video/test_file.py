@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from tests.videos import CODECS, STEP, encode, greys, numbers, save_images
-from vgmae_bench.data.video.file import DEFAULT_FPS, open_video, stack
+from vgmae_bench.data.video.file import open_video, stack
+from vgmae_bench.data.video.image_folder import DEFAULT_FPS
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.files import natural_order
 

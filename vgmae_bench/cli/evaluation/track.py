@@ -58,6 +58,7 @@ class _HeightByWidth(click.ParamType[Any]):
     type=_HeightByWidth(),
     help=f"What the method sees.  [default: in proportion, shorter side at most {_SHORTER_SIDE}]",
 )
+@click.option("--allow-truncated", is_flag=True, help="Use the frames that are there of an incomplete or damaged file.")
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after N frames.")
 @click.option(
     "--scene",
@@ -79,6 +80,7 @@ def track(
     seed: int,
     size: Size | None,
     max_frames: int | None,
+    allow_truncated: bool,
     with_scene: bool,
     out: Path,
 ) -> None:
@@ -96,7 +98,7 @@ def track(
     outputs = OUTPUTS + SCENE_OUTPUTS * with_scene
     if video.resolve() in [(out / name).resolve() for name in outputs]:
         raise UsageError(f"{video} would be replaced by its own tracks", "", try_="another folder with --out DIR")
-    opened = open_video(video)
+    opened = open_video(video, allow_truncated=allow_truncated)
     height, width = opened.size
     queries, chosen_by = _queries(points, more_points, grid, mask, opened.size)
     used = open_method(method, weights=weights, settings=parse_assignments(settings), device=device, seed=seed)

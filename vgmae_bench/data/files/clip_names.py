@@ -1,7 +1,8 @@
-"""Names of clips that do as file names, and what the names of files tell."""
+"""Names of clips as file names, and what the names of sharded files say."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,24 +11,35 @@ from urllib.parse import quote
 from vgmae_bench.errors import BadDataError
 
 _SHARD = re.compile(r"(\d+)_of_(\d+)")
-_LONGEST_NAME = 200  # bytes; file systems allow 255, and suffixes are added to it
+_LONGEST_NAME = 180  # bytes; file systems allow 255, and suffixes and marks of temporary files are added to it
+_DIGEST = 16  # hexadecimal digits
 
 
 def file_safe(key: str | int, file: Path) -> str:
     """A clip's name as a file name: letters, digits, "_", "-" and inner dots stay, the rest is percent-encoded.
 
     Different names stay different. "+" is always encoded, so the pieces of a cut video cannot meet another clip's name.
+
+    Raises:
+        BadDataError: the name is empty.
     """
     if isinstance(key, int):
         shard = _SHARD.fullmatch(file.stem)
         return f"{shard[1]}-{key:04d}" if shard else f"{key:04d}"
     name = quote(key, safe="").replace("~", "%7E")
     name = f"%2E{name[1:]}" if name.startswith(".") else name
-    if not 0 < len(name) <= _LONGEST_NAME:
-        raise BadDataError(
-            f"{file} has a clip that cannot be named", f"{key[:40]!r} is empty or too long for a file name"
-        )
-    return name
+    if not name:
+        raise BadDataError(f"{file} has a clip that cannot be named", "its name is empty")
+    return shortened(name)
+
+
+def shortened(name: str) -> str:
+    """An ASCII file name that leaves room for suffixes. A long one keeps its beginning and ends with a digest of all of it."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
+    beginning = re.sub("%.?$", "", name[: _LONGEST_NAME - _DIGEST - 1])  # whole escapes only
+    return f"{beginning}-{digest}"
 
 
 def missing_shards(files: Sequence[Path]) -> list[str]:

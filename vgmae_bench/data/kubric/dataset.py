@@ -36,7 +36,8 @@ from vgmae_bench.data.kubric.tracks import VERSION, derive_tracks
 from vgmae_bench.data.prepare import Raw
 from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.tapvid import safe_pickle
-from vgmae_bench.data.video.file import ImageFolder, stack
+from vgmae_bench.data.video.file import stack
+from vgmae_bench.data.video.image_folder import ImageFolder
 from vgmae_bench.errors import BadDataError, MissingDataError, damage
 from vgmae_bench.files import natural_order
 from vgmae_bench.types import Clip, FloatArray, Size

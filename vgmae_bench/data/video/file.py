@@ -6,26 +6,30 @@ video costs no more memory than what is kept of it.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import av
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from vgmae_bench.data.video.complete import incomplete, missing_bytes
+from vgmae_bench.data.video.image_folder import ImageFolder
+from vgmae_bench.data.video.orientation import Upright
+from vgmae_bench.data.video.packets import list_packets, picture_stream
+from vgmae_bench.data.video.pixels import reading
 from vgmae_bench.errors import BadDataError
-from vgmae_bench.files import natural_order
 from vgmae_bench.types import Size
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif"})
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
-DEFAULT_FPS = Fraction(25)
-"""Of what does not say, such as a folder of images."""
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".ts", ".mts", ".m2ts", ".h264", ".264"}
+)
 
 
 class Video(Protocol):
@@ -61,13 +65,16 @@ class Video(Protocol):
         ...
 
 
-def open_video(path: Path) -> Video:
-    """A video file (mp4, mkv, webm, gif and whatever else FFmpeg reads) or a folder of frame images, looked at.
+def open_video(path: Path, *, allow_truncated: bool = False) -> Video:
+    """Look at a video file (mp4, mkv, webm, gif and whatever else FFmpeg reads) or at a folder of frame images.
+
+    Arguments:
+        allow_truncated: read what there is of an incomplete or damaged file; False refuses it.
 
     Raises:
-        BadDataError: it is not there, cannot be read, or holds no frames.
+        BadDataError: it is not there, cannot be read, is incomplete, or holds no frames.
     """
-    return ImageFolder.open(path) if path.is_dir() else VideoFile.open(path)
+    return ImageFolder.open(path) if path.is_dir() else VideoFile.open(path, allow_truncated=allow_truncated)
 
 
 def stack(frames: Iterable[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
@@ -90,119 +97,114 @@ class VideoFile:
     """See `Video`. Holds no open file: it can be sent to another process.
 
     Attributes:
-        quarter_turns: counter-clockwise, from the pictures as stored to upright ones.
+        times: when each frame is shown, in units of the stream, ascending; None where the file does not say, as raw
+            H.264 does not.
+        allow_truncated: read what there is of an incomplete or damaged file.
     """
 
     path: Path
     size: Size
     fps: Fraction
     num_frames: int
-    quarter_turns: int
+    times: tuple[int, ...] | None = None
+    allow_truncated: bool = False
 
     @classmethod
-    def open(cls, path: Path) -> VideoFile:
-        """Read the header and the first frame; only that tells how the pictures are turned."""
-        with _reading(path), av.open(str(path)) as container:
-            stream = _pictures(container, path)
-            fps = _fraction(stream.average_rate) or _fraction(stream.guessed_rate) or DEFAULT_FPS
-            num_frames = stream.frames or _estimate(container, stream, fps)
-            first = next(iter(container.decode(stream)), None)
+    def open(cls, path: Path, *, allow_truncated: bool = False) -> VideoFile:
+        """Read all packets and decode the first frame: headers lie about counts, rates, and how the picture is turned.
+
+        Raises:
+            BadDataError: the file cannot be read, holds no pictures, or is incomplete; names what was promised.
+        """
+        with reading(path):
+            if not allow_truncated and (missing := missing_bytes(path)):
+                raise _incomplete(path, missing)
+            packets = list_packets(path)
+            if packets.count < packets.promised and not allow_truncated:
+                raise incomplete(path, f"{packets.count} of {packets.promised} frames")
+            first = next(iter(_decode(path, skip_damage=allow_truncated)), None)
         if first is None:
             raise BadDataError(f"The video {path} cannot be read", "it holds no frames")
-        turns = round(first.rotation / 90) % 4
-        size = (first.width, first.height) if turns % 2 else (first.height, first.width)
-        return cls(path, size, fps, max(num_frames, 1), turns)
+        upright = Upright()(first)
+        times, count = packets.times, packets.count
+        if first.interlaced_frame:  # a packet may hold one field, which is half a frame
+            times, count = None, sum(1 for _ in _decode(path, skip_damage=allow_truncated))
+        elif times is not None and first.pts is not None:
+            times = times[bisect_left(times, first.pts) :]  # nobody can decode what comes before the first key frame
+            count = len(times)
+        return cls(path, (upright.height, upright.width), packets.fps, count, times, allow_truncated)
 
     def frames(
         self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0
     ) -> Iterator[npt.NDArray[np.uint8]]:
         """See `Video.frames`. Decoding begins at the key frame before `start`, which is found by its time."""
-        height, width = size or self.size
-        if self.quarter_turns % 2:
-            height, width = width, height
-        with _reading(self.path), av.open(str(self.path)) as container:
-            stream = _pictures(container, self.path)
-            stream.thread_type = "AUTO"
-            stream.codec_context.thread_count = threads
-            for number, frame in enumerate(self._from(container, stream, start)):
-                if number % stride == 0:
-                    pixels = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC")
-                    yield np.ascontiguousarray(np.rot90(pixels, self.quarter_turns))
+        upright, number = Upright(), -1
+        with reading(self.path):
+            for number, frame in enumerate(self._from(start, threads)):
+                if number % stride:
+                    continue
+                turned = upright(frame)
+                height, width = size or self.size
+                pixels = turned.to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC")
+                yield np.asarray(pixels, dtype=np.uint8)
+        found = start + number + 1
+        if found < self.num_frames and not self.allow_truncated:
+            raise incomplete(self.path, f"{found} of {self.num_frames} frames")
 
-    def _from(self, container: Any, stream: Any, start: int) -> Iterator[Any]:
+    def _from(self, start: int, threads: int) -> Iterator[av.VideoFrame]:
         """Decoded frames from frame `start` on."""
-        if start == 0:
-            yield from container.decode(stream)
-            return
-        ticks = 1 / (self.fps * _fraction(stream.time_base))
-        first = (stream.start_time or 0) + start * ticks
-        container.seek(int(first), stream=stream)
-        for frame in container.decode(stream):
-            if frame.pts is None or frame.pts + ticks / 2 > first:
-                yield frame
+        skip_damage = self.allow_truncated
+        if start and self.times is not None and start < len(self.times):
+            wanted = self.times[start]
+            frames = _decode(self.path, threads, wanted, skip_damage=skip_damage)
+            for frame in frames:
+                if frame.pts == wanted:
+                    yield frame
+                    yield from frames
+                    return
+                if frame.pts is None or frame.pts > wanted:
+                    break  # the file's index led past it
+        yield from itertools.islice(_decode(self.path, threads, skip_damage=skip_damage), start, None)
 
 
-@dataclass(frozen=True)
-class ImageFolder:
-    """See `Video`: the JPEG and PNG images of a folder in natural order, so that 9.png comes before 10.png."""
+def _decode(
+    path: Path, threads: int = 0, seek_to: int | None = None, *, skip_damage: bool = False
+) -> Iterator[av.VideoFrame]:
+    """Frames of the video, from the key frame before the time `seek_to` on.
 
-    files: tuple[Path, ...]
-    size: Size
-    fps: Fraction = DEFAULT_FPS
+    Arguments:
+        threads: see `Video.frames`.
+        skip_damage: leave out packets that are damaged, and keep frames that the decoder has patched up.
 
-    @classmethod
-    def open(cls, path: Path) -> ImageFolder:
-        """List the images; the first one's header gives the size."""
-        images = (file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and file.name[0] != ".")
-        files = sorted(images, key=natural_order)
-        if not files:
-            raise BadDataError(f"The folder {path} is no video", "it holds no JPEG or PNG images")
-        with _reading(files[0]), Image.open(files[0]) as image:
-            return cls(tuple(files), (image.height, image.width))
-
-    @property
-    def num_frames(self) -> int:
-        return len(self.files)
-
-    def frames(
-        self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0
-    ) -> Iterator[npt.NDArray[np.uint8]]:
-        """See `Video.frames`."""
-        height, width = size or self.size
-        for file in self.files[start::stride]:
-            with _reading(file), Image.open(file) as image:
-                if (image.height, image.width) != self.size:
-                    found, first = f"{image.width} x {image.height}", f"{self.size[1]} x {self.size[0]}"
-                    raise BadDataError(f"The frame {file} is {found}", f"the first of its folder is {first}")
-                yield np.array(image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC))
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Whatever FFmpeg or Pillow think of a file becomes a BadDataError that names it."""
-    try:
-        yield
-    except (av.FFmpegError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadDataError(f"{path} cannot be read", getattr(error, "strerror", None) or str(error)) from error
+    Raises:
+        ValueError or FFmpegError: a part is damaged, and `skip_damage` is False.
+    """
+    with av.open(str(path)) as container:
+        stream = picture_stream(container, path)
+        stream.thread_type = "AUTO"
+        # Frames with damage come out differently with each number of threads, and raw streams promise nothing to compare.
+        stream.codec_context.thread_count = 1 if skip_damage or stream.start_time is None else threads
+        if seek_to is not None:
+            container.seek(seek_to, stream=stream)
+        for packet in container.demux(stream):
+            if packet.is_corrupt and packet.size:
+                if skip_damage:
+                    continue
+                raise ValueError("a part of it is damaged or missing")
+            try:
+                for frame in packet.decode():
+                    if frame.is_corrupt and not skip_damage:
+                        raise ValueError("a frame of it is damaged")
+                    yield frame
+            except av.error.InvalidDataError:
+                if not skip_damage:
+                    raise
 
 
-def _pictures(container: Any, path: Path) -> Any:
-    if not container.streams.video:
-        raise BadDataError(f"The video {path} cannot be read", "it holds no pictures")
-    return container.streams.video[0]
-
-
-def _estimate(container: Any, stream: Any, fps: Fraction) -> int:
-    """How many frames the duration has room for; where the file does not tell it, how many packets it has."""
-    if stream.duration:
-        return round(int(stream.duration) * _fraction(stream.time_base) * fps)
-    if container.duration:
-        return round(Fraction(int(container.duration), av.time_base) * fps)
-    packets = sum(1 for packet in container.demux(stream) if packet.size)
-    container.seek(0)
-    return packets
-
-
-def _fraction(rate: Any) -> Fraction:
-    """A rate of FFmpeg's as a fraction; 0 where there is none. (PyAV has two ways to say so, depending on its age.)"""
-    return Fraction(int(rate.numerator), int(rate.denominator)) if rate else Fraction(0)
+def _incomplete(path: Path, missing: tuple[int, int]) -> BadDataError:
+    """Says frames where the headers promise a number of them, else bytes."""
+    with contextlib.suppress(av.FFmpegError, BadDataError):
+        packets = list_packets(path)
+        if packets.count < packets.promised:
+            return incomplete(path, f"{packets.count} of {packets.promised} frames")
+    return incomplete(path, "{:,} of at least {:,} bytes".format(*missing))

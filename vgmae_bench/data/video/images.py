@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
-from vgmae_bench.data.video.file import IMAGE_SUFFIXES
+from vgmae_bench.data.video.image_folder import IMAGE_SUFFIXES
+from vgmae_bench.data.video.pixels import open_rgb
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import natural_order
 
@@ -24,24 +25,9 @@ EVALUATION_CROP = 0.875
 """The share of the shorter side that is left of an image that is not cropped at random: 224 of 256."""
 
 
-def open_image(path: Path) -> Image.Image:
-    """An image as it is meant to be seen, upright, in RGB.
-
-    Raises:
-        BadDataError: it is not there, or cannot be read.
-    """
-    try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadDataError(
-            f"The image {path} cannot be read", getattr(error, "strerror", None) or str(error)
-        ) from error
-
-
 def read_image(path: Path, shorter_side: int | None = None) -> npt.NDArray[np.uint8]:
     """uint8 [H, W, 3] RGB; made smaller in proportion where its shorter side is longer than asked for. Raises BadDataError."""
-    image = open_image(path)
+    image = open_rgb(path)
     scale = 1.0 if shorter_side is None else min(1.0, shorter_side / min(image.size))
     if scale < 1:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
@@ -86,7 +72,7 @@ class ImageTree:
         paths = self.examples if example else self.paths
         for path in [paths[rng.integers(len(paths))] for _ in range(2 * TRIES)]:
             try:
-                image = open_image(path)
+                image = open_rgb(path)
             except BadDataError as error:
                 self.skipped[path] = str(error)
                 continue

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from vgmae_bench.config import Json, digest
-from vgmae_bench.data.video.images import SUFFIXES, find_images, open_image, read_image
+from vgmae_bench.data.video.images import SUFFIXES, find_images, read_image
+from vgmae_bench.data.video.pixels import open_rgb
 from vgmae_bench.errors import BadDataError, MissingDataError, UsageError
 from vgmae_bench.files import file_digest
 from vgmae_bench.models.explorer import Image
@@ -187,7 +188,7 @@ def _bsds(root: Path) -> LabelledSet:
         )
 
     def reader(image: Path, truth: Path) -> Callable[[], tuple[Image, Labels]]:
-        return lambda: (np.array(open_image(image)), segmentations(truth))
+        return lambda: (np.array(open_rgb(image)), segmentations(truth))
 
     images = [Labelled(name, name, False, reader(image, truth)) for name, image, truth in found]
     return LabelledSet("bsds500", _identity(root, [truth for *_, truth in found]), images)

@@ -1,0 +1,91 @@
+"""A broken download says so, whatever the container and however many threads decode it."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.videos import encode
+from vgmae_bench.data.video.complete import check_complete, missing_bytes
+from vgmae_bench.data.video.file import open_video, stack
+from vgmae_bench.errors import BadDataError
+
+VIDEOS = Path(__file__).parent.parent / "kinetics_videos"
+FRAMES = 24
+FRAGMENTED = {"movflags": "frag_keyframe+empty_moov"}
+KINDS = {
+    "front.mp4": {"movflags": "+faststart"},
+    "end.mp4": {},
+    "fragments.mp4": FRAGMENTED,
+    "known.mkv": {},
+    "live.webm": {"live": "1"},
+    "picture.gif": {},
+}
+
+
+def noise() -> np.ndarray:
+    """Frames that take more bytes than their headers do."""
+    return np.random.default_rng(0).integers(0, 255, (FRAMES, 48, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture(params=[*KINDS, "same.avi", "offset.ts"])
+def whole(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    if request.param in KINDS:
+        return encode(tmp_path / request.param, noise(), options=KINDS[request.param])
+    return VIDEOS / str(request.param)
+
+
+def test_a_whole_file_is_whole(whole: Path) -> None:
+    assert missing_bytes(whole) is None
+    check_complete(whole)
+    video = open_video(whole)
+    assert len(stack(video.frames())) == video.num_frames > 0
+
+
+def test_a_file_cut_anywhere_is_refused(whole: Path, tmp_path: Path) -> None:
+    data, cut = whole.read_bytes(), tmp_path / f"cut{whole.suffix}"
+    places = sorted(random.Random(0).sample(range(len(data) // 3, len(data) - 16), 30))
+    if whole.suffix == ".ts":  # nothing is missing between two packets, as far as anyone can tell
+        places = [place for place in places if place % 188]
+    for place in places:
+        cut.write_bytes(data[:place])
+        with pytest.raises(BadDataError, match=r"is incomplete: it holds [\d,]+ of .*[\d,]+ (frames|bytes)") as caught:
+            open_video(cut)
+        assert "allow" in caught.value.try_
+
+
+@pytest.mark.parametrize("name", ["front.mp4", "known.mkv", "fragments.mp4"])
+def test_what_is_there_can_be_used(tmp_path: Path, name: str) -> None:
+    data = encode(tmp_path / name, noise(), options=KINDS[name]).read_bytes()
+    cut = tmp_path / f"cut{Path(name).suffix}"
+    cut.write_bytes(data[: len(data) * 2 // 3])
+    video = open_video(cut, allow_truncated=True)
+    found = [stack(video.frames(threads=threads)) for threads in (1, 2, 4, 0)]
+    assert 2 < len(found[0]) < FRAMES
+    for frames in found[1:]:
+        np.testing.assert_array_equal(frames, found[0])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 0])
+@pytest.mark.parametrize("name", ["front.mp4", "known.mkv"])
+def test_a_part_that_never_arrived_is_refused(tmp_path: Path, name: str, threads: int) -> None:
+    path = encode(tmp_path / name, noise())
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + bytes(len(data) // 4) + data[len(data) // 2 + len(data) // 4 :])
+    with pytest.raises(BadDataError):
+        stack(open_video(path).frames(threads=threads))
+
+
+def test_half_a_raw_stream_is_refused_though_nothing_was_promised(tmp_path: Path) -> None:
+    data = (VIDEOS / "raw.h264").read_bytes()
+    (tmp_path / "cut.h264").write_bytes(data[:1000])
+    for threads in (1, 2, 4, 0):
+        try:
+            frames = stack(open_video(tmp_path / "cut.h264").frames(threads=threads))
+        except BadDataError as error:
+            assert "damaged" in str(error)
+        else:
+            assert len(frames) < 45

@@ -1,0 +1,70 @@
+"""The images of a folder are frames in the order of their numbers, or the folder says why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vgmae_bench.data.video.file import open_video
+from vgmae_bench.data.video.image_folder import frame_order
+from vgmae_bench.errors import BadDataError
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["0.05", "0.1", "0.15", "0.2", "1.0"],
+        ["t=0.0333", "t=0.0667", "t=0.1"],
+        ["1.8", "1.9", "1.10", "1.11", "2.1", "2.2"],  # they count after the point: no decimals in equal steps
+        ["-3", "-2", "-1", "0", "1", "10"],
+        ["x_-10", "x_-9", "x_0", "x_2"],
+        ["take-9", "take-10"],
+        ["2024-01-05", "2024-01-12", "2024-02-01"],
+        ["v1.9", "v1.10"],
+        ["1.2.9", "1.2.10"],
+        ["clip.9", "clip.10"],
+        ["10²", "11²"],
+        ["٩", "١٠"],  # 9 and 10
+        ["0099", "100"],
+        ["a", "b", "c"],
+    ],
+)
+def test_order(names: list[str]) -> None:
+    files = [Path(f"{name}.png") for name in names]
+    assert frame_order(files[::-1]) == files
+    assert frame_order(files) == files
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (["0.jpg", "1.jpg", "0.png", "1.png"], "0.jpg and 0.png have one name"),
+        (["0.png", "1.png", "0_mask.png", "1_mask.png"], "2 like 0.png, 2 like 0_mask.png"),
+        (["left1.png", "right1.png", "left2.png", "right2.png"], "2 like left1.png, 2 like right1.png"),
+        (["cover.png", "0.png", "1.png"], "2 like 0.png, 1 like cover.png"),
+        (["0.jpg", "1.jpg", "2.png"], "2 like 0.jpg, 1 like 2.png"),
+    ],
+)
+def test_masks_and_copies_beside_frames_are_refused(names: list[str], why: str, tmp_path: Path) -> None:
+    for name in names:
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    with pytest.raises(BadDataError, match="not one row of frames") as caught:
+        open_video(tmp_path)
+    assert why in caught.value.why
+
+
+def test_decimals_are_read_in_their_order(tmp_path: Path) -> None:
+    for number, name in enumerate(["-0.1", "0", "0.05", "0.1", "0.15"]):
+        Image.new("L", (8, 8), 10 * number).save(tmp_path / f"{name}.png")
+    assert [int(frame.mean()) for frame in open_video(tmp_path).frames()] == [0, 10, 20, 30, 40]
+
+
+def test_twelve_bits_are_told_by_the_whole_folder(tmp_path: Path) -> None:
+    for number, value in enumerate([200, 4095, 1000]):
+        Image.fromarray(np.full((8, 8), value, np.uint16)).save(tmp_path / f"{number}.png")
+    assert [int(frame.mean()) for frame in open_video(tmp_path).frames()] == [12, 255, 62]
+    Image.fromarray(np.full((8, 8), 65535, np.uint16)).save(tmp_path / "3.png")
+    assert [int(frame.mean()) for frame in open_video(tmp_path).frames()] == [1, 16, 4, 255]

@@ -1,0 +1,145 @@
+"""Telling a broken download from a whole video: does the file hold all the bytes that its own headers promise?
+
+Decoders do not tell. They show what there is, and whether they remark on the last, halved frame depends on the number of
+threads. The structure of the file decides, before anything is decoded: the sizes of the boxes of MP4 and QuickTime
+(ISO 14496-12), of the elements of Matroska and WebM (RFC 8794), of the chunks of AVI (RIFF), the packets of MPEG
+transport streams (ISO 13818-1), and the last byte of GIF.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from vgmae_bench.errors import BadDataError
+
+ALLOW_TRUNCATED = "another copy; track --allow-truncated and --dataset-set allow_truncated=true use what is there"
+
+_BOX_TYPES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof", b"sidx"})
+_EBML = b"\x1a\x45\xdf\xa3"
+_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
+_MOST_ELEMENTS = 1_000_000
+_TS_PACKETS = (188, 192, 204)
+_TS_SYNC = 0x47
+_GIF_TRAILER = b";"
+
+
+def check_complete(path: Path) -> None:
+    """Refuse a file that is shorter than it says itself. Files of unknown structure pass.
+
+    Raises:
+        ValueError: see `missing_bytes`.
+        BadDataError: bytes are missing at the end; names how many there are and how many were promised.
+    """
+    if missing := missing_bytes(path):
+        raise incomplete(path, "{:,} of at least {:,} bytes".format(*missing))
+
+
+def missing_bytes(path: Path) -> tuple[int, int] | None:
+    """(bytes in the file, bytes that its headers promise at least) where the first are fewer; None for a whole file.
+
+    Raises:
+        ValueError: a part in the middle is missing.
+    """
+    found = path.stat().st_size
+    with path.open("rb") as file:
+        promised = _promised(file, found)
+    return (found, promised) if promised is not None and found < promised else None
+
+
+def incomplete(path: Path, share: str) -> BadDataError:
+    """The error for a broken download. `share` says how much of what is there: "60 of 120 frames"."""
+    what = f"The video {path} is incomplete: it holds {share} that its headers promise"
+    return BadDataError(what, "a download or a copy was probably cut off", try_=ALLOW_TRUNCATED)
+
+
+def _promised(file: BinaryIO, found: int) -> int | None:
+    """How many bytes the file must have at least; None where its structure is not known."""
+    head = file.read(_TS_PACKETS[-1] * 3)
+    if head[4:8] in _BOX_TYPES:
+        return _after_boxes(file, found)
+    if head[:4] == _EBML:
+        return _after_elements(file, found)
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return _after_chunks(file, found)
+    if head[:6] in (b"GIF87a", b"GIF89a"):
+        return found + (not _ends_with_trailer(file, found))
+    for length in _TS_PACKETS:
+        offset = length - _TS_PACKETS[0] if length == _TS_PACKETS[1] else 0  # M2TS: a time of 4 bytes goes before
+        if len(head) > 2 * length + offset and all(head[offset + n * length] == _TS_SYNC for n in range(3)):
+            return -(-found // length) * length
+    return None
+
+
+def _after_boxes(file: BinaryIO, found: int) -> int:
+    """The end of the last box at the top of an MP4. What follows the last whole box may be padding, and is not judged."""
+    place = 0
+    while place + 8 <= found:
+        file.seek(place)
+        header = file.read(16)
+        size = int.from_bytes(header[:4], "big")
+        if size == 1:
+            size = int.from_bytes(header[8:16], "big")
+        if size < 8:  # 0: up to the end of the file; anything else is no box
+            return found
+        place += size
+    file.seek(min(place, found))
+    return place + 8 if any(file.read(8)) else place  # the cut went through the header of a box
+
+
+def _after_chunks(file: BinaryIO, found: int) -> int:
+    """The end of the last RIFF chunk of an AVI; long files have several."""
+    place = 0
+    while place + 8 <= found:
+        file.seek(place)
+        header = file.read(8)
+        if header[:4] != b"RIFF":
+            return found
+        size = int.from_bytes(header[4:8], "little")
+        if not size:  # the writer could not go back, as of a stream
+            return found
+        place += 8 + size + size % 2
+    return place - (place == found + 1)  # the byte that makes the last size even may be left out
+
+
+def _after_elements(file: BinaryIO, found: int) -> int:
+    """The end of the last element of a Matroska file. Segments and clusters are entered, the rest is skipped.
+
+    Raises:
+        ValueError: something that is no element lies between them, as in a file whose parts have not all arrived.
+    """
+    place = end = 0
+    for _ in range(_MOST_ELEMENTS):
+        if place >= found:
+            break
+        file.seek(place)
+        header = file.read(12)
+        identifier, id_length = _vint(header, keep_marker=True)
+        size, size_length = _vint(header[id_length:], keep_marker=False)
+        if not id_length or not size_length:
+            if len(header) < 12:  # the cut went through the header of an element
+                return max(end, found + 1)
+            raise ValueError(f"a part of it is missing or damaged, at byte {place:,}")
+        inside = place + id_length + size_length
+        if size != (1 << 7 * size_length) - 1:  # all ones: a size that the writer did not know
+            end = max(end, inside + size)
+        place = inside if identifier in (_SEGMENT, _CLUSTER) else inside + size
+    return end
+
+
+def _vint(data: bytes, *, keep_marker: bool) -> tuple[int, int]:
+    """The number at the beginning of `data` and how many bytes it takes; (0, 0) where there is none."""
+    if not data or not data[0]:
+        return 0, 0
+    length = 9 - data[0].bit_length()
+    if len(data) < length:
+        return 0, 0
+    value = int.from_bytes(data[:length], "big")
+    return value if keep_marker else value & ((1 << 7 * length) - 1), length
+
+
+def _ends_with_trailer(file: BinaryIO, found: int) -> bool:
+    """Whether the last byte of a GIF that is not padding is the one that ends it."""
+    file.seek(max(found - 4096, 0), os.SEEK_SET)
+    return file.read().rstrip(b"\0").endswith(_GIF_TRAILER)

@@ -1,0 +1,121 @@
+"""A folder of frame images as a video."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from vgmae_bench.data.video.pixels import deepest, open_rgb, reading, upright_size
+from vgmae_bench.errors import BadDataError
+from vgmae_bench.files import NUMBER, natural_order
+from vgmae_bench.types import Size
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+DEFAULT_FPS = Fraction(25)
+"""Frames per second of what does not say, such as a folder of images."""
+
+_COUNTER = r"\d+"
+_FEW = 3  # names that an error lists
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """See `Video`: the JPEG and PNG images of a folder in the order of their numbers, so that 9.png comes before 10.png.
+
+    Attributes:
+        files: the images, in order.
+        size: (height, width) of the first image as it is meant to be seen; all others must have it too.
+        depth: bits of a pixel value in images of more than 8 bits (12 or 16), the same for the whole folder.
+    """
+
+    files: tuple[Path, ...]
+    size: Size
+    fps: Fraction = DEFAULT_FPS
+    depth: int = 16
+
+    @classmethod
+    def open(cls, path: Path) -> ImageFolder:
+        """List the images and read the header of the first one. Images of more than 8 bits are all read, for `depth`.
+
+        Raises:
+            BadDataError: there are no images, they are not one row of frames, or the first cannot be read.
+        """
+        images = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and file.name[0] != "."]
+        if not images:
+            raise BadDataError(f"The folder {path} is no video", "it holds no JPEG or PNG images")
+        files = frame_order(images)
+        with reading(files[0]), Image.open(files[0]) as image:
+            size = upright_size(image)
+        return cls(tuple(files), size, depth=deepest(files))
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.files)
+
+    def frames(
+        self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0
+    ) -> Iterator[npt.NDArray[np.uint8]]:
+        """See `Video.frames`."""
+        height, width = size or self.size
+        for file in self.files[start::stride]:
+            image = open_rgb(file, self.depth)
+            if (image.height, image.width) != self.size:
+                found, first = f"{image.width} x {image.height}", f"{self.size[1]} x {self.size[0]}"
+                raise BadDataError(f"The frame {file} is {found}", f"the first of its folder is {first}")
+            yield np.array(image.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def frame_order(files: Sequence[Path]) -> list[Path]:
+    """The images of a folder in the order of their numbers.
+
+    Raises:
+        BadDataError: the images are not one row of frames: two have one name (0.jpg beside 0.png), or some are named
+            differently (0.png beside 0_mask.png).
+    """
+    files = sorted(files, key=natural_order)
+    twins: dict[str, Path] = {}
+    for file in files:
+        stem = unicodedata.normalize("NFC", file.stem)
+        if stem in twins:
+            raise _mixed(file.parent, f"{twins[stem].name} and {file.name} have one name")
+        twins[stem] = file
+    patterns: dict[str, list[Path]] = {}
+    for file in files:
+        suffix = file.suffix.lower().replace(".jpeg", ".jpg")
+        patterns.setdefault(re.sub(NUMBER, "#", unicodedata.normalize("NFC", file.stem)) + suffix, []).append(file)
+    if len(patterns) > 1 and max(map(len, patterns.values())) > 1:
+        several = sorted(patterns.items(), key=lambda item: -len(item[1]))
+        named = ", ".join(f"{len(members)} like {members[0].name}" for _, members in several[:_FEW])
+        raise _mixed(files[0].parent, f"it holds {named}" + ", and others" * (len(several) > _FEW))
+    number = _COUNTER if _counts_after_point([file.stem for file in files]) else NUMBER
+    return sorted(files, key=lambda file: natural_order(file, number))
+
+
+def _counts_after_point(stems: Sequence[str]) -> bool:
+    """Whether 1.8, 1.9, 1.10 … count after the point: numbers there go up by one, and are no decimals in equal steps."""
+    found = [re.search(r"(?<!\d)(?<!\d\.)(-?\d+)\.(\d+)$", stem) for stem in stems]
+    if not all(found) or len({len(match[2]) for match in found if match}) == 1:
+        return False
+    decimals = sorted(Decimal(match[0]) for match in found if match)
+    if len({after - before for before, after in itertools.pairwise(decimals)}) == 1:
+        return False
+    counts: dict[str, list[int]] = {}
+    for match in found:
+        if match:
+            counts.setdefault(match[1], []).append(int(match[2]))
+    return all(sorted(group) == list(range(min(group), min(group) + len(group))) for group in counts.values())
+
+
+def _mixed(folder: Path, why: str) -> BadDataError:
+    what = f"The images of {folder} are not one row of frames"
+    return BadDataError(what, why, try_="frames alone in a folder, masks and others in one beside it")

@@ -1,0 +1,102 @@
+"""Turning decoded video frames upright, as FFmpeg's own player and command line do it.
+
+A container may carry a display matrix (ISO 14496-12, 8.3.2): it turns the picture, mirrors it, or both. All eight
+orientations occur: telephones turn, front cameras mirror.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.sidedata.sidedata import SideData
+
+Filter = tuple[str, str]
+"""The name and the arguments of a filter of FFmpeg."""
+
+_HALF_TURN = 180.0
+_QUARTER_TURN, _THREE_QUARTERS = 90.0, 270.0
+
+
+def upright_filters(frame: av.VideoFrame) -> list[Filter]:
+    """The filters that turn a frame upright; none for a frame that is upright already.
+
+    These are the filters that the ffmpeg command inserts by itself (`-autorotate`, fftools/ffmpeg_filter.c).
+
+    Arguments:
+        frame: as decoded; its display matrix is read.
+    """
+    side_data = frame.side_data.get("DISPLAYMATRIX")
+    if not isinstance(side_data, SideData):
+        return []
+    # Row by row; a, b, c and d of ISO 14496-12 are the values 0, 1, 3 and 4.
+    matrix = np.frombuffer(bytes(side_data), dtype=np.int32)
+    angle = _clockwise(matrix)
+    if angle is None:
+        return []
+    if abs(angle - _QUARTER_TURN) < 1:
+        return [("transpose", "cclock_flip" if matrix[3] > 0 else "clock")]
+    if abs(angle - _HALF_TURN) < 1:
+        return [("hflip", "")] * bool(matrix[0] < 0) + [("vflip", "")] * bool(matrix[4] < 0)
+    if abs(angle - _THREE_QUARTERS) < 1:
+        return [("transpose", "clock_flip" if matrix[3] < 0 else "cclock")]
+    if abs(angle) > 1:
+        return [("rotate", f"{angle:f}*PI/180")]
+    return [("vflip", "")] * bool(matrix[4] < 0)
+
+
+def buffer_arguments(frame: av.VideoFrame) -> str:
+    """Arguments of FFmpeg's "buffer" filter for frames like this one. FFmpeg would guess matrix and range if not told."""
+    told = {
+        "video_size": f"{frame.width}x{frame.height}",
+        "pix_fmt": frame.format.name,
+        "time_base": frame.time_base,
+        "colorspace": int(frame.colorspace),
+        "range": int(frame.color_range),
+    }
+    return ":".join(f"{key}={value}" for key, value in told.items())
+
+
+def link(filters: list[Filter]) -> av.filter.Graph:
+    """A configured chain of filters, from the first one to the last."""
+    graph = av.filter.Graph()
+    nodes = [graph.add(name, arguments) for name, arguments in filters]
+    for before, after in itertools.pairwise(nodes):
+        before.link_to(after)
+    graph.configure()
+    return graph
+
+
+class Upright:
+    """Turns the frames of one video upright, one at a time."""
+
+    def __init__(self) -> None:
+        self._graph: av.filter.Graph | None = None
+        self._arguments = ""
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The frame itself when it is upright, otherwise a new one."""
+        filters = upright_filters(frame)
+        if not filters:
+            return frame
+        arguments = f"{buffer_arguments(frame)} {filters}"
+        if arguments != self._arguments:  # the first frame, or the video changes its format half-way
+            self._arguments = arguments
+            self._graph = link([("buffer", buffer_arguments(frame)), *filters, ("buffersink", "")])
+        assert self._graph is not None  # made above
+        self._graph.push(frame)
+        turned = self._graph.pull()
+        assert isinstance(turned, av.VideoFrame)  # a graph of pictures gives pictures
+        return turned
+
+
+def _clockwise(matrix: npt.NDArray[np.int32]) -> float | None:
+    """Degrees from 0 (about) to 360 that the picture has to be turned clockwise; None for a matrix without a direction."""
+    across, down = math.hypot(matrix[0], matrix[3]), math.hypot(matrix[1], matrix[4])
+    if not across or not down:
+        return None
+    angle = float(round(math.degrees(math.atan2(matrix[1] / down, matrix[0] / across))))
+    return angle - 360 * math.floor(angle / 360 + 0.9 / 360)

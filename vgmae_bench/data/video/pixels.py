@@ -1,0 +1,101 @@
+"""Images as people see them: upright, in RGB, 8 bits a channel whatever the file has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from vgmae_bench.errors import BadDataError
+from vgmae_bench.types import Size
+
+_ORIENTATION = 0x0112  # EXIF; values from 5 on swap height and width
+_FIRST_SWAPPED = 5
+_DEPTHS = (8, 12, 16)
+_MODES_OF_NUMBERS = ("I", "F")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Errors of FFmpeg and of Pillow become a BadDataError that names the file."""
+    try:
+        yield
+    except (av.FFmpegError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadDataError(f"{path} cannot be read", getattr(error, "strerror", None) or str(error)) from error
+
+
+def upright_size(image: Image.Image) -> Size:
+    """(height, width) of an image as it is meant to be seen, from its header alone."""
+    swapped = image.getexif().get(_ORIENTATION, 1) >= _FIRST_SWAPPED
+    return (image.width, image.height) if swapped else (image.height, image.width)
+
+
+def open_rgb(path: Path, depth: int | None = None) -> Image.Image:
+    """An image, upright (all eight orientations of EXIF) and in RGB; transparency is dropped.
+
+    Arguments:
+        path: an image that Pillow reads, of up to 16 bits a channel.
+        depth: bits that the values of an image of more than 8 bits have, where other images decide; None: as `deepest`
+            tells from this image.
+
+    Raises:
+        BadDataError: the image cannot be read, or its pixels are numbers of 32 bits, which have no range to show.
+    """
+    with reading(path), Image.open(path) as image:
+        if not _is_deep(image):
+            return ImageOps.exif_transpose(image).convert("RGB")
+        values = _deep_values(image, path)
+        bits = depth if depth is not None else _depth_of(int(values.max()))
+        shown = np.round(np.minimum(values, 2**bits - 1) * (255 / (2**bits - 1))).astype(np.uint8)
+        shown = np.repeat(shown[..., None], 3, axis=2) if shown.ndim == 2 else shown
+        turned = Image.fromarray(shown)
+        turned.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
+        return ImageOps.exif_transpose(turned)
+
+
+def deepest(files: Sequence[Path]) -> int:
+    """Bits that the values of a row of images have: 16; 12 where no value is above 4095; 8 where none is above 255.
+
+    Cameras of 12 bits store them in files of 16, and no header says so. Images of 8 bits are not read.
+
+    Raises:
+        BadDataError: an image of more than 8 bits cannot be read.
+    """
+    highest = 0
+    for file in files:
+        with reading(file), Image.open(file) as image:
+            if not _is_deep(image):
+                break  # one folder comes from one program
+            highest = max(highest, int(_deep_values(image, file).max()))
+        if highest >= 2 ** _DEPTHS[-2]:
+            break
+    return _depth_of(highest)
+
+
+def _depth_of(highest: int) -> int:
+    return next(bits for bits in _DEPTHS if highest < 2**bits)
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether the file has more than 8 bits a channel. Pillow shows 16-bit colour as 8-bit; its decoder's name tells."""
+    raw = " ".join(str(tile[3]) for tile in getattr(image, "tile", []))
+    return image.mode in _MODES_OF_NUMBERS or image.mode.startswith("I;16") or ";16" in raw or "I;12" in raw
+
+
+def _deep_values(image: Image.Image, path: Path) -> npt.NDArray[np.uint16]:
+    """uint16 [H, W] or [H, W, 3], as stored."""
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)
+    if image.mode in _MODES_OF_NUMBERS:
+        values = np.asarray(image)
+        if image.mode == "F" or values.min() < 0 or values.max() >= 2 ** _DEPTHS[-1]:
+            raise ValueError("its pixels are 32-bit numbers; images have 8 or 16 bits")
+        return values.astype(np.uint16)
+    with av.open(str(path)) as container:  # Pillow keeps 8 of 16 bits of colour
+        frame = next(container.decode(video=0))
+        return np.asarray(frame.to_ndarray(format="rgb48le"), dtype=np.uint16)
