@@ -17,7 +17,7 @@ from vgmae_bench.evaluation.store import RunFolder
         (None, 30, "30"),
         ({"published": 30, "here": 30, "missing": []}, 30, "30"),
         ({"published": None, "here": 30, "missing": None}, 30, "30"),
-        ({"published": 1147, "here": 30, "missing": None}, 30, "30 (30 of 1147 published)"),
+        ({"published": 1147, "here": 30, "missing": None}, 30, "30 of 1147 published"),
         ({"published": 1147, "here": 30, "missing": []}, 28, "28 of 30, 2 failed (30 of 1147 published)"),
     ],
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.records import write_run
-from vgmae_bench.compare.paired import compare, ranks
+from vgmae_bench.compare.paired import compare, fewest_clips, ranks
 from vgmae_bench.compare.selection import Row, select_runs
 from vgmae_bench.errors import UnknownNameError, UsageError
 
@@ -96,6 +97,15 @@ def test_runs_that_the_test_cannot_separate_share_a_rank() -> None:
 def test_ranks_turn_round_where_less_is_better() -> None:
     error = "median_trajectory_error"
     assert ranks(rows({error: np.full(20, 1.0)}, {error: np.full(20, 2.0)}), error) == [1, 2]
+
+
+def test_too_few_clips_give_no_ranks() -> None:
+    assert fewest_clips(2) == 6  # 2 / 2^6 < 0.05 < 2 / 2^5
+    for clips in (5, 6):
+        write_run(OUT, "good", np.full(clips, 0.9))
+        write_run(OUT, "poor", np.full(clips, 0.1))
+        assert ranks(select_runs(OUT)) == (None if clips == 5 else [1, 2])
+        shutil.rmtree(OUT)
 
 
 def test_one_run_is_first() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench import plugins
+from vgmae_bench.compare.metric_names import label, lower_is_better
 from vgmae_bench.compare.row import HEADLINE, Row, check_metric
 from vgmae_bench.errors import UsageError
 from vgmae_bench.metrics.stats import holm, interval, sign_flip_test
@@ -135,7 +136,7 @@ def compare(first: Row, second: Row, metrics: Sequence[str] = tuple(HEADLINE)) -
     return [
         Paired(
             metric=metric,
-            label=HEADLINE.get(metric, metric),
+            label=label(metric),
             lower_is_better=metric in lower,
             first=float(np.nanmean(values[k, :, 0])),
             second=float(np.nanmean(values[k, :, 1])),
@@ -150,10 +151,22 @@ def compare(first: Row, second: Row, metrics: Sequence[str] = tuple(HEADLINE)) -
     ]
 
 
-def ranks(rows: Sequence[Row], metric: str = "average_jaccard") -> list[int]:
-    """Ranks of runs on the same questions: 1 + how many of the others are better by the paired test.
+def fewest_clips(runs: int) -> int:
+    """On how many clips the test can separate two of so many runs, with Holm's correction over all pairs.
+
+    The least p-value that flipping signs can reach on n clips is 2 / 2^n.
+    """
+    pairs = max(1, runs * (runs - 1) // 2)
+    return 1 + math.ceil(math.log2(pairs / SIGNIFICANCE))
+
+
+def ranks(rows: Sequence[Row], metric: str = "average_jaccard") -> list[int] | None:
+    """Ranks of runs on the same questions: 1 + the number of other runs that are better by the paired test.
 
     Runs that the test cannot separate can share a rank. All pairs are tested, with Holm's correction over them.
+
+    Returns:
+        None where there are so few clips that the test cannot separate any two runs.
 
     Raises:
         as `compare`.
@@ -163,6 +176,8 @@ def ranks(rows: Sequence[Row], metric: str = "average_jaccard") -> list[int]:
     if not pairs:
         return ranked
     values = aligned(rows, metric)
+    if len(values.index.unique("clip")) < fewest_clips(len(rows)):
+        return None
     differences = values[[a for a, _ in pairs]].to_numpy() - values[[b for _, b in pairs]].to_numpy()
     sums, _, _ = by_clip(values, differences)
     sign = -1.0 if metric in lower_is_better() else 1.0
@@ -199,12 +214,6 @@ def by_clip(table: pd.DataFrame, values: Array) -> tuple[Array, Array, list[str]
     np.add.at(sums, member, np.nan_to_num(values))
     np.add.at(counts, member, ~np.isnan(values))
     return sums, counts, [str(clip) for clip in clips]
-
-
-def lower_is_better() -> set[str]:
-    """Metrics of which less is better, by the families that are installed."""
-    specs = [plugin.spec for plugin in plugins.installed("metrics")]
-    return {name for spec in specs if isinstance(spec, plugins.MetricSpec) for name in spec.lower_is_better}
 
 
 def _best_first(clips: Sequence[str], sums: Array, counts: Array, *, lower: bool) -> dict[str, float]:

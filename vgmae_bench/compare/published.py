@@ -1,20 +1,29 @@
-"""Numbers that others have published, with where they were read and how their protocol departs from ours.
+"""Numbers that others have published, with where they were read and how their protocol differs from ours.
 
-They lie in published.csv beside this file; `results/published.csv` is a link to it. Columns: method, paper, year,
-supervision; dataset, query_mode, resolution as the source has them (empty: not stated); AJ, delta_avg, OA in percent (empty:
-not reported); source: where the number was read; evidence: "primary" in a text of the authors of the table, "secondary" in
-somebody else's document, to be checked before it is quoted; protocol: ours that it follows (empty: undetermined);
-differs: how it departs from that protocol (empty: not at all, as far as the source says).
+They are in published.csv beside this file; `results/published.csv` is a link to it. Columns:
+
+* method, paper, year, supervision.
+* dataset, query_mode, resolution: as the source has them; empty where it does not say.
+* AJ, delta_avg, OA: in percent; empty where they are not reported.
+* source: where the number was read.
+* evidence: "primary" in a text by the authors of the table; "secondary" in somebody else's document. Check secondary
+  numbers before you quote them.
+* protocol: the protocol of ours that the number follows; empty where that cannot be told.
+* differs: how it differs from that protocol; empty where it does not, as far as the source says.
 """
 
 from __future__ import annotations
 
 import csv
 import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from importlib import resources
 
 from vgmae_bench.compare.selection import HEADLINE
+from vgmae_bench.errors import UnknownNameError
+from vgmae_bench.plugins import did_you_mean
 
 BENCHMARKS = {
     "davis": "TAP-Vid-DAVIS",
@@ -23,14 +32,18 @@ BENCHMARKS = {
     "robotap": "RoboTAP",
     "kubric": "TAP-Vid-Kubric",
 }
-"""Our names of datasets, and those in published.csv."""
+"""The datasets' names in published.csv, by our names."""
 
 COLUMNS = dict(zip(HEADLINE, ("AJ", "delta_avg", "OA"), strict=True))
+QUERY_MODES = ("tapvid-first", "tapvid-strided")
+"""Our protocols of which most numbers are published."""
+ALL, PRIMARY = "all", "primary"
+"""What `select` takes besides names of methods."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """One row of published.csv, text as it stands there."""
+    """One row of published.csv, all of it text."""
 
     method: str
     paper: str
@@ -48,17 +61,29 @@ class Published:
     differs: str
 
     def quoted(self, metric: str) -> str:
-        """One of `HEADLINE` in percent, as the source prints it; empty where it was not reported."""
-        return str(getattr(self, COLUMNS[metric]))
+        """The value of `metric` in percent, as the source prints it; empty where it reports none."""
+        return str(getattr(self, COLUMNS[metric])) if metric in COLUMNS else ""
 
     def value(self, metric: str) -> float:
-        """The same as a number; NaN where it was not reported."""
+        """The value of `metric` in percent; NaN where the source reports none."""
         return float(self.quoted(metric) or math.nan)
 
     @property
     def benchmark(self) -> str:
-        """The dataset without what narrows it: "TAP-Vid-Kinetics" of "TAP-Vid-Kinetics (30 sampled videos)"."""
+        """The dataset without its subset: "TAP-Vid-Kinetics" of "TAP-Vid-Kinetics (30 sampled videos)"."""
         return self.dataset.partition(" (")[0]
+
+    @property
+    def secondary(self) -> bool:
+        """Whether the number was read in somebody else's document."""
+        return self.evidence == "secondary"
+
+    @property
+    def bibtex_key(self) -> str:
+        """A key for the paper: its arXiv number, or its name and year ("arXiv:2211.03726", "OmniMotion2023")."""
+        paper = self.paper.partition(" (")[0]
+        found = re.search(r"arXiv:\d{4}\.\d{4,5}", paper)
+        return found.group() if found else re.sub(r"[^A-Za-z0-9+-]", "", paper) + self.year
 
     def comparable(self, protocol: str) -> bool:
         """Whether it follows that protocol, as far as its source says."""
@@ -66,16 +91,16 @@ class Published:
 
 
 def read() -> list[Published]:
-    """Every published number that is known here."""
+    """All rows of published.csv."""
     text = resources.files("vgmae_bench.compare").joinpath("published.csv").read_text(encoding="utf-8")
     names = [field.name for field in fields(Published)]
     return [Published(**{name: row[name] for name in names}) for row in csv.DictReader(text.splitlines())]
 
 
 def beside(dataset: str, protocol: str) -> list[Published]:
-    """What can stand in a table of our dataset and protocol, the best AJ first.
+    """The rows for a table of our dataset and protocol, the best AJ first.
 
-    That is everything but the rows of the other TAP-Vid query mode, whose queries and scored frames are not the same.
+    Rows of the other TAP-Vid query mode are left out: their queries and scored frames are different.
     """
     rows = [
         row
@@ -83,6 +108,55 @@ def beside(dataset: str, protocol: str) -> list[Published]:
         if row.benchmark == BENCHMARKS.get(dataset) and row.protocol in (protocol, "videogmae-release", "")
     ]
     return sorted(rows, key=lambda row: -_or_zero(row.value("average_jaccard")))
+
+
+def select(rows: Sequence[Published], which: str) -> list[Published]:
+    """Some of the rows.
+
+    Arguments:
+        which: "all"; "primary", for rows that were read in a text by the authors of the table; or names of methods,
+            separated by commas. A name stands for all methods that begin with it, upper and lower case alike.
+
+    Raises:
+        UnknownNameError: no published method begins with a name.
+    """
+    if which in (ALL, PRIMARY):
+        return [row for row in rows if which == ALL or not row.secondary]
+    wanted = tuple(name.strip().lower() for name in which.split(",") if name.strip())
+    known = sorted({row.method for row in read()})
+    for name in wanted:
+        if not any(method.lower().startswith(name) for method in known):
+            why = did_you_mean(name, known) or f"published.csv has {len(known)} methods, for instance {known[0]}"
+            raise UnknownNameError(f'No published method is called "{name}"', why, try_="--published, for all of them")
+    return [row for row in rows if row.method.lower().startswith(wanted)]
+
+
+def fold_duplicates(rows: Sequence[Published], protocol: str) -> list[tuple[Published, int]]:
+    """One row of those that repeat a number, with how many other rows repeat it; the order stays.
+
+    A row repeats another one of the same method if it has no other metrics and its values are the same, to its own digits.
+    Rows that follow `protocol` are kept before others, primary ones before secondary ones.
+    """
+
+    def preference(row: Published) -> tuple[bool, bool, int]:
+        return not row.comparable(protocol), row.secondary, -sum(bool(row.quoted(metric)) for metric in COLUMNS)
+
+    kept: dict[Published, int] = {}
+    for row in sorted(rows, key=preference):
+        same = next((other for other in kept if _repeats(row, other)), None)
+        if same is None:
+            kept[row] = 0
+        else:
+            kept[same] += 1
+    return [(row, kept[row]) for row in rows if row in kept]
+
+
+def _repeats(row: Published, other: Published) -> bool:
+    values = [(row.quoted(metric), other.quoted(metric)) for metric in COLUMNS if row.quoted(metric)]
+    return (row.method, row.dataset) == (other.method, other.dataset) and all(
+        theirs and abs(float(own) - float(theirs)) <= 0.5 * 10.0 ** -len(own.partition(".")[2]) + 1e-9
+        for own, theirs in values
+    )
 
 
 def _or_zero(value: float) -> float:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from vgmae_bench.errors import BadDataError, UnknownNameError
@@ -77,7 +78,7 @@ class Row:
         part = (coverage.get("here") or 0) < (coverage.get("published") or 0)
         of_published = f" ({coverage['here']} of {coverage['published']} published)" if part else ""
         if clips["scored"] == clips["expected"]:
-            return f"{clips['scored']}{of_published}"
+            return f"{clips['scored']} of {coverage['published']} published" if part else f"{clips['scored']}"
         why = f", {clips['failed']} failed" if clips["failed"] else ""
         return f"{clips['scored']} of {clips['expected']}{why}{of_published}"
 
@@ -101,6 +102,42 @@ class Row:
         numbers = (value["mean"], *value["ci95"])
         mean, low, high = (math.nan if number is None else 100 * number for number in numbers)
         return mean, low, high
+
+    @property
+    def dataset_name(self) -> str:
+        """The dataset's name alone."""
+        return str(self.record["identity"]["dataset"])
+
+    @property
+    def partial_coverage(self) -> bool:
+        """Whether only a part of the published set was there."""
+        coverage = self.record.get("coverage") or {}
+        return (coverage.get("here") or 0) < (coverage.get("published") or 0)
+
+    @property
+    def scored_clips(self) -> int:
+        """How many clips were scored."""
+        return int(self.summary["clips"]["scored"])
+
+    @property
+    def clips_without_queries(self) -> int:
+        """How many clips have no visible track."""
+        return int(self.summary["clips"]["without_queries"])
+
+    @property
+    def scored_questions(self) -> int:
+        """How many rows metrics.csv has."""
+        return len(self.questions)
+
+    @property
+    def metric_names(self) -> list[str]:
+        """The metrics that the run was scored by."""
+        return list(self.summary["metrics"])
+
+    def metric(self, name: str) -> Any:
+        """The metric as in summary.json, or None where the run has none of that name."""
+        found = self.summary["metrics"].get(name)
+        return SimpleNamespace(**found) if found else None
 
     @cached_property
     def questions(self) -> pd.DataFrame:

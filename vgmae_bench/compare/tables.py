@@ -1,67 +1,192 @@
-"""Runs side by side in one table: for the terminal, as Markdown, LaTeX, CSV and JSON. What it says is in content.py."""
+"""A table of runs as text for the terminal, as Markdown and as LaTeX. Its content is made in content.py."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+import os
+import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from vgmae_bench.compare.content import Table, build
+from vgmae_bench.compare.cells import COSTS, SOURCE, Cell, Line, Table
+from vgmae_bench.compare.content import build
 from vgmae_bench.compare.selection import Row
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table as Grid
 
 TEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "δ": r"$\delta$", "×": r"$\times$", "†": r"$\dagger$", "–": "--",
+    "δ": r"$\delta$", "×": r"$\times$", "†": r"$\dagger$", "‡": r"$\ddagger$", "–": "--", "±": r"$\pm$",
 }  # fmt: skip
-"""How LaTeX has the characters that it takes for commands, or that not every engine knows."""
+"""LaTeX for characters that are commands, and for those that not every engine knows."""
+FILE_WIDTH = 200
+"""Columns where the output is not a terminal and COLUMNS is not set."""
+STYLES = {"best": "bold", "second": "underline", "": ""}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How much of a table a terminal shows.
+
+    Attributes:
+        costs: whether the cost columns are shown.
+        intervals: "ends" ("[65.0, 68.0]"), "half" ("±1.5") or "none".
+        name: characters in a line of the method column; longer names go on. None: names stay on one line.
+    """
+
+    costs: bool = True
+    intervals: str = "ends"
+    name: int | None = None
 
 
 def console() -> Console:
-    """Where tables are printed: as wide as the terminal, and wide enough in a file."""
+    """The console for tables: as wide as the terminal, and wide in a file."""
     from rich.console import Console
 
-    return Console(width=None if Console().is_terminal else 200, highlight=False)
+    known = Console().is_terminal or "COLUMNS" in os.environ
+    return Console(width=None if known else FILE_WIDTH, highlight=False)
 
 
 def print_table(rows: Sequence[Row]) -> None:
-    """The plain table of runs for people, on stdout."""
+    """Print the plain table of runs on stdout."""
     print_text(build(rows))
 
 
 def print_text(table: Table) -> None:
-    """For people, on stdout; on a terminal the best is bold, the second underlined."""
+    """Print a table for people on stdout. On a terminal the best is bold and the second underlined.
+
+    In a narrow terminal costs are left out first; then intervals become half-widths; then long names are folded; then
+    intervals are left out. What still does not fit goes into further tables, below. Numbers and names are never cut.
+    """
+    from rich.markup import escape
+
+    screen = console()
+    screen.print(escape(table.title), soft_wrap=True)
+    parts = _fitting(table, screen.width)
+    for part, layout in parts:
+        screen.print(_grid(part, layout))
+    for note in (*_layout_notes(table, parts), *table.notes):
+        screen.print(escape(note), soft_wrap=True)
+
+
+def _fitting(table: Table, width: int) -> list[tuple[Table, Layout]]:
+    """The table in the first layout that fits the width, or two halves of its metrics, each in the first that fits it."""
+    longest = max((len(line.name) for line in _lines(table)), default=0)
+    kept = table.chosen or not set(COSTS) & set(table.details)
+    for layout in (
+        Layout(),
+        Layout(kept),
+        Layout(kept, "half"),
+        *(Layout(kept, "half", name) for name in (longest, 28, 24, 20, 16)),
+        *(Layout(kept, "none", name) for name in (longest, 28, 24, 20, 16)),
+    ):
+        if _width(table, layout) <= width:
+            return [(table, layout)]
+    half = (len(table.metrics) + 1) // 2
+    if half == len(table.metrics):
+        return [(table, Layout(kept, "none", 16))]
+    return [*_fitting(_columns(table, 0, half), width), *_fitting(_columns(table, half, len(table.metrics)), width)]
+
+
+def _columns(table: Table, start: int, stop: int) -> Table:
+    """Some of the metrics of a table."""
+
+    def cut(lines: Sequence[Line]) -> list[Line]:
+        return [replace(line, cells=line.cells[start:stop]) for line in lines]
+
+    measured, literature = cut(table.measured), cut(table.literature)
+    return replace(table, metrics=table.metrics[start:stop], measured=measured, literature=literature)
+
+
+def _lines(table: Table) -> list[Line]:
+    return [*table.measured, *table.literature]
+
+
+def _shown_details(table: Table, layout: Layout) -> list[int]:
+    return [place for place, name in enumerate(table.details) if layout.costs or name not in COSTS]
+
+
+def _texts(cell: Cell, layout: Layout) -> tuple[str, str]:
+    """The value, and the interval in the layout's form."""
+    interval = {"ends": cell.interval, "half": cell.half_width, "none": ""}[layout.intervals]
+    return cell.value, f" {interval}" if interval else ""
+
+
+def _headers(table: Table, layout: Layout) -> list[str]:
+    """The names of the metrics; those of columns with intervals say so."""
+    with_interval = [any(line.cells[k].interval for line in _lines(table)) for k in range(len(table.metrics))]
+    told = {"ends": " [95 %]", "half": " ±95 %", "none": ""}[layout.intervals]
+    return [metric + told * shown for metric, shown in zip(table.metrics, with_interval, strict=True)]
+
+
+def _folded(name: str, layout: Layout) -> str:
+    return "\n".join(textwrap.wrap(name, layout.name, break_on_hyphens=False)) if layout.name else name
+
+
+def _detail_width(name: str) -> int | None:
+    """Details are folded at this width; None: they are not."""
+    return {SOURCE: 34, "clips": 12}.get(name)
+
+
+def _rows(table: Table, layout: Layout) -> list[list[str]]:
+    """The texts of all cells, header first; a text may have several lines."""
+    details = _shown_details(table, layout)
+    header = ["method", *_headers(table, layout), *(table.details[k] for k in details)]
+    rows = [header]
+    for line in _lines(table):
+        cells = ["".join(_texts(cell, layout)) for cell in line.cells]
+        texts = [(line.details[k], _detail_width(table.details[k])) for k in details]
+        folded = ["\n".join(textwrap.wrap(text, width)) if width else text for text, width in texts]
+        rows.append([_folded(line.name, layout), *cells, *folded])
+    return rows
+
+
+def _width(table: Table, layout: Layout) -> int:
+    columns = zip(*_rows(table, layout), strict=True)
+    return sum(max(len(part) for text in column for part in text.split("\n")) + 3 for column in columns) + 1
+
+
+def _grid(table: Table, layout: Layout) -> Grid:
     from rich.markup import escape
     from rich.table import Table as Grid
 
-    styles = {"best": "bold", "second": "underline", "": ""}
     grid = Grid(header_style="bold")
-    grid.add_column("method", no_wrap=True)
-    for name in (*(f"{name} [95 %]" for name in table.metrics), *table.details):
-        source = name == "source"
-        grid.add_column(escape(name), justify="left" if source else "right", no_wrap=not source, overflow="fold")
-    for lines in (table.measured, table.literature):
-        for line in lines:
-            cells = [f"[{styles[c.mark]}]{c.value}[/]" if c.mark else c.value for c in line.cells]
-            intervals = [escape(f" {cell.interval}") if cell.interval else "" for cell in line.cells]
-            values = [value + interval for value, interval in zip(cells, intervals, strict=True)]
-            grid.add_row(escape(line.name), *values, *map(escape, line.details))
-        grid.add_section()
-    screen = console()
-    for text in (table.title, grid, *table.notes):
-        screen.print(escape(text) if isinstance(text, str) else text, soft_wrap=isinstance(text, str))
+    header, *body = _rows(table, layout)
+    for number, name in enumerate(header):
+        left = number == 0 or name == SOURCE
+        grid.add_column(escape(name), justify="left" if left else "right", no_wrap=True)
+    for number, (line, texts) in enumerate(zip(_lines(table), body, strict=True)):
+        if number == len(table.measured) > 0:
+            grid.add_section()
+        cells = []
+        for cell in line.cells:
+            value, interval = map(escape, _texts(cell, layout))
+            cells.append(f"[{STYLES[cell.mark]}]{value}[/]{interval}" if cell.mark else value + interval)
+        grid.add_row(escape(texts[0]), *cells, *map(escape, texts[1 + len(cells) :]))
+    return grid
+
+
+def _layout_notes(table: Table, parts: Sequence[tuple[Table, Layout]]) -> list[str]:
+    """What the terminal's width left out."""
+    layouts = [layout for _, layout in parts]
+    missing = [name for name in COSTS if name in table.details and not all(layout.costs for layout in layouts)]
+    intervals = any(cell.interval for line in _lines(table) for cell in line.cells)
+    if intervals and any(layout.intervals == "none" for layout in layouts):
+        missing.append("95 % intervals")
+    notes = [f"Left out at this width: {', '.join(missing)}."] if missing else []
+    if intervals and any(layout.intervals == "half" for layout in layouts):
+        notes.append("±: half the width of the 95 % interval.")
+    return notes
 
 
 def markdown(table: Table) -> str:
-    """As Markdown; the best is bold."""
-    header = ["method", *(f"{name} [95 %]" for name in table.metrics), *table.details]
+    """The table as Markdown; the best is bold."""
+    header = ["method", *_headers(table, Layout()), *table.details]
     lines = [table.title.replace("\n", "  \n"), "", _line(header), _line(["---", *["---:"] * (len(header) - 1)])]
-    for line in (*table.measured, *table.literature):
+    for line in _lines(table):
         values = [f"**{cell.value}**" if cell.mark == "best" else cell.value for cell in line.cells]
         cells = [f"{value} {cell.interval}".rstrip() for value, cell in zip(values, line.cells, strict=True)]
         lines.append(_line([line.name, *cells, *line.details]))
@@ -69,37 +194,26 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """For LaTeX with booktabs; the best is bold, the second underlined. The protocol and the notes are its caption."""
+    """The table for LaTeX with booktabs; the best is bold, the second underlined. Title and notes are its caption.
+
+    Published methods carry a citation with their BibTeX key.
+    """
     styles = {"best": r"\textbf{%s}", "second": r"\underline{%s}", "": "%s"}
     header = ["Method", *(_tex(name) for name in table.metrics), *(_tex(name) for name in table.details)]
-    aligned = "".join("l" if name == "source" else "r" for name in (*table.metrics, *table.details))
+    aligned = "".join("l" if name == SOURCE else "r" for name in (*table.metrics, *table.details))
     lines = [r"% \usepackage{booktabs}", r"\begin{table}", r"\centering"]
     lines += [rf"\begin{{tabular}}{{l{aligned}}}", r"\toprule", " & ".join(header) + r" \\"]
     for part in (table.measured, table.literature):
         lines += [r"\midrule"] if part else []
         for line in part:
+            name = _tex(line.name) + (rf"~\cite{{{line.key}}}" if line.key else "")
             values = [styles[cell.mark] % _tex(cell.value) for cell in line.cells]
             intervals = [rf" {{\scriptsize {cell.interval}}}" if cell.interval else "" for cell in line.cells]
             cells = [value + interval for value, interval in zip(values, intervals, strict=True)]
-            lines.append(" & ".join([_tex(line.name), *cells, *map(_tex, line.details)]) + r" \\")
+            lines.append(" & ".join([name, *cells, *map(_tex, line.details)]) + r" \\")
     caption = [*table.title.split("\n"), "Brackets: 95 % bootstrap interval over clips", *table.notes]
     told = " ".join(_tex(sentence if sentence.endswith(".") else f"{sentence}.") for sentence in caption)
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", rf"\caption{{{told}}}", r"\end{table}"])
-
-
-def as_csv(records: Sequence[dict[str, Any]]) -> str:
-    """`flat` as CSV with a header."""
-    columns = list(dict.fromkeys(key for record in records for key in record))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    return text.getvalue()
-
-
-def as_json(records: Sequence[dict[str, Any]]) -> str:
-    """`flat` as a JSON list."""
-    return json.dumps(records, ensure_ascii=False, indent=2)
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -107,6 +221,5 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _tex(text: str) -> str:
-    return (
-        r"$\delta_{\mathrm{avg}}$" if text == "δ_avg" else "".join(TEX.get(character, character) for character in text)
-    )
+    plain = "".join(TEX.get(character, character) for character in text)
+    return r"$\delta_{\mathrm{avg}}$" if text == "δ_avg" else plain

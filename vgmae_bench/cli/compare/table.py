@@ -14,7 +14,8 @@ from vgmae_bench.cli.framework import command, examples, say
     epilog=examples(
         "vgmae-bench table",
         "vgmae-bench table --dataset synth --protocol tapvid-first --rank",
-        "vgmae-bench table --dataset davis --published --format latex",
+        "vgmae-bench table --metric AJ --metric survival --sort ms/frame --columns clips,ms/frame",
+        "vgmae-bench table --dataset davis --published primary --format latex",
         "vgmae-bench table 69d5a9da dbd38c7f --format csv",
     )
 )
@@ -29,9 +30,19 @@ from vgmae_bench.cli.framework import command, examples, say
     default="text",
     show_default=True,
 )
+@click.option("--metric", "metrics", multiple=True, help="A metric to show; repeatable.  [default: AJ, δ_avg and OA]")
+@click.option(
+    "--sort", default="", help="Sort by a metric, method, clips, ms/frame or peak MB.  [default: first metric]"
+)
+@click.option("--columns", metavar="NAME,...", help="Columns after the metrics: clips, ms/frame, peak MB, run.")
 @click.option("--rank", is_flag=True, help="Add ranks, shared where a paired test cannot separate the runs.")
 @click.option(
-    "--published", is_flag=True, help="Add published numbers, with their source and a mark where the protocol differs."
+    "--published",
+    is_flag=False,
+    flag_value="all",
+    default="",
+    metavar="[all|primary|NAME,...]",
+    help="Add published numbers: all, those read in the authors' own text, or those of methods.",
 )
 @options.allow_incomplete
 @click.option(
@@ -44,33 +55,57 @@ def table(
     method: tuple[str, ...],
     protocol: str | None,
     form: str,
+    metrics: tuple[str, ...],
+    sort: str,
+    columns: str | None,
     rank: bool,
-    published: bool,
+    published: str,
     allow_incomplete: bool,
     allow_mixed: bool,
     results: Path,
 ) -> None:
     """Compare runs in one table, with 95 % bootstrap intervals over clips.
 
-    RUN is a run's folder, the first digits of its key, or a method that only one run fits. Without any, every complete run
-    of the results folder is taken, and each dataset and protocol gets a table of its own.
-    """
-    from vgmae_bench.compare import content, tables
-    from vgmae_bench.compare.selection import by_protocol, select_runs
+    RUN is a run's folder, the first digits of its key, or a method that has one run. Without RUN, the command takes every
+    complete run of the results folder and prints a table for each dataset and protocol.
 
-    rows = select_runs(results, runs, dataset, method, protocol, incomplete=allow_incomplete, say=say)
+    In a narrow terminal the table leaves out costs, then shows intervals as half-widths, then folds long names.
+    """
+    from vgmae_bench.compare import content, flat, literature, tables
+    from vgmae_bench.compare.metric_names import find_metrics
+    from vgmae_bench.compare.selection import HEADLINE, by_protocol, select_runs
+    from vgmae_bench.errors import UnknownNameError
+
+    try:
+        rows = select_runs(results, runs, dataset, method, protocol, incomplete=allow_incomplete, say=say)
+    except UnknownNameError:
+        if not published or runs or method:
+            raise
+        rows = []  # published numbers need no runs
     if runs and not allow_mixed:
         content.check_comparable(rows)
+    names = [name for row in rows for name in row.metric_names]
     if form in ("csv", "json"):
-        records = content.flat(rows, rank=rank, with_published=published)
-        click.echo({"csv": tables.as_csv, "json": tables.as_json}[form](records).rstrip("\n"))
+        records = flat.flat_records(rows, rank=rank, with_published=published)
+        if not rows:
+            records = flat.published_alone(dataset, protocol, published)
+        click.echo({"csv": flat.as_csv, "json": flat.as_json}[form](records).rstrip("\n"))
         return
-    groups = [rows] if allow_mixed else by_protocol(rows)
-    for number, group in enumerate(groups):
+    shown = find_metrics(metrics, names or HEADLINE)
+    if not rows:
+        built = literature.published_tables(dataset, protocol, shown, published)
+    else:
+        by = content.find_sort(sort, names)
+        kept = content.find_columns(columns)
+        groups = [rows] if allow_mixed else by_protocol(rows)
+        built = [
+            content.build(group, metrics=shown, sort=by, columns=kept, rank=rank, with_published=published)
+            for group in groups
+        ]
+    for number, one in enumerate(built):
         if number:
             click.echo()
-        built = content.build(group, rank=rank, with_published=published)
         if form == "text":
-            tables.print_text(built)
+            tables.print_text(one)
         else:
-            click.echo({"md": tables.markdown, "latex": tables.latex}[form](built))
+            click.echo({"md": tables.markdown, "latex": tables.latex}[form](one))

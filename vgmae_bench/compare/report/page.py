@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench import __version__
-from vgmae_bench.compare.content import Table, build
+from vgmae_bench.compare.cells import Table
+from vgmae_bench.compare.content import build
 from vgmae_bench.compare.plots.groups import Group, groups
 from vgmae_bench.compare.report import packs
 from vgmae_bench.compare.report.clips import Films, Shown, worst_first

@@ -1,0 +1,103 @@
+"""The parts of a table: cells, lines and the table itself, with the marks and the names of columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from vgmae_bench.compare.metric_names import lower_is_better
+
+Mark = Literal["best", "second", ""]
+INCOMPLETE, OTHER_PROTOCOL, SECONDARY = "*", "†", "‡"
+"""Marks after names: runs that lack clips, published rows of another protocol, and secondary published rows."""
+RANK, CLIPS, TIME, MEMORY, RUN, SOURCE = "rank", "clips", "ms/frame", "peak MB", "run", "source"
+COSTS = (TIME, MEMORY)
+DETAILS = (CLIPS, TIME, MEMORY, RUN)
+"""The columns after the metrics that `build` can be asked for. `run` is the first eight digits of a run's key."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A mean with the ends of its interval (NaN where there is none), in percent or the metric's unit.
+
+    Attributes:
+        mark: whether it is the best or the second best of its column.
+        quoted: a published number with the digits that its source prints.
+        questions: how many questions the mean is over, where the metric has no value on the others; 0 elsewhere.
+    """
+
+    mean: float
+    low: float = math.nan
+    high: float = math.nan
+    mark: Mark = ""
+    quoted: str = ""
+    questions: int = 0
+
+    @property
+    def value(self) -> str:
+        """The mean alone."""
+        number = f" (n={self.questions})" if self.questions else ""
+        return "–" if math.isnan(self.mean) else self.quoted or f"{self.mean:.2f}{number}"
+
+    @property
+    def printed(self) -> float:
+        """The mean with the digits that are printed."""
+        return float(self.quoted or f"{self.mean:.2f}")
+
+    @property
+    def interval(self) -> str:
+        """ "[65.0, 68.0]"; empty where there is none."""
+        return "" if math.isnan(self.mean) or math.isnan(self.low) else f"[{self.low:.1f}, {self.high:.1f}]"
+
+    @property
+    def half_width(self) -> str:
+        """ "±1.5"; empty where there is no interval."""
+        return f"±{(self.high - self.low) / 2:.1f}" if self.interval else ""
+
+
+@dataclass
+class Line:
+    """One line of a table. `details` are the columns after the metrics; `key` is a BibTeX key."""
+
+    name: str
+    cells: list[Cell]
+    details: list[str]
+    competes: bool
+    key: str = ""
+
+
+@dataclass
+class Table:
+    """A table: title, names of the columns, lines of runs, lines of published numbers, and notes below.
+
+    Attributes:
+        chosen: whether the user chose the columns, so that none may be left out in a narrow terminal.
+    """
+
+    title: str
+    metrics: list[str]
+    details: list[str]
+    measured: list[Line]
+    literature: list[Line] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    chosen: bool = False
+
+
+def mark_best(table: Table, metrics: Sequence[str], *, literature: bool) -> None:
+    """Mark the best and the second best value of every column. Equal printed values share a mark; one line has none."""
+    lines = [line for line in (*table.measured, *(table.literature if literature else ())) if line.competes]
+    if len(lines) < 2:
+        return
+    for column, metric in enumerate(metrics):
+        competing = [line for line in lines if not math.isnan(line.cells[column].mean)]
+        if len({line.cells[column].questions for line in competing}) > 1:
+            competing = [line for line in competing if not line.cells[column].questions]
+        if len(competing) < 2:
+            continue
+        printed = sorted({line.cells[column].printed for line in competing}, reverse=metric not in lower_is_better())
+        marks: dict[float, Mark] = dict(zip(printed, ("best", "second"), strict=False))
+        for line in competing:
+            cell = line.cells[column]
+            line.cells[column] = replace(cell, mark=marks.get(cell.printed, ""))

@@ -1,0 +1,111 @@
+"""Runs and published numbers as flat records, for CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from vgmae_bench.compare import published
+from vgmae_bench.compare.paired import ranks
+from vgmae_bench.compare.row import Row
+from vgmae_bench.compare.selection import HEADLINE, by_protocol
+
+
+def flat_records(rows: Sequence[Row], *, rank: bool = False, with_published: str = "") -> list[dict[str, Any]]:
+    """One flat record for each run: settings, all metrics with their intervals, coverage and cost.
+
+    Metrics are as in summary.json: fractions, or px. Published numbers follow under the same names, as fractions.
+
+    Arguments:
+        rank: add ranks in AJ among runs of one protocol; None where there are too few clips to rank.
+        with_published: see `published.select`; empty for none.
+
+    Raises:
+        UnknownNameError: no published method has a name in `with_published`.
+    """
+    records = []
+    for group in by_protocol(rows):
+        placed = ranks(group) if rank else None
+        for number, row in enumerate(group):
+            records.append(_run_record(row) | ({"rank": placed[number] if placed else None} if rank else {}))
+    if with_published:
+        kinds = dict.fromkeys((row.dataset_name, row.protocol) for row in rows)
+        records += [record for kind in kinds for record in published_records(*kind, with_published)]
+    return records
+
+
+def published_records(dataset: str, protocol: str, which: str) -> list[dict[str, Any]]:
+    """Published numbers for a table of our dataset and protocol, as flat records with fractions."""
+    return [
+        _published_record(row, dataset, protocol)
+        for row in published.select(published.beside(dataset, protocol), which)
+    ]
+
+
+def published_alone(dataset: str | None, protocol: str | None, which: str) -> list[dict[str, Any]]:
+    """Published numbers for tables without runs; see `literature.published_tables`."""
+    datasets = [dataset] if dataset else list(published.BENCHMARKS)
+    protocols = [protocol] if protocol else list(published.QUERY_MODES)
+    return [record for name in datasets for one in protocols for record in published_records(name, one, which)]
+
+
+def as_csv(records: Sequence[dict[str, Any]]) -> str:
+    """Records as CSV with a header. Settings are JSON in one column."""
+    columns = list(dict.fromkeys(key for record in records for key in record))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        writer.writerow({key: json.dumps(value) if isinstance(value, dict) else value for key, value in record.items()})
+    return text.getvalue()
+
+
+def as_json(records: Sequence[dict[str, Any]]) -> str:
+    """Records as a JSON list."""
+    return json.dumps(records, ensure_ascii=False, indent=2)
+
+
+def _run_record(row: Row) -> dict[str, Any]:
+    identity, clips, summary = row.record["identity"], row.summary["clips"], row.summary
+    coverage = row.record.get("coverage") or {}
+    record: dict[str, Any] = {
+        "method": identity["method"],
+        "weights": row.record.get("weights_name"),
+        "settings": identity.get("method_config") or {},
+        "note": row.record.get("note") or None,
+        "dataset": identity["dataset"],
+        "protocol": row.protocol,
+        "protocol_digest": row.protocol_digest,
+        "complete": row.complete,
+        "clips": row.clips,
+        "clips_scored": clips["scored"],
+        "clips_expected": clips["expected"],
+        "clips_failed": clips["failed"],
+        "clips_published": coverage.get("published"),
+        "seconds": summary["seconds"] if summary["frames"] else None,
+        "peak_memory_mb": summary["peak_memory_mb"],
+        "run": str(row.run.path),
+    }
+    for name in summary["metrics"]:
+        value = row.metric(name)
+        record |= {name: value.mean, f"{name}_low": value.ci95[0], f"{name}_high": value.ci95[1]} if value else {}
+    return record
+
+
+def _published_record(row: published.Published, dataset: str, protocol: str) -> dict[str, Any]:
+    values = {name: row.value(name) / 100 for name in HEADLINE}
+    return {
+        "method": row.method,
+        "dataset": dataset,
+        "protocol": row.protocol or None,
+        "source": row.source,
+        "evidence": row.evidence,
+        "bibtex_key": row.bibtex_key,
+        "differs": row.differs or None,
+        "comparable": row.comparable(protocol),
+        **{name: None if math.isnan(value) else value for name, value in values.items()},
+    }

@@ -1,0 +1,66 @@
+"""Published numbers as lines of a table, below runs or alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vgmae_bench.compare import published
+from vgmae_bench.compare.cells import OTHER_PROTOCOL, SECONDARY, SOURCE, Cell, Line, Table, mark_best
+from vgmae_bench.compare.metric_names import label
+from vgmae_bench.compare.selection import HEADLINE
+from vgmae_bench.errors import UnknownNameError
+
+
+def add_published(table: Table, dataset: str, protocol: str, metrics: Sequence[str], which: str) -> None:
+    """Add published lines, and notes that explain their marks. Differences from the protocol are numbered."""
+    found = published.select(published.beside(dataset, protocol), which)
+    found = [row for row in found if any(row.quoted(metric) for metric in metrics)]
+    if not found:
+        table.notes.append(f"There are no published numbers for {dataset}.")
+    differences: dict[str, int] = {}
+    lines = published.fold_duplicates(found, protocol)
+    for row, repeats in lines:
+        comparable = row.comparable(protocol)
+        mark = SECONDARY if row.secondary else ""
+        if not comparable:
+            difference = row.differs or f"under {row.protocol}"
+            mark += f"{OTHER_PROTOCOL}{differences.setdefault(difference, len(differences) + 1)}"
+        cells = [Cell(row.value(metric), quoted=row.quoted(metric)) for metric in metrics]
+        source = row.source.removeprefix("https://") + (f" and {repeats} more" if repeats else "")
+        details = [""] * (len(table.details) - 1) + [source]
+        table.literature.append(Line(f"{row.method} {mark}".rstrip(), cells, details, comparable, row.bibtex_key))
+    table.notes += [
+        f"{OTHER_PROTOCOL}{number} Not this protocol, or not surely: {difference}."
+        for difference, number in differences.items()
+    ]
+    if any(row.secondary for row, _ in lines):
+        table.notes.append(f"{SECONDARY} Secondary: not read in the source itself. Check it before you quote it.")
+
+
+def published_table(
+    dataset: str, protocol: str, metrics: Sequence[str] = tuple(HEADLINE), which: str = published.ALL
+) -> Table | None:
+    """A table of published numbers alone; None where there are none."""
+    title = f"{dataset}, {protocol}: published numbers"
+    table = Table(title, [label(metric) for metric in metrics], [SOURCE], [])
+    add_published(table, dataset, protocol, metrics, which)
+    mark_best(table, metrics, literature=True)
+    return table if table.literature else None
+
+
+def published_tables(dataset: str | None, protocol: str | None, metrics: Sequence[str], which: str) -> list[Table]:
+    """Tables of published numbers alone, for one or all datasets and for one or both query modes of TAP-Vid.
+
+    Raises:
+        UnknownNameError: there are none.
+    """
+    datasets = [dataset] if dataset else list(published.BENCHMARKS)
+    protocols = [protocol] if protocol else list(published.QUERY_MODES)
+    found = [published_table(name, one, metrics, which) for name in datasets for one in protocols]
+    if not any(found):
+        raise UnknownNameError(
+            f"There are no published numbers{f' for {dataset}' if dataset else ''}",
+            "published.csv has " + ", ".join(published.BENCHMARKS),
+            try_="vgmae-bench table --published --dataset davis",
+        )
+    return [table for table in found if table]
