@@ -18,7 +18,6 @@ from tests.clips import write_davis
 from tests.records import write_run
 from vgmae_bench import plugins
 from vgmae_bench.cli.compare.plot import plot
-from vgmae_bench.cli.listing import KINDS
 from vgmae_bench.compare.plots import NAMES, bars, bars_audit, clips, cost, curves, occlusion, style, thresholds
 from vgmae_bench.compare.plots.groups import groups
 from vgmae_bench.compare.selection import select_runs
@@ -227,7 +226,7 @@ def test_a_method_looks_the_same_whatever_is_beside_it_and_no_two_of_ours_look_a
     assert len({colour for colour, _ in own.values()}) == len({marker for _, marker in own.values()}) == len(own)
     assert not {marker for _, marker in own.values()} & set(style.OTHER_MARKERS)
     assert set(own) == {
-        plugin.name for plugin in plugins.installed(KINDS["methods"]) if plugin.distribution == "vgmae-bench"
+        plugin.name for plugin in plugins.installed("methods") if plugin.distribution == "vgmae-bench"
     }
     write_run(Path("results"), "stranger", [0.5, 0.6])
     write_run(Path("results"), "zero-motion", [0.4, 0.3])
