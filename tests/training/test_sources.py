@@ -10,7 +10,8 @@ from PIL import Image
 
 from vgmae_bench.errors import MissingDataError, UsageError
 from vgmae_bench.training.recipe import ClipShape
-from vgmae_bench.training.sources import SynthClips, clip_seed, made_ahead, open_clips
+from vgmae_bench.training.sources import SynthClips, made_ahead, open_clips
+from vgmae_bench.training.synthetic import clip_seed
 
 SHAPE = ClipShape(frames=2, image_size=32)
 

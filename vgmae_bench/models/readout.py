@@ -3,8 +3,9 @@
 Cross-attention readout of Video-GMAE (arXiv 2512.22489): 16 heads and a residual MLP in the paper. The official code
 has 8 heads, no residual, and embeddings that do not follow their tokens; `OFFICIAL` is that.
 
-Both answer with absolute positions, and training first goes into repeating where the query was, until that is finer than
-motion. Additions of ours, for small budgets: displacements, the feature at the query's place, longer clips than the encoder's.
+Both answer with absolute positions. Training then first learns to repeat the query's position, and motion comes late.
+Additions of ours, for small budgets: displacements, features at the query's place, a second MLP, longer clips than the
+encoder's.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import BeforeValidator
 from torch import Tensor, nn
 
 from vgmae_bench.errors import UsageError
@@ -26,13 +28,22 @@ TokenOrder = Literal["identity", "shuffled"]
 Encode = Callable[[Tensor, Tensor | None], Tensor]
 """(video [B, 3, T, S, S], order [B, L] or None) → features [B, L, De] of all tokens, in that order or in raster order."""
 
+Predict = Literal["position", "displacement"]
+QueryFeature = Annotated[
+    Literal["none", "first", "both"],
+    BeforeValidator(
+        lambda value: {True: "first", False: "none"}.get(value, value) if isinstance(value, bool) else value
+    ),
+]
+"""Which features a query sees. Older weights files say true for "first" and false for "none"."""
+
 FOURIER_WIDTH = 512
 """Width of the linear embedding of the Fourier features, whatever the encoder's."""
 FRAME_CODE = {"position": 0.02, "displacement": 0.5}
 """Standard deviation of the codes of frames that a new readout adds to its queries. With the small one a query says nearly the
 same for all frames, and one clip's constant velocity takes twice as many steps and more to be learned."""
 DROPOUT = 0.1
-"""Of the attention weights, in training."""
+"""Of the attention weights, in training (official)."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +60,13 @@ class ReadoutConfig:
         predict: "position": the sigmoid of the output, in units of the frame (official). "displacement": the output is how
             far a point has gone from where it was queried, in patches, and 0 when the readout is new; its frames begin
             well apart (`FRAME_CODE`).
-        query_feature: tell a query what its point looks like: the feature there, bilinear, is added to its code of the place.
-            In the official code it knows the place alone.
+        query_feature: what a query knows of the images, besides its position.
+            "none": nothing (official).
+            "first": the feature at its position in the first frame, bilinear.
+            "both": that, and the feature at the same position in the frame it is asked about. Ours; see the model card of
+            videogmae's small readout for what it changes.
+        mlps: MLPs after the attention; the paper has one. All after the first have a norm and a residual.
+        code_scale: factor on the codes of position and frame in a query. Below 1, features outweigh them at the start.
         windows: so many of the encoder's clips, one after another, are encoded each for itself and read together.
 
     Raises:
@@ -61,8 +77,10 @@ class ReadoutConfig:
     mlp_residual: bool = True
     fourier_features: int = 16
     unshuffle: bool = True
-    predict: Literal["position", "displacement"] = "position"
-    query_feature: bool = False
+    predict: Predict = "position"
+    query_feature: QueryFeature = "none"
+    mlps: int = 1
+    code_scale: float = 1.0
     windows: int = 1
 
     def __post_init__(self) -> None:
@@ -70,6 +88,8 @@ class ReadoutConfig:
             raise UsageError("The readout needs at least one head", f"heads is {self.heads}")
         if self.windows < 1:
             raise UsageError("The readout needs at least one clip of the encoder's", f"windows is {self.windows}")
+        if self.mlps < 1:
+            raise UsageError("The readout needs at least one MLP", f"mlps is {self.mlps}")
         if self.fourier_features < 2 or self.fourier_features % 2:
             raise UsageError(
                 "The readout's fourier_features must be even and positive", f"it is {self.fourier_features}"
@@ -95,7 +115,7 @@ class CrossAttention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.dropout = heads, DROPOUT
         self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
         self.out_proj = nn.Linear(width, width)
@@ -112,7 +132,7 @@ class CrossAttention(nn.Module):
         """Queries [B, S, width], keys and values of `keys_values`, to [B, S, width]."""
         width = queries.shape[-1]
         q = self._split(F.linear(queries, self.in_proj_weight[:width], self.in_proj_bias[:width]))
-        mixed = F.scaled_dot_product_attention(q, keys, values, dropout_p=DROPOUT if self.training else 0.0)
+        mixed = F.scaled_dot_product_attention(q, keys, values, dropout_p=self.dropout if self.training else 0.0)
         out: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
         return out
 
@@ -138,7 +158,8 @@ class CrossAttentionReadout(nn.Module):
         super().__init__()
         if width % config.heads:
             raise UsageError(f"The readout's {config.heads} heads do not divide the encoder's width", f"it is {width}")
-        self.config, self._grid = config, grid
+        self.config, self.grid = config, grid
+        self._frames_per_slot = num_frames // slots
         self.enc_temporal_embed = nn.Parameter(torch.zeros(1, config.windows * slots * grid**2, width))
         self.query_temporal_embed = nn.Parameter(torch.empty(1, config.windows * num_frames, width))
         self.norm = nn.LayerNorm(width)  # here with PyTorch's eps of 1e-5, as in the official code
@@ -146,10 +167,13 @@ class CrossAttentionReadout(nn.Module):
         self.cross_attn = CrossAttention(width, config.heads)
         self.fourier_embedding = nn.Linear(3 * config.fourier_features, FOURIER_WIDTH)
         self.query_mlp = nn.Sequential(nn.Linear(FOURIER_WIDTH, width))
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.mlp = _mlp(width)
+        self.more_mlps = nn.ModuleList(nn.Sequential(nn.LayerNorm(width), *_mlp(width)) for _ in range(config.mlps - 1))
         self.output_proj = nn.Linear(width, 3)
-        if config.query_feature:
+        if config.query_feature != "none":
             self.feature_proj = nn.Linear(width, width)
+        if config.query_feature == "both":
+            self.later_feature_proj = nn.Linear(width, width)
         self.apply(xavier)
         nn.init.normal_(self.query_temporal_embed, std=FRAME_CODE[config.predict])
         if config.predict == "displacement":
@@ -193,32 +217,49 @@ class CrossAttentionReadout(nn.Module):
         if kept is not None and self.config.unshuffle:
             places = rows(places, kept)
         keys, values = self.cross_attn.keys_values(features + places)
-        points = self.query_mlp(self.fourier_embedding(fourier_encode(queries, self.config.fourier_features)))
-        if self.config.query_feature:
-            first = (features if kept is None else rows(features, kept.argsort(dim=1)))[:, : self._grid**2]
-            points = points + self.feature_proj(self._sampled(first, queries[..., [2, 1]]))
+        codes = self.query_mlp(self.fourier_embedding(fourier_encode(queries, self.config.fourier_features)))
+        points = self.config.code_scale * codes[:, :, None]
+        points = points + self.config.code_scale * self.query_temporal_embed[:, None]
+        if self.config.query_feature != "none":
+            ordered = features if kept is None else rows(features, kept.argsort(dim=1))
+            points = points + self._features_at(ordered, queries[..., [2, 1]])
         some = torch.split(points, points_at_once, dim=1)
         out = torch.cat([self._answer(part, keys, values) for part in some], dim=1)
         if self.config.predict == "displacement":
-            return queries[:, :, None, [2, 1]] + out[..., :2].float() / self._grid, out[..., 2].sigmoid()
+            return queries[:, :, None, [2, 1]] + out[..., :2].float() / self.grid, out[..., 2].sigmoid()
         out = out.sigmoid()
         return out[..., :2], out[..., 2]
 
     def _answer(self, points: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Codes of queries [B, M, De] to outputs [B, M, T, 3]: of x, of y, logit of being occluded."""
-        q = self.norm1((points[:, :, None] + self.query_temporal_embed).flatten(1, 2))
+        """Queries [B, M, T, De], one per point and frame, to outputs [B, M, T, 3]: x, y, logit of being occluded."""
+        q = self.norm1(points.flatten(1, 2))
         q = q + self.cross_attn(q, keys, values)
         q = q + self.mlp(q) if self.config.mlp_residual else self.mlp(q)
+        for mlp in self.more_mlps:
+            q = q + mlp(q)
         out: Tensor = self.output_proj(q)
-        shaped: Tensor = out.unflatten(1, (points.shape[1], self.query_temporal_embed.shape[1]))
-        return shaped
+        return out.unflatten(1, points.shape[1:3])
+
+    def _features_at(self, tokens: Tensor, xy: Tensor) -> Tensor:
+        """What a query at xy [B, N, 2] (units of the frame) sees of all tokens [B, L, De], raster order: [B, N, 1 or T, De]."""
+        slots = tokens.unflatten(1, (-1, self.grid**2))
+        seen = self.feature_proj(self._sampled(slots[:, 0], xy))[:, :, None]
+        if self.config.query_feature == "both":
+            there = self._sampled(slots.flatten(0, 1), xy.repeat_interleave(slots.shape[1], dim=0))
+            there = self.later_feature_proj(there).unflatten(0, slots.shape[:2]).transpose(1, 2)
+            seen = seen + there.repeat_interleave(self._frames_per_slot, dim=2)
+        return seen
 
     def _sampled(self, tokens: Tensor, xy: Tensor) -> Tensor:
         """Features [B, N, De] of a slot [B, grid², De] at xy [B, N, 2] in units of the frame, bilinear."""
-        maps = tokens.mT.unflatten(2, (self._grid, self._grid))
+        maps = tokens.mT.unflatten(2, (self.grid, self.grid))
         at = (2 * xy - 1).to(maps.dtype)[:, :, None]
         read: Tensor = F.grid_sample(maps, at, padding_mode="border", align_corners=False)[..., 0].mT
         return read
+
+
+def _mlp(width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
 
 def read_tracks(

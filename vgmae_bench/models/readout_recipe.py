@@ -21,8 +21,15 @@ from torch import Tensor, nn
 from vgmae_bench.config import Json, build
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.frames import prepare
-from vgmae_bench.models.losses import readout_loss
-from vgmae_bench.models.readout import CrossAttentionReadout, ReadoutConfig, TokenOrder
+from vgmae_bench.models.losses import PositionLoss, readout_loss
+from vgmae_bench.models.readout import (
+    DROPOUT,
+    CrossAttentionReadout,
+    Predict,
+    QueryFeature,
+    ReadoutConfig,
+    TokenOrder,
+)
 from vgmae_bench.models.weights_file import Weights, check_fit
 from vgmae_bench.plugins import did_you_mean
 from vgmae_bench.training.recipe import ClipShape
@@ -48,10 +55,13 @@ class FinetuneConfig(TrackingConfig):
             fine-tuning), or its "blocks", which is what the official code does when it freezes: patch embedding, class
             token and last norm go on learning.
         token_order: "identity" encodes patches in raster order, "shuffled" at random as the official code does.
+        position_loss: "huber" is the official one, times 100. "distance", ours, is √(error² + 10⁻³) in patches: every point
+            pulls about equally, whether it moved far or little.
         huber_delta: errors above count linearly, in units of the frame; the official 1 is more than there are.
+        dropout: of the attention weights.
         hidden_positions: positions count in the loss where points are occluded, as in the official code.
         readout_heads, readout_mlp_residual, fourier_features, readout_unshuffle, readout_predict, readout_query_feature,
-            readout_windows: see `vgmae_bench.models.readout.ReadoutConfig`.
+            readout_mlps, readout_code_scale, readout_windows: see `vgmae_bench.models.readout.ReadoutConfig`.
         speed: of synthetic clips; 1 moves points by 3/256 of the frame per frame.
         stride: frames of a video from one frame of a clip to the next; synthetic clips are made as they are.
 
@@ -65,14 +75,18 @@ class FinetuneConfig(TrackingConfig):
     size: str = "tiny"
     freeze_scope: FreezeScope = "all"
     token_order: TokenOrder = "identity"
+    position_loss: PositionLoss = "huber"
     huber_delta: float = 1.0
+    dropout: float = DROPOUT
     hidden_positions: bool = True
     readout_heads: int = 16
     readout_mlp_residual: bool = True
     fourier_features: int = 16
     readout_unshuffle: bool = True
-    readout_predict: Literal["position", "displacement"] = "position"
-    readout_query_feature: bool = False
+    readout_predict: Predict = "position"
+    readout_query_feature: QueryFeature = "none"
+    readout_mlps: int = 1
+    readout_code_scale: float = 1.0
     readout_windows: int = 1
     speed: float = 1.0
     stride: int = 1
@@ -92,6 +106,8 @@ class FinetuneConfig(TrackingConfig):
             self.readout_unshuffle,
             self.readout_predict,
             self.readout_query_feature,
+            self.readout_mlps,
+            self.readout_code_scale,
             self.readout_windows,
         )
 
@@ -154,6 +170,9 @@ class ReadoutRecipe:
     def build(self) -> nn.Module:
         """Encoder and readout; what is frozen has no gradient."""
         model = self._host.build(self.config.readout)
+        readout = model.get_submodule("readout")
+        assert isinstance(readout, CrossAttentionReadout)
+        readout.cross_attn.dropout = self.config.dropout
         freeze(model, self.config.freeze_scope)
         return model
 
@@ -173,10 +192,12 @@ class ReadoutRecipe:
             batch.xy,
             batch.occluded,
             batch.valid,
+            kind=self.config.position_loss,
             delta=self.config.huber_delta,
+            grid=model.get_submodule("readout").grid,
             hidden_positions=self.config.hidden_positions,
         )
-        return parts.total, {name: part.detach() for name, part in parts._asdict().items()}
+        return parts.total, {"position": parts.position.detach(), "occlusion": parts.occlusion.detach()}
 
     def export(self, model: nn.Module, path: Path, source: Json) -> None:
         self._host.export(model, self.config.readout, path, source)

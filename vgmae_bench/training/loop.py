@@ -25,7 +25,8 @@ from vgmae_bench.training.meter import Meter
 from vgmae_bench.training.recipe import B, Recipe, Source
 from vgmae_bench.training.schedule import lr_factor, moving_average, parameter_groups
 from vgmae_bench.training.scribe import Due, Scribe
-from vgmae_bench.training.sources import clip_seed, made_ahead
+from vgmae_bench.training.sources import made_ahead
+from vgmae_bench.training.synthetic import clip_seed
 
 if TYPE_CHECKING:
     from lightning_fabric.wrappers import _FabricModule, _FabricOptimizer

@@ -30,6 +30,9 @@ class LoopConfig:
         distinct_clips: clips to learn from; when all have been seen they come again. 0: as many as the training takes. Must
             be a multiple of the batch. What is rare or hard to find is found sooner in few clips that repeat than in many
             (Charton and Kempe, arXiv 2410.07041).
+        bank_scenes: cut synthetic clips from a bank of so many rendered scenes, at random places and strides, mirrored and
+            recoloured (`vgmae_bench.training.bank`). Far faster than rendering each clip. 0: render each.
+        bank_frames: of each scene of the bank.
         seed: of initial weights, data and masks. Every random number is a function of it and of the step.
         lr: the highest learning rate.
         lr_base_batch: `lr` is meant for this batch size and scaled linearly to the actual one; 0: taken as it is.
@@ -54,6 +57,8 @@ class LoopConfig:
     batch_size: int = 8
     accumulate: int = 1
     distinct_clips: int = 0
+    bank_scenes: int = 0
+    bank_frames: int = 12
     seed: int = 0
     lr: float = 1e-3
     lr_base_batch: int = 0
@@ -74,7 +79,9 @@ class LoopConfig:
 
     def __post_init__(self) -> None:
         at_least = {"steps": 1, "batch_size": 1, "accumulate": 1, "lr": 0, "validate_clips": 0, "workers": 0}
-        counts = dict.fromkeys(["seed", "lr_base_batch", "weight_decay", "warmup_steps", "clip_norm", "log_every"], 0)
+        counts = dict.fromkeys(
+            ["bank_scenes", "seed", "lr_base_batch", "weight_decay", "warmup_steps", "clip_norm", "log_every"], 0
+        )
         every = dict.fromkeys(["checkpoint_every", "picture_every", "validate_every"], 0)
         for name, limit in {**at_least, **counts, **every}.items():
             if not getattr(self, name) >= limit:
@@ -95,7 +102,10 @@ class LoopConfig:
 
 
 class ClipShape(NamedTuple):
-    """What clips are wanted: so many frames, square, `stride` frames of a video apart; synthetic ones at `speed`."""
+    """What clips are wanted: so many frames, square, `stride` frames of a video apart; synthetic ones at `speed`.
+
+    Clips of a bank are 1 to `stride` frames apart. Other synthetic clips ignore the stride.
+    """
 
     frames: int
     image_size: int

@@ -17,12 +17,11 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.config import Json
-from vgmae_bench.data.synth.dataset import VERSION, Scenes, SynthConfig, render_video, sample_scenes
+from vgmae_bench.data.synth.dataset import VERSION
 from vgmae_bench.errors import UsageError
-from vgmae_bench.training.recipe import Batch, ClipShape
-
-FINE = 64
-"""Pixels a side below which synthetic clips are rendered at twice their size: their textures would flicker."""
+from vgmae_bench.training.bank import Bank, BankConfig
+from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
+from vgmae_bench.training.synthetic import clip_seed, synth_scenes, synth_video
 
 Request = TypeVar("Request")
 Made = TypeVar("Made")
@@ -43,12 +42,19 @@ class Clips(Protocol):
 
 
 class SynthClips:
-    """The embedded generator's training split, rendered on the training device. Examples are of its validation split."""
+    """The embedded generator's training split, rendered on the training device. Examples are of its validation split.
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    Arguments:
+        seed: of the training.
+        bank: cut clips from this bank instead of rendering each; examples are rendered all the same.
+    """
+
+    def __init__(self, seed: int, bank: Bank | None = None) -> None:
+        self._seed, self._bank = seed, bank
 
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
+        if self._bank is not None and numbers[0] >= 0:
+            return self._bank.read(numbers, shape).video.to(device)
         return synth_video(synth_scenes(self._seed, numbers, shape).to(device), shape.image_size)
 
     def describe(self) -> Json:
@@ -157,11 +163,26 @@ class ClipStream:
         return torch.cat(videos)[torch.tensor(places).argsort()]
 
 
-def open_clips(data: Sequence[str], seed: int, workers: int, *, images: bool = False) -> ClipStream:
+def open_bank(config: LoopConfig, shape: ClipShape) -> Bank | None:
+    """The bank that a training's settings ask for, rendered if need be; None where they ask for none."""
+    if not config.bank_scenes:
+        return None
+    return Bank(BankConfig(config.bank_scenes, config.bank_frames, shape.image_size, shape.speed, config.seed))
+
+
+def open_clips(
+    data: Sequence[str],
+    seed: int,
+    workers: int,
+    *,
+    images: bool = False,
+    bank: Callable[[], Bank | None] = lambda: None,
+) -> ClipStream:
     """The clips that `--data` names: "synth" or a folder, each with an optional weight: "synth=3", "./videos=1".
 
     Arguments:
         images: single frames are wanted. Folders then hold images rather than videos.
+        bank: opens the bank that synthetic clips are cut from, if there is one; called when "synth" is among the data.
 
     Raises:
         UsageError: neither, or an impossible weight.
@@ -172,58 +193,12 @@ def open_clips(data: Sequence[str], seed: int, workers: int, *, images: bool = F
     for text in data:
         name, weight = _weighted(text)
         if name == "synth":
-            parts.append((SynthClips(seed), weight))
+            parts.append((SynthClips(seed, bank()), weight))
         elif Path(name).is_dir():
             parts.append((folder(Path(name), seed, workers), weight))
         else:
             raise UsageError(f'There is no data "{name}"', "it is neither synth nor a folder", try_="--data synth")
     return ClipStream(parts, seed)
-
-
-def synth_scenes(seed: int, numbers: Sequence[int], shape: ClipShape, points: int = 1) -> Scenes:
-    """The scenes of synthetic clips, on the CPU: the training split's, or those of the validation split for examples.
-
-    Arguments:
-        seed: of the training.
-        numbers: of the clips; negative for examples, all or none.
-        points: how many points the scenes should have candidates for.
-    """
-    config = SynthConfig(
-        split="val" if numbers[0] < 0 else "train",
-        height=shape.image_size,
-        width=shape.image_size,
-        frames=shape.frames,
-        speed=shape.speed,
-        points=points,
-        seed=seed,
-    )
-    return sample_scenes(config, [abs(number) for number in numbers])
-
-
-def synth_video(scenes: Scenes, size: int) -> Tensor:
-    """The scenes' frames, uint8 [B, T, size, size, 3] RGB; small ones are averaged from finer ones, as those of videos are."""
-    if size >= FINE:
-        return render_video(scenes, size, size)
-    fine = render_video(scenes, 2 * size, 2 * size)
-    squares = fine.float().view(*fine.shape[:2], size, 2, size, 2, 3)
-    return squares.mean(dim=(3, 5)).round().to(torch.uint8)
-
-
-class ClipSeed(int):
-    """A seed that remembers which clip it is for: from it one finds the scene that a synthetic clip shows."""
-
-    number: int
-
-    def __new__(cls, value: int, number: int = 0) -> ClipSeed:
-        seed = super().__new__(cls, value)
-        seed.number = number
-        return seed
-
-
-def clip_seed(seed: int, number: int) -> ClipSeed:
-    """A seed of 63 bits for clip `number`, negative ones included, of the training with that seed."""
-    words = [seed, number] if number >= 0 else [seed, -number, 2**32]
-    return ClipSeed(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1), number)
 
 
 def made_ahead(requests: Iterable[Request], make: Callable[[Request], Made], ahead: int) -> Generator[Made, None, None]:

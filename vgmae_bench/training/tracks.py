@@ -18,8 +18,9 @@ from vgmae_bench.config import Json
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.synth.dataset import VERSION, sample_points, track_points
 from vgmae_bench.errors import BadDataError, UsageError
+from vgmae_bench.training.bank import Bank
 from vgmae_bench.training.recipe import ClipShape, LoopConfig
-from vgmae_bench.training.sources import clip_seed, synth_scenes, synth_video
+from vgmae_bench.training.synthetic import clip_seed, synth_scenes, synth_video
 from vgmae_bench.types import Clip
 
 CANDIDATES = 3
@@ -69,23 +70,28 @@ class SynthTracks:
     Arguments:
         seed: of the clips.
         points: wanted per clip.
+        bank: cut clips from this bank instead of rendering each; examples are rendered all the same.
     """
 
-    def __init__(self, seed: int, points: int) -> None:
-        self._seed, self._points = seed, points
+    def __init__(self, seed: int, points: int, bank: Bank | None = None) -> None:
+        self._seed, self._points, self._bank = seed, points, bank
 
     def batch(self, numbers: range, shape: ClipShape, device: str) -> TrackBatch:
         """See `vgmae_bench.training.recipe.Source`."""
-        size, count = shape.image_size, self._points
-        scenes = synth_scenes(self._seed, numbers, shape, CANDIDATES * count).to(device)
-        points = sample_points(scenes, CANDIDATES * count, size, size)
-        xy, occluded = track_points(scenes, points, size, size)
-        good = points.clear & ~occluded[:, :, 0]
-        chosen = (~good).int().argsort(dim=1, stable=True)[:, :count]
+        if self._bank is not None and numbers[0] >= 0:
+            video, xy, occluded, clear = (values.to(device) for values in self._bank.read(numbers, shape))
+        else:
+            size, wanted = shape.image_size, CANDIDATES * self._points
+            scenes = synth_scenes(self._seed, numbers, shape, wanted).to(device)
+            points = sample_points(scenes, wanted, size, size)
+            places, occluded = track_points(scenes, points, size, size)
+            video, xy, clear = synth_video(scenes, size), (places / size).float(), points.clear
+        good = clear & ~occluded[:, :, 0]
+        chosen = (~good).int().argsort(dim=1, stable=True)[:, : self._points]
         rows = torch.arange(len(chosen), device=chosen.device)[:, None]
         return TrackBatch(
-            video=synth_video(scenes, size),
-            xy=(xy[rows, chosen] / size).float(),
+            video=video,
+            xy=xy[rows, chosen],
             occluded=occluded[rows, chosen],
             valid=good[rows, chosen],
             seeds=tuple(clip_seed(self._seed, number) for number in numbers),
@@ -161,9 +167,12 @@ class DatasetTracks:
 
 
 def open_tracks(
-    name: str, options: Mapping[str, Any], root: Path | None, config: TrackingConfig
+    name: str, options: Mapping[str, Any], root: Path | None, config: TrackingConfig, bank: Bank | None = None
 ) -> SynthTracks | DatasetTracks:
     """The clips with tracks that `--data` names: "synth", or a data set.
+
+    Arguments:
+        bank: that clips of "synth" are cut from; None: they are rendered.
 
     Raises:
         UserError: no such data set, wrong settings, files missing or damaged.
@@ -172,4 +181,4 @@ def open_tracks(
         return DatasetTracks(name, options, root, config.seed, config.points)
     if options:
         raise UsageError("synth takes no settings here", "the training has them: --set speed=…, --set points=…")
-    return SynthTracks(config.seed, config.points)
+    return SynthTracks(config.seed, config.points, bank)

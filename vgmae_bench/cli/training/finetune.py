@@ -46,6 +46,7 @@ def finetune(
     The folder is that of `train`, and its weights go where any weights go: vgmae-bench run --weights.
     """
     from vgmae_bench.evaluation.record import Weights
+    from vgmae_bench.training.sources import open_bank
     from vgmae_bench.training.tracks import TrackingConfig, open_tracks
 
     plugin = plugins.find("methods", method)
@@ -53,5 +54,6 @@ def finetune(
     start = encoder.path if encoder else None
     recipe = make_recipe(plugin, "finetuner", config, settings, weights=start)
     assert isinstance(recipe.config, TrackingConfig)  # which is what a finetuner's settings extend
-    source = open_tracks(data, parse_assignments(dataset_settings), data_root, recipe.config)
+    bank = open_bank(recipe.config, recipe.shape(0)) if data == "synth" else None
+    source = open_tracks(data, parse_assignments(dataset_settings), data_root, recipe.config, bank)
     carry_out(plugin, recipe, source, out, device, start)

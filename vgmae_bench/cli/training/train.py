@@ -48,10 +48,16 @@ def train(
     again goes on from the checkpoint, after a kill at any moment, to the same weights (on the CPU, with as many threads).
     Several processes share the work when torchrun or SLURM start them; the batch is divided among them.
     """
-    from vgmae_bench.training.sources import open_clips
+    from vgmae_bench.training.sources import open_bank, open_clips
 
     plugin = plugins.find("methods", method)
     recipe = make_recipe(plugin, "trainer", config, settings)
-    images = recipe.shape(0).frames == 1
-    source = open_clips(data, recipe.config.seed, recipe.config.workers, images=images)
+    shape = recipe.shape(0)
+    source = open_clips(
+        data,
+        recipe.config.seed,
+        recipe.config.workers,
+        images=shape.frames == 1,
+        bank=lambda: open_bank(recipe.config, shape),
+    )
     carry_out(plugin, recipe, source, out, device, init)

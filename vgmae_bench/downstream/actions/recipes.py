@@ -24,7 +24,7 @@ from vgmae_bench.downstream.actions.views import ViewConfig, random_numbers, rea
 from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.models.weights_file import save_weights
 from vgmae_bench.training.recipe import ClipShape, LoopConfig
-from vgmae_bench.training.sources import clip_seed
+from vgmae_bench.training.synthetic import clip_seed
 
 
 @dataclass(frozen=True)
