@@ -99,3 +99,20 @@ def test_clips_without_points_add_nothing() -> None:
     answers = _answers()
     answers["valid"][:] = False
     assert readout_loss(**answers).total.item() == 0
+
+
+def test_the_distance_loss_is_in_patches_and_pulls_everywhere_alike() -> None:
+    answers = _answers()
+    answers["xy"][0, 0] = torch.tensor([[0.8, 0.9], [0.5, 0.5]])  # off by 0.5 of the frame: 4 patches of 8
+    loss = readout_loss(**answers, kind="distance", grid=8)
+    still = math.sqrt(1e-3)
+    assert loss.position.item() == pytest.approx((math.sqrt(16 + 1e-3) + 3 * still) / 4 / 2 + still / 2, rel=1e-5)
+    assert loss.total.item() == pytest.approx(loss.position.item() + 0.1 * loss.occlusion.item())
+    pulls = []
+    for off in (0.1, 0.4):
+        answers = _answers()
+        answers["positions"] = (answers["xy"] + torch.tensor([off, 0.0])).requires_grad_()
+        readout_loss(**answers, kind="distance", grid=8).position.backward()
+        assert answers["positions"].grad is not None
+        pulls.append(float(answers["positions"].grad[0, 0, 0, 0]))
+    assert pulls[0] == pytest.approx(pulls[1], rel=1e-2)

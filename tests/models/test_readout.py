@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.videogmae.test_network import SMALL, clip
+from vgmae_bench.config import build
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.readout import CrossAttentionReadout, ReadoutConfig, fourier_encode
 from vgmae_bench.videogmae.readout import ReadoutTracker
@@ -76,6 +77,9 @@ def test_every_parameter_is_trained_and_dropout_acts_in_training_only() -> None:
     (positions.sum() + occlusion.sum()).backward()
     untouched = {name for name, parameter in model.named_parameters() if parameter.grad is None}
     assert untouched == set()
+    deeper = tracker(mlps=2, query_feature="both").train()
+    deeper(clip(), queries(4))[0].sum().backward()
+    assert all(parameter.grad is not None for parameter in deeper.readout.parameters())
     assert not torch.equal(model(clip(), queries(4))[0], positions)
     model.eval()
     assert torch.equal(model(clip(), queries(4))[0], model(clip(), queries(4))[0])
@@ -90,7 +94,7 @@ def test_impossible_settings_are_refused() -> None:
         ReadoutTracker(SMALL, ReadoutConfig(heads=5))
 
 
-OURS = {"predict": "displacement", "query_feature": True}
+OURS = {"predict": "displacement", "query_feature": "both"}
 
 
 def awake(**settings: object) -> ReadoutTracker:
@@ -124,11 +128,35 @@ def test_only_with_its_feature_does_a_query_know_what_is_there() -> None:
     tokens = torch.randn(2, SMALL.num_tokens, SMALL.embed_dim, generator=torch.Generator().manual_seed(3))
     changed = tokens.clone()
     changed[:, SMALL.grid] += torch.randn(SMALL.embed_dim, generator=torch.Generator().manual_seed(4))
-    for feature in (False, True):
+    for feature in ("none", "first", "both"):
         readout = awake(query_feature=feature).readout
         readout.cross_attn.out_proj.weight.zero_()
         difference = (readout(changed, asked)[0] - readout(tokens, asked)[0]).abs().amax(dim=(0, 2, 3))
-        assert (difference > 1e-4).tolist() == [feature, False]
+        assert (difference > 1e-4).tolist() == [feature != "none", False]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("slots", "frames"), [(3, [4, 5]), (6, [4])])
+def test_with_both_features_a_query_sees_the_frame_it_is_asked_about(slots: int, frames: list[int]) -> None:
+    """Keys and values are silenced. A token of two frames is seen from both."""
+    config = ReadoutConfig(heads=2, query_feature="both", predict="displacement")
+    readout = CrossAttentionReadout(config, width=24, slots=slots, grid=2, num_frames=6).eval()
+    torch.nn.init.normal_(readout.output_proj.weight)
+    readout.cross_attn.out_proj.weight.zero_()
+    tokens = torch.randn(1, slots * 4, 24, generator=torch.Generator().manual_seed(3))
+    changed = tokens.clone()
+    changed[:, slots * 4 * 4 // 6, :12] += 1  # the first cell of the slot that holds frame 4
+    asked = torch.tensor([[[0.0, 0.25, 0.25], [0.0, 0.75, 0.75]]])  # the centres of the first and the last cell
+    difference = (readout(changed, asked)[0] - readout(tokens, asked)[0]).abs().amax(dim=3)[0]
+    assert (difference[0] > 1e-4).nonzero().flatten().tolist() == frames
+    assert not difference[1].any()
+
+
+def test_weights_files_of_before_say_whether_a_query_has_a_feature() -> None:
+    known = [
+        build(ReadoutConfig, {"query_feature": said}, owner="test").query_feature for said in (False, True, "both")
+    ]
+    assert known == ["none", "first", "both"]
 
 
 @torch.no_grad()

@@ -159,7 +159,7 @@ class CrossAttentionReadout(nn.Module):
         if width % config.heads:
             raise UsageError(f"The readout's {config.heads} heads do not divide the encoder's width", f"it is {width}")
         self.config, self.grid = config, grid
-        self._frames_per_slot = num_frames // slots
+        self._slot_of_frame = [frame * slots // num_frames for frame in range(config.windows * num_frames)]
         self.enc_temporal_embed = nn.Parameter(torch.zeros(1, config.windows * slots * grid**2, width))
         self.query_temporal_embed = nn.Parameter(torch.empty(1, config.windows * num_frames, width))
         self.norm = nn.LayerNorm(width)  # here with PyTorch's eps of 1e-5, as in the official code
@@ -247,7 +247,7 @@ class CrossAttentionReadout(nn.Module):
         if self.config.query_feature == "both":
             there = self._sampled(slots.flatten(0, 1), xy.repeat_interleave(slots.shape[1], dim=0))
             there = self.later_feature_proj(there).unflatten(0, slots.shape[:2]).transpose(1, 2)
-            seen = seen + there.repeat_interleave(self._frames_per_slot, dim=2)
+            seen = seen + there[:, :, self._slot_of_frame]
         return seen
 
     def _sampled(self, tokens: Tensor, xy: Tensor) -> Tensor:

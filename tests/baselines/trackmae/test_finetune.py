@@ -125,7 +125,7 @@ def test_its_weights_track_clips_of_any_length_and_size(weights: Path, tmp_path:
 
 
 def test_a_frozen_encoder_and_one_clip_are_enough_to_read_how_it_slides(weights: Path) -> None:
-    settings = {"readout_predict": "displacement", "readout_query_feature": True, "lr": 3e-3}
+    settings = {"readout_predict": "displacement", "readout_query_feature": "first", "lr": 3e-3}
     the_recipe = recipe(weights, **settings)
     model, data = made(the_recipe, weights), sliding((2, -1))
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
