@@ -43,9 +43,9 @@ from vgmae_baselines.trackmae.teachers.track_cache import CachedTeacher
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.provenance import device_name
+from vgmae_bench.training.clips.sources import open_clips
 from vgmae_bench.training.recipe import Batch
 from vgmae_bench.training.schedule import parameter_groups
-from vgmae_bench.training.sources import open_clips
 
 VARIANTS = ("no tracks", "ground truth", "cached", "first pass", "on-line")
 

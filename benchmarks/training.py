@@ -31,8 +31,8 @@ from torch import Tensor
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.provenance import device_name, peak_memory_mb
+from vgmae_bench.training.clips.sources import open_clips
 from vgmae_bench.training.schedule import parameter_groups
-from vgmae_bench.training.sources import open_clips
 from vgmae_bench.videogmae import pretrain
 from vgmae_bench.videogmae.gaussians.gaussians import (
     Backend,

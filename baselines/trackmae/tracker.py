@@ -17,7 +17,7 @@ from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.models.readout import read_tracks
 from vgmae_bench.models.windows import track_windows
-from vgmae_bench.training.sources import calibration_clip
+from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.types import Queries, Tracks
 
 from .checkpoint import Model, Trained, load_model

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
-from vgmae_bench.training.sources import calibration_clip
+from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.types import Queries
 from vgmae_bench.videogmae.features import EncoderFeatures
 from vgmae_bench.videogmae.network import Encoder, NetworkConfig

@@ -17,7 +17,7 @@ from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.readout import OFFICIAL
 from vgmae_bench.models.readout_recipe import FinetuneConfig, ReadoutRecipe
-from vgmae_bench.training.tracks import SynthTracks, TrackBatch
+from vgmae_bench.training.clips.tracks import SynthTracks, TrackBatch
 from vgmae_bench.types import Queries
 from vgmae_bench.videogmae import finetune
 from vgmae_bench.videogmae.checkpoint import load_model, load_weights, save_weights

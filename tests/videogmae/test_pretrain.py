@@ -12,8 +12,8 @@ from tests.videogmae.gaussians.scenes import blurred_noise
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.training.clips.sources import open_clips
 from vgmae_bench.training.recipe import Batch
-from vgmae_bench.training.sources import open_clips
 from vgmae_bench.videogmae import SPEC, pretrain
 from vgmae_bench.videogmae.checkpoint import load_model, load_weights, save_weights
 from vgmae_bench.videogmae.gaussians.gaussians import activate

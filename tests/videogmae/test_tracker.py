@@ -15,7 +15,7 @@ from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTrac
 from vgmae_bench.models.frames import FrameWindows
 from vgmae_bench.models.readout import ReadoutConfig, read_tracks
 from vgmae_bench.plugins import Plugin, load
-from vgmae_bench.training.sources import calibration_clip
+from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.types import Queries, Tracks
 from vgmae_bench.videogmae import SPEC
 from vgmae_bench.videogmae.checkpoint import load_model, save_weights

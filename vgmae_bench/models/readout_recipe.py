@@ -32,8 +32,8 @@ from vgmae_bench.models.readout import (
 )
 from vgmae_bench.models.weights_file import Weights, check_fit
 from vgmae_bench.plugins import did_you_mean
+from vgmae_bench.training.clips.tracks import TrackBatch, TrackingConfig
 from vgmae_bench.training.recipe import ClipShape
-from vgmae_bench.training.tracks import TrackBatch, TrackingConfig
 from vgmae_bench.types import Tracker, Tracks
 from vgmae_bench.viz.draw import contact_sheet
 

@@ -18,6 +18,8 @@ from torch.optim.swa_utils import AveragedModel
 from vgmae_bench.errors import UsageError, UserError
 from vgmae_bench.files import file_digest
 from vgmae_bench.training.checkpoint import State
+from vgmae_bench.training.clips.sources import made_ahead
+from vgmae_bench.training.clips.synthetic import clip_seed
 from vgmae_bench.training.folder import Identity, TrainingFolder
 from vgmae_bench.training.launch import launch, stoppable
 from vgmae_bench.training.log import Row
@@ -25,8 +27,6 @@ from vgmae_bench.training.meter import Meter
 from vgmae_bench.training.recipe import B, Recipe, Source
 from vgmae_bench.training.schedule import lr_factor, moving_average, parameter_groups
 from vgmae_bench.training.scribe import Due, Scribe
-from vgmae_bench.training.sources import made_ahead
-from vgmae_bench.training.synthetic import clip_seed
 
 if TYPE_CHECKING:
     from lightning_fabric.wrappers import _FabricModule, _FabricOptimizer

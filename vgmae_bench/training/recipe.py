@@ -31,7 +31,7 @@ class LoopConfig:
             be a multiple of the batch. What is rare or hard to find is found sooner in few clips that repeat than in many
             (Charton and Kempe, arXiv 2410.07041).
         bank_scenes: cut synthetic clips from a bank of so many rendered scenes, at random places and strides, mirrored and
-            recoloured (`vgmae_bench.training.bank`). Far faster than rendering each clip. 0: render each.
+            recoloured (`vgmae_bench.training.clips.bank`). Far faster than rendering each clip. 0: render each.
         bank_frames: of each scene of the bank.
         seed: of initial weights, data and masks. Every random number is a function of it and of the step.
         lr: the highest learning rate.

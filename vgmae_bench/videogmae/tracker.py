@@ -17,7 +17,7 @@ from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTrac
 from vgmae_bench.models.frames import FrameWindows, restore
 from vgmae_bench.models.readout import TokenOrder, read_tracks
 from vgmae_bench.models.windows import WindowTracks, track_windows
-from vgmae_bench.training.sources import calibration_clip
+from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.types import Queries, Scene, Tracks
 from vgmae_bench.videogmae.checkpoint import load_model
 from vgmae_bench.videogmae.features import EncoderFeatures

@@ -11,8 +11,8 @@ from torch import Tensor
 from vgmae_bench.config import Json
 from vgmae_bench.data.synth.dataset import VERSION, Scenes, points_seen, track_points
 from vgmae_bench.errors import UsageError
+from vgmae_bench.training.clips.synthetic import ClipSeed, synth_scenes, synth_video
 from vgmae_bench.training.recipe import ClipShape
-from vgmae_bench.training.synthetic import ClipSeed, synth_scenes, synth_video
 
 from .teacher import TeacherTracks, grid_points
 

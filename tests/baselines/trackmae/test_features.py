@@ -12,7 +12,7 @@ from vgmae_baselines.trackmae.sizes import EncoderConfig
 
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
-from vgmae_bench.training.sources import calibration_clip
+from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.types import Queries
 
 SIZE = EncoderConfig(image_size=32, patch_size=8, num_frames=4, embed_dim=24, depth=3, num_heads=2)

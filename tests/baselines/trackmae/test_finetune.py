@@ -21,7 +21,7 @@ from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.readout_recipe import FinetuneConfig, ReadoutRecipe
 from vgmae_bench.models.weights_file import save_weights
-from vgmae_bench.training.tracks import SynthTracks, TrackBatch
+from vgmae_bench.training.clips.tracks import SynthTracks, TrackBatch
 from vgmae_bench.types import Queries
 from vgmae_bench.videogmae import SPEC as VIDEOGMAE
 from vgmae_bench.videogmae.network import SIZES as GMAE_SIZES

@@ -22,9 +22,9 @@ from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.weights_file import save_weights
+from vgmae_bench.training.clips.sources import open_clips
 from vgmae_bench.training.loop import Job, train
 from vgmae_bench.training.recipe import Batch
-from vgmae_bench.training.sources import open_clips
 
 TINY = PretrainConfig(**vars(NETWORK), mask_ratio=0.7)
 

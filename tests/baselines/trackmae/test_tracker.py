@@ -26,7 +26,7 @@ from tests.baselines.trackmae.sliding import ENCODER, NETWORK
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.models.weights_file import save_weights
-from vgmae_bench.training.sources import calibration_clip
+from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.types import Queries
 
 SIZE, FRAMES = NETWORK.image_size, 7

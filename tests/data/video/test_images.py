@@ -8,8 +8,8 @@ from PIL import Image
 
 from vgmae_bench.data.video.images import ImageTree, random_crop, read_image
 from vgmae_bench.errors import BadDataError, MissingDataError
+from vgmae_bench.training.clips.sources import open_clips
 from vgmae_bench.training.recipe import ClipShape
-from vgmae_bench.training.sources import open_clips
 
 
 def save(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (40, 30), **more: object) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from tests.models.features.encoders import ColourAndPlace, Patches, pan, restore_pixels, texture
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker, PatchEncoder
-from vgmae_bench.training.sources import calibration_clip
+from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.types import Queries, Tracks
 
 

@@ -46,8 +46,8 @@ def finetune(
     The folder is that of `train`, and its weights go where any weights go: vgmae-bench run --weights.
     """
     from vgmae_bench.evaluation.record import Weights
-    from vgmae_bench.training.sources import open_bank
-    from vgmae_bench.training.tracks import TrackingConfig, open_tracks
+    from vgmae_bench.training.clips.sources import open_bank
+    from vgmae_bench.training.clips.tracks import TrackingConfig, open_tracks
 
     plugin = plugins.find("methods", method)
     encoder = Weights.find(plugin, weights)

@@ -48,7 +48,7 @@ def train(
     again goes on from the checkpoint, after a kill at any moment, to the same weights (on the CPU, with as many threads).
     Several processes share the work when torchrun or SLURM start them; the batch is divided among them.
     """
-    from vgmae_bench.training.sources import open_bank, open_clips
+    from vgmae_bench.training.clips.sources import open_bank, open_clips
 
     plugin = plugins.find("methods", method)
     recipe = make_recipe(plugin, "trainer", config, settings)

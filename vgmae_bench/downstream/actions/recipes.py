@@ -23,8 +23,8 @@ from vgmae_bench.downstream.actions.videos import LabelledVideos
 from vgmae_bench.downstream.actions.views import ViewConfig, random_numbers, read_frames, views_of
 from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.models.weights_file import save_weights
+from vgmae_bench.training.clips.synthetic import clip_seed
 from vgmae_bench.training.recipe import ClipShape, LoopConfig
-from vgmae_bench.training.synthetic import clip_seed
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from vgmae_baselines.gmrw.tracker import GMRWTracker
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.training.clips.sources import open_clips
 from vgmae_bench.training.folder import Identity
 from vgmae_bench.training.loop import Job, train
 from vgmae_bench.training.recipe import Batch
-from vgmae_bench.training.sources import open_clips
 
 TINY = PretrainConfig(
     feature_channels=16,

@@ -16,9 +16,9 @@ from vgmae_baselines.trackmae.teachers.teacher import TeacherTracks, crop_tracks
 from vgmae_baselines.trackmae.teachers.track_cache import CachedTeacher
 
 from vgmae_bench.errors import UnknownNameError, UsageError
+from vgmae_bench.training.clips.sources import open_clips
+from vgmae_bench.training.clips.synthetic import clip_seed
 from vgmae_bench.training.recipe import Batch, ClipShape
-from vgmae_bench.training.sources import open_clips
-from vgmae_bench.training.synthetic import clip_seed
 
 SHAPE = ClipShape(frames=6, image_size=64, speed=2.0)
 

@@ -19,9 +19,9 @@ from torch import Tensor
 from vgmae_bench.config import Json
 from vgmae_bench.data.synth.dataset import VERSION
 from vgmae_bench.errors import UsageError
-from vgmae_bench.training.bank import Bank, BankConfig
+from vgmae_bench.training.clips.bank import Bank, BankConfig
+from vgmae_bench.training.clips.synthetic import clip_seed, synth_scenes, synth_video
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
-from vgmae_bench.training.synthetic import clip_seed, synth_scenes, synth_video
 
 Request = TypeVar("Request")
 Made = TypeVar("Made")

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from vgmae_bench.errors import UnknownNameError, UsageError
+from vgmae_bench.training.clips.tracks import DatasetTracks, SynthTracks, TrackBatch, TrackingConfig, open_tracks
 from vgmae_bench.training.recipe import ClipShape
-from vgmae_bench.training.tracks import DatasetTracks, SynthTracks, TrackBatch, TrackingConfig, open_tracks
 
 SHAPE = ClipShape(frames=4, image_size=32)
 

@@ -2,18 +2,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from vgmae_bench.errors import UsageError
-from vgmae_bench.training.bank import PART, Bank, BankConfig
+from vgmae_bench.training.clips.bank import PART, Bank, BankConfig
+from vgmae_bench.training.clips.sources import SynthClips
+from vgmae_bench.training.clips.tracks import SynthTracks
 from vgmae_bench.training.recipe import ClipShape
-from vgmae_bench.training.sources import SynthClips
-from vgmae_bench.training.tracks import SynthTracks
 
-CONFIG = BankConfig(scenes=PART, frames=6, image_size=16, speed=2.0, seed=3)
-SHAPE = ClipShape(frames=3, image_size=16, stride=2)
+CONFIG = BankConfig(scenes=PART, frames=6, image_size=32, speed=2.0, seed=3)
+SHAPE = ClipShape(frames=3, image_size=32, stride=2)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +28,7 @@ def bank(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Bank:
 
 def test_a_number_is_a_clip_whatever_else_is_read(bank: Bank) -> None:
     whole, alone = bank.read(range(40), SHAPE), bank.read([7], SHAPE)
-    assert whole.video.shape == (40, 3, 16, 16, 3) and whole.video.dtype == torch.uint8
+    assert whole.video.shape == (40, 3, 32, 32, 3) and whole.video.dtype == torch.uint8
     for all_of_them, one in zip(whole, alone, strict=True):
         assert torch.equal(all_of_them[7], one[0])
     assert len({clip.numpy().tobytes() for clip in whole.video}) == 40
@@ -37,9 +36,9 @@ def test_a_number_is_a_clip_whatever_else_is_read(bank: Bank) -> None:
 
 def test_tracks_lie_on_the_pictures_however_a_clip_is_turned(bank: Bank) -> None:
     """The colour at a visible point stays about the same. At the place of its first frame it changes more."""
-    clips = bank.read(range(200), ClipShape(frames=4, image_size=16, stride=1))
+    clips = bank.read(range(200), ClipShape(frames=4, image_size=32, stride=1))
     seen = clips.clear[:, :, None] & ~clips.occluded
-    where = (clips.xy * 16).floor().long().clamp(0, 15)
+    where = (clips.xy * 32).floor().long().clamp(0, 31)
     rows = torch.arange(200)[:, None]
 
     def colours(frame: int, at: torch.Tensor) -> torch.Tensor:
@@ -59,9 +58,11 @@ def test_a_second_training_renders_nothing_and_damaged_parts_are_made_again(
     assert len(files) == 1
     before = bank.read(range(4), SHAPE)
     with monkeypatch.context() as patched:
-        patched.setattr("vgmae_bench.training.bank._render", None)  # which cannot be called
+        patched.setattr("vgmae_bench.training.clips.bank._render", None)  # which cannot be called
         again = Bank(CONFIG)
-    files[0].write_bytes(files[0].read_bytes()[:1000])
+    content = files[0].read_bytes()
+    files[0].unlink()  # the bank has it mapped: its content must not change under it
+    files[0].write_bytes(content[:1000])
     for one in (again, Bank(CONFIG)):
         assert all(torch.equal(a, b) for a, b in zip(before, one.read(range(4), SHAPE), strict=True))
 
@@ -78,8 +79,8 @@ def test_sources_cut_their_clips_from_it(bank: Bank) -> None:
 
 def test_a_bank_that_cannot_give_the_clips_says_so(bank: Bank) -> None:
     with pytest.raises(UsageError, match="bank has scenes of 6 frames") as raised:
-        bank.read([0], ClipShape(frames=8, image_size=16))
+        bank.read([0], ClipShape(frames=8, image_size=32))
     assert "bank_frames" in str(raised.value.try_)
-    assert np.isfinite(bank.read([0], ClipShape(frames=6, image_size=16, stride=3)).xy).all()
+    assert bank.read([0], ClipShape(frames=6, image_size=32, stride=3)).xy.isfinite().all()
     with pytest.raises(UsageError, match="two frames"):
-        BankConfig(scenes=64, frames=1, image_size=16, speed=1.0, seed=0)
+        BankConfig(scenes=64, frames=1, image_size=32, speed=1.0, seed=0)

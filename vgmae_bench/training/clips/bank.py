@@ -27,8 +27,8 @@ from vgmae_bench.data.synth.dataset import VERSION
 from vgmae_bench.data.synth.tracks import sample_points, track_points
 from vgmae_bench.errors import UsageError
 from vgmae_bench.files import storage_errors, write_atomically
+from vgmae_bench.training.clips.synthetic import clip_seed, synth_scenes, synth_video
 from vgmae_bench.training.recipe import ClipShape
-from vgmae_bench.training.synthetic import clip_seed, synth_scenes, synth_video
 
 PART = 64
 """Scenes in one file."""

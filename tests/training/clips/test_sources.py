@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 
 from vgmae_bench.errors import MissingDataError, UsageError
+from vgmae_bench.training.clips.sources import SynthClips, made_ahead, open_clips
+from vgmae_bench.training.clips.synthetic import clip_seed
 from vgmae_bench.training.recipe import ClipShape
-from vgmae_bench.training.sources import SynthClips, made_ahead, open_clips
-from vgmae_bench.training.synthetic import clip_seed
 
 SHAPE = ClipShape(frames=2, image_size=32)
 
