@@ -17,8 +17,9 @@ from vgmae_bench.training.recipe import Batch
 from vgmae_bench.videogmae import SPEC, pretrain
 from vgmae_bench.videogmae.checkpoint import load_model, load_weights, save_weights
 from vgmae_bench.videogmae.gaussians.gaussians import activate
+from vgmae_bench.videogmae.masking import draw_order
 from vgmae_bench.videogmae.network import SIZES, Encoder, VideoGMAE
-from vgmae_bench.videogmae.pretrain import PretrainConfig, Pretraining, Stage, draw_order
+from vgmae_bench.videogmae.pretrain import PretrainConfig, Pretraining, Stage
 
 TINY = PretrainConfig(
     image_size=32,

@@ -18,7 +18,7 @@ from vgmae_bench.gmae.pictures import draw
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
 from vgmae_bench.videogmae.checkpoint import take_what_fits
 from vgmae_bench.videogmae.gaussians.gaussians import Backend
-from vgmae_bench.videogmae.pretrain import encode_part
+from vgmae_bench.videogmae.masking import encode_part
 
 
 @dataclass(frozen=True)

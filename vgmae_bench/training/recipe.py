@@ -125,6 +125,10 @@ class Batch(NamedTuple):
     video: Tensor
     seeds: tuple[int, ...]
 
+    def cut(self, start: int | None, stop: int | None) -> Batch:
+        """Some of the clips."""
+        return Batch(self.video[start:stop], self.seeds[start:stop])
+
 
 B = TypeVar("B")
 B_co = TypeVar("B_co", covariant=True)

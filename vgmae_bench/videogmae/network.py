@@ -6,15 +6,16 @@ those of the official checkpoints without their `encoder.` prefix, so that relea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vgmae_bench.models.init import similar_attention, whitened_patches
-from vgmae_bench.models.nn import NORM_EPS, Block, rows, xavier
-from vgmae_bench.videogmae.positions import anchor_table, places, space_table, start_on_grid, time_table
+from vgmae_bench.models.nn import NORM_EPS, Block, imagenet_statistics, rows, xavier
+from vgmae_bench.videogmae.gaussians.queries import AnchorTokens, anchor_colours
+from vgmae_bench.videogmae.positions import anchor_cells, anchor_table, places, space_table, start_on_grid, time_table
 from vgmae_bench.videogmae.sizes import SIZES, NetworkConfig
 
 __all__ = ["GAUSSIAN_PARAMETERS", "SIZES", "Encoded", "Encoder", "NetworkConfig", "VideoGMAE", "rows"]
@@ -25,6 +26,9 @@ GAUSSIAN_PARAMETERS = 14
 MOVING = (0, 1, 2, 10, 11, 12)
 """Which of them are read in later frames: mean and colour."""
 
+COLOUR_START = (0.02, 0.98)
+"""Colours that Gaussians start with are brought into this range, whose logits are small enough to be changed soon."""
+
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
@@ -34,6 +38,7 @@ class Encoded:
         latent: float [B, n, embed_dim], after the last norm, without the class token, in the order of `kept`.
         kept: int64 [B, n], the tokens the encoder saw, in the order it saw them.
         mask: bool [B, L], True where a token was removed, raster order.
+        colours: float [B, G, 3] in [0, 1], around the anchors in frame 0; None unless the network's `colour_start` is "frame".
         cls: float [B, 1, embed_dim], the class token after the last norm; None in "pos3d" mode, which has none.
     """
 
@@ -41,6 +46,7 @@ class Encoded:
     kept: Tensor
     mask: Tensor
     cls: Tensor | None = None
+    colours: Tensor | None = None
 
 
 class PatchEmbed(nn.Module):
@@ -163,6 +169,10 @@ class VideoGMAE(Encoder):
         if config.decoder == "per_identity":
             self.linear_motion = nn.Linear(width, (config.num_frames - 1) * len(MOVING), bias=False)
             self.linear_motion.apply(xavier)
+        if config.query_content != "learned":
+            self.anchor_tokens = AnchorTokens(
+                config.query_content, config.embed_dim, width, config.num_frames, anchor_cells(config), config.grid**2
+            )
         if config.query_position == "anchored":
             self.register_buffer("decoder_pos_embed_t", time_table(config, width))
             self.register_buffer("decoder_pos_embed_anchor", anchor_table(config, width))
@@ -175,6 +185,21 @@ class VideoGMAE(Encoder):
             if config.decoder == "per_identity":
                 nn.init.zeros_(self.linear_motion.weight)
 
+    def encode(
+        self,
+        video: Tensor,
+        mask_ratio: float = 0.0,
+        order: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Encoded:
+        """See `Encoder.encode`; the colours that Gaussians start with are added."""
+        encoded = super().encode(video, mask_ratio, order, generator)
+        if self.config.colour_start == "learned":
+            return encoded
+        mean, std = imagenet_statistics(video)
+        seen = ~encoded.mask[:, : self.config.grid**2].unflatten(1, (self.config.grid, -1))
+        return replace(encoded, colours=anchor_colours(video[:, :, 0] * std + mean, seen, self.config.num_gaussians))
+
     def decode(self, encoded: Encoded) -> Tensor:
         """Gaussian parameters before their activations, [B, T, G, 14]; rows of frame t > 0 are residuals."""
         config = self.config
@@ -183,11 +208,17 @@ class VideoGMAE(Encoder):
         if config.query_position == "anchored":
             time = self.decoder_pos_embed_t[:, : config.query_frames]
             queries = queries + places(time, self.decoder_pos_embed_anchor)
+        if self.config.query_content != "learned":
+            queries = queries + self.anchor_tokens(encoded.latent, encoded.kept.to(x.device))
         mask = self._frame_mask(x.shape[1], x.device) if config.decoder_attention == "frame_causal" else None
         x = torch.cat([x, queries.expand(len(x), -1, -1).to(x.dtype)], dim=1)
         for block in self.decoder_blocks:
             x = block(x, causal=config.decoder_attention == "causal", mask=mask)
-        return self._gaussians(self.decoder_norm(x[:, -queries.shape[1] :]))
+        raw = self._gaussians(self.decoder_norm(x[:, -queries.shape[1] :]))
+        if encoded.colours is None:
+            return raw
+        start = F.pad(encoded.colours.clamp(*COLOUR_START).logit(), (10, 1))  # colours are numbers 10 to 12 of 14
+        return torch.cat([raw[:, :1] + start[:, None].to(raw.dtype), raw[:, 1:]], dim=1)
 
     def _context(self, encoded: Encoded) -> Tensor:
         """What the queries look at, [B, n, decoder_embed_dim]: the latents, and where they are if the queries know that."""
@@ -214,6 +245,20 @@ class VideoGMAE(Encoder):
     def forward(self, video: Tensor, mask_ratio: float = 0.0, generator: torch.Generator | None = None) -> Tensor:
         """`encode`, then `decode`."""
         return self.decode(self.encode(video, mask_ratio, generator=generator))
+
+    @torch.no_grad()
+    def lengthen(self, known: int, frames: int) -> None:
+        """Let frames that were not trained yet move as the last one that was: copy its rows of the motion head.
+
+        Doing it twice is doing it once. A decoder with queries of every frame has no such rows and stays as it is.
+
+        Arguments:
+            known: frames of the clips so far.
+            frames: of the clips to come.
+        """
+        if self.config.decoder == "per_identity":
+            steps = self.linear_motion.weight.view(self.config.num_frames - 1, len(MOVING), -1)
+            steps[known - 1 : frames - 1] = steps[known - 2]
 
     def _frame_mask(self, latents: int, device: torch.device) -> Tensor:
         """bool [S, S], True where row may look at column, latents being of a time before all frames."""

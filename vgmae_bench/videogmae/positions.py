@@ -63,6 +63,12 @@ def anchor_points(count: int) -> np.ndarray:
     return np.array([((i + 0.5) / n, (row + 0.5) / rows) for row, n in enumerate(cells) for i in range(n)])
 
 
+def anchor_cells(config: NetworkConfig) -> Tensor:
+    """Int64 [G], the patch of a frame in which the anchor of each Gaussian lies, raster order."""
+    cells = (torch.from_numpy(anchor_points(config.num_gaussians)) * config.grid).long()
+    return cells[:, 1] * config.grid + cells[:, 0]
+
+
 def start_on_grid(count: int) -> Tensor:
     """Raw outputs float32 [count, 14] of grey, round Gaussians at their anchors: see `gaussians.activate`.
 

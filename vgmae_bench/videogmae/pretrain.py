@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
-from vgmae_bench.models.frames import prepare
 from vgmae_bench.models.losses import reconstruction_loss
 from vgmae_bench.models.readout import TokenOrder
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
@@ -31,8 +30,10 @@ from vgmae_bench.videogmae.gaussians.gaussians import (
     render_video,
 )
 from vgmae_bench.videogmae.gaussians.losses import displacement_penalty, neighbourhood_smoothness, registration_distance
+from vgmae_bench.videogmae.gaussians.motion_loss import MotionLoss, reconstruct
+from vgmae_bench.videogmae.gaussians.pictures import draw
+from vgmae_bench.videogmae.masking import MaskMode, encode_part
 from vgmae_bench.videogmae.network import Encoded, NetworkConfig, VideoGMAE, pixel_mask
-from vgmae_bench.videogmae.pictures import draw
 from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
 
 
@@ -43,7 +44,7 @@ class Stage:
     Attributes:
         until: that share.
         num_frames: length of the clips, at least 2; the network sees the first frames of its time.
-        mask_ratio, speed, residuals, registration_weight: as in the configuration.
+        mask_ratio, mask_mode, unmasked_share, speed, stride, residuals, registration_weight: as in the configuration.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -51,7 +52,10 @@ class Stage:
     until: float = 1.0
     num_frames: int | None = None
     mask_ratio: float | None = None
+    mask_mode: MaskMode | None = None
+    unmasked_share: float | None = None
     speed: float | None = None
+    stride: int | None = None
     residuals: Residuals | None = None
     registration_weight: float | None = None
 
@@ -61,17 +65,24 @@ class Now(NamedTuple):
 
     num_frames: int
     mask_ratio: float
+    mask_mode: MaskMode
+    unmasked_share: float
     speed: float
+    stride: int
     residuals: Residuals
     registration_weight: float
 
 
 @dataclass(frozen=True)
-class PretrainConfig(LoopConfig, Activation, NetworkConfig):
-    """Settings of pretraining: those of the loop, of the network and of what its outputs mean, in one flat list.
+class PretrainConfig(LoopConfig, MotionLoss, Activation, NetworkConfig):
+    """Settings of pretraining: of the loop, the network, what its outputs mean, and how later frames are compared.
 
     Attributes:
         mask_ratio: share of the patches hidden from the encoder: 0.95 in the paper, 0.9 in the official settings.
+        mask_mode: "uniform" hides patches of all frames alike (paper and official code). "first_shown", ours, shows all of
+            frame 0 and hides that share of the later frames' patches.
+        unmasked_share: of each batch that is shown whole, as pairs of frames, whatever the mask ratio and the length of
+            the others. Keeps the network from forgetting what it learned of pairs. Ours.
         token_order: "identity" shows patches in raster order, "shuffled" at random as in the official code.
         composite: see `vgmae_bench.videogmae.gaussians.gaussians.composite`; "official" has a factor too many.
         loss_reduction: over the clips of a batch: "mean", or "sum" as in the official code, over each process's part of
@@ -83,7 +94,8 @@ class PretrainConfig(LoopConfig, Activation, NetworkConfig):
         smoothness_weight: of differences between the steps of neighbours. Ours.
         registration_weight: of the distance between where Gaussians go in the image and where a registration of the
             frames says, a warm start that needs no labels. Ours; see `vgmae_bench.videogmae.gaussians.registration`.
-        stride: frames of a video from one frame of a clip to the next; synthetic clips are made as they are.
+        stride: frames of a video from one frame of a clip to the next. Clips of a bank are 1 to `stride` frames apart. Other
+            synthetic clips ignore it.
         speed: of synthetic clips; 1 moves points by 3/256 of the frame per frame.
         stages: a curriculum; later stages begin where earlier ones end, and after the last all is as set here.
         backend: of the splatting.
@@ -93,6 +105,8 @@ class PretrainConfig(LoopConfig, Activation, NetworkConfig):
     """
 
     mask_ratio: float = 0.95
+    mask_mode: MaskMode = "uniform"
+    unmasked_share: float = 0.0
     token_order: TokenOrder = "identity"
     composite: Composite = "over"
     loss_reduction: Literal["mean", "sum"] = "mean"
@@ -112,14 +126,27 @@ class PretrainConfig(LoopConfig, Activation, NetworkConfig):
         for when in map(self.fill, (Stage(), *self.stages)):
             if not 2 <= when.num_frames <= self.num_frames:
                 raise UsageError(f"Clips have 2 to {self.num_frames} frames", f"{when.num_frames} were asked for")
-            if not 0 <= when.mask_ratio < 1 or when.speed < 0:
-                raise UsageError("mask_ratio must lie in [0, 1), speed at 0 or above", str(when))
+            if not 0 <= when.mask_ratio < 1 or not 0 <= when.unmasked_share <= 1 or when.speed < 0 or when.stride < 1:
+                raise UsageError(
+                    "mask_ratio must lie in [0, 1), unmasked_share in [0, 1], speed at 0 or above, stride at 1 or above",
+                    str(when),
+                )
+            if self.bank_scenes and when.speed != self.speed:
+                raise UsageError(
+                    "All clips of a bank have one speed",
+                    f"a stage asks for {when.speed}, the bank has {self.speed}",
+                    try_="stride in the stage instead",
+                )
         if self.loss_region == "masked" and self.mask_ratio == 0:
             raise UsageError("Without masking no pixel is masked", "loss_region=masked with mask_ratio=0")
 
     @property
     def network(self) -> NetworkConfig:
         return NetworkConfig(**{field.name: getattr(self, field.name) for field in fields(NetworkConfig)})
+
+    @property
+    def motion_loss(self) -> MotionLoss:
+        return MotionLoss(**{field.name: getattr(self, field.name) for field in fields(MotionLoss)})
 
     @property
     def activation(self) -> Activation:
@@ -137,7 +164,10 @@ class PretrainConfig(LoopConfig, Activation, NetworkConfig):
         return Now(
             stage.num_frames or self.num_frames,
             self.mask_ratio if stage.mask_ratio is None else stage.mask_ratio,
+            stage.mask_mode or self.mask_mode,
+            self.unmasked_share if stage.unmasked_share is None else stage.unmasked_share,
             self.speed if stage.speed is None else stage.speed,
+            self.stride if stage.stride is None else stage.stride,
             stage.residuals or self.residuals,
             self.registration_weight if stage.registration_weight is None else stage.registration_weight,
         )
@@ -164,20 +194,41 @@ class Pretraining:
 
     def shape(self, step: int) -> ClipShape:
         now = self.config.at(step)
-        return ClipShape(now.num_frames, self.config.image_size, self.config.stride, now.speed)
+        return ClipShape(now.num_frames, self.config.image_size, now.stride, now.speed)
 
     def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Reconstruction error of the clips, plus what holds the Gaussians back."""
         assert isinstance(model, VideoGMAE)
-        config, now = self.config, self.config.at(step)
-        encoded = self.encode(model, batch, now.mask_ratio)
+        now = self.config.at(step)
+        before = self.config.at(step - 1).num_frames if step else now.num_frames
+        if now.num_frames > before:
+            model.lengthen(before, now.num_frames)
+        pairs = round(now.unmasked_share * len(batch.video))
+        groups = [(batch.cut(pairs, None), now.mask_ratio)]
+        if pairs:
+            groups.append((batch.cut(None, pairs)._replace(video=batch.video[:pairs, :2]), 0.0))
+        parts: dict[str, Tensor] = {}
+        for part, ratio in groups:
+            if share := len(part.video) / len(batch.video):
+                for name, value in self._losses(model, part, ratio, now).items():
+                    parts[name] = parts.get(name, 0) + share * value
+        return torch.stack(list(parts.values())).sum(), {name: part.detach() for name, part in parts.items()}
+
+    def _losses(self, model: VideoGMAE, batch: Batch, mask_ratio: float, now: Now) -> dict[str, Tensor]:
+        """The parts of the loss of some clips."""
+        config, target = self.config, batch.video.float() / 255
+        encoded = encode_part(model, batch, mask_ratio, config.token_order, now.mask_mode)
         gaussians = self._gaussians(model, encoded, batch.video.shape[1], now.residuals)
         camera = fixed_camera(config.image_size, config.image_size, like=gaussians.means)
-        image = render_video(gaussians, camera, config.composite, config.backend)
-        mask = None
-        if config.loss_region == "masked":
-            mask = pixel_mask(encoded.mask, model.config)[:, : batch.video.shape[1]]
-        parts = {"reconstruction": reconstruction_loss(image, batch.video.float() / 255, config.loss_reduction, mask)}
+        if config.motion_loss.plain:
+            image = render_video(gaussians, camera, config.composite, config.backend)
+            mask = None
+            if config.loss_region == "masked":
+                mask = pixel_mask(encoded.mask, model.config)[:, : batch.video.shape[1]]
+            parts = {"reconstruction": reconstruction_loss(image, target, config.loss_reduction, mask)}
+        else:
+            error = reconstruct(gaussians, target, camera, config.motion_loss, config.composite, config.backend)
+            parts = {"reconstruction": error}
         if config.deltas_reg_weight:
             parts["displacement"] = config.deltas_reg_weight * displacement_penalty(gaussians)
         if config.smoothness_weight:
@@ -204,48 +255,11 @@ class Pretraining:
         """Input, reconstruction and flow, nothing being masked, as when points are tracked."""
         assert isinstance(model, VideoGMAE)
         with torch.no_grad():
-            encoded = self.encode(model, batch, mask_ratio=0.0)
+            encoded = encode_part(model, batch, 0.0, self.config.token_order)
             gaussians = self._gaussians(model, encoded, batch.video.shape[1], self.config.residuals)
         draw(batch.video, gaussians, self.config.composite, path, self.config.backend)
-
-    def encode(self, model: VideoGMAE, batch: Batch, mask_ratio: float) -> Encoded:
-        """See `encode_part`."""
-        return encode_part(model, batch, mask_ratio, self.config.token_order)
 
     def _gaussians(self, model: VideoGMAE, encoded: Encoded, frames: int, residuals: Residuals) -> Gaussians:
         raw = model.decode(encoded)[:, :frames].float()
         activation = Activation(**{**vars(self.config.activation), "residuals": residuals})
         return activate(raw, activation)
-
-
-def encode_part(model: VideoGMAE, batch: Batch, mask_ratio: float, token_order: TokenOrder = "identity") -> Encoded:
-    """What the encoder makes of a random part of some clips.
-
-    They may be shorter than the network's: then their last frame is repeated, and the repetitions are never shown.
-    """
-    B, T, H, W, _ = batch.video.shape
-    images = prepare(batch.video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)
-    missing = images[:, :, -1:].expand(-1, -1, model.config.num_frames - T, -1, -1)
-    total, shown = model.config.num_tokens, T * model.config.grid**2
-    kept = max(1, int(shown * (1 - mask_ratio)))
-    order = draw_order(batch.seeds, total, shown, kept, token_order).to(images.device)
-    # Half a token more than is kept, so that rounding the share back to tokens cannot miss.
-    hidden = 1 - (kept + 0.5) / total if kept < total else 0.0
-    return model.encode(torch.cat([images, missing], dim=2), hidden, order)
-
-
-def draw_order(seeds: tuple[int, ...], total: int, shown: int, kept: int, token_order: TokenOrder) -> Tensor:
-    """Permutations int64 [len(seeds), total] that begin with `kept` random ones of the first `shown` tokens.
-
-    Arguments:
-        seeds: each clip's own.
-        token_order: of those that are kept; the others follow in no order that matters.
-    """
-    rows = []
-    for seed in seeds:
-        noise = torch.rand(shown, generator=torch.Generator().manual_seed(seed))
-        chosen = noise.argsort()
-        if token_order == "identity":
-            chosen = torch.cat([chosen[:kept].sort().values, chosen[kept:]])
-        rows.append(torch.cat([chosen, torch.arange(shown, total)]))
-    return torch.stack(rows)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from vgmae_bench.errors import UsageError
+from vgmae_bench.videogmae.gaussians.queries import QueryContent
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class NetworkConfig:
             frame: there is no time for attention to be causal over, and "frame_causal" only hides queries from latents.
         query_position: "learned": queries are free vectors (paper). "anchored", ours: the fixed code of each Gaussian's
             anchor in the image, and of the frame, is added to them, and the codes of their places to the latents.
+        query_content: what a Gaussian's query holds besides its code. "learned": nothing (paper). "gathered" and "gated",
+            ours: the tokens at its anchor in all frames; see `vgmae_bench.videogmae.gaussians.queries.AnchorTokens`.
+        colour_start: "learned": the network predicts colours (paper). "frame", ours: it predicts how they differ from the
+            colours around the anchors in frame 0, as far as the encoder sees them. Needs a square number of Gaussians.
         gaussian_start: "random": untrained networks scatter Gaussians over the scene (paper). "grid", ours: each is at its
             anchor and stands still.
         attention_start, patch_start: "random" (paper), or ours: see `vgmae_bench.models.init.similar_attention` and
@@ -52,6 +58,8 @@ class NetworkConfig:
     decoder_attention: Literal["causal", "frame_causal", "bidirectional"] = "causal"
     decoder: Literal["per_frame", "per_identity"] = "per_frame"
     query_position: Literal["learned", "anchored"] = "learned"
+    query_content: QueryContent = "learned"
+    colour_start: Literal["learned", "frame"] = "learned"
     gaussian_start: Literal["random", "grid"] = "random"
     attention_start: Literal["random", "similar"] = "random"
     patch_start: Literal["random", "whitened"] = "random"
@@ -60,6 +68,10 @@ class NetworkConfig:
         for name, value in vars(self).items():
             if not isinstance(value, str) and value <= 0:
                 raise UsageError(f"The network's {name} must be positive", f"it is {value}")
+        if self.query_content != "learned" and self.decoder != "per_identity":
+            raise UsageError("query_content needs one query a Gaussian", 'it goes with decoder="per_identity"')
+        if self.colour_start == "frame" and math.isqrt(self.num_gaussians) ** 2 != self.num_gaussians:
+            raise UsageError("colour_start=frame needs a square number of Gaussians", f"it is {self.num_gaussians}")
         # Sines and cosines of two axes need multiples of 4; the 3-D table's spatial part, 3/4 of the width, of 16.
         divisor = 4 if self.position == "interpolate" else 16
         for name, divisors in (

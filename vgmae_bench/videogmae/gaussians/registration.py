@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vgmae_bench.videogmae.gaussians.alignment import DAMPING, bending
+from vgmae_bench.videogmae.gaussians.blur import blurred
 
 REACH = 0.5
 """Standard deviation of a control point's influence, in distances between neighbours."""
@@ -73,7 +74,7 @@ def register(video: Tensor, across: int) -> Registration:
     influence = _influence(_grid(size**2, size, video), points)  # [S², across²]
     displaced = video.new_zeros(B * (T - 1), 2, across**2)
     for level in LEVELS:
-        frames = _blurred(video, level.blur * size / 64)
+        frames = blurred(video, level.blur * size / 64)
         first, later = frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1)
         displaced = displaced + _step(first, later, displaced, influence, bend, level)
     return Registration(displaced.mT.reshape(B, T - 1, across**2, 2), size)
@@ -121,18 +122,3 @@ def _warped(images: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
     place = (_grid(size**2, size, flow).view(size, size, 2) + flow.movedim(1, -1)) * (2 / size) - 1
     read = F.grid_sample(images.permute(0, 3, 1, 2), place, padding_mode="border", align_corners=False)
     return read.permute(0, 2, 3, 1), (place.abs() < 1).all(dim=-1).to(images.dtype)
-
-
-def _blurred(video: Tensor, sigma: float) -> Tensor:
-    """[B, T, S, S, 3], blurred by a Gaussian of `sigma` pixels; 0: as it is."""
-    if sigma == 0:
-        return video
-    reach = min(int(3 * sigma + 1), video.shape[2] - 1)
-    taps = torch.arange(-reach, reach + 1, dtype=video.dtype, device=video.device)
-    kernel = (-(taps / sigma).square() / 2).exp()
-    kernel = kernel / kernel.sum()
-    planes = video.movedim(-1, 2).flatten(0, 2)[:, None]
-    planes = F.conv2d(F.pad(planes, (reach, reach, 0, 0), mode="replicate"), kernel.view(1, 1, 1, -1))
-    planes = F.conv2d(F.pad(planes, (0, 0, reach, reach), mode="replicate"), kernel.view(1, 1, -1, 1))
-    B, T, S, _, C = video.shape
-    return planes.view(B, T, C, S, S).movedim(2, -1)

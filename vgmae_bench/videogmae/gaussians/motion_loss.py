@@ -1,0 +1,125 @@
+"""A reconstruction loss from which small networks learn motion: additions of ours to the paper's squared error.
+
+The squared error of later frames says little about motion at first: most of it is detail that the Gaussians cannot show, in
+frame 0 as much as later. Four changes help, each a setting of its own (`MotionLoss`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vgmae_bench.errors import UsageError
+from vgmae_bench.splatting import project
+from vgmae_bench.videogmae.gaussians.blur import blurred
+from vgmae_bench.videogmae.gaussians.gaussians import Backend, Camera, Composite, Gaussians, render_video
+from vgmae_bench.videogmae.gaussians.motion import NEAR
+
+
+@dataclass(frozen=True)
+class MotionLoss:
+    """How later frames are compared. The defaults are the paper's loss.
+
+    Attributes:
+        motion_only: later frames train the motion of the Gaussians and not their looks: scales, rotations, opacities,
+            colours and first positions get no gradient from them.
+        preconditioning: λ. The gradient of each Gaussian's displacement is multiplied by the inverse of the local structure
+            tensor of the target plus λ times its mean: a Gauss-Newton step (Lucas and Kanade, IJCAI 1981). 0: left as it is.
+        carry_error: what frame 0 lacks in its reconstruction is carried along by the motion and added to later frames, so
+            that detail no Gaussian can show does not count as an error there. No gradient flows through it.
+        blurs: standard deviations, in 64ths of the frame's width. Later frames are compared after blurring by each; the
+            losses are averaged. 0 is no blur. Empty: (0,).
+    """
+
+    motion_only: bool = False
+    preconditioning: float = 0.0
+    carry_error: bool = False
+    blurs: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.preconditioning < 0 or any(blur < 0 for blur in self.blurs):
+            raise UsageError("preconditioning and blurs must be 0 or more", str(self))
+
+    @property
+    def plain(self) -> bool:
+        """Whether this is the paper's loss."""
+        return self == MotionLoss()
+
+
+def reconstruct(
+    gaussians: Gaussians, target: Tensor, camera: Camera, loss: MotionLoss, mode: Composite, backend: Backend
+) -> Tensor:
+    """The squared error of the rendered clips under `loss`, a mean over pixels, frames and clips.
+
+    Arguments:
+        gaussians: of square frames, their number a square, in raster order of their anchors.
+        target: [B, T, S, S, 3] RGB in [0, 1].
+    """
+    size = target.shape[2]
+    blurs = [blur * size / 64 for blur in loss.blurs or (0.0,)]
+    moved = gaussians.means[:, 1:] - gaussians.means[:, :1]
+    if loss.preconditioning and moved.requires_grad:
+        with torch.no_grad():
+            smooth = blurred(target[:, 1:], min((blur for blur in blurs if blur), default=0.0))
+            tensor = _structure(smooth, _centres(gaussians, camera)[:, 1:])
+        moved.register_hook(lambda gradient: _newton(gradient, tensor, loss.preconditioning))
+    first = gaussians.means[:, :1]
+    if loss.motion_only:
+        held = Gaussians(*(values.detach() for values in gaussians))
+        shown = render_video(Gaussians(first, *gaussians[1:4], gaussians.colors[:, :1]), camera, mode, backend)
+        later = Gaussians(first.detach() + moved, *held[1:4], held.colors[:, 1:])
+        image = torch.cat([shown, render_video(later, camera, mode, backend)], dim=1)
+    else:
+        image = render_video(gaussians._replace(means=torch.cat([first, first + moved], dim=1)), camera, mode, backend)
+    error = image - target
+    later_error = error[:, 1:]
+    if loss.carry_error:
+        with torch.no_grad():
+            later_error = later_error - _carried(error[:, :1], _centres(gaussians, camera))
+    # A blurred error is smaller: its weight makes up for the noise-like part of it.
+    squares = [(1 + blur**2) * blurred(later_error, blur).square().mean() for blur in blurs]
+    T = target.shape[1]
+    return (error[:, :1].square().mean() + (T - 1) * torch.stack(squares).mean()) / T
+
+
+def _centres(gaussians: Gaussians, camera: Camera) -> Tensor:
+    """Projected centres [B, T, G, 2], raster pixels."""
+    return project(gaussians.means, gaussians.quats[:, None], gaussians.scales[:, None], *camera, near=NEAR).means2d
+
+
+def _structure(video: Tensor, xy: Tensor) -> Tensor:
+    """The structure tensor (xx, xy, yy) of frames [B, T, S, S, 3] around positions xy [B, T, G, 2]: [B, T, G, 3]."""
+    frames = video.flatten(0, 1)
+    across, down = torch.gradient(frames, dim=(2, 1))
+    products = torch.stack([(across * across).sum(-1), (across * down).sum(-1), (down * down).sum(-1)], dim=1)
+    for window in (5, 3):
+        products = F.avg_pool2d(products, window, 1, window // 2, count_include_pad=False)
+    at = (xy.flatten(0, 1) * (2 / video.shape[2]) - 1)[:, :, None]
+    return F.grid_sample(products, at, padding_mode="border", align_corners=False)[..., 0].mT.unflatten(0, xy.shape[:2])
+
+
+def _newton(gradient: Tensor, tensor: Tensor, damping: float) -> Tensor:
+    """Gradients [..., 3] of displacements, world units, over a structure tensor (xx, xy, yy) [..., 3]; none in depth."""
+    mean = (tensor[..., 0] + tensor[..., 2]).mean() / 2
+    xx, xy, yy = tensor.unbind(-1)
+    xx, yy = xx + damping * mean, yy + damping * mean
+    x, y, _ = gradient.unbind(-1)
+    over = mean / (xx * yy - xy * xy).clamp(min=1e-20)
+    return torch.stack([(yy * x - xy * y) * over, (xx * y - xy * x) * over, torch.zeros_like(x)], dim=-1)
+
+
+def _carried(error: Tensor, centres: Tensor) -> Tensor:
+    """The error [B, 1, S, S, 3] of frame 0, moved as Gaussians with centres [B, T, G, 2] move: [B, T - 1, S, S, 3]."""
+    (B, T, G, _), size = centres.shape, error.shape[2]
+    side = round(G**0.5)
+    moved = (centres[:, 1:] - centres[:, :1]).mT.unflatten(3, (side, side)).flatten(0, 1)
+    flow = F.interpolate(moved, size=(size, size), mode="bilinear", align_corners=False)
+    ticks = torch.arange(size, dtype=error.dtype, device=error.device) + 0.5
+    y, x = torch.meshgrid(ticks, ticks, indexing="ij")
+    came_from = (torch.stack([x, y], dim=-1) - flow.movedim(1, -1)) * (2 / size) - 1
+    planes = error.expand(-1, T - 1, -1, -1, -1).flatten(0, 1).permute(0, 3, 1, 2)
+    moved_error = F.grid_sample(planes, came_from, padding_mode="border", align_corners=False)
+    return moved_error.permute(0, 2, 3, 1).unflatten(0, (B, T - 1))

@@ -1,0 +1,62 @@
+"""Which patches of a clip the encoder sees while it is trained."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from vgmae_bench.models.frames import prepare
+from vgmae_bench.models.readout import TokenOrder
+from vgmae_bench.training.recipe import Batch
+from vgmae_bench.videogmae.network import Encoded, VideoGMAE
+
+MaskMode = Literal["uniform", "first_shown"]
+
+
+def encode_part(
+    model: VideoGMAE,
+    batch: Batch,
+    mask_ratio: float,
+    token_order: TokenOrder = "identity",
+    mask_mode: MaskMode = "uniform",
+) -> Encoded:
+    """What the encoder makes of a random part of some clips.
+
+    Clips may be shorter than the network's. Then their last frame is repeated, and the repetitions are never shown.
+
+    Arguments:
+        mask_ratio: share of the patches that is hidden, of all frames ("uniform") or of those after the first.
+    """
+    B, T, H, W, _ = batch.video.shape
+    images = prepare(batch.video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)
+    missing = images[:, :, -1:].expand(-1, -1, model.config.num_frames - T, -1, -1)
+    total, patches = model.config.num_tokens, model.config.grid**2
+    always = patches if mask_mode == "first_shown" else 0
+    kept = max(1, always + int((T * patches - always) * (1 - mask_ratio)))
+    order = draw_order(batch.seeds, total, T * patches, kept, token_order, always).to(images.device)
+    # Half a token more than is kept, so that rounding the share back to tokens cannot miss.
+    hidden = 1 - (kept + 0.5) / total if kept < total else 0.0
+    return model.encode(torch.cat([images, missing], dim=2), hidden, order)
+
+
+def draw_order(
+    seeds: tuple[int, ...], total: int, shown: int, kept: int, token_order: TokenOrder, always: int = 0
+) -> Tensor:
+    """Permutations int64 [len(seeds), total] that begin with `kept` random ones of the first `shown` tokens.
+
+    Arguments:
+        seeds: each clip's own.
+        token_order: of those that are kept; the others follow in no order that matters.
+        always: so many of the first tokens are kept whatever is drawn.
+    """
+    rows = []
+    for seed in seeds:
+        noise = torch.rand(shown, generator=torch.Generator().manual_seed(seed))
+        noise[:always] -= 1
+        chosen = noise.argsort()
+        if token_order == "identity":
+            chosen = torch.cat([chosen[:kept].sort().values, chosen[kept:]])
+        rows.append(torch.cat([chosen, torch.arange(shown, total)]))
+    return torch.stack(rows)
