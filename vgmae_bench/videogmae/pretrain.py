@@ -238,7 +238,7 @@ class Pretraining:
             if now.registration_weight:
                 distance = registration_distance(gaussians, camera, batch.video.float() / 255)
                 parts["registration"] = now.registration_weight * distance
-        return torch.stack(list(parts.values())).sum(), {name: part.detach() for name, part in parts.items()}
+        return parts
 
     def export(self, model: nn.Module, path: Path, source: Json) -> None:
         sections = {"network": self.config.network, "activation": self.config.activation, "source": source}

@@ -21,12 +21,7 @@ from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.training.clips.bank import Bank
 from vgmae_bench.training.clips.synthetic import clip_seed, synth_scenes, synth_video
 from vgmae_bench.training.recipe import ClipShape, LoopConfig
-<<<<<<< HEAD:vgmae_bench/training/tracks.py
-from vgmae_bench.training.clips.synthetic import clip_seed, synth_scenes, synth_video
 from vgmae_bench.types import Clip
-=======
-from vgmae_bench.types import Clip, Dataset
->>>>>>> 51dc112 (Clips to learn from have a folder of their own):vgmae_bench/training/clips/tracks.py
 
 CANDIDATES = 3
 """Synthetic points to choose from, for each that is wanted: many are not visible in the first frame."""
