@@ -1,7 +1,8 @@
 """A reconstruction loss from which small networks learn motion: additions of ours to the paper's squared error.
 
-The squared error of later frames says little about motion at first: most of it is detail that the Gaussians cannot show, in
-frame 0 as much as later. Four changes help, each a setting of its own (`MotionLoss`).
+The squared error of later frames says little about motion at first. Most of it is detail that the Gaussians cannot show, in
+frame 0 as much as later. And what one Gaussian gains by moving alone is mostly chance: its neighbours cover what it leaves.
+Five changes help, each a setting of its own (`MotionLoss`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ class MotionLoss:
     Attributes:
         motion_only: later frames train the motion of the Gaussians and not their looks: scales, rotations, opacities,
             colours and first positions get no gradient from them.
+        neighbour_gradients: the gradient of each Gaussian's displacement becomes a weighted sum over the 3 × 3 Gaussians around
+            its anchor, as if they moved together.
         preconditioning: λ. The gradient of each Gaussian's displacement is multiplied by the inverse of the local structure
             tensor of the target plus λ times its mean: a Gauss-Newton step (Lucas and Kanade, IJCAI 1981). 0: left as it is.
         carry_error: what frame 0 lacks in its reconstruction is carried along by the motion and added to later frames, so
@@ -35,6 +38,7 @@ class MotionLoss:
     """
 
     motion_only: bool = False
+    neighbour_gradients: bool = False
     preconditioning: float = 0.0
     carry_error: bool = False
     blurs: tuple[float, ...] = ()
@@ -61,6 +65,8 @@ def reconstruct(
     size = target.shape[2]
     blurs = [blur * size / 64 for blur in loss.blurs or (0.0,)]
     moved = gaussians.means[:, 1:] - gaussians.means[:, :1]
+    if loss.neighbour_gradients and moved.requires_grad:
+        moved.register_hook(_with_neighbours)
     if loss.preconditioning and moved.requires_grad:
         with torch.no_grad():
             smooth = blurred(target[:, 1:], min((blur for blur in blurs if blur), default=0.0))
@@ -78,7 +84,8 @@ def reconstruct(
     later_error = error[:, 1:]
     if loss.carry_error:
         with torch.no_grad():
-            later_error = later_error - _carried(error[:, :1], _centres(gaussians, camera))
+            carried = _carried(error[:, :1], _centres(gaussians, camera))
+        later_error = later_error - carried
     # A blurred error is smaller: its weight makes up for the noise-like part of it.
     squares = [(1 + blur**2) * blurred(later_error, blur).square().mean() for blur in blurs]
     T = target.shape[1]
@@ -99,6 +106,16 @@ def _structure(video: Tensor, xy: Tensor) -> Tensor:
         products = F.avg_pool2d(products, window, 1, window // 2, count_include_pad=False)
     at = (xy.flatten(0, 1) * (2 / video.shape[2]) - 1)[:, :, None]
     return F.grid_sample(products, at, padding_mode="border", align_corners=False)[..., 0].mT.unflatten(0, xy.shape[:2])
+
+
+def _with_neighbours(gradient: Tensor) -> Tensor:
+    """Gradients [B, T, G, 3] of Gaussians on a square grid, each a binomial sum over 3 × 3 of them with weight 1 in all."""
+    B, T, G, _ = gradient.shape
+    side = round(G**0.5)
+    line = gradient.new_tensor([1.0, 2.0, 1.0])
+    kernel = (line[:, None] * line / 16).expand(3, 1, 3, 3)
+    maps = gradient.flatten(0, 1).mT.unflatten(2, (side, side))
+    return F.conv2d(maps, kernel, padding=1, groups=3).flatten(2).mT.unflatten(0, (B, T))
 
 
 def _newton(gradient: Tensor, tensor: Tensor, damping: float) -> Tensor:
