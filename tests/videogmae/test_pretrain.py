@@ -146,12 +146,12 @@ def test_a_curriculum() -> None:
     second = Stage(until=0.5, mask_ratio=0.25, speed=2.0, stride=3, unmasked_share=0.25)
     config = replace(TINY, steps=8, stages=(first, second))
     assert [config.at(step)._asdict() for step in (0, 2, 4)] == [
-        dict(num_frames=2, mask_ratio=0.5, mask_mode="first_shown", unmasked_share=0.0, speed=1.0, stride=4,
-             residuals="position", registration_weight=0.0),
-        dict(num_frames=3, mask_ratio=0.25, mask_mode="uniform", unmasked_share=0.25, speed=2.0, stride=3,
-             residuals="both", registration_weight=0.0),
-        dict(num_frames=3, mask_ratio=0.5, mask_mode="uniform", unmasked_share=0.0, speed=1.0, stride=4,
-             residuals="both", registration_weight=0.0),
+        {"num_frames": 2, "mask_ratio": 0.5, "mask_mode": "first_shown", "unmasked_share": 0.0, "speed": 1.0, "stride": 4,
+             "residuals": "position", "registration_weight": 0.0},
+        {"num_frames": 3, "mask_ratio": 0.25, "mask_mode": "uniform", "unmasked_share": 0.25, "speed": 2.0, "stride": 3,
+             "residuals": "both", "registration_weight": 0.0},
+        {"num_frames": 3, "mask_ratio": 0.5, "mask_mode": "uniform", "unmasked_share": 0.0, "speed": 1.0, "stride": 4,
+             "residuals": "both", "registration_weight": 0.0},
     ]  # fmt: skip
     assert config.at(2).stride == Pretraining(config).shape(2).stride
     assert Pretraining(config).shape(0).frames == 2
