@@ -43,6 +43,7 @@ from vgmae_bench.videogmae.gaussians.gaussians import (
     fixed_camera,
     render_video,
 )
+from vgmae_bench.videogmae.masking import encode_part
 from vgmae_bench.videogmae.network import GAUSSIAN_PARAMETERS
 from vgmae_bench.videogmae.pretrain import PretrainConfig, Pretraining
 
@@ -89,7 +90,7 @@ class Trainer:
     def network(self) -> None:
         """Forward and backward through the network alone."""
         with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
-            x = self.model.decode(self.recipe.encode(self.model, self.batch, self.config.mask_ratio))
+            x = self.model.decode(encode_part(self.model, self.batch, self.config.mask_ratio))
         x.float().sum().backward()
         self.optimizer.zero_grad()
 

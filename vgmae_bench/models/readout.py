@@ -238,12 +238,13 @@ class CrossAttentionReadout(nn.Module):
         for mlp in self.more_mlps:
             q = q + mlp(q)
         out: Tensor = self.output_proj(q)
-        return out.unflatten(1, points.shape[1:3])
+        shaped: Tensor = out.unflatten(1, points.shape[1:3])
+        return shaped
 
     def _features_at(self, tokens: Tensor, xy: Tensor) -> Tensor:
         """What a query at xy [B, N, 2] (units of the frame) sees of all tokens [B, L, De], raster order: [B, N, 1 or T, De]."""
         slots = tokens.unflatten(1, (-1, self.grid**2))
-        seen = self.feature_proj(self._sampled(slots[:, 0], xy))[:, :, None]
+        seen: Tensor = self.feature_proj(self._sampled(slots[:, 0], xy))[:, :, None]
         if self.config.query_feature == "both":
             there = self._sampled(slots.flatten(0, 1), xy.repeat_interleave(slots.shape[1], dim=0))
             there = self.later_feature_proj(there).unflatten(0, slots.shape[:2]).transpose(1, 2)

@@ -170,9 +170,7 @@ class ReadoutRecipe:
     def build(self) -> nn.Module:
         """Encoder and readout; what is frozen has no gradient."""
         model = self._host.build(self.config.readout)
-        readout = model.get_submodule("readout")
-        assert isinstance(readout, CrossAttentionReadout)
-        readout.cross_attn.dropout = self.config.dropout
+        _readout_of(model).cross_attn.dropout = self.config.dropout
         freeze(model, self.config.freeze_scope)
         return model
 
@@ -194,7 +192,7 @@ class ReadoutRecipe:
             batch.valid,
             kind=self.config.position_loss,
             delta=self.config.huber_delta,
-            grid=model.get_submodule("readout").grid,
+            grid=_readout_of(model).grid,
             hidden_positions=self.config.hidden_positions,
         )
         return parts.total, {"position": parts.position.detach(), "occlusion": parts.occlusion.detach()}
@@ -251,8 +249,7 @@ def take_encoder(model: nn.Module, given: Weights, source: Path) -> list[str]:
     Raises:
         WeightsError: parts of the encoder are missing or of another shape.
     """
-    readout, section = model.get_submodule("readout"), given.config.get("readout")
-    assert isinstance(readout, CrossAttentionReadout)
+    readout, section = _readout_of(model), given.config.get("readout")
     same = isinstance(section, dict) and build(ReadoutConfig, section, owner="the readout") == readout.config
     wanted = {name: value for name, value in model.named_parameters() if same or not name.startswith("readout.")}
     if missing := [name for name in wanted if name not in given.tensors]:
@@ -284,6 +281,12 @@ def freeze(model: nn.Module, scope: FreezeScope) -> None:
         part = name.split(".")
         if (scope == "all" and part[0] != "readout") or (scope == "blocks" and "blocks" in part):
             parameter.requires_grad_(False)
+
+
+def _readout_of(model: nn.Module) -> CrossAttentionReadout:
+    readout = model.get_submodule("readout")
+    assert isinstance(readout, CrossAttentionReadout)  # see `Host.build`
+    return readout
 
 
 def _permutation(count: int, seed: int) -> Tensor:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -138,8 +139,9 @@ def _open(config: BankConfig, folder: Path) -> list[BankClips]:
         check_room(config.bytes * len(missing) // len(files), folder, "to render a bank of synthetic clips")
     for file in tqdm(missing, desc="rendering the bank", unit="scenes", unit_scale=PART, disable=None):
         part = _render(config, range(int(file.stem), int(file.stem) + PART))
-        tensors = {name: values.contiguous() for name, values in part._asdict().items()}
-        write_atomically(file, lambda path, tensors=tensors: save_file(tensors, path))
+        write_atomically(
+            file, partial(save_file, {name: values.contiguous() for name, values in part._asdict().items()})
+        )
         found[file] = part
     return [part for part in found.values() if part is not None]
 

@@ -105,7 +105,9 @@ def _structure(video: Tensor, xy: Tensor) -> Tensor:
     for window in (5, 3):
         products = F.avg_pool2d(products, window, 1, window // 2, count_include_pad=False)
     at = (xy.flatten(0, 1) * (2 / video.shape[2]) - 1)[:, :, None]
-    return F.grid_sample(products, at, padding_mode="border", align_corners=False)[..., 0].mT.unflatten(0, xy.shape[:2])
+    read: Tensor = F.grid_sample(products, at, padding_mode="border", align_corners=False)[..., 0].mT
+    around: Tensor = read.unflatten(0, xy.shape[:2])
+    return around
 
 
 def _with_neighbours(gradient: Tensor) -> Tensor:
@@ -115,7 +117,8 @@ def _with_neighbours(gradient: Tensor) -> Tensor:
     line = gradient.new_tensor([1.0, 2.0, 1.0])
     kernel = (line[:, None] * line / 16).expand(3, 1, 3, 3)
     maps = gradient.flatten(0, 1).mT.unflatten(2, (side, side))
-    return F.conv2d(maps, kernel, padding=1, groups=3).flatten(2).mT.unflatten(0, (B, T))
+    summed: Tensor = F.conv2d(maps, kernel, padding=1, groups=3).flatten(2).mT.unflatten(0, (B, T))
+    return summed
 
 
 def _newton(gradient: Tensor, tensor: Tensor, damping: float) -> Tensor:
@@ -139,4 +142,5 @@ def _carried(error: Tensor, centres: Tensor) -> Tensor:
     came_from = (torch.stack([x, y], dim=-1) - flow.movedim(1, -1)) * (2 / size) - 1
     planes = error.expand(-1, T - 1, -1, -1, -1).flatten(0, 1).permute(0, 3, 1, 2)
     moved_error = F.grid_sample(planes, came_from, padding_mode="border", align_corners=False)
-    return moved_error.permute(0, 2, 3, 1).unflatten(0, (B, T - 1))
+    carried: Tensor = moved_error.permute(0, 2, 3, 1).unflatten(0, (B, T - 1))
+    return carried
