@@ -217,7 +217,7 @@ OURS = replace(
     motion_only=True,
     neighbour_gradients=True,
     preconditioning=0.3,
-    carry_error=True,
+    carry_error="moving",
     blurs=(5.0, 0.0),
     unmasked_share=0.5,
 )

@@ -11,7 +11,7 @@ from vgmae_bench.errors import UsageError
 from vgmae_bench.models.losses import reconstruction_loss
 from vgmae_bench.videogmae.gaussians.blur import blurred
 from vgmae_bench.videogmae.gaussians.gaussians import Activation, Gaussians, activate, fixed_camera, render_video
-from vgmae_bench.videogmae.gaussians.motion_loss import MotionLoss, reconstruct
+from vgmae_bench.videogmae.gaussians.motion_loss import CarryError, MotionLoss, reconstruct
 from vgmae_bench.videogmae.positions import START_DEPTH, start_on_grid
 
 SIZE, COUNT = 32, 64
@@ -97,7 +97,7 @@ def test_errors_that_move_along_do_not_count() -> None:
     """Gaussians cannot show the texture's details. Moved as it moves, they are as wrong as in frame 0, and no more."""
     target, right, still = video(2.0), start(shift=torch.tensor([2.0, 0.0])), start()
     first = reconstruction_loss(render_video(right, CAMERA, "over", "torch")[:, :1], target[:, :1], "mean") / 2
-    carry = MotionLoss(carry_error=True)
+    carry = MotionLoss(carry_error="fixed")
     moved, stayed = (float(loss(gaussians, target, carry).detach() - first.detach()) for gaussians in (right, still))
     plain = float((loss(right, target, MotionLoss()) - first).detach())
     assert moved < 0.3 * plain and moved < 0.3 * stayed
@@ -106,7 +106,8 @@ def test_errors_that_move_along_do_not_count() -> None:
 def test_a_step_against_the_gradient_is_a_step_along_the_motion() -> None:
     """Of the paper's loss it hardly is. Errors carried along and neighbours that move together make it one."""
     shares = {}
-    for carry, together in ((False, False), (True, False), (True, True)):
+    ways: tuple[tuple[CarryError, bool], ...] = (("off", False), ("fixed", False), ("fixed", True), ("moving", True))
+    for carry, together in ways:
         gaussians = start()
         how = MotionLoss(True, together, preconditioning=0.3, carry_error=carry, blurs=(5.0, 2.4))
         loss(gaussians, video(1.0), how).backward()
@@ -114,7 +115,23 @@ def test_a_step_against_the_gradient_is_a_step_along_the_motion() -> None:
         inner = -gaussians.means.grad[0, 1].view(8, 8, 3)[1:-1, 1:-1]
         assert not inner[..., 2].any()
         shares[carry, together] = (inner[..., 0] > inner[..., 1].abs()).float().mean().item()
-    assert shares[True, True] > 0.9 > shares[True, False] > shares[False, False] + 0.1
+    assert shares["moving", True] >= shares["fixed", True] > 0.9 > shares["fixed", False] > shares["off", False] + 0.1
+
+
+def test_detail_that_no_gaussian_shows_helps_to_place_them_where_it_may_move() -> None:
+    """All Gaussians are grey. What moves is in the carried error alone."""
+    slopes = []
+    carries: tuple[CarryError, ...] = ("fixed", "moving")
+    for carry in carries:
+        gaussians = start()
+        with torch.no_grad():
+            gaussians.colors.fill_(0.5)
+            gaussians.opacities.fill_(0.01)
+        loss(gaussians, video(1.0), MotionLoss(carry_error=carry, blurs=(2.4,))).backward()
+        assert gaussians.means.grad is not None
+        slopes.append(-gaussians.means.grad[0, 1, :, 0].view(8, 8)[1:-1, 1:-1])
+    assert (slopes[1] > 0).float().mean() > 0.9
+    assert slopes[1].mean() > 20 * slopes[0].mean().abs()
 
 
 def test_blur_keeps_what_is_even_and_spreads_a_point() -> None:

@@ -8,6 +8,7 @@ Five changes help, each a setting of its own (`MotionLoss`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,8 @@ from vgmae_bench.splatting import project
 from vgmae_bench.videogmae.gaussians.blur import blurred
 from vgmae_bench.videogmae.gaussians.gaussians import Backend, Camera, Composite, Gaussians, render_video
 from vgmae_bench.videogmae.gaussians.motion import NEAR
+
+CarryError = Literal["off", "fixed", "moving"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,9 @@ class MotionLoss:
             its anchor, as if they moved together.
         preconditioning: λ. The gradient of each Gaussian's displacement is multiplied by the inverse of the local structure
             tensor of the target plus λ times its mean: a Gauss-Newton step (Lucas and Kanade, IJCAI 1981). 0: left as it is.
-        carry_error: what frame 0 lacks in its reconstruction is carried along by the motion and added to later frames, so
-            that detail no Gaussian can show does not count as an error there. No gradient flows through it.
+        carry_error: what frame 0 lacks in its reconstruction is moved as the Gaussians around move and added to later frames,
+            so that detail no Gaussian can show does not count as an error there. "fixed": without a gradient. "moving": with
+            the gradient of the motion, so that this detail helps to place the Gaussians. "off": as in the paper.
         blurs: standard deviations, in 64ths of the frame's width. Later frames are compared after blurring by each; the
             losses are averaged. 0 is no blur. Empty: (0,).
     """
@@ -40,7 +44,7 @@ class MotionLoss:
     motion_only: bool = False
     neighbour_gradients: bool = False
     preconditioning: float = 0.0
-    carry_error: bool = False
+    carry_error: CarryError = "off"
     blurs: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
@@ -70,21 +74,21 @@ def reconstruct(
     if loss.preconditioning and moved.requires_grad:
         with torch.no_grad():
             smooth = blurred(target[:, 1:], min((blur for blur in blurs if blur), default=0.0))
-            tensor = _structure(smooth, _centres(gaussians, camera)[:, 1:])
+            tensor = _structure(smooth, _centres(gaussians.means, gaussians, camera)[:, 1:])
         moved.register_hook(lambda gradient: _newton(gradient, tensor, loss.preconditioning))
-    first = gaussians.means[:, :1]
+    first, held = gaussians.means[:, :1], Gaussians(*(values.detach() for values in gaussians))
+    path = torch.cat([first, first.detach() + moved if loss.motion_only else first + moved], dim=1)
     if loss.motion_only:
-        held = Gaussians(*(values.detach() for values in gaussians))
         shown = render_video(Gaussians(first, *gaussians[1:4], gaussians.colors[:, :1]), camera, mode, backend)
-        later = Gaussians(first.detach() + moved, *held[1:4], held.colors[:, 1:])
+        later = Gaussians(path[:, 1:], *held[1:4], held.colors[:, 1:])
         image = torch.cat([shown, render_video(later, camera, mode, backend)], dim=1)
     else:
-        image = render_video(gaussians._replace(means=torch.cat([first, first + moved], dim=1)), camera, mode, backend)
+        image = render_video(gaussians._replace(means=path), camera, mode, backend)
     error = image - target
     later_error = error[:, 1:]
-    if loss.carry_error:
-        with torch.no_grad():
-            carried = _carried(error[:, :1], _centres(gaussians, camera))
+    if loss.carry_error != "off":
+        with torch.set_grad_enabled(loss.carry_error == "moving" and torch.is_grad_enabled()):
+            carried = _carried(error[:, :1].detach(), _centres(path, held, camera))
         later_error = later_error - carried
     # A blurred error is smaller: its weight makes up for the noise-like part of it.
     squares = [(1 + blur**2) * blurred(later_error, blur).square().mean() for blur in blurs]
@@ -92,9 +96,9 @@ def reconstruct(
     return (error[:, :1].square().mean() + (T - 1) * torch.stack(squares).mean()) / T
 
 
-def _centres(gaussians: Gaussians, camera: Camera) -> Tensor:
-    """Projected centres [B, T, G, 2], raster pixels."""
-    return project(gaussians.means, gaussians.quats[:, None], gaussians.scales[:, None], *camera, near=NEAR).means2d
+def _centres(means: Tensor, gaussians: Gaussians, camera: Camera) -> Tensor:
+    """Projected centres [B, T, G, 2] of Gaussians moved to `means`, raster pixels."""
+    return project(means, gaussians.quats[:, None], gaussians.scales[:, None], *camera, near=NEAR).means2d
 
 
 def _structure(video: Tensor, xy: Tensor) -> Tensor:
