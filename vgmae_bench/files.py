@@ -1,10 +1,12 @@
-"""Files that are whole or not there: everything kept on disk is written beside its place and moved into it."""
+"""Files on disk: written whole or not at all, their digests, the order of their names, and the cache folder."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
+import secrets
+import socket
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +14,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from vgmae_bench.errors import StorageError
+
+_LONGEST_BEGINNING, _LONGEST_HOST = 190, 20  # bytes; file systems allow 255 in a name
 
 ANOTHER_RESULTS_FOLDER = "another results folder with --out DIR"
 ANOTHER_DATA_ROOT = "another place, with --data-root or VGMAE_BENCH_DATA"
@@ -29,10 +33,17 @@ def storage_errors(path: Path, try_: str = ANOTHER_RESULTS_FOLDER) -> Iterator[N
 def write_atomically(path: Path, write: Callable[[Path], object], try_: str = ANOTHER_RESULTS_FOLDER) -> None:
     """Let `write` fill a file beside `path`, flush it to disk and move it into place; on failure leave nothing behind.
 
+    Any number of processes on any number of machines may write one path at once; the last one wins.
+
+    Arguments:
+        path: the file; its folder must exist.
+        write: fills the file whose path it is given.
+        try_: what an error suggests.
+
     Raises:
-        StorageError: the disk is full, read-only, or otherwise unwilling.
+        StorageError: the disk is full or read-only, or another error of the system.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     with storage_errors(path, try_):
         try:
             write(temporary)
@@ -41,6 +52,22 @@ def write_atomically(path: Path, write: Callable[[Path], object], try_: str = AN
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside `path` that nobody else uses. Containers on shared storage may have equal process ids and hosts."""
+    beginning = path.name.encode()[:_LONGEST_BEGINNING].decode(errors="ignore")
+    host = re.sub(r"\W", "-", socket.gethostname())[:_LONGEST_HOST]
+    return path.with_name(f".{beginning}.{host}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def cache_folder() -> Path:
+    """The folder for what can be made again: $VGMAE_BENCH_CACHE, otherwise the user's cache folder."""
+    import platformdirs
+
+    configured = os.environ.get("VGMAE_BENCH_CACHE")
+    folder = Path(configured) if configured else platformdirs.user_cache_path("vgmae-bench", appauthor=False)
+    return folder.expanduser().absolute()
 
 
 def file_digest(path: Path) -> str:

@@ -24,6 +24,7 @@ def doctor(data_root: Path | None, as_json: bool) -> None:
 
     from vgmae_bench import provenance, splatting
     from vgmae_bench.data.files import root as roots
+    from vgmae_bench.files import cache_folder
 
     root = roots.data_root(data_root)
     known = provenance.collect("cuda" if torch.cuda.is_available() else "cpu")
@@ -44,7 +45,7 @@ def doctor(data_root: Path | None, as_json: bool) -> None:
             for plugin in plugins.installed("datasets")
             if plugin.spec
         },
-        "folders": {"data root": str(root), "cache": str(roots.cache_folder())},
+        "folders": {"data root": str(root), "cache": str(cache_folder())},
         "optional": {
             "tapnet (to check our metrics against)": "there"
             if importlib.util.find_spec("tapnet")

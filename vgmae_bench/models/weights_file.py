@@ -6,9 +6,7 @@ dataclass, and "source", what is known of where the weights come from).
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 
 from vgmae_bench.config import Json, to_json
 from vgmae_bench.errors import StorageError, WeightsError
+from vgmae_bench.files import write_atomically
 
 FORMAT = "vgmae-bench/1"
 
@@ -50,19 +49,20 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], kind: str, config: M
         StorageError: the file could not be written.
     """
     metadata = {"format": FORMAT, "kind": kind, "config": json.dumps(to_json(dict(config)), sort_keys=True)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    packed = {name: value.contiguous() for name, value in tensors.items()}
+
+    def write(temporary: Path) -> None:
         temporary.touch()
         usual = temporary.stat().st_mode  # safetensors makes files that nobody else may read
-        save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, metadata)
+        save_file(packed, temporary, metadata)
         temporary.chmod(usual)
-        os.replace(temporary, path)
-    except (OSError, SafetensorError) as error:
-        raise StorageError(f"The weights could not be written to {path}", str(error)) from error
-    finally:
-        with contextlib.suppress(OSError):  # gone when all went well
-            temporary.unlink()
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, write)
+    except (OSError, SafetensorError, StorageError) as error:
+        why = error.why if isinstance(error, StorageError) else str(error)
+        raise StorageError(f"The weights could not be written to {path}", why) from error
 
 
 def load_weights(path: Path, *, method: str) -> Weights:

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from platformdirs import user_cache_path
+from vgmae_bench.files import cache_folder
 
 FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math")
 VARIANTS: tuple[tuple[str, ...], ...] = (("-march=native", "-fopenmp"), ("-march=native",), ("-fopenmp",), ())
@@ -21,12 +21,6 @@ PATIENCE = 300.0
 
 class CompilerError(Exception):
     """There is no compiler, or none of the variants compiles; the message says why in one line."""
-
-
-def cache_folder() -> Path:
-    """Where compiled libraries are kept: $VGMAE_BENCH_CACHE, or the user's cache folder."""
-    configured = os.environ.get("VGMAE_BENCH_CACHE")
-    return Path(configured) if configured else user_cache_path("vgmae-bench")
 
 
 def compile_library(source: Path) -> Path:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-from vgmae_bench.data.files.root import cache_folder
 from vgmae_bench.errors import UnknownNameError
+from vgmae_bench.files import cache_folder
 from vgmae_bench.plugins import did_you_mean
 
 from .teacher import Teacher

@@ -6,7 +6,8 @@ import platformdirs
 import pytest
 
 from vgmae_bench.data import ROBOTAP, SYNTH
-from vgmae_bench.data.files.root import cache_folder, data_root, locate
+from vgmae_bench.data.files.root import data_root, locate
+from vgmae_bench.files import cache_folder
 
 
 def test_the_data_root_is_what_was_asked_for_else_the_variable_else_the_users_folder(

@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from vgmae_bench.data.files.root import cache_folder
 from vgmae_bench.data.synth.actions import CLASSES, COORDINATES, SynthActions, SynthActionsConfig, paths, render_scene
 from vgmae_bench.errors import UsageError
+from vgmae_bench.files import cache_folder
 
 SMALL = SynthActionsConfig(frames=2, train_scenes=4, test_scenes=2)
 

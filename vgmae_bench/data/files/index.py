@@ -13,9 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vgmae_bench.data.files.root import cache_folder
 from vgmae_bench.errors import StorageError
-from vgmae_bench.files import file_digest, write_atomically
+from vgmae_bench.files import cache_folder, file_digest, write_atomically
 
 _FORMAT = 1
 Shape = tuple[int, int, int]

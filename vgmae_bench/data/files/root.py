@@ -1,4 +1,4 @@
-"""Where things lie: the data root, the cache, and a dataset's files below the root."""
+"""Where data lie: the data root, and the files of a dataset below it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from vgmae_bench.plugins import DatasetSpec
 
 def data_root(explicit: Path | None = None) -> Path:
     """The folder that holds the datasets: `--data-root`, else $VGMAE_BENCH_DATA, else the user's data folder."""
-    return _chosen(explicit, "VGMAE_BENCH_DATA", "user_data_dir")
+    import platformdirs
 
-
-def cache_folder() -> Path:
-    """The folder for what can be worked out again: $VGMAE_BENCH_CACHE, else the user's cache folder."""
-    return _chosen(None, "VGMAE_BENCH_CACHE", "user_cache_dir")
+    configured = explicit or os.environ.get("VGMAE_BENCH_DATA")
+    folder = Path(configured) if configured else platformdirs.user_data_path("vgmae-bench", appauthor=False)
+    return folder.expanduser().absolute()
 
 
 def locate(spec: DatasetSpec, root: Path) -> list[Path]:
@@ -42,10 +41,3 @@ def check_room(needed: int, folder: Path, what: str) -> None:
             f"it takes {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB",
             try_=ANOTHER_DATA_ROOT,
         )
-
-
-def _chosen(explicit: Path | None, variable: str, default: str) -> Path:
-    import platformdirs
-
-    chosen = explicit or os.environ.get(variable) or getattr(platformdirs, default)("vgmae-bench", appauthor=False)
-    return Path(chosen).expanduser().absolute()

@@ -24,11 +24,10 @@ from PIL import Image
 from torch import Tensor
 
 from vgmae_bench.config import Json, digest, to_json
-from vgmae_bench.data.files.root import cache_folder
 from vgmae_bench.data.synth.dataset import VERSION, Scenes, SynthConfig, render_video, sample_scenes
 from vgmae_bench.data.synth.scene import rotation_matrix
 from vgmae_bench.errors import UsageError
-from vgmae_bench.files import storage_errors, write_atomically
+from vgmae_bench.files import cache_folder, storage_errors, write_atomically
 from vgmae_bench.types import Size
 
 ACTIONS_VERSION = 1

@@ -16,13 +16,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vgmae_bench.config import Json, digest
-from vgmae_bench.data.files.root import cache_folder
 from vgmae_bench.downstream.actions.encoder import Probed
 from vgmae_bench.downstream.actions.heads import encode
 from vgmae_bench.downstream.actions.videos import LabelledVideos
 from vgmae_bench.downstream.actions.views import ViewConfig, views_of
 from vgmae_bench.errors import BadDataError
-from vgmae_bench.files import storage_errors, write_atomically
+from vgmae_bench.files import cache_folder, storage_errors, write_atomically
 from vgmae_bench.models.encoder import VideoEncoder
 
 VERSION = 1
