@@ -23,11 +23,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vgmae_bench.config import Json, digest
-from vgmae_bench.data.files.root import cache_folder, check_room
+from vgmae_bench.data.files.root import check_room
 from vgmae_bench.data.synth.dataset import VERSION
 from vgmae_bench.data.synth.tracks import sample_points, track_points
 from vgmae_bench.errors import UsageError
-from vgmae_bench.files import storage_errors, write_atomically
+from vgmae_bench.files import cache_folder, storage_errors, write_atomically
 from vgmae_bench.training.clips.synthetic import clip_seed, synth_scenes, synth_video
 from vgmae_bench.training.recipe import ClipShape
 
