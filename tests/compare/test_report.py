@@ -34,6 +34,7 @@ OUT = Path("results")
 def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take time and have tests of their own; all are drawn in the process that has no torch."""
     monkeypatch.setattr(figures, "SHOWN", ())
+    monkeypatch.setattr(figures, "CLAIMS", ())
 
 
 class Reader(HTMLParser):
@@ -137,6 +138,14 @@ def test_every_protocol_has_a_section_and_a_lone_incomplete_run_no_rank() -> Non
     assert "No clip can be shown here" in second
 
 
+def test_published_numbers_stand_below_runs_on_published_sets() -> None:
+    write_run(OUT, "exact", [0.5, 0.4], dataset="davis", protocol="tapvid-strided")
+    write_run(OUT, "exact", [0.5, 0.4])
+    davis, synth = page(select_runs(OUT)).split("<section")[1:]
+    assert "TAP-Net" in davis and "GMRW-C" in davis
+    assert "TAP-Net" not in synth and "no published numbers" not in synth
+
+
 def test_clips_without_a_value_come_last() -> None:
     write_run(OUT, "a", [0.5, np.nan, 0.2], clips=["x", "y", "z"])
     write_run(OUT, "b", [0.1, np.nan, 0.6], clips=["x", "y", "z"])
@@ -228,7 +237,7 @@ def test_players_of_real_runs_are_kept_and_drawn_again_from_records_without_torc
     assert "2 runs, 3 players" in done.stdout
     again = Reader(Path("sub/report.html").read_text(encoding="utf-8"))
     assert again.packs == kept
-    assert [link[:19] for link in again.links].count("data:image/svg+xml;") == 4
+    assert [link[:19] for link in again.links].count("data:image/svg+xml;") == 4 + 1  # bars of the claims
 
 
 def test_where_data_are_gone_the_report_says_so(tmp_path: Path) -> None:

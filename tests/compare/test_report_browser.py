@@ -50,7 +50,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     out = tmp_path_factory.mktemp("report")
     write_runs(out, ("easy", EVIL), ("exact", "off", "also"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, "SHOWN", ())
+        patch.setattr(figures, "SHOWN", ("clips",))
         (out / "report.html").write_text(page(select_runs(out), title=EVIL), encoding="utf-8")
     return (out / "report.html").as_uri()
 
@@ -219,3 +219,64 @@ def test_a_phone_needs_no_sideways_scrolling_and_focus_is_visible(browser: Any, 
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def cells(browser: Any, column: int) -> list[str]:
+    script = "return [...document.querySelectorAll('table.sortable tbody tr')].map((row) => row.cells[arguments[0]].innerText)"
+    found: list[str] = browser.execute_script(f"{script}", column)
+    return found[:3]  # the runs
+
+
+def test_a_click_on_a_heading_sorts_and_another_turns_the_order_round(browser: Any, player: Shown) -> None:
+    names = cells(browser, 0)
+    assert [float(text.split()[0]) for text in cells(browser, 1)] == [60.0, 50.0, 40.0]
+    heading = browser.find_elements("css selector", "table.sortable .sort")[1]
+    for order, expected in (("descending", names), ("ascending", names[::-1]), ("descending", names)):
+        heading.click()
+        assert cells(browser, 0) == expected
+        assert heading.find_element("xpath", "..").get_attribute("aria-sort") == order
+
+
+def test_a_figure_opens_in_a_dialog_that_keys_leaf_through_and_close(browser: Any, player: Shown) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    figures = browser.find_elements("css selector", ".enlarge")
+    assert len(figures) >= 2
+    sources = [figure.find_element("css selector", "img").get_attribute("src") for figure in figures]
+    figures[0].send_keys(Keys.ENTER)
+    dialog = browser.find_element("css selector", "dialog.large")
+    shown = dialog.find_element("css selector", "img")
+    assert dialog.get_attribute("open") is not None
+    assert shown.get_attribute("src") == sources[0]
+    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    assert shown.get_attribute("src") == sources[1]
+    browser.switch_to.active_element.send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+    assert shown.get_attribute("src") == sources[-1]
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert dialog.get_attribute("open") is None
+    assert browser.switch_to.active_element == figures[-1]
+
+
+def test_a_filter_leaves_methods_whose_names_fit(browser: Any, player: Shown) -> None:
+    box = browser.find_element("css selector", ".filter")
+    box.send_keys("A")  # "exact" and "also"
+    offered = "return [...document.querySelector('select.first').options].filter((one) => !one.disabled).map((one) => one.text)"
+    assert browser.execute_script(offered) == ["exact", "also"]
+    assert browser.find_element("css selector", ".filtered").text == "2 of 3"
+    assert [player.find(f"select.{slot} option:checked").text for slot in ("first", "second")] == ["exact", "also"]
+    shown = [
+        score.is_displayed() for score in browser.find_elements("css selector", ".player .scores [data-method]")[:3]
+    ]
+    assert shown == [True, False, True]
+    box.clear()
+    box.send_keys(" ")
+    assert browser.execute_script(offered) == ["exact", "off", "also"]
+
+
+def test_a_key_shows_the_next_method(browser: Any, player: Shown) -> None:
+    first = player.find("select.first")
+    seen = [first.get_attribute("value")]
+    for _ in range(3):
+        player.press("canvas", "[")
+        seen.append(first.get_attribute("value"))
+    assert seen == ["0", "1", "2", "0"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from vgmae_bench import plugins
 from vgmae_bench.compare.row import HEADLINE
@@ -24,6 +25,7 @@ def label(metric: str) -> str:
     return HEADLINE.get(metric) or _LABELS.get(metric, metric)
 
 
+@cache
 def lower_is_better() -> set[str]:
     """Metrics of which less is better, as the installed families of metrics say."""
     specs = [plugin.spec for plugin in plugins.installed("metrics")]

@@ -39,12 +39,12 @@ def plot_clips(rows: Sequence[Row]) -> Plot:
         table = _table(group, pair)
         tables.append(table)
         _scatter(line[0], table, name, other_name)
-        _differences(line[1], table, pair, name, other_name)
+        _differences(line[1], table, pair)
         notes.append(pair.sentence(name, other_name))
     write_caption(
         figure,
-        "AJ of each clip. Circles and plain bars: clips on which the first method is at least as good. Dashed line and shaded "
-        "band: the mean difference and its 95 % bootstrap interval over clips.",
+        "AJ of each clip. The first method is on the vertical axis of the left panel. Circles and plain bars: clips on "
+        "which it is at least as good. Dashed line and shaded band: mean difference, its 95 % bootstrap interval over clips.",
         *notes,
         *(group.sentence for group in found),
     )
@@ -80,14 +80,14 @@ def _scatter(axes: Any, table: pd.DataFrame, name: str, other: str) -> None:
     axes.set(xlim=(0, end), ylim=(0, end), aspect="equal", xlabel=f"AJ of {other}, %", ylabel=f"AJ of {name}, %")
 
 
-def _differences(axes: Any, table: pd.DataFrame, pair: Paired, name: str, other: str) -> None:
+def _differences(axes: Any, table: pd.DataFrame, pair: Paired) -> None:
     """Plot sorted differences with their mean and its interval, and name the best and the worst clip."""
     axes.axhspan(100 * pair.low, 100 * pair.high, color=GREY, alpha=0.25, lw=0)
     axes.axhline(100 * pair.difference, color="black", lw=1, ls="--")
     for (colour, _, hatch), side in zip(SIDES, _sides(table), strict=True):
         axes.bar(side.index + 1, side["difference"], color=colour, width=0.85, hatch=hatch, ec="white", lw=0)
     axes.axhline(0, color="black", lw=0.8)
-    axes.set(xlabel="clips, sorted", ylabel=f"AJ of {name}\nminus AJ of {other}, points", xlim=(0, len(table) + 1))
+    axes.set(xlabel="clips, sorted", ylabel="first minus second, AJ points", xlim=(0, len(table) + 1))
     axes.use_sticky_edges = False  # leaves room above and below for the names
     axes.margins(y=0.12)
     first, last = table.iloc[0], table.iloc[-1]

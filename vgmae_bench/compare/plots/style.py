@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 
 from vgmae_bench.files import storage_errors, write_atomically
 
@@ -169,22 +170,29 @@ class CurveLabel:
 def label_curves(figure: Figure, labels: Mapping[Axes, Sequence[CurveLabel]]) -> None:
     """Label curves at the right edge of their axes, each as near to its end as the other labels allow.
 
-    Call it last: the axes' limits and sizes must be final.
+    Call it last: it lays the figure out, and the layout then stays as it is.
     """
-    figure.draw_without_rendering()  # sets the size of the axes
-    for axes, wanted in labels.items():
-        known = [label for label in wanted if np.isfinite(label.height)]
+    known = {axes: [label for label in own if np.isfinite(label.height)] for axes, own in labels.items()}
+    texts = {axes: [_write_label(axes, label) for label in own] for axes, own in known.items()}
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)  # makes room for the labels, and gives the axes their sizes
+        figure.set_layout_engine(None)
+    for axes, own in known.items():
         to_axes = axes.transData + axes.transAxes.inverted()
-        own = [float(to_axes.transform((1, label.height))[1]) for label in known]
-        lines = max((label.text.count("\n") + 1 for label in known), default=1)
+        starts = [float(to_axes.transform((1, label.height))[1]) for label in own]
+        lines = max((label.text.count("\n") + 1 for label in own), default=1)
         gap = (1.1 * lines + 0.2) * LABEL_SIZE * figure.dpi / 72 / axes.get_window_extent().height
-        for label, start, place in zip(known, own, spread(own, gap), strict=True):
+        for label, text, start, place in zip(own, texts[axes], starts, spread(starts, gap), strict=True):
+            text.xy = (LABELS_AT, place)
             look: Any = {"color": label.look.color, "transform": axes.transAxes, "clip_on": False}
             axes.plot([1.0, LABELS_AT], [start, place], lw=0.7, **look)
             axes.plot(LABELS_AT, place, marker=label.look.marker, fillstyle=label.look.fillstyle, **look)
-            where: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
-            text: Any = {"va": "center", "fontsize": LABEL_SIZE, "color": INK, "linespacing": 1.0}
-            axes.annotate(label.text, (LABELS_AT, place), (4.5, 0), **text, **where)
+
+
+def _write_label(axes: Axes, label: CurveLabel) -> Annotation:
+    where: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+    look: Any = {"va": "center", "fontsize": LABEL_SIZE, "color": INK, "linespacing": 1.0}
+    return axes.annotate(label.text, (LABELS_AT, 0.5), (4.5, 0), **look, **where)
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:

@@ -16,7 +16,9 @@ from vgmae_bench.compare.row import Row
 from vgmae_bench.errors import UserError
 
 SHOWN = ("thresholds", "clips", "occlusion", "cost")
-"""The plots of single protocols. "bars" puts data sets side by side, "curves" shows trainings."""
+"""The plots of each section. "curves" shows trainings, so it is in no report."""
+CLAIMS = ("bars",)
+"""The plots at the end: claims on all datasets side by side."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,17 @@ class Picture:
     data: str
 
 
-def pictures(rows: Sequence[Row], say: Callable[[str], None]) -> list[Picture]:
-    """The plots of runs that follow one protocol. Those that these runs have no data for are left out, and `say` is told."""
+def pictures(rows: Sequence[Row], say: Callable[[str], None], names: Sequence[str] = ()) -> list[Picture]:
+    """Plots of runs. A plot is left out where the runs lack the data for it, and `say` is told why.
+
+    Arguments:
+        names: of plots; by default those of a section.
+    """
     drawn = []
     # A fixed salt: the same runs give the same bytes.
     settings: Any = {**RC, "svg.fonttype": "path", "svg.hashsalt": "vgmae-bench"}
     with matplotlib.rc_context(settings):
-        for name in SHOWN:
+        for name in names or SHOWN:
             try:
                 plot: Plot = make_plot(name, rows)
             except UserError as error:

@@ -22,7 +22,8 @@ from vgmae_bench import __version__
 from vgmae_bench.compare.cells import Table
 from vgmae_bench.compare.content import build
 from vgmae_bench.compare.plots.groups import Group, groups
-from vgmae_bench.compare.report import packs
+from vgmae_bench.compare.published import ALL, beside
+from vgmae_bench.compare.report import figures, packs
 from vgmae_bench.compare.report.clips import Films, Shown, worst_first
 from vgmae_bench.compare.report.figures import Picture, pictures
 from vgmae_bench.compare.row import Row
@@ -94,6 +95,7 @@ def page(
         title=title,
         version=__version__,
         sections=sections,
+        claims=pictures(rows, say, figures.CLAIMS) if figures.CLAIMS else [],
         style=Markup(style),
         style_hash=_content_hash(style),
         script=Markup(script),
@@ -112,7 +114,7 @@ def _section(group: Group, films: Films, clips: int, max_points: int, say: Calla
         sentence += f" Frames and tracks of {len(shown) or 'none'} of {scored} are at hand where this report was made."
     return Section(
         name=group.title,
-        table=build(rows, rank=len(rows) > 1 and all(row.complete for row in rows)),
+        table=build(rows, rank=len(rows) > 1 and all(row.complete for row in rows), with_published=_published(rows[0])),
         plots=pictures(rows, say),
         players=[
             Player(
@@ -126,6 +128,11 @@ def _section(group: Group, films: Films, clips: int, max_points: int, say: Calla
         clips_left_out=max(0, len(ranked) - MOST_LISTED),
         runs={name: _facts(row) for name, row in group.runs.items()},
     )
+
+
+def _published(row: Row) -> str:
+    """Which published numbers stand below runs: all, where there are some of the dataset."""
+    return ALL if beside(row.dataset_name, row.protocol) else ""
 
 
 def _pack(shown: Shown, rows: Sequence[Row], names: Sequence[str], max_points: int) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Player {
     this.alone = null; // the one point that is shown, or null
     this.layers = Object.fromEntries([...article.querySelectorAll("[data-layer]")].map((box) => [box.dataset.layer, box]));
     this.selects = { first: find("select.first"), second: find("select.second") };
+    this.scores = [...article.querySelectorAll(".scores [data-method]")];
     this.boxes = [...article.querySelectorAll("fieldset input")];
     this.parts = { play: find(".play"), frame: find(".frame"), readout: find(".readout"), points: find(".count") };
     this.images = pack.jpegs.map((jpeg) => {
@@ -73,12 +74,40 @@ class Player {
     else if (key === "arrowright" && !onSlider) this.go(this.frame + 1);
     else if (key === "home" && !onSlider) this.go(0);
     else if (key === "end" && !onSlider) this.go(this.count - 1);
+    else if (key === "[") this.next("first");
+    else if (key === "]") this.next("second");
     else if (key === "n") this.step(1);
     else if (key === "p") this.step(-1);
     else if (key === "escape") this.choose("all");
     else if (layer && this.layers[layer]) { this.layers[layer].checked = !this.layers[layer].checked; this.draw(); }
     else return;
     event.preventDefault();
+  }
+
+  /** Show the next method that the filter lets through in the first or second place. */
+  next(slot) {
+    const select = this.selects[slot];
+    if (!select) return;
+    const options = [...select.options].filter((option) => !option.disabled);
+    const place = options.indexOf(select.selectedOptions[0]);
+    if (options.length) select.value = options[(place + 1) % options.length].value;
+    this.draw();
+  }
+
+  /** Offer only methods whose names contain the text; what is shown follows. Returns how many there are. */
+  filter(text) {
+    const fits = (name) => name.toLowerCase().includes(text.toLowerCase());
+    let number = 0;
+    Object.values(this.selects).filter(Boolean).forEach((select, slot) => {
+      const options = [...select.options];
+      for (const option of options) option.hidden = option.disabled = !fits(option.textContent);
+      const offered = options.filter((option) => !option.disabled);
+      number = offered.length;
+      if (select.selectedOptions[0]?.disabled && offered.length) select.value = offered[Math.min(slot, offered.length - 1)].value;
+    });
+    for (const score of this.scores) score.hidden = !fits(score.dataset.method);
+    this.draw();
+    return number;
   }
 
   go(frame) {
@@ -264,4 +293,71 @@ function mark(pen, { slot, colour }, [x, y], size, visible) {
   pen.setLineDash([]);
 }
 
-for (const article of document.querySelectorAll(".player")) new Player(article);
+/** The first number in a cell, or its text; undefined for cells without a value, which come last. */
+function value(cell) {
+  const text = cell.textContent.trim();
+  if (text === "" || text.startsWith("–")) return undefined;
+  const number = cell.classList.contains("number") ? parseFloat(text) : NaN;
+  return Number.isNaN(number) ? text.toLowerCase() : number;
+}
+
+/** A click on a column's name sorts each part of the table by it: names from A, numbers from the largest, then the reverse. */
+function sortable(table) {
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "sort";
+    button.textContent = head.textContent;
+    head.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const now = head.getAttribute("aria-sort"), first = head.classList.contains("number") ? "descending" : "ascending";
+      const other = first === "ascending" ? "descending" : "ascending";
+      const order = now === first ? other : first, sign = order === "ascending" ? 1 : -1;
+      for (const each of heads) each.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", order);
+      for (const body of table.tBodies) {
+        const rows = [...body.rows].map((row) => [value(row.cells[column]), row]);
+        rows.sort(([a], [b]) => {
+          if (a === undefined || b === undefined) return (a === undefined) - (b === undefined);
+          return sign * (typeof a === typeof b ? (a > b) - (a < b) : (typeof a === "string") - (typeof b === "string"));
+        });
+        body.append(...rows.map((pair) => pair[1]));
+      }
+    });
+  });
+}
+
+/** Figures open in a dialog, where the arrow keys go to their neighbours and Escape closes. */
+function enlargeable(dialog) {
+  const buttons = [...document.querySelectorAll(".enlarge")], large = dialog.querySelector("img");
+  let place = 0;
+  const show = (number) => {
+    place = (number + buttons.length) % buttons.length;
+    const image = buttons[place].querySelector("img");
+    large.src = image.src;
+    large.alt = image.alt;
+  };
+  buttons.forEach((button, number) => button.addEventListener("click", () => { show(number); dialog.showModal(); }));
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowLeft") show(place - 1);
+    else if (event.key === "ArrowRight") show(place + 1);
+  });
+  dialog.addEventListener("click", (event) => {
+    const step = event.target.dataset?.step;
+    if (event.target === dialog || step === "0") dialog.close();
+    else if (step) show(place + Number(step));
+  });
+  dialog.addEventListener("close", () => buttons[place].focus());
+}
+
+document.querySelectorAll("table.sortable").forEach(sortable);
+enlargeable(document.querySelector("dialog.large"));
+for (const section of document.querySelectorAll("main > section")) {
+  const players = [...section.querySelectorAll(".player")].map((article) => new Player(article));
+  const box = section.querySelector(".filter");
+  box?.addEventListener("input", () => {
+    const numbers = players.map((player) => player.filter(box.value.trim()));
+    section.querySelector(".filtered").textContent = box.value.trim() ? `${Math.max(0, ...numbers)} of ${players[0]?.methods.length ?? 0}` : "";
+  });
+}
