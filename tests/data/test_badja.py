@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +145,85 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(BadDataError, match=message):
             opened(tmp_path).clip("bear")
+
+
+def annotations(root: Path) -> Path:
+    return root / "badja" / "joint_annotations" / "bear.json"
+
+
+def change(root: Path, **values: object) -> None:
+    """Set values of every entry of the annotations."""
+    entries = json.loads(annotations(root).read_text())
+    annotations(root).write_text(json.dumps([{**entry, **values} for entry in entries]))
+
+
+def images(root: Path, kind: str = "JPEGImages") -> Path:
+    return root / "badja" / "DAVIS" / kind / "Full-Resolution" / "bear"
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_opaque_black_is_background(tmp_path: Path, mode: str) -> None:
+    write_badja(tmp_path)
+    for mask in images(tmp_path, "Annotations").iterdir():
+        Image.open(mask).convert(mode).save(mask)
+    radius = opened(tmp_path).clip("bear").radius
+    assert radius is not None
+    np.testing.assert_allclose(radius[list(ANNOTATED)], 0.2 * np.sqrt(20 * 30))
+
+
+@pytest.mark.parametrize("values", [("True", "False"), ("1", "0"), (1, 0), (1.0, 0.0), (True, False)])
+def test_visibility_in_every_spelling(tmp_path: Path, values: tuple[object, object]) -> None:
+    write_badja(tmp_path)
+    change(tmp_path, joints=[[1, 2], [3, 4]], visibility=list(values))
+    clip = opened(tmp_path).clip("bear")
+    assert len(clip.points) == 1 and (~clip.occluded[0, list(ANNOTATED)]).all()
+    change(tmp_path, visibility=["True", "perhaps"])
+    with pytest.raises(BadDataError, match="'perhaps', which is neither true nor false"):
+        opened(tmp_path)
+
+
+def test_a_hidden_joint_needs_no_position(tmp_path: Path) -> None:
+    write_badja(tmp_path)
+    change(tmp_path, joints=[[1, 2], [None, None]], visibility=[True, False])
+    np.testing.assert_allclose(opened(tmp_path).clip("bear").tracks()[0, 1], [2.5, 1.5], atol=1e-5)
+    change(tmp_path, visibility=[True, True])
+    with pytest.raises(BadDataError, match="not a row and a column for each visibility"):
+        opened(tmp_path)
+
+
+def test_copies_of_images_in_another_format_do_not_count(tmp_path: Path) -> None:
+    digest = opened(write_badja(tmp_path)).digest
+    for image in list(images(tmp_path).iterdir()):
+        Image.open(image).save(image.with_suffix(".png"))
+    assert (opened(tmp_path).digest, opened(tmp_path).clip("bear").num_frames) == (digest, FRAMES)
+
+
+def test_paths_of_windows(tmp_path: Path) -> None:
+    write_badja(tmp_path)
+    annotations(tmp_path).write_text(annotations(tmp_path).read_text().replace("/", "\\\\"))
+    assert opened(tmp_path).clip("bear").num_frames == FRAMES
+
+
+def test_gaps_of_a_copy_are_named(tmp_path: Path) -> None:
+    write_badja(tmp_path)
+    (images(tmp_path, "Annotations") / "00006.png").unlink()
+    assert opened(tmp_path).notes == ["bear lacks 1 of 3 masks: PCK leaves those frames out"]
+    (images(tmp_path) / "00003.jpg").unlink()
+    with pytest.raises(BadDataError, match="frame 00003 is not there"):
+        opened(tmp_path)
+    shutil.rmtree(images(tmp_path))
+    with pytest.raises(MissingDataError, match="the frames of bear belong at"):
+        opened(tmp_path)
+
+
+def test_annotations_that_cannot_be_true_are_named(tmp_path: Path) -> None:
+    write_badja(tmp_path)
+    change(tmp_path, joints=[[10, 20], [20, 500]], visibility=[True, True])
+    with pytest.raises(
+        BadDataError, match=r"far outside the frame, .* track 1 in frame 1, at \(500.5, 20.5\) in 60 × 40"
+    ):
+        opened(tmp_path).clip("bear")
+    entries = json.loads(annotations(tmp_path).read_text())
+    annotations(tmp_path).write_text(json.dumps([*entries, entries[0]]))
+    with pytest.raises(BadDataError, match=r"00001\.jpg twice"):
+        opened(tmp_path).clip("bear")

@@ -5,15 +5,16 @@ Read as it is published, <root>/badja/ being a copy of https://github.com/benjie
     joint_annotations/<clip>.json     a list: image_path, segmentation_path, joints [[row, column], …], visibility [bool, …]
     DAVIS/JPEGImages/…, DAVIS/Annotations/…     in Full-Resolution, as the annotations say, or else in 480p
 
-Joints are indices of pixels, so half a pixel is added. Tracks are hidden wherever nobody looked; only the annotated frames
-are asked about and scored. The radius of PCK is 0.2 · √(pixels of the mask that are not background).
+Joints are indices of pixels, so half a pixel is added. Tracks are hidden in frames that nobody annotated; only annotated
+frames are asked about and scored. The radius of PCK is 0.2 · √(foreground pixels of the mask); transparent pixels and black
+ones are background.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,6 +26,7 @@ from PIL import Image
 from vgmae_bench import config as configs
 from vgmae_bench import data
 from vgmae_bench.config import Json
+from vgmae_bench.data.checks import FaultError, bad_clip, check_tracks
 from vgmae_bench.data.dataset import opened
 from vgmae_bench.data.files.fetch import missing
 from vgmae_bench.data.files.root import locate
@@ -82,9 +84,12 @@ class Badja:
         self.options: dict[str, Json] = configs.to_json(config)  # type: ignore[assignment]  # a dataclass gives a dict
         self._config = config
         self._base = files[0].parents[1]
+        entries = {file: _entries(file) for file in files}
         images = {
-            file.stem: [[image.name, image.stat().st_size] for image in self._video(file).files] for file in files
+            file.stem: [[image.name, image.stat().st_size] for image in self._video(file, its).files]
+            for file, its in entries.items()
         }
+        self.notes = [note for file, its in entries.items() if (note := self._lost_masks(file, its))]
         sums = {file.stem: file_digest(file) for file in files}
         self.digest = configs.digest({"annotations": sums, "images": images, "options": self.options})
 
@@ -98,7 +103,8 @@ class Badja:
         if clip_id not in self.ids:
             raise UnknownNameError(f'badja has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
         file = self.files[self.ids.index(clip_id)]
-        entries, video = _entries(file), self._video(file)
+        entries = _entries(file)
+        video = self._video(file, entries)
         names = {image.stem: number for number, image in enumerate(video.files)}
         height, width = self._annotated_size(entries[0], video)
         num_joints = max(len(entry["joints"]) for entry in entries)
@@ -110,11 +116,17 @@ class Badja:
             frame = names.get(PurePosixPath(entry["image_path"]).stem)
             if frame is None:
                 raise BadDataError(f"{file} does not fit its frames", f"there is no {entry['image_path']}")
+            if annotated[frame]:
+                raise BadDataError(f"{file} cannot be used", f"it lists {entry['image_path']} twice")
             joints = np.array(entry["joints"], dtype=np.float64).reshape(-1, 2)
             points[: len(joints), frame] = (joints[:, ::-1] + 0.5) / [width, height]
             seen[: len(joints), frame] = entry["visibility"]
             annotated[frame] = True
             radius[frame] = self._radius(entry, video.size)
+        try:
+            check_tracks(points, ~seen, video.num_frames, video.size, "pixels")
+        except FaultError as fault:
+            raise bad_clip(f"{file} cannot be used", fault, "badja") from fault
         points[~seen] = np.nan
         ever = seen.any(axis=1)
 
@@ -132,8 +144,24 @@ class Badja:
             radius=radius,
         )
 
-    def _video(self, file: Path) -> ImageFolder:
-        return ImageFolder.open(self._find(_entries(file)[0]["image_path"]).parent)
+    def _video(self, file: Path, entries: list[dict[str, Any]]) -> ImageFolder:
+        """The frames of a clip, whole: of images that are there as JPEG and as PNG, those that the annotations name."""
+        first = self._find(entries[0]["image_path"])
+        if not first.parent.is_dir():
+            raise missing(data.BADJA, self._base.parent, f"the frames of {file.stem} belong at {first.parent}")
+        video = ImageFolder.open(first.parent)
+        named = tuple(image for image in video.files if image.suffix.lower() == first.suffix.lower())
+        video = replace(video, files=named or video.files)
+        numbers = [int(image.stem) for image in video.files if image.stem.isdecimal()]
+        lost = sorted(set(range(numbers[0], numbers[-1])) - set(numbers)) if numbers else []
+        if lost:
+            why = f"frame {lost[0]:05} is not there, so that later frames would be counted wrongly"
+            raise BadDataError(f"The frames of {file.stem} in {first.parent} are incomplete", why)
+        return video
+
+    def _lost_masks(self, file: Path, entries: list[dict[str, Any]]) -> str:
+        lost = sum(not self._find(entry["segmentation_path"]).is_file() for entry in entries)
+        return f"{file.stem} lacks {lost} of {len(entries)} masks: PCK leaves those frames out" if lost else ""
 
     def _find(self, relative: str) -> Path:
         """An image of DAVIS in the resolution that the annotations name, or in 480p where that folder is not there."""
@@ -153,11 +181,21 @@ class Badja:
             return np.nan
         try:
             with Image.open(path) as image:
-                mask = np.asarray(image)
+                opaque = np.asarray(image.getchannel("A")) > 0 if "A" in image.getbands() else True
+                mask = np.asarray(image.convert("RGB") if "A" in image.getbands() else image)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise BadDataError(f"The mask {path} cannot be read", str(error)) from error
-        foreground = mask.reshape(*mask.shape[:2], -1).any(axis=-1).mean()
+        foreground = (mask.reshape(*mask.shape[:2], -1).any(axis=-1) & opaque).mean()
         return PCK_RADIUS * float(np.sqrt(foreground * size[0] * size[1]))
+
+
+def _boolean(value: object) -> bool:
+    """True and false, as JSON has them, as 1 and 0, or as text. Raises ValueError for anything else."""
+    known = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+    text = str(value).strip().lower()
+    if text not in known:
+        raise ValueError(f"its visibility holds {value!r}, which is neither true nor false")
+    return known[text]
 
 
 def _entries(file: Path) -> list[dict[str, Any]]:
@@ -166,13 +204,15 @@ def _entries(file: Path) -> list[dict[str, Any]]:
         entries = json.loads(file.read_text(encoding="utf-8"))
         for entry in entries:
             for key in ("image_path", "segmentation_path"):
+                entry[key] = entry[key].replace("\\", "/")
                 if PurePosixPath(entry[key]).is_absolute() or ".." in PurePosixPath(entry[key]).parts:
                     raise ValueError(f"{entry[key]} leads out of the folder")
+            entry["visibility"] = [_boolean(value) for value in entry["visibility"]]
             joints = np.array(entry["joints"], dtype=np.float64)
-            if joints.shape != (len(entry["visibility"]), 2) or not np.isfinite(joints).all():
+            if joints.shape != (len(entry["visibility"]), 2) or not np.isfinite(joints[entry["visibility"]]).all():
                 raise ValueError(f"the joints of {entry['image_path']} are not a row and a column for each visibility")
         if not entries:
             raise ValueError("it lists no frames")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise BadDataError(f"{file} cannot be used", str(error) or type(error).__name__) from error
     return list(entries)

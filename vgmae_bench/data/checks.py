@@ -175,39 +175,32 @@ def _check_positions(points: FloatArray, hidden: npt.NDArray[np.bool_], size: Si
             + _UNITS[unit],
             remedy,
         )
-    far = _outside(shown, FAR)
-    outside = _outside(shown, 1 / frame)
-    if not far.any() and outside.mean() <= 0.5:
+    far, outside = _outside(shown, FAR), _outside(shown, 0.1)
+    exchanged = outside.sum() > 2 and outside.mean() > 0.1 and not _outside((shown * frame)[:, ::-1] / frame, 0.02).any()
+    if not far.any() and not exchanged:
         return
-    bad = far if far.any() else outside
+    bad = outside if exchanged else far
     track, number = np.argwhere(~hidden)[np.flatnonzero(bad)[0]]
     x, y = shown[np.flatnonzero(bad)[0]] * frame
-    why, remedy = _likely_reason(points, hidden, shown, frame, unit)
+    if exchanged:
+        why, remedy = "x and y look exchanged: (x, y) is expected", "points[..., ::-1]"
+    else:
+        why, remedy = _likely_reason(shown, points[hidden & np.isfinite(points).all(axis=2)], frame, unit)
     raise FaultError(
-        f"{bad.sum()} of {len(shown)} visible positions lie {'far ' if far.any() else ''}outside the frame, the first of "
+        f"{bad.sum()} of {len(shown)} visible positions lie {'' if exchanged else 'far '}outside the frame, the first of "
         f"them, track {track} in frame {number}, at ({x:.6g}, {y:.6g}) in {width} × {height} pixels; {why}",
         remedy,
     )
 
 
-def _likely_reason(
-    points: FloatArray, hidden: npt.NDArray[np.bool_], shown: FloatArray, frame: FloatArray, unit: Unit
-) -> tuple[str, str]:
-    """Why visible positions may lie outside the frame, and what to try."""
+def _likely_reason(shown: FloatArray, unseen: FloatArray, frame: FloatArray, unit: Unit) -> tuple[str, str]:
+    """Why visible positions lie outside the frame, and what to try. Positions [M, 2] are in units of the frame."""
     width, height = (int(length) for length in frame)
-    pixels = shown * frame
-    if (
-        unit == "fractions"
-        and np.median(np.abs(shown).max(axis=1)) > 1 + FAR
-        and (np.abs(shown) > 2).any(axis=1).mean() > 0.5
-    ):
+    if unit == "fractions" and (np.abs(shown).max(axis=1) > 1 + FAR).mean() > 0.5:
         return f"they look like pixels, and {_UNITS[unit]}", f"points / [{width}, {height}]"
-    if not _outside(pixels[:, ::-1] / frame, 1 / frame).any():
-        return "x and y look exchanged: (x, y) is expected", "points[..., ::-1]"
-    unseen = points[hidden & np.isfinite(points).all(axis=2)]
     if len(unseen) and _outside(shown, 0.0).mean() > 0.5 and not _outside(unseen, 1 / frame).any():
         return "occluded looks inverted: it is true where a point is hidden", "~occluded"
-    if unit == "pixels" and min(frame) < 256 and not _outside(pixels / 256, 1 / 256).any():
+    if unit == "pixels" and not _outside(shown * frame / 256, 1 / 256).any():
         return "they look like pixels of frames of 256 × 256", f"x * {width / 256:g} and y * {height / 256:g}"
     return "a point outside the frame is not visible", "marking such points as hidden, or correcting their positions"
 

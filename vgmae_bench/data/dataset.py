@@ -163,7 +163,7 @@ class OpenedDataset:
         return checked_clip(clip, where, self.name)
 
 
-def opened(source: object, name: str) -> OpenedDataset:
+def opened(source: Any, name: str) -> OpenedDataset:
     """What a plugin's factory returned as the harness reads it.
 
     Raises:
@@ -178,9 +178,8 @@ def opened(source: object, name: str) -> OpenedDataset:
         raise PluginError(f"The dataset {name} cannot be used", f"{type(error).__name__}: {error}") from error
 
 
-def _opened(source: object, name: str) -> OpenedDataset:
-    if not isinstance(source, Dataset):
-        lacking = [part for part in ("ids", "digest", "clip") if not hasattr(source, part)]
+def _opened(source: Any, name: str) -> OpenedDataset:
+    if lacking := [part for part in ("ids", "digest", "clip") if not hasattr(source, part)]:
         raise PluginError(
             f"The dataset {name} has no {' and no '.join(lacking)}",
             "a dataset has ids, clip(id), and a digest that changes whenever the scores could",

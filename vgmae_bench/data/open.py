@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vgmae_bench import config, plugins
 from vgmae_bench.data.dataset import OpenedDataset, opened
 from vgmae_bench.data.files.root import data_root, prepared_path
+from vgmae_bench.data.outdated import outdated
 from vgmae_bench.data.prepared import PreparedDataset
+from vgmae_bench.errors import PluginError, UserError
 from vgmae_bench.plugins import DatasetSpec
+
+_log = logging.getLogger(__name__)
 
 
 def open_dataset(
@@ -28,14 +34,36 @@ def open_dataset(
         root: the data root; None for the usual one (`data_root`).
         use_prepared: False leaves the prepared form aside.
 
+    What the dataset has to say about this copy of it, such as missing shards, is logged as warnings.
+
     Raises:
         UserError: unknown name, wrong settings, files missing or damaged.
     """
+    dataset, spec = open_quietly(name, options, root, use_prepared=use_prepared)
+    for note in dataset.notes:
+        _log.warning("%s: %s", dataset.name, note)
+    return dataset, spec
+
+
+def open_quietly(
+    name: str, options: Mapping[str, Any] | None = None, root: Path | None = None, *, use_prepared: bool = True
+) -> tuple[OpenedDataset, DatasetSpec]:
+    """Like `open_dataset`, without the warnings: for those who report `notes` themselves."""
     plugin = plugins.find("datasets", name)
     factory, where = plugins.load(plugin), data_root(root)
     path = prepared_path(where, plugin.name)
     prepared = path if path.is_file() and use_prepared else None
     if prepared and not options and not config.takes(factory, "prepared"):
-        return opened(PreparedDataset(prepared, plugin.spec), plugin.name), plugin.spec
-    dataset, _ = config.call_with(factory, options or {}, owner=plugin.name, root=where, prepared=prepared)
-    return opened(dataset, plugin.name), plugin.spec
+        dataset: object = PreparedDataset(prepared, plugin.spec)
+    else:
+        try:
+            dataset, _ = config.call_with(factory, options or {}, owner=plugin.name, root=where, prepared=prepared)
+        except UserError:
+            raise
+        except Exception as error:  # a stranger's constructor may raise anything
+            why = f"{type(error).__name__}: {error}"
+            raise PluginError(f"The dataset {plugin.name} could not be opened", why) from error
+    made = opened(dataset, plugin.name)
+    if prepared in made.files and prepared is not None:
+        made = replace(made, notes=(*made.notes, *outdated(prepared, plugin.spec, where)))
+    return made, plugin.spec

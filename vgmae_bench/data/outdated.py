@@ -1,0 +1,48 @@
+"""Whether a prepared file was made from the published files that lie below the data root today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from vgmae_bench.data.files.index import remembered
+from vgmae_bench.data.files.root import locate
+from vgmae_bench.data.prepared import PreparedDataset
+from vgmae_bench.files import file_digest
+from vgmae_bench.plugins import DatasetSpec
+
+
+def outdated(prepared: Path, spec: DatasetSpec, root: Path) -> list[str]:
+    """What to say of a prepared file that other files have overtaken; nothing where it is up to date.
+
+    A published file counts if its SHA-256 is not the one that the prepared file was made from. It is hashed only if it is
+    newer than the prepared file and its hash is not remembered; files that did not exist then count if they are newer.
+    """
+    sources = {
+        Path(str(name)).name: digest for name, digest, *_ in PreparedDataset(prepared, spec).about.get("sources") or ()
+    }
+    made = prepared.stat().st_mtime_ns
+    changed = [file for file in _published(spec, root) if _differs(file, sources.get(file.name), made)]
+    if not changed:
+        return []
+    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    return [
+        f"the prepared copy {prepared} was not made from {changed[0]}{more} as it is now; clips are read from the copy. "
+        f"To make it again: vgmae-bench data prepare {spec.name}"
+    ]
+
+
+def _published(spec: DatasetSpec, root: Path) -> Iterable[Path]:
+    yield from locate(spec, root)
+    if spec.annotations:
+        yield from sorted(root.glob(spec.annotations))
+
+
+def _differs(file: Path, recorded: str | None, made: int) -> bool:
+    newer = file.stat().st_mtime_ns > made
+    if recorded is None:
+        return newer
+    known = remembered(file)
+    if known is not None:
+        return known.sha256 != recorded
+    return newer and file_digest(file) != recorded
