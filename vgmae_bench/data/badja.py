@@ -131,7 +131,7 @@ class Badja:
         ever = seen.any(axis=1)
 
         def part(start: int, stop: int) -> npt.NDArray[np.uint8]:
-            return stack(ImageFolder(video.files[start:stop], video.size).frames())
+            return stack(replace(video, files=video.files[start:stop]).frames())
 
         return Clip(
             id=clip_id,
@@ -145,13 +145,11 @@ class Badja:
         )
 
     def _video(self, file: Path, entries: list[dict[str, Any]]) -> ImageFolder:
-        """The frames of a clip, whole: of images that are there as JPEG and as PNG, those that the annotations name."""
+        """The frames of a clip. Raises MissingDataError where they are not there, BadDataError where one is missing."""
         first = self._find(entries[0]["image_path"])
         if not first.parent.is_dir():
             raise missing(data.BADJA, self._base.parent, f"the frames of {file.stem} belong at {first.parent}")
         video = ImageFolder.open(first.parent)
-        named = tuple(image for image in video.files if image.suffix.lower() == first.suffix.lower())
-        video = replace(video, files=named or video.files)
         numbers = [int(image.stem) for image in video.files if image.stem.isdecimal()]
         lost = sorted(set(range(numbers[0], numbers[-1])) - set(numbers)) if numbers else []
         if lost:

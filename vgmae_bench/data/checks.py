@@ -176,7 +176,9 @@ def _check_positions(points: FloatArray, hidden: npt.NDArray[np.bool_], size: Si
             remedy,
         )
     far, outside = _outside(shown, FAR), _outside(shown, 0.1)
-    exchanged = outside.sum() > 2 and outside.mean() > 0.1 and not _outside((shown * frame)[:, ::-1] / frame, 0.02).any()
+    exchanged = (
+        outside.sum() > 2 and outside.mean() > 0.1 and not _outside((shown * frame)[:, ::-1] / frame, 0.02).any()
+    )
     if not far.any() and not exchanged:
         return
     bad = outside if exchanged else far

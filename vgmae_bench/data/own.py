@@ -1,26 +1,27 @@
-"""The dataset "folder": videos of one's own with tracks beside them, as CSV or JSON.
+"""The dataset "folder": your own videos with tracks beside them, as CSV or JSON.
 
     bear.mp4  bear.csv       a video (any file FFmpeg reads, or a folder of images) and its tracks, of one name
     camel/    camel.json
 
-CSV has a header and the columns point, frame, x, y, visible (0 or 1), others being ignored: what `vgmae-bench track` writes.
-A point without a row for a frame is hidden there; frames without any row are not annotated, and neither asked about nor
-scored. JSON is {"xy": [N][T] of [x, y] or null, "visible": [N][T] of true or false}; "visible" may be left out, null then
-means hidden, and so may "annotated": [T] of true or false. Positions are raster pixels of the video as it is seen, the centre
-of the first pixel being (0.5, 0.5). A clip ends with its last annotated frame.
+A CSV file has a header and the columns point, frame, x, y and visible (0 or 1); other columns are ignored. It is what
+`vgmae-bench track` writes. A point without a row for a frame is hidden there. A frame without any row is not annotated: no
+query is asked in it, and it is not scored.
+
+A JSON file is {"xy": [N][T] of [x, y] or null, "visible": [N][T] of true or false, "annotated": [T] of true or false}.
+Without "visible", null means hidden. Without "annotated", all frames are.
+
+Positions are raster pixels of the upright video; the centre of the first pixel is (0.5, 0.5). A clip ends with its last
+annotated frame.
 """
 
 from __future__ import annotations
 
-import csv
 import itertools
-import json
 import shlex
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ import numpy.typing as npt
 from vgmae_bench import config as configs
 from vgmae_bench.config import Json
 from vgmae_bench.data.checks import FaultError, bad_clip, check_tracks
+from vgmae_bench.data.track_tables import read_tracks
 from vgmae_bench.data.video.file import VIDEO_SUFFIXES, Video, open_video, stack
 from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError
 from vgmae_bench.files import file_digest, natural_order
@@ -36,7 +38,6 @@ from vgmae_bench.resizing import resize_frames
 from vgmae_bench.types import Clip, Size
 
 TRACK_SUFFIXES = (".csv", ".json")
-_MOST_FRAMES = 1_000_000  # a slip of the pen in a frame number must not fill the memory
 
 
 @dataclass(frozen=True)
@@ -102,15 +103,14 @@ class OwnVideos:
         path, tracks = self._pairs[clip_id]
         video = open_video(path, allow_truncated=self._allow_truncated)
         try:
-            read = _read_csv if tracks.suffix.lower() == ".csv" else _read_json
-            xy, hidden, annotated = read(tracks)
+            xy, hidden, annotated = read_tracks(tracks)
             points = xy / np.array(video.size[::-1])
             points, occluded = check_tracks(points, hidden, xy.shape[1], video.size, "pixels")
         except FaultError as fault:
             dataset = f"folder --dataset-set {shlex.quote(f'path={tracks.parent}')}"
             raise bad_clip(f"The tracks {tracks} cannot be used", fault, dataset) from fault
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
-            raise BadDataError(f"The tracks {tracks} cannot be used", str(error) or type(error).__name__) from error
+        except OSError as error:
+            raise BadDataError(f"The tracks {tracks} cannot be read", error.strerror or str(error)) from error
         return _VideoClip(
             id=clip_id,
             size=video.size,
@@ -179,54 +179,3 @@ def _frames(video: Video | None, count: int, name: str) -> Iterator[npt.NDArray[
         yield frame
     if found < count:
         raise BadDataError(f"The video of {name} ends after {found} frames", f"its tracks have {count}")
-
-
-_TracksOfFile = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
-
-
-def _read_csv(path: Path) -> _TracksOfFile:
-    """xy [N, T, 2], hidden [N, T], annotated [T]. Raises ValueError or LookupError, with the line."""
-    rows: dict[tuple[str, int], tuple[float, float, bool]] = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        table = csv.DictReader(file)
-        if lacking := [
-            name for name in ("point", "frame", "x", "y", "visible") if name not in (table.fieldnames or ())
-        ]:
-            raise ValueError(f"it has no column {', '.join(lacking)}")
-        for row in table:
-            try:
-                frame, visible = int(row["frame"]), {"0": False, "1": True}[row["visible"].strip()]
-                if not 0 <= frame < _MOST_FRAMES:
-                    raise ValueError(f"there is no frame {frame}")
-                place = (row["point"], frame)
-                if place in rows:
-                    raise ValueError(f"a second row for point {place[0]} in frame {frame}")
-                rows[place] = (float(row["x"] or "nan"), float(row["y"] or "nan"), visible)
-            except (ValueError, LookupError, TypeError, AttributeError) as error:
-                raise ValueError(f"line {table.line_num}: {error}") from error
-    points = {name: number for number, name in enumerate(dict.fromkeys(name for name, _ in rows))}
-    num_frames = max((frame for _, frame in rows), default=-1) + 1
-    xy = np.full((len(points), num_frames, 2), np.nan)
-    hidden, annotated = np.ones(xy.shape[:2], dtype=bool), np.zeros(num_frames, dtype=bool)
-    for (name, frame), (x, y, visible) in rows.items():
-        xy[points[name], frame] = x, y
-        hidden[points[name], frame] = not visible
-        annotated[frame] = True
-    return xy, hidden, annotated
-
-
-def _read_json(path: Path) -> _TracksOfFile:
-    """The same of a JSON file."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    nowhere = [np.nan, np.nan]
-    xy = np.array([[nowhere if at is None else at for at in track] for track in content["xy"]], dtype=np.float64)
-    if xy.ndim != 3 or xy.shape[2] != 2:
-        raise ValueError(f"xy must be [N][T] of [x, y] or null, not {list(xy.shape)}")
-    known = np.isfinite(xy).all(axis=-1)
-    visible = np.array(content.get("visible", known))
-    annotated = np.array(content.get("annotated", np.ones(xy.shape[1], dtype=bool)))
-    for name, values, shape in (("visible", visible, xy.shape[:2]), ("annotated", annotated, xy.shape[1:2])):
-        if values.shape != shape or values.dtype != np.bool_:
-            raise ValueError(f"{name} must be true or false {list(shape)}, not {values.dtype} {list(values.shape)}")
-    last = int(np.flatnonzero(annotated).max(initial=-1)) + 1
-    return xy[:, :last], ~visible[:, :last] | ~annotated[:last], annotated[:last]

@@ -1,0 +1,90 @@
+"""Tables as people's programs write them: read rightly, or refused with the line and the likely reason."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vgmae_bench.data.checks import FaultError
+from vgmae_bench.data.track_tables import read_tracks
+
+ROWS = [("a", 0, 14.0, 26.0, 1), ("a", 1, 16.0, 26.0, 1), ("b", 0, 15.5, 24.5, 1), ("b", 1, 17.5, 24.5, 0)]
+XY = [[[14, 26], [16, 26]], [[15.5, 24.5], [17.5, 24.5]]]
+HEADER = "point,frame,x,y,visible"
+
+
+def table(row: str = "{},{},{},{},{}", header: str = HEADER) -> str:
+    return header + "\n" + "".join(row.format(*values) + "\n" for values in ROWS)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (table(), "utf-8"),
+        (table().replace("\n", "\r\n"), "utf-8"),
+        (table(), "utf-8-sig"),
+        (table("{}, {}, {} , {}, {} ", "point, frame, x , y, visible"), "utf-8"),
+        (table("7,{},{},{},{},{}", f",{HEADER}"), "utf-8"),
+    ],
+    ids=["plain", "Windows", "byte order mark", "spaces", "index of pandas"],
+)
+def test_tables_that_differ_in_form_are_the_same(tmp_path: Path, text: str, encoding: str) -> None:
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    found = read_tracks(tmp_path / "a.csv")
+    np.testing.assert_array_equal(found.xy, XY)
+    np.testing.assert_array_equal(found.hidden, [[False, False], [False, True]])
+    assert found.annotated.all()
+
+
+@pytest.mark.parametrize(
+    ("text", "why", "remedy"),
+    [
+        (table("{0},{1}.0,{2},{3},{4}"), r"line 2: frame is '0\.0', not a whole number", "writing frames as 0, 1, 2"),
+        (table().replace(",1\n", ",True\n"), "line 2: visible is 'True', not 0 or 1", "writing 1 where"),
+        (table('{0},{1},"14,0",{3},{4}'), "line 2: x is '14,0', not a number of pixels", "decimals with a point"),
+        (table("{0},{1},14,0,{3},{4}"), "line 2: it has 6 fields, the header 5", "quoting fields"),
+        (table("{0},{1},{2}"), "line 2: it has 3 fields, the header 5", "quoting fields"),
+        (table().replace(",", ";"), "its columns are separated by semicolons or tabs", "by commas"),
+        (table("{},{},{},{},{},0", f"{HEADER},x"), "it has two columns x", "keeping one"),
+        (HEADER + "\n", "it holds no tracks", ""),
+        ("", "it has no column point, frame, x, y, visible", HEADER),
+        (HEADER + "\na,0,1\0,2,1\n", "not a number of pixels|line contains NUL", ""),
+    ],
+)
+def test_what_a_table_has_instead_is_named(tmp_path: Path, text: str, why: str, remedy: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(FaultError, match=why) as caught:
+        read_tracks(tmp_path / "a.csv")
+    assert remedy in caught.value.remedy
+
+
+def test_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(table().encode("utf-16"))
+    with pytest.raises(FaultError, match="not text in UTF-8"):
+        read_tracks(tmp_path / "a.csv")
+
+
+def test_visibility_of_0_and_1_in_json(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"xy": XY, "visible": [[1, 1], [1, 0]]}))
+    np.testing.assert_array_equal(read_tracks(tmp_path / "a.json").hidden, [[False, False], [False, True]], strict=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[1, 2]", "it is not"),
+        ('{"xy": 3}', "it is not"),
+        ('{"xy": [[[1, 2], [3, 4]], [[1, 2]]]}', "differ in length"),
+        ('{"xy": [["left"]]}', "other than pairs of numbers"),
+        ('{"xy": []}', r"not \[0\]"),
+        ('{"xy": [[]]}', r"not \[1, 0\]"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_what_json_holds_instead_is_named(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(FaultError, match=why):
+        read_tracks(tmp_path / "a.json")

@@ -1,0 +1,145 @@
+"""Tracks of one's own as a table (CSV) or as JSON; see `vgmae_bench.data.own` for both formats."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench.data.checks import FaultError
+
+COLUMNS = ("point", "frame", "x", "y", "visible")
+_MOST_FRAMES = 1_000_000  # a slip of the pen in a frame number must not fill the memory
+
+
+class TrackTable(NamedTuple):
+    """The tracks of one file.
+
+    Attributes:
+        xy: float64 [N, T, 2], raster pixels; NaN where the file has no position.
+        hidden: bool [N, T].
+        annotated: bool [T], the frames that the file says something about.
+    """
+
+    xy: npt.NDArray[np.float64]
+    hidden: npt.NDArray[np.bool_]
+    annotated: npt.NDArray[np.bool_]
+
+
+def read_tracks(path: Path) -> TrackTable:
+    """Read a file of tracks.
+
+    Raises:
+        FaultError: it is not such a table; says in which line and why.
+        OSError: it cannot be read.
+    """
+    try:
+        table = _read_csv(path) if path.suffix.lower() == ".csv" else _read_json(path)
+    except UnicodeDecodeError as error:
+        raise FaultError("it is not text in UTF-8", "saving it as UTF-8") from error
+    except RecursionError as error:
+        raise FaultError("it is nested too deeply") from error
+    except (csv.Error, json.JSONDecodeError) as error:
+        raise FaultError(str(error)) from error
+    if not table.xy.size:
+        raise FaultError("it holds no tracks")
+    return table
+
+
+def _read_csv(path: Path) -> TrackTable:
+    rows: dict[tuple[str, int], tuple[float, float, bool]] = {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        table = csv.DictReader(file, skipinitialspace=True)
+        _check_header([name.strip() for name in table.fieldnames or ()])
+        for row in table:
+            try:
+                point, frame, x, y, visible = _row(row)
+                if (point, frame) in rows:
+                    raise FaultError(f"a second row for point {point} in frame {frame}")
+                rows[point, frame] = (x, y, visible)
+            except FaultError as fault:
+                raise FaultError(f"line {table.line_num}: {fault}", fault.remedy) from fault
+    points = {name: number for number, name in enumerate(dict.fromkeys(name for name, _ in rows))}
+    num_frames = max((frame for _, frame in rows), default=-1) + 1
+    xy = np.full((len(points), num_frames, 2), np.nan)
+    hidden, annotated = np.ones(xy.shape[:2], dtype=bool), np.zeros(num_frames, dtype=bool)
+    for (name, frame), (x, y, visible) in rows.items():
+        xy[points[name], frame] = x, y
+        hidden[points[name], frame] = not visible
+        annotated[frame] = True
+    return TrackTable(xy, hidden, annotated)
+
+
+def _check_header(names: list[str]) -> None:
+    if twice := [name for name in COLUMNS if names.count(name) > 1]:
+        raise FaultError(f"it has two columns {twice[0]}", "keeping one of them")
+    lacking = [name for name in COLUMNS if name not in names]
+    if not lacking:
+        return
+    if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
+        raise FaultError("its columns are separated by semicolons or tabs", "separating them by commas")
+    raise FaultError(f"it has no column {', '.join(lacking)}", f"the header {','.join(COLUMNS)}")
+
+
+def _row(row: dict[str | Any, Any]) -> tuple[str, int, float, float, bool]:
+    """Point, frame, x, y and visibility of a row."""
+    fields = {str(name).strip(): value for name, value in row.items() if name is not None}
+    if None in row or None in fields.values():
+        have = len(fields) + len(row.get(None, ())) - list(fields.values()).count(None)
+        raise FaultError(f"it has {have} fields, the header {len(fields)}", "quoting fields that contain commas")
+    frame = fields["frame"].strip()
+    if not frame.lstrip("-").isdecimal():
+        raise FaultError(f"frame is {frame!r}, not a whole number counted from 0", "writing frames as 0, 1, 2, …")
+    if not 0 <= int(frame) < _MOST_FRAMES:
+        raise FaultError(f"there is no frame {frame}", "counting frames from 0")
+    visible = fields["visible"].strip()
+    if visible not in ("0", "1"):
+        raise FaultError(f"visible is {visible!r}, not 0 or 1", "writing 1 where a point is visible, and 0 elsewhere")
+    return fields["point"].strip(), int(frame), _position(fields, "x"), _position(fields, "y"), visible == "1"
+
+
+def _position(fields: dict[str, str], name: str) -> float:
+    text = fields[name].strip()
+    try:
+        return float(text or "nan")
+    except ValueError:
+        hint = (
+            "writing decimals with a point" if "," in text else "a number, or nothing where a hidden point is unknown"
+        )
+        raise FaultError(f"{name} is {text!r}, not a number of pixels", hint) from None
+
+
+def _read_json(path: Path) -> TrackTable:
+    content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+    if not isinstance(content, dict) or not isinstance(content.get("xy"), list):
+        raise FaultError('it is not {"xy": [N][T] of [x, y] or null}')
+    if len({len(track) for track in content["xy"] if isinstance(track, list)}) > 1:
+        raise FaultError("its tracks differ in length", "null for frames in which a point is nowhere")
+    nowhere = [np.nan, np.nan]
+    try:
+        tracks = [[nowhere if at is None else at for at in track] for track in content["xy"]]
+        xy = np.array(tracks, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise FaultError("xy holds something other than pairs of numbers and null") from error
+    if xy.ndim != 3 or xy.shape[2] != 2:
+        raise FaultError(f"xy must be [N][T] of [x, y] or null, not {list(xy.shape)}")
+    visible = _booleans(content, "visible", np.asarray(np.isfinite(xy).all(axis=-1)))
+    annotated = _booleans(content, "annotated", np.ones(xy.shape[1], dtype=bool))
+    last = int(np.flatnonzero(annotated).max(initial=-1)) + 1
+    return TrackTable(xy[:, :last], ~visible[:, :last] | ~annotated[:last], annotated[:last])
+
+
+def _booleans(content: dict[str, Any], name: str, default: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    if name not in content:
+        return default
+    try:
+        values = np.array(content[name])
+    except ValueError as error:
+        raise FaultError(f"{name} differs in length from xy") from error
+    if values.shape != default.shape or not (values.dtype == np.bool_ or np.isin(values, (0, 1)).all()):
+        raise FaultError(f"{name} must be true or false {list(default.shape)}, not {values.dtype} {list(values.shape)}")
+    return values.astype(bool)
