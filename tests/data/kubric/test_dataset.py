@@ -275,8 +275,8 @@ def test_nothing_to_prepare_is_said_so(tmp_path: Path) -> None:
 
 def test_settings_are_shown_and_taken_by_the_command(tmp_path: Path) -> None:
     source = write_tfds(tmp_path / "movi_e")
-    shown = CliRunner().invoke(cli, ["show", "kubric"])
-    assert "Settings of data prepare (--dataset-set key=value):" in shown.output and "seed = 0" in shown.output
+    shown = CliRunner().invoke(cli, ["show", "kubric", "--settings", "prepare"])
+    assert "3 settings for prepare, each with --dataset-set NAME=VALUE" in shown.output and "seed" in shown.output
     command = ["data", "prepare", "kubric", "--from", str(source), "--data-root", str(tmp_path)]
     assert CliRunner().invoke(cli, [*command, "--dataset-set", "tracks=7"]).exit_code == 0
     assert len(opened(tmp_path).clip("0").points) == 7
