@@ -30,7 +30,7 @@ def test_seen_points_are_dots_and_hidden_ones_rings() -> None:
     assert picture[19:21, 49:51].reshape(-1, 3).tolist() == [list(RED)] * 4
     assert not picture[44:46, 49:51].any()  # hollow
     assert picture[40:50, 45:55, 2].max() > 150
-    assert not picture[40:50, 45:55, 0].any()
+    assert picture[40:50, 45:55, 0].max() <= 20  # the outline is dark
 
 
 def test_positions_are_those_of_the_raster() -> None:
@@ -47,7 +47,7 @@ def test_positions_are_those_of_the_raster() -> None:
 def test_trails_go_back_as_far_as_asked() -> None:
     red = drawn(15, trail=5)[20, :, 0]
     assert red[70] == 255  # now
-    assert (red[52:68] > 100).all()  # five steps of four pixels
+    assert (red[52:64] > 100).all()  # five steps of four pixels, then the outline of the dot
     assert not red[:48].any()
     assert not drawn(15, trail=0)[20, :60, 0].any()
 
@@ -94,7 +94,31 @@ def test_a_contact_sheet_shows_first_to_last() -> None:
     frames += np.arange(20, dtype=np.uint8)[:, None, None, None]
     sheet = contact_sheet(frames, tracks, columns=3, rows=2)
     assert sheet.shape == (120, 300, 3)
-    corners = sheet[::60, ::100, 0]  # of each picture; nothing is drawn there
+    corners = sheet[59::60, 99::100, 0]  # the lower right ones, where nothing is drawn
     assert corners.ravel().tolist() == [0, 4, 8, 11, 15, 19]
     few = contact_sheet(frames[:2] + 1, tracks, columns=2, rows=2)
-    assert few[::60, ::100, 0].ravel().tolist() == [1, 2, 0, 0]
+    assert few[59::60, 99::100, 0].ravel().tolist() == [1, 2, 0, 0]
+
+
+def test_dots_and_rings_show_on_a_ground_of_their_own_colour() -> None:
+    _, tracks = crossing()
+    ground = np.broadcast_to(np.array(RED, dtype=np.uint8), (60, 100, 3))
+    picture = draw_frame(ground, tracks, 10, np.array([RED, RED], dtype=np.uint8), trail=0)
+    for x, y in ((50, 20), (50, 45)):
+        around = picture[y - 6 : y + 6, x - 6 : x + 6, 0]
+        assert (around < 160).sum() >= 12  # a closed dark outline
+
+
+def test_frames_are_numbered_where_there_is_room() -> None:
+    frames, tracks = crossing()
+    nobody = Tracks(tracks.xy[:0], tracks.visible[:0])
+    grey = frames + np.uint8(90)
+    zero, other = (
+        contact_sheet(grey, nobody, columns=2, rows=1),
+        contact_sheet(grey, nobody, columns=2, rows=1, numbers=np.arange(20) + 7),
+    )
+    assert zero[:20, :30].max() == 255  # a white number
+    assert (zero[:20, :30] != other[:20, :30]).any()
+    assert (zero[25:] == 90).all()
+    small = np.full((2, 32, 32, 3), 90, dtype=np.uint8)
+    assert (contact_sheet(small, nobody, columns=2, rows=1) == 90).all()

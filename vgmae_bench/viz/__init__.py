@@ -1,1 +1,1 @@
-"""Pictures of what trackers see and say."""
+"""Tracks, flow and images drawn as pictures and videos."""

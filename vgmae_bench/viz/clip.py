@@ -1,4 +1,4 @@
-"""A clip of a dataset with its ground truth: a contact sheet and a video."""
+"""A clip of a dataset with its ground-truth tracks, as a contact sheet and a video."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ from vgmae_bench.types import Clip, Size, Tracks
 from vgmae_bench.viz.draw import contact_sheet, draw_frame, rainbow
 
 SHEET_SIDE = 360
-"""Shorter side of the pictures on a contact sheet, pixels; smaller clips keep their size."""
-_BLOCK = 16  # frames in memory while the video is drawn
+"""Pixels: the shorter side of the pictures on a contact sheet. Smaller clips keep their size."""
+_BLOCK = 16  # frames in memory at a time
 
 
 def show_clip(clip: Clip, out: Path, fps: Fraction = Fraction(25)) -> list[Path]:
-    """Write `<clip>.png`, eight frames from the first to the last, and `<clip>.mp4`, all of them at the source's size.
+    """Write `<clip>.png`, eight numbered frames, and `<clip>.mp4`, all frames at the source's size.
 
-    Visible points are dots with trails, hidden ones rings. Where only some frames are annotated, the pictures are those,
-    and no point is drawn on the others.
+    Visible points are dots with trails; hidden points are rings. Where only some frames are annotated, the sheet shows
+    these, and the video has no points on the others.
 
     Arguments:
-        out: the folder; made where it is not there.
-        fps: of clips that do not know theirs.
+        out: the folder; made if it does not exist.
+        fps: the frame rate of clips that have none.
+
+    Returns:
+        The two files.
 
     Raises:
         StorageError: a file cannot be written.
@@ -41,7 +44,7 @@ def show_clip(clip: Clip, out: Path, fps: Fraction = Fraction(25)) -> list[Path]
     frames = clip.frames(_sheet_size(clip.size))[chosen]
     xy = clip.tracks(_sheet_size(clip.size)).astype(np.float32)
     shown = Tracks(xy[:, chosen], ~clip.occluded[:, chosen])
-    sheet = contact_sheet(frames, shown, trail=12 if clip.annotated is None else 1)
+    sheet = contact_sheet(frames, shown, trail=12 if clip.annotated is None else 1, numbers=chosen)
     write_atomically(files[0], partial(Image.fromarray(sheet).save, format="PNG"))
     rate = Fraction(clip.fps).limit_denominator(1001) if clip.fps else fps
     write_atomically(files[1], partial(write_mp4, frames=_drawn(clip), fps=rate))

@@ -1,6 +1,8 @@
-"""Tracks drawn on video: trails in rainbow colours, points that are seen as dots, hidden ones as rings."""
+"""Tracks drawn on video: visible points as dots with trails, hidden points as rings, in rainbow colours."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,18 +11,23 @@ import numpy.typing as npt
 from vgmae_bench.types import FloatArray, Tracks
 
 Colours = npt.NDArray[np.uint8]
-_SHIFT = 4  # OpenCV takes positions in sixteenths of a pixel
+_SHIFT = 4  # positions are in 1/16 px for OpenCV
+_OUTLINE = (20, 20, 20)
 _ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)  # OpenCV's own small circles are squares
+_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)  # OpenCV draws small circles as squares
 
 
 def rainbow(xy: FloatArray) -> Colours:
-    """A colour for each position, from red at the top over green to violet at the bottom: uint8 [N, 3] RGB.
+    """Colours by position, from red at the top over green to violet at the bottom.
 
-    Hues are spread evenly over the points in reading order, so neighbours look alike and no two points are the same.
+    Hues are spread evenly over the points from top to bottom, then left to right. Neighbours look alike, and no two points
+    have the same hue.
 
     Arguments:
         xy: float [N, 2], raster pixels.
+
+    Returns:
+        uint8 [N, 3] RGB.
     """
     rank = np.empty(len(xy))
     rank[np.lexsort((xy[:, 0], xy[:, 1]))] = np.arange(len(xy))
@@ -32,13 +39,15 @@ def rainbow(xy: FloatArray) -> Colours:
 def draw_frame(
     frame: npt.NDArray[np.uint8], tracks: Tracks, t: int, colours: Colours, trail: int = 12
 ) -> npt.NDArray[np.uint8]:
-    """Frame `t` with every point where it is and where it has been.
+    """Draw the points of frame `t` with their trails.
+
+    Dots and rings have a dark outline, so that they show on any ground.
 
     Arguments:
-        frame: uint8 [H, W, 3] RGB; is not changed.
+        frame: uint8 [H, W, 3] RGB; it is not changed.
         tracks: N points, raster pixels of the frame.
         colours: uint8 [N, 3] RGB.
-        trail: frames that a trail goes back. It is drawn where a point was seen before and after a step.
+        trail: length of trails in frames. A trail has no step to or from a frame in which the point is hidden.
 
     Returns:
         uint8 [H, W, 3] RGB.
@@ -50,11 +59,12 @@ def draw_frame(
     seen = tracks.visible[:, since : t + 1]
     steps = np.stack([ways[:, :-1], ways[:, 1:]], axis=2)
     shown = seen[:, :-1] & seen[:, 1:] & (steps[:, :, 0] != steps[:, :, 1]).any(axis=-1)
-    circles = _fixed(tracks.xy[:, t, None] + 3 * unit * _CIRCLE)
+    circles, outlines = (_fixed(tracks.xy[:, t, None] + radius * unit * _CIRCLE) for radius in (3, 4))
     pens = colours.tolist()
     for point in np.flatnonzero(shown.any(axis=1)):
         cv2.polylines(picture, list(steps[point, shown[point]]), False, pens[point], unit, cv2.LINE_AA, _SHIFT)
-    for circle, visible, pen in zip(circles, seen[:, -1], pens, strict=True):
+    for circle, outline, visible, pen in zip(circles, outlines, seen[:, -1], pens, strict=True):
+        cv2.polylines(picture, [outline], True, _OUTLINE, unit, cv2.LINE_AA, _SHIFT)
         if visible:
             cv2.fillPoly(picture, [circle], pen, cv2.LINE_AA, _SHIFT)
         else:
@@ -62,14 +72,31 @@ def draw_frame(
     return picture
 
 
+def write_number(picture: npt.NDArray[np.uint8], number: int) -> None:
+    """Write a frame's number into the top left corner of a picture, white on a dark ground, in place.
+
+    Pictures lower than 48 pixels get none: it would hide them.
+
+    Arguments:
+        picture: uint8 [H, W, 3] RGB.
+    """
+    if len(picture) < 48:
+        return
+    size = max(0.35, len(picture) / 800)
+    text: Any = (str(number), cv2.FONT_HERSHEY_SIMPLEX, size, 1 + round(size))
+    (width, height), _ = cv2.getTextSize(*text)
+    picture[: height + 8, : width + 8] //= 3
+    cv2.putText(picture, text[0], (4, height + 4), text[1], size, (255, 255, 255), text[3], cv2.LINE_AA)
+
+
 def draw_tracks(
     frames: npt.NDArray[np.uint8], tracks: Tracks, colours: Colours | None = None, trail: int = 12
 ) -> npt.NDArray[np.uint8]:
-    """A video with its tracks drawn on it; see `draw_frame`.
+    """Draw tracks on a video; see `draw_frame`.
 
     Arguments:
         frames: uint8 [T, H, W, 3] RGB.
-        colours: uint8 [N, 3] RGB; None: `rainbow` of the positions in the first frame.
+        colours: uint8 [N, 3] RGB; by default `rainbow` of the positions in the first frame.
 
     Returns:
         uint8 [T, H, W, 3] RGB.
@@ -79,14 +106,20 @@ def draw_tracks(
 
 
 def contact_sheet(
-    frames: npt.NDArray[np.uint8], tracks: Tracks, columns: int = 4, rows: int = 2, trail: int = 12
+    frames: npt.NDArray[np.uint8],
+    tracks: Tracks,
+    columns: int = 4,
+    rows: int = 2,
+    trail: int = 12,
+    numbers: npt.NDArray[np.int64] | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """Frames from the first to the last with their tracks, side by side: a video on paper.
+    """Draw tracks on frames from the first to the last and put them side by side, with frame numbers.
 
     Arguments:
         frames: uint8 [T, H, W, 3] RGB.
-        columns, rows: of pictures. Where the video has fewer frames, the last places stay black.
+        columns, rows: of pictures. If there are fewer frames, the last places are black.
         trail: see `draw_frame`.
+        numbers: int64 [T], the frames' numbers; by default 0 … T - 1.
 
     Returns:
         uint8 [rows * H, columns * W, 3] RGB.
@@ -96,12 +129,14 @@ def contact_sheet(
     sheet = np.zeros((rows, columns, height, width, 3), dtype=np.uint8)
     colours = rainbow(tracks.xy[:, 0])
     for place, t in enumerate(chosen):
-        sheet[divmod(place, columns)] = draw_frame(frames[t], tracks, int(t), colours, trail)
+        picture = draw_frame(frames[t], tracks, int(t), colours, trail)
+        write_number(picture, int(t if numbers is None else numbers[t]))
+        sheet[divmod(place, columns)] = picture
     return sheet.swapaxes(1, 2).reshape(rows * height, columns * width, 3)
 
 
 def _fixed(xy: FloatArray) -> npt.NDArray[np.int32]:
-    """Raster pixels as OpenCV wants them: pixel centres at integers, fixed point, nothing beyond its reach."""
+    """Raster pixels in OpenCV's convention: pixel centres at integers, fixed point, clipped to its range."""
     near = np.clip(np.nan_to_num(xy - 0.5, nan=-1e6), -1e6, 1e6)
     fixed: npt.NDArray[np.int32] = np.rint(near * (1 << _SHIFT)).astype(np.int32)
     return fixed

@@ -1,4 +1,4 @@
-"""Flow as colour."""
+"""Optical flow as colour."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ import numpy.typing as npt
 from vgmae_bench.types import FloatArray
 
 FULL_COLOUR = 1 / 32
-"""A flow of this share of the frame's width per frame, or more, has the strongest colour."""
+"""Flow of this fraction of the frame's width per frame, or more, has full saturation."""
 
 
 def colour_flow(flow: FloatArray) -> npt.NDArray[np.uint8]:
-    """Flow [..., H, W, 2] pixels to RGB uint8 [..., H, W, 3]: hue is direction; what does not move is white."""
+    """Turn flow into colours: the hue is the direction, the saturation the speed; no motion is white.
+
+    Arguments:
+        flow: float [..., H, W, 2], pixels per frame, (x, y).
+
+    Returns:
+        uint8 [..., H, W, 3] RGB.
+    """
     from matplotlib.colors import hsv_to_rgb
 
     x, y = np.moveaxis(np.asarray(flow, dtype=np.float64), -1, 0)

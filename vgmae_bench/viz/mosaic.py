@@ -1,4 +1,4 @@
-"""Small pictures side by side, large enough to look at."""
+"""A grid of small pictures in one PNG file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy.typing as npt
 from PIL import Image
 
 SMALLEST = 128
-"""Pixels: pictures less high than this are enlarged, pixel by pixel."""
+"""Pixels: lower pictures are enlarged by a whole factor, without interpolation."""
 
 
 def save_mosaic(rows: Iterable[Sequence[npt.NDArray[np.uint8]]], path: Path) -> None:
-    """Write pictures as one PNG.
+    """Write a grid of pictures as one PNG file.
 
     Arguments:
-        rows: from top to bottom; each has as many pictures, uint8 [H, W, 3], all of one size.
+        rows: from top to bottom. Each row has the same number of pictures, uint8 [H, W, 3] RGB, all of one size.
     """
     rows = list(rows)
     factor = -(-SMALLEST // len(rows[0][0]))
