@@ -80,7 +80,7 @@ def test_what_cannot_be_paired_is_refused() -> None:
         compare(a, b, ["luck"])
     write_run(OUT, "m0", [0.1, 0.2], protocol="tapvid-strided")
     strided = select_runs(OUT, protocol="tapvid-strided")[0]
-    with pytest.raises(UsageError, match="different questions"):
+    with pytest.raises(UsageError, match="different queries"):
         compare(a, strided)
     write_run(OUT, "m2", [0.1], clips=["elsewhere"])
     with pytest.raises(UsageError, match="share no clip"):

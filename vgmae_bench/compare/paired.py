@@ -1,4 +1,4 @@
-"""Two methods on the same questions: paired differences by clip, their intervals and tests, and ranks that admit ties."""
+"""Paired comparison of runs on the same queries: differences by clip, their intervals and tests, and ranks with ties."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 SIGNIFICANCE = 0.05
 TIE = 1e-12
-"""Differences up to this are no difference: rounding in the last digit."""
+"""Differences up to this count as zero: they come from rounding."""
 
 Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Paired:
-    """One metric of two runs on the questions that both have a value for, in the units of metrics.csv (fractions, or px).
+    """One metric of two runs on the questions for which both have a value. Units are those of metrics.csv: fractions, or px.
 
     Attributes:
-        metric, label: its name in the records, and in tables.
+        metric, label: the metric's name in records, and in tables.
         lower_is_better: whether less is better.
         first, second: means over questions.
         difference, low, high: first - second, with its 95 % bootstrap interval over clips.
-        p, p_holm: of the sign-flip test over clips; `p_holm` is corrected for the metrics that are compared together.
-        by_clip: first - second by clip (means over its questions), from the first's best clip to its worst.
+        p, p_holm: p-values of the sign-flip test over clips. `p_holm` is corrected for the metrics compared together.
+        by_clip: first - second by clip (means over its questions), sorted from the first's best clip to its worst.
     """
 
     metric: str
@@ -53,7 +53,7 @@ class Paired:
 
     @property
     def clips(self) -> int:
-        """On how many clips the two were compared."""
+        """How many clips the two runs share."""
         return len(self.by_clip)
 
     @property
@@ -63,7 +63,7 @@ class Paired:
 
     @property
     def losses(self) -> int:
-        """Clips on which it is worse."""
+        """Clips on which the first is worse than the second."""
         return sum(self._sign * difference < -TIE for difference in self.by_clip.values())
 
     @property
@@ -73,7 +73,7 @@ class Paired:
 
     @property
     def distinguishable(self) -> bool:
-        """Whether the test separates the two at the 5 % level, all compared metrics considered."""
+        """Whether the test separates the two at the 5 % level, corrected for all compared metrics."""
         return self.p_holm <= SIGNIFICANCE
 
     @property
@@ -82,11 +82,11 @@ class Paired:
 
     @property
     def scale(self) -> float:
-        """What values are multiplied by for display: fractions are shown in percent, errors as they are."""
+        """The factor for display: fractions are shown in percent, errors as they are."""
         return 1.0 if self.lower_is_better else 100.0
 
     def sentence(self, first: str, second: str) -> str:
-        """What the numbers say, in words."""
+        """The result in words."""
         unit = "" if self.lower_is_better else " points"
         value, low, high = (self.scale * number for number in (self.difference, self.low, self.high))
         told = f"{value:+.2f}{unit} [{low:+.2f}, {high:+.2f}], p = {self.p_holm:.2g}"
@@ -99,7 +99,7 @@ class Paired:
         )
 
     def as_json(self, clips: int) -> dict[str, Any]:
-        """Everything, with the `clips` best and worst clips instead of all; null where there is no number."""
+        """All values, with the `clips` best and worst clips instead of all of them. NaN becomes null."""
         best, worst = self.extremes(clips)
         told = {name: _finite(value) for name, value in asdict(self).items() if name != "by_clip"}
         told |= {name: getattr(self, name) for name in ("clips", "wins", "ties", "losses", "distinguishable")}
@@ -110,22 +110,22 @@ class Paired:
         return told | listed
 
     def extremes(self, clips: int) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
-        """The first's best and worst clips with their differences, the most extreme first."""
+        """The first run's `clips` best and worst clips with their differences, the most extreme first."""
         ordered = list(self.by_clip.items())
         return ordered[:clips], ordered[::-1][:clips]
 
 
 def compare(first: Row, second: Row, metrics: Sequence[str] = tuple(HEADLINE)) -> list[Paired]:
-    """Two runs by several metrics.
+    """Compare two runs by several metrics.
 
     Raises:
-        UsageError: the runs answer different questions, or share no clip.
+        UsageError: the runs have different queries, or share no clip.
         UnknownNameError: a run lacks a metric.
         BadDataError: a metrics.csv is missing or damaged.
     """
     tables = [aligned([first, second], metric) for metric in metrics]
     values = np.stack([table.to_numpy(dtype=float) for table in tables])  # [metrics, questions, 2]
-    values[np.isnan(values).any(axis=2)] = np.nan  # a question counts where both have a value
+    values[np.isnan(values).any(axis=2)] = np.nan  # only questions with two values count
     sums, counts, clips = by_clip(tables[0], (values[..., 0] - values[..., 1]).T)
     if not counts.any(axis=0).all():
         raise UsageError(f"{first.method} and {second.method} share no clip", f"by {', '.join(metrics)}")
@@ -188,7 +188,7 @@ def ranks(rows: Sequence[Row], metric: str = "average_jaccard") -> list[int] | N
 
 
 def aligned(rows: Sequence[Row], metric: str) -> pd.DataFrame:
-    """The metric by (clip, question) down and by run (0, 1, …) across; NaN where a run has no value.
+    """One metric of several runs: a row for each (clip, question), a column for each run (0, 1, …), NaN for missing values.
 
     Raises:
         as `compare`.
@@ -197,7 +197,7 @@ def aligned(rows: Sequence[Row], metric: str) -> pd.DataFrame:
 
     if len({row.protocol_digest for row in rows}) > 1:
         told = "; ".join(dict.fromkeys(row.title for row in rows))
-        raise UsageError("Runs on different questions cannot be paired", told)
+        raise UsageError("Runs with different queries cannot be paired", told)
     for row in rows:
         check_metric(row, metric)
     columns = [row.questions.set_index(["clip", "question"])[metric] for row in rows]
@@ -205,9 +205,10 @@ def aligned(rows: Sequence[Row], metric: str) -> pd.DataFrame:
 
 
 def by_clip(table: pd.DataFrame, values: Array) -> tuple[Array, Array, list[str]]:
-    """Sums of `values` [questions, K] over the questions of each clip, how many there are, and the clips' names.
+    """Sum `values` [questions, K] over the questions of each clip.
 
-    Questions without a value (NaN) add neither to the sums nor to the numbers, both [clips, K].
+    Returns:
+        Sums [clips, K], numbers of values [clips, K] and the clips' names. NaN adds to neither.
     """
     member, clips = table.index.get_level_values("clip").factorize()
     sums, counts = np.zeros((2, len(clips), values.shape[1]))
@@ -217,7 +218,7 @@ def by_clip(table: pd.DataFrame, values: Array) -> tuple[Array, Array, list[str]
 
 
 def _best_first(clips: Sequence[str], sums: Array, counts: Array, *, lower: bool) -> dict[str, float]:
-    """Means by clip, of those that have a value; the first's best clip comes first."""
+    """Means by clip, of clips that have a value, the first run's best clip first."""
     means = {clip: float(total / count) for clip, total, count in zip(clips, sums, counts, strict=True) if count}
     return dict(sorted(means.items(), key=lambda item: item[1], reverse=not lower))
 
