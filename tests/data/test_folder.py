@@ -1,103 +1,190 @@
-"""Clips from folders of videos: the right frames, cropped to the centre, and the same ones for the same generator."""
+"""Videos of one's own with tracks as CSV or JSON."""
 
 from __future__ import annotations
 
-import pickle
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.videos import STEP, encode, greys, numbers, save_images
-from vgmae_bench.data.folder import VideoFolder
-from vgmae_bench.errors import BadDataError, MissingDataError
+from tests.videos import encode, greys, numbers, save_images
+from vgmae_bench.data.folder import FolderConfig, FolderDataset
+from vgmae_bench.data.open import open_dataset
+from vgmae_bench.data.prepare import prepare
+from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError
+from vgmae_bench.resizing import resize_frames
+
+CSV = """point,frame,x,y,visible,note
+nose,0,3.5,4.25,1,a
+tail,0,10,20,1,
+nose,2,5.5,4.25,1,
+tail,2,,,0,
+nose,3,6.5,4.25,0,
+"""
+JSON = {"xy": [[[1.5, 2], None, [3, 4]]], "annotated": [True, True, True]}
 
 
-def sample(folder: VideoFolder, seed: int, frames: int = 4, stride: int = 2, size: int = 16) -> np.ndarray:
-    return folder.sample(np.random.default_rng(seed), frames, stride, size)
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    encode(folder / "bear.mp4", greys(6))
+    (folder / "bear.csv").write_text(CSV)
+    save_images(folder / "camel", greys(3, (30, 20)))
+    (folder / "camel.json").write_text(json.dumps(JSON))
+    (folder / "unlabelled.mp4").touch()
+    return folder
 
 
-def test_videos_are_found_at_any_depth(tmp_path: Path) -> None:
-    (tmp_path / "b").mkdir()
-    (tmp_path / ".hidden").mkdir()
-    for name in ("10.mp4", "9.mkv", "b/clip.webm", ".hidden/clip.mp4", ".part.mp4"):
-        encode(tmp_path / name, greys(2))
-    save_images(tmp_path / "b" / "frames", greys(2))
-    (tmp_path / "b" / "poster.png").write_bytes((tmp_path / "b" / "frames" / "0.png").read_bytes())
-    (tmp_path / "readme.txt").write_text("about")
-    found = [str(path.relative_to(tmp_path)) for path in VideoFolder(tmp_path).paths]
-    assert found == ["9.mkv", "10.mp4", "b/clip.webm", "b/frames"]
+def opened(folder: Path) -> FolderDataset:
+    return FolderDataset(FolderConfig(folder))
 
 
-def test_clips_are_frames_at_the_stride_from_all_over_the_video(tmp_path: Path) -> None:
-    encode(tmp_path / "video.mp4", greys(24))
-    folder = VideoFolder(tmp_path)
-    starts = set()
-    for seed in range(40):
-        clip = sample(folder, seed, frames=4, stride=3)
-        assert clip.shape == (4, 16, 16, 3)
-        assert clip.dtype == np.uint8
-        first, *_ = told = numbers(clip)
-        assert told == [first, first + 3, first + 6, first + 9]
-        starts.add(first)
-    assert min(starts) == 0
-    assert max(starts) == 14
-    assert len(starts) > 9
+def test_csv_with_gaps(folder: Path) -> None:
+    clip = opened(folder).clip("bear")
+    assert (clip.size, clip.num_frames, clip.fps) == ((48, 64), 4, 10)
+    assert clip.annotated is not None and clip.annotated.tolist() == [True, False, True, True]
+    np.testing.assert_array_equal(~clip.occluded, [[True, False, True, False], [True, False, False, False]])
+    np.testing.assert_allclose(clip.tracks()[0, [0, 2]], [[3.5, 4.25], [5.5, 4.25]])
+    assert numbers(clip.read()) == [0, 1, 2, 3]
+    np.testing.assert_array_equal(clip.frames((16, 16)), resize_frames(clip.read(), (16, 16)))
+
+
+def test_json_and_a_folder_of_images(folder: Path) -> None:
+    dataset = opened(folder)
+    assert dataset.ids == ["bear", "camel"]
+    clip = dataset.clip("camel")
+    assert clip.size == (30, 20) and clip.annotated is None
+    np.testing.assert_array_equal(clip.occluded, [[False, True, False]])
+    np.testing.assert_allclose(clip.tracks()[0, [0, 2]], [[1.5, 2], [3, 4]])
+    np.testing.assert_array_equal(clip.read(), greys(3, (30, 20)))
+
+
+def test_it_is_a_dataset_like_the_others(folder: Path) -> None:
+    dataset, spec = open_dataset("folder", {"path": str(folder)})
+    assert spec.name == "folder" and dataset.options == {}
+    digest = dataset.digest
+    (folder / "camel.json").write_text(json.dumps({**JSON, "xy": [[[1, 2], None, [3, 4]]]}))
+    assert opened(folder).digest != digest
+    with pytest.raises(UsageError, match="nothing to prepare"):
+        prepare("folder", folder)
+
+
+def test_where_it_is_must_be_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="path=DIR"):
+        open_dataset("folder")
+    with pytest.raises(MissingDataError, match="There is no folder"):
+        opened(tmp_path / "none")
+    with pytest.raises(MissingDataError, match="holds no tracks"):
+        opened(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("length", "expected"),
-    [(7, [0, 2, 4, 6]), (6, [0, 1, 2, 3]), (3, [0, 1, 2, 2]), (1, [0, 0, 0, 0])],
+    ("text", "message"),
+    [
+        ("point,frame,x,y\n", "it has no column visible"),
+        ("point,frame,x,y,visible\na,0,1,2,yes\n", "line 2: visible is 'yes', not 0 or 1"),
+        ("point,frame,x,y,visible\na,-1,1,2,1\n", "line 2: there is no frame -1"),
+        ("point,frame,x,y,visible\na,99999999999,1,2,1\n", "there is no frame 99999999999"),
+        ("point,frame,x,y,visible\na,0,1,2,1\na,0,1,2,1\n", "line 3: a second row for point a in frame 0"),
+        ("point,frame,x,y,visible\na,0,left,2,1\n", "line 2: x is 'left', not a number of pixels"),
+        ("point,frame,x,y,visible\na,0,,,1\n", "track 0 is visible in frame 0, but its position"),
+        ("point,frame,x,y,visible\na,0\n", "line 2"),
+    ],
 )
-def test_short_videos_are_read_more_densely_and_then_stand_still(
-    tmp_path: Path, length: int, expected: list[int]
-) -> None:
-    encode(tmp_path / "video.mp4", greys(length))
-    told = numbers(sample(VideoFolder(tmp_path), seed=0, frames=4, stride=5))
-    assert np.diff(told).tolist() == np.diff(expected).tolist()
-    assert told[-1] < length
+def test_mistakes_in_csv_are_named(folder: Path, text: str, message: str) -> None:
+    (folder / "bear.csv").write_text(text)
+    with pytest.raises(BadDataError, match=message) as caught:
+        opened(folder).clip("bear")
+    assert "bear.csv" in caught.value.what
 
 
-@pytest.mark.parametrize("shape", [(48, 96), (96, 48)])
-def test_the_shorter_side_is_scaled_and_the_middle_kept(tmp_path: Path, shape: tuple[int, int]) -> None:
-    frames = np.full((3, *shape, 3), 250, dtype=np.uint8)
-    middle = [slice((side - 48) // 2, (side + 48) // 2) for side in shape]
-    frames[:, middle[0], middle[1]] = 10
-    save_images(tmp_path / "frames", frames)
-    clip = sample(VideoFolder(tmp_path), seed=0, frames=2, size=24)
-    assert clip.shape == (2, 24, 24, 3)
-    assert clip[:, 2:-2, 2:-2].max() < 20
-    assert clip.mean() < 40
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be used"),
+        ("[]", "cannot be used"),
+        ('{"visible": []}', "xy"),
+        ('{"xy": [[[1, 2], [3]]]}', "cannot be used"),
+        ('{"xy": [[1, 2]]}', "cannot be used"),
+        ('{"xy": [[[1, 2]]], "visible": [[2]]}', "visible must be true or false"),
+        ('{"xy": [[[1, 2]]], "annotated": [true, true]}', "annotated must be true or false"),
+        ('{"xy": [[null]], "visible": [[true]]}', "track 0 is visible in frame 0"),
+    ],
+)
+def test_mistakes_in_json_are_named(folder: Path, content: str, message: str) -> None:
+    (folder / "camel.json").write_text(content)
+    with pytest.raises(BadDataError, match=message):
+        opened(folder).clip("camel")
 
 
-def test_a_clip_depends_on_the_generator_alone(tmp_path: Path) -> None:
-    for number in range(4):
-        encode(tmp_path / f"{number}.mp4", greys(24) + number % 2 * STEP)
-    (tmp_path / "broken.mp4").write_text("no video")
-    folder = VideoFolder(tmp_path)
-    clips = [sample(folder, seed) for seed in range(12)]
-    assert len({clip.tobytes() for clip in clips}) > 6
-    assert list(folder.skipped) == [tmp_path / "broken.mp4"]
-    elsewhere = pickle.loads(pickle.dumps(VideoFolder(tmp_path)))
-    for seed in reversed(range(12)):
-        assert np.array_equal(sample(elsewhere, seed), clips[seed])
+def test_tracks_without_their_video_and_videos_that_end_early(folder: Path) -> None:
+    (folder / "lone.csv").write_text(CSV)
+    with pytest.raises(BadDataError, match="has no video beside it"):
+        opened(folder)
+    encode(folder / "lone.mp4", greys(2))
+    with pytest.raises(BadDataError, match=r"ends after 2 frames\. its tracks have 4"):
+        opened(folder).clip("lone").read()
+    with pytest.raises(UnknownNameError, match="did you mean lone"):
+        opened(folder).clip("lonely")
 
 
-def test_unreadable_videos_are_listed_with_the_reason(tmp_path: Path) -> None:
-    encode(tmp_path / "good.mp4", greys(24))
-    (tmp_path / "bad.mp4").write_text("no video")
-    folder = VideoFolder(tmp_path)
-    assert folder.skipped == {}
-    for seed in range(8):
-        sample(folder, seed)
-    assert "Invalid data" in folder.skipped[tmp_path / "bad.mp4"]
-    (tmp_path / "good.mp4").write_text("not any more")
-    with pytest.raises(BadDataError, match="None of the 2 videos can be read"):
-        sample(folder, seed=0)
+def name_pair(folder: Path, video: str, tracks: str, frames: int = 3) -> None:
+    encode(folder / video, greys(frames)) if video else None
+    (folder / tracks).write_text("point,frame,x,y,visible\na,0,1,2,1\n") if tracks else None
 
 
-def test_folders_without_videos_say_so(tmp_path: Path) -> None:
-    with pytest.raises(MissingDataError, match="There are no videos"):
-        VideoFolder(tmp_path)
-    with pytest.raises(MissingDataError, match="There is no folder"):
-        VideoFolder(tmp_path / "gone")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a dog runs [dQw4w9WgXcQ]", "what?", "all*", "100% #1 & 'q'", " lead and trail ", "-dash", "run.v2", "10²",
+        "完結男友成了妹夫她轉頭相親閃婚了一個陌生男人誰料便宜老公不僅清冷禁慾而且",
+    ],
+)  # fmt: skip
+def test_names_are_text(tmp_path: Path, name: str) -> None:
+    name_pair(tmp_path, f"{name}.mp4", f"{name}.CSV")
+    for other in ("clip1", "run", "what1", "all1"):
+        name_pair(tmp_path, f"{other}.mp4", f"{other}.csv", frames=2)
+    dataset = opened(tmp_path)
+    assert set(dataset.ids) == {name, "clip1", "run", "what1", "all1"}
+    assert numbers(dataset.clip(name).read()) == [0]
+    assert dataset.files[2 * dataset.ids.index(name)].name == f"{name}.mp4"
+
+
+def test_tracks_never_meet_the_video_of_another_name(tmp_path: Path) -> None:
+    name_pair(tmp_path, "", "clip[1].csv")
+    name_pair(tmp_path, "clip1.mp4", "")
+    with pytest.raises(BadDataError, match=r"clip\[1\]\.csv has no video beside it"):
+        opened(tmp_path)
+
+
+def test_unicode_forms_of_one_name_are_one_name(tmp_path: Path) -> None:
+    name_pair(tmp_path, "e\u0301te\u0301.mp4", "\xe9t\xe9.csv")
+    assert opened(tmp_path).ids == ["\xe9t\xe9"]
+    name_pair(tmp_path, "", "e\u0301te\u0301.csv")
+    with pytest.raises(BadDataError, match="two files of tracks"):
+        opened(tmp_path)
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    name_pair(tmp_path, "bear.mp4", "bear.csv")
+    name_pair(tmp_path, "bear.mkv", "")
+    with pytest.raises(BadDataError, match=r"2 videos beside it: bear\.mkv and bear\.mp4"):
+        opened(tmp_path)
+    (tmp_path / "bear.mkv").unlink()
+    (tmp_path / "bear.json").write_text(json.dumps(JSON))
+    with pytest.raises(BadDataError, match=r"two files of tracks for bear: bear\.csv and bear\.json"):
+        opened(tmp_path)
+
+
+def test_a_broken_download_is_refused_or_used_as_asked(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (12, 48, 64, 3), dtype=np.uint8)
+    path = encode(tmp_path / "a.mkv", noise)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    (tmp_path / "a.csv").write_text("point,frame,x,y,visible\na,0,1,2,1\n")
+    with pytest.raises(BadDataError, match="is incomplete"):
+        opened(tmp_path).clip("a")
+    allowed = FolderDataset(FolderConfig(tmp_path, allow_truncated=True))
+    assert allowed.options == {"allow_truncated": True}
+    assert allowed.clip("a").read().shape == (1, 48, 64, 3)

@@ -88,7 +88,7 @@ KUBRIC = DatasetSpec(
 
 FOLDER = DatasetSpec(
     name="folder",
-    factory="vgmae_bench.data.own:OwnVideos",
+    factory="vgmae_bench.data.folder:FolderDataset",
     summary="Your own videos, with tracks as CSV or JSON beside them: --dataset-set path=DIR.",
 )
 

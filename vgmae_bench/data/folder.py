@@ -1,109 +1,181 @@
-"""Random clips from any folder of videos, for training without labels."""
+"""The dataset "folder": your own videos with tracks beside them, as CSV or JSON.
+
+    bear.mp4  bear.csv       a video (any file FFmpeg reads, or a folder of images) and its tracks, of one name
+    camel/    camel.json
+
+A CSV file has a header and the columns point, frame, x, y and visible (0 or 1); other columns are ignored. It is what
+`vgmae-bench track` writes. A point without a row for a frame is hidden there. A frame without any row is not annotated: no
+query is asked in it, and it is not scored.
+
+A JSON file is {"xy": [N][T] of [x, y] or null, "visible": [N][T] of true or false, "annotated": [T] of true or false}.
+Without "visible", null means hidden. Without "annotated", all frames are.
+
+Positions are raster pixels of the upright video; the centre of the first pixel is (0.5, 0.5). A clip ends with its last
+annotated frame.
+"""
 
 from __future__ import annotations
 
 import itertools
-import os
+import shlex
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.data.video.file import VIDEO_SUFFIXES, open_video, stack
-from vgmae_bench.data.video.image_folder import IMAGE_SUFFIXES
-from vgmae_bench.errors import BadDataError, MissingDataError
-from vgmae_bench.files import natural_order
-from vgmae_bench.types import Size
+from vgmae_bench import config as configs
+from vgmae_bench.config import Json
+from vgmae_bench.data.checks import FaultError, bad_clip, check_tracks
+from vgmae_bench.data.track_tables import read_tracks
+from vgmae_bench.data.video.file import VIDEO_SUFFIXES, Video, open_video, stack
+from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError
+from vgmae_bench.files import file_digest, natural_order
+from vgmae_bench.plugins import did_you_mean
+from vgmae_bench.resizing import resize_frames
+from vgmae_bench.types import Clip, Size
+
+TRACK_SUFFIXES = (".csv", ".json")
 
 
-class VideoFolder:
-    """The videos below a folder: files by their suffix, and folders that hold frame images and no videos.
-
-    Nothing is opened before a clip is wanted from it. A clip depends on the folder's content and the generator alone,
-    never on what was read before, and no file stays open: worker processes may share the object.
-
-    Arguments:
-        path: the folder; searched to any depth, hidden files and folders left out.
+@dataclass(frozen=True)
+class FolderConfig:
+    """Settings of the dataset.
 
     Attributes:
-        paths: the videos, in natural order.
-        skipped: those of them that could not be read so far, in this process, with the reason.
-
-    Raises:
-        MissingDataError: the folder is not there, or there are no videos in it.
+        path: the folder with the videos and their tracks.
+        allow_truncated: read what there is of incomplete or damaged videos; False refuses them.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.paths = _find(path)
-        self.skipped: dict[Path, str] = {}
+    path: Path | None = None
+    allow_truncated: bool = False
 
-    def __len__(self) -> int:
-        return len(self.paths)
 
-    def sample(self, rng: np.random.Generator, frames: int, stride: int, image_size: int) -> npt.NDArray[np.uint8]:
-        """A random clip of a random video: its shorter side resized to `image_size`, cropped to the centre square.
+@dataclass(frozen=True, eq=False)
+class _VideoClip(Clip):
+    """A clip that is resized while it is decoded."""
 
-        That is how the released Video-GMAE code prepares training clips (tekotan/video-gmae c630810): no flip, no random
-        crop, no change of colours. A video too short for the stride is read at the largest one it has room for, and
-        repeats its last frame where even consecutive frames run out; the released code pads with black there.
+    video: Video | None = None
 
-        Arguments:
-            rng: draws the video and the start; a video that cannot be read is noted in `skipped` and another is drawn.
-            frames: T.
-            stride: frames of the video from one frame of the clip to the next.
+    def frames(self, size: Size | None = None) -> npt.NDArray[np.uint8]:
+        if size is None:
+            return self.read()
+        return stack(resize_frames(frame[None], size)[0] for frame in _frames(self.video, self.num_frames, self.id))
 
-        Returns:
-            uint8 [T, image_size, image_size, 3] RGB.
+
+class FolderDataset:
+    """See the module, and `vgmae_bench.data.dataset.Dataset`.
+
+    Raises:
+        UsageError: no folder was named.
+        MissingDataError: it is not there, or holds no videos with tracks.
+    """
+
+    def __init__(self, config: FolderConfig) -> None:
+        if config.path is None:
+            raise UsageError("folder needs to know which", "say where your videos are", try_="--dataset-set path=DIR")
+        folder = config.path.expanduser()
+        if not folder.is_dir():
+            raise MissingDataError(f"There is no folder {folder}", "it should hold videos with tracks beside them")
+        self._allow_truncated = config.allow_truncated
+        self.options: dict[str, Json] = {"allow_truncated": True} if config.allow_truncated else {}
+        self._pairs = _pairs(folder)
+        if not self._pairs:
+            raise MissingDataError(
+                f"{folder} holds no tracks", "each video needs a .csv or .json of its name beside it"
+            )
+        self.ids = list(self._pairs)
+        self.files = [file for pair in self._pairs.values() for file in pair]
+        sums = {name: [_content(video), file_digest(tracks)] for name, (video, tracks) in self._pairs.items()}
+        self.digest = configs.digest(sums)
+
+    def clip(self, clip_id: str) -> Clip:
+        """The clip of that name.
 
         Raises:
-            BadDataError: none of the videos can be read.
+            UnknownNameError: there is none.
+            BadDataError: its video or its tracks cannot be used; says where and why.
         """
-        while True:
-            path = self.paths[rng.integers(len(self.paths))]
-            try:
-                return _clip(path, rng, frames, stride, image_size)
-            except BadDataError as error:
-                self.skipped[path] = str(error)
-            if len(self.skipped) == len(self.paths):
-                raise BadDataError(f"None of the {len(self)} videos can be read", self.skipped[path])
+        if clip_id not in self._pairs:
+            raise UnknownNameError(f'The folder has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
+        path, tracks = self._pairs[clip_id]
+        video = open_video(path, allow_truncated=self._allow_truncated)
+        try:
+            xy, hidden, annotated = read_tracks(tracks)
+            points = xy / np.array(video.size[::-1])
+            points, occluded = check_tracks(points, hidden, xy.shape[1], video.size, "pixels")
+        except FaultError as fault:
+            dataset = f"folder --dataset-set {shlex.quote(f'path={tracks.parent}')}"
+            raise bad_clip(f"The tracks {tracks} cannot be used", fault, dataset) from fault
+        except OSError as error:
+            raise BadDataError(f"The tracks {tracks} cannot be read", error.strerror or str(error)) from error
+        return _VideoClip(
+            id=clip_id,
+            size=video.size,
+            points=points,
+            occluded=occluded,
+            read=lambda: stack(_frames(video, points.shape[1], clip_id)),
+            fps=float(video.fps),
+            annotated=None if annotated.all() else annotated,
+            video=video,
+        )
 
 
-def _find(root: Path) -> list[Path]:
-    if not root.is_dir():
-        raise MissingDataError(f"There is no folder {root}", "it should hold the videos to learn from")
-    found: list[Path] = []
-    for folder, below, names in os.walk(root):
-        below[:] = [name for name in below if not name.startswith(".")]
-        files = [Path(folder, name) for name in names if not name.startswith(".")]
-        videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
-        images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
-        found += videos or ([Path(folder)] if images else [])
-    if not found:
-        known = ", ".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
-        raise MissingDataError(f"There are no videos below {root}", f"neither files ({known}) nor folders of images")
-    return sorted(found, key=lambda path: [natural_order(Path(part)) for part in path.relative_to(root).parts])
+def _pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
+    """(video, tracks) by clip id, in natural order. Names are compared as text; Unicode forms of one name are one name.
+
+    Raises:
+        BadDataError: tracks have no video of their name beside them, or two files claim one name.
+    """
+    tracks: dict[str, Path] = {}
+    videos: dict[str, list[Path]] = {}
+    for file in sorted(folder.iterdir(), key=natural_order):
+        if file.name.startswith("."):
+            continue
+        if file.is_dir():
+            videos.setdefault(_plain(file.name), []).append(file)
+        elif file.suffix.lower() in VIDEO_SUFFIXES:
+            videos.setdefault(_plain(file.stem), []).append(file)
+        elif file.suffix.lower() in TRACK_SUFFIXES:
+            name = _plain(file.stem)
+            if name in tracks:
+                raise BadDataError(
+                    f"{folder} has two files of tracks for {name}: {tracks[name].name} and {file.name}",
+                    "nobody knows which are meant",
+                    try_="one of them in another folder",
+                )
+            tracks[name] = file
+    pairs = {}
+    for name, file in tracks.items():
+        found = videos.get(name, [])
+        if not found:
+            raise BadDataError(f"{file} has no video beside it", "one of its name is needed")
+        if len(found) > 1:
+            named = " and ".join(video.name for video in found)
+            raise BadDataError(f"{file} has {len(found)} videos beside it: {named}", "one of its name is needed")
+        pairs[name] = (found[0], file)
+    return pairs
 
 
-def _clip(path: Path, rng: np.random.Generator, frames: int, stride: int, image_size: int) -> npt.NDArray[np.uint8]:
-    video = open_video(path)
-    stride = max(1, min(stride, (video.num_frames - 1) // max(frames - 1, 1)))
-    start = int(rng.integers(max(video.num_frames - (frames - 1) * stride, 1)))
-    # One thread: the workers of a data loader are as many as there are cores already.
-    read = video.frames(shorter_side(video.size, image_size), start=start, stride=stride, threads=1)
-    square = [_centre(frame, image_size) for frame in itertools.islice(read, frames)]
-    if not square:
-        raise BadDataError(f"{path} cannot be read", f"it ends before frame {start}")
-    square += square[-1:] * (frames - len(square))
-    return stack(square)
+def _plain(name: str) -> str:
+    """A name in the composed form of Unicode (NFC). Some systems store é as one character, some as two."""
+    return unicodedata.normalize("NFC", name)
 
 
-def shorter_side(size: Size, length: int) -> Size:
-    """`size` in proportion, the shorter side being `length`."""
-    shorter = min(size)
-    return (round(size[0] * length / shorter), round(size[1] * length / shorter))
+def _content(video: Path) -> str:
+    """SHA-256 (hex) of a video, or of the images of a folder."""
+    if video.is_file():
+        return file_digest(video)
+    return configs.digest({file.name: file_digest(file) for file in video.iterdir() if file.is_file()})
 
 
-def _centre(frame: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
-    """The square in the middle of a frame [H, W, 3]."""
-    top, left = (frame.shape[0] - side) // 2, (frame.shape[1] - side) // 2
-    return frame[top : top + side, left : left + side]
+def _frames(video: Video | None, count: int, name: str) -> Iterator[npt.NDArray[np.uint8]]:
+    assert video is not None  # given whenever a clip is made
+    found = 0
+    for frame in itertools.islice(video.frames(), count):
+        found += 1
+        yield frame
+    if found < count:
+        raise BadDataError(f"The video of {name} ends after {found} frames", f"its tracks have {count}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from vgmae_bench.data.files.index import remembered
+from vgmae_bench.data.files.index import cached_index
 from vgmae_bench.data.files.root import locate
 from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.files import file_digest
@@ -42,7 +42,7 @@ def _differs(file: Path, recorded: str | None, made: int) -> bool:
     newer = file.stat().st_mtime_ns > made
     if recorded is None:
         return newer
-    known = remembered(file)
+    known = cached_index(file)
     if known is not None:
         return known.sha256 != recorded
     return newer and file_digest(file) != recorded

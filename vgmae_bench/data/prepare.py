@@ -13,10 +13,10 @@ from vgmae_bench import __version__, config, plugins
 from vgmae_bench.config import Json
 from vgmae_bench.data.checks import checked_clip
 from vgmae_bench.data.dataset import OpenedDataset, Stored, VideoShape
-from vgmae_bench.data.files.fetch import bring, introduce
+from vgmae_bench.data.files.fetch import install, print_terms
 from vgmae_bench.data.files.index import digest_of
-from vgmae_bench.data.files.root import check_room, data_root, locate, prepared_path
-from vgmae_bench.data.files.sums import record_sums
+from vgmae_bench.data.files.root import check_disk_space, data_root, locate, prepared_path
+from vgmae_bench.data.files.sums import add_sums
 from vgmae_bench.data.open import open_quietly
 from vgmae_bench.data.prepared import Lossless, write_prepared
 from vgmae_bench.errors import UsageError
@@ -60,7 +60,7 @@ def prepare(
     Arguments:
         name: of the dataset.
         root: the data root; None for the usual one.
-        source: files brought by hand: for `kinetics` the folder of videos, else see `vgmae_bench.data.files.fetch.bring`.
+        source: files brought by hand: for `kinetics` the folder of videos, else see `vgmae_bench.data.files.fetch.install`.
         quality: 1 … 100 stores frames that are published as pixels as JPEGs; None without loss.
         options: settings of its preparer.
         small: store pixels as PNGs, even those that are published raw: half the room, and reading takes longer.
@@ -88,14 +88,14 @@ def prepare(
         if options:
             raise UsageError(f"Preparing {spec.name} has no settings", f'"{next(iter(options))}" was given')
         if source is not None:
-            bring(spec, where, source)
+            install(spec, where, source)
         raw = raw_from_dataset(spec, open_quietly(name, root=where, use_prepared=False)[0], where)
-    introduce(spec)
+    print_terms(spec)
     if quality is not None:
         raw.about.pop("identity", None)
     with storage_errors(path.parent, ANOTHER_DATA_ROOT):
         path.parent.mkdir(parents=True, exist_ok=True)
-    check_room(raw.size, path.parent, f"for the prepared form of {spec.name}")
+    check_disk_space(raw.size, path.parent, f"for the prepared form of {spec.name}")
     about = raw.about
     about |= {
         "dataset": spec.name,
@@ -108,7 +108,7 @@ def prepare(
     checked = (checked_clip(clip, f'Clip "{clip.id}" of {spec.name} cannot be used', spec.name) for clip in raw.clips)
     bar = tqdm(checked, f"Preparing {spec.name}", raw.total, unit="clip", disable=None)
     write_prepared(path, about, bar, quality, lossless)
-    record_sums(path.parent, {path.name: file_digest(path)})
+    add_sums(path.parent, {path.name: file_digest(path)})
     return path
 
 

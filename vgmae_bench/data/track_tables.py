@@ -1,4 +1,4 @@
-"""Tracks of one's own as a table (CSV) or as JSON; see `vgmae_bench.data.own` for both formats."""
+"""Tracks of one's own as a table (CSV) or as JSON; see `vgmae_bench.data.folder` for both formats."""
 
 from __future__ import annotations
 

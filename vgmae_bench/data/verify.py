@@ -12,9 +12,9 @@ from tqdm import tqdm
 from vgmae_bench import plugins
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.data.files.fetch import missing
-from vgmae_bench.data.files.index import remembered
+from vgmae_bench.data.files.index import cached_index
 from vgmae_bench.data.files.root import data_root, locate, prepared_path
-from vgmae_bench.data.files.sums import SUMS, compare_sums, recorded_sums
+from vgmae_bench.data.files.sums import SUMS, compare_sums, read_sums
 from vgmae_bench.data.open import open_quietly
 from vgmae_bench.errors import UserError
 from vgmae_bench.files import file_digest
@@ -77,8 +77,8 @@ def _check_files(files: list[Path]) -> list[Finding]:
     findings = []
     for file in tqdm(files, desc="Hashing", unit="file", disable=None):
         digest = file_digest(file)
-        recorded = recorded_sums(file.parent).get(file.name)
-        known = remembered(file)
+        recorded = read_sums(file.parent).get(file.name)
+        known = cached_index(file)
         if recorded is not None and digest != recorded:
             fault = f"it is not what it was when it came: its SHA-256 is {digest}, in {SUMS} beside it {recorded}"
             findings.append(Finding("error", str(file), fault))
@@ -91,7 +91,7 @@ def _check_files(files: list[Path]) -> list[Finding]:
             fault = f"seen for the first time; its SHA-256, {digest}, is compared from now on"
             findings.append(Finding("note", str(file), fault))
     for folder in sorted({file.parent for file in files}):
-        gone = [name for name in recorded_sums(folder) if not (folder / name).exists()]
+        gone = [name for name in read_sums(folder) if not (folder / name).exists()]
         findings += [Finding("error", str(folder / name), "it was here, but is gone") for name in gone]
     return findings
 

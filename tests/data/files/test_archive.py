@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vgmae_bench.data.files.archive import unpack
-from vgmae_bench.data.files.sums import SUMS, recorded_sums
+from vgmae_bench.data.files.sums import SUMS, read_sums
 from vgmae_bench.errors import BadDataError, MissingDataError
 
 LOCATION = "robotap/robotap_split*.pkl"
@@ -45,10 +45,10 @@ def test_the_folder_appears_with_its_digests(tmp_path: Path, existing: bool) -> 
     assert names_below(root) == {
         "robotap", "robotap/README.md", "robotap/robotap_split0.pkl", "robotap/robotap_split1.pkl", f"robotap/{SUMS}",
     }  # fmt: skip
-    for name, digest in recorded_sums(root / "robotap").items():
+    for name, digest in read_sums(root / "robotap").items():
         assert hashlib.sha256(FILES[f"robotap/{name}"]).hexdigest() == digest
         assert (root / "robotap" / name).read_bytes() == FILES[f"robotap/{name}"]
-    assert len(recorded_sums(root / "robotap")) == 3
+    assert len(read_sums(root / "robotap")) == 3
 
 
 @pytest.mark.parametrize(

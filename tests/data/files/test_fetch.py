@@ -17,8 +17,8 @@ import pytest
 from tests.data.files.server import Server, serve
 from tests.data.toy import example, save, save_davis
 from vgmae_bench import data
-from vgmae_bench.data.files.fetch import ensure, fetch, introduce
-from vgmae_bench.data.files.sums import SUMS, recorded_sums
+from vgmae_bench.data.files.fetch import ensure, fetch, print_terms
+from vgmae_bench.data.files.sums import SUMS, read_sums
 from vgmae_bench.data.tapvid import dataset as tapvid
 from vgmae_bench.errors import BadDataError, MissingDataError, StorageError
 from vgmae_bench.files import file_digest
@@ -63,7 +63,7 @@ def test_davis_downloads_itself_once(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    introduce.cache_clear()
+    print_terms.cache_clear()
     monkeypatch.setattr(data, "DAVIS", spec)
     root = tmp_path / "new" / "root"
     for _ in range(2):
@@ -72,7 +72,7 @@ def test_davis_downloads_itself_once(
         np.testing.assert_array_equal(dataset.clip("camel").read(), CLIPS["camel"]["video"])
     assert len(server.requests) == 1
     assert visible(root) == {"tapvid_davis"}
-    assert set(recorded_sums(root / "tapvid_davis")) == {"README.md", "SOURCES.md", "tapvid_davis.pkl"}
+    assert set(read_sums(root / "tapvid_davis")) == {"README.md", "SOURCES.md", "tapvid_davis.pkl"}
     captured = capsys.readouterr()
     assert captured.err.count("Licence: annotations CC BY 4.0") == captured.err.count("Please cite: Doersch") == 1
     assert captured.out == ""
@@ -184,7 +184,7 @@ def test_the_same_archive_must_come_again(spec: DatasetSpec, server: Server, tmp
 
 @pytest.mark.parametrize("form", ["archive", "file", "folder", "folder in a folder"])
 def test_files_brought_by_hand(tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
-    introduce.cache_clear()
+    print_terms.cache_clear()
     brought = tmp_path / "brought"
     path = save_davis(brought, CLIPS)
     (tmp_path / "a.zip").write_bytes(davis_zip())
@@ -193,7 +193,7 @@ def test_files_brought_by_hand(tmp_path: Path, form: str, capsys: pytest.Capture
     (found,) = [file for file in fetch(data.DAVIS, tmp_path / "root", source) if file.suffix == ".pkl"]
     assert found == tmp_path / "root" / "tapvid_davis" / "tapvid_davis.pkl"
     assert pickle.loads(found.read_bytes()).keys() == CLIPS.keys()
-    assert recorded_sums(found.parent)["tapvid_davis.pkl"] == file_digest(found)
+    assert read_sums(found.parent)["tapvid_davis.pkl"] == file_digest(found)
     assert path.read_bytes() == before
     assert capsys.readouterr().err.count("Please cite") == 1
     with pytest.raises(MissingDataError, match="is in the way"):

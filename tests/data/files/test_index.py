@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vgmae_bench.data.files.index import ClipEntry, FileIndex, build_index, remembered
+from vgmae_bench.data.files.index import ClipEntry, FileIndex, build_index, cached_index
 from vgmae_bench.files import file_digest
 
 CLIPS = [ClipEntry("bear", (6, 20, 32)), ClipEntry("broken", None), ClipEntry(2, (1, 2, 3))]
@@ -19,17 +19,17 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_what_was_built_is_remembered(file: Path) -> None:
-    assert remembered(file) is None
+    assert cached_index(file) is None
     built = build_index(file, lambda _: CLIPS)
     assert built == FileIndex(hashlib.sha256(b"content").hexdigest(), tuple(CLIPS))
-    assert remembered(file) == built
+    assert cached_index(file) == built
     assert file_digest(file) == built.sha256
 
 
 def test_a_file_that_changed_is_not_remembered(file: Path) -> None:
     build_index(file, lambda _: CLIPS)
     file.write_bytes(b"another content")
-    assert remembered(file) is None
+    assert cached_index(file) is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 0}', "null", '{"format": 1, "stamp": []}'])
@@ -37,14 +37,14 @@ def test_a_damaged_index_is_as_good_as_none(file: Path, own_cache: Path, content
     built = build_index(file, lambda _: CLIPS)
     (stored,) = (own_cache / "index").iterdir()
     stored.write_text(content)
-    assert remembered(file) is None
-    assert build_index(file, lambda _: CLIPS) == built == remembered(file)
+    assert cached_index(file) is None
+    assert build_index(file, lambda _: CLIPS) == built == cached_index(file)
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(file: Path, own_cache: Path) -> None:
     own_cache.write_text("a file where the folder should be")
     assert build_index(file, lambda _: CLIPS).clips == tuple(CLIPS)
-    assert remembered(file) is None
+    assert cached_index(file) is None
 
 
 def test_nothing_half_written_stays_behind(file: Path, own_cache: Path) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from vgmae_bench.data.files.root import check_room
-from vgmae_bench.data.files.sums import record_sums
+from vgmae_bench.data.files.root import check_disk_space
+from vgmae_bench.data.files.sums import add_sums
 from vgmae_bench.errors import BadDataError
 
 _BLOCK = 1 << 20
@@ -40,10 +40,10 @@ def unpack(archive: Path, location: str, root: Path) -> None:
             tempfile.TemporaryDirectory(dir=root, prefix=f".{folder}-") as temporary,
         ):
             members = _members(zipped, location, archive)
-            check_room(sum(info.file_size for info in members), root, "to unpack the data")
+            check_disk_space(sum(info.file_size for info in members), root, "to unpack the data")
             sums = _extract(zipped, members, Path(temporary))
             unpacked = Path(temporary, folder)
-            record_sums(unpacked, {str(PurePosixPath(name).relative_to(folder)): sums[name] for name in sums})
+            add_sums(unpacked, {str(PurePosixPath(name).relative_to(folder)): sums[name] for name in sums})
             target = root / folder
             if target.exists():
                 target.rmdir()

@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from vgmae_bench.data.files.root import check_room
+from vgmae_bench.data.files.root import check_disk_space
 
 _ATTEMPTS = 5
 _BLOCK = 1 << 20
@@ -81,7 +81,7 @@ def _transfer(url: str, part: Path) -> bool:
             length = response.headers["Content-Length"]
             total = int(length) if length else None
             _write_mark(part, url, response.headers, total)
-        check_room((total or 0) - offset, part.parent, f"for {part.stem}")
+        check_disk_space((total or 0) - offset, part.parent, f"for {part.stem}")
         return _receive(response, part, offset, total)
 
 

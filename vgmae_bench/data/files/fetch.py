@@ -17,8 +17,8 @@ from pathlib import Path
 
 from vgmae_bench.data.files.archive import unpack
 from vgmae_bench.data.files.download import download
-from vgmae_bench.data.files.root import check_room, locate
-from vgmae_bench.data.files.sums import compare_sums, record_sums
+from vgmae_bench.data.files.root import check_disk_space, locate
+from vgmae_bench.data.files.sums import add_sums, compare_sums
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import ANOTHER_DATA_ROOT, file_digest, storage_errors
 from vgmae_bench.plugins import DatasetSpec
@@ -52,7 +52,7 @@ def ensure(spec: DatasetSpec, root: Path) -> list[Path]:
         raise missing(spec, root)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _alone(root / f".{_folder(spec, root).name}.lock"):
+        with _locked(root / f".{_folder(spec, root).name}.lock"):
             if not locate(spec, root):
                 _fetch(spec, root)
     except OSError as error:
@@ -66,17 +66,17 @@ def fetch(spec: DatasetSpec, root: Path, source: Path | None = None) -> list[Pat
     Of a set whose videos have to be found elsewhere, that is its annotations.
 
     Raises:
-        MissingDataError, BadDataError: as `ensure` and `bring`.
+        MissingDataError, BadDataError: as `ensure` and `install`.
     """
     if spec.preparer and not spec.annotations:
         raise missing(spec, root)
     if source is not None:
-        bring(spec, root, source)
+        install(spec, root, source)
         return locate(replace(spec, location=f"{_folder(spec, root).name}/*"), root)
     return ensure(replace(spec, location=spec.annotations, annotations="") if spec.annotations else spec, root)
 
 
-def bring(spec: DatasetSpec, root: Path, source: Path) -> None:
+def install(spec: DatasetSpec, root: Path, source: Path) -> None:
     """Put files of a dataset that were brought by hand in their place below `root`: all of them, or none.
 
     Arguments:
@@ -92,9 +92,9 @@ def bring(spec: DatasetSpec, root: Path, source: Path) -> None:
         location = spec.annotations
     with storage_errors(root, ANOTHER_DATA_ROOT):
         root.mkdir(parents=True, exist_ok=True)
-        with _alone(root / f".{_folder(spec, root).name}.lock"):
-            _make_way(spec, root)
-            introduce(spec)
+        with _locked(root / f".{_folder(spec, root).name}.lock"):
+            _check_empty(spec, root)
+            print_terms(spec)
             if source.suffix == ".zip" and source.is_file():
                 unpack(source, location, root)
                 return
@@ -103,18 +103,18 @@ def bring(spec: DatasetSpec, root: Path, source: Path) -> None:
                 raise MissingDataError(
                     f"{source} holds no {location.rpartition('/')[2]}", f"that is what {spec.name} is"
                 )
-            check_room(sum(file.stat().st_size for file in files), root, f"for {spec.name}")
+            check_disk_space(sum(file.stat().st_size for file in files), root, f"for {spec.name}")
             with tempfile.TemporaryDirectory(dir=root, prefix=f".{spec.name}-") as temporary:
                 folder = Path(temporary, spec.name)
                 folder.mkdir()
                 for file in files:
                     shutil.copyfile(file, folder / file.name)
-                record_sums(folder, {file.name: file_digest(folder / file.name) for file in files})
+                add_sums(folder, {file.name: file_digest(folder / file.name) for file in files})
                 os.replace(folder, _folder(spec, root))  # over an empty folder, if any
 
 
 @cache
-def introduce(spec: DatasetSpec) -> None:
+def print_terms(spec: DatasetSpec) -> None:
     """Say once, on stderr, under which terms a dataset comes and whom to cite."""
     print(f"{spec.name}\nLicence: {spec.licence}\nPlease cite: {spec.citation}", file=sys.stderr)
 
@@ -155,7 +155,7 @@ def _folder(spec: DatasetSpec, root: Path) -> Path:
     return root / spec.location.partition("/")[0]
 
 
-def _make_way(spec: DatasetSpec, root: Path) -> None:
+def _check_empty(spec: DatasetSpec, root: Path) -> None:
     """Raise MissingDataError where the dataset's folder is not empty."""
     target = _folder(spec, root)
     if target.is_dir() and any(target.iterdir()):
@@ -167,8 +167,8 @@ def _make_way(spec: DatasetSpec, root: Path) -> None:
 
 
 def _fetch(spec: DatasetSpec, root: Path) -> None:
-    _make_way(spec, root)
-    introduce(spec)
+    _check_empty(spec, root)
+    print_terms(spec)
     print(f"Fetching {spec.name} from {spec.source}", file=sys.stderr)
     archive = _archive(spec, root)
     downloaded = not archive.exists()
@@ -189,7 +189,7 @@ def _fetch(spec: DatasetSpec, root: Path) -> None:
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def _locked(lock: Path) -> Iterator[None]:
     """Hold a lock that ends with the process, however it ends."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

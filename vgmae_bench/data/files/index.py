@@ -44,7 +44,7 @@ class FileIndex:
     clips: tuple[ClipEntry, ...]
 
 
-def remembered(path: Path) -> FileIndex | None:
+def cached_index(path: Path) -> FileIndex | None:
     """The stored index of a file in its present state, if there is one that can be read."""
     try:
         stored = json.loads(_place(path).read_text(encoding="utf-8"))
@@ -71,7 +71,7 @@ def build_index(path: Path, list_clips: Callable[[Path], Sequence[ClipEntry]]) -
 
 def digest_of(path: Path) -> str:
     """SHA-256 (hex) of a file, remembered where its index is."""
-    known = remembered(path)
+    known = cached_index(path)
     return known.sha256 if known else file_digest(path)
 
 

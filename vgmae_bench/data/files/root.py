@@ -32,7 +32,7 @@ def prepared_path(root: Path, name: str) -> Path:
     return root / "prepared" / f"{name}.h5"
 
 
-def check_room(needed: int, folder: Path, what: str) -> None:
+def check_disk_space(needed: int, folder: Path, what: str) -> None:
     """Raise MissingDataError unless the disk of `folder` has `needed` bytes free; `what` they are for: "to unpack …"."""
     free = shutil.disk_usage(folder).free
     if free < needed:

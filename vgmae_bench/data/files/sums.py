@@ -17,7 +17,7 @@ from vgmae_bench.files import write_atomically
 SUMS = "SHA256SUMS"
 
 
-def recorded_sums(folder: Path) -> dict[str, str]:
+def read_sums(folder: Path) -> dict[str, str]:
     """SHA-256 (hex) by file name as recorded in a folder; empty where nothing was recorded."""
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
@@ -26,13 +26,13 @@ def recorded_sums(folder: Path) -> dict[str, str]:
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
-def record_sums(folder: Path, sums: Mapping[str, str]) -> None:
+def add_sums(folder: Path, sums: Mapping[str, str]) -> None:
     """Record SHA-256 (hex) by file name, over what was recorded of these files before.
 
     Raises:
         StorageError: they cannot be written.
     """
-    lines = [f"{digest}  {name}\n" for name, digest in {**recorded_sums(folder), **sums}.items()]
+    lines = [f"{digest}  {name}\n" for name, digest in {**read_sums(folder), **sums}.items()]
     write_atomically(folder / SUMS, lambda temporary: temporary.write_text("".join(lines), encoding="utf-8"))
 
 
@@ -47,7 +47,7 @@ def compare_sums(sums: Mapping[Path, str], *, record: bool = True) -> None:
         BadDataError: a file is another one than it was; names it.
     """
     for folder in {file.parent for file in sums}:
-        recorded = recorded_sums(folder)
+        recorded = read_sums(folder)
         here = {file.name: digest for file, digest in sums.items() if file.parent == folder}
         for name, digest in here.items():
             if recorded.get(name, digest) != digest:
@@ -58,4 +58,4 @@ def compare_sums(sums: Mapping[Path, str], *, record: bool = True) -> None:
                 )
         if record and not here.keys() <= recorded.keys():
             with suppress(StorageError):  # a folder that only others may write to
-                record_sums(folder, here)
+                add_sums(folder, here)

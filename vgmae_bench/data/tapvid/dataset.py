@@ -17,7 +17,7 @@ from vgmae_bench.config import Json
 from vgmae_bench.data.dataset import Coverage, VideoShape, stored_digest
 from vgmae_bench.data.files.clip_names import file_safe, missing_shards
 from vgmae_bench.data.files.fetch import ensure
-from vgmae_bench.data.files.index import ClipEntry, FileIndex, build_index, remembered
+from vgmae_bench.data.files.index import ClipEntry, FileIndex, build_index, cached_index
 from vgmae_bench.data.files.sums import compare_sums
 from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.tapvid.example import parse_example
@@ -135,7 +135,7 @@ class TapVid:
         return self._read(place.file, place.key, clip_id)
 
     def _index(self, files: Sequence[Path]) -> dict[Path, FileIndex]:
-        known = {file: remembered(file) for file in files}
+        known = {file: cached_index(file) for file in files}
         unknown = [file for file, index in known.items() if index is None]
         bar = tqdm(unknown, desc=f"Reading {self._set} for the first time", unit="file", leave=False, disable=None)
         new = {file: build_index(file, self._list_clips) for file in bar}

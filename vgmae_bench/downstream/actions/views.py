@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.data.folder import shorter_side
 from vgmae_bench.data.video.file import Video
+from vgmae_bench.data.video_folder import shorter_side
 from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.types import Size
 

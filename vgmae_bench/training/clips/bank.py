@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vgmae_bench.config import Json, digest
-from vgmae_bench.data.files.root import check_room
+from vgmae_bench.data.files.root import check_disk_space
 from vgmae_bench.data.synth.dataset import VERSION
 from vgmae_bench.data.synth.tracks import sample_points, track_points
 from vgmae_bench.errors import UsageError
@@ -136,7 +136,7 @@ def _open(config: BankConfig, folder: Path) -> list[BankClips]:
     found = {file: _read(file) for file in files}
     missing = [file for file, part in found.items() if part is None]
     if missing:
-        check_room(config.bytes * len(missing) // len(files), folder, "to render a bank of synthetic clips")
+        check_disk_space(config.bytes * len(missing) // len(files), folder, "to render a bank of synthetic clips")
     for file in tqdm(missing, desc="rendering the bank", unit="scenes", unit_scale=PART, disable=None):
         part = _render(config, range(int(file.stem), int(file.stem) + PART))
         write_atomically(

@@ -73,7 +73,7 @@ class FolderClips:
     """Random clips of the videos of a folder, decoded by threads. Examples come from the same videos at other times."""
 
     def __init__(self, path: Path, seed: int, workers: int) -> None:
-        from vgmae_bench.data.folder import VideoFolder  # needs PyAV, which rendered clips do not
+        from vgmae_bench.data.video_folder import VideoFolder  # needs PyAV, which rendered clips do not
 
         self._videos, self._name, self._seed = VideoFolder(path), path.resolve().name, seed
         self._pool = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="clips")

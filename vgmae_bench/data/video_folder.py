@@ -1,0 +1,109 @@
+"""Random clips from any folder of videos, for training without labels."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench.data.video.file import VIDEO_SUFFIXES, open_video, stack
+from vgmae_bench.data.video.image_folder import IMAGE_SUFFIXES
+from vgmae_bench.errors import BadDataError, MissingDataError
+from vgmae_bench.files import natural_order
+from vgmae_bench.types import Size
+
+
+class VideoFolder:
+    """The videos below a folder: files by their suffix, and folders that hold frame images and no videos.
+
+    Nothing is opened before a clip is wanted from it. A clip depends on the folder's content and the generator alone,
+    never on what was read before, and no file stays open: worker processes may share the object.
+
+    Arguments:
+        path: the folder; searched to any depth, hidden files and folders left out.
+
+    Attributes:
+        paths: the videos, in natural order.
+        skipped: those of them that could not be read so far, in this process, with the reason.
+
+    Raises:
+        MissingDataError: the folder is not there, or there are no videos in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.paths = _find(path)
+        self.skipped: dict[Path, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def sample(self, rng: np.random.Generator, frames: int, stride: int, image_size: int) -> npt.NDArray[np.uint8]:
+        """A random clip of a random video: its shorter side resized to `image_size`, cropped to the centre square.
+
+        That is how the released Video-GMAE code prepares training clips (tekotan/video-gmae c630810): no flip, no random
+        crop, no change of colours. A video too short for the stride is read at the largest one it has room for, and
+        repeats its last frame where even consecutive frames run out; the released code pads with black there.
+
+        Arguments:
+            rng: draws the video and the start; a video that cannot be read is noted in `skipped` and another is drawn.
+            frames: T.
+            stride: frames of the video from one frame of the clip to the next.
+
+        Returns:
+            uint8 [T, image_size, image_size, 3] RGB.
+
+        Raises:
+            BadDataError: none of the videos can be read.
+        """
+        while True:
+            path = self.paths[rng.integers(len(self.paths))]
+            try:
+                return _clip(path, rng, frames, stride, image_size)
+            except BadDataError as error:
+                self.skipped[path] = str(error)
+            if len(self.skipped) == len(self.paths):
+                raise BadDataError(f"None of the {len(self)} videos can be read", self.skipped[path])
+
+
+def _find(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise MissingDataError(f"There is no folder {root}", "it should hold the videos to learn from")
+    found: list[Path] = []
+    for folder, below, names in os.walk(root):
+        below[:] = [name for name in below if not name.startswith(".")]
+        files = [Path(folder, name) for name in names if not name.startswith(".")]
+        videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
+        images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+        found += videos or ([Path(folder)] if images else [])
+    if not found:
+        known = ", ".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
+        raise MissingDataError(f"There are no videos below {root}", f"neither files ({known}) nor folders of images")
+    return sorted(found, key=lambda path: [natural_order(Path(part)) for part in path.relative_to(root).parts])
+
+
+def _clip(path: Path, rng: np.random.Generator, frames: int, stride: int, image_size: int) -> npt.NDArray[np.uint8]:
+    video = open_video(path)
+    stride = max(1, min(stride, (video.num_frames - 1) // max(frames - 1, 1)))
+    start = int(rng.integers(max(video.num_frames - (frames - 1) * stride, 1)))
+    # One thread: the workers of a data loader are as many as there are cores already.
+    read = video.frames(shorter_side(video.size, image_size), start=start, stride=stride, threads=1)
+    square = [_centre(frame, image_size) for frame in itertools.islice(read, frames)]
+    if not square:
+        raise BadDataError(f"{path} cannot be read", f"it ends before frame {start}")
+    square += square[-1:] * (frames - len(square))
+    return stack(square)
+
+
+def shorter_side(size: Size, length: int) -> Size:
+    """`size` in proportion, the shorter side being `length`."""
+    shorter = min(size)
+    return (round(size[0] * length / shorter), round(size[1] * length / shorter))
+
+
+def _centre(frame: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+    """The square in the middle of a frame [H, W, 3]."""
+    top, left = (frame.shape[0] - side) // 2, (frame.shape[1] - side) // 2
+    return frame[top : top + side, left : left + side]
