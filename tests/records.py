@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from vgmae_bench import config
 from vgmae_bench.compare.row import HEADLINE
 from vgmae_bench.evaluation.protocols import PROTOCOLS
-from vgmae_bench.evaluation.record import Identity
-from vgmae_bench.metrics.stats import clip_bootstrap
+from vgmae_bench.evaluation.records import Cost, DatasetUsed, MethodUsed, Record, run_key
+from vgmae_bench.evaluation.runs import folder_of
+from vgmae_bench.evaluation.score import summarise
 
 
 def write_run(
@@ -38,43 +37,33 @@ def write_run(
     table = pd.DataFrame(by_metric, dtype=float)
     table.insert(0, "clip", [f"clip-{k:03}" for k in range(len(table))] if clips is None else list(clips))
     table.insert(1, "question", table.groupby("clip").cumcount())
-    identity = Identity(method, {}, None, None, dataset, f"digest of {dataset}", PROTOCOLS[protocol], seed)
-    folder = identity.folder(out, None).path
-    folder.mkdir(parents=True)
-    record = {
-        "format": 1,
-        "key": identity.key,
-        "identity": config.to_json(identity),
-        "protocol_digest": identity.protocol.digest(identity.dataset_digest),
-        "note": "",
-        "weights_name": None,
-        "dataset_settings": {},
-        "protocol_sentence": identity.protocol.sentence,
-        "sessions": [],
-    }
-    skip = identity.protocol.nan_policy == "skip"
-    means = clip_bootstrap(table[list(by_metric)].to_numpy(), table["clip"].tolist(), skip_nan=skip)
+    record = new_record(method, dataset=dataset, protocol=protocol, seed=seed)
+    folder = folder_of(record, out)
+    folder.path.mkdir(parents=True)
     scored = int(table["clip"].nunique())
-    summary = {
-        "clips": {"expected": expected or scored, "scored": scored, "failed": 0, "without_queries": 0},
-        "metrics": {
-            name: {
-                "mean": _number(mean.value),
-                "ci95": [_number(mean.low), _number(mean.high)],
-                "nan": mean.nan_rows,
-                "mean_without_nan": _number(mean.of_finite),
-            }
-            for name, mean in zip(by_metric, means, strict=True)
-        },
-        "seconds": 1.0,
-        "frames": 24 * len(table),
-        "peak_memory_mb": 100.0,
-    }
-    (folder / "record.json").write_text(json.dumps(record), encoding="utf-8")
-    (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
-    table.to_csv(folder / "metrics.csv", index=False)
-    return folder
+    costs = [Cost(seconds=1.0, peak_memory_mb=100.0, frames=24 * len(table), queries=0)]
+    folder.write_record(record)
+    folder.write_summary(summarise(table, record.protocol, expected=expected or scored, costs=costs))
+    table.to_csv(folder.path / "metrics.csv", index=False)
+    return folder.path
 
 
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def new_record(
+    method: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    dataset: str = "synth",
+    protocol: str = "tapvid-first",
+    seed: int = 0,
+) -> Record:
+    """The record of a run that no process has worked on."""
+    asked = PROTOCOLS[protocol]
+    tracker, data = MethodUsed(method, dict(settings or {}), seed), DatasetUsed(dataset, f"digest of {dataset}")
+    return Record(
+        key=run_key(tracker, data, asked),
+        method=tracker,
+        dataset=data,
+        protocol=asked,
+        protocol_digest=asked.digest(data.digest),
+        protocol_sentence=asked.sentence,
+    )

@@ -53,7 +53,7 @@ def write_runs(
         run = RunFolder(folder)
         tracks = Tracks(asked.target_xy + np.array([0, k * ERROR]), ~asked.target_occluded)
         for clip in clips:
-            digest = run.read_json("record.json")["protocol_digest"]
+            digest = run.record().protocol_digest
             packs.keep_footage(packs.footage_path(run, digest, clip), film)
             packs.keep_drawn(packs.drawn_path(run, clip), packs.draw_over(film, tracks, PROTOCOL), film)
     return folders

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from vgmae_bench.compare.row import Row
+from tests.records import write_run
+from vgmae_bench.compare.selection import load_runs
+from vgmae_bench.data.dataset import Coverage
+from vgmae_bench.evaluation.records import ClipCounts
 from vgmae_bench.evaluation.store import RunFolder
 
 
@@ -22,5 +26,7 @@ from vgmae_bench.evaluation.store import RunFolder
     ],
 )
 def test_clips_of_a_row(coverage: dict[str, Any] | None, scored: int, told: str) -> None:
-    clips = {"scored": scored, "expected": 30, "failed": 30 - scored, "without_queries": 0}
-    assert Row(RunFolder(Path("run")), {"coverage": coverage}, {"clips": clips}).clips == told
+    (made,) = load_runs([RunFolder(write_run(Path("results"), "a", [0.5]))])
+    dataset = replace(made.record.dataset, coverage=Coverage(**coverage) if coverage else None)
+    summary = replace(made.summary, clips=ClipCounts(30, scored, 30 - scored, 0))
+    assert replace(made, record=replace(made.record, dataset=dataset), summary=summary).clips == told

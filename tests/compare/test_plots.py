@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ from vgmae_bench.compare.plots import NAMES, bars, bars_audit, clips, cost, curv
 from vgmae_bench.compare.plots.groups import groups
 from vgmae_bench.compare.selection import select_runs
 from vgmae_bench.errors import UnknownNameError, UsageError
+from vgmae_bench.evaluation.records import Session
 from vgmae_bench.evaluation.run import execute, plan
+from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.metrics.tapvid import THRESHOLDS
 
 
@@ -72,7 +74,7 @@ def test_protocols_have_panels_of_their_own_and_settings_tell_runs_apart(results
 
 
 def test_thresholds_and_cost_show_what_the_summaries_hold(results: Path) -> None:
-    rows = {row.record["key"][:8]: row for row in select_runs(results)}
+    rows = {row.record.key[:8]: row for row in select_runs(results)}
     table = thresholds.plot_thresholds(list(rows.values())).table
     assert len(table) == len(rows) * 2 * len(THRESHOLDS)
     for _, line in table.iterrows():
@@ -80,8 +82,8 @@ def test_thresholds_and_cost_show_what_the_summaries_hold(results: Path) -> None
         assert (line["percent"], line["low"], line["high"]) == expected
     for _, line in cost.plot_cost(list(rows.values())).table.iterrows():
         summary = rows[line["run"]].summary
-        assert line["ms_per_frame"] == pytest.approx(1000 * summary["seconds"] / summary["frames"])
-        assert line["peak_memory_mb"] == summary["peak_memory_mb"]
+        assert line["ms_per_frame"] == pytest.approx(1000 * summary.seconds / summary.frames)
+        assert line["peak_memory_mb"] == summary.peak_memory_mb
 
 
 def test_accuracy_over_time_needs_no_predictions_and_says_when_it_was_not_kept(results: Path, tmp_path: Path) -> None:
@@ -91,9 +93,8 @@ def test_accuracy_over_time_needs_no_predictions_and_says_when_it_was_not_kept(r
     assert position["percent"].is_monotonic_decreasing  # points move at a constant speed
     assert position["percent"].iloc[0] > position["percent"].iloc[-1]
     bare = write_run(tmp_path, "old", [0.5, 0.6])
-    record = json.loads((bare / "record.json").read_text())
-    record["sessions"] = [{"command": "vgmae-bench run --method old"}]
-    (bare / "record.json").write_text(json.dumps(record))
+    run = RunFolder(bare)
+    run.write_record(replace(run.record(), sessions=[Session.now("cpu", "vgmae-bench run --method old")]))
     with pytest.raises(UnknownNameError, match=r"(?s)metrics_over_time\.csv.*--method old"):
         occlusion.plot_occlusion(select_runs(tmp_path))
 

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ from vgmae_bench.compare.report.clips import worst_first
 from vgmae_bench.compare.report.page import page
 from vgmae_bench.compare.selection import select_runs
 from vgmae_bench.errors import BadDataError
+from vgmae_bench.evaluation.records import Session
 from vgmae_bench.evaluation.run import execute, plan
+from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.types import Tracks
 
 OUT = Path("results")
@@ -111,10 +114,10 @@ def test_foreign_names_stay_text_and_nothing_is_loaded() -> None:
     evil = "</script><script>hacked=1</script><img src=//x.example/a onerror=hacked=1>\"'&"
     write_runs(OUT, ("easy", evil), ("exact", "off"))
     for record in OUT.rglob("record.json"):  # as another's results folder may hold
-        content = json.loads(record.read_text())
-        content["weights_name"] = evil
-        content["sessions"] = [{"command": evil, "device": evil}]
-        record.write_text(json.dumps(content))
+        run = RunFolder(record.parent)
+        known = run.record()
+        session = replace(Session.now("cpu", evil), device=evil)
+        run.write_record(replace(known, method=replace(known.method, note=evil), sessions=[session]))
     reader = Reader(page(select_runs(OUT), title=evil))
     assert [kind for kind, _ in reader.scripts] == ["application/json", "application/json", None]
     assert evil in reader.packs[0]["methods"][0]["name"]

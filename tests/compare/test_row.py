@@ -10,8 +10,8 @@ from vgmae_bench.compare.selection import select_runs
 
 def row(out: Path, **settings: object) -> Row:
     (made,) = select_runs(write_run(out, "fast", [0.5]).parents[2])
-    identity = made.record["identity"] | {"method_config": settings}
-    return replace(made, record=made.record | {"identity": identity, "key": f"{out.name:0<64}"})
+    method = replace(made.record.method, settings=settings)
+    return replace(made, record=replace(made.record, method=method, key=f"{out.name:0<64}"))
 
 
 def test_runs_of_one_method_are_told_apart_by_what_differs(tmp_path: Path) -> None:

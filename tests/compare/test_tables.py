@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def test_the_best_and_the_second_stand_out_and_ties_share(rows: list[Row]) -> No
 def test_what_another_program_took_is_not_known() -> None:
     write_run(OUT, "theirs", [0.5, 0.7])
     (row,) = select_runs(OUT)
-    row.summary.update(seconds=0, frames=0, peak_memory_mb=None)
+    row = replace(row, summary=replace(row.summary, seconds=0, frames=0, peak_memory_mb=None))
     (line,) = build([row]).measured
     assert line.details == ["2", "–", "–"]
     (told,) = flat_records([row])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import multiprocessing
 import os
 import pickle
@@ -127,12 +126,12 @@ def test_scores_from_prepared_clips_equal_those_from_pickles_and_the_record_tell
     for out in (tmp_path / "pickles", tmp_path / "prepared"):
         planned = plan("lucas-kanade", "davis", data_root=root, out=out, device="cpu")
         found.append(execute(planned, figures=0)["metrics"])
-        records.append(json.loads((planned.folder.path / "record.json").read_text()))
+        records.append(planned.folder.record())
         prepare("davis", root)
     assert found[0] == found[1]
-    assert records[0]["key"] == records[1]["key"]
-    assert [record["read_from"] for record in records] == [["tapvid_davis.pkl"], ["davis.h5"]]
-    assert records[1]["coverage"] == {"published": 30, "here": 2, "missing": None}
+    assert records[0].key == records[1].key
+    assert [record.dataset.files for record in records] == [["tapvid_davis.pkl"], ["davis.h5"]]
+    assert records[1].dataset.coverage == Coverage(30, 2, None)
 
 
 def test_lossy_frames_are_another_set(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from vgmae_bench.coordinates import rescale
 from vgmae_bench.data.video.file import open_video
 from vgmae_bench.errors import BadDataError, StorageError, UsageError
 from vgmae_bench.evaluation.method import Method, open_method
+from vgmae_bench.evaluation.other_records import TrackRecord, VideoUsed
 from vgmae_bench.evaluation.own_video import OUTPUTS, SCENE_OUTPUTS, track_video, write_tracks
+from vgmae_bench.evaluation.records import MethodUsed, Session
 from vgmae_bench.types import Queries, Scene, Size, Tracks
 
 
@@ -51,6 +53,19 @@ def method(name: str = "lucas-kanade") -> Method:
     return open_method(name, weights=None, settings={}, device="cpu", seed=0)
 
 
+def record(method: str) -> TrackRecord:
+    return TrackRecord(
+        method=MethodUsed(method),
+        video=VideoUsed("video.mp4", None, (48, 64), 25.0, 3),
+        input_size=(48, 64),
+        points=1,
+        points_from="typed",
+        seconds=0.5,
+        peak_memory_mb=100.0,
+        session=Session.now("cpu", "vgmae-bench track"),
+    )
+
+
 def test_tracks_are_in_pixels_of_the_video_whatever_the_method_sees() -> None:
     clip = moving_square(num_frames=10, size=(96, 128))
     truth = clip["points"] * [128, 96]
@@ -80,16 +95,16 @@ def test_older_files_stay_until_newer_ones_are_whole(tmp_path: Path) -> None:
     pictures, queries, tracks = small()
     out = tmp_path / "deep" / "out"
     with pytest.raises(BadDataError, match="ends here"):
-        write_tracks(out, Played(pictures, readable=2), queries, tracks, {"method": "m"})
+        write_tracks(out, Played(pictures, readable=2), queries, tracks, record("m"))
     assert not out.exists()
-    write_tracks(out, Played(pictures), queries, tracks, {"method": "m"})
+    write_tracks(out, Played(pictures), queries, tracks, record("m"))
     (out / "notes.txt").write_text("mine")
     before = {file.name: file.read_bytes() for file in out.iterdir()}
     assert set(before) == {*OUTPUTS, "notes.txt"}
     with pytest.raises(BadDataError, match="ends here"):
-        write_tracks(out, Played(pictures, readable=2), queries, tracks, {"method": "other"})
+        write_tracks(out, Played(pictures, readable=2), queries, tracks, record("other"))
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before
-    write_tracks(out, Played(pictures), queries, tracks, {"method": "other"})
+    write_tracks(out, Played(pictures), queries, tracks, record("other"))
     after = {file.name: file.read_bytes() for file in out.iterdir()}
     assert set(after) == set(before)
     assert b'"other"' in after["record.json"]
@@ -99,7 +114,7 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     pictures, queries, tracks = small()
     with pytest.raises(StorageError, match="Cannot write"):
-        write_tracks(tmp_path / "file", Played(pictures), queries, tracks, {"method": "m"})
+        write_tracks(tmp_path / "file", Played(pictures), queries, tracks, record("m"))
 
 
 class Painter:
@@ -123,7 +138,7 @@ def test_a_scene_is_left_beside_the_tracks(tmp_path: Path) -> None:
     tracks, scene, _ = track_video(painter, Played(pictures), queries, (16, 16), with_scene=True)
     assert scene is not None
     assert scene.flow[0, 0, 0].tolist() == [4.0, 2.0]  # a pixel of what the method saw is so many of the video
-    write_tracks(tmp_path, Played(pictures), queries, tracks, {"method": "m"}, scene)
+    write_tracks(tmp_path, Played(pictures), queries, tracks, record("m"), scene)
     assert {path.name for path in tmp_path.iterdir()} == {*OUTPUTS, *SCENE_OUTPUTS}
     with h5py.File(tmp_path / "scene.h5") as file:
         assert {name: file[name].shape for name in file} == {

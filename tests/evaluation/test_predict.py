@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.clips import clip
+from tests.records import new_record
 from vgmae_bench.errors import PluginError, StorageError
 from vgmae_bench.evaluation.predict import answer, predict
 from vgmae_bench.evaluation.protocols import PROTOCOLS
@@ -121,5 +122,5 @@ def test_a_full_disk_stops_the_run_and_leaves_nothing_half_written(
     monkeypatch.undo()
     with pytest.raises(StorageError, match="No space left"):
         monkeypatch.setattr("os.replace", full)
-        folder.write_json("record.json", {})
+        folder.write_record(new_record("a"))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

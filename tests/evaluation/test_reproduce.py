@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from vgmae_bench.data.open import open_dataset
 from vgmae_bench.errors import BadDataError, UsageError, UserError, WeightsError
 from vgmae_bench.evaluation.other_programs.export import export
 from vgmae_bench.evaluation.other_programs.external import open_submission, score_submission
+from vgmae_bench.evaluation.other_records import Change, MetricChange, PositionChange, Reproduction
+from vgmae_bench.evaluation.records import WeightsUsed, read
 from vgmae_bench.evaluation.reproduce import differences, plan_again, reproduce
 from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.evaluation.store import RunFolder
@@ -35,32 +38,30 @@ def made(root: Path, method: str = "lucas-kanade", **options: Any) -> RunFolder:
     return planned.folder
 
 
-def edit_record(run: RunFolder, **identity: Any) -> None:
-    record = run.read_json("record.json")
-    record["identity"] |= identity
-    run.write_json("record.json", record)
+def edit_record(run: RunFolder, **changes: Any) -> None:
+    run.write_record(replace(run.record(), **changes))
 
 
-def again(run: RunFolder, root: Path, **options: Any) -> dict[str, Any]:
+def again(run: RunFolder, root: Path, **options: Any) -> Reproduction:
     return reproduce(run, plan_again(run, OUT, data_root=root, **options))
 
 
 def test_a_run_comes_out_equal_settings_and_seed_included(root: Path) -> None:
     run = made(root, settings={"levels": 2}, query_mode="strided", seed=3)
     result = again(run, root)
-    assert result["equal"]
-    assert result["clips"] == 3
-    assert all(value == {"largest": 0, "clip": None} for value in result["metrics"].values())
-    assert result["positions"] == {"largest_px": 0, "clip": None, "visibility_flips": 0, "compared": 3}
-    assert result["configuration"] == result["missing"] == []
-    assert json.loads((Path(result["reproduced"]) / "reproduction.json").read_text()) == result
+    assert result.equal
+    assert result.clips == 3
+    assert all(change == MetricChange(0, None) for change in result.metrics.values())
+    assert result.positions == PositionChange(0, None, 0, compared=3)
+    assert result.configuration == result.missing == []
+    assert read(Path(result.reproduced) / "reproduction.json", Reproduction) == result
 
 
 def test_a_record_without_predictions_will_do(root: Path) -> None:
     run = made(root)
     shutil.rmtree(run.predictions)
     result = again(run, root, limit=2)
-    assert (result["equal"], result["clips"], result["positions"]) == (True, 2, None)
+    assert (result.equal, result.clips, result.positions) == (True, 2, None)
 
 
 def test_the_largest_differences_are_found(root: Path) -> None:
@@ -76,22 +77,23 @@ def test_the_largest_differences_are_found(root: Path) -> None:
     cells[names.index("survival")] = ""
     (run.path / "metrics.csv").write_text("\n".join([*table[:3], ",".join(cells)]) + "\n")
     result = again(run, root)
-    assert not result["equal"]
-    assert result["metrics"]["occlusion_accuracy"] == {"largest": 0.25, "clip": "clip-2"}
-    assert result["metrics"]["survival"] == {"largest": None, "clip": "clip-2"}
-    assert result["metrics"]["average_jaccard"]["largest"] == 0
-    assert result["positions"]["largest_px"] == pytest.approx(5)
-    assert result["positions"]["clip"] == "clip-1"
-    assert result["positions"]["visibility_flips"] == 1
+    assert not result.equal
+    assert result.metrics["occlusion_accuracy"] == MetricChange(0.25, "clip-2")
+    assert result.metrics["survival"] == MetricChange(None, "clip-2")
+    assert result.metrics["average_jaccard"].largest == 0
+    assert result.positions is not None
+    assert result.positions.largest_px == pytest.approx(5)
+    assert result.positions.clip == "clip-1"
+    assert result.positions.visibility_flips == 1
 
 
 def test_what_an_earlier_repetition_left_is_not_trusted(root: Path) -> None:
     run = made(root)
-    left = RunFolder(Path(again(run, root)["reproduced"]))
+    left = RunFolder(Path(again(run, root).reproduced))
     answered = left.read_prediction("clip-0")
     answered[0][1].xy[:] += 50
     left.write_prediction("clip-0", answered, None)
-    assert again(run, root)["equal"]
+    assert again(run, root).equal
 
 
 def test_a_clip_that_fails_now_makes_a_difference(root: Path, tmp_path: Path) -> None:
@@ -108,7 +110,7 @@ def test_a_clip_that_fails_now_makes_a_difference(root: Path, tmp_path: Path) ->
     first = open_dataset("davis", root=root)[0].clip("clip-0").frames((256, 256))[0, 0, 0, 0]
     (tmp_path / "broken").write_text(str(first))
     result = again(run, root, method_file="tracker.py:T")
-    assert (result["equal"], result["missing"]) == (False, ["clip-0"])
+    assert (result.equal, result.missing) == (False, ["clip-0"])
     (tmp_path / "tracker.py").write_text(tracker + "\n")
     with pytest.raises(BadDataError, match="another SHA-256"):
         again(run, root, method_file="tracker.py:T")
@@ -117,9 +119,8 @@ def test_a_clip_that_fails_now_makes_a_difference(root: Path, tmp_path: Path) ->
 def test_what_differs_is_told_exactly() -> None:
     then = [{"packages": {"numpy": "1.26", "torch": "2.4"}, "commit": {"id": "a"}, "command": "x", "started": "y"}]
     now = {"packages": {"numpy": "2.0", "torch": "2.4"}, "commit": None, "command": "z"}
-    told = {(change["what"], change["then"], change["now"]) for change in differences(then, now)}
-    assert told == {("packages.numpy", "1.26", "2.0"), ("commit.id", "a", "None")}
-    assert differences([now, then[0]], now)[0]["then"] == "2.0, 1.26"
+    assert differences(then, now) == [Change("packages.numpy", "1.26", "2.0"), Change("commit.id", "a", "None")]
+    assert differences([now, then[0]], now)[0].then == "2.0, 1.26"
 
 
 def test_what_cannot_be_repeated_is_said(root: Path, tmp_path: Path) -> None:
@@ -129,11 +130,11 @@ def test_what_cannot_be_repeated_is_said(root: Path, tmp_path: Path) -> None:
     other = write_davis(tmp_path / "other", clips=3, size=(32, 32))
     with pytest.raises(BadDataError, match="not those of the run"):
         plan_again(run, OUT, data_root=other)
-    protocol = run.read_json("record.json")["identity"]["protocol"]
-    edit_record(run, protocol={**protocol, "version": 0})
+    record = run.record()
+    edit_record(run, protocol=replace(record.protocol, version=0))
     with pytest.raises(UsageError, match="version was 0, is 1"):
         plan_again(run, OUT, data_root=root)
-    edit_record(run, protocol=protocol, weights="0" * 64)
+    edit_record(run, protocol=record.protocol, method=replace(record.method, weights=WeightsUsed("lost", "0" * 64)))
     with pytest.raises(WeightsError, match="are not here"):
         plan_again(run, OUT, data_root=root)
     assert not OUT.exists()
@@ -158,7 +159,7 @@ def test_the_commands_end_to_end(root: Path) -> None:
     assert call("export", run.path.name, "--out", "packed.npz").stdout.startswith("packed.npz: 3 clips")
     scored = call("score", "--predictions", "packed.npz", "--dataset", "davis", "--name", "ours", "--json", *given)
     result = json.loads(scored.stdout)
-    assert result["metrics"] == run.read_json("summary.json")["metrics"]
+    assert result["metrics"] == json.loads((run.path / "summary.json").read_text())["metrics"]
     assert "ours (external predictions)" in call("table", "--dataset", "davis").stdout
     table = (run.path / "metrics.csv").read_text()
     (run.path / "metrics.csv").write_text(table.replace("clip-2,0,12,6,", "clip-2,0,12,7,"))

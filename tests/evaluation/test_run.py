@@ -19,6 +19,7 @@ import pytest
 from tests.clips import write_davis
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.evaluation.method import resolve_device
+from vgmae_bench.evaluation.records import ClipCounts
 from vgmae_bench.evaluation.run import execute, parse_shard, plan, shard_from_environment
 
 SLOW = '''
@@ -46,19 +47,19 @@ def digests(folder: Path) -> dict[str, str]:
 def test_a_run_gives_numbers_a_table_and_a_record(root: Path) -> None:
     planned = plan("zero-motion", "davis", data_root=root)
     summary = execute(planned, command="vgmae-bench run")
-    assert summary["clips"] == {"expected": 4, "scored": 4, "failed": 0, "without_queries": 0}
+    assert summary.clips == ClipCounts(expected=4, scored=4, failed=0, without_queries=0)
     # Everything moves by one pixel of 64 a frame, 4 px of 256: only 8 and 16 px thresholds are ever met.
-    assert summary["metrics"]["pts_within_4"]["mean"] == 0
-    assert 0 < summary["metrics"]["pts_within_8"]["mean"] < summary["metrics"]["pts_within_16"]["mean"] < 0.5
+    assert summary.metrics["pts_within_4"].mean == 0
+    assert 0 < summary.metrics["pts_within_8"].mean < summary.metrics["pts_within_16"].mean < 0.5
     table = pd.read_csv(planned.folder.path / "metrics.csv")
-    assert table["average_jaccard"].mean() == pytest.approx(summary["metrics"]["average_jaccard"]["mean"])
+    assert table["average_jaccard"].mean() == pytest.approx(summary.metrics["average_jaccard"].mean)
     tracks = pd.read_csv(planned.folder.path / "metrics_per_track.csv.gz")
     assert len(tracks) == table["queries"].sum()
     assert [path.name for path in (planned.folder.path / "figures").iterdir()] == ["clip-0.jpg"]
-    record = planned.folder.read_json("record.json")
-    assert record["identity"]["protocol"]["name"] == "tapvid-first"
-    assert record["sessions"][0]["packages"]["torch"]
-    assert str(root) not in json.dumps(record)
+    record = planned.folder.record()
+    assert record.protocol.name == "tapvid-first"
+    assert record.sessions[0].packages["torch"]
+    assert str(root) not in (planned.folder.path / "record.json").read_text()
 
 
 def test_running_again_keeps_predictions_and_redo_makes_the_same_ones(root: Path) -> None:
@@ -66,7 +67,7 @@ def test_running_again_keeps_predictions_and_redo_makes_the_same_ones(root: Path
     first = execute(planned)
     before = digests(planned.folder.path)
     stamps = {path: path.stat().st_mtime_ns for path in planned.folder.predictions.iterdir()}
-    assert execute(plan("lucas-kanade", "davis", data_root=root))["metrics"] == first["metrics"]
+    assert execute(plan("lucas-kanade", "davis", data_root=root)).metrics == first.metrics
     assert {path: path.stat().st_mtime_ns for path in planned.folder.predictions.iterdir()} == stamps
     execute(planned, redo="all")
     assert digests(planned.folder.path) == before
@@ -81,9 +82,9 @@ def test_every_setting_has_a_folder_of_its_own(root: Path) -> None:
 
 
 def test_limit_is_incomplete_and_can_be_completed(root: Path) -> None:
-    clips = execute(plan("zero-motion", "davis", data_root=root, limit=1))["clips"]
-    assert (clips["scored"], clips["expected"]) == (1, 4)
-    assert execute(plan("zero-motion", "davis", data_root=root))["clips"]["scored"] == 4
+    clips = execute(plan("zero-motion", "davis", data_root=root, limit=1)).clips
+    assert (clips.scored, clips.expected) == (1, 4)
+    assert execute(plan("zero-motion", "davis", data_root=root)).clips.scored == 4
 
 
 @pytest.mark.parametrize("shards", [[(1, 3), (2, 3), (3, 3)], [(0, 2), (1, 2)]])
@@ -91,8 +92,8 @@ def test_shards_give_the_same_table_as_one_process(root: Path, tmp_path: Path, s
     whole = execute(plan("lucas-kanade", "davis", data_root=root, out=tmp_path / "whole"))
     for shard in shards:
         parts = execute(plan("lucas-kanade", "davis", data_root=root, out=tmp_path / "parts", shard=shard))
-    assert parts["metrics"] == whole["metrics"]
-    assert parts["clips"] == whole["clips"]
+    assert parts.metrics == whole.metrics
+    assert parts.clips == whole.clips
     assert digests(tmp_path / "parts") == digests(tmp_path / "whole")
 
 

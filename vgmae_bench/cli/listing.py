@@ -11,6 +11,7 @@ import click
 from vgmae_bench import plugins
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.errors import BadDataError
 
 
 @command(
@@ -48,22 +49,27 @@ def _entry(plugin: plugins.Plugin) -> dict[str, Any]:
 
 def _runs(results: Path) -> list[dict[str, Any]]:
     from vgmae_bench.compare.selection import HEADLINE, Row
-    from vgmae_bench.evaluation.record import all_runs, read_summary
+    from vgmae_bench.evaluation.runs import all_runs
 
-    entries = []
+    entries: list[dict[str, Any]] = []
     for run in all_runs(results):
-        record, summary = run.read_json("record.json"), read_summary(run)
-        identity = record["identity"]
+        try:
+            record, summary = run.record(), run.summary()
+        except BadDataError as error:
+            entries.append(
+                {"name": run.path.name, "summary": error.what, "unusable": error.why, "distribution": str(run.path)}
+            )
+            continue
         told = "not scored yet"
         if summary:
             row = Row(run, record, summary)
             scores = ", ".join(f"{label} {row.values(metric)[0]:.2f}" for metric, label in HEADLINE.items())
             told = f"{scores}, clips {row.clips}"
-        where = f"{identity['dataset']}, {identity['protocol']['name']}"
+        where = f"{record.dataset.name}, {record.protocol.name}"
         entries.append(
             {
                 "name": run.path.name,
-                "summary": f"{identity['method']} on {where}: {told}",
+                "summary": f"{record.method.name} on {where}: {told}",
                 "unusable": None,
                 "distribution": str(run.path),
             }

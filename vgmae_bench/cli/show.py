@@ -207,7 +207,8 @@ def _typed(value: Any) -> str:
 def _show_run(name: str, results: Path, as_json: bool) -> None:
     from vgmae_bench.compare.selection import load_runs
     from vgmae_bench.compare.tables import print_table
-    from vgmae_bench.evaluation.record import find_run, read_summary
+    from vgmae_bench.config import to_json
+    from vgmae_bench.evaluation.runs import find_run
 
     try:
         run = find_run(results, name)
@@ -218,31 +219,27 @@ def _show_run(name: str, results: Path, as_json: bool) -> None:
             plugins.did_you_mean(name, known) or error.why,
             try_="vgmae-bench list methods",
         ) from error
-    record, summary = run.read_json("record.json"), read_summary(run)
+    record, summary = run.record(), run.summary()
     if as_json:
-        click.echo(
-            json.dumps({"run": str(run.path), "record": record, "summary": summary}, ensure_ascii=False, indent=2)
-        )
+        content = {"run": str(run.path), "record": to_json(record), "summary": to_json(summary)}
+        click.echo(json.dumps(content, ensure_ascii=False, indent=2))
         return
     if summary:
         print_table(load_runs([run]))
         click.echo()
-        for metric, value in summary["metrics"].items():
-            mean, (low, high) = value["mean"], value["ci95"]
+        for metric, value in summary.metrics.items():
+            mean, (low, high) = value.mean, value.ci95
             interval = f"  [{low:.4f}, {high:.4f}]" if None not in (low, high) else ""
             click.echo(f"{metric:<28} {'–' if mean is None else format(mean, '.4f')}{interval}")
         click.echo()
-    identity = record["identity"]
-    last = record["sessions"][-1]
-    for label, value in (
-        ("folder", run.path),
-        ("settings", json.dumps(identity["method_config"])),
-        ("weights", f"{record.get('weights_name')} {identity['weights']}" if identity["weights"] else "none"),
-        (
-            "commit",
-            last["commit"] and f"{last['commit']['id']}{' with local changes' if last['commit']['dirty'] else ''}",
-        ),
-        ("device", last["device"]),
-        ("command", last["command"]),
+    used, last = record.method, record.sessions[-1] if record.sessions else None
+    commit = last.commit if last else None
+    for label, told in (
+        ("folder", str(run.path)),
+        ("settings", json.dumps(used.settings)),
+        ("weights", f"{used.weights.name} {used.weights.sha256}" if used.weights else "none"),
+        ("commit", f"{commit.id}{' with local changes' if commit.dirty else ''}" if commit else "none"),
+        ("device", last.device if last else "none"),
+        ("command", last.command if last else "none"),
     ):
-        click.echo(f"{label:<10} {value}")
+        click.echo(f"{label:<10} {told}")

@@ -180,9 +180,7 @@ def measured_gains(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for group in by_protocol(rows):
         named = list(zip(names(group), group, strict=True))
         for method, rival in dict.fromkeys((claim.method, claim.rival) for claim in claims()):
-            ours, theirs = (
-                [one for one in named if one[1].record["identity"]["method"] == own] for own in (method, rival)
-            )
+            ours, theirs = ([one for one in named if one[1].record.method.name == own] for own in (method, rival))
             pairs += [_measured_gain(*pair) for pair in product(ours, theirs)]
     return pairs
 

@@ -70,29 +70,27 @@ def as_json(records: Sequence[dict[str, Any]]) -> str:
 
 
 def _run_record(row: Row) -> dict[str, Any]:
-    identity, clips, summary = row.record["identity"], row.summary["clips"], row.summary
-    coverage = row.record.get("coverage") or {}
+    method, dataset, clips, summary = row.record.method, row.record.dataset, row.summary.clips, row.summary
     record: dict[str, Any] = {
-        "method": identity["method"],
-        "weights": row.record.get("weights_name"),
-        "settings": identity.get("method_config") or {},
-        "note": row.record.get("note") or None,
-        "dataset": identity["dataset"],
+        "method": method.name,
+        "weights": method.weights.name if method.weights else None,
+        "settings": method.settings,
+        "note": method.note or None,
+        "dataset": dataset.name,
         "protocol": row.protocol,
         "protocol_digest": row.protocol_digest,
         "complete": row.complete,
         "clips": row.clips,
-        "clips_scored": clips["scored"],
-        "clips_expected": clips["expected"],
-        "clips_failed": clips["failed"],
-        "clips_published": coverage.get("published"),
-        "seconds": summary["seconds"] if summary["frames"] else None,
-        "peak_memory_mb": summary["peak_memory_mb"],
+        "clips_scored": clips.scored,
+        "clips_expected": clips.expected,
+        "clips_failed": clips.failed,
+        "clips_published": dataset.coverage.published if dataset.coverage else None,
+        "seconds": summary.seconds if summary.frames else None,
+        "peak_memory_mb": summary.peak_memory_mb,
         "run": str(row.run.path),
     }
-    for name in summary["metrics"]:
-        value = row.metric(name)
-        record |= {name: value.mean, f"{name}_low": value.ci95[0], f"{name}_high": value.ci95[1]} if value else {}
+    for name, value in summary.metrics.items():
+        record |= {name: value.mean, f"{name}_low": value.ci95[0], f"{name}_high": value.ci95[1]}
     return record
 
 

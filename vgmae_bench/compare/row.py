@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vgmae_bench.errors import BadDataError, UnknownNameError
+from vgmae_bench.evaluation.records import MetricMean, Record, Summary
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.plugins import did_you_mean
 
@@ -32,97 +32,94 @@ class Row:
     """
 
     run: RunFolder
-    record: dict[str, Any]
-    summary: dict[str, Any]
+    record: Record
+    summary: Summary
 
     @property
     def method(self) -> str:
         """The method with its weights and its note: "videogmae (tiny)"."""
-        identity = self.record["identity"]
-        details = [self.record.get("weights_name") or "", self.record.get("note") or ""]
-        told = ", ".join(detail for detail in details if detail)
-        return f"{identity['method']} ({told})" if told else str(identity["method"])
+        return self.record.method.label
 
     @property
     def dataset(self) -> str:
         """The dataset's name, and the settings it was opened with where they are not its usual ones."""
-        settings = self.record.get("dataset_settings") or {}
-        told = ", ".join(f"{key}={value}" for key, value in settings.items())
-        return f"{self.record['identity']['dataset']} ({told})" if told else str(self.record["identity"]["dataset"])
+        dataset = self.record.dataset
+        told = ", ".join(f"{key}={value}" for key, value in dataset.settings.items())
+        return f"{dataset.name} ({told})" if told else dataset.name
 
     @property
     def protocol(self) -> str:
         """The protocol's name, for instance "tapvid-first"."""
-        return str(self.record["identity"]["protocol"]["name"])
+        return self.record.protocol.name
 
     @property
     def protocol_digest(self) -> str:
         """Equal for runs whose numbers compare: the same protocol on the same data."""
-        return str(self.record["protocol_digest"])
+        return self.record.protocol_digest
 
     @property
     def title(self) -> str:
         """Dataset and protocol in one line."""
-        return f"{self.dataset}, {self.record['protocol_sentence']}"
+        return f"{self.dataset}, {self.record.protocol_sentence}"
 
     @property
     def complete(self) -> bool:
         """Whether every clip that asks anything has been scored; False for runs with --limit, and where clips failed."""
-        clips = self.summary["clips"]
-        return bool(clips["scored"] + clips["without_queries"] >= clips["expected"])
+        clips = self.summary.clips
+        return clips.scored + clips.without_queries >= clips.expected
 
     @property
     def clips(self) -> str:
         """ "30"; "28 of 30" with the reason where clips are missing; and of how many published ones these are part."""
-        clips, coverage = self.summary["clips"], self.record.get("coverage") or {}
-        part = (coverage.get("here") or 0) < (coverage.get("published") or 0)
-        of_published = f" ({coverage['here']} of {coverage['published']} published)" if part else ""
-        if clips["scored"] == clips["expected"]:
-            return f"{clips['scored']} of {coverage['published']} published" if part else f"{clips['scored']}"
-        why = f", {clips['failed']} failed" if clips["failed"] else ""
-        return f"{clips['scored']} of {clips['expected']}{why}{of_published}"
+        clips, coverage = self.summary.clips, self.record.dataset.coverage
+        part = coverage if self.partial_coverage else None
+        if clips.scored == clips.expected:
+            return f"{clips.scored} of {part.published} published" if part else f"{clips.scored}"
+        of_published = f" ({part.here} of {part.published} published)" if part else ""
+        why = f", {clips.failed} failed" if clips.failed else ""
+        return f"{clips.scored} of {clips.expected}{why}{of_published}"
 
     @property
     def milliseconds_per_frame(self) -> float:
         """NaN where another program did the tracking."""
-        frames = int(self.summary["frames"])
-        return 1000 * float(self.summary["seconds"]) / frames if frames else math.nan
+        frames = self.summary.frames
+        return 1000 * self.summary.seconds / frames if frames else math.nan
 
     @property
     def peak_memory_mb(self) -> float:
         """NaN where another program did the tracking."""
-        peak = self.summary["peak_memory_mb"]
-        return math.nan if peak is None else float(peak)
+        peak = self.summary.peak_memory_mb
+        return math.nan if peak is None else peak
 
     def values(self, metric: str) -> tuple[float, float, float]:
         """(mean, low, high) in percent, with the ends of the 95 % interval; NaN where there is none."""
-        value = self.summary["metrics"].get(metric)
+        value = self.summary.metrics.get(metric)
         if value is None:
             return math.nan, math.nan, math.nan
-        numbers = (value["mean"], *value["ci95"])
+        numbers = (value.mean, *value.ci95)
         mean, low, high = (math.nan if number is None else 100 * number for number in numbers)
         return mean, low, high
 
     @property
     def dataset_name(self) -> str:
         """The dataset's name alone."""
-        return str(self.record["identity"]["dataset"])
+        return self.record.dataset.name
 
     @property
     def partial_coverage(self) -> bool:
         """Whether only a part of the published set was there."""
-        coverage = self.record.get("coverage") or {}
-        return (coverage.get("here") or 0) < (coverage.get("published") or 0)
+        coverage = self.record.dataset.coverage
+        return coverage is not None and coverage.here < (coverage.published or 0)
 
     @property
     def scored_clips(self) -> int:
         """How many clips were scored."""
-        return int(self.summary["clips"]["scored"])
+        return self.summary.clips.scored
 
     @property
     def clips_without_queries(self) -> int:
         """How many clips have no visible track."""
-        return int(self.summary["clips"]["without_queries"])
+        return self.summary.clips.without_queries
 
     @property
     def scored_questions(self) -> int:
@@ -132,12 +129,11 @@ class Row:
     @property
     def metric_names(self) -> list[str]:
         """The metrics that the run was scored by."""
-        return list(self.summary["metrics"])
+        return list(self.summary.metrics)
 
-    def metric(self, name: str) -> Any:
+    def metric(self, name: str) -> MetricMean | None:
         """The metric as in summary.json, or None where the run has none of that name."""
-        found = self.summary["metrics"].get(name)
-        return SimpleNamespace(**found) if found else None
+        return self.summary.metrics.get(name)
 
     @cached_property
     def questions(self) -> pd.DataFrame:
@@ -173,7 +169,7 @@ def clip_values(row: Row, metric: str) -> dict[str, float]:
 
 def check_metric(row: Row, metric: str) -> None:
     """Raise UnknownNameError unless the run has been scored by `metric`."""
-    known = list(row.summary["metrics"])
+    known = list(row.summary.metrics)
     if metric not in known or metric not in row.questions:
         why = did_you_mean(metric, known) or "it has: " + ", ".join(known)
         raise UnknownNameError(f'{row.run.path} has no metric "{metric}"', why)
@@ -190,7 +186,7 @@ def _name(row: Row, same: Sequence[Row]) -> str:
         return row.method
     told = [_differing(other, same) for other in same]
     own = _differing(row, same)
-    return f"{row.method} {own if told.count(own) == 1 else row.record['key'][:8]}".rstrip()
+    return f"{row.method} {own if told.count(own) == 1 else row.record.key[:8]}".rstrip()
 
 
 def _differing(row: Row, others: Sequence[Row]) -> str:
@@ -205,5 +201,5 @@ def _differing(row: Row, others: Sequence[Row]) -> str:
 
 
 def _settings(row: Row) -> dict[str, str]:
-    config = row.record["identity"].get("method_config") or {}
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    settings = row.record.method.settings
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from vgmae_bench.compare.row import HEADLINE, Row, clip_values
 from vgmae_bench.errors import BadDataError, UnknownNameError, UsageError
-from vgmae_bench.evaluation.record import all_runs, read_summary
-from vgmae_bench.evaluation.store import RunFolder
+from vgmae_bench.evaluation.runs import all_runs
+from vgmae_bench.evaluation.store import RECORD, RunFolder
 
 __all__ = ["HEADLINE", "Row", "by_protocol", "candidates", "clip_values", "load_runs", "select_pair", "select_runs"]
 
@@ -111,13 +110,13 @@ def load_runs(folders: Iterable[RunFolder]) -> list[Row]:
 def candidates(name: str, rows: Iterable[Row]) -> list[Row]:
     """The runs that a name may stand for: a folder, the first digits of a key, a method with or without its weights."""
     folder = Path(name)
-    if (folder / "record.json").is_file():
+    if (folder / RECORD).is_file():
         row = _load(RunFolder(folder))
         return [row] if row else []
     rows = list(rows)
-    methods = [row for row in rows if name in (row.record["identity"]["method"], row.run.path.parent.name, row.method)]
+    methods = [row for row in rows if name in (row.record.method.name, row.run.path.parent.name, row.method)]
     return methods or [
-        row for row in rows if row.record["key"].startswith(name) or f"/{row.run.path}".endswith(f"/{name}")
+        row for row in rows if row.record.key.startswith(name) or f"/{row.run.path}".endswith(f"/{name}")
     ]
 
 
@@ -150,31 +149,22 @@ def _scored(out: Path, say: Callable[[str], None]) -> list[Row]:
             continue
         if row is None:
             continue
-        known = rows.setdefault(row.record["key"], row)  # one's own comes before the reference's
+        known = rows.setdefault(row.record.key, row)  # one's own comes before the reference's
         if row.complete and not known.complete:
-            rows[row.record["key"]] = row
+            rows[row.record.key] = row
     return list(rows.values())
 
 
 def _load(folder: RunFolder) -> Row | None:
-    """A run, or None where it has not been scored."""
-    try:
-        record = folder.read_json("record.json")
-        identity = record["identity"]
-        needed = [record["key"], record["protocol_digest"], identity["dataset"], identity["method"]]
-        sound = all(isinstance(value, str) for value in [*needed, identity["protocol"]["name"]])
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise BadDataError(f"{folder.path}/record.json is damaged", f"{type(error).__name__}: {error}") from error
-    if not sound:
-        raise BadDataError(f"{folder.path}/record.json is damaged", "names and digests must be text")
-    summary = read_summary(folder)
+    """A run, or None where it has not been scored. Raises BadDataError where its files are damaged."""
+    record, summary = folder.record(), folder.summary()
     return None if summary is None else Row(folder, record, summary)
 
 
 def _fits(row: Row, dataset: str | None, method: Sequence[str], protocol: str | None) -> bool:
-    named = (row.record["identity"]["method"], row.run.path.parent.name, row.method)
+    named = (row.record.method.name, row.run.path.parent.name, row.method)
     return (
-        dataset in (None, row.record["identity"]["dataset"])
+        dataset in (None, row.record.dataset.name)
         and protocol in (None, row.protocol)
         and (not method or any(name in method for name in named))
     )

@@ -5,38 +5,80 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from vgmae_bench import config, plugins
-from vgmae_bench.config import Json
-from vgmae_bench.errors import UsageError
-from vgmae_bench.evaluation.record import Weights
+from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.evaluation.records import MethodUsed, WeightsUsed
 from vgmae_bench.files import file_digest
 from vgmae_bench.types import Noted, Tracker
+
+UNTRAINED = "random"
+"""In place of the name of weights: the method untrained, to compare with."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A weights file: how it is called and its SHA-256."""
+
+    name: str
+    sha256: str
+    path: Path
+
+    @classmethod
+    def find(cls, plugin: plugins.Plugin, asked: str | None) -> Weights | None:
+        """The weights a user asked for: a name the method declares, or a file. None asked: its default ones, if any.
+
+        "random" asks for none, where a method has default ones.
+
+        Raises:
+            WeightsError: neither a declared name nor a readable file.
+        """
+        named = dict(plugin.spec.weights)
+        chosen = asked if asked is not None else plugin.spec.default_weights
+        if chosen is None or chosen == UNTRAINED:
+            return None
+        path = plugins.beside(plugin, named[chosen]) if chosen in named else Path(chosen)
+        if not path.is_file():
+            names = ", ".join(named) or "none"
+            raise WeightsError(
+                f'There are no weights "{chosen}"',
+                f"it is neither a file nor a name known to {plugin.name} (which are: {names})",
+                try_=f"vgmae-bench show {plugin.name}",
+            )
+        return cls(chosen if chosen in named else path.stem, file_digest(path), path)
+
+    @property
+    def used(self) -> WeightsUsed:
+        """For records: without the path."""
+        return WeightsUsed(self.name, self.sha256)
 
 
 @dataclass(frozen=True)
 class Method:
-    """A tracker, and everything its answers depend on.
+    """A tracker, and what it was built from.
 
     Attributes:
-        config: its settings, defaults included.
-        source: SHA-256 of the file, for a tracker from a file; None for an installed one.
-        note: what the tracker says of itself ("random weights"), or nothing.
+        used: for records.
+        weights: the file; None where it was built without one.
+        device: a torch device, "cpu" or "cuda".
     """
 
     plugin: plugins.Plugin
     tracker: Tracker
-    config: Json
-    source: str | None
+    used: MethodUsed
     weights: Weights | None
     device: str
-    note: str
 
     @property
     def provided_by(self) -> str:
         """The weights in a few words."""
-        return f"{self.weights.name} ({self.weights.sha256[:8]})" if self.weights else self.note or "none"
+        return provided_by(self.used)
+
+
+def provided_by(used: MethodUsed) -> str:
+    """The weights of a method in a few words: "tiny (30bfe250)"."""
+    return f"{used.weights.name} ({used.weights.sha256[:8]})" if used.weights else used.note or "none"
 
 
 def open_method(name: str, *, weights: str | None, settings: Mapping[str, Any], device: str, seed: int) -> Method:
@@ -54,29 +96,28 @@ def open_method(name: str, *, weights: str | None, settings: Mapping[str, Any], 
     """
     plugin = plugins.find("methods", name)
     where = resolve_device(device)
-    made = make(plugin, plugins.load(plugin, "tracker"), settings, weights=weights, device=where, seed=seed)
-    note = made.product.note if isinstance(made.product, Noted) else ""
-    return Method(plugin, made.product, made.config, made.source, made.weights, where, note)
+    made = make(plugin, plugins.load(plugin, "tracker"), settings, weights=weights, seed=seed, device=where)
+    return Method(plugin, made.product, made.used, made.weights, where)
 
 
 class Made(NamedTuple):
-    """What a plugin's factory gave, the settings and the weights that it was given, and the digest of its own file."""
+    """What a plugin's factory returned, and what it was called with."""
 
     product: Any
-    config: Json
+    used: MethodUsed
     weights: Weights | None
-    source: str | None
 
 
 def make(
-    plugin: plugins.Plugin, factory: Any, settings: Mapping[str, Any], *, weights: str | None, **given: Any
+    plugin: plugins.Plugin, factory: Any, settings: Mapping[str, Any], *, weights: str | None, seed: int, **given: Any
 ) -> Made:
     """Call a factory of a plugin: its tracker's, its encoder's, its explorer's.
 
     Arguments:
         settings: values for the fields of its configuration.
         weights: a name the plugin declares, a file, or "random"; None: its default ones, if any.
-        given: what else it may name.
+        seed: for factories that take one.
+        given: other arguments, for factories that name them.
 
     Raises:
         UserError: settings or weights that it does not have.
@@ -85,9 +126,17 @@ def make(
     if weights is not None and not config.takes(factory, "weights"):
         raise UsageError(f"{plugin.name} has no weights", "it learns nothing")
     path = file.path if file else None
-    product, settled = config.call_with(factory, settings, owner=plugin.name, weights=path, **given)
+    product, settled = config.call_with(factory, settings, owner=plugin.name, weights=path, seed=seed, **given)
     source = Path(plugin.distribution)
-    return Made(product, settled, file, file_digest(source) if source.suffix == ".py" else None)
+    used = MethodUsed(
+        name=plugin.name,
+        settings=cast(dict[str, Any], settled),
+        seed=seed,
+        source=file_digest(source) if source.suffix == ".py" else None,
+        weights=file.used if file else None,
+        note=product.note if isinstance(product, Noted) else "",
+    )
+    return Made(product, used, file)
 
 
 def resolve_device(device: str) -> str:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import shutil
 import sys
@@ -33,13 +32,14 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from vgmae_bench.config import Json
 from vgmae_bench.coordinates import rescale
 from vgmae_bench.data.video.file import Video, stack
 from vgmae_bench.data.video.write import write_mp4
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.method import Method
+from vgmae_bench.evaluation.other_records import TrackRecord
 from vgmae_bench.evaluation.predict import answer
+from vgmae_bench.evaluation.records import text_of
 from vgmae_bench.files import storage_errors
 from vgmae_bench.types import Queries, Scene, SceneMaker, Size, Tracks
 from vgmae_bench.viz.draw import draw_frame, rainbow
@@ -99,7 +99,7 @@ def _enlarged(scene: Scene, size: Size, video_size: Size) -> Scene:
 
 
 def write_tracks(
-    out: Path, video: Video, queries: Queries, tracks: Tracks, record: dict[str, Json], scene: Scene | None = None
+    out: Path, video: Video, queries: Queries, tracks: Tracks, record: TrackRecord, scene: Scene | None = None
 ) -> None:
     """Leave the files named above in `out`. They replace older ones together, once all of them are whole.
 
@@ -112,11 +112,11 @@ def write_tracks(
     frames = tqdm(itertools.islice(video.frames(), num_frames), "drawing", num_frames, **_BAR)
     drawn = (draw_frame(frame, tracks, t, colours) for t, frame in enumerate(frames))
     with _staging(out) as folder:
-        record = {**record, "encoder": write_mp4(folder / "tracks.mp4", drawn, video.fps)}
+        record = replace(record, encoder=write_mp4(folder / "tracks.mp4", drawn, video.fps))
         _write_csv(folder / "tracks.csv", tracks)
-        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        text = text_of(record)
         (folder / "record.json").write_text(text, encoding="utf-8")
-        attributes = {"fps": float(video.fps), "size": video.size, "method": record["method"], "record": text}
+        attributes = {"fps": float(video.fps), "size": video.size, "method": record.method.name, "record": text}
         _write_h5(folder / "tracks.h5", queries, tracks, attributes)
         if scene is not None:
             _write_scene(folder, scene, video.fps, attributes)

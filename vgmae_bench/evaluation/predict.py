@@ -14,7 +14,8 @@ from tqdm import tqdm
 from vgmae_bench.data.dataset import Dataset
 from vgmae_bench.errors import PluginError, StorageError, UserError
 from vgmae_bench.evaluation.protocols import EvalProtocol, questions
-from vgmae_bench.evaluation.store import Cost, RunFolder
+from vgmae_bench.evaluation.records import Cost
+from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.provenance import peak_memory_mb
 from vgmae_bench.types import Queries, Tracker, Tracks
 

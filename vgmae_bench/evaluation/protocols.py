@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from vgmae_bench import config
 from vgmae_bench.errors import UnknownNameError, UsageError
+from vgmae_bench.metrics.answers import Answers, QueryMode
 from vgmae_bench.plugins import did_you_mean
+from vgmae_bench.types import Clip, FloatArray, Queries, Size, Tracks
 
 if TYPE_CHECKING:
     from vgmae_bench.data.dataset import OpenedDataset
-    from vgmae_bench.metrics.answers import Answers, QueryMode
-    from vgmae_bench.types import Clip, FloatArray, Queries, Size, Tracks
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,6 @@ def questions(
     """
     from vgmae_bench.coordinates import rescale
     from vgmae_bench.evaluation.sampling import QuerySample, sample_first, sample_strided
-    from vgmae_bench.types import Queries
 
     def black(size: Size) -> npt.NDArray[np.uint8]:
         return np.broadcast_to(np.uint8(0), (clip.num_frames, *size, 3))
@@ -194,7 +193,6 @@ def answers(question: Question, tracks: Tracks, protocol: EvalProtocol) -> Answe
     Frames that are not annotated are left out: metrics then see a clip of annotated frames and count time in them.
     """
     from vgmae_bench.coordinates import rescale
-    from vgmae_bench.metrics.answers import Answers
 
     scored, query_frame = slice(protocol.first_n_frames), question.queries.frame
     answers = Answers(

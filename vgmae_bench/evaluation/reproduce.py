@@ -13,8 +13,9 @@ from vgmae_bench import config, plugins
 from vgmae_bench.config import Json
 from vgmae_bench.errors import BadDataError, UsageError, WeightsError
 from vgmae_bench.evaluation import protocols
-from vgmae_bench.evaluation.other_programs.external import NOTE
-from vgmae_bench.evaluation.record import UNTRAINED
+from vgmae_bench.evaluation.method import UNTRAINED
+from vgmae_bench.evaluation.other_records import Change, MetricChange, PositionChange, Reproduction
+from vgmae_bench.evaluation.records import Record, identity
 from vgmae_bench.evaluation.run import Plan, execute, plan
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import file_digest
@@ -44,44 +45,42 @@ def plan_again(
         WeightsError: the weights are not here.
         BadDataError: the data, or the tracker's file, are not those of the run.
     """
-    record = run.read_json("record.json")
-    identity = record["identity"]
-    if record.get("note") == NOTE and "external" in record:
-        file = record["external"]["file"]
+    record = run.record()
+    method, dataset = record.method, record.dataset
+    if record.external:
+        file = record.external.file
         raise UsageError(
             f"{run.path} was not executed here",
             f"its predictions were read from {file}",
-            try_=f"vgmae-bench score --predictions {file} --dataset {identity['dataset']}",
+            try_=f"vgmae-bench score --predictions {file} --dataset {dataset.name}",
         )
-    name = method_file or identity["method"]
-    if identity["method_source"] and not method_file:
-        raise UsageError(
-            f"{identity['method']} came from a file", "records keep no paths", try_="--method path.py:Class"
-        )
-    protocol = protocols.find(identity["protocol"]["name"], None)
-    if changed := differences([identity["protocol"]], config.to_json(protocol)):
-        what = "; ".join(f"{change['what']} was {change['then']}, is {change['now']}" for change in changed)
+    name = method_file or method.name
+    if method.source and not method_file:
+        raise UsageError(f"{method.name} came from a file", "records keep no paths", try_="--method path.py:Class")
+    protocol = protocols.find(record.protocol.name, None)
+    if changed := differences([config.to_json(record.protocol)], config.to_json(protocol)):
+        what = "; ".join(f"{change.what} was {change.then}, is {change.now}" for change in changed)
         raise UsageError(f"The protocol {protocol.name} is not what it was", what, try_=_checkout(record))
     planned = plan(
         name,
-        identity["dataset"],
+        dataset.name,
         protocol=protocol.name,
-        weights=_weights(name, identity, record, weights_file),
-        settings=identity["method_config"],
-        dataset_settings=record.get("dataset_settings") or {},
+        weights=_weights(name, record, weights_file),
+        settings=method.settings,
+        dataset_settings=dataset.settings,
         data_root=data_root,
         out=out,
         limit=limit,
         device=device,
-        seed=identity["seed"],
+        seed=method.seed,
     )
-    if planned.identity.method_source != identity["method_source"]:
+    if planned.record.method.source != method.source:
         raise BadDataError(f"{name} is not the tracker of the run", "its file has another SHA-256")
-    if planned.identity.dataset_digest != identity["dataset_digest"]:
+    if planned.record.dataset.digest != dataset.digest:
         raise BadDataError(
-            f"The data of {identity['dataset']} are not those of the run",
-            f"their digest is {planned.identity.dataset_digest[:8]}, it was {identity['dataset_digest'][:8]}",
-            try_=f"vgmae-bench data verify {identity['dataset']}, or {_checkout(record)}",
+            f"The data of {dataset.name} are not those of the run",
+            f"their digest is {planned.record.dataset.digest[:8]}, it was {dataset.digest[:8]}",
+            try_=f"vgmae-bench data verify {dataset.name}, or {_checkout(record)}",
         )
     if planned.folder.path.resolve() == run.path.resolve():
         raise UsageError("A run is not executed again in its own place", f"{out} holds it", try_="--out DIR")
@@ -95,7 +94,7 @@ def reproduce(
     tolerance: float = 0.0,
     command: str = "",
     say: Callable[[str], None] = lambda text: None,
-) -> dict[str, Any]:
+) -> Reproduction:
     """Execute a plan of `plan_again` from its first clip, and compare the outcome with the run.
 
     Arguments:
@@ -104,11 +103,7 @@ def reproduce(
         say: told of clips that fail.
 
     Returns:
-        What reproduction.json of the new run then holds: "run", "reproduced" (folders), "equal", "tolerance", "clips" (how
-        many were compared), "missing" (clips that only the run has), "metrics" (by name, "largest": the largest absolute
-        difference in any clip, null where only one has a value; "clip": which), "positions" (null where the run's
-        predictions are not here; else "largest_px", "clip", "visibility_flips" and "compared"), "environment" and
-        "configuration" (lists of {"what", "then", "now"}).
+        What reproduction.json of the new run then holds.
 
     Raises:
         BadDataError: the run has no metrics.csv, or none of its clips was executed.
@@ -123,37 +118,42 @@ def reproduce(
         raise BadDataError(f"Nothing of {run.path} can be compared", "none of its clips was executed now")
     metrics = _largest(then.loc[common], now.loc[common])
     missing = sorted({clip for clip, _ in expected.index.difference(now.index)})
-    record, again = run.read_json("record.json"), planned.folder.read_json("record.json")
-    offs: list[Any] = [value["largest"] for value in metrics.values()]
-    result: dict[str, Any] = {
-        "run": str(run.path),
-        "reproduced": str(planned.folder.path),
-        "equal": not missing and all(off is not None and off <= tolerance for off in offs),
-        "tolerance": tolerance,
-        "clips": len({clip for clip, _ in common}),
-        "missing": missing,
-        "metrics": metrics,
-        "positions": _positions(run, planned.folder, planned.share),
-        "environment": differences(record["sessions"], again["sessions"][-1]),
-        "configuration": differences([record["identity"]], again["identity"]),
-    }
-    planned.folder.write_json("reproduction.json", result)
+    record, again = run.record(), planned.folder.record()
+    offs = [change.largest for change in metrics.values()]
+    result = Reproduction(
+        run=str(run.path),
+        reproduced=str(planned.folder.path),
+        equal=not missing and all(off is not None and off <= tolerance for off in offs),
+        tolerance=tolerance,
+        clips=len({clip for clip, _ in common}),
+        missing=missing,
+        metrics=metrics,
+        positions=_positions(run, planned.folder, planned.share),
+        environment=differences(
+            [config.to_json(session) for session in record.sessions], config.to_json(again.sessions[-1])
+        ),
+        configuration=differences(
+            [identity(record.method, record.dataset, record.protocol)],
+            identity(again.method, again.dataset, again.protocol),
+        ),
+    )
+    planned.folder.write_reproduction(result)
     return result
 
 
-def differences(then: Sequence[Any], now: Any) -> list[dict[str, Json]]:
-    """[{"what", "then", "now"}] of entries that are not the same in each of `then` as in `now`, JSON objects.
+def differences(then: Sequence[Json], now: Json) -> list[Change]:
+    """The entries that are not the same in each of `then` as in `now`, JSON objects.
 
-    When and by which command a session was started is left out.
+    The time and the command with which a session was started are left out.
     """
     befores = [dict(_flat(value)) for value in then]
     after = dict(_flat(now))
     keys = dict.fromkeys(key for entries in (*befores, after) for key in entries)
-    found: list[dict[str, Json]] = []
+    found: list[Change] = []
     for key in keys:
         values = list(dict.fromkeys(str(entries.get(key)) for entries in befores))
         if key not in ("started", "command") and values != [str(after.get(key))]:
-            found.append({"what": key, "then": ", ".join(values), "now": str(after.get(key))})
+            found.append(Change(key, ", ".join(values), str(after.get(key))))
     return found
 
 
@@ -174,19 +174,19 @@ def _metrics(run: RunFolder) -> pd.DataFrame:
     return table.set_index(["clip", "question"]).drop(columns="seconds").astype(float)
 
 
-def _largest(then: pd.DataFrame, now: pd.DataFrame) -> dict[str, dict[str, Json]]:
+def _largest(then: pd.DataFrame, now: pd.DataFrame) -> dict[str, MetricChange]:
     """The largest absolute difference of each column that both have, and its clip; two NaNs are equal."""
-    found: dict[str, dict[str, Json]] = {}
+    found: dict[str, MetricChange] = {}
     for name in [column for column in then.columns if column in now.columns]:
         before, after = then[name].to_numpy(float), now[name].to_numpy(float)
         off = np.where(np.isnan(before) & np.isnan(after), 0.0, np.abs(before - after))
         worst = int(np.argmax(off))  # NaN, where only one has a value, counts as the largest
         largest = None if np.isnan(off[worst]) else float(off[worst])
-        found[name] = {"largest": largest, "clip": then.index[worst][0] if largest != 0 else None}
+        found[name] = MetricChange(largest, str(then.index[worst][0]) if largest != 0 else None)
     return found
 
 
-def _positions(run: RunFolder, again: RunFolder, clip_ids: Sequence[str]) -> dict[str, Json] | None:
+def _positions(run: RunFolder, again: RunFolder, clip_ids: Sequence[str]) -> PositionChange | None:
     """The largest distance in pixels of the tracker's input, of clips whose predictions are in both folders."""
     both = [clip_id for clip_id in clip_ids if run.has_prediction(clip_id) and again.has_prediction(clip_id)]
     if not both:
@@ -199,34 +199,34 @@ def _positions(run: RunFolder, again: RunFolder, clip_ids: Sequence[str]) -> dic
             flips += int((before.visible != after.visible).sum())
             if distance > largest:
                 largest, where = distance, clip_id
-    return {"largest_px": largest, "clip": where, "visibility_flips": flips, "compared": len(both)}
+    return PositionChange(largest, where, flips, len(both))
 
 
-def _weights(name: str, identity: dict[str, Any], record: dict[str, Any], file: Path | None) -> str | None:
+def _weights(name: str, record: Record, file: Path | None) -> str | None:
     """What to ask for to get the weights of that digest.
 
     Raises:
         WeightsError: they are neither shipped with the method nor in `file`.
     """
     plugin = plugins.find("methods", name)
-    digest = identity["weights"]
-    if digest is None:
+    weights = record.method.weights
+    if weights is None:
         return UNTRAINED if plugin.spec.default_weights else None
     if file is not None:
-        if not file.is_file() or file_digest(file) != digest:
-            raise WeightsError(f"{file} does not hold the weights of the run", f"their SHA-256 is {digest}")
+        if not file.is_file() or file_digest(file) != weights.sha256:
+            raise WeightsError(f"{file} does not hold the weights of the run", f"their SHA-256 is {weights.sha256}")
         return str(file)
     for known, relative in plugin.spec.weights.items():
         path = plugins.beside(plugin, relative)
-        if path.is_file() and file_digest(path) == digest:
+        if path.is_file() and file_digest(path) == weights.sha256:
             return str(known)
     raise WeightsError(
-        f'The weights "{record.get("weights_name")}" of the run are not here',
-        f"their SHA-256 is {digest}",
+        f'The weights "{weights.name}" of the run are not here',
+        f"their SHA-256 is {weights.sha256}",
         try_=f"--weights FILE, or {_checkout(record)}",
     )
 
 
-def _checkout(record: dict[str, Any]) -> str:
-    commit = record["sessions"][-1].get("commit") if record["sessions"] else None
-    return f"git checkout {commit['id'][:12]}" if commit else "the version of vgmae-bench that it was run with"
+def _checkout(record: Record) -> str:
+    commit = record.sessions[-1].commit if record.sessions else None
+    return f"git checkout {commit.id[:12]}" if commit else "the version of vgmae-bench that it was run with"

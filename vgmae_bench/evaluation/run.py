@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from vgmae_bench import config, plugins
 from vgmae_bench.data.dataset import OpenedDataset
@@ -16,7 +16,8 @@ from vgmae_bench.evaluation.method import Method, open_method
 from vgmae_bench.evaluation.pictures import draw_clips
 from vgmae_bench.evaluation.predict import predict
 from vgmae_bench.evaluation.protocols import EvalProtocol
-from vgmae_bench.evaluation.record import Identity, write_record
+from vgmae_bench.evaluation.records import DatasetUsed, MethodUsed, Record, Session, Summary, run_key
+from vgmae_bench.evaluation.runs import folder_of, start_session
 from vgmae_bench.evaluation.score import score
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.metrics.answers import QueryMode
@@ -30,17 +31,18 @@ class Plan:
 
     method: Method
     dataset: OpenedDataset
-    dataset_spec: plugins.DatasetSpec
-    dataset_settings: Mapping[str, Any]
-    protocol: EvalProtocol
-    identity: Identity
+    record: Record
     folder: RunFolder
     share: Sequence[str]
 
     @property
+    def protocol(self) -> EvalProtocol:
+        return self.record.protocol
+
+    @property
     def sentence(self) -> str:
         """The protocol in one line."""
-        return protocols.sentence_for(self.dataset, self.protocol)
+        return self.record.protocol_sentence
 
     @property
     def open_clips(self) -> list[str]:
@@ -86,27 +88,39 @@ def plan(
     chosen = protocols.find(protocol, query_mode)
     opened_method = open_method(method, weights=weights, settings=settings or {}, device=device, seed=seed)
     opened, dataset_spec = open_dataset(dataset, dataset_settings or {}, data_root)
-    file = opened_method.weights
-    identity = Identity(
-        method=opened_method.plugin.name,
-        method_config=opened_method.config,
-        method_source=opened_method.source,
-        weights=file.sha256 if file else None,
-        dataset=dataset_spec.name,
-        dataset_digest=opened.digest,
-        protocol=chosen,
-        seed=seed,
-    )
+    record = new_record(opened_method.used, dataset_used(opened, dataset_spec, dataset_settings or {}), chosen, opened)
     clip_ids = list(opened.ids)[:limit]
     return Plan(
         method=opened_method,
         dataset=opened,
-        dataset_spec=dataset_spec,
-        dataset_settings=dict(dataset_settings or {}),
-        protocol=chosen,
-        identity=identity,
-        folder=identity.folder(out, file.name if file else None),
+        record=record,
+        folder=folder_of(record, out),
         share=clip_ids[shard[0] % shard[1] :: shard[1]] if shard else clip_ids,
+    )
+
+
+def dataset_used(dataset: OpenedDataset, spec: plugins.DatasetSpec, settings: Mapping[str, Any]) -> DatasetUsed:
+    """An opened dataset, for records; `settings` are those that the user gave."""
+    return DatasetUsed(
+        name=spec.name,
+        digest=dataset.digest,
+        settings=cast(dict[str, Any], config.to_json(settings)),
+        options=dataset.options,
+        published_clips=spec.published_clips,
+        coverage=dataset.coverage,
+        files=[file.name for file in dataset.files],
+    )
+
+
+def new_record(method: MethodUsed, used: DatasetUsed, protocol: EvalProtocol, dataset: OpenedDataset) -> Record:
+    """The record of a run before its first session."""
+    return Record(
+        key=run_key(method, used, protocol),
+        method=method,
+        dataset=used,
+        protocol=protocol,
+        protocol_digest=protocol.digest(used.digest),
+        protocol_sentence=protocols.sentence_for(dataset, protocol),
     )
 
 
@@ -117,7 +131,7 @@ def execute(
     figures: int = 1,
     command: str = "",
     say: Callable[[str], None] = lambda text: None,
-) -> dict[str, Any]:
+) -> Summary:
     """Predict what is missing, then score everything that is there.
 
     Arguments:
@@ -127,23 +141,13 @@ def execute(
         say: told of clips that fail and of metrics that are left out.
 
     Returns:
-        The content of summary.json.
+        What summary.json holds.
 
     Raises:
         StorageError: results cannot be written.
     """
     plan.folder.create()
-    details: dict[str, config.Json] = {
-        "note": plan.method.note,
-        "weights_name": plan.method.weights.name if plan.method.weights else None,
-        "dataset_settings": config.to_json(plan.dataset_settings),
-        "dataset_options": plan.dataset.options,
-        "protocol_sentence": plan.sentence,
-        "published_clips": plan.dataset_spec.published_clips,
-        "coverage": config.to_json(plan.dataset.coverage),
-        "read_from": [file.name for file in plan.dataset.files],
-    }
-    write_record(plan.folder, plan.identity, details, plan.method.device, command)
+    start_session(plan.folder, plan.record, Session.now(plan.method.device, command))
     if redo != "metrics":
         predict(
             plan.method.tracker,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from vgmae_bench import plugins
-from vgmae_bench.config import Json
 from vgmae_bench.errors import PluginError
 from vgmae_bench.evaluation.protocols import EvalProtocol, answers
+from vgmae_bench.evaluation.records import ClipCounts, Cost, MetricMean, Summary
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import write_atomically
 from vgmae_bench.metrics import over_time, tapvid
@@ -31,7 +31,7 @@ def score(
     protocol: EvalProtocol,
     *,
     say: Callable[[str], None] = lambda text: None,
-) -> dict[str, Any]:
+) -> Summary:
     """Score every clip that has a prediction; write metrics.csv, the other tables of metrics and summary.json.
 
     Arguments:
@@ -39,7 +39,7 @@ def score(
         say: told of metrics that cannot be computed.
 
     Returns:
-        What summary.json holds, see `_summarise`.
+        What summary.json holds.
     """
     families = _load_metrics(say)
     rows: list[dict[str, Any]] = []
@@ -71,48 +71,53 @@ def score(
     if tracks:
         _write_table(folder.path / "metrics_per_track.csv.gz", pd.concat(tracks, ignore_index=True))
         write_atomically(folder.over_time, partial(over_time.write, clips=times))
-    summary = _summarise(folder, clip_ids, table, empty, protocol)
-    folder.write_json("summary.json", summary)
+    costs = [cost for clip_id in clip_ids if (cost := folder.cost(clip_id)) is not None]
+    failures = {clip_id: reason for clip_id in clip_ids if (reason := folder.failure(clip_id)) is not None}
+    summary = summarise(table, protocol, expected=len(clip_ids), empty=len(empty), costs=costs, failures=failures)
+    folder.write_summary(summary)
     return summary
 
 
-def _summarise(
-    folder: RunFolder, clip_ids: Sequence[str], table: pd.DataFrame, empty: list[str], protocol: EvalProtocol
-) -> dict[str, Any]:
-    """Means over questions with intervals over clips, coverage and cost; fractions, and null where there is no value."""
+def summarise(
+    table: pd.DataFrame,
+    protocol: EvalProtocol,
+    *,
+    expected: int,
+    empty: int = 0,
+    costs: Sequence[Cost] = (),
+    failures: Mapping[str, str] | None = None,
+) -> Summary:
+    """Means over question sets with intervals over clips, coverage and cost.
+
+    Arguments:
+        table: as in metrics.csv.
+        expected: how many clips the dataset has.
+        empty: how many of them have nothing to track.
+        costs: of the clips whose cost is known.
+        failures: why, by clip that failed.
+    """
     names = [name for name in table.columns if name not in KEYS]
-    costs = [cost for clip_id in clip_ids if (cost := folder.cost(clip_id)) is not None]
-    failed = {clip_id: reason for clip_id in clip_ids if (reason := folder.failure(clip_id)) is not None}
+    skip = protocol.nan_policy == "skip"
     means = (
-        clip_bootstrap(
-            table[names].to_numpy(dtype=float), table["clip"].tolist(), skip_nan=protocol.nan_policy == "skip"
-        )
-        if len(table)
-        else []
+        clip_bootstrap(table[names].to_numpy(dtype=float), table["clip"].tolist(), skip_nan=skip) if len(table) else []
     )
-    metrics: dict[str, Json] = {
-        name: {
-            "mean": _number(mean.value),
-            "ci95": [_number(mean.low), _number(mean.high)],
-            "nan": mean.nan_rows,
-            "mean_without_nan": _number(mean.of_finite),
-        }
-        for name, mean in zip(names, means, strict=False)
-    }
-    return {
-        "protocol": protocol.name,
-        "clips": {
-            "expected": len(clip_ids),
-            "scored": int(table["clip"].nunique()) if len(table) else 0,
-            "failed": len(failed),
-            "without_queries": len(empty),
+    return Summary(
+        protocol=protocol.name,
+        clips=ClipCounts(expected, int(table["clip"].nunique()) if len(table) else 0, len(failures or {}), empty),
+        failures=dict(failures or {}),
+        metrics={
+            name: MetricMean(
+                mean=_number(mean.value),
+                ci95=(_number(mean.low), _number(mean.high)),
+                nan=mean.nan_rows,
+                mean_without_nan=_number(mean.of_finite),
+            )
+            for name, mean in zip(names, means, strict=False)
         },
-        "failures": failed,
-        "metrics": metrics,
-        "seconds": sum(cost.seconds for cost in costs),
-        "frames": sum(cost.frames for cost in costs),
-        "peak_memory_mb": max((cost.peak_memory_mb for cost in costs), default=None),
-    }
+        seconds=sum(cost.seconds for cost in costs),
+        frames=sum(cost.frames for cost in costs),
+        peak_memory_mb=max((cost.peak_memory_mb for cost in costs), default=None),
+    )
 
 
 def _load_metrics(say: Callable[[str], None]) -> dict[str, Callable[..., Any]]:

@@ -14,36 +14,27 @@ results/<dataset>-<protocol>/<method>[.<weights>]/<run key>/
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import h5py
 import numpy as np
 
-from vgmae_bench.config import Json
 from vgmae_bench.data.files.clip_names import shortened
-from vgmae_bench.errors import StorageError
+from vgmae_bench.errors import BadDataError, StorageError
+from vgmae_bench.evaluation import records
+from vgmae_bench.evaluation.other_records import Reproduction
 from vgmae_bench.evaluation.protocols import Question
+from vgmae_bench.evaluation.records import ClipNote, Cost, Record, Summary
 from vgmae_bench.files import storage_errors, write_atomically
 from vgmae_bench.types import Queries, Tracks
 
+RECORD, SUMMARY = "record.json", "summary.json"
 FORMAT = 1
+"""Of the files of predictions."""
 _OPTIONAL = ("annotated", "radius")
 """Of a question, what most clips do not have."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What predicting a clip took: wall-clock seconds of tracking alone, and the process's peak memory so far."""
-
-    seconds: float
-    peak_memory_mb: float
-    frames: int
-    queries: int
 
 
 class RunFolder:
@@ -72,7 +63,7 @@ class RunFolder:
 
     def write_prediction(self, clip_id: str, answered: Sequence[tuple[Question, Tracks]], cost: Cost | None) -> None:
         """Keep the answers to all questions of a clip. The bytes depend on the answers alone, not on when or where."""
-        self._write_clip_note(clip_id, {"cost": asdict(cost) if cost else None})
+        records.write(self._note(clip_id), ClipNote(cost=cost))
         write_atomically(self.prediction(clip_id), lambda temporary: _write_h5(temporary, clip_id, answered))
 
     def read_prediction(self, clip_id: str) -> list[tuple[Question, Tracks]]:
@@ -89,36 +80,46 @@ class RunFolder:
             raise StorageError(f"The prediction {path} cannot be read", str(error), try_=f"rm '{path}'") from error
 
     def write_failure(self, clip_id: str, error: str) -> None:
-        self._write_clip_note(clip_id, {"error": error})
+        records.write(self._note(clip_id), ClipNote(error=error))
 
     def failure(self, clip_id: str) -> str | None:
         """Why the clip failed, or None where it did not (or was not tried)."""
         if self.has_prediction(clip_id):
             return None
-        error = self._clip_note(clip_id).get("error")
-        return None if error is None else str(error)
+        return self._clip_note(clip_id).error
 
     def cost(self, clip_id: str) -> Cost | None:
         """What the clip cost; None when that is not known."""
-        cost = self._clip_note(clip_id).get("cost")
-        return Cost(**cost) if isinstance(cost, dict) else None  # type: ignore[arg-type]  # written by us
+        return self._clip_note(clip_id).cost
 
-    def write_json(self, name: str, content: Json) -> None:
-        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        write_atomically(self.path / name, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    def record(self) -> Record:
+        """record.json. Raises BadDataError where it is damaged."""
+        return records.read(self.path / RECORD, Record)
 
-    def read_json(self, name: str) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
-        return content
+    def write_record(self, record: Record) -> None:
+        records.write(self.path / RECORD, record)
 
-    def _write_clip_note(self, clip_id: str, content: dict[str, Json]) -> None:
-        self.write_json(f"predictions/{file_name(clip_id)}.json", content)
-
-    def _clip_note(self, clip_id: str) -> dict[str, Json]:
+    def summary(self) -> Summary | None:
+        """summary.json; None where nothing has been scored yet. Raises BadDataError where it is damaged."""
         try:
-            return self.read_json(f"predictions/{file_name(clip_id)}.json")
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {}
+            return records.read(self.path / SUMMARY, Summary)
+        except FileNotFoundError:
+            return None
+
+    def write_summary(self, summary: Summary) -> None:
+        records.write(self.path / SUMMARY, summary)
+
+    def write_reproduction(self, reproduction: Reproduction) -> None:
+        records.write(self.path / "reproduction.json", reproduction)
+
+    def _note(self, clip_id: str) -> Path:
+        return self.predictions / f"{file_name(clip_id)}.json"
+
+    def _clip_note(self, clip_id: str) -> ClipNote:
+        try:
+            return records.read(self._note(clip_id), ClipNote)
+        except (FileNotFoundError, BadDataError):  # scores do without it
+            return ClipNote()
 
 
 def file_name(clip_id: str) -> str:

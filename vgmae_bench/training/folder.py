@@ -9,19 +9,19 @@ pictures/             what the model sees, every so many steps
 
 from __future__ import annotations
 
-import datetime
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from vgmae_bench import config, provenance
+from vgmae_bench import config
 from vgmae_bench.config import Json
-from vgmae_bench.errors import StorageError, UsageError
-from vgmae_bench.files import storage_errors, write_atomically
+from vgmae_bench.errors import StorageError
+from vgmae_bench.evaluation import records
+from vgmae_bench.evaluation.other_records import TrainingRecord
+from vgmae_bench.evaluation.records import Session
+from vgmae_bench.files import storage_errors
 from vgmae_bench.training.recipe import BOOKKEEPING, LoopConfig
 
-FORMAT = 1
+RECORD = "record.json"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class TrainingFolder:
         Raises:
             StorageError: it holds something else, or cannot be read.
         """
-        if not (self.path / "record.json").exists():
+        if not (self.path / RECORD).exists():
             for other in (self.checkpoint, self.weights, self.log):
                 if other.exists():
                     raise StorageError(
@@ -75,7 +75,7 @@ class TrainingFolder:
                         try_="another folder with --out DIR",
                     )
             return
-        known, mine = self._record()["identity"], self.identity.to_json()
+        known, mine = self._record().identity, self.identity.to_json()
         names = sorted(name for name in {*known, *mine} if known.get(name) != mine.get(name))
         if names:
             differences = ", ".join(f"{name}: {known.get(name)} there, {mine.get(name)} here" for name in names[:3])
@@ -93,33 +93,19 @@ class TrainingFolder:
         """
         with storage_errors(self.path):
             self.pictures.mkdir(parents=True, exist_ok=True)
-        record: dict[str, Any] = {
-            "format": FORMAT,
-            "digest": self.identity.digest,
-            "identity": self.identity.to_json(),
-            "notes": notes,
-            "sessions": [],
-        }
-        if (self.path / "record.json").exists():
+        if (self.path / RECORD).exists():
             record = self._record()
-        session = provenance.collect(device) | {"command": command, "processes": processes}
-        started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        record["sessions"].append({"started": started, **session})
-        self._write(record)
+        else:
+            record = TrainingRecord(digest=self.identity.digest, identity=self.identity.to_json(), notes=notes)
+        session = Session.now(device, command, processes)
+        self._write(replace(record, sessions=[*record.sessions, session]))
 
     def note_progress(self, progress: dict[str, Json]) -> None:
         """Say in the record how far the training is."""
-        self._write(self._record() | {"progress": progress})
+        self._write(replace(self._record(), progress=progress))
 
-    def _record(self) -> dict[str, Any]:
-        try:
-            record: dict[str, Any] = json.loads((self.path / "record.json").read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
-            raise StorageError(f"{self.path / 'record.json'} cannot be read", str(error)) from error
-        if not {"format", "identity", "sessions"} <= set(record):
-            raise UsageError(f"{self.path} is not the folder of a training", "its record.json is of something else")
-        return record
+    def _record(self) -> TrainingRecord:
+        return records.read(self.path / RECORD, TrainingRecord)
 
-    def _write(self, record: dict[str, Any]) -> None:
-        text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-        write_atomically(self.path / "record.json", lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    def _write(self, record: TrainingRecord) -> None:
+        records.write(self.path / RECORD, record)

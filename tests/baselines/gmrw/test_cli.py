@@ -38,7 +38,7 @@ def test_it_runs_on_the_embedded_dataset() -> None:
     result = json.loads(call("run", "--method", "gmrw", *SYNTH, "--json").stdout)
     assert result["clips"]["failed"] == 0
     record = json.loads((Path(result["run"]) / "record.json").read_text())
-    assert record["identity"]["method_config"]["tracking"] == "chained"
+    assert record["method"]["settings"]["tracking"] == "chained"
 
 
 def test_imported_weights_run_once_the_input_range_is_chosen(weights: str) -> None:

@@ -35,7 +35,8 @@ def test_explore_leaves_a_figure_the_arrays_and_a_record(weights: str, tmp_path:
     with np.load("found/explore.npz") as arrays:
         assert arrays["figure"].shape == (24, 32)
     record = json.loads(Path("found/record.json").read_text())
-    assert (record["method"], record["method_config"]["order"], record["weights"]["name"]) == ("gmae", "far", "gmae")
+    used = record["method"]
+    assert (used["name"], used["settings"]["order"], used["weights"]["name"]) == ("gmae", "far", "gmae")
     assert len(record["image"]["sha256"]) == 64
     assert str(tmp_path) not in Path("found/record.json").read_text()
 

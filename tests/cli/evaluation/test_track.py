@@ -42,9 +42,9 @@ def test_it_leaves_tracks_as_table_arrays_and_video(video: str) -> None:
     assert record["video"] | {"sha256": ""} == {
         "name": "video.mp4", "sha256": "", "size": [48, 64], "fps": 50.0, "frames": 9,
     }  # fmt: skip
-    assert record["method"] == "lucas-kanade"
-    assert record["method_config"]["window"] == 21
-    assert record["command"].startswith("vgmae-bench track video.mp4")
+    assert record["method"]["name"] == "lucas-kanade"
+    assert record["method"]["settings"]["window"] == 21
+    assert record["session"]["command"].startswith("vgmae-bench track video.mp4")
 
     with h5py.File(out / "tracks.h5") as file:
         xy, visible = file["xy"][()], file["visible"][()]

@@ -23,6 +23,7 @@ from vgmae_bench.downstream.actions.recipes import FinetuneConfig, LinearConfig,
 from vgmae_bench.downstream.actions.report import Answers, confusion, measure
 from vgmae_bench.downstream.actions.videos import PROTOCOLS, open_actions
 from vgmae_bench.errors import IncompleteError, UsageError
+from vgmae_bench.evaluation.records import MethodUsed
 from vgmae_bench.models.weights_file import load_weights
 from vgmae_bench.training.schedule import parameter_groups
 
@@ -76,7 +77,7 @@ def test_features_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def plan(config: FinetuneConfig | LinearConfig, out: str) -> Plan:
     actions = open_actions("videos")
-    probed = Probed("blocks", Blocks(0).eval(), {}, None, 0, None)  # type: ignore[arg-type]  # mypy: it is an encoder
+    probed = Probed("blocks", Blocks(0).eval(), MethodUsed("blocks"))  # type: ignore[arg-type]  # mypy: it is an encoder
     mode = "linear" if isinstance(config, LinearConfig) else "finetune"
     return Plan(
         probed, actions, settle(config, PROTOCOLS["folder"][mode], len(actions.train.ids)), Path(out), "cpu", ""

@@ -13,6 +13,8 @@ from vgmae_bench.downstream.space import baselines
 from vgmae_bench.downstream.space.boundaries import outlines_of
 from vgmae_bench.downstream.space.labelled import open_labelled
 from vgmae_bench.downstream.space.measure import Measured, measure, write
+from vgmae_bench.evaluation.other_records import Estimate, ImagesUsed, SpatialRecord
+from vgmae_bench.evaluation.records import MethodUsed, Session, read
 from vgmae_bench.models.explorer import Seen
 
 
@@ -42,33 +44,35 @@ def measured(root: Path) -> Measured:
 
 
 def test_who_knows_everything_scores_one_and_baselines_stand_beside_it(tmp_path: Path) -> None:
-    summary = measured(write_davis(tmp_path)).summary()
+    summary = measured(write_davis(tmp_path)).summary().methods
     for name in ("miou", "figure_iou", "ods", "ois", "ssim"):
-        assert summary["knowing"][name] == pytest.approx((1, 1, 1)), name
-    assert summary["Otsu"]["miou"][0] > 0.95 > summary["centre prior"]["miou"][0] > 0.3
+        assert summary["knowing"][name] == Estimate(pytest.approx(1), (pytest.approx(1), pytest.approx(1))), name
+    assert summary["Otsu"]["miou"].value > 0.95 > summary["centre prior"]["miou"].value > 0.3
     assert set(summary["Canny"]) == {"ods", "ois"}
-    assert summary["Canny"]["ods"][0] > 0.3  # on so small an image nothing may be a whole pixel off
+    assert summary["Canny"]["ods"].value > 0.3  # on so small an image nothing may be a whole pixel off
     assert set(summary["mean colour"]) == {"psnr", "ssim"}
-    assert summary["blurred input"]["psnr"][0] > summary["mean colour"]["psnr"][0]
+    assert summary["blurred input"]["psnr"].value > summary["mean colour"]["psnr"].value
 
 
 def test_without_figures_only_outlines_and_what_is_rebuilt_are_measured(tmp_path: Path) -> None:
-    summary = measured(write_bsds(tmp_path)).summary()
+    summary = measured(write_bsds(tmp_path)).summary().methods
     assert set(summary["knowing"]) == {"ods", "ois", "psnr", "ssim"}
     assert set(summary["Otsu"]) == set()
-    assert np.isnan(summary["knowing"]["ods"][1])  # a single image
+    assert summary["knowing"]["ods"].ci95 == (None, None)  # a single image
 
 
 def test_what_is_left_in_the_folder(tmp_path: Path) -> None:
     found = measured(write_davis(tmp_path / "davis"))
-    write(tmp_path / "out", found, found.summary(), {"method": "knowing"})
+    data = ImagesUsed("davis", "some digest", 5)
+    record = SpatialRecord(method=MethodUsed("knowing"), data=data, mask_ratio=0.75, session=Session.now("cpu", "x"))
+    write(tmp_path / "out", found, found.summary(), record)
     table = pd.read_csv(tmp_path / "out" / "metrics.csv")
     assert table.groupby("method").size().to_dict() == dict.fromkeys(found.methods, 5)
     assert set(table["group"]) == {"bear", "camel"}
     kept = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert kept["images"] == 5
     assert kept["methods"]["knowing"]["miou"] == {"value": 1.0, "ci95": [1.0, 1.0]}
-    assert json.loads((tmp_path / "out" / "record.json").read_text()) == {"method": "knowing"}
+    assert read(tmp_path / "out" / "record.json", SpatialRecord) == record
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["metrics.csv", "record.json", "summary.json"]
 
 

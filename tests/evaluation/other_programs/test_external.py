@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from vgmae_bench.evaluation.other_programs.convention import Convention
 from vgmae_bench.evaluation.other_programs.export import export
 from vgmae_bench.evaluation.other_programs.external import open_submission, score_submission
 from vgmae_bench.evaluation.protocols import Question
+from vgmae_bench.evaluation.records import ClipCounts, Summary
 from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.evaluation.store import RunFolder
 
@@ -53,13 +53,13 @@ def save_npz(path: Path, clips: Clips) -> Path:
     return path
 
 
-def score(path: Path, root: Path, name: str = "theirs", **options: Any) -> tuple[RunFolder, dict[str, Any]]:
+def score(path: Path, root: Path, name: str = "theirs", **options: Any) -> tuple[RunFolder, Summary]:
     return score_submission(open_submission(path, "davis", data_root=root, **options), name, Path("scored"))
 
 
 def perfect(path: Path, root: Path, **options: Any) -> bool:
-    metrics = score(path, root, **options)[1]["metrics"]
-    return all(metrics[name]["mean"] == 1 for name in ("average_jaccard", "occlusion_accuracy"))
+    metrics = score(path, root, **options)[1].metrics
+    return all(metrics[name].mean == 1 for name in ("average_jaccard", "occlusion_accuracy"))
 
 
 @pytest.mark.parametrize("ending", ["h5", "npz"])
@@ -74,7 +74,7 @@ def test_what_is_exported_scores_the_same_to_the_last_bit(tmp_path: Path, ending
     before, after = (run.path / "metrics.csv" for run in (planned.folder, folder))
     read = [pd.read_csv(path, dtype=str).drop(columns="seconds") for path in (before, after)]
     pd.testing.assert_frame_equal(*read)
-    assert summary["metrics"] == planned.folder.read_json("summary.json")["metrics"]
+    assert summary.metrics == planned.folder.summary().metrics
     per_track = [(run.path / "metrics_per_track.csv.gz").read_bytes() for run in (planned.folder, folder)]
     assert per_track[0] == per_track[1]
     for clip in ("clip-0", "clip-1"):
@@ -84,17 +84,18 @@ def test_what_is_exported_scores_the_same_to_the_last_bit(tmp_path: Path, ending
 def test_predictions_of_a_run_are_read_as_they_lie(root: Path) -> None:
     planned = plan("zero-motion", "davis", data_root=root)
     summary = execute(planned)
-    assert score(planned.folder.predictions, root)[1]["metrics"] == summary["metrics"]
+    assert score(planned.folder.predictions, root)[1].metrics == summary.metrics
 
 
 def test_a_run_of_external_predictions_says_so(root: Path, tmp_path: Path) -> None:
     folder, _ = score(save_npz(tmp_path / "theirs.npz", truth(root)), root)
-    record = folder.read_json("record.json")
-    assert record["note"] == "external predictions"
-    assert record["identity"]["method"] == "theirs"
-    assert len(record["external"]["sha256"]) == 64
-    assert str(tmp_path) not in json.dumps(record)
-    assert record["external"]["read_as"].startswith("(x, y), pixels of 256x256 frames, detected")
+    record = folder.record()
+    assert record.method.note == "external predictions"
+    assert record.method.name == "theirs"
+    assert record.external is not None
+    assert len(record.external.sha256) == 64
+    assert str(tmp_path) not in (folder.path / "record.json").read_text()
+    assert record.external.read_as.startswith("(x, y), pixels of 256x256 frames, detected")
 
 
 CHANGES: dict[str, Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]] = {
@@ -223,7 +224,7 @@ def test_missing_clips_leave_a_run_incomplete(root: Path, tmp_path: Path) -> Non
     clips = truth(root)
     del clips["clip-1"]
     folder, summary = score(save_npz(tmp_path / "theirs.npz", clips), root)
-    assert summary["clips"] == {"expected": 3, "scored": 2, "failed": 1, "without_queries": 0}
+    assert summary.clips == ClipCounts(expected=3, scored=2, failed=1, without_queries=0)
     assert folder.failure("clip-1") == "theirs.npz has no such clip"
 
 

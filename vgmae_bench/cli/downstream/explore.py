@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -58,6 +57,8 @@ def explore(
     from vgmae_bench import provenance
     from vgmae_bench.data.video.images import read_image
     from vgmae_bench.downstream.space.opened import open_explorer
+    from vgmae_bench.evaluation.other_records import ExploreRecord, ImageUsed
+    from vgmae_bench.evaluation.records import Session, write
     from vgmae_bench.files import file_digest, storage_errors, write_atomically
 
     if image.resolve() in [(out / name).resolve() for name in OUTPUTS]:
@@ -67,13 +68,11 @@ def explore(
     click.echo(f"method    {used.plugin.name}, weights: {used.provided_by}, {used.device}", err=True)
     click.echo(f"image     {image.name}, looked at as {pixels.shape[1]}×{pixels.shape[0]}", err=True)
     found = used.explorer.explore(pixels)
-    record: dict[str, Any] = {
-        **used.describe(),
-        "image": {"name": image.name, "sha256": file_digest(image), "size": list(pixels.shape[:2])},
-        "command": provenance.command_line(sys.argv[1:]),
-        **provenance.collect(used.device),
-    }
-    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    record = ExploreRecord(
+        method=used.used,
+        image=ImageUsed(image.name, file_digest(image), (pixels.shape[0], pixels.shape[1])),
+        session=Session.now(used.device, provenance.command_line(sys.argv[1:])),
+    )
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
 
@@ -85,6 +84,6 @@ def explore(
 
     write_atomically(out / "explore.png", found.draw)
     write_atomically(out / "explore.npz", save)
-    write_atomically(out / "record.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write(out / "record.json", record)
     for name in OUTPUTS:
         click.echo(out / name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.config import parse_assignments
 
 if TYPE_CHECKING:
-    from vgmae_bench.downstream.space.measure import Value
+    from vgmae_bench.evaluation.other_records import Estimate
 
 
 @command(
@@ -69,37 +68,34 @@ def spatial(
     from vgmae_bench.downstream.space.labelled import open_labelled
     from vgmae_bench.downstream.space.measure import measure, write
     from vgmae_bench.downstream.space.opened import open_explorer
+    from vgmae_bench.evaluation.other_records import ImagesUsed, SpatialRecord
+    from vgmae_bench.evaluation.records import Session, text_of
 
     labelled = open_labelled(data).first(limit)
     used = open_explorer(method, weights=weights, settings=parse_assignments(settings), device=device, seed=seed)
-    models = {f"{used.plugin.name} ({used.weights.name if used.weights else used.explorer.note})": used.explorer}
-    if used.weights:
+    models = {f"{used.plugin.name} ({used.used.weights.name if used.used.weights else used.used.note})": used.explorer}
+    if used.used.weights:
         models[f"{used.plugin.name} (random weights)"] = used.explorer.untrained(seed)
     click.echo(f"method    {used.plugin.name}, weights: {used.provided_by}, {used.device}", err=True)
     click.echo(f"data      {labelled.kind}, {len(labelled.images)} images", err=True)
     images = tqdm(labelled.images, unit="image", disable=None, file=sys.stderr)
     measured = measure(models, images, mask_ratio=mask_ratio, seed=seed)
-    summary = measured.summary()
-    write(
-        out,
-        measured,
-        summary,
-        {
-            **used.describe(),
-            "data": {"kind": labelled.kind, "identity": labelled.identity, "images": len(labelled.images)},
-            "mask_ratio": mask_ratio,
-            "command": provenance.command_line(sys.argv[1:]),
-            **provenance.collect(used.device),
-        },
+    record = SpatialRecord(
+        method=used.used,
+        data=ImagesUsed(labelled.kind, labelled.identity, len(labelled.images)),
+        mask_ratio=mask_ratio,
+        session=Session.now(used.device, provenance.command_line(sys.argv[1:])),
     )
+    summary = measured.summary()
+    write(out, measured, summary, record)
     if as_json:
-        click.echo((out / "summary.json").read_text(encoding="utf-8").rstrip("\n"))
+        click.echo(text_of(summary).rstrip("\n"))
         return
-    _print(f"{labelled.kind}, {len(labelled.images)} images; hidden: {mask_ratio:.0%} of the patches", summary)
+    _print(f"{labelled.kind}, {len(labelled.images)} images; hidden: {mask_ratio:.0%} of the patches", summary.methods)
     click.echo(f"Written to {out}", err=True)
 
 
-def _print(title: str, summary: dict[str, dict[str, Value]]) -> None:
+def _print(title: str, summary: dict[str, dict[str, Estimate]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -118,9 +114,10 @@ def _print(title: str, summary: dict[str, dict[str, Value]]) -> None:
     Console(width=None if console.is_terminal else 200).print(table)
 
 
-def _cell(name: str, value: Value | None) -> str:
-    if value is None:
+def _cell(name: str, estimate: Estimate | None) -> str:
+    if estimate is None:
         return "–"
     factor, digits = (1, 2) if name == "psnr" else (1, 3) if name == "ssim" else (100, 1)
-    mean, low, high = (factor * number for number in value)
-    return f"{mean:.{digits}f}" + ("" if isnan(low) else f" [{low:.{digits}f}, {high:.{digits}f}]")
+    low, high = estimate.ci95
+    interval = "" if low is None or high is None else f" [{factor * low:.{digits}f}, {factor * high:.{digits}f}]"
+    return f"{factor * estimate.value:.{digits}f}{interval}"

@@ -40,10 +40,10 @@ def export(run: str, out: Path, results: Path) -> None:
     Characters of a clip's name other than letters, digits and "_.-~ ()[]+,=@" are percent-encoded.
     """
     from vgmae_bench.evaluation.other_programs.export import export as pack
-    from vgmae_bench.evaluation.record import find_run
+    from vgmae_bench.evaluation.runs import find_run
 
     folder = find_run(results, run)
     clips = pack(folder, out)
     click.echo(f"{out}: {clips} clips, {out.stat().st_size / 1e6:.1f} MB")
-    dataset = folder.read_json("record.json")["identity"]["dataset"]
+    dataset = folder.record().dataset.name
     click.echo(f"Next: vgmae-bench score --predictions {out} --dataset {dataset}", err=True)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, examples, say
+from vgmae_bench.config import to_json
 from vgmae_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from vgmae_bench.evaluation.other_records import Reproduction
 
 
 class DifferentError(UserError):
@@ -64,9 +68,9 @@ def reproduce(
     predictions are here, and what differs in code, versions and device. What --out holds of an earlier repetition is
     replaced. Exit code 0: all metrics of all clips agree within the tolerance; 1: they do not.
     """
-    from vgmae_bench.evaluation.record import find_run
     from vgmae_bench.evaluation.reproduce import plan_again
     from vgmae_bench.evaluation.reproduce import reproduce as execute_again
+    from vgmae_bench.evaluation.runs import find_run
     from vgmae_bench.provenance import command_line
 
     folder = find_run(results, run)
@@ -74,14 +78,14 @@ def reproduce(
         folder, out, method_file=method, weights_file=weights, data_root=data_root, limit=limit, device=device
     )
     say(f"run       {folder.path}")
-    say(f"method    {planned.identity.method}, weights: {planned.method.provided_by}, {planned.method.device}")
+    say(f"method    {planned.record.method.name}, weights: {planned.method.provided_by}, {planned.method.device}")
     say(f"protocol  {planned.sentence}")
     say(f"folder    {planned.folder.path}, {len(planned.share)} clips")
     result = execute_again(folder, planned, tolerance=tolerance, command=command_line(sys.argv[1:]), say=say)
-    click.echo(json.dumps(result, ensure_ascii=False) if as_json else _told(result))
-    if not result["equal"]:
-        far = [name for name, value in result["metrics"].items() if _beyond(value["largest"], tolerance)]
-        missing = f"{len(result['missing'])} clips are missing, the first is {(result['missing'] or [''])[0]}"
+    click.echo(json.dumps(to_json(result), ensure_ascii=False) if as_json else _told(result))
+    if not result.equal:
+        far = [name for name, change in result.metrics.items() if _beyond(change.largest, tolerance)]
+        missing = f"{len(result.missing)} clips are missing, the first is {(result.missing or [''])[0]}"
         raise DifferentError(
             "The run came out different", f"beyond {tolerance:g}: {', '.join(far)}" if far else missing
         )
@@ -91,21 +95,21 @@ def _beyond(difference: float | None, tolerance: float) -> bool:
     return difference is None or difference > tolerance
 
 
-def _told(result: dict[str, Any]) -> str:
-    lines = [f"{result['clips']} clips compared. Largest difference of a metric in any clip:"]
-    for name, value in result["metrics"].items():
-        size = "one has no value" if value["largest"] is None else f"{value['largest']:.3g}"
-        lines.append(f"  {name:<28} {size}" + (f"  ({value['clip']})" if value["clip"] else ""))
-    positions = result["positions"]
+def _told(result: Reproduction) -> str:
+    lines = [f"{result.clips} clips compared. Largest difference of a metric in any clip:"]
+    for name, change in result.metrics.items():
+        size = "one has no value" if change.largest is None else f"{change.largest:.3g}"
+        lines.append(f"  {name:<28} {size}" + (f"  ({change.clip})" if change.clip else ""))
+    positions = result.positions
     if positions is None:
         lines.append("Positions: the predictions of the run are not here.")
     else:
         lines.append(
-            f"Positions: at most {positions['largest_px']:.3g} px apart, visibility differs {positions['visibility_flips']} "
-            f"times, in {positions['compared']} clips."
+            f"Positions: at most {positions.largest_px:.3g} px apart, visibility differs {positions.visibility_flips} "
+            f"times, in {positions.compared} clips."
         )
-    for kind in ("configuration", "environment"):
-        lines.append(f"{kind.capitalize()}: {'different' if result[kind] else 'the same'}.")
-        lines += [f"  {change['what']}: {change['then']} → {change['now']}" for change in result[kind]]
-    lines.append(f"{'Equal' if result['equal'] else 'Different'} at a tolerance of {result['tolerance']:g}.")
+    for kind, found in (("Configuration", result.configuration), ("Environment", result.environment)):
+        lines.append(f"{kind}: {'different' if found else 'the same'}.")
+        lines += [f"  {one.what}: {one.then} → {one.now}" for one in found]
+    lines.append(f"{'Equal' if result.equal else 'Different'} at a tolerance of {result.tolerance:g}.")
     return "\n".join(lines)

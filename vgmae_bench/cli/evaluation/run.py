@@ -11,7 +11,7 @@ import click
 
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, examples, say
-from vgmae_bench.config import parse_assignments
+from vgmae_bench.config import parse_assignments, to_json
 from vgmae_bench.errors import IncompleteError
 
 
@@ -87,11 +87,11 @@ def run(
         seed=seed,
     )
     total, share, left = len(planned.dataset.ids), len(planned.share), len(planned.open_clips)
-    of_published = planned.dataset_spec.published_clips
-    say(f"method    {planned.identity.method}, weights: {planned.method.provided_by}, {planned.method.device}")
+    used = planned.record.dataset
+    say(f"method    {planned.record.method.name}, weights: {planned.method.provided_by}, {planned.method.device}")
     say(
-        f"dataset   {planned.identity.dataset}, {total} clips"
-        + (f" of {of_published} published" if of_published else "")
+        f"dataset   {used.name}, {total} clips"
+        + (f" of {used.published_clips} published" if used.published_clips else "")
     )
     say(f"protocol  {planned.sentence}")
     say(f"folder    {planned.folder.path}")
@@ -104,18 +104,18 @@ def run(
     summary = execute(planned, redo=cast(Redo, redo or "nothing"), figures=figures, command=command, say=say)
 
     if as_json:
-        click.echo(json.dumps({"run": str(planned.folder.path), **summary}, ensure_ascii=False))
+        click.echo(json.dumps({"run": str(planned.folder.path), **vars(summary)}, ensure_ascii=False, default=to_json))
     else:
         print_table(load_runs([planned.folder]))
         click.echo(
-            f"\nResults: {planned.folder.path}\nNext:    vgmae-bench table --dataset {planned.identity.dataset}"
+            f"\nResults: {planned.folder.path}\nNext:    vgmae-bench table --dataset {used.name}"
             + (f" --results {out}" if out != Path("results") else "")
         )
-    say(f"tracking took {summary['seconds']:.1f} s; peak memory {summary['peak_memory_mb'] or 0:.0f} MB")
-    failed = summary["clips"]["failed"]
+    say(f"tracking took {summary.seconds:.1f} s; peak memory {summary.peak_memory_mb or 0:.0f} MB")
+    failed = summary.clips.failed
     if failed:
         raise IncompleteError(
             f"{failed} of {total} clips failed",
-            "the averages leave them out and are marked incomplete; " + next(iter(summary["failures"].values())),
+            "the averages leave them out and are marked incomplete; " + next(iter(summary.failures.values())),
             try_="the same command again, which tries only those clips",
         )

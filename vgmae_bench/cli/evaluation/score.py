@@ -11,7 +11,7 @@ import click
 
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, examples, say
-from vgmae_bench.config import parse_assignments
+from vgmae_bench.config import parse_assignments, to_json
 from vgmae_bench.errors import IncompleteError
 
 
@@ -99,13 +99,13 @@ def score(
         submission, method, out, figures=figures, command=command_line(sys.argv[1:]), say=say
     )
     if as_json:
-        click.echo(json.dumps({"run": str(folder.path), **summary}, ensure_ascii=False))
+        click.echo(json.dumps({"run": str(folder.path), **vars(summary)}, ensure_ascii=False, default=to_json))
     else:
         print_table(load_runs([folder]))
         click.echo(f"\nResults: {folder.path}")
-    failed = summary["clips"]["failed"]
+    failed = summary.clips.failed
     if failed:
         raise IncompleteError(
             f"{failed} of {len(submission.dataset.ids)} clips are not in {predictions}",
-            f"the averages leave them out and are marked incomplete; the first is {next(iter(summary['failures']))}",
+            f"the averages leave them out and are marked incomplete; the first is {next(iter(summary.failures))}",
         )

@@ -92,7 +92,9 @@ def track(
     from vgmae_bench import provenance
     from vgmae_bench.data.video.file import open_video
     from vgmae_bench.evaluation.method import open_method
+    from vgmae_bench.evaluation.other_records import TrackRecord, VideoUsed
     from vgmae_bench.evaluation.own_video import OUTPUTS, SCENE_OUTPUTS, track_video, write_tracks
+    from vgmae_bench.evaluation.records import Session
     from vgmae_bench.files import file_digest
 
     outputs = OUTPUTS + SCENE_OUTPUTS * with_scene
@@ -115,28 +117,22 @@ def track(
 
     tracks, scene, seconds = track_video(used, opened, queries, seen, max_frames, with_scene=with_scene)
     say(f"tracking took {seconds:.1f} s; peak memory {provenance.peak_memory_mb():.0f} MB")
-    record: dict[str, Any] = {
-        "method": used.plugin.name,
-        "method_config": used.config,
-        "method_source": used.source,
-        "weights": {"name": used.weights.name, "sha256": used.weights.sha256} if used.weights else None,
-        "note": used.note,
-        "seed": seed,
-        "video": {
-            "name": video.name,
-            "sha256": file_digest(video) if video.is_file() else None,
-            "size": [height, width],
-            "fps": float(opened.fps),
-            "frames": tracks.visible.shape[1],
-        },
-        "input_size": list(seen),
-        "points": len(queries),
-        "points_from": chosen_by,
-        "seconds": seconds,
-        "peak_memory_mb": provenance.peak_memory_mb(),
-        "command": provenance.command_line(sys.argv[1:]),
-        **provenance.collect(used.device),
-    }
+    record = TrackRecord(
+        method=used.used,
+        video=VideoUsed(
+            name=video.name,
+            sha256=file_digest(video) if video.is_file() else None,
+            size=opened.size,
+            fps=float(opened.fps),
+            frames=tracks.visible.shape[1],
+        ),
+        input_size=seen,
+        points=len(queries),
+        points_from=chosen_by,
+        seconds=seconds,
+        peak_memory_mb=provenance.peak_memory_mb(),
+        session=Session.now(used.device, provenance.command_line(sys.argv[1:])),
+    )
     write_tracks(out, opened, queries, tracks, record, scene)
     for name in outputs:
         if (out / name).exists():  # a single frame has no flow

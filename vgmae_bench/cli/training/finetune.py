@@ -45,7 +45,7 @@ def finetune(
     A readout is put on the encoder and learns from clips with known tracks; the encoder stays as it is or learns, too.
     The folder is that of `train`, and its weights go where any weights go: vgmae-bench run --weights.
     """
-    from vgmae_bench.evaluation.record import Weights
+    from vgmae_bench.evaluation.method import Weights
     from vgmae_bench.training.clips.sources import open_bank
     from vgmae_bench.training.clips.tracks import TrackingConfig, open_tracks
 

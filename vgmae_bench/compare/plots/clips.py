@@ -64,7 +64,7 @@ def _table(group: Group, pair: Paired) -> pd.DataFrame:
                 "first_method": name,
                 "second_method": other_name,
             }
-            | {"first_run": row.record["key"][:8], "second_run": other.record["key"][:8]}
+            | {"first_run": row.record.key[:8], "second_run": other.record.key[:8]}
             | {"first": 100 * first[clip], "second": 100 * second[clip], "difference": 100 * difference}
             for clip, difference in pair.by_clip.items()
         ]

@@ -67,5 +67,5 @@ def _costs(row: Row) -> dict[str, object]:
         "high": high,
         "ms_per_frame": row.milliseconds_per_frame,
         "peak_memory_mb": row.peak_memory_mb,
-        "device": " and ".join(sorted({session["device"] for session in row.record["sessions"]})),
+        "device": " and ".join(sorted({session.device for session in row.record.sessions})),
     }

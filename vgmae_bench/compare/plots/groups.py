@@ -103,9 +103,9 @@ def caption(found: Sequence[Group]) -> list[str]:
 
 def method(row: Row) -> str:
     """The method's name alone, for instance "gmrw"."""
-    return str(row.record["identity"]["method"])
+    return row.record.method.name
 
 
 def keys(row: Row, name: str) -> dict[str, Any]:
     """The columns with which every table of a figure begins."""
-    return {"dataset": row.dataset, "protocol": row.protocol, "method": name, "run": row.record["key"][:8]}
+    return {"dataset": row.dataset, "protocol": row.protocol, "method": name, "run": row.record.key[:8]}

@@ -91,13 +91,12 @@ def _curves(row: Row, name: str) -> pd.DataFrame:
 
 def _shown(table: pd.DataFrame, group: Group, measure: str, since: str) -> list[tuple[str, Any]]:
     """The curves of a panel by the run's name. A run in which no point is ever hidden has none."""
-    mine = table["run"].isin([row.record["key"][:8] for row in group.runs.values()])
+    mine = table["run"].isin([row.record.key[:8] for row in group.runs.values()])
     panel = table[mine & (table["measure"] == measure) & (table["since"] == since)]
     panel = panel[panel["clips"] >= min(FEWEST, panel["clips"].max())]
-    curves = [(name, panel[panel["run"] == row.record["key"][:8]]) for name, row in group.runs.items()]
+    curves = [(name, panel[panel["run"] == row.record.key[:8]]) for name, row in group.runs.items()]
     return [(name, curve) for name, curve in curves if len(curve)]
 
 
 def _command(row: Row) -> str:
-    command: str = row.record["sessions"][-1]["command"]
-    return command
+    return row.record.sessions[-1].command if row.record.sessions else "vgmae-bench run"

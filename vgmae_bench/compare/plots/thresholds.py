@@ -24,7 +24,7 @@ def plot_thresholds(rows: Sequence[Row]) -> Plot:
     records = []
     shaded = all(len(group.runs) <= MOST_SHADED for group in found)
     for line, group in zip(axes, found, strict=True):
-        thresholds = group.first.record["identity"]["protocol"]["thresholds"]
+        thresholds = group.first.record.protocol.thresholds
         for one, (measure, ylabel) in zip(line, MEASURES.items(), strict=True):
             heights = {}
             for name, row in group.runs.items():

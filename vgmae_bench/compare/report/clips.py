@@ -95,9 +95,9 @@ class Films:
         """The data that the runs were made on, or None where it cannot be opened here."""
         from vgmae_bench.data.open import open_dataset
 
-        record = self.rows[0].record
+        used = self.rows[0].record.dataset
         try:
-            opened, _ = open_dataset(record["identity"]["dataset"], record.get("dataset_settings"), self.data_root)
+            opened, _ = open_dataset(used.name, used.settings, self.data_root)
             if self._protocol.digest(opened.digest) == self.rows[0].protocol_digest:
                 return opened
             why = "the data here are not those that the runs were made on"

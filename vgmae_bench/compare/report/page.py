@@ -107,7 +107,7 @@ def _section(group: Group, films: Films, clips: int, max_points: int, say: Calla
     rows, names = list(group.runs.values()), list(group.runs)
     ranked = worst_first(rows)
     shown = films.gather(ranked, clips)
-    height, width = rows[0].record["identity"]["protocol"]["metric_size"]
+    height, width = rows[0].record.protocol.metric_size
     scored = f"{len(ranked)} clip{'s' * (len(ranked) != 1)}"
     sentence = f"The worst of {scored} by AJ, averaged over the runs." if shown else "No clip can be shown here."
     if len(shown) < min(clips, len(ranked)):
@@ -146,7 +146,7 @@ def _pack(shown: Shown, rows: Sequence[Row], names: Sequence[str], max_points: i
         "num_frames": footage.num_frames,
         "frames": footage.frames.tolist(),
         "fps": footage.fps,
-        "forward": rows[0].record["identity"]["protocol"]["query_mode"] == "first",
+        "forward": rows[0].record.protocol.query_mode == "first",
         "labels": footage.query[points].tolist(),
         "query_frame": footage.query_frame[points].tolist(),
         "truth": _tracks(footage.xy[points], footage.visible[points]),
@@ -164,20 +164,17 @@ def _tracks(xy: npt.NDArray[np.int16], visible: npt.NDArray[np.bool_]) -> dict[s
 
 def _facts(row: Row) -> dict[str, str]:
     """Where a run's numbers come from."""
-    identity = row.record["identity"]
-    session = (row.record.get("sessions") or [{}])[-1]
-    commit = session.get("commit") or {}
-    weights = f"{row.record.get('weights_name')}, SHA-256 {identity['weights']}" if identity.get("weights") else "none"
-    settings = identity.get("method_config") or {}
+    used = row.record.method
+    session = row.record.sessions[-1] if row.record.sessions else None
+    commit = session.commit if session else None
     facts = {
         "run": "/".join(row.run.path.parts[-3:]),
-        "command": session.get("command"),
-        "settings": ", ".join(f"{key}={value}" for key, value in settings.items()) or "none",
-        "weights": weights,
-        "seed": identity.get("seed"),
-        "code": commit.get("id")
-        and str(commit["id"]) + (", with changes not committed" if commit.get("dirty") else ""),
-        "device": session.get("device"),
+        "command": session.command if session else None,
+        "settings": ", ".join(f"{key}={value}" for key, value in used.settings.items()) or "none",
+        "weights": f"{used.weights.name}, SHA-256 {used.weights.sha256}" if used.weights else "none",
+        "seed": used.seed,
+        "code": commit.id + (", with changes not committed" if commit.dirty else "") if commit else None,
+        "device": session.device if session else None,
         "clips": row.clips,
     }
     return {key: str(value) for key, value in facts.items() if value is not None}

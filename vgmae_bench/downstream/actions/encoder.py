@@ -13,7 +13,7 @@ from vgmae_bench import plugins
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.method import make
-from vgmae_bench.evaluation.record import Weights
+from vgmae_bench.evaluation.records import MethodUsed
 from vgmae_bench.models.encoder import VideoEncoder
 
 
@@ -24,28 +24,24 @@ class Probed:
     Attributes:
         method: whose it is.
         encoder: in evaluation mode on the CPU.
-        settings: of the encoder.
-        weights: None for random ones, drawn from `seed`.
-        source: SHA-256 of the file, for a method from a file.
+        used: for records. Without weights they are random, drawn from its seed.
     """
 
     method: str
     encoder: VideoEncoder
-    settings: Json
-    weights: Weights | None
-    seed: int
-    source: str | None
+    used: MethodUsed
 
     def describe(self) -> dict[str, Json]:
-        """Without paths."""
-        known: dict[str, Json] = {"method": self.method, "settings": self.settings}
-        if self.source is not None:
-            known["source"] = self.source
-        return known | ({"weights": self.weights.sha256} if self.weights else {"random": self.seed})
+        """What its features depend on."""
+        used = self.used
+        known: dict[str, Json] = {"method": used.name, "settings": used.settings}
+        if used.source is not None:
+            known["source"] = used.source
+        return known | ({"weights": used.weights.sha256} if used.weights else {"random": used.seed})
 
     @property
     def label(self) -> str:
-        return f"{self.method} ({self.weights.name if self.weights else 'random weights'})"
+        return f"{self.method} ({self.used.weights.name if self.used.weights else 'random weights'})"
 
 
 def open_encoder(name: str, weights: str | None, settings: Mapping[str, Any], seed: int) -> Probed:
@@ -66,7 +62,7 @@ def open_encoder(name: str, weights: str | None, settings: Mapping[str, Any], se
         why = f"{type(made.product).__name__} is no nn.Module"
         raise UsageError(f"The encoder of {plugin.name} cannot be probed", why)
     encoder: Any = made.product.eval()
-    return Probed(plugin.name, encoder, made.config, made.weights, seed, made.source)
+    return Probed(plugin.name, encoder, made.used)
 
 
 def layer_of(name: str, depth: int) -> int:

@@ -8,7 +8,6 @@ DIR/
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +17,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.config import Json
 from vgmae_bench.downstream.space import baselines, boundaries, images
 from vgmae_bench.downstream.space.labelled import Labelled, Labels
+from vgmae_bench.evaluation import records
+from vgmae_bench.evaluation.other_records import Estimate, SpatialRecord, SpatialSummary
 from vgmae_bench.files import storage_errors, write_atomically
 from vgmae_bench.metrics.stats import clip_bootstrap
 from vgmae_bench.models.explorer import Explorer, Image, Seen
@@ -28,7 +28,6 @@ from vgmae_bench.models.explorer import Explorer, Image, Seen
 MEANS = {"miou": "figure-ground mIoU", "figure_iou": "figure IoU", "psnr": "PSNR (dB)", "ssim": "SSIM"}
 """What is averaged over images."""
 F_MEASURES = {"ods": "outlines ODS F", "ois": "outlines OIS F"}
-Value = tuple[float, float, float]
 
 
 @dataclass
@@ -47,19 +46,22 @@ class Measured:
     groups: list[str]
     methods: dict[str, Method]
 
-    def summary(self) -> dict[str, dict[str, Value]]:
-        """Value, low and high end by method and measure; a method lacks what it does not say."""
-        return {name: self._of(method) for name, method in self.methods.items()}
+    def summary(self) -> SpatialSummary:
+        """Estimates by method and measure; a method lacks what it does not say."""
+        return SpatialSummary(
+            images=len(self.names), methods={name: self._of(method) for name, method in self.methods.items()}
+        )
 
-    def _of(self, method: Method) -> dict[str, Value]:
-        found: dict[str, Value] = {}
+    def _of(self, method: Method) -> dict[str, Estimate]:
+        found: dict[str, Estimate] = {}
         if method.counts:
-            found["ods"], found["ois"] = boundaries.ods_ois(np.stack(method.counts), self.groups)
+            ods, ois = boundaries.ods_ois(np.stack(method.counts), self.groups)
+            found = {"ods": _estimate(*ods), "ois": _estimate(*ois)}
         said = [name for name in MEANS if name in method.rows[0]]
         values = np.array([[row[name] for name in said] for row in method.rows])
         if said:
             means = clip_bootstrap(values, self.groups)
-            found |= {name: (mean.value, mean.low, mean.high) for name, mean in zip(said, means, strict=True)}
+            found |= {name: _estimate(mean.value, mean.low, mean.high) for name, mean in zip(said, means, strict=True)}
         return found
 
 
@@ -130,7 +132,7 @@ def _rebuilt(
     }
 
 
-def write(out: Path, measured: Measured, summary: dict[str, dict[str, Value]], record: dict[str, Json]) -> None:
+def write(out: Path, measured: Measured, summary: SpatialSummary, record: SpatialRecord) -> None:
     """Leave the files named above. Raises StorageError."""
     import pandas as pd
 
@@ -141,24 +143,14 @@ def write(out: Path, measured: Measured, summary: dict[str, dict[str, Value]], r
         for name, method in measured.methods.items()
         for image, group, row in zip(measured.names, measured.groups, method.rows, strict=True)
     ]
-    plain = {
-        name: {
-            key: {"value": value, "ci95": [_finite(low), _finite(high)]} for key, (value, low, high) in found.items()
-        }
-        for name, found in summary.items()
-    }
-    texts = {
-        "metrics.csv": pd.DataFrame(rows).to_csv(index=False),
-        "summary.json": json.dumps({"images": len(measured.names), "methods": plain}, indent=2, ensure_ascii=False)
-        + "\n",
-        "record.json": json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-    }
-    for name, text in texts.items():
+    table = pd.DataFrame(rows)
+    write_atomically(out / "metrics.csv", lambda temporary: table.to_csv(temporary, index=False))
+    records.write(out / "summary.json", summary)
+    records.write(out / "record.json", record)
 
-        def save(path: Path, text: str = text) -> None:
-            path.write_text(text, encoding="utf-8")
 
-        write_atomically(out / name, save)
+def _estimate(value: float, low: float, high: float) -> Estimate:
+    return Estimate(value, (_finite(low), _finite(high)))
 
 
 def _finite(value: float) -> float | None:

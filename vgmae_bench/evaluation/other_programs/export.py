@@ -42,8 +42,7 @@ def export(run: RunFolder, out: Path) -> int:
     """
     if out.suffix not in (".h5", ".npz"):
         raise UsageError(f"{out} is neither HDF5 nor NPZ", "its name must end in .h5 or .npz")
-    record = run.read_json("record.json")
-    identity = record["identity"]
+    record = run.record()
     files = sorted(run.predictions.glob("*.h5"))
     if not files:
         raise MissingDataError(
@@ -54,10 +53,10 @@ def export(run: RunFolder, out: Path) -> int:
     about = json.dumps(
         {
             "format": PACKED,
-            "dataset": identity["dataset"],
-            "protocol": identity["protocol"]["name"],
-            "protocol_digest": record["protocol_digest"],
-            "method": identity["method"],
+            "dataset": record.dataset.name,
+            "protocol": record.protocol.name,
+            "protocol_digest": record.protocol_digest,
+            "method": record.method.name,
         }
     )
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from vgmae_bench import config, plugins
-from vgmae_bench.config import Json
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.errors import BadDataError, UsageError
@@ -22,7 +21,9 @@ from vgmae_bench.evaluation.other_programs.prediction_file import PredictionFile
 from vgmae_bench.evaluation.other_programs.track_arrays import question_trees, read_tracks
 from vgmae_bench.evaluation.pictures import draw_clips
 from vgmae_bench.evaluation.protocols import EvalProtocol, Question, questions
-from vgmae_bench.evaluation.record import Identity, write_record
+from vgmae_bench.evaluation.records import ExternalPredictions, MethodUsed, Session, Summary
+from vgmae_bench.evaluation.run import dataset_used, new_record
+from vgmae_bench.evaluation.runs import folder_of, start_session
 from vgmae_bench.evaluation.score import score
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import storage_errors
@@ -122,7 +123,7 @@ def score_submission(
     figures: int = 1,
     command: str = "",
     say: Callable[[str], None] = lambda text: None,
-) -> tuple[RunFolder, dict[str, Any]]:
+) -> tuple[RunFolder, Summary]:
     """Check every clip, then keep the predictions as a run and score them.
 
     Arguments:
@@ -133,7 +134,7 @@ def score_submission(
         say: told of metrics that are left out.
 
     Returns:
-        The run's folder and the content of its summary.json. Clips that are missing in the file count as failed.
+        The run's folder and its scores. Clips that are missing in the file count as failed.
 
     Raises:
         UsageError: `name` is no name for a folder.
@@ -143,27 +144,17 @@ def score_submission(
     if not re.fullmatch(r"\w[\w .+=@()-]*", name):
         raise UsageError(f'"{name}" is no name for a method', "it may have letters, digits, spaces and _.+=@()-")
     file, dataset, protocol = submission.file, submission.dataset, submission.protocol
-    identity = Identity(
-        method=name,
-        method_config={"predictions": file.sha256, "convention": config.to_json(submission.convention)},
-        method_source=None,
-        weights=None,
-        dataset=submission.dataset_spec.name,
-        dataset_digest=dataset.digest,
-        protocol=protocol,
-        seed=0,
+    settings = {"predictions": file.sha256, "convention": config.to_json(submission.convention)}
+    record = replace(
+        new_record(
+            MethodUsed(name=name, settings=settings, note=NOTE),
+            dataset_used(dataset, submission.dataset_spec, submission.dataset_settings),
+            protocol,
+            dataset,
+        ),
+        external=ExternalPredictions(file.path.name, file.sha256, dict(file.about), submission.remark),
     )
-    about: dict[str, Json] = dict(file.about)
-    details: dict[str, Json] = {
-        "note": NOTE,
-        "external": {"file": file.path.name, "sha256": file.sha256, "about": about, "read_as": submission.remark},
-        "weights_name": None,
-        "dataset_settings": config.to_json(submission.dataset_settings),
-        "dataset_options": dataset.options,
-        "protocol_sentence": protocols.sentence_for(dataset, protocol),
-        "published_clips": submission.dataset_spec.published_clips,
-    }
-    folder = identity.folder(out, None)
+    folder = folder_of(record, out)
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".score-") as temporary:  # until every clip has been checked
@@ -176,7 +167,7 @@ def score_submission(
             else:
                 staged.write_prediction(clip_id, answered, None)
         folder.create()
-        write_record(folder, identity, details, "cpu", command)
+        start_session(folder, record, Session.now("cpu", command))
         for kept in staged.predictions.iterdir():
             os.replace(kept, folder.predictions / kept.name)
     summary = score(folder, list(dataset.ids), protocol, say=say)

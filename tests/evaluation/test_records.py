@@ -1,0 +1,157 @@
+"""Files of results: what is written is read back, old ones are brought up to date, bad ones are refused with one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.records import new_record, write_run
+from vgmae_bench.data.dataset import Coverage
+from vgmae_bench.errors import BadDataError
+from vgmae_bench.evaluation.other_records import TrainingRecord
+from vgmae_bench.evaluation.records import (
+    Commit,
+    Record,
+    Session,
+    Summary,
+    WeightsUsed,
+    read,
+    text_of,
+    write,
+)
+from vgmae_bench.evaluation.runs import migrate_runs
+from vgmae_bench.evaluation.store import RunFolder
+
+OLD: dict[str, Any] = {
+    "format": 1,
+    "key": "ab" * 32,
+    "identity": {
+        "method": "lucas-kanade",
+        "method_config": {"levels": 3},
+        "method_source": None,
+        "weights": "cd" * 32,
+        "dataset": "davis",
+        "dataset_digest": "ef" * 32,
+        "protocol": {"name": "tapvid-first", "query_mode": "first", "input_size": [256, 256], "thresholds": [1, 2, 4]},
+        "seed": 3,
+    },
+    "protocol_digest": "01" * 32,
+    "note": "slow",
+    "weights_name": "tiny",
+    "dataset_settings": {"split": "val"},
+    "dataset_options": {"split": "val", "clips": 2},
+    "protocol_sentence": "tapvid-first v1: query first",
+    "published_clips": 30,
+    "coverage": {"published": 30, "here": 2, "missing": None},
+    "read_from": ["davis.h5"],
+    "sessions": [
+        {
+            "started": "2026-11-21T19:43:38+00:00",
+            "vgmae_bench": "0.1.0",
+            "commit": {"id": "1584aaa3", "dirty": False},
+            "python": "3.11.7",
+            "platform": "Linux x86_64",
+            "packages": {"torch": "2.13.0", "gsplat": None},
+            "device": "CPU",
+            "command": "vgmae-bench run",
+        }
+    ],
+}
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    record = replace(new_record("a", settings={"levels": 3, "deep": {"x": None}}), sessions=[Session.now("cpu", "run")])
+    write(tmp_path / "record.json", record)
+    assert read(tmp_path / "record.json", Record) == record
+    folder = RunFolder(write_run(tmp_path, "b", [0.25, float("nan")]))
+    summary = folder.summary()
+    assert summary is not None
+    assert summary.metrics["average_jaccard"].mean is None
+    assert summary.metrics["average_jaccard"].mean_without_nan == 0.25
+
+
+def test_a_record_of_schema_1_says_the_same_as_before(tmp_path: Path) -> None:
+    (tmp_path / "record.json").write_text(json.dumps(OLD))
+    record = read(tmp_path / "record.json", Record)
+    assert (record.schema, record.key, record.protocol_digest) == (2, "ab" * 32, "01" * 32)
+    assert record.method.label == "lucas-kanade (tiny, slow)"
+    assert (record.method.settings, record.method.seed) == ({"levels": 3}, 3)
+    assert record.method.weights == WeightsUsed("tiny", "cd" * 32)
+    assert (record.dataset.name, record.dataset.digest) == ("davis", "ef" * 32)
+    assert record.dataset.settings == {"split": "val"}
+    assert record.dataset.coverage == Coverage(30, 2, None)
+    assert record.dataset.files == ["davis.h5"]
+    assert (record.protocol.name, record.protocol.thresholds) == ("tapvid-first", (1, 2, 4))
+    assert record.sessions[0].commit == Commit("1584aaa3", dirty=False)
+    assert record.sessions[0].packages == {"torch": "2.13.0", "gsplat": None}
+
+
+def test_a_training_of_schema_1_goes_on(tmp_path: Path) -> None:
+    old = {"format": 1, "digest": "d", "identity": {"steps": 60}, "notes": [], "sessions": [], "progress": {"step": 3}}
+    (tmp_path / "record.json").write_text(json.dumps(old))
+    record = read(tmp_path / "record.json", TrainingRecord)
+    assert (record.schema, record.identity, record.progress) == (2, {"steps": 60}, {"step": 3})
+
+
+def test_a_record_without_weights_has_none(tmp_path: Path) -> None:
+    bare = {**OLD, "identity": {**OLD["identity"], "weights": None}, "weights_name": None}
+    for optional in ("coverage", "read_from", "published_clips", "dataset_settings", "dataset_options"):
+        del bare[optional]
+    (tmp_path / "record.json").write_text(json.dumps(bare))
+    record = read(tmp_path / "record.json", Record)
+    assert (record.method.weights, record.dataset.coverage, record.dataset.files) == (None, None, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"schema": 2', "is damaged. JSONDecodeError"),
+        ("[]", "is damaged"),
+        ("null", "is damaged"),
+        ('{"schema": "two"}', "is damaged"),
+        ('{"schema": 2}', "is damaged. protocol: Field required"),
+        ('{"format": 1}', "is damaged. KeyError: 'identity'"),
+        ('{"schema": 3}', "was written by a newer vgmae-bench. its schema is 3"),
+        ("\xff", "is damaged"),
+        ("[" * 100_000, "is damaged"),
+    ],
+)
+def test_bad_files_are_one_line(tmp_path: Path, text: str, expected: str) -> None:
+    kind = Summary if "protocol:" in expected else Record
+    (tmp_path / "file.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(BadDataError) as caught:
+        read(tmp_path / "file.json", kind)
+    assert expected in str(caught.value)
+    assert f"{tmp_path / 'file.json'}" in caught.value.what
+    assert len(str(caught.value).split("\nTry")[0].splitlines()) == 1
+
+
+def test_records_are_read_without_heavy_libraries(tmp_path: Path) -> None:
+    write(tmp_path / "record.json", new_record("a"))
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom vgmae_bench.evaluation.records import Record, read\n"
+        f"read(Path({str(tmp_path / 'record.json')!r}), Record)\n"
+        "print(sorted({'torch', 'pandas', 'h5py', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_runs_of_schema_1_are_rewritten_and_say_the_same(tmp_path: Path) -> None:
+    folder = RunFolder(write_run(tmp_path, "a", [0.25, 0.5]))
+    summary = folder.summary()
+    assert summary is not None
+    old_summary = {key: value for key, value in json.loads(text_of(summary)).items() if key != "schema"}
+    (folder.path / "record.json").write_text(json.dumps(OLD))
+    (folder.path / "summary.json").write_text(json.dumps(old_summary))
+    record = folder.record()
+    assert migrate_runs(tmp_path) == 1
+    assert (folder.record(), folder.summary()) == (record, summary)
+    for name in ("record.json", "summary.json"):
+        assert json.loads((folder.path / name).read_text())["schema"] == 2

@@ -1,0 +1,175 @@
+"""Files of the commands other than `run`: reproductions, own videos, images, trainings. Their parts are those of runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from vgmae_bench.evaluation.migrate import SCHEMA
+from vgmae_bench.evaluation.records import Interval, MethodUsed, Session
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that was `then` when a run was made and is `now` in its repetition, as text."""
+
+    what: str
+    then: str
+    now: str
+
+
+@dataclass(frozen=True)
+class MetricChange:
+    """The largest absolute difference of a metric in any clip, and that clip.
+
+    `largest` is None where only one of the two runs has a value; `clip` is None where nothing differs.
+    """
+
+    largest: float | None
+    clip: str | None
+
+
+@dataclass(frozen=True)
+class PositionChange:
+    """How far positions moved: at most `largest_px` pixels of the tracker's input, over `compared` clips."""
+
+    largest_px: float
+    clip: str | None
+    visibility_flips: int
+    compared: int
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """reproduction.json: a run that was executed again, and what came out different.
+
+    Attributes:
+        run, reproduced: the two folders.
+        equal: no clip is missing, and no metric of any clip is off by more than `tolerance`.
+        clips: how many were compared.
+        missing: clips that only the first run has.
+        positions: None where the predictions of the first run are not here.
+        environment, configuration: what differs in code and machine, and in what predictions depend on.
+    """
+
+    schema: int = field(default=SCHEMA, kw_only=True)
+    run: str
+    reproduced: str
+    equal: bool
+    tolerance: float
+    clips: int
+    missing: list[str]
+    metrics: dict[str, MetricChange]
+    positions: PositionChange | None
+    environment: list[Change]
+    configuration: list[Change]
+
+
+@dataclass(frozen=True)
+class VideoUsed:
+    """A video: its name, SHA-256 (hex; None for a folder of images), (height, width), frames a second, and frames."""
+
+    name: str
+    sha256: str | None
+    size: tuple[int, int]
+    fps: float
+    frames: int
+
+
+@dataclass(frozen=True)
+class TrackRecord:
+    """record.json of `vgmae-bench track`.
+
+    Attributes:
+        input_size: (height, width) of the frames that the method saw.
+        points, points_from: how many points, and how they were chosen.
+        seconds: of tracking alone.
+        encoder: the video encoder that wrote tracks.mp4.
+    """
+
+    schema: int = field(default=SCHEMA, kw_only=True)
+    method: MethodUsed
+    video: VideoUsed
+    input_size: tuple[int, int]
+    points: int
+    points_from: str
+    seconds: float
+    peak_memory_mb: float
+    session: Session
+    encoder: str = ""
+
+
+@dataclass(frozen=True)
+class ImageUsed:
+    """An image: its name, its SHA-256 (hex), and the (height, width) at which it was looked at."""
+
+    name: str
+    sha256: str
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ExploreRecord:
+    """record.json of `vgmae-bench explore`."""
+
+    schema: int = field(default=SCHEMA, kw_only=True)
+    method: MethodUsed
+    image: ImageUsed
+    session: Session
+
+
+@dataclass(frozen=True)
+class ImagesUsed:
+    """Labelled images: their kind, what identifies them, and their number."""
+
+    kind: str
+    identity: Any
+    images: int
+
+
+@dataclass(frozen=True)
+class SpatialRecord:
+    """record.json of `vgmae-bench spatial`; `mask_ratio` is the share of patches that were hidden."""
+
+    schema: int = field(default=SCHEMA, kw_only=True)
+    method: MethodUsed
+    data: ImagesUsed
+    mask_ratio: float
+    session: Session
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its 95 % bootstrap interval over images (over sequences, where there are any)."""
+
+    value: float
+    ci95: Interval
+
+
+@dataclass(frozen=True)
+class SpatialSummary:
+    """summary.json of `vgmae-bench spatial`: estimates by method and measure, over `images` images."""
+
+    schema: int = field(default=SCHEMA, kw_only=True)
+    images: int
+    methods: dict[str, dict[str, Estimate]]
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """record.json of a training.
+
+    Attributes:
+        digest: SHA-256 (hex) of `identity`.
+        identity: everything that the weights depend on.
+        notes: what a reader of the results must know.
+        sessions: every process that trained.
+        progress: how far it is.
+    """
+
+    schema: int = field(default=SCHEMA, kw_only=True)
+    digest: str
+    identity: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+    progress: dict[str, Any] | None = None

@@ -1,0 +1,77 @@
+"""Where runs lie, and which ones there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from vgmae_bench.errors import StorageError, UnknownNameError
+from vgmae_bench.evaluation.records import Record, Session
+from vgmae_bench.evaluation.store import RECORD, RunFolder
+
+
+def folder_of(record: Record, root: Path) -> RunFolder:
+    """The folder of a run below the results folder `root`."""
+    method, protocol = record.method, record.protocol.name
+    name = f"{method.name}.{method.weights.name}" if method.weights else method.name
+    return RunFolder(root / f"{record.dataset.name}-{protocol}" / name / record.key[:8])
+
+
+def start_session(folder: RunFolder, record: Record, session: Session) -> None:
+    """Write record.json with this session, or add the session to the record that is there.
+
+    A session that does the same work as one in the record, with the same code on the same machine, is not added.
+
+    Raises:
+        StorageError: the folder belongs to another run (two keys with equal first digits), or cannot be written to.
+        BadDataError: the record that is there is damaged.
+    """
+    try:
+        known = folder.record()
+    except FileNotFoundError:
+        known = record
+    if known.key != record.key:
+        raise StorageError(f"{folder.path} belongs to another run", "its record has another key", try_="--out DIR")
+    if not any(session.same_work(other) for other in known.sessions):
+        folder.write_record(replace(known, sessions=[*known.sessions, session]))
+
+
+def all_runs(root: Path) -> Iterator[RunFolder]:
+    """Every run of a results folder by path, then those that came with the project, in `root/reference`."""
+    for pattern in (f"*/*/*/{RECORD}", f"reference/*/*/*/{RECORD}"):
+        for record in sorted(root.glob(pattern)):
+            yield RunFolder(record.parent)
+
+
+def find_run(root: Path, name: str) -> RunFolder:
+    """The run in the folder `name`, or whose key begins with `name`.
+
+    Raises:
+        UnknownNameError: none, or several.
+    """
+    if (Path(name) / RECORD).is_file():
+        return RunFolder(Path(name))
+    found = [run for run in all_runs(root) if run.path.name.startswith(name) or str(run.path).endswith(f"/{name}")]
+    if len(found) == 1:
+        return found[0]
+    problem = f"There is no run {name}" if not found else f'"{name}" fits {len(found)} runs'
+    raise UnknownNameError(problem, f"looked in {root}", try_=f"vgmae-bench list runs --results {root}")
+
+
+def migrate_runs(root: Path) -> int:
+    """Write the records and summaries of all runs in the present schema; nothing else in them changes.
+
+    Returns:
+        How many runs there are.
+
+    Raises:
+        BadDataError: a file is damaged.
+        StorageError: a file cannot be written.
+    """
+    runs = list(all_runs(root))
+    for run in runs:
+        run.write_record(run.record())
+        if (summary := run.summary()) is not None:
+            run.write_summary(summary)
+    return len(runs)
