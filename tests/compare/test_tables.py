@@ -18,7 +18,9 @@ from vgmae_bench.compare.flat import as_csv, as_json, flat_records
 from vgmae_bench.compare.literature import published_tables
 from vgmae_bench.compare.metric_names import find_metrics
 from vgmae_bench.compare.selection import HEADLINE, Row, select_runs
+from vgmae_bench.data.dataset import Coverage
 from vgmae_bench.errors import UnknownNameError, UsageError
+from vgmae_bench.evaluation.store import RunFolder
 
 OUT = Path("results")
 
@@ -242,6 +244,7 @@ def test_runs_of_several_protocols_in_one_table_have_no_best() -> None:
 
 def cover(run: Path, here: int, published: int) -> None:
     """Write into a run's record that it had a part of the published set."""
-    path = run / "record.json"
-    record = json.loads(path.read_text())
-    path.write_text(json.dumps(record | {"coverage": {"published": published, "here": here, "missing": None}}))
+    folder = RunFolder(run)
+    record = folder.record()
+    dataset = replace(record.dataset, coverage=Coverage(published, here, None))
+    folder.write_record(replace(record, dataset=dataset))

@@ -125,7 +125,7 @@ def test_scores_from_prepared_clips_equal_those_from_pickles_and_the_record_tell
     found, records = [], []
     for out in (tmp_path / "pickles", tmp_path / "prepared"):
         planned = plan("lucas-kanade", "davis", data_root=root, out=out, device="cpu")
-        found.append(execute(planned, figures=0)["metrics"])
+        found.append(execute(planned, figures=0).metrics)
         records.append(planned.folder.record())
         prepare("davis", root)
     assert found[0] == found[1]

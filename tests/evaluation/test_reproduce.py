@@ -160,7 +160,7 @@ def test_the_commands_end_to_end(root: Path) -> None:
     scored = call("score", "--predictions", "packed.npz", "--dataset", "davis", "--name", "ours", "--json", *given)
     result = json.loads(scored.stdout)
     assert result["metrics"] == json.loads((run.path / "summary.json").read_text())["metrics"]
-    assert "ours (external predictions)" in call("table", "--dataset", "davis").stdout
+    assert "ours (external predictions)" in call("table", "--dataset", "davis", "--format", "md").stdout
     table = (run.path / "metrics.csv").read_text()
     (run.path / "metrics.csv").write_text(table.replace("clip-2,0,12,6,", "clip-2,0,12,7,"))
     different = call("reproduce", str(run.path), *given)
