@@ -148,3 +148,24 @@ def test_damaged_annotations_are_named(tmp_path: Path, row: str, message: str) -
     (tmp_path / "a.csv").write_text(row + "\n")
     with pytest.raises(BadDataError, match=message):
         Annotations(tmp_path / "a.csv").tracks("id_000000_000010")
+
+
+def test_different_videos_of_one_name_are_named(tmp_path: Path) -> None:
+    first, _ = write_videos(tmp_path / "videos")
+    copy = tmp_path / "videos" / "copies" / first.name
+    copy.parent.mkdir()
+    copy.write_bytes(first.read_bytes())
+    write_csv(tmp_path)
+    prepare("kinetics", tmp_path, tmp_path / "videos")
+    copy.write_bytes(first.read_bytes()[:-10])
+    with pytest.raises(BadDataError, match="Different videos have one name"):
+        prepare("kinetics", tmp_path, tmp_path / "videos")
+
+
+def test_a_broken_download_is_left_out_and_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken, _ = write_videos(tmp_path / "videos")
+    broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
+    write_csv(tmp_path)
+    prepare("kinetics", tmp_path, tmp_path / "videos")
+    assert "-a_Clip_000003_000013" in kinetics(tmp_path).coverage.missing
+    assert "-a_Clip_000003_000013 is left out: The video" in capsys.readouterr().out

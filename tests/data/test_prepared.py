@@ -191,7 +191,7 @@ def test_a_byte_that_changed_is_named_and_never_used(tmp_path: Path) -> None:
         f"{finding.where}: {finding.fault}" for finding in verify("davis", tmp_path) if finding.severity == "error"
     ]
     assert len(faults) == 3
-    assert faults[0].startswith(f"{path}: it is not what it was when it came")
+    assert faults[0].startswith(f"{path}: it has changed since it was first used")
     assert "judo: " in faults[1] and "frame 3" in faults[1]
     assert "a%2Fb: " in faults[2] and "its tracks" in faults[2]
 

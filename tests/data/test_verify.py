@@ -52,7 +52,7 @@ def test_a_copy_of_unknown_origin_is_compared_from_its_first_use_on(tmp_path: Pa
     open_dataset("davis", root=tmp_path)
     save_davis(tmp_path, {"bear": example(7)})
     for _ in range(2):
-        with pytest.raises(BadDataError, match=r"tapvid_davis\.pkl is not what it was when it came") as caught:
+        with pytest.raises(BadDataError, match=r"tapvid_davis\.pkl has changed since it was first used") as caught:
             open_dataset("davis", root=tmp_path)
         assert "SHA256SUMS" in caught.value.try_
     (path.parent / SUMS).unlink()
@@ -65,7 +65,7 @@ def test_a_file_that_is_not_what_was_downloaded(tmp_path: Path) -> None:
     save_davis(tmp_path, {"bear": example(7)})
     (file, fault), (name, _) = errors(verify("davis", tmp_path))  # it is not opened either
     assert (file, name) == (str(path), "davis")
-    assert "is not what it was when it came" in fault
+    assert "has changed since it was first used" in fault
 
 
 def test_a_file_that_was_downloaded_and_is_gone(tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ class FolderDataset:
 
     Raises:
         UsageError: no folder was named.
-        MissingDataError: it is not there, or holds no videos with tracks.
+        MissingDataError: the folder does not exist, or holds no tracks.
+        BadDataError: tracks have no video beside them, or two files have one name.
     """
 
     def __init__(self, config: FolderConfig) -> None:
@@ -95,8 +96,8 @@ class FolderDataset:
         """The clip of that name.
 
         Raises:
-            UnknownNameError: there is none.
-            BadDataError: its video or its tracks cannot be used; says where and why.
+            UnknownNameError: there is no such clip.
+            BadDataError: its video or its tracks cannot be used; names the file and the reason.
         """
         if clip_id not in self._pairs:
             raise UnknownNameError(f'The folder has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
@@ -143,8 +144,8 @@ def _pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
             if name in tracks:
                 raise BadDataError(
                     f"{folder} has two files of tracks for {name}: {tracks[name].name} and {file.name}",
-                    "nobody knows which are meant",
-                    try_="one of them in another folder",
+                    "only one of them can be used",
+                    try_="moving one of them to another folder",
                 )
             tracks[name] = file
     pairs = {}

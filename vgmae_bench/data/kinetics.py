@@ -1,8 +1,8 @@
-"""TAP-Vid-Kinetics from its annotations and the videos: what the published generator makes shards of.
+"""TAP-Vid-Kinetics, made from its published annotations and the videos, without the shards of the published generator.
 
-Facts of the generator (generate_tapvid.py of google-deepmind/tapnet): frames are those of FFmpeg's filter fps=25, encoded
-by FFmpeg's MJPEG at its usual settings and cut to 250; tracks are cut to the frames there are; points, published as
-fractions of the frame, are stored as (x · W - 0.5) / W.
+The generator (generate_tapvid.py of google-deepmind/tapnet) keeps up to 250 frames of each video, at 25 frames a second
+(`kinetics_frames`), and cuts the tracks to these frames. Points are published as fractions of the frame. The generator
+stores them as (x · W - 0.5) / W.
 """
 
 from __future__ import annotations
@@ -32,16 +32,17 @@ _KEY_FIELDS = 3  # YouTube id, start and end in seconds, before the x, y and occ
 
 
 def prepare(root: Path, source: Path | None) -> Raw:
-    """What `vgmae_bench.data.prepare` needs of the set: from videos where `source` is given, else from shards.
+    """What `vgmae_bench.data.prepare` needs to know: read from videos where `source` is given, otherwise from shards.
 
     Arguments:
         root: the data root, with the annotations in tapvid_kinetics/*.csv.
-        source: folder of the Kinetics-700-2020 validation videos, `<id>_<start>_<end>.mp4` with six digits each, to any
-            depth. Clips whose video is not there, or cannot be decoded, are left out and listed as missing.
+        source: folder of the Kinetics-700-2020 validation videos, `<id>_<start>_<end>.mp4` with six digits each; its
+            sub-folders are searched. Clips whose video is missing, incomplete or damaged are left out and listed as
+            missing.
 
     Raises:
         MissingDataError: there are no annotations, no videos of them, or neither shards nor `source`.
-        BadDataError: the annotations are damaged; names the line.
+        BadDataError: the annotations are damaged (names the line), or two different videos have one name.
     """
     if source is None:
         return raw_from_dataset(data.KINETICS, opened(kinetics(root, KineticsConfig()), data.KINETICS.name), root)
@@ -49,8 +50,12 @@ def prepare(root: Path, source: Path | None) -> Raw:
     if not files:
         what = f"The annotations of kinetics are not at {root / data.KINETICS.annotations}"
         raise MissingDataError(what, f"they come from {data.KINETICS.source}", try_="vgmae-bench data fetch kinetics")
-    annotations, videos = Annotations(files[0]), _find_videos(source)
-    here = [name for name in annotations.lines if name in videos]
+    if len(files) > 1:
+        named = ", ".join(file.name for file in files)
+        raise BadDataError(f"{files[0].parent} holds several annotations: {named}", "only one of them can be used")
+    annotations, found = Annotations(files[0]), _find_videos(source)
+    videos = {name: _only(found[name]) for name in annotations.lines if name in found}
+    here = list(videos)
     if not here:
         raise MissingDataError(
             f"{source} holds none of the {len(annotations.lines)} videos of kinetics",
@@ -78,10 +83,13 @@ def prepare(root: Path, source: Path | None) -> Raw:
 
 
 class Annotations:
-    """The published CSV, of which only the clip at hand is in memory.
+    """The published CSV file. Only the rows of one clip are in memory at a time.
 
     Attributes:
-        lines: byte offsets of its rows by clip, in order of first appearance; clips are named like their videos.
+        lines: byte offsets of the rows of each clip, in order of first appearance. A clip has the name of its video.
+
+    Raises:
+        BadDataError: a row does not begin with a video's name, start and end; names the line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,10 +110,10 @@ class Annotations:
                 offset += len(line)
 
     def tracks(self, name: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-        """points float64 [N, T, 2], fractions of the frame as published, and occluded bool [N, T].
+        """The tracks of one clip: points float64 [N, T, 2], fractions of the frame as published, and occluded bool [N, T].
 
         Raises:
-            BadDataError: a row is not 3 fields and whole frames of numbers.
+            BadDataError: a row does not hold x, y and occlusion of each frame after its first 3 fields.
         """
         rows = []
         with self.path.open("rb") as file:
@@ -149,14 +157,22 @@ def _clip(annotations: Annotations, name: str, video: Path) -> Clip:
     )
 
 
-def _find_videos(folder: Path) -> dict[str, Path]:
-    """mp4 files by name, to any depth; of two of one name, the first by path."""
+def _find_videos(folder: Path) -> dict[str, list[Path]]:
+    """The mp4 files of a folder and its sub-folders, by name without the suffix."""
     if not folder.is_dir():
         raise MissingDataError(f"There is no folder {folder}", "it should hold the videos of kinetics")
-    found: dict[str, Path] = {}
+    found: dict[str, list[Path]] = {}
     for where, below, names in os.walk(folder):
         below.sort()
         for name in names:
             if name.endswith(".mp4"):
-                found.setdefault(name.removesuffix(".mp4"), Path(where, name))
+                found.setdefault(name.removesuffix(".mp4"), []).append(Path(where, name))
     return found
+
+
+def _only(copies: list[Path]) -> Path:
+    """The first of several copies of a video. Raises BadDataError where they differ."""
+    if len(copies) > 1 and len({file_digest(copy) for copy in copies}) > 1:
+        named = " and ".join(str(copy) for copy in copies)
+        raise BadDataError(f"Different videos have one name: {named}", "one of them is probably a broken download")
+    return copies[0]

@@ -80,7 +80,7 @@ def _check_files(files: list[Path]) -> list[Finding]:
         recorded = read_sums(file.parent).get(file.name)
         known = cached_index(file)
         if recorded is not None and digest != recorded:
-            fault = f"it is not what it was when it came: its SHA-256 is {digest}, in {SUMS} beside it {recorded}"
+            fault = f"it has changed since it was first used: its SHA-256 is {digest}; {SUMS} beside it says {recorded}"
             findings.append(Finding("error", str(file), fault))
         elif known is not None and digest != known.sha256:
             findings.append(

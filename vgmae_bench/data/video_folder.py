@@ -1,4 +1,4 @@
-"""Random clips from any folder of videos, for training without labels."""
+"""Random clips from a folder of videos, for training without labels."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from vgmae_bench.types import Size
 
 
 class VideoFolder:
-    """The videos below a folder: files by their suffix, and folders that hold frame images and no videos.
+    """The videos below a folder: video files, and folders that hold frame images but no video files.
 
-    Nothing is opened before a clip is wanted from it. A clip depends on the folder's content and the generator alone,
-    never on what was read before, and no file stays open: worker processes may share the object.
+    A video is opened when a clip of it is sampled, and closed afterwards. A clip depends only on the folder's content and
+    on the random generator, so worker processes may share the object.
 
     Arguments:
-        path: the folder; searched to any depth, hidden files and folders left out.
+        path: the folder. Its sub-folders are searched too; hidden files and folders are left out.
 
     Attributes:
         paths: the videos, in natural order.
-        skipped: those of them that could not be read so far, in this process, with the reason.
+        skipped: videos that this process could not read so far, with the reason.
 
     Raises:
         MissingDataError: the folder is not there, or there are no videos in it.
@@ -41,16 +41,18 @@ class VideoFolder:
         return len(self.paths)
 
     def sample(self, rng: np.random.Generator, frames: int, stride: int, image_size: int) -> npt.NDArray[np.uint8]:
-        """A random clip of a random video: its shorter side resized to `image_size`, cropped to the centre square.
+        """A random clip of a random video, resized so that its shorter side is `image_size`, then cropped to a square.
 
-        That is how the released Video-GMAE code prepares training clips (tekotan/video-gmae c630810): no flip, no random
-        crop, no change of colours. A video too short for the stride is read at the largest one it has room for, and
-        repeats its last frame where even consecutive frames run out; the released code pads with black there.
+        The released Video-GMAE code prepares training clips in this way (tekotan/video-gmae c630810), without flips, random
+        crops or changes of colour. A video that is too short for the stride is read with a smaller stride. A video with
+        fewer than `frames` frames repeats its last frame; the released code pads with black instead.
 
         Arguments:
-            rng: draws the video and the start; a video that cannot be read is noted in `skipped` and another is drawn.
-            frames: T.
-            stride: frames of the video from one frame of the clip to the next.
+            rng: chooses the video and the first frame. A video that cannot be read is added to `skipped`, and another
+                one is chosen.
+            frames: the number of frames, T.
+            stride: the step between frames of the clip, in frames of the video.
+            image_size: the side of the clip's frames in pixels.
 
         Returns:
             uint8 [T, image_size, image_size, 3] RGB.
@@ -98,7 +100,7 @@ def _clip(path: Path, rng: np.random.Generator, frames: int, stride: int, image_
 
 
 def shorter_side(size: Size, length: int) -> Size:
-    """`size` in proportion, the shorter side being `length`."""
+    """(height, width) of the same aspect ratio as `size`, with a shorter side of `length` pixels."""
     shorter = min(size)
     return (round(size[0] * length / shorter), round(size[1] * length / shorter))
 

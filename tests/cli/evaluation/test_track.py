@@ -158,3 +158,16 @@ def test_a_video_is_not_replaced_by_its_own_tracks(video: str) -> None:
     result = track("tracks.mp4", "--method", "zero-motion", "--grid", "2", "--out", ".")
     assert "replaced by its own tracks" in str(result.exception)
     assert {path.name for path in Path().iterdir()} == {"tracks.mp4"}
+
+
+def test_a_broken_download_is_refused_or_used_as_asked(video: str) -> None:
+    cut = Path("cut.mkv")
+    encode(cut, moving_square(num_frames=30, size=SIZE)["video"])
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 2 // 3])
+    command = ["track", str(cut), "--method", "zero-motion", "--points", "0,20,20", "--out", "out"]
+    refused = CliRunner().invoke(cli, command)
+    assert isinstance(refused.exception, UserError)
+    assert "is incomplete: it holds" in str(refused.exception) and "--allow-truncated" in refused.exception.try_
+    assert not Path("out").exists()
+    call(*command, "--allow-truncated")
+    assert 2 < json.loads(Path("out/record.json").read_text())["video"]["frames"] < 30

@@ -141,7 +141,7 @@ def test_a_folder_in_the_way_is_not_touched(spec: DatasetSpec, server: Server, t
     mine = tmp_path / "tapvid_davis" / "mine.txt"
     mine.parent.mkdir()
     mine.touch()
-    with pytest.raises(MissingDataError, match="is in the way"):
+    with pytest.raises(MissingDataError, match="is not empty, and holds other files"):
         ensure(spec, tmp_path)
     assert mine.exists()
     assert server.requests == []
@@ -177,7 +177,7 @@ def test_the_same_archive_must_come_again(spec: DatasetSpec, server: Server, tmp
     ensure(spec, tmp_path)
     shutil.rmtree(tmp_path / "tapvid_davis")
     server.files["tapvid_davis.zip"] = davis_zip(**{"tapvid_davis/more": b""})
-    with pytest.raises(BadDataError, match=r"tapvid_davis\.zip is not what it was when it came"):
+    with pytest.raises(BadDataError, match=r"tapvid_davis\.zip has changed since it was first used"):
         ensure(spec, tmp_path)
     assert not (tmp_path / "tapvid_davis").exists()
 
@@ -196,7 +196,7 @@ def test_files_brought_by_hand(tmp_path: Path, form: str, capsys: pytest.Capture
     assert read_sums(found.parent)["tapvid_davis.pkl"] == file_digest(found)
     assert path.read_bytes() == before
     assert capsys.readouterr().err.count("Please cite") == 1
-    with pytest.raises(MissingDataError, match="is in the way"):
+    with pytest.raises(MissingDataError, match="is not empty, and holds other files"):
         fetch(data.DAVIS, tmp_path / "root", source)
 
 

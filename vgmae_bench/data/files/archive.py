@@ -1,4 +1,4 @@
-"""Unpacking a dataset's zip: checked while it is read, all in place or nothing."""
+"""Unpacking the zip archive of a dataset: every byte is checked, and the folder appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _BLOCK = 1 << 20
 
 
 def unpack(archive: Path, location: str, root: Path) -> None:
-    """Unpack the folder of `location` from a zip into `root`, with the digests of its files in SHA256SUMS beside them.
+    """Unpack one folder of a zip archive into `root`, and record the digests of its files.
 
-    Every byte is checked against the archive's CRCs on the way. The folder appears in one step when it is complete.
+    Every byte is checked against the CRCs of the archive. The folder appears in one step when it is complete.
 
     Arguments:
-        archive: the zip.
+        archive: the zip file.
         location: "folder/pattern": the folder to unpack, and the file (or pattern of files) that must be in it.
-        root: the folder to unpack into; its `folder` must not be there yet, or be empty.
+        root: the folder to unpack into; its `folder` must not exist, or be empty.
 
     Raises:
-        BadDataError: not a zip, damaged, without the files expected, or with names that lead out of the folder.
-        MissingDataError: no room on the disk.
+        BadDataError: the archive is no zip file, is damaged, lacks files, or has names that lead out of its folder.
+        MissingDataError: the disk has no room.
     """
     folder = location.partition("/")[0]
     try:
@@ -53,7 +53,7 @@ def unpack(archive: Path, location: str, root: Path) -> None:
 
 
 def _members(zipped: zipfile.ZipFile, location: str, archive: Path) -> list[zipfile.ZipInfo]:
-    """The files below the folder of `location`. One name that leads elsewhere condemns the archive."""
+    """The files in the folder of `location`. Raises BadDataError where any name in the archive leads out of its folder."""
     folder = location.partition("/")[0]
     names = [info.filename for info in zipped.infolist()]
     for name in names:
@@ -61,7 +61,7 @@ def _members(zipped: zipfile.ZipFile, location: str, archive: Path) -> list[zipf
         if ".." in parts or name.startswith("/") or "\\" in name or ":" in name:
             raise BadDataError(f"{archive} is not safe to unpack", f'it holds "{name}", which leads out of its folder')
     if not any(fnmatchcase(name, location) for name in names):
-        raise BadDataError(f"{archive} is not the archive expected", f"it holds no {location}")
+        raise BadDataError(f"{archive} is not the expected archive", f"it holds no {location}")
     return [info for info in zipped.infolist() if info.filename.startswith(f"{folder}/") and not info.is_dir()]
 
 

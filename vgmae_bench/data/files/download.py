@@ -1,4 +1,4 @@
-"""Downloading one large file: resumed where it broke off, never mixed from two versions, whole when it is there."""
+"""Downloading one large file: interrupted downloads go on, versions are never mixed, and the file appears when complete."""
 
 from __future__ import annotations
 
@@ -23,37 +23,39 @@ _TIMEOUT = 30.0
 
 
 def download(url: str, target: Path) -> None:
-    """Fetch `url` into `target`.
+    """Download `url` to `target`.
 
-    What has arrived is kept in `<target>.part`, beside the server's mark of that version; a later call continues it.
-    A connection that breaks is taken up again a few times.
+    Bytes are kept in `<target>.part`, and the version that the server named in `<target>.part.json`. A later call goes on
+    where an earlier one stopped. A broken connection is tried again, up to 5 times in all.
 
     Raises:
-        OSError: no connection, an answer that is not the file or has not the MD5 the server tells (Google's storage and
-            many others do), or too many breaks; its text says what happened.
-        MissingDataError: no room on the disk.
+        OSError: there is no connection, the server refuses, the connection broke too often, or the file's MD5 differs from
+            the one that the server names (Google's storage and many others do); its text says what happened.
+        MissingDataError: the disk has no room.
     """
     part = Path(f"{target}.part")
     try:
         if not any(_transfer(url, part) for _ in range(_ATTEMPTS)):
-            raise ConnectionError(f"the connection broke {_ATTEMPTS} times; what has arrived is kept")
+            raise ConnectionError(f"the connection broke {_ATTEMPTS} times; the same command goes on from there")
     except urllib.error.HTTPError as error:
         error.close()
         raise ConnectionError(f"the server answered {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         raise ConnectionError(f"{error.reason}") from error
     except http.client.HTTPException as error:
-        raise ConnectionError(f"the server's answer makes no sense ({error!r})") from error
+        raise ConnectionError(f"the server's answer is not valid HTTP ({error!r})") from error
     known = _read_mark(part, url) or {}
     _mark_file(part).unlink(missing_ok=True)
     if (told := known.get("md5")) and _md5(part) != told:
         part.unlink()
-        raise ConnectionError("what arrived is not what the server has (its MD5 differs); it was thrown away")
+        raise ConnectionError(
+            "the downloaded file is damaged (its MD5 is not the one that the server names) and was deleted"
+        )
     os.replace(part, target)
 
 
 def _transfer(url: str, part: Path) -> bool:
-    """One connection. True when the file is whole, False when it should be tried again."""
+    """Download over one connection. Returns True when the file is complete, False when another try is needed."""
     request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
     known = _read_mark(part, url)
     offset = part.stat().st_size if known and part.exists() else 0
@@ -98,7 +100,7 @@ def _receive(response: http.client.HTTPResponse, part: Path, offset: int, total:
 
 
 def _md5(path: Path) -> str:
-    """In base 64, as servers tell it."""
+    """The MD5 of a file in base 64, the form that servers use."""
     with path.open("rb") as file:
         return base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()
 
@@ -108,7 +110,7 @@ def _mark_file(part: Path) -> Path:
 
 
 def _write_mark(part: Path, url: str, headers: http.client.HTTPMessage, total: int | None) -> None:
-    """Remember which version this is. If-Range takes a strong entity tag or a date, nothing weaker."""
+    """Record which version is being downloaded. If-Range accepts a strong entity tag or a date, and no weak tag."""
     tag = headers["ETag"]
     mark = tag if tag and not tag.startswith("W/") else headers["Last-Modified"]
     if mark and total is not None:

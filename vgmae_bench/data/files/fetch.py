@@ -1,4 +1,4 @@
-"""Datasets that fetch themselves, and what to say of those that are not there."""
+"""Getting a dataset's files: by download, or from files that the user has; and the error for a missing dataset."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ _VIDEOS_ELSEWHERE = {
     "badja": "it is made of the joint annotations of https://github.com/benjiebob/BADJA and of the DAVIS 2017 frames and "
     "masks in full resolution (https://davischallenge.org), joint_annotations and DAVIS side by side",
 }
-"""What to say of sets whose annotations alone can be downloaded, or nothing."""
+"""For datasets that cannot be downloaded, or only in part: where their videos come from."""
 
 
 def ensure(spec: DatasetSpec, root: Path) -> list[Path]:
-    """The files of a dataset, downloaded first when they are not below `root` and its source is a zip.
+    """The files of a dataset. They are downloaded first if they are not below `root` and the source is a zip file.
 
-    `<root>/<name of the zip>` is unpacked without a download where it already lies. Several processes may call this at
-    once: one downloads, the others wait.
+    If the zip file is already in `root`, it is unpacked without a download. Several processes may call this at once: one
+    downloads, the others wait.
 
     Raises:
-        MissingDataError: they are not there and could not be fetched; says where they were looked for, where they come
-            from and how to put them there.
-        BadDataError: the archive is damaged or not the one expected.
+        MissingDataError: the files do not exist and could not be downloaded; says where they were expected, where they
+            come from, and which command gets them.
+        BadDataError: the archive is damaged, or is another one than expected.
     """
     if files := locate(spec, root):
         return files
@@ -61,9 +61,9 @@ def ensure(spec: DatasetSpec, root: Path) -> list[Path]:
 
 
 def fetch(spec: DatasetSpec, root: Path, source: Path | None = None) -> list[Path]:
-    """Put the files of a dataset in their place: from `source`, where it is given, else downloaded, unless they are there.
+    """Put the files of a dataset in their place, from `source` if it is given, otherwise by download.
 
-    Of a set whose videos have to be found elsewhere, that is its annotations.
+    Files that exist already are kept. Where the videos cannot be downloaded, only the annotations are.
 
     Raises:
         MissingDataError, BadDataError: as `ensure` and `install`.
@@ -77,15 +77,17 @@ def fetch(spec: DatasetSpec, root: Path, source: Path | None = None) -> list[Pat
 
 
 def install(spec: DatasetSpec, root: Path, source: Path) -> None:
-    """Put files of a dataset that were brought by hand in their place below `root`: all of them, or none.
+    """Copy files of a dataset that the user has to their place below `root`: all of them, or none.
 
     Arguments:
-        source: the published zip, a file of the dataset, or a folder that holds its files; is not changed.
+        spec: the dataset.
+        root: the data root.
+        source: the published zip file, one file of the dataset, or a folder of its files. It is not changed.
 
     Raises:
-        MissingDataError: there is no such path, it holds none of the files, there is no room, or something is in the way.
+        MissingDataError: `source` does not exist or holds none of the files, the disk has no room, or the place is taken.
         BadDataError: the archive is damaged.
-        StorageError: they cannot be written.
+        StorageError: the files cannot be written.
     """
     location = spec.location
     if spec.annotations and (source.suffix in (".zip", ".csv") or not _files_like(spec.location, source)):
@@ -115,12 +117,12 @@ def install(spec: DatasetSpec, root: Path, source: Path) -> None:
 
 @cache
 def print_terms(spec: DatasetSpec) -> None:
-    """Say once, on stderr, under which terms a dataset comes and whom to cite."""
+    """Print the licence and the citation of a dataset to stderr, once per process."""
     print(f"{spec.name}\nLicence: {spec.licence}\nPlease cite: {spec.citation}", file=sys.stderr)
 
 
 def missing(spec: DatasetSpec, root: Path, why: str = "") -> MissingDataError:
-    """The error for a dataset that is not there: where it was looked for, where it comes from, how to put it there."""
+    """The error for a missing dataset: where it was expected, where it comes from, and which command gets it."""
     what = f"{spec.name} is not at {root / spec.location}"
     if _fetches_itself(spec):
         curl = f"curl -L -C - --create-dirs -o {shlex.quote(str(_archive(spec, root)))} {spec.source}"
@@ -136,7 +138,7 @@ def missing(spec: DatasetSpec, root: Path, why: str = "") -> MissingDataError:
 
 
 def _files_like(location: str, source: Path) -> list[Path]:
-    """The file `source`, or those in the folder `source` (or in one in it) that are named as `location` says."""
+    """The file `source`, or the files in it (or in the folder in it that `location` names), if their names fit `location`."""
     folder, _, pattern = location.partition("/")
     if source.is_file():
         return [source] if fnmatchcase(source.name, pattern) else []
@@ -156,12 +158,12 @@ def _folder(spec: DatasetSpec, root: Path) -> Path:
 
 
 def _check_empty(spec: DatasetSpec, root: Path) -> None:
-    """Raise MissingDataError where the dataset's folder is not empty."""
+    """Raises MissingDataError where the folder of the dataset is not empty."""
     target = _folder(spec, root)
     if target.is_dir() and any(target.iterdir()):
         raise MissingDataError(
             f"{spec.name} is not at {root / spec.location}",
-            f"and {target} is in the way of it",
+            f"{target} is not empty, and holds other files",
             try_=shlex.join(["mv", str(target), f"{target}.old"]),
         )
 
@@ -190,7 +192,7 @@ def _fetch(spec: DatasetSpec, root: Path) -> None:
 
 @contextmanager
 def _locked(lock: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process, however it ends."""
+    """Hold a file lock. The system releases it when the process ends, even after a crash."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

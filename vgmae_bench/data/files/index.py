@@ -1,7 +1,7 @@
-"""What a data file holds, remembered between runs.
+"""The cached index of a data file: its digest and its clips.
 
-The names of the clips and the file's digest must be known before a run starts, but reading gigabytes for them once is
-enough. The index of a file is a small JSON in the cache folder, found by the file's path, valid for its size and time.
+A run needs both before it starts, and reading gigabytes for them each time would be slow. So they are kept in a small JSON
+file in the cache folder. An index belongs to a path, and is valid while the file's size and time of change stay the same.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ _FORMAT = 1
 Shape = tuple[int, int, int]
 """(T, H, W) of a video."""
 Stamp = tuple[str, int, int]
-"""What tells one state of a file from another: absolute path, size in bytes, time of change in nanoseconds."""
+"""The state of a file: absolute path, size in bytes, time of change in nanoseconds."""
 
 
 def stamp(path: Path) -> Stamp:
+    """The present state of a file. Raises OSError where it cannot be read."""
     state = path.stat()
     return str(path.absolute()), state.st_size, state.st_mtime_ns
 
@@ -45,7 +46,7 @@ class FileIndex:
 
 
 def cached_index(path: Path) -> FileIndex | None:
-    """The stored index of a file in its present state, if there is one that can be read."""
+    """The cached index of a file; None where there is none, or the file has changed since."""
     try:
         stored = json.loads(_place(path).read_text(encoding="utf-8"))
         if stored["format"] != _FORMAT or stored["stamp"] != list(stamp(path)):
@@ -54,23 +55,27 @@ def cached_index(path: Path) -> FileIndex | None:
             stored["sha256"], tuple(ClipEntry(key, shape and tuple(shape)) for key, shape in stored["clips"])
         )
     except (OSError, ValueError, LookupError, TypeError):
-        return None  # never written, or damaged: it is only a cache
+        return None  # never written, or damaged; it can be made again
 
 
 def build_index(path: Path, list_clips: Callable[[Path], Sequence[ClipEntry]]) -> FileIndex:
-    """Hash a file, list its clips with `list_clips`, and remember both."""
+    """Hash a file, list its clips with `list_clips`, and cache both.
+
+    Raises:
+        OSError: the file cannot be read. A cache that cannot be written is no error.
+    """
     state = stamp(path)
     index = FileIndex(file_digest(path), tuple(list_clips(path)))
     clips = [[entry.key, entry.shape] for entry in index.clips]
     content = json.dumps({"format": _FORMAT, "stamp": state, "sha256": index.sha256, "clips": clips})
-    with suppress(OSError, StorageError):  # a cache that cannot be written costs time, nothing else
+    with suppress(OSError, StorageError):  # without a cache the next run is slower, nothing else
         _place(path).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(_place(path), lambda temporary: temporary.write_text(content, encoding="utf-8"))
     return index
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 (hex) of a file, remembered where its index is."""
+    """SHA-256 (hex) of a file, from its cached index where there is one."""
     known = cached_index(path)
     return known.sha256 if known else file_digest(path)
 

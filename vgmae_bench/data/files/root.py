@@ -1,4 +1,4 @@
-"""Where data lie: the data root, and the files of a dataset below it."""
+"""Where data are: the data root, and the files of a dataset below it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vgmae_bench.plugins import DatasetSpec
 
 
 def data_root(explicit: Path | None = None) -> Path:
-    """The folder that holds the datasets: `--data-root`, else $VGMAE_BENCH_DATA, else the user's data folder."""
+    """The folder that holds the datasets: `--data-root`, otherwise $VGMAE_BENCH_DATA, otherwise the user's data folder."""
     import platformdirs
 
     configured = explicit or os.environ.get("VGMAE_BENCH_DATA")
@@ -21,19 +21,28 @@ def data_root(explicit: Path | None = None) -> Path:
 
 
 def locate(spec: DatasetSpec, root: Path) -> list[Path]:
-    """The files of a dataset that are there: those that match `spec.location`, in natural order (split2 before split10)."""
+    """The files of a dataset that exist: those that match `spec.location`, in natural order (split2 before split10)."""
     if not spec.location:
         return []
     return sorted((path for path in root.glob(spec.location) if path.is_file()), key=natural_order)
 
 
 def prepared_path(root: Path, name: str) -> Path:
-    """Where the prepared form of a dataset lies below the data root, or would."""
+    """The path of the prepared file of a dataset. The file need not exist."""
     return root / "prepared" / f"{name}.h5"
 
 
 def check_disk_space(needed: int, folder: Path, what: str) -> None:
-    """Raise MissingDataError unless the disk of `folder` has `needed` bytes free; `what` they are for: "to unpack …"."""
+    """Refuse to begin what the disk has no room for.
+
+    Arguments:
+        needed: bytes.
+        folder: a folder on the disk in question.
+        what: the purpose, for the error: "to unpack the data".
+
+    Raises:
+        MissingDataError: the disk has less than `needed` bytes free.
+    """
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise MissingDataError(

@@ -1,7 +1,7 @@
-"""What data files were when they came: their SHA-256 beside them, in the format of `sha256sum --check`.
+"""SHA-256 digests of data files, kept beside them in the format of `sha256sum --check`.
 
-Nobody publishes digests of these files. So they are recorded when a file is unpacked, or used for the first time, and
-compared ever after.
+Nobody publishes digests of these files. So a file's digest is recorded when the file is unpacked or first used, and compared
+at each later use.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SUMS = "SHA256SUMS"
 
 
 def read_sums(folder: Path) -> dict[str, str]:
-    """SHA-256 (hex) by file name as recorded in a folder; empty where nothing was recorded."""
+    """The recorded digests of a folder: SHA-256 (hex) by file name; empty where nothing was recorded."""
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -27,24 +27,24 @@ def read_sums(folder: Path) -> dict[str, str]:
 
 
 def add_sums(folder: Path, sums: Mapping[str, str]) -> None:
-    """Record SHA-256 (hex) by file name, over what was recorded of these files before.
+    """Record digests: SHA-256 (hex) by file name. Earlier digests of the same files are replaced.
 
     Raises:
-        StorageError: they cannot be written.
+        StorageError: the digests cannot be written.
     """
     lines = [f"{digest}  {name}\n" for name, digest in {**read_sums(folder), **sums}.items()]
     write_atomically(folder / SUMS, lambda temporary: temporary.write_text("".join(lines), encoding="utf-8"))
 
 
 def compare_sums(sums: Mapping[Path, str], *, record: bool = True) -> None:
-    """Compare files with what was recorded of them, and record those seen for the first time, where that can be written.
+    """Compare the digests of files with the recorded ones, and record those of new files where the folder can be written to.
 
     Arguments:
         sums: SHA-256 (hex) by file.
-        record: False only compares.
+        record: whether to record the digests of new files.
 
     Raises:
-        BadDataError: a file is another one than it was; names it.
+        BadDataError: a file has changed since its digest was recorded; names it.
     """
     for folder in {file.parent for file in sums}:
         recorded = read_sums(folder)
@@ -52,10 +52,10 @@ def compare_sums(sums: Mapping[Path, str], *, record: bool = True) -> None:
         for name, digest in here.items():
             if recorded.get(name, digest) != digest:
                 raise BadDataError(
-                    f"{folder / name} is not what it was when it came",
-                    f"its SHA-256 is {digest}, in {SUMS} beside it {recorded[name]}",
-                    try_=f"bringing the file again; if you have replaced it yourself: rm {shlex.quote(str(folder / SUMS))}",
+                    f"{folder / name} has changed since it was first used",
+                    f"its SHA-256 is {digest}; {SUMS} beside it says {recorded[name]}",
+                    try_=f"fetching the file again, or, if you replaced it yourself: rm {shlex.quote(str(folder / SUMS))}",
                 )
         if record and not here.keys() <= recorded.keys():
-            with suppress(StorageError):  # a folder that only others may write to
+            with suppress(StorageError):  # the folder is read-only for this user
                 add_sums(folder, here)

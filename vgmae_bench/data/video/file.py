@@ -1,7 +1,7 @@
-"""Videos as people have them: files that FFmpeg decodes, and folders of frame images.
+"""Reading videos: files that FFmpeg decodes, and folders of frame images.
 
-Both are read through one small interface, a frame at a time and straight at the size that is wanted, so that a long
-video costs no more memory than what is kept of it.
+Both have one small interface. It gives one frame at a time, already at the wanted size, so that a long video needs no more
+memory than the frames that the caller keeps.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ VIDEO_SUFFIXES = frozenset(
 
 
 class Video(Protocol):
-    """A video that has been looked at but not read.
+    """A video whose headers are read and whose frames are not.
 
     Attributes:
-        size: (height, width) as the video is meant to be seen, turned upright where it says how.
+        size: (height, width) of upright frames.
         fps: frames per second, the average where the rate varies.
-        num_frames: as the file has it, or estimated from its duration; frames may end earlier or later.
+        num_frames: how many frames `frames` gives.
     """
 
     @property
@@ -56,11 +56,13 @@ class Video(Protocol):
         """Every `stride`-th frame from frame `start` on, uint8 [H, W, 3] RGB.
 
         Arguments:
-            size: (height, width) wanted, by a bicubic filter that is anti-aliased; None: the video's own.
-            threads: that decode; 0: as many as the codec likes.
+            size: (height, width) of the frames, resized by an anti-aliased bicubic filter; None: the video's own size.
+            start: the first frame, counted from 0.
+            stride: the step between frames.
+            threads: number of threads that decode; 0: the codec decides.
 
         Raises:
-            BadDataError: a frame cannot be decoded.
+            BadDataError: a frame cannot be decoded, or frames are missing at the end.
         """
         ...
 

@@ -118,4 +118,4 @@ def _counts_after_point(stems: Sequence[str]) -> bool:
 
 def _mixed(folder: Path, why: str) -> BadDataError:
     what = f"The images of {folder} are not one row of frames"
-    return BadDataError(what, why, try_="frames alone in a folder, masks and others in one beside it")
+    return BadDataError(what, why, try_="moving masks and other images to another folder")

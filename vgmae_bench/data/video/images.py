@@ -1,4 +1,4 @@
-"""Single images: one read and checked, and folders of them to learn from."""
+"""Single images, and folders of images to learn from."""
 
 from __future__ import annotations
 
@@ -17,16 +17,24 @@ from vgmae_bench.files import natural_order
 
 SUFFIXES = IMAGE_SUFFIXES | {".webp", ".bmp", ".tif", ".tiff"}
 AREA = (0.2, 1.0)
-"""Of a random crop, as a share of the image (MAE)."""
+"""Range of the area of a random crop, as a share of the image (MAE)."""
 ASPECT = (3 / 4, 4 / 3)
-"""Width over height of a random crop."""
+"""Range of width over height of a random crop."""
 TRIES = 10
 EVALUATION_CROP = 0.875
-"""The share of the shorter side that is left of an image that is not cropped at random: 224 of 256."""
+"""Side of the centre crop, as a share of the image's shorter side: 224 of 256."""
 
 
 def read_image(path: Path, shorter_side: int | None = None) -> npt.NDArray[np.uint8]:
-    """uint8 [H, W, 3] RGB; made smaller in proportion where its shorter side is longer than asked for. Raises BadDataError."""
+    """An upright image, uint8 [H, W, 3] RGB.
+
+    Arguments:
+        path: the image.
+        shorter_side: a larger image is reduced, in proportion, to this shorter side in pixels; None: never.
+
+    Raises:
+        BadDataError: the image cannot be read.
+    """
     image = open_rgb(path)
     scale = 1.0 if shorter_side is None else min(1.0, shorter_side / min(image.size))
     if scale < 1:
@@ -36,17 +44,17 @@ def read_image(path: Path, shorter_side: int | None = None) -> npt.NDArray[np.ui
 
 
 class ImageTree:
-    """The images below a folder, in class folders as those of ImageNet or not.
+    """The images below a folder, with or without class folders like those of ImageNet.
 
-    Where the folder has subfolders `train` and `val`, those to learn from are below the first, examples below the second.
+    If the folder has sub-folders `train` and `val`, training images are those below `train`, and examples those below `val`.
 
     Attributes:
-        paths: images to learn from, in natural order.
-        examples: images to look at; the same ones where there is no `val`.
-        skipped: those that could not be read so far, in this process, with the reason.
+        paths: training images, in natural order.
+        examples: images to show; without `val`, the same ones.
+        skipped: images that this process could not read so far, with the reason.
 
     Raises:
-        MissingDataError: the folder is not there, or there are no images in it.
+        MissingDataError: the folder does not exist, or holds no images.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,13 +69,17 @@ class ImageTree:
         return len(self.paths)
 
     def sample(self, rng: np.random.Generator, image_size: int, *, example: bool = False) -> npt.NDArray[np.uint8]:
-        """A random image, uint8 [image_size, image_size, 3]: a random crop of it, perhaps mirrored; of an example the middle.
+        """A random image, uint8 [image_size, image_size, 3] RGB.
+
+        A training image is cropped at random and mirrored half of the time. An example is cropped to its centre.
 
         Arguments:
-            rng: draws image and crop; an image that cannot be read is noted in `skipped`, and another is drawn.
+            rng: chooses image and crop. An image that cannot be read is added to `skipped`, and another one is chosen.
+            image_size: the side of the result in pixels.
+            example: whether to choose from `examples`.
 
         Raises:
-            BadDataError: none of the images can be read.
+            BadDataError: 20 images in a row cannot be read.
         """
         paths = self.examples if example else self.paths
         for path in [paths[rng.integers(len(paths))] for _ in range(2 * TRIES)]:
@@ -92,7 +104,7 @@ def find_images(root: Path) -> list[Path]:
 
 
 def random_crop(size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """(left, top, right, bottom) of a crop of an image of (width, height): area and aspect are random, as in MAE."""
+    """(left, top, right, bottom) of a random crop of an image of size (width, height), as in MAE."""
     width, height = size
     for _ in range(TRIES):
         area = width * height * rng.uniform(*AREA)
@@ -105,7 +117,7 @@ def random_crop(size: tuple[int, int], rng: np.random.Generator) -> tuple[float,
 
 
 def middle_square(size: tuple[int, int], share: float = EVALUATION_CROP) -> tuple[float, float, float, float]:
-    """(left, top, right, bottom) of the square in the middle of an image of (width, height)."""
+    """(left, top, right, bottom) of the centre square of an image of size (width, height)."""
     width, height = size
     side = share * min(size)
     return (width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2

@@ -10,8 +10,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-# Best first. Builds of FFmpeg differ in what they may contain: H.264 plays everywhere, VP9 in every browser; mpeg4 is
-# always there and needs a player. The options ask for a picture in which thin coloured lines stay clean.
+# Best first; builds of FFmpeg differ in their encoders. H.264 plays everywhere, VP9 in every browser. Every build has mpeg4,
+# which needs a player. The options keep thin coloured lines sharp.
 ENCODERS = {
     "libx264": {"crf": "20", "preset": "veryfast"},
     "libopenh264": {"rc_mode": "quality"},
@@ -19,15 +19,15 @@ ENCODERS = {
     "mpeg4": {"qscale": "3", "flags": "qscale"},
 }
 
-# Numbers of FFmpeg: BT709 stands for that matrix, its primaries and its transfer curve alike (ITU-T H.273).
+# FFmpeg's numbers. BT709 is at once a matrix, a set of primaries and a transfer curve (ITU-T H.273).
 BT709 = 1
 STUDIO_RANGE = 1  # luma from 16 to 235
 
 
 def write_mp4(path: Path, frames: Iterable[npt.NDArray[np.uint8]], fps: Fraction) -> str:
-    """Encode frames as an mp4 that can be played while it loads.
+    """Encode frames as an mp4 file that plays while it loads.
 
-    An odd height or width, which 4:2:0 sampling cannot have, is made even by repeating the last row or column.
+    4:2:0 sampling needs an even height and width. Odd ones are made even by repeating the last row or column.
 
     Arguments:
         frames: uint8 [H, W, 3] RGB, all of one size, at least one; taken one at a time.
@@ -49,7 +49,7 @@ def write_mp4(path: Path, frames: Iterable[npt.NDArray[np.uint8]], fps: Fraction
             height, width = frame.shape[:2]
             if number == 0:
                 context.height, context.width, context.pix_fmt = height + height % 2, width + width % 2, "yuv420p"
-                # Said aloud, so that no player has to guess how colours were stored.
+                # Without these, players would guess how colours are stored.
                 context.colorspace = context.color_primaries = context.color_trc = BT709
                 context.color_range = STUDIO_RANGE
             even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
