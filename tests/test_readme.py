@@ -1,4 +1,4 @@
-"""What the README shows works: its tracker tracks, its commands and options exist, its pictures are there."""
+"""What the README shows works: its tracker tracks, its commands and options exist, its links lead somewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from vgmae_bench.cli import cli
 from vgmae_bench.evaluation.run import execute, plan
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-COMMANDS = sorted(set(re.findall(r"vgmae-bench [a-z][^`\n#]*", README)))
+CONTRIBUTING = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+COMMANDS = sorted(set(re.findall(r"vgmae-bench [a-z][^`\n#…]*", README + CONTRIBUTING)))
 
 
 def example(file: str) -> str:
