@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.records import write_run
-from vgmae_bench.compare.report import packs
+from vgmae_bench.compare.report import player_files
 from vgmae_bench.evaluation.protocols import PROTOCOLS, Question
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.types import Queries, Tracks
@@ -36,9 +36,15 @@ def frames() -> np.ndarray:
     return np.broadcast_to(grey[:, None, None, None], (FRAMES, 256, 256, 3))
 
 
-def footage(max_points: int = 64) -> packs.Footage:
-    return packs.film(
-        frames(), question(), PROTOCOL, shape=(256, 256), fps=20, max_points=max_points, max_bytes=packs.KEPT_BYTES
+def footage(max_points: int = 64) -> player_files.PlayerClip:
+    return player_files.make_clip(
+        frames(),
+        question(),
+        PROTOCOL,
+        shape=(256, 256),
+        fps=20,
+        max_points=max_points,
+        max_bytes=player_files.KEPT_BYTES,
     )
 
 
@@ -54,6 +60,8 @@ def write_runs(
         tracks = Tracks(asked.target_xy + np.array([0, k * ERROR]), ~asked.target_occluded)
         for clip in clips:
             digest = run.record().protocol_digest
-            packs.keep_footage(packs.footage_path(run, digest, clip), film)
-            packs.keep_drawn(packs.drawn_path(run, clip), packs.draw_over(film, tracks, PROTOCOL), film)
+            player_files.write_clip(player_files.clip_path(run, digest, clip), film)
+            player_files.write_tracks(
+                player_files.tracks_path(run, clip), player_files.make_tracks(film, tracks, PROTOCOL), film
+            )
     return folders

@@ -20,7 +20,7 @@ import pytest
 from tests.clips import write_davis
 from tests.compare.report_runs import ERROR, FRAMES, POINTS, PROTOCOL, footage, question, write_runs
 from tests.records import write_run
-from vgmae_bench.compare.report import figures, packs
+from vgmae_bench.compare.report import figures, player_files
 from vgmae_bench.compare.report.clips import worst_first
 from vgmae_bench.compare.report.page import page
 from vgmae_bench.compare.selection import select_runs
@@ -72,7 +72,7 @@ class Reader(HTMLParser):
             self.inside = None
 
     @property
-    def packs(self) -> list[dict[str, Any]]:
+    def player_files(self) -> list[dict[str, Any]]:
         return [json.loads(text) for kind, text in self.scripts if kind == "application/json"]
 
 
@@ -84,7 +84,7 @@ def test_players_hold_the_tracks_worst_clip_first() -> None:
     write_runs(OUT)
     text = page(select_runs(OUT))
     assert re.findall(r'<h4 id="player-[^>]*>(.*?)</h4>', text) == ["hard", "easy"]
-    pack = Reader(text).packs[0]
+    pack = Reader(text).player_files[0]
     assert [method["name"] for method in pack["methods"]] == ["exact", "off"]
     truth, exact, off = (positions(tracks, FRAMES) for tracks in (pack["truth"], *pack["methods"]))
     np.testing.assert_allclose(truth, question().target_xy, atol=1 / 32)
@@ -104,10 +104,10 @@ def test_the_same_runs_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_clips_and_points_are_limited() -> None:
     write_runs(OUT, ("a", "b", "c"))
-    found = Reader(page(select_runs(OUT), clips=2, max_points=5)).packs
+    found = Reader(page(select_runs(OUT), clips=2, max_points=5)).player_files
     assert len(found) == 2
     assert all(len(pack["labels"]) == 5 == len(positions(pack["truth"], FRAMES)) for pack in found)
-    assert Reader(page(select_runs(OUT), clips=0)).packs == []
+    assert Reader(page(select_runs(OUT), clips=0)).player_files == []
 
 
 def test_foreign_names_stay_text_and_nothing_is_loaded() -> None:
@@ -120,7 +120,7 @@ def test_foreign_names_stay_text_and_nothing_is_loaded() -> None:
         run.write_record(replace(known, method=replace(known.method, note=evil), sessions=[session]))
     reader = Reader(page(select_runs(OUT), title=evil))
     assert [kind for kind, _ in reader.scripts] == ["application/json", "application/json", None]
-    assert evil in reader.packs[0]["methods"][0]["name"]
+    assert evil in reader.player_files[0]["methods"][0]["name"]
     assert all(link.startswith(("data:", "#")) for link in reader.links)
     assert not reader.events
     digest = base64.b64encode(hashlib.sha256(reader.scripts[-1][1].encode()).digest()).decode()
@@ -161,11 +161,13 @@ def test_frames_of_a_kept_clip_fit_whatever_they_show() -> None:
     asked = type(still)(
         still.queries, still.track, np.repeat(still.target_xy, 3, axis=1), np.repeat(still.target_occluded, 3, axis=1)
     )
-    film = packs.film(noise, asked, PROTOCOL, shape=(480, 854), fps=None, max_points=64, max_bytes=packs.KEPT_BYTES)
-    assert sum(map(len, film.jpegs)) <= packs.KEPT_BYTES
+    film = player_files.make_clip(
+        noise, asked, PROTOCOL, shape=(480, 854), fps=None, max_points=64, max_bytes=player_files.KEPT_BYTES
+    )
+    assert sum(map(len, film.jpegs)) <= player_files.KEPT_BYTES
     assert 1 < len(film.jpegs) == len(film.frames) < 30
-    np.testing.assert_allclose(film.xy / packs.SUBPIXELS, asked.target_xy[:, film.frames], atol=1 / 32)
-    drawn = packs.draw_over(film, Tracks(asked.target_xy, ~asked.target_occluded), PROTOCOL)
+    np.testing.assert_allclose(film.xy / player_files.SUBPIXELS, asked.target_xy[:, film.frames], atol=1 / 32)
+    drawn = player_files.make_tracks(film, Tracks(asked.target_xy, ~asked.target_occluded), PROTOCOL)
     np.testing.assert_array_equal(drawn.xy, film.xy)
 
 
@@ -174,19 +176,22 @@ def test_frames_that_nobody_annotated_and_positions_that_are_none_are_nowhere() 
     annotated = np.arange(FRAMES) % 2 == 0
     asked = type(asked)(asked.queries, asked.track, asked.target_xy, asked.target_occluded, annotated)
     frames = np.zeros((FRAMES, 32, 32, 3), dtype=np.uint8)
-    film = packs.film(frames, asked, PROTOCOL, shape=(32, 32), fps=5, max_points=64, max_bytes=10**6)
-    assert (film.xy[:, 1::2] == packs.NOWHERE).all()
-    assert (film.xy[:, ::2] != packs.NOWHERE).all()
+    film = player_files.make_clip(frames, asked, PROTOCOL, shape=(32, 32), fps=5, max_points=64, max_bytes=10**6)
+    assert (film.xy[:, 1::2] == player_files.NO_POSITION).all()
+    assert (film.xy[:, ::2] != player_files.NO_POSITION).all()
     lost = np.where(annotated[:, None], asked.target_xy, np.inf)
-    assert (packs.draw_over(film, Tracks(lost, ~asked.target_occluded), PROTOCOL).xy[:, 1] == packs.NOWHERE).all()
+    assert (
+        player_files.make_tracks(film, Tracks(lost, ~asked.target_occluded), PROTOCOL).xy[:, 1]
+        == player_files.NO_POSITION
+    ).all()
 
 
 def test_kept_files_are_read_as_they_were_written(tmp_path: Path) -> None:
     path, film = tmp_path / "clip.npz", footage()
-    packs.keep_footage(path, film)
+    player_files.write_clip(path, film)
     once = path.read_bytes()
-    again = packs.read_footage(path)
-    packs.keep_footage(path, again)
+    again = player_files.read_clip(path)
+    player_files.write_clip(path, again)
     assert path.read_bytes() == once
     assert again.jpegs == film.jpegs
     np.testing.assert_array_equal(again.visible, film.visible)
@@ -195,7 +200,7 @@ def test_kept_files_are_read_as_they_were_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["cut", "empty", "pickle", "no array"])
 def test_damaged_kept_files_are_named_and_left_out(kind: str) -> None:
     folder = write_runs(OUT)[0]
-    path = packs.drawn_path(packs.RunFolder(folder), "hard")
+    path = player_files.tracks_path(player_files.RunFolder(folder), "hard")
     content: dict[str, Any] = {"query": np.arange(POINTS), "frames": np.arange(FRAMES)}
     if kind == "pickle":
         np.savez(path, **content, xy=np.array([{}], dtype=object), visible=np.zeros(1, dtype=np.uint8))
@@ -204,28 +209,28 @@ def test_damaged_kept_files_are_named_and_left_out(kind: str) -> None:
     else:
         path.write_bytes(path.read_bytes()[:100] if kind == "cut" else b"")
     told: list[str] = []
-    found = Reader(page(select_runs(OUT), say=told.append)).packs
+    found = Reader(page(select_runs(OUT), say=told.append)).player_files
     assert any(str(path) in line for line in told)
     assert [[method["name"] for method in pack["methods"]] for pack in found] == [["off"], ["exact", "off"]]
 
 
 def test_tracks_of_other_footage_are_refused(tmp_path: Path) -> None:
     film, fewer = footage(), footage(max_points=4)
-    packs.keep_drawn(tmp_path / "a.npz", packs.Drawn(fewer.xy, fewer.visible), fewer)
-    with pytest.raises(BadDataError, match="other footage"):
-        packs.read_drawn(tmp_path / "a.npz", film)
+    player_files.write_tracks(tmp_path / "a.npz", player_files.PlayerTracks(fewer.xy, fewer.visible), fewer)
+    with pytest.raises(BadDataError, match="other frames or queries"):
+        player_files.read_tracks(tmp_path / "a.npz", film)
     asked = question()
     with pytest.raises(BadDataError, match="does not fit"):
-        packs.draw_over(film, Tracks(asked.target_xy[:, 1:], ~asked.target_occluded[:, 1:]), PROTOCOL)
+        player_files.make_tracks(film, Tracks(asked.target_xy[:, 1:], ~asked.target_occluded[:, 1:]), PROTOCOL)
 
 
 def test_players_of_real_runs_are_kept_and_drawn_again_from_records_without_torch(tmp_path: Path) -> None:
     root = write_davis(tmp_path / "data", num_frames=8)
     for method in ("zero-motion", "lucas-kanade"):
         execute(plan(method, "davis", data_root=root))
-    drawn = Reader(page(select_runs(OUT), data_root=root)).packs
+    drawn = Reader(page(select_runs(OUT), data_root=root)).player_files
     assert not list(OUT.rglob("*.npz"))  # frames of a dataset are never kept unasked
-    kept = Reader(page(select_runs(OUT), data_root=root, keep=True)).packs
+    kept = Reader(page(select_runs(OUT), data_root=root, keep=True)).player_files
     assert [pack["methods"] for pack in kept] == [pack["methods"] for pack in drawn]
     assert len(kept) == 3
     assert len(list(OUT.glob("*/players/*/*.npz"))) == 3  # once for both runs
@@ -239,7 +244,7 @@ def test_players_of_real_runs_are_kept_and_drawn_again_from_records_without_torc
     assert done.returncode == 0, done.stderr
     assert "2 runs, 3 players" in done.stdout
     again = Reader(Path("sub/report.html").read_text(encoding="utf-8"))
-    assert again.packs == kept
+    assert again.player_files == kept
     assert [link[:19] for link in again.links].count("data:image/svg+xml;") == 4 + 1  # bars of the claims
 
 
@@ -250,5 +255,5 @@ def test_where_data_are_gone_the_report_says_so(tmp_path: Path) -> None:
     write_davis(root, clips=3, num_frames=9)  # the same name, other data
     told: list[str] = []
     text = page(select_runs(OUT), data_root=root, say=told.append)
-    assert any("not those that the runs were made on" in line for line in told)
-    assert "none of 3 clips are at hand" in text
+    assert any("not the data of the runs" in line for line in told)
+    assert "none of 3 clips were available" in text

@@ -23,7 +23,7 @@ CLAIMS = ("bars",)
 
 @dataclass(frozen=True)
 class Picture:
-    """A plot as data URIs: an SVG with its letters as outlines, and its numbers as CSV."""
+    """A plot as data URIs: an SVG with its text as outlines, and its numbers as CSV."""
 
     name: str
     caption: str
@@ -37,7 +37,7 @@ def pictures(rows: Sequence[Row], say: Callable[[str], None], names: Sequence[st
     Arguments:
         names: of plots; by default those of a section.
     """
-    drawn = []
+    made = []
     # A fixed salt: the same runs give the same bytes.
     settings: Any = {**RC, "svg.fonttype": "path", "svg.hashsalt": "vgmae-bench"}
     with matplotlib.rc_context(settings):
@@ -45,11 +45,11 @@ def pictures(rows: Sequence[Row], say: Callable[[str], None], names: Sequence[st
             try:
                 plot: Plot = make_plot(name, rows)
             except UserError as error:
-                if len(rows) > 1 or name != "clips":  # one run has nobody to be compared with
+                if len(rows) > 1 or name != "clips":  # a single run has no partner
                     say(f"no plot of {name}: {error.what}: {error.why}")
                 continue
-            drawn.append(_picture(name, plot))
-    return drawn
+            made.append(_picture(name, plot))
+    return made
 
 
 def _picture(name: str, plot: Plot) -> Picture:

@@ -1,7 +1,7 @@
-"""The report: one HTML file that loads nothing, its parts gathered here and laid out in templates/report.html.
+"""The report as one HTML file that loads nothing. This module collects its parts; templates/report.html lays them out.
 
-Names of runs, clips and methods are foreign text: Jinja escapes them, the players' data are JSON whose "<" is escaped, and a
-content security policy lets no other script run than ours and nothing be loaded.
+Names of runs, clips and methods are untrusted text. Jinja escapes them, and escapes "<" in the players' JSON. A content
+security policy allows only our script and forbids loading anything.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from vgmae_bench.compare.cells import Table
 from vgmae_bench.compare.content import build
 from vgmae_bench.compare.plots.groups import Group, groups
 from vgmae_bench.compare.published import ALL, beside
-from vgmae_bench.compare.report import figures, packs
-from vgmae_bench.compare.report.clips import Films, Shown, worst_first
+from vgmae_bench.compare.report import figures, player_files
+from vgmae_bench.compare.report.clips import PlayerSource, ShownClip, worst_first
 from vgmae_bench.compare.report.figures import Picture, pictures
 from vgmae_bench.compare.row import Row
 
 MOST_LISTED = 100
-"""Clips in the table of single clips: the worst ones."""
+"""How many clips the table of single clips has: the worst ones."""
 
 
 @dataclass(frozen=True)
 class Player:
-    """A clip in the page: AJ in percent by run, and the data that its script draws (see `_pack`)."""
+    """A clip in the page: AJ in percent by run, and the data for the script (see `_player_data`)."""
 
     clip: str
     scores: list[tuple[str, str]]
@@ -43,7 +43,7 @@ class Player:
 
 @dataclass(frozen=True)
 class Section:
-    """Runs whose numbers compare: the table, the plots, the clips, and facts about each run by its name."""
+    """A section for runs whose numbers compare: table, plots, clips, and facts about each run by its name."""
 
     name: str
     table: Table
@@ -66,27 +66,27 @@ def page(
     data_root: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> str:
-    """The whole report as HTML, a section a protocol; the same files give the same text.
+    """Make the report as HTML, with a section for each protocol. The same files give the same text.
 
     Arguments:
-        rows: runs as `select_runs` gives them.
-        clips: players in a section, as far as frames and tracks are at hand.
-        max_points: tracks in a player.
-        keep: write what players show beside the runs, small enough to be committed with them.
-        data_root: where datasets lie, see `vgmae_bench.data.files.root`.
-        say: told of what is left out and why.
+        rows: runs as `select_runs` returns them.
+        clips: the most players in a section; a player needs frames and tracks.
+        max_points: the most tracks in a player.
+        keep: write the players' files beside the runs, small enough to commit.
+        data_root: where datasets are, see `vgmae_bench.data.files.root`.
+        say: receives a line for everything that is left out, with the reason.
 
     Raises:
-        BadDataError: scores of a run are damaged.
-        StorageError: with `keep`, when results cannot be written.
+        BadDataError: a run's scores are damaged.
+        StorageError: with `keep`, if a file cannot be written.
     """
     import jinja2
     from markupsafe import Markup
 
     sections = []
     for group in groups(rows):
-        films = Films(list(group.runs.values()), data_root=data_root, max_points=max_points, keep=keep, say=say)
-        sections.append(_section(group, films, clips, max_points, say))
+        source = PlayerSource(list(group.runs.values()), data_root=data_root, max_points=max_points, keep=keep, say=say)
+        sections.append(_section(group, source, clips, max_points, say))
     templates = resources.files("vgmae_bench.compare.report") / "templates"
     style, script = (templates.joinpath(f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
@@ -103,22 +103,26 @@ def page(
     )
 
 
-def _section(group: Group, films: Films, clips: int, max_points: int, say: Callable[[str], None]) -> Section:
+def _section(group: Group, source: PlayerSource, clips: int, max_points: int, say: Callable[[str], None]) -> Section:
     rows, names = list(group.runs.values()), list(group.runs)
     ranked = worst_first(rows)
-    shown = films.gather(ranked, clips)
+    shown = source.collect(ranked, clips)
     height, width = rows[0].record.protocol.metric_size
     scored = f"{len(ranked)} clip{'s' * (len(ranked) != 1)}"
     sentence = f"The worst of {scored} by AJ, averaged over the runs." if shown else "No clip can be shown here."
     if len(shown) < min(clips, len(ranked)):
-        sentence += f" Frames and tracks of {len(shown) or 'none'} of {scored} are at hand where this report was made."
+        sentence += (
+            f" Frames and tracks of {len(shown) or 'none'} of {scored} were available when this report was made."
+        )
     return Section(
         name=group.title,
         table=build(rows, rank=len(rows) > 1 and all(row.complete for row in rows), with_published=_published(rows[0])),
         plots=pictures(rows, say),
         players=[
             Player(
-                one.clip, list(zip(names, map(_percent, one.values), strict=True)), _pack(one, rows, names, max_points)
+                one.id,
+                list(zip(names, map(_percent, one.values), strict=True)),
+                _player_data(one, rows, names, max_points),
             )
             for one in shown
         ],
@@ -135,24 +139,24 @@ def _published(row: Row) -> str:
     return ALL if beside(row.dataset_name, row.protocol) else ""
 
 
-def _pack(shown: Shown, rows: Sequence[Row], names: Sequence[str], max_points: int) -> dict[str, Any]:
-    """What report.js reads. Sizes are (width, height) here; tracks are [point][frame], see `_tracks`."""
-    footage = shown.footage
-    points = packs.evenly(len(footage.query), max_points)
+def _player_data(shown: ShownClip, rows: Sequence[Row], names: Sequence[str], max_points: int) -> dict[str, Any]:
+    """The data that report.js reads. Sizes are (width, height); tracks are [point][frame], see `_tracks`."""
+    clip = shown.clip
+    points = player_files.spread_evenly(len(clip.query), max_points)
     return {
-        "jpegs": [_base64(jpeg) for jpeg in footage.jpegs],
-        "shape": footage.shape[::-1],
-        "raster": footage.raster[::-1],
-        "num_frames": footage.num_frames,
-        "frames": footage.frames.tolist(),
-        "fps": footage.fps,
+        "jpegs": [_base64(jpeg) for jpeg in clip.jpegs],
+        "shape": clip.shape[::-1],
+        "raster": clip.raster[::-1],
+        "num_frames": clip.num_frames,
+        "frames": clip.frames.tolist(),
+        "fps": clip.fps,
         "forward": rows[0].record.protocol.query_mode == "first",
-        "labels": footage.query[points].tolist(),
-        "query_frame": footage.query_frame[points].tolist(),
-        "truth": _tracks(footage.xy[points], footage.visible[points]),
+        "labels": clip.query[points].tolist(),
+        "query_frame": clip.query_frame[points].tolist(),
+        "truth": _tracks(clip.xy[points], clip.visible[points]),
         "methods": [
-            {"name": names[place]} | _tracks(drawn.xy[points], drawn.visible[points])
-            for place, drawn in shown.tracks.items()
+            {"name": names[place]} | _tracks(tracks.xy[points], tracks.visible[points])
+            for place, tracks in shown.tracks.items()
         ],
     }
 
@@ -163,7 +167,7 @@ def _tracks(xy: npt.NDArray[np.int16], visible: npt.NDArray[np.bool_]) -> dict[s
 
 
 def _facts(row: Row) -> dict[str, str]:
-    """Where a run's numbers come from."""
+    """Facts about a run: settings, weights, command, code and device."""
     used = row.record.method
     session = row.record.sessions[-1] if row.record.sessions else None
     commit = session.commit if session else None
@@ -189,5 +193,5 @@ def _base64(content: bytes) -> str:
 
 
 def _content_hash(text: str) -> str:
-    """As a content security policy names an inline script or style."""
+    """The hash of an inline script or style for the content security policy."""
     return f"'sha256-{_base64(hashlib.sha256(text.encode()).digest())}'"

@@ -1,7 +1,7 @@
-"""What a player shows, small enough to be kept with the records of runs: frames as JPEG, tracks in sixteenths of a pixel.
+"""The files that players read, small enough to commit with runs: frames as JPEG, tracks in 1/16 px.
 
 results/<dataset>-<protocol>/
-    players/<protocol digest>/<clip>.npz      frames and truth, once for all runs
+    players/<protocol digest>/<clip>.npz      frames and ground truth, once for all runs
     <method>/<run key>/players/<clip>.npz     the tracks of one run
 """
 
@@ -30,35 +30,35 @@ from vgmae_bench.resizing import resize_frames
 from vgmae_bench.types import FloatArray, Size, Tracks
 
 SUBPIXELS = 16
-"""Positions are kept in 1/16 px of the metric raster."""
-NOWHERE = np.iinfo(np.int16).min
-"""Kept for a coordinate that is not finite."""
+"""Units per pixel of the metric raster, in which positions are stored."""
+NO_POSITION = np.iinfo(np.int16).min
+"""Stored for a coordinate that is not finite."""
 
 KEPT_BYTES = 128_000
-"""What the frames of a clip may take when they are kept; the tracks add some 5 kB a run."""
+"""The most that the frames of a clip may take in a file. The tracks of a run add about 5 kB."""
 FRAME_BYTES, CLIP_BYTES = 11_000, 1_000_000
-"""What a frame, and all frames of a clip, may take on average in a report."""
-_WAYS = (
+"""The most that a frame (on average) and all frames of a clip may take in a report."""
+_JPEG_SETTINGS = (
     (1, 256, 75), (1, 192, 75), (1, 192, 60), (1, 192, 45), (1, 160, 45), (2, 160, 45), (3, 160, 45), (4, 160, 45),
     (6, 160, 45), (8, 128, 40), (12, 128, 40),
 )  # fmt: skip
-"""(every n-th frame, longer side in px, JPEG quality), tried in this order until a clip fits; the last is taken anyway."""
+"""(every n-th frame, longer side in px, JPEG quality): tried in this order until a clip fits, or else the last."""
 
 
 @dataclass(frozen=True, eq=False)
-class Footage:
-    """Frames and truth of a clip: of P tracks in F of its frames.
+class PlayerClip:
+    """Frames and ground truth of a clip: P tracks in F of its frames.
 
     Attributes:
         jpegs: F frames, all of one size.
-        shape: (height, width) of the source, whose aspect ratio is shown.
+        shape: (height, width) of the source, for the aspect ratio.
         raster: (height, width) of the metric raster, in which positions are given.
-        num_frames: of the whole clip.
-        frames: int64 [F], which of them these are.
-        fps: of the whole clip; 0 where it is not known.
-        query: int64 [P], which of the question's queries are shown: the first one of each track.
-        query_frame: int64 [P], counted in the whole clip.
-        xy: int16 [P, F, 2], 1/16 px of the metric raster; NOWHERE in frames that nobody annotated.
+        num_frames: how many frames the whole clip has.
+        frames: int64 [F], the frames' numbers in the whole clip.
+        fps: frame rate of the whole clip; 0 if unknown.
+        query: int64 [P], the queries that are shown, by their place in the query set: the first one of each track.
+        query_frame: int64 [P], frame numbers in the whole clip.
+        xy: int16 [P, F, 2], 1/16 px of the metric raster; NO_POSITION in frames without annotation.
         visible: bool [P, F].
     """
 
@@ -75,14 +75,14 @@ class Footage:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """A run's tracks, to be drawn over footage: xy int16 [P, F, 2] and visible bool [P, F] as there."""
+class PlayerTracks:
+    """A run's tracks for a player: xy int16 [P, F, 2] and visible bool [P, F], as in `PlayerClip`."""
 
     xy: npt.NDArray[np.int16]
     visible: npt.NDArray[np.bool_]
 
 
-def film(
+def make_clip(
     frames: npt.NDArray[np.uint8],
     question: Question,
     protocol: EvalProtocol,
@@ -91,18 +91,18 @@ def film(
     fps: float | None,
     max_points: int,
     max_bytes: int,
-) -> Footage:
-    """Footage of a question.
+) -> PlayerClip:
+    """Make the frames and ground truth of a player.
 
     Arguments:
-        frames: uint8 [T, H, W, 3], as the tracker got them.
+        frames: uint8 [T, H, W, 3] RGB, the tracker's input.
         shape: (height, width) of the source.
-        max_points: of the tracks, so many are taken evenly.
-        max_bytes: for the JPEGs together, as far as lower quality, smaller and fewer frames can do it.
+        max_points: how many tracks to take, evenly spread.
+        max_bytes: for all JPEGs together, reached by lower quality, then smaller and fewer frames where possible.
     """
-    _, first = np.unique(question.track, return_index=True)  # a track's queries come by frame
-    query = first[evenly(len(first), max_points)]
-    for every, side, quality in _WAYS:
+    _, first = np.unique(question.track, return_index=True)  # a track's queries are sorted by frame
+    query = first[spread_evenly(len(first), max_points)]
+    for every, side, quality in _JPEG_SETTINGS:
         jpegs = _compress(frames[::every], side, quality)
         if sum(map(len, jpegs)) <= max_bytes:
             break
@@ -111,7 +111,7 @@ def film(
     xy = question.target_xy[rows].copy()
     if question.annotated is not None:
         xy[:, ~question.annotated] = np.nan
-    return Footage(
+    return PlayerClip(
         jpegs=jpegs,
         shape=shape,
         raster=protocol.metric_size,
@@ -120,59 +120,59 @@ def film(
         fps=float(fps or 0),
         query=query,
         query_frame=question.queries.frame[query],
-        xy=_whole(xy[:, shown]),
+        xy=_to_subpixels(xy[:, shown]),
         visible=~question.target_occluded[rows][:, shown],
     )
 
 
-def evenly(number: int, most: int) -> npt.NDArray[np.int64]:
-    """Of 0 … number - 1, at most so many, evenly spread and ascending."""
+def spread_evenly(number: int, most: int) -> npt.NDArray[np.int64]:
+    """At most `most` of the numbers 0 … number - 1, evenly spread and ascending."""
     return np.unique(np.linspace(0, number - 1, min(most, number)).round().astype(np.int64))
 
 
-def draw_over(footage: Footage, tracks: Tracks, protocol: EvalProtocol) -> Drawn:
-    """A run's answers to the queries that the footage shows.
+def make_tracks(clip: PlayerClip, predicted: Tracks, protocol: EvalProtocol) -> PlayerTracks:
+    """Take a run's tracks of the queries that a player shows.
 
     Raises:
-        BadDataError: the tracks are not of this clip.
+        BadDataError: the tracks are of another clip.
     """
-    points, frames = tracks.visible.shape
-    if frames != footage.num_frames or footage.query.max() >= points:
+    points, frames = predicted.visible.shape
+    if frames != clip.num_frames or clip.query.max() >= points:
         raise BadDataError("A prediction does not fit its clip", f"it has {points} tracks of {frames} frames")
-    xy = rescale(tracks.xy[footage.query][:, footage.frames], protocol.input_size, protocol.metric_size)
-    return Drawn(_whole(xy), tracks.visible[footage.query][:, footage.frames])
+    xy = rescale(predicted.xy[clip.query][:, clip.frames], protocol.input_size, protocol.metric_size)
+    return PlayerTracks(_to_subpixels(xy), predicted.visible[clip.query][:, clip.frames])
 
 
-def footage_path(run: RunFolder, protocol_digest: str, clip_id: str) -> Path:
-    """Where frames and truth of a clip are kept, for a run and all those beside it."""
+def clip_path(run: RunFolder, protocol_digest: str, clip_id: str) -> Path:
+    """The file of a clip's frames and ground truth, shared by the runs of one protocol."""
     return run.path.parent.parent / "players" / protocol_digest[:8] / f"{file_name(clip_id)}.npz"
 
 
-def drawn_path(run: RunFolder, clip_id: str) -> Path:
-    """Where the tracks of a run are kept."""
+def tracks_path(run: RunFolder, clip_id: str) -> Path:
+    """The file of a run's tracks in a clip."""
     return run.path / "players" / f"{file_name(clip_id)}.npz"
 
 
-def keep_footage(path: Path, footage: Footage) -> None:
-    """Write footage. The bytes depend on nothing but the footage."""
-    lengths = [len(jpeg) for jpeg in footage.jpegs]
-    numbers = {name: getattr(footage, name) for name in _NUMBERS}
-    packed = np.packbits(footage.visible, axis=None)
-    jpegs = np.frombuffer(b"".join(footage.jpegs), dtype=np.uint8)
-    _write(path, **numbers, xy=footage.xy, visible=packed, lengths=lengths, jpegs=jpegs)
+def write_clip(path: Path, clip: PlayerClip) -> None:
+    """Write frames and ground truth. The same clip gives the same bytes."""
+    lengths = [len(jpeg) for jpeg in clip.jpegs]
+    numbers = {name: getattr(clip, name) for name in _NUMBERS}
+    packed = np.packbits(clip.visible, axis=None)
+    jpegs = np.frombuffer(b"".join(clip.jpegs), dtype=np.uint8)
+    _write(path, **numbers, xy=clip.xy, visible=packed, lengths=lengths, jpegs=jpegs)
 
 
-def keep_drawn(path: Path, drawn: Drawn, footage: Footage) -> None:
-    """Write a run's tracks, with what they belong to."""
-    packed = np.packbits(drawn.visible, axis=None)
-    _write(path, query=footage.query, frames=footage.frames, xy=drawn.xy, visible=packed)
+def write_tracks(path: Path, tracks: PlayerTracks, clip: PlayerClip) -> None:
+    """Write a run's tracks, with the queries and frames that they are for."""
+    packed = np.packbits(tracks.visible, axis=None)
+    _write(path, query=clip.query, frames=clip.frames, xy=tracks.xy, visible=packed)
 
 
-def read_footage(path: Path) -> Footage:
-    """Footage as it was kept.
+def read_clip(path: Path) -> PlayerClip:
+    """Read frames and ground truth.
 
     Raises:
-        FileNotFoundError: it was not.
+        FileNotFoundError: there is no such file.
         BadDataError: the file is damaged.
     """
     with _reading(path) as file:
@@ -184,8 +184,8 @@ def read_footage(path: Path) -> Footage:
         query = _checked(file["query"], (None,), "i")
         height, width = (int(number) for number in _checked(file["shape"], (2,), "i"))
         raster_height, raster_width = (int(number) for number in _checked(file["raster"], (2,), "i"))
-        drawn = _drawn(file, len(query), len(frames))
-        return Footage(
+        tracks = _read_tracks(file, len(query), len(frames))
+        return PlayerClip(
             jpegs=jpegs,
             shape=(height, width),
             raster=(raster_height, raster_width),
@@ -194,32 +194,32 @@ def read_footage(path: Path) -> Footage:
             fps=float(file["fps"]),
             query=query,
             query_frame=_checked(file["query_frame"], (len(query),), "i"),
-            xy=drawn.xy,
-            visible=drawn.visible,
+            xy=tracks.xy,
+            visible=tracks.visible,
         )
 
 
-def read_drawn(path: Path, footage: Footage) -> Drawn:
-    """A run's tracks as they were kept.
+def read_tracks(path: Path, clip: PlayerClip) -> PlayerTracks:
+    """Read a run's tracks.
 
     Raises:
-        FileNotFoundError: they were not.
-        BadDataError: the file is damaged, or belongs to other footage.
+        FileNotFoundError: there is no such file.
+        BadDataError: the file is damaged, or is for other frames or queries.
     """
     with _reading(path) as file:
         for name in ("query", "frames"):
-            if not np.array_equal(file[name], getattr(footage, name)):
-                raise ValueError("it was kept for other footage")
-        return _drawn(file, len(footage.query), len(footage.frames))
+            if not np.array_equal(file[name], getattr(clip, name)):
+                raise ValueError("it is for other frames or queries")
+        return _read_tracks(file, len(clip.query), len(clip.frames))
 
 
 _NUMBERS = ("shape", "raster", "num_frames", "frames", "fps", "query", "query_frame")
 
 
-def _drawn(file: Any, points: int, frames: int) -> Drawn:
+def _read_tracks(file: Any, points: int, frames: int) -> PlayerTracks:
     xy = _checked(file["xy"], (points, frames, 2), "i").astype(np.int16)
     bits = _checked(file["visible"], (-(-points * frames // 8),), "u")
-    return Drawn(xy, np.unpackbits(bits, count=points * frames).astype(bool).reshape(points, frames))
+    return PlayerTracks(xy, np.unpackbits(bits, count=points * frames).astype(bool).reshape(points, frames))
 
 
 def _checked(array: npt.NDArray[Any], shape: tuple[int | None, ...], kinds: str) -> npt.NDArray[Any]:
@@ -242,7 +242,7 @@ def _reading(path: Path) -> Iterator[Any]:
 
 def _write(path: Path, **arrays: Any) -> None:
     def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:  # a file, for np.savez would add .npz to a name
+        with temporary.open("wb") as file:  # an open file: np.savez would add .npz to a name
             np.savez_compressed(file, **arrays)
 
     with storage_errors(path.parent):
@@ -250,10 +250,10 @@ def _write(path: Path, **arrays: Any) -> None:
     write_atomically(path, write)
 
 
-def _whole(xy: FloatArray) -> npt.NDArray[np.int16]:
-    """Pixels as whole sixteenths; far outside stays far outside."""
+def _to_subpixels(xy: FloatArray) -> npt.NDArray[np.int16]:
+    """Pixels to int16 in 1/16 px, clipped to the range of int16."""
     reach = np.iinfo(np.int16).max
-    scaled = np.where(np.isfinite(xy), np.clip(np.round(xy * SUBPIXELS), -reach, reach), NOWHERE)
+    scaled = np.where(np.isfinite(xy), np.clip(np.round(xy * SUBPIXELS), -reach, reach), NO_POSITION)
     whole: npt.NDArray[np.int16] = scaled.astype(np.int16)
     return whole
 
