@@ -105,7 +105,7 @@ def test_two_methods_are_a_pair_where_they_answered_the_same_questions() -> None
     strided = write_run(OUT, "a", [0.1, 0.2], protocol="tapvid-strided")
     a, b = select_pair(OUT, ("a", "b"))
     assert (a.method, b.method, a.protocol) == ("a", "b", "tapvid-first")
-    with pytest.raises(UsageError, match="not asked the same questions"):
+    with pytest.raises(UsageError, match="have different queries"):
         select_pair(OUT, (str(strided), "b"))
     with pytest.raises(UsageError, match="the same run"):
         select_pair(OUT, ("b", "b"))

@@ -1,1 +1,1 @@
-"""Comparisons drawn from scores."""
+"""Tables, plots, tests and reports that compare scored runs."""

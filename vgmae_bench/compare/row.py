@@ -1,4 +1,4 @@
-"""A scored run as comparisons see it, and its scores by clip: from its record, summary.json and metrics.csv."""
+"""A scored run, read from record.json, summary.json and metrics.csv, and its scores by clip."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HEADLINE = {"average_jaccard": "AJ", "average_pts_within_thresh": "δ_avg", "occlusion_accuracy": "OA"}
-"""The metrics of every table: their names in the records, and what the field calls them."""
+"""The metrics that tables show by default: their names in records, and the field's names."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Row:
 
     @property
     def dataset(self) -> str:
-        """The dataset's name, and the settings it was opened with where they are not its usual ones."""
+        """The dataset's name, with the settings that the user gave."""
         dataset = self.record.dataset
         told = ", ".join(f"{key}={value}" for key, value in dataset.settings.items())
         return f"{dataset.name} ({told})" if told else dataset.name
@@ -54,7 +54,7 @@ class Row:
 
     @property
     def protocol_digest(self) -> str:
-        """Equal for runs whose numbers compare: the same protocol on the same data."""
+        """A digest of protocol and data. Runs compare if it is equal."""
         return self.record.protocol_digest
 
     @property
@@ -64,13 +64,13 @@ class Row:
 
     @property
     def complete(self) -> bool:
-        """Whether every clip that asks anything has been scored; False for runs with --limit, and where clips failed."""
+        """Whether all clips with queries were scored. False for runs with --limit and for runs with failed clips."""
         clips = self.summary.clips
         return clips.scored + clips.without_queries >= clips.expected
 
     @property
     def clips(self) -> str:
-        """ "30"; "28 of 30" with the reason where clips are missing; and of how many published ones these are part."""
+        """ "30"; "28 of 30, 2 failed" if clips are missing; "4 of 1147 published" for a part of the published set."""
         clips, coverage = self.summary.clips, self.record.dataset.coverage
         part = coverage if self.partial_coverage else None
         if clips.scored == clips.expected:
@@ -81,13 +81,13 @@ class Row:
 
     @property
     def milliseconds_per_frame(self) -> float:
-        """NaN where another program did the tracking."""
+        """NaN if another program did the tracking."""
         frames = self.summary.frames
         return 1000 * self.summary.seconds / frames if frames else math.nan
 
     @property
     def peak_memory_mb(self) -> float:
-        """NaN where another program did the tracking."""
+        """NaN if another program did the tracking."""
         peak = self.summary.peak_memory_mb
         return math.nan if peak is None else peak
 
@@ -137,7 +137,7 @@ class Row:
 
     @cached_property
     def questions(self) -> pd.DataFrame:
-        """metrics.csv: a row a question, with `clip`, `question`, `frames`, `queries`, `seconds` and the metrics (fractions).
+        """metrics.csv: a row for each question, with `clip`, `question`, `frames`, `queries`, `seconds` and metrics (fractions).
 
         Raises:
             BadDataError: it is missing or damaged.
@@ -146,20 +146,20 @@ class Row:
 
         path = self.run.path / "metrics.csv"
         try:
-            # Clips are called "007" or "NA" as they like, hence read as text.
+            # Names of clips may be "007" or "NA", so they are read as text.
             table = pd.read_csv(path, dtype={"clip": str}, keep_default_na=False, na_values=[""])
         except (OSError, ValueError) as error:
             raise BadDataError(f"{path} cannot be read", str(error), try_="git checkout, or the run again") from error
         if missing := {"clip", "question"} - set(table):
-            raise BadDataError(f"{path} is no table of scores", f"it has no column {', '.join(sorted(missing))}")
+            raise BadDataError(f"{path} is not a table of scores", f"it has no column {', '.join(sorted(missing))}")
         return table
 
 
 def clip_values(row: Row, metric: str) -> dict[str, float]:
-    """The metric by clip, as a fraction: the mean over the clip's questions that have a value, NaN where none has.
+    """One metric by clip, as a fraction: the mean over the clip's questions with a value; NaN if no question has one.
 
     Raises:
-        UnknownNameError: the run has no such metric.
+        UnknownNameError: the run does not have the metric.
         BadDataError: metrics.csv is missing or damaged.
     """
     check_metric(row, metric)
@@ -176,8 +176,8 @@ def check_metric(row: Row, metric: str) -> None:
 
 
 def names(rows: Sequence[Row]) -> list[str]:
-    """What runs go by beside each other: the method; where it is there more than once, with the settings in which the run
-    departs from most of the others, or else with its key."""
+    """Labels that are unique within a table: the method's name, plus the settings that differ if the method appears more than
+    once, or else the run's key."""
     return [_name(row, [other for other in rows if other.method == row.method]) for row in rows]
 
 
@@ -190,7 +190,7 @@ def _name(row: Row, same: Sequence[Row]) -> str:
 
 
 def _differing(row: Row, others: Sequence[Row]) -> str:
-    """ "levels=2": the settings of the run that are not those of most runs."""
+    """ "levels=2": the settings in which the run differs from most of the others."""
     settings = [_settings(other) for other in others]
 
     def departs(key: str, value: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which runs are compared: read from committed records, without torch and without predictions."""
+"""Selection of the runs to compare, from committed records. It needs neither torch nor predictions."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def select_runs(
     incomplete: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Row]:
-    """Scored runs, by path: those that are named, or without names every complete one below `out`.
+    """Select scored runs: those that are named, or without names all complete ones below `out`, sorted by path.
 
     Arguments:
-        out: the results folder; runs in `out/reference` are found as well, unless the same run lies in `out` itself.
-        names: folders of runs, first digits of keys, or names of methods that only one run fits.
-        dataset, method, protocol: keep only runs on, of, and under these.
-        incomplete: accept runs that lack clips (--limit, failures, not finished).
-        say: told of runs that were left out.
+        out: the results folder. It includes runs in `out/reference`, unless the same run is in `out` itself.
+        names: folders of runs, first digits of keys, or names of methods that have one run.
+        dataset, method, protocol: keep only runs with these.
+        incomplete: accept runs that lack clips (--limit, failures, unfinished).
+        say: receives a line for each run that is left out.
 
     Raises:
         UnknownNameError: a name fits no run or several, or nothing is left.
@@ -65,11 +65,11 @@ def select_pair(
     incomplete: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> tuple[Row, Row]:
-    """Two different runs on the same questions; names as in `select_runs`, which together must fit one pair only.
+    """Select two different runs on the same queries. Names are as in `select_runs`; together they must fit one pair only.
 
     Raises:
         UnknownNameError: a name fits no run, or several pairs fit.
-        UsageError: the runs answer different questions, are one and the same, or lack clips and `incomplete` is not set.
+        UsageError: the runs have different queries, are the same run, or lack clips and `incomplete` is not set.
         BadDataError: a named run's record is damaged.
     """
     scored = [row for row in _scored(out, say) if _fits(row, dataset, (), protocol)]
@@ -87,7 +87,7 @@ def select_pair(
     if different and not pairs:
         a, b = different[0]
         raise UsageError(
-            f"{a.method} and {b.method} were not asked the same questions",
+            f"{a.method} and {b.method} have different queries",
             f"{a.title}; {b.title}",
             try_="vgmae-bench list runs",
         )
@@ -99,7 +99,7 @@ def select_pair(
 
 
 def load_runs(folders: Iterable[RunFolder]) -> list[Row]:
-    """Runs that have been scored; the others are left out.
+    """Load runs. Those that were not scored are left out.
 
     Raises:
         BadDataError: a record is damaged.
@@ -108,7 +108,7 @@ def load_runs(folders: Iterable[RunFolder]) -> list[Row]:
 
 
 def candidates(name: str, rows: Iterable[Row]) -> list[Row]:
-    """The runs that a name may stand for: a folder, the first digits of a key, a method with or without its weights."""
+    """The runs that a name may stand for: a folder, the first digits of a key, or a method with or without its weights."""
     folder = Path(name)
     if (folder / RECORD).is_file():
         row = _load(RunFolder(folder))
@@ -121,7 +121,7 @@ def candidates(name: str, rows: Iterable[Row]) -> list[Row]:
 
 
 def by_protocol(rows: Iterable[Row]) -> list[list[Row]]:
-    """Runs in groups whose numbers compare: the same protocol on the same data."""
+    """Group runs whose numbers compare: those with the same protocol on the same data."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.protocol_digest, []).append(row)
@@ -149,7 +149,7 @@ def _scored(out: Path, say: Callable[[str], None]) -> list[Row]:
             continue
         if row is None:
             continue
-        known = rows.setdefault(row.record.key, row)  # one's own comes before the reference's
+        known = rows.setdefault(row.record.key, row)  # a run in `out` comes before the same run in the reference
         if row.complete and not known.complete:
             rows[row.record.key] = row
     return list(rows.values())
