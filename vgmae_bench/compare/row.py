@@ -137,7 +137,7 @@ class Row:
 
     @cached_property
     def questions(self) -> pd.DataFrame:
-        """metrics.csv: a row for each question, with `clip`, `question`, `frames`, `queries`, `seconds` and metrics (fractions).
+        """metrics.csv: a row for each question, with `clip`, `question`, `frames`, `queries`, `seconds`, metrics (fractions).
 
         Raises:
             BadDataError: it is missing or damaged.
