@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.records import write_run
+from vgmae_bench import compare, plugins
 from vgmae_bench.compare.claims import check_claim, check_claims, claims
 from vgmae_bench.compare.selection import select_runs
 
@@ -67,3 +69,12 @@ def test_runs_of_both_methods_give_the_ratio_like_for_like() -> None:
         # The same factor on every clip: whichever clips are drawn, the ratio is the same.
         assert pair["ci95"] == pytest.approx([pair["gain"]] * 2)
         assert (pair["dataset"], pair["clips"]) == ("synth", 20)
+
+
+def test_comparisons_know_no_method_by_name() -> None:
+    """Names of methods are data: claims.toml and palette.csv. Docstrings may give examples."""
+    methods = {plugin.name for plugin in plugins.installed("methods")}
+    assert {claim.method for claim in claims()} | {claim.rival for claim in claims()} <= methods
+    for path in Path(compare.__file__).parent.rglob("*.py"):
+        constants = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+        assert not methods & constants, path
