@@ -1,4 +1,4 @@
-"""`vgmae-bench claims`: what the headline numbers of Video-GMAE compare."""
+"""`vgmae-bench claims`: checks the headline numbers of Video-GMAE."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from vgmae_bench.cli.framework import command, examples
 def claims(results: Path, as_json: bool) -> None:
     """Check the headline claims of Video-GMAE against the published tables.
 
-    For +34.6 % on Kinetics, +13.1 % on Kubric and -1.2 % on DAVIS: which published cells give the number, what they
-    compare, which protocol each followed. Where both methods have complete runs on the same questions in the results
-    folder, the ratio measured like for like stands beside.
+    For +34.6 % on Kinetics, +13.1 % on Kubric and -1.2 % on DAVIS, the command shows which published values give the
+    number, what they compare, and which protocol each follows. It adds the measured gain where the results folder has
+    complete runs of both methods on the same queries.
     """
     from vgmae_bench.compare.claims import check_claims
     from vgmae_bench.compare.selection import select_runs
@@ -27,7 +27,7 @@ def claims(results: Path, as_json: bool) -> None:
 
     try:
         rows = select_runs(results)
-    except UnknownNameError:  # no runs yet: the published tables alone
+    except UnknownNameError:  # without runs, only the published tables
         rows = []
     checked = check_claims(rows)
     if as_json:
@@ -37,7 +37,7 @@ def claims(results: Path, as_json: bool) -> None:
         click.secho(claim["claim"], bold=True)
         click.echo(f"  {claim['verdict']}")
         if not claim["like_for_like"]["published"]:
-            click.echo("  Like for like: both by one protocol are published nowhere we know of.")
+            click.echo("  Like for like: we know of no published values of both methods under one protocol.")
     pairs = checked[0]["like_for_like"]["measured"]
     click.secho("Measured here, like for like", bold=True)
     for pair in pairs:
@@ -48,4 +48,4 @@ def claims(results: Path, as_json: bool) -> None:
             f"{first['AJ']:.2f} / {second['AJ']:.2f} = {gain} % [{low}, {high}] on {pair['coverage']} clips"
         )
     if not pairs:
-        click.echo(f"  {results} has no complete runs of both videogmae and gmrw on the same questions.")
+        click.echo(f"  {results} has no complete runs of both videogmae and gmrw on the same queries.")
