@@ -69,7 +69,7 @@ def test_a_fresh_clone_compares_its_records_without_torch() -> None:
     ("arguments", "expected"),
     [
         (["compare", "lucas-kanade", "zero-motoin"], 'There is no scored run "zero-motoin"'),
-        (["compare", "lucas-kanade", "lucas-kanade"], "same"),
+        (["compare", "lucas-kanade", "lucas-kanade"], "have different queries"),
         (["table", "lucas-kanade"], "fits"),
         (["table", "--dataset", "moon"], "No run fits"),
     ],
