@@ -63,8 +63,8 @@ class ReadoutConfig:
         query_feature: what a query knows of the images, besides its position.
             "none": nothing (official).
             "first": the feature at its position in the first frame, bilinear.
-            "both": that, and the feature at the same position in the frame it is asked about. Ours; see the model card of
-            videogmae's small readout for what it changes.
+            "both": the token in which it lies in the first frame, and the token at the same place in the frame it is asked
+            about. Ours. Tokens are not interpolated: a mean of neighbours would blur the detail that shows motion.
         mlps: MLPs after the attention; the paper has one. All after the first have a norm and a residual.
         code_scale: factor on the codes of position and frame in a query. Below 1, features outweigh them at the start.
         windows: so many of the encoder's clips, one after another, are encoded each for itself and read together.
@@ -252,10 +252,11 @@ class CrossAttentionReadout(nn.Module):
         return seen
 
     def _sampled(self, tokens: Tensor, xy: Tensor) -> Tensor:
-        """Features [B, N, De] of a slot [B, grid², De] at xy [B, N, 2] in units of the frame, bilinear."""
+        """Features [B, N, De] of a slot [B, grid², De] at xy [B, N, 2] in units of the frame; see `query_feature`."""
+        mode = "nearest" if self.config.query_feature == "both" else "bilinear"
         maps = tokens.mT.unflatten(2, (self.grid, self.grid))
         at = (2 * xy - 1).to(maps.dtype)[:, :, None]
-        read: Tensor = F.grid_sample(maps, at, padding_mode="border", align_corners=False)[..., 0].mT
+        read: Tensor = F.grid_sample(maps, at, mode, padding_mode="border", align_corners=False)[..., 0].mT
         return read
 
 
