@@ -75,7 +75,8 @@ def reconstruct(
         with torch.no_grad():
             smooth = blurred(target[:, 1:], min((blur for blur in blurs if blur), default=0.0))
             tensor = _structure(smooth, _centres(gaussians.means, gaussians, camera)[:, 1:])
-        moved.register_hook(lambda gradient: _newton(gradient, tensor, loss.preconditioning))
+        scale = 2 / target.shape[1]
+        moved.register_hook(lambda gradient: scale * _newton(gradient, tensor, loss.preconditioning))
     first, held = gaussians.means[:, :1], Gaussians(*(values.detach() for values in gaussians))
     path = torch.cat([first, first.detach() + moved if loss.motion_only else first + moved], dim=1)
     if loss.motion_only:
