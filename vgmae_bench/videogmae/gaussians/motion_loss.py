@@ -33,7 +33,9 @@ class MotionLoss:
         neighbour_gradients: the gradient of each Gaussian's displacement becomes a weighted sum over the 3 × 3 Gaussians around
             its anchor, as if they moved together.
         preconditioning: λ. The gradient of each Gaussian's displacement is multiplied by the inverse of the local structure
-            tensor of the target plus λ times its mean: a Gauss-Newton step (Lucas and Kanade, IJCAI 1981). 0: left as it is.
+            tensor of the target plus λ times its mean: a Gauss-Newton step (Lucas and Kanade, IJCAI 1981). In clips of T
+            frames it is also scaled by 2 / T: displacements are sums of steps, and every later frame pulls at the first
+            one. 0: left as it is.
         carry_error: what frame 0 lacks in its reconstruction is moved as the Gaussians around move and added to later frames,
             so that detail no Gaussian can show does not count as an error there. "fixed": without a gradient. "moving": with
             the gradient of the motion, so that this detail helps to place the Gaussians. "off": as in the paper.
