@@ -136,6 +136,7 @@ class Clip:
 
     @property
     def num_frames(self) -> int:
+        """Number of frames T."""
         return int(self.points.shape[1])
 
     def frames(self, size: Size | None = None) -> npt.NDArray[np.uint8]:
@@ -224,7 +225,9 @@ class Noted(Protocol):
     """A tracker with something to say of itself that a reader of its scores must know: "random weights"."""
 
     @property
-    def note(self) -> str: ...
+    def note(self) -> str:
+        """What the tracker says of itself, or ""."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ from .grid import grid
 
 @dataclass(frozen=True)
 class GaussianFitConfig(FitConfig):
-    """Settings of the tracker: those of the fit (`vgmae_bench.videogmae.gaussians.fitting.FitConfig`), and
+    """Settings of the tracker, besides those of the fit (`vgmae_bench.videogmae.gaussians.fitting.FitConfig`).
 
     Attributes:
         grid: Gaussians across the frame, and down; grid² cover it.

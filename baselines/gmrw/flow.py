@@ -42,6 +42,7 @@ class FlowMap:
         return cls(there - cell_positions(*lattice.grid).to(there), lattice)
 
     def __call__(self, xy: Tensor) -> Tensor:
+        """Flow at positions [P, 2]: float [P, 2], pixels."""
         cells, shares = self.lattice.taps(xy)
         return (shares[..., None] * self.cells[cells]).sum(dim=0) * self.lattice.scale.to(xy)
 
@@ -63,6 +64,7 @@ class FlowRows:
     lattice: Lattice
 
     def __call__(self, xy: Tensor) -> Tensor:
+        """Flow at positions [P, 2]: float [P, 2], pixels."""
         cells, shares = self.lattice.taps(xy)
         needed, place = torch.unique(cells, return_inverse=True)
         rows = self.fa.flatten(2)[:, :, needed].transpose(1, 2)

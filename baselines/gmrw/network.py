@@ -79,6 +79,7 @@ class ResidualBlock(nn.Module):
         self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride)) if resized else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """Float [B, inputs, H, W] to float [B, outputs, ⌈H / stride⌉, ⌈W / stride⌉]."""
         y = F.instance_norm(self.conv1(x)).relu_()
         y = F.instance_norm(self.conv2(y)).relu_()
         skip = x if self.downsample is None else F.instance_norm(self.downsample(x))
@@ -104,6 +105,7 @@ class Backbone(nn.Module):
         nn.init.kaiming_uniform_(self.trident_conv.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
+        """Float [B, 3, H, W] to float [B, C, ⌈H / 4⌉, ⌈W / 4⌉]."""
         x = F.instance_norm(self.conv1(x)).relu_()
         for block in (*self.layer1, *self.layer2, *self.layer3):
             x = block(x)
@@ -129,6 +131,7 @@ class Attention(nn.Module):
         return _normalised(self.norm1, self.merge(mixed))
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        """Tokens of `source`, with what they gather from `target` added."""
         return source + self.message(source, target)
 
 

@@ -37,6 +37,7 @@ class LucasKanade:
         self.config = config
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
+        """See `vgmae_bench.types.Tracker.track`."""
         grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
         height, width = grey[0].shape
         xy = np.repeat(queries.xy[:, None], len(frames), axis=1)

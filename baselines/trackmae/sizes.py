@@ -101,6 +101,11 @@ class NetworkConfig(EncoderConfig):
 
 
 def require_multiple(config: EncoderConfig, name: str, divisor: str) -> None:
+    """Check that one size of the network is a multiple of another.
+
+    Raises:
+        UsageError: it is not.
+    """
     if getattr(config, name) % getattr(config, divisor):
         raise UsageError(
             f"The network's {name} must be a multiple of its {divisor}",

@@ -10,5 +10,6 @@ class ZeroMotion:
     """A tracker that predicts the query position, visible, in every frame."""
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
+        """See `vgmae_bench.types.Tracker.track`."""
         xy = np.repeat(queries.xy[:, None], len(frames), axis=1)
         return Tracks(xy=xy, visible=np.ones(xy.shape[:2], dtype=bool))

@@ -24,6 +24,7 @@ class Several(click.ParamType[Any]):
         self.name = self.kind.name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Text with commas to a tuple of values."""
         if not isinstance(value, str):
             return value
         return tuple(self.kind.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())

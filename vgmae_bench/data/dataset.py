@@ -37,10 +37,14 @@ class Dataset(Protocol):
     """
 
     @property
-    def ids(self) -> Sequence[str]: ...
+    def ids(self) -> Sequence[str]:
+        """Clip ids in evaluation order."""
+        ...
 
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """Changes whenever the scores could."""
+        ...
 
     def clip(self, clip_id: str) -> Clip:
         """The clip of that id. Whatever it raises is noted for that clip, and the run goes on with the others."""
@@ -52,7 +56,9 @@ class HasOptions(Protocol):
     """A dataset that has settings. `options` holds those it was opened with, as plain JSON, for the record."""
 
     @property
-    def options(self) -> Mapping[str, Json]: ...
+    def options(self) -> Mapping[str, Json]:
+        """The settings, as plain JSON."""
+        ...
 
 
 @runtime_checkable
@@ -60,7 +66,9 @@ class HasFiles(Protocol):
     """A dataset that is read from files. `files` names them, for the record."""
 
     @property
-    def files(self) -> Sequence[Path]: ...
+    def files(self) -> Sequence[Path]:
+        """The files that are read."""
+        ...
 
 
 @runtime_checkable
@@ -68,7 +76,9 @@ class HasCoverage(Protocol):
     """A dataset that knows how much of the published set it has."""
 
     @property
-    def coverage(self) -> Coverage: ...
+    def coverage(self) -> Coverage:
+        """How much of the published set is here."""
+        ...
 
 
 @runtime_checkable
@@ -76,7 +86,9 @@ class HasNotes(Protocol):
     """A dataset with something to say about this copy of it. Every run says each of `notes`, one line each."""
 
     @property
-    def notes(self) -> Sequence[str]: ...
+    def notes(self) -> Sequence[str]:
+        """Sentences about this copy."""
+        ...
 
 
 @runtime_checkable
@@ -84,7 +96,9 @@ class ChoosesQueries(Protocol):
     """A dataset that may choose the queries itself: if `own_queries` is true, every clip has `Clip.asked`."""
 
     @property
-    def own_queries(self) -> bool: ...
+    def own_queries(self) -> bool:
+        """Whether every clip has `Clip.asked`."""
+        ...
 
 
 @runtime_checkable
@@ -98,10 +112,14 @@ class Stored(Protocol):
     """
 
     @property
-    def identity(self) -> Mapping[str, Json]: ...
+    def identity(self) -> Mapping[str, Json]:
+        """What the scores depend on, without the settings."""
+        ...
 
     @property
-    def shapes(self) -> Mapping[str, VideoShape | None]: ...
+    def shapes(self) -> Mapping[str, VideoShape | None]:
+        """(T, H, W) by clip id; None for a clip that cannot be used."""
+        ...
 
 
 @dataclass(frozen=True)

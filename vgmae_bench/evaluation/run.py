@@ -37,6 +37,7 @@ class Plan:
 
     @property
     def protocol(self) -> EvalProtocol:
+        """The protocol of the run."""
         return self.record.protocol
 
     @property

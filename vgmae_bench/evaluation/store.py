@@ -53,12 +53,15 @@ class RunFolder:
             (self.path / ".writable").unlink(missing_ok=True)
 
     def prediction(self, clip_id: str) -> Path:
+        """The file that holds the predictions of a clip, whether or not it is there."""
         return self.predictions / f"{file_name(clip_id)}.h5"
 
     def picture(self, clip_id: str) -> Path:
+        """The picture of the tracks of a clip, whether or not it is there."""
         return self.path / "figures" / f"{file_name(clip_id)}.jpg"
 
     def has_prediction(self, clip_id: str) -> bool:
+        """Whether the clip has been predicted."""
         return self.prediction(clip_id).is_file()
 
     def write_prediction(self, clip_id: str, answered: Sequence[tuple[Question, Tracks]], cost: Cost | None) -> None:
@@ -80,6 +83,7 @@ class RunFolder:
             raise StorageError(f"The prediction {path} cannot be read", str(error), try_=f"rm '{path}'") from error
 
     def write_failure(self, clip_id: str, error: str) -> None:
+        """Note why a clip failed."""
         records.write(self._note(clip_id), ClipNote(error=error))
 
     def failure(self, clip_id: str) -> str | None:
@@ -97,6 +101,7 @@ class RunFolder:
         return records.read(self.path / RECORD, Record)
 
     def write_record(self, record: Record) -> None:
+        """Write record.json. Raises StorageError."""
         records.write(self.path / RECORD, record)
 
     def summary(self) -> Summary | None:
@@ -107,9 +112,11 @@ class RunFolder:
             return None
 
     def write_summary(self, summary: Summary) -> None:
+        """Write summary.json. Raises StorageError."""
         records.write(self.path / SUMMARY, summary)
 
     def write_reproduction(self, reproduction: Reproduction) -> None:
+        """Write reproduction.json. Raises StorageError."""
         records.write(self.path / "reproduction.json", reproduction)
 
     def _note(self, clip_id: str) -> Path:

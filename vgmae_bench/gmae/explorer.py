@@ -62,8 +62,9 @@ class ExplorerConfig:
 
 
 class GMAEExplorer:
-    """See `vgmae_bench.models.explorer.Explorer`. Images of any shape are squashed to the network's
-    square, and what comes of them is rendered at their own size.
+    """Looks at single images with GMAE; see `vgmae_bench.models.explorer.Explorer`.
+
+    Images of any shape are squashed to the network's square. The Gaussians are rendered at the size of the image.
 
     Arguments:
         config: settings.

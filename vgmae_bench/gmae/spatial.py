@@ -34,6 +34,7 @@ class Splats(NamedTuple):
     colors: Tensor
 
     def pick(self, which: Tensor | slice) -> Splats:
+        """Some of the Gaussians."""
         return Splats(*(part[which] for part in self))
 
 

@@ -94,9 +94,11 @@ def interval(totals: Array, sizes: Array, *, resamples: int = RESAMPLES, seed: i
 
 
 def sign_flip_test(differences: Array, *, resamples: int = RESAMPLES, seed: int = 0) -> Array:
-    """Two-sided p-values [K] of paired differences [clips, K]: how often flipping the signs of clips at random gives a sum
-    at least as far from zero. All 2^clips patterns are tried where they are no more than `resamples`; otherwise that many
-    random ones, and the observed one counts among them (Phipson and Smyth 2010), so that p is never 0.
+    """Two-sided p-values [K] of paired differences [clips, K], by flipping the signs of whole clips.
+
+    The p-value is the share of sign patterns whose sum is at least as far from zero as the observed sum. All 2^clips patterns
+    are tried if there are at most `resamples` of them. Otherwise `resamples` random ones are tried, and the observed pattern
+    counts as one more, so that p is never 0 (Phipson and Smyth 2010).
 
     NaN where there is no clip.
     """

@@ -31,9 +31,13 @@ class VideoEncoder(Protocol):
         """
         ...
 
-    def parameters(self) -> Any: ...
+    def parameters(self) -> Any:
+        """As of `torch.nn.Module`."""
+        ...
 
-    def to(self, device: str) -> Any: ...
+    def to(self, device: str) -> Any:
+        """As of `torch.nn.Module`."""
+        ...
 
 
 class NormedEncoder(nn.Module):
@@ -53,5 +57,6 @@ class NormedEncoder(nn.Module):
         network.norm = nn.Identity()
 
     def forward(self, video: Tensor) -> Tensor:
+        """See `VideoEncoder.__call__`."""
         tokens: Tensor = self.network(video)
         return tokens

@@ -29,7 +29,9 @@ class Exploration(Protocol):
     """All that a method makes of one image."""
 
     @property
-    def arrays(self) -> Mapping[str, npt.NDArray[Any]]: ...
+    def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Everything that was found, by name."""
+        ...
 
     def draw(self, path: Path) -> None:
         """One figure of it all, as a PNG."""
@@ -46,13 +48,19 @@ class Explorer(Protocol):
     """
 
     @property
-    def note(self) -> str: ...
+    def note(self) -> str:
+        """What the model says of itself, or ""."""
+        ...
 
     @property
-    def image_size(self) -> int: ...
+    def image_size(self) -> int:
+        """Side S of the images it rebuilds, pixels."""
+        ...
 
     @property
-    def grid(self) -> int: ...
+    def grid(self) -> int:
+        """Patches along a side, g."""
+        ...
 
     def untrained(self, seed: int) -> Explorer:
         """The same with new random weights: what training must be better than."""

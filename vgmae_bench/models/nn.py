@@ -84,6 +84,7 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Float [..., in] to float [..., out]."""
         out: Tensor = self.fc2(F.gelu(self.fc1(x)))
         return out
 

@@ -105,9 +105,11 @@ class Inert:
         self.entries[key] = value
 
     def append(self, value: Any) -> None:
+        """Keep an entry of what was a list."""
         self.entries[len(self.entries)] = value
 
     def extend(self, values: Any) -> None:
+        """Keep entries of what was a list."""
         for value in values:
             self.append(value)
 

@@ -29,6 +29,7 @@ class Probed(NormedEncoder):
     """The network is called in a way of its own."""
 
     def forward(self, video: Tensor) -> Tensor:
+        """See `vgmae_bench.models.encoder.VideoEncoder.__call__`."""
         assert isinstance(self.network, Encoder)
         return self.network.encode(video).latent
 

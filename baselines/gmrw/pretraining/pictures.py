@@ -13,8 +13,10 @@ from vgmae_bench.viz.mosaic import save_mosaic
 
 
 def draw(images: Tensor, flow: Tensor, path: Path) -> None:
-    """A PNG with a row for each pair: both frames, the flow (hue: direction; colour: speed), and what the first frame looks
-    like when each of its pixels is fetched from where the flow says it is in the second.
+    """Draw a PNG with a row for each pair of frames.
+
+    A row shows both frames, the flow (hue: direction; saturation: speed), and the second frame warped back to the first by
+    the flow.
 
     Arguments:
         images: float [B, 2, 3, H, W] RGB in [0, 1].

@@ -18,9 +18,11 @@ Labels = Literal["analytic", "official", "none"]
 
 
 class Targets(NamedTuple):
-    """Attributes:
-    cell: int64 [B, N], y * w + x of the cell where the walk from each cell should end; any where `valid` is False.
-    valid: bool [B, N], False where that place lies outside the returning crop.
+    """Where walks should end.
+
+    Attributes:
+        cell: int64 [B, N], y * w + x of the cell where the walk from each cell should end; any where `valid` is False.
+        valid: bool [B, N], False where that place lies outside the returning crop.
     """
 
     cell: Tensor

@@ -32,8 +32,15 @@ class Predictor(Protocol):
     """CoTracker3's offline predictor, as far as it is used here."""
 
     def __call__(self, video: Tensor, *, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """Video float [1, T, 3, H, W] in 0..255 and queries [1, N, 3] (t, x, y) to tracks [1, T, N, 2] (x, y) and visible
-        [1, T, N]. Positions are pixel indices: pixel centres are integers.
+        """Track the queries.
+
+        Arguments:
+            video: float [1, T, 3, H, W] in 0..255.
+            queries: float [1, N, 3] of (t, x, y).
+
+        Returns:
+            Tracks, float [1, T, N, 2] of (x, y), and visible, [1, T, N]. Positions are pixel indices: pixel centres are
+            integers.
         """
         ...
 
@@ -82,6 +89,7 @@ class CoTracker3:
         return TeacherTracks(xy.float(), visible.bool())
 
     def describe(self) -> Json:
+        """What the tracks depend on, as plain JSON."""
         return {"teacher": "cotracker3", "commit": COMMIT, "weights": WEIGHTS}
 
 

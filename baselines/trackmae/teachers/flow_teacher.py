@@ -43,6 +43,7 @@ class FlowTeacher:
         return TeacherTracks(carry_lost(xy, visible).to(video.device), visible.to(video.device))
 
     def describe(self) -> Json:
+        """What the tracks depend on, as plain JSON."""
         settings = to_json(_config(224, 224))
         return {"teacher": "lucas-kanade", "version": VERSION, "at 224": settings, "opencv": cv2.__version__}
 

@@ -45,6 +45,7 @@ class GroundTruth:
         return TeacherTracks(xy.float(), ~occluded)
 
     def describe(self) -> Json:
+        """What the tracks depend on, as plain JSON."""
         return {"teacher": "ground-truth", "synth": VERSION}
 
     def _scenes(self, seeds: Sequence[int], shape: ClipShape) -> Scenes:

@@ -86,6 +86,7 @@ class CachedTeacher:
         return TeacherTracks(torch.from_numpy(xy).to(video.device), torch.from_numpy(visible).to(video.device))
 
     def describe(self) -> Json:
+        """What the tracks depend on, as plain JSON."""
         return self._teacher.describe()
 
     def usage(self) -> Usage:

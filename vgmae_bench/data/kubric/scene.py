@@ -166,7 +166,10 @@ def _stack(images: Sequence[bytes]) -> npt.NDArray[Any]:
 
 
 def _png(content: bytes) -> npt.NDArray[Any]:
-    """A PNG of 8 or 16 bits, [H, W] or [H, W, C]. (Pillow makes 8 bits of 16-bit colours, OpenCV colours of palettes.)"""
+    """A PNG of 8 or 16 bits, [H, W] or [H, W, C].
+
+    Pillow cuts 16-bit colours to 8 bits, and OpenCV turns palettes into colours, so each reads what the other cannot.
+    """
     if not content.startswith(_PNG_START) or not content.endswith(_PNG_END):
         raise ValueError("an image is not a whole PNG")
     width, height = int.from_bytes(content[16:20]), int.from_bytes(content[20:24])

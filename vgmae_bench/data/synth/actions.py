@@ -96,6 +96,7 @@ class SynthActionsConfig:
                 )
 
     def scenes(self, split: Split) -> int:
+        """Number of scenes of a split."""
         return self.train_scenes if split == "train" else self.test_scenes
 
 
@@ -175,10 +176,12 @@ class ArrayVideo:
 
     @property
     def size(self) -> Size:
+        """(height, width), pixels."""
         return (self.pixels.shape[1], self.pixels.shape[2])
 
     @property
     def num_frames(self) -> int:
+        """Number of frames."""
         return len(self.pixels)
 
     def frames(

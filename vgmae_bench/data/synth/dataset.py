@@ -53,6 +53,7 @@ class Synth:
 
     @property
     def options(self) -> dict[str, Json]:
+        """The settings, with the number of clips filled in."""
         settings = to_json(self.config)
         assert isinstance(settings, dict)  # it is a dataclass
         return {**settings, "clips": self.config.num_clips}

@@ -76,6 +76,7 @@ class SynthConfig:
 
     @property
     def num_clips(self) -> int:
+        """Clips of the split: `clips`, or the usual number."""
         return CLIPS[self.split] if self.clips is None else self.clips
 
 

@@ -21,24 +21,36 @@ from vgmae_bench.types import Clip, Size
 
 @dataclass(frozen=True)
 class TapVidConfig:
-    """point_scale: stored points times (W, H) ("full", the protocol), or times (W - 1, H - 1) ("minus_one", what
-    CoTracker's reader does; for parity with its numbers only)."""
+    """Settings of all TAP-Vid sets.
+
+    Attributes:
+        point_scale: "full", the protocol, multiplies stored points by (W, H). "minus_one" multiplies them by
+            (W - 1, H - 1), as CoTracker's reader does; use it only to reproduce CoTracker's numbers.
+    """
 
     point_scale: Literal["full", "minus_one"] = "full"
 
 
 @dataclass(frozen=True)
 class KineticsConfig(TapVidConfig):
-    """half_pixel: the published generator stores points half a source pixel too far up and left. "keep" is the
-    benchmark, "compensate" adds the half pixel back."""
+    """Settings of `kinetics`.
+
+    Attributes:
+        half_pixel: the published generator stores points half a source pixel too far up and left. "keep" is the benchmark,
+            "compensate" adds the half pixel back.
+    """
 
     half_pixel: Literal["keep", "compensate"] = "keep"
 
 
 @dataclass(frozen=True)
 class RoboTapConfig(TapVidConfig):
-    """long_video_split: cut videos longer than this many frames into equal pieces, each a clip of its own (the official
-    evaluation does so at 1000, CoTracker's does not); 0 leaves them whole."""
+    """Settings of `robotap`.
+
+    Attributes:
+        long_video_split: cut videos longer than this many frames into equal pieces, each a clip of its own. The official
+            evaluation cuts at 1000 frames, CoTracker's does not cut. 0 leaves videos whole.
+    """
 
     long_video_split: Annotated[int, pydantic.Field(ge=0)] = 0
 
@@ -62,12 +74,18 @@ class StoredDataset(Protocol):
     own_queries: bool
 
     @property
-    def shapes(self) -> Mapping[str, VideoShape | None]: ...
+    def shapes(self) -> Mapping[str, VideoShape | None]:
+        """(T, H, W) by clip id; None for a clip that cannot be used."""
+        ...
 
     @property
-    def notes(self) -> list[str]: ...
+    def notes(self) -> list[str]:
+        """Sentences about this copy."""
+        ...
 
-    def clip(self, clip_id: str) -> Clip: ...
+    def clip(self, clip_id: str) -> Clip:
+        """The clip of that id."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -42,13 +42,19 @@ class Video(Protocol):
     """
 
     @property
-    def size(self) -> Size: ...
+    def size(self) -> Size:
+        """(height, width) of upright frames, pixels."""
+        ...
 
     @property
-    def fps(self) -> Fraction: ...
+    def fps(self) -> Fraction:
+        """Frames per second."""
+        ...
 
     @property
-    def num_frames(self) -> int: ...
+    def num_frames(self) -> int:
+        """How many frames `frames` gives."""
+        ...
 
     def frames(
         self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0

@@ -60,6 +60,7 @@ class ImageFolder:
 
     @property
     def num_frames(self) -> int:
+        """Number of images."""
         return len(self.files)
 
     def frames(

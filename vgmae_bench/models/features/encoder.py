@@ -26,16 +26,24 @@ class PatchEncoder(Protocol):
     """
 
     @property
-    def num_frames(self) -> int: ...
+    def num_frames(self) -> int:
+        """Frames T of a clip."""
+        ...
 
     @property
-    def image_size(self) -> int: ...
+    def image_size(self) -> int:
+        """Side S of the frames, pixels."""
+        ...
 
     @property
-    def patch_size(self) -> int: ...
+    def patch_size(self) -> int:
+        """Side of a patch, pixels."""
+        ...
 
     @property
-    def time_stride(self) -> int: ...
+    def time_stride(self) -> int:
+        """Frames of a patch."""
+        ...
 
     def patch_features(self, video: Tensor) -> Tensor:
         """Features of every patch: float32 [B, 3, T, S, S], ImageNet-normalised RGB, to float [B, T / time_stride, h, w, C].

@@ -50,6 +50,7 @@ class Direct:
         self._cell, self._how, self._prior = cell, how, prior
 
     def step(self, query: Tensor, frame: Tensor) -> Found:
+        """Find the points of the query frame in the next frame; both are features [h, w, C]."""
         rows = sample(query, self._start, self._cell)
         miss = locate(similarity(rows, query), self._cell, self._how, near=self._start) - self._start
         scores = similarity(rows, frame)
@@ -95,6 +96,7 @@ class Recurrent:
         self._context: deque[tuple[Tensor, Tensor]] = deque(maxlen=config.context)
 
     def step(self, query: Tensor, frame: Tensor) -> Found:
+        """Find the points of the query frame in the next frame; both are features [h, w, C]."""
         height, width = frame.shape[:2]
         first = splat(self._start, height, width, self._cell).flatten(1)
         labels = torch.cat([first, *(label for _, label in self._context)], dim=1)
@@ -127,6 +129,7 @@ class Either:
         self._one, self._other = one, other
 
     def step(self, query: Tensor, frame: Tensor) -> Found:
+        """Find the points of the query frame in the next frame; both are features [h, w, C]."""
         one, other = self._one.step(query, frame), self._other.step(query, frame)
         first = one.score >= other.score
         return Found(one.xy.where(first[:, None], other.xy), one.score.where(first, other.score))
