@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -9,7 +10,7 @@ import secrets
 import socket
 import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -59,6 +60,23 @@ def _temporary(path: Path) -> Path:
     beginning = path.name.encode()[:_LONGEST_BEGINNING].decode(errors="ignore")
     host = re.sub(r"\W", "-", socket.gethostname())[:_LONGEST_HOST]
     return path.with_name(f".{beginning}.{host}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, so that one process at a time reads, changes and writes what is in it.
+
+    The lock goes with the process, however that ends. On storage that knows no locks, the block runs without one.
+
+    Raises:
+        StorageError: the file `.lock` cannot be made in the folder.
+    """
+    with storage_errors(folder):
+        file = (folder / ".lock").open("a")
+    with file:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def cache_folder() -> Path:

@@ -158,8 +158,31 @@ def test_shards_are_read_from_text_and_from_the_environment() -> None:
         with pytest.raises(UsageError, match="is no shard"):
             parse_shard(wrong)
     assert shard_from_environment({"RANK": "3", "WORLD_SIZE": "4"}) == (3, 4)
-    assert shard_from_environment({"SLURM_PROCID": "0", "SLURM_NTASKS": "2"}) == (0, 2)
-    assert shard_from_environment({"SLURM_PROCID": "0", "SLURM_NTASKS": "1"}) is None
+    assert shard_from_environment({"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "2", "SLURM_NTASKS": "4"}) == (0, 2)
+    assert shard_from_environment({"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1"}) is None
+    assert shard_from_environment({"RANK": "0", "WORLD_SIZE": ""}) is None
+
+
+def test_a_batch_script_without_srun_predicts_all_clips_and_says_so() -> None:
+    told: list[str] = []
+    assert shard_from_environment({"SLURM_PROCID": "0", "SLURM_NTASKS": "4"}, told.append) is None
+    assert len(told) == 1
+    assert "srun did not start this process" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"RANK": "x", "WORLD_SIZE": "2"}, "The environment variable RANK is 'x'"),
+        ({"RANK": "0", "WORLD_SIZE": "two"}, "The environment variable WORLD_SIZE is 'two'"),
+        ({"WORLD_SIZE": "2"}, "WORLD_SIZE is 2, but RANK is not set"),
+        ({"RANK": "2", "WORLD_SIZE": "2"}, "WORLD_SIZE is 2, but RANK is 2"),
+        ({"RANK": "-1", "WORLD_SIZE": "2"}, "RANK is '-1'"),
+    ],
+)
+def test_variables_that_make_no_sense_are_one_line(environment: dict[str, str], expected: str) -> None:
+    with pytest.raises(UsageError, match=expected):
+        shard_from_environment(environment)
 
 
 def test_devices() -> None:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from vgmae_bench.data.dataset import Dataset
 from vgmae_bench.errors import PluginError, StorageError, UserError
 from vgmae_bench.evaluation.protocols import EvalProtocol, questions
-from vgmae_bench.evaluation.records import Cost
+from vgmae_bench.evaluation.records import Cost, Maker
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.provenance import peak_memory_mb
 from vgmae_bench.types import Queries, Tracker, Tracks
@@ -63,12 +63,14 @@ def predict(
     folder: RunFolder,
     *,
     causal: bool,
+    made_by: Maker | None = None,
     redo: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Predict the clips that have no prediction yet. A clip that fails is noted, and the loop goes on.
 
     Arguments:
+        made_by: this process, noted with every clip that it predicts.
         redo: predict them all, replacing what is there clip by clip.
         say: told of failures.
 
@@ -81,7 +83,7 @@ def predict(
             continue
         bar.set_postfix_str(clip_id)
         try:
-            _predict_clip(tracker, dataset, clip_id, protocol, folder, causal=causal)
+            _predict_clip(tracker, dataset, clip_id, protocol, folder, causal=causal, made_by=made_by)
         except StorageError:
             raise
         except Exception as error:  # whatever a tracker or a file does, the other clips are still worth predicting
@@ -92,7 +94,14 @@ def predict(
 
 
 def _predict_clip(
-    tracker: Tracker, dataset: Dataset, clip_id: str, protocol: EvalProtocol, folder: RunFolder, *, causal: bool
+    tracker: Tracker,
+    dataset: Dataset,
+    clip_id: str,
+    protocol: EvalProtocol,
+    folder: RunFolder,
+    *,
+    causal: bool,
+    made_by: Maker | None,
 ) -> None:
     answered, seconds, frames_seen = [], 0.0, 0
     for frames, question in questions(dataset.clip(clip_id), protocol):
@@ -102,7 +111,7 @@ def _predict_clip(
         frames_seen += len(frames)
         answered.append((question, tracks))
     cost = Cost(seconds, peak_memory_mb(), frames_seen, sum(len(question.queries) for question, _ in answered))
-    folder.write_prediction(clip_id, answered, cost)
+    folder.write_prediction(clip_id, answered, cost, made_by)
 
 
 def _checked(tracks: Tracks, num_queries: int, num_frames: int) -> Tracks:

@@ -1,4 +1,4 @@
-"""Every JSON file that results consist of, as dataclasses, and the one place that reads and writes them.
+"""The JSON files of runs as dataclasses. `json_files` reads and writes them.
 
 A file carries a schema number. Files of an older schema are brought up to date as they are read (see `migrate`); files of
 a newer one are refused. Reading needs neither torch nor pandas nor h5py.
@@ -7,22 +7,18 @@ a newer one are refused. Reading needs neither torch nor pandas nor h5py.
 from __future__ import annotations
 
 import datetime
-import json
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from vgmae_bench import config, provenance
 from vgmae_bench.data.dataset import Coverage
-from vgmae_bench.errors import BadDataError
-from vgmae_bench.evaluation.migrate import SCHEMA, schema_of, up_to_date
+from vgmae_bench.evaluation.json_files import read as read
+from vgmae_bench.evaluation.json_files import text_of as text_of
+from vgmae_bench.evaluation.json_files import validated
+from vgmae_bench.evaluation.json_files import write as write
+from vgmae_bench.evaluation.migrate import SCHEMA
 from vgmae_bench.evaluation.protocols import EvalProtocol
-from vgmae_bench.files import write_atomically
 
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
-T = TypeVar("T")
 Interval = tuple[float | None, float | None]
 """Ends of a 95 % bootstrap interval over clips; None where there is none."""
 
@@ -94,6 +90,15 @@ class Commit:
 
 
 @dataclass(frozen=True)
+class Maker:
+    """The code and the device that predicted a clip."""
+
+    vgmae_bench: str
+    commit: Commit | None
+    device: str
+
+
+@dataclass(frozen=True)
 class Session:
     """One process that worked on something: when, with which command, code and machine. No paths, no host names."""
 
@@ -112,7 +117,12 @@ class Session:
         """This process, computing on `device` ("cpu", "cuda:0", …)."""
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         about = {"started": started, "command": command, "processes": processes, **provenance.collect(device)}
-        return _adapter(cls).validate_python(about)
+        return validated(cls, about)
+
+    @property
+    def maker(self) -> Maker:
+        """The code and the device of this process."""
+        return Maker(self.vgmae_bench, self.commit, self.device)
 
     def same_work(self, other: Session) -> bool:
         """Whether the two differ in nothing but when they started."""
@@ -127,12 +137,14 @@ class ExternalPredictions:
         file, sha256: its name and its digest (hex).
         about: what the file says of itself.
         read_as: how its numbers were read, in words.
+        doubts: what looks wrong in its numbers, in words.
     """
 
     file: str
     sha256: str
     about: dict[str, Any]
     read_as: str
+    doubts: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -191,12 +203,13 @@ class Cost:
 class ClipNote:
     """predictions/<clip>.json: what the clip cost, or why it failed.
 
-    `cost` is None where it is not known, `error` where the clip did not fail.
+    `cost` and `made_by` are None where they are not known, `error` where the clip did not fail.
     """
 
     schema: int = field(default=SCHEMA, kw_only=True)
     cost: Cost | None = None
     error: str | None = None
+    made_by: Maker | None = None
 
 
 @dataclass(frozen=True)
@@ -214,16 +227,19 @@ class MetricMean:
     """A metric over the clips of a run, as a fraction (or in pixels, where the metric is in pixels).
 
     Attributes:
-        mean: over question sets; None where one of them has no value and the protocol does not skip such.
+        mean: over question sets. For the metrics of TAP-Vid it is None where one of them has no value, as the reference
+            has it, unless the protocol skips those; for all others it is over those that have a value.
         ci95: its interval.
         nan: the number of question sets without a value.
         mean_without_nan: the mean over those that have a value.
+        clips: the number of clips that have a value; None where it was not counted.
     """
 
     mean: float | None
     ci95: Interval
     nan: int
     mean_without_nan: float | None
+    clips: int | None = None
 
 
 @dataclass(frozen=True)
@@ -236,6 +252,7 @@ class Summary:
         metrics: by name.
         seconds, frames: of tracking, over all clips whose cost is known.
         peak_memory_mb: the largest of any clip; None where it is not known.
+        made_by: all code and devices that predicted the scored clips, as far as they are known.
     """
 
     schema: int = field(default=SCHEMA, kw_only=True)
@@ -246,56 +263,4 @@ class Summary:
     seconds: float
     frames: int
     peak_memory_mb: float | None
-
-
-def read(path: Path, kind: type[T]) -> T:
-    """A file as one of the classes above.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        BadDataError: it is damaged, of something else, or of a newer schema.
-    """
-    from pydantic import ValidationError
-
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if (schema := schema_of(content)) > SCHEMA:
-            raise BadDataError(
-                f"{path} was written by a newer vgmae-bench",
-                f"its schema is {schema}, this version reads up to {SCHEMA}",
-                try_="pip install --upgrade vgmae-bench",
-            )
-        return _adapter(kind).validate_json(json.dumps(up_to_date(content, kind.__name__)), strict=True)
-    except FileNotFoundError:
-        raise
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise BadDataError(f"{path} is damaged", f"{where}: {first['msg']}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BadDataError(f"{path} is damaged", f"{type(error).__name__}: {error}") from error
-
-
-def text_of(content: Any) -> str:
-    """One of the classes above as the text of its file.
-
-    Raises:
-        ValueError: a number in it is not finite.
-    """
-    return json.dumps(config.to_json(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def write(path: Path, content: Any) -> None:
-    """Write one of the classes above, whole or not at all. Raises StorageError."""
-    text = text_of(content)
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-_ADAPTERS: dict[type[Any], Any] = {}
-
-
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    from pydantic import TypeAdapter
-
-    adapter: TypeAdapter[T] = _ADAPTERS.get(kind) or _ADAPTERS.setdefault(kind, TypeAdapter(kind))
-    return adapter
+    made_by: list[Maker] = field(default_factory=list)

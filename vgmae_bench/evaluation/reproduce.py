@@ -228,5 +228,5 @@ def _weights(name: str, record: Record, file: Path | None) -> str | None:
 
 
 def _checkout(record: Record) -> str:
-    commit = record.sessions[-1].commit if record.sessions else None
+    commit = record.sessions[0].commit if record.sessions else None
     return f"git checkout {commit.id[:12]}" if commit else "the version of vgmae-bench that it was run with"

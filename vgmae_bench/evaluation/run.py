@@ -148,7 +148,8 @@ def execute(
         StorageError: results cannot be written.
     """
     plan.folder.create()
-    start_session(plan.folder, plan.record, Session.now(plan.method.device, command))
+    session = Session.now(plan.method.device, command)
+    start_session(plan.folder, plan.record, session)
     if redo != "metrics":
         predict(
             plan.method.tracker,
@@ -157,6 +158,7 @@ def execute(
             plan.protocol,
             plan.folder,
             causal=plan.method.plugin.spec.causal,
+            made_by=session.maker,
             redo=redo in ("predictions", "all"),
             say=say,
         )
@@ -165,12 +167,38 @@ def execute(
     return summary
 
 
-def shard_from_environment(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
-    """(rank, world size) as torchrun or SLURM set them, or None in a process that is on its own."""
-    for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
-        if rank in environment and int(environment.get(world, "1")) > 1:
-            return int(environment[rank]), int(environment[world])
+def shard_from_environment(
+    environment: Mapping[str, str] = os.environ, say: Callable[[str], None] = lambda text: None
+) -> tuple[int, int] | None:
+    """(rank, number of processes) as torchrun or srun set them, or None in a process that is on its own.
+
+    Arguments:
+        say: told when SLURM reserved several tasks, but srun did not start this process.
+
+    Raises:
+        UsageError: a variable is no number, or the rank is not below the number of processes.
+    """
+    for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
+        processes = _number_of(world, environment)
+        if processes is not None and processes > 1:
+            own = _number_of(rank, environment)
+            if own is None or own >= processes:
+                why = f"{rank} must be a number from 0 to {processes - 1}"
+                raise UsageError(f"{world} is {processes}, but {rank} is {environment.get(rank) or 'not set'}", why)
+            return own, processes
+    reserved = _number_of("SLURM_NTASKS", environment)
+    if reserved is not None and reserved > 1:
+        say(f"SLURM reserved {reserved} tasks, but srun did not start this process: it predicts all clips. Try: srun …")
     return None
+
+
+def _number_of(name: str, environment: Mapping[str, str]) -> int | None:
+    text = environment.get(name, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"The environment variable {name} is {text!r}", "it must be a number", try_=f"unset {name}")
+    return int(text)
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from vgmae_bench.errors import StorageError, UnknownNameError
 from vgmae_bench.evaluation.records import Record, Session
 from vgmae_bench.evaluation.store import RECORD, RunFolder
+from vgmae_bench.files import locked
 
 
 def folder_of(record: Record, root: Path) -> RunFolder:
@@ -21,20 +22,22 @@ def folder_of(record: Record, root: Path) -> RunFolder:
 def start_session(folder: RunFolder, record: Record, session: Session) -> None:
     """Write record.json with this session, or add the session to the record that is there.
 
-    A session that does the same work as one in the record, with the same code on the same machine, is not added.
+    Several processes may do so at once. A session is left out if it does the same work as one in the record, with the same
+    code on the same machine.
 
     Raises:
         StorageError: the folder belongs to another run (two keys with equal first digits), or cannot be written to.
         BadDataError: the record that is there is damaged.
     """
-    try:
-        known = folder.record()
-    except FileNotFoundError:
-        known = record
-    if known.key != record.key:
-        raise StorageError(f"{folder.path} belongs to another run", "its record has another key", try_="--out DIR")
-    if not any(session.same_work(other) for other in known.sessions):
-        folder.write_record(replace(known, sessions=[*known.sessions, session]))
+    with locked(folder.path):
+        try:
+            known = folder.record()
+        except FileNotFoundError:
+            known = record
+        if known.key != record.key:
+            raise StorageError(f"{folder.path} belongs to another run", "its record has another key", try_="--out DIR")
+        if not any(session.same_work(other) for other in known.sessions):
+            folder.write_record(replace(known, sessions=[*known.sessions, session]))
 
 
 def all_runs(root: Path) -> Iterator[RunFolder]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,9 @@ from vgmae_bench.errors import PluginError
 from vgmae_bench.evaluation.protocols import EvalProtocol, answers
 from vgmae_bench.evaluation.records import ClipCounts, Cost, MetricMean, Summary
 from vgmae_bench.evaluation.store import RunFolder
-from vgmae_bench.files import write_atomically
+from vgmae_bench.files import locked, write_atomically
 from vgmae_bench.metrics import over_time, tapvid
-from vgmae_bench.metrics.stats import clip_bootstrap
+from vgmae_bench.metrics.stats import Mean, clip_bootstrap
 
 KEYS = ["clip", "question", "frames", "queries", "seconds"]
 """Columns of metrics.csv that are no metrics."""
@@ -42,6 +44,13 @@ def score(
         What summary.json holds.
     """
     families = _load_metrics(say)
+    with locked(folder.path):  # the last of several processes reads what all of them predicted
+        return _score(folder, clip_ids, protocol, families)
+
+
+def _score(
+    folder: RunFolder, clip_ids: Sequence[str], protocol: EvalProtocol, families: Mapping[str, Callable[..., Any]]
+) -> Summary:
     rows: list[dict[str, Any]] = []
     tracks: list[pd.DataFrame] = []
     times: list[tuple[str, pd.DataFrame]] = []
@@ -73,7 +82,11 @@ def score(
         write_atomically(folder.over_time, partial(over_time.write, clips=times))
     costs = [cost for clip_id in clip_ids if (cost := folder.cost(clip_id)) is not None]
     failures = {clip_id: reason for clip_id in clip_ids if (reason := folder.failure(clip_id)) is not None}
-    summary = summarise(table, protocol, expected=len(clip_ids), empty=len(empty), costs=costs, failures=failures)
+    makers = dict.fromkeys(maker for clip_id in predicted if (maker := folder.made_by(clip_id)) is not None)
+    summary = replace(
+        summarise(table, protocol, expected=len(clip_ids), empty=len(empty), costs=costs, failures=failures),
+        made_by=list(makers),
+    )
     folder.write_summary(summary)
     return summary
 
@@ -97,10 +110,7 @@ def summarise(
         failures: why, by clip that failed.
     """
     names = [name for name in table.columns if name not in KEYS]
-    skip = protocol.nan_policy == "skip"
-    means = (
-        clip_bootstrap(table[names].to_numpy(dtype=float), table["clip"].tolist(), skip_nan=skip) if len(table) else []
-    )
+    means = _means(table, names, protocol) if len(table) else []
     return Summary(
         protocol=protocol.name,
         clips=ClipCounts(expected, int(table["clip"].nunique()) if len(table) else 0, len(failures or {}), empty),
@@ -111,6 +121,7 @@ def summarise(
                 ci95=(_number(mean.low), _number(mean.high)),
                 nan=mean.nan_rows,
                 mean_without_nan=_number(mean.of_finite),
+                clips=int(table.loc[table[name].notna(), "clip"].nunique()),
             )
             for name, mean in zip(names, means, strict=False)
         },
@@ -118,6 +129,19 @@ def summarise(
         frames=sum(cost.frames for cost in costs),
         peak_memory_mb=max((cost.peak_memory_mb for cost in costs), default=None),
     )
+
+
+def _means(table: pd.DataFrame, names: Sequence[str], protocol: EvalProtocol) -> list[Mean]:
+    """The mean of every metric. Only those of TAP-Vid follow the protocol where a question set has no value."""
+    values, clips = table[list(names)].to_numpy(dtype=float), table["clip"].tolist()
+    known = clip_bootstrap(values, clips, skip_nan=True)
+    if protocol.nan_policy == "skip":
+        return known
+    strict = set(plugins.find("metrics", "tapvid").spec.values)
+    return [
+        mean._replace(value=math.nan) if name in strict and mean.nan_rows else mean
+        for name, mean in zip(names, known, strict=True)
+    ]
 
 
 def _load_metrics(say: Callable[[str], None]) -> dict[str, Callable[..., Any]]:
@@ -140,10 +164,10 @@ def _by_track(clip_id: str, number: int, track: Any, given: Any) -> pd.DataFrame
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
-    packed = path.suffix == ".gz"
-    # A fixed time stamp inside the archive: the same rows give the same bytes.
-    how: Any = {"method": "gzip", "mtime": 0} if packed else None
-    write_atomically(path, lambda temporary: table.to_csv(temporary, index=False, compression=how))
+    """Write a table as CSV, packed if the name ends in .gz. The same rows give the same bytes."""
+    text = table.to_csv(index=False, lineterminator="\n").encode()
+    content = gzip.compress(text, mtime=0) if path.suffix == ".gz" else text  # without name and time in the header
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def _number(value: float) -> float | None:

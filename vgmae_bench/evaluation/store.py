@@ -26,7 +26,7 @@ from vgmae_bench.errors import BadDataError, StorageError
 from vgmae_bench.evaluation import records
 from vgmae_bench.evaluation.other_records import Reproduction
 from vgmae_bench.evaluation.protocols import Question
-from vgmae_bench.evaluation.records import ClipNote, Cost, Record, Summary
+from vgmae_bench.evaluation.records import ClipNote, Cost, Maker, Record, Summary
 from vgmae_bench.files import storage_errors, write_atomically
 from vgmae_bench.types import Queries, Tracks
 
@@ -64,9 +64,11 @@ class RunFolder:
         """Whether the clip has been predicted."""
         return self.prediction(clip_id).is_file()
 
-    def write_prediction(self, clip_id: str, answered: Sequence[tuple[Question, Tracks]], cost: Cost | None) -> None:
+    def write_prediction(
+        self, clip_id: str, answered: Sequence[tuple[Question, Tracks]], cost: Cost | None, made_by: Maker | None = None
+    ) -> None:
         """Keep the answers to all questions of a clip. The bytes depend on the answers alone, not on when or where."""
-        records.write(self._note(clip_id), ClipNote(cost=cost))
+        records.write(self._note(clip_id), ClipNote(cost=cost, made_by=made_by))
         write_atomically(self.prediction(clip_id), lambda temporary: _write_h5(temporary, clip_id, answered))
 
     def read_prediction(self, clip_id: str) -> list[tuple[Question, Tracks]]:
@@ -95,6 +97,10 @@ class RunFolder:
     def cost(self, clip_id: str) -> Cost | None:
         """What the clip cost; None when that is not known."""
         return self._clip_note(clip_id).cost
+
+    def made_by(self, clip_id: str) -> Maker | None:
+        """The code and the device that predicted the clip; None when they are not known."""
+        return self._clip_note(clip_id).made_by
 
     def record(self) -> Record:
         """record.json. Raises BadDataError where it is damaged."""

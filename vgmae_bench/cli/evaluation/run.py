@@ -82,7 +82,7 @@ def run(
         data_root=data_root,
         out=out,
         limit=limit,
-        shard=parse_shard(shard) if shard else shard_from_environment(),
+        shard=parse_shard(shard) if shard else shard_from_environment(say=say),
         device=device,
         seed=seed,
     )

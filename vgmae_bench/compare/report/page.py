@@ -27,6 +27,7 @@ from vgmae_bench.compare.report import figures, player_files
 from vgmae_bench.compare.report.clips import PlayerSource, ShownClip, worst_first
 from vgmae_bench.compare.report.figures import Picture, pictures
 from vgmae_bench.compare.row import Row
+from vgmae_bench.evaluation.records import Commit
 
 MOST_LISTED = 100
 """How many clips the table of single clips has: the worst ones."""
@@ -170,18 +171,22 @@ def _facts(row: Row) -> dict[str, str]:
     """Facts about a run: settings, weights, command, code and device."""
     used = row.record.method
     session = row.record.sessions[-1] if row.record.sessions else None
-    commit = session.commit if session else None
+    makers = [maker.commit for maker in row.summary.made_by] or [session.commit if session else None]
     facts = {
         "run": "/".join(row.run.path.parts[-3:]),
         "command": session.command if session else None,
         "settings": ", ".join(f"{key}={value}" for key, value in used.settings.items()) or "none",
         "weights": f"{used.weights.name}, SHA-256 {used.weights.sha256}" if used.weights else "none",
         "seed": used.seed,
-        "code": commit.id + (", with changes not committed" if commit.dirty else "") if commit else None,
+        "code": "; ".join(dict.fromkeys(map(_code, filter(None, makers)))) or None,
         "device": session.device if session else None,
         "clips": row.clips,
     }
     return {key: str(value) for key, value in facts.items() if value is not None}
+
+
+def _code(commit: Commit) -> str:
+    return commit.id + (", with changes not committed" if commit.dirty else "")
 
 
 def _percent(value: float) -> str:

@@ -47,10 +47,11 @@ class Convention:
     def to_input(self, positions: npt.NDArray[Any], source: Size, protocol: EvalProtocol) -> FloatArray:
         """Positions [..., 2] of the file as raster pixels (x, y) of the frames that the protocol gives to trackers."""
         xy = positions if self.order == "xy" else positions[..., ::-1]
-        size = self._size(source)
+        size = self.size(source)
         return xy if size == protocol.input_size else rescale(xy, size, protocol.input_size)
 
-    def _size(self, source: Size) -> Size:
+    def size(self, source: Size) -> Size:
+        """The (height, width) of the frames that positions are counted in; (1, 1) for fractions of the frame."""
         if self.units == "normalised":
             return (1, 1)
         if self.units == "source":

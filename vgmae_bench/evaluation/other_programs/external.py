@@ -17,6 +17,7 @@ from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.evaluation import protocols
 from vgmae_bench.evaluation.other_programs.convention import Convention, packed
 from vgmae_bench.evaluation.other_programs.detection import NEAR, detect
+from vgmae_bench.evaluation.other_programs.plausibility import ClipLook, doubts, look
 from vgmae_bench.evaluation.other_programs.prediction_file import PredictionFile, Tree, open_predictions
 from vgmae_bench.evaluation.other_programs.track_arrays import question_trees, read_tracks
 from vgmae_bench.evaluation.pictures import draw_clips
@@ -55,8 +56,11 @@ class Submission:
     convention: Convention
     remark: str
 
-    def answered(self, clip_id: str) -> list[tuple[Question, Tracks]] | None:
+    def answered(self, clip_id: str, looks: list[ClipLook] | None = None) -> list[tuple[Question, Tracks]] | None:
         """The protocol's questions about a clip with the answers of the file; None where it has none.
+
+        Arguments:
+            looks: gets a look at every point of the clip, for `plausibility.doubts`.
 
         Raises:
             BadDataError: arrays that do not fit, see `vgmae_bench.evaluation.other_programs.track_arrays.read_tracks`.
@@ -65,10 +69,13 @@ class Submission:
         asked = _asked(clip, self.protocol)
         if asked and clip_id not in self.file.clips:
             return None
-        return [
+        answered = [
             (question, read_tracks(tree, question, self.convention, clip.size, self.protocol, where))
             for tree, question, where in _paired(self.file, clip_id, asked)
         ]
+        if looks is not None:
+            looks += [look(clip_id, *pair, self.convention, clip.size, self.protocol) for pair in answered]
+        return answered
 
 
 def open_submission(
@@ -131,7 +138,7 @@ def score_submission(
         out: the results folder.
         figures: draw the tracks of the first so many clips.
         command: for the record.
-        say: told of metrics that are left out.
+        say: told of doubts about the numbers, and of metrics that are left out.
 
     Returns:
         The run's folder and its scores. Clips that are missing in the file count as failed.
@@ -145,6 +152,7 @@ def score_submission(
         raise UsageError(f'"{name}" is no name for a method', "it may have letters, digits, spaces and _.+=@()-")
     file, dataset, protocol = submission.file, submission.dataset, submission.protocol
     settings = {"predictions": file.sha256, "convention": config.to_json(submission.convention)}
+    external = ExternalPredictions(file.path.name, file.sha256, dict(file.about), submission.remark)
     record = replace(
         new_record(
             MethodUsed(name=name, settings=settings, note=NOTE),
@@ -152,7 +160,7 @@ def score_submission(
             protocol,
             dataset,
         ),
-        external=ExternalPredictions(file.path.name, file.sha256, dict(file.about), submission.remark),
+        external=external,
     )
     folder = folder_of(record, out)
     with storage_errors(out):
@@ -160,12 +168,17 @@ def score_submission(
     with tempfile.TemporaryDirectory(dir=out, prefix=".score-") as temporary:  # until every clip has been checked
         staged = RunFolder(Path(temporary))
         staged.create()
+        looks: list[ClipLook] = []
         for clip_id in dataset.ids:
-            answered = submission.answered(clip_id)
+            answered = submission.answered(clip_id, looks)
             if answered is None:
                 staged.write_failure(clip_id, f"{file.path.name} has no such clip")
             else:
                 staged.write_prediction(clip_id, answered, None)
+        found = doubts(looks)
+        for doubt in found:
+            say(f"doubtful: {doubt}")
+        record = replace(record, external=replace(external, doubts=found))
         folder.create()
         start_session(folder, record, Session.now("cpu", command))
         for kept in staged.predictions.iterdir():
