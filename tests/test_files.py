@@ -64,6 +64,8 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
         ["-3.png", "-2.png", "1.png"],
         ["0.05.png", "0.1.png", "0.15.png"],
         ["10²", "11²"],
+        ["0,05.png", "0,1.png"],
+        ["\u22123.png", "\u22122.png", "1.png"],
         ["01", "1", "2"],
         ["a", "a1", "b"],
     ],

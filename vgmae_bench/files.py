@@ -94,8 +94,8 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-NUMBER = r"(?<![^\W_])(?<!\d\.)-?\d+(?:\.\d+)?(?!\.?\d)|\d+"
-"""A number in a file name: with a sign where no letter or digit goes before it, with decimals where it has one point."""
+NUMBER = r"(?<![^\W_])(?<!\d[.,])[-\u2212]?\d+(?:[.,]\d+)?(?![.,]?\d)|\d+"
+"""A number in a file name: with a sign if no letter or digit goes before it, with decimals if it has one point or comma."""
 
 
 def natural_order(path: Path, number: str = NUMBER) -> list[tuple[int, Decimal, str]]:
@@ -108,5 +108,9 @@ def natural_order(path: Path, number: str = NUMBER) -> list[tuple[int, Decimal, 
     name = unicodedata.normalize("NFC", path.name)
     parts = re.split(f"({number})", name)  # text and numbers by turns
     # Every part has one form, so that numbers and text never meet in a comparison; the name itself decides between 1 and 01.
-    keys = [(1, Decimal(part), "") if index % 2 else (0, Decimal(0), part) for index, part in enumerate(parts)]
+    keys = [(1, _decimal(part), "") if index % 2 else (0, Decimal(0), part) for index, part in enumerate(parts)]
     return [*keys, (0, Decimal(0), path.name)]
+
+
+def _decimal(text: str) -> Decimal:
+    return Decimal(text.replace(",", ".").replace("\u2212", "-"))

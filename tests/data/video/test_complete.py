@@ -70,7 +70,7 @@ def test_what_is_there_can_be_used(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 0])
-@pytest.mark.parametrize("name", ["front.mp4", "known.mkv"])
+@pytest.mark.parametrize("name", ["front.mp4", "known.mkv", "known.avi"])
 def test_a_part_that_never_arrived_is_refused(tmp_path: Path, name: str, threads: int) -> None:
     path = encode(tmp_path / name, noise())
     data = path.read_bytes()

@@ -68,3 +68,9 @@ def test_twelve_bits_are_told_by_the_whole_folder(tmp_path: Path) -> None:
     assert [int(frame.mean()) for frame in open_video(tmp_path).frames()] == [12, 255, 62]
     Image.fromarray(np.full((8, 8), 65535, np.uint16)).save(tmp_path / "3.png")
     assert [int(frame.mean()) for frame in open_video(tmp_path).frames()] == [1, 16, 4, 255]
+
+
+def test_a_deep_image_among_others_is_no_white_one(tmp_path: Path) -> None:
+    Image.new("L", (8, 8), 7).save(tmp_path / "0.png")
+    Image.fromarray(np.full((8, 8), 30000, np.uint16)).save(tmp_path / "1.png")
+    assert [int(frame.mean()) for frame in open_video(tmp_path).frames()] == [7, 117]

@@ -35,13 +35,13 @@ class ImageFolder:
     Attributes:
         files: the images, in order.
         size: (height, width) of the first image as it is meant to be seen; all others must have it too.
-        depth: bits of a pixel value in images of more than 8 bits (12 or 16), the same for the whole folder.
+        depth: bits of the values in images of more than 8 bits (12 or 16), one for the whole folder; None: each image decides.
     """
 
     files: tuple[Path, ...]
     size: Size
     fps: Fraction = DEFAULT_FPS
-    depth: int = 16
+    depth: int | None = None
 
     @classmethod
     def open(cls, path: Path) -> ImageFolder:

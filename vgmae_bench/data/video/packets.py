@@ -52,7 +52,7 @@ def list_packets(path: Path) -> Packets:
         # AVI has no times of its own: FFmpeg guesses them, and guesses wrong where frames are reordered.
         reliable = bool(known) and len(known) == len(times) and container.format.name != "avi"
         fps = _rate(stream, known)
-        promised = _indexed(stream) - unseen or _until_end(stream, known, fps)
+        promised = max(_indexed(stream) - unseen, _until_end(stream, known, fps))
         return Packets(len(times), tuple(known) if reliable else None, fps, promised)
 
 
@@ -92,14 +92,20 @@ def _indexed(stream: av.VideoStream) -> int:
 
 
 def _until_end(stream: av.VideoStream, times: list[int], fps: Fraction) -> int:
-    """Frames that a Matroska file should have, by the duration that it tells of this stream; 0 where it does not."""
-    told = _DURATION.match(stream.metadata.get("DURATION", ""))
-    if not told or not times or not stream.time_base:
+    """Frames that a Matroska or AVI file should have, by the duration that it states for this stream; 0 if it states none."""
+    if not times or not stream.time_base:
         return 0
-    hours, minutes, seconds = (Fraction(text) for text in told.groups())
-    missing = Fraction(hours * 3600 + minutes * 60 + seconds - times[-1] * stream.time_base)
-    # The last frame may be shown for a long time where the rate varies.
-    return len(times) + round(missing * fps) if missing > max(Fraction(_LAST_FRAME), _TOLERANCE * seconds) else 0
+    if stream.container.format.name == "avi" and stream.duration:
+        # Frames follow each other at one rate. The last one takes one of the two.
+        seconds, least = Fraction(stream.duration * stream.time_base), 2 / fps
+    elif told := _DURATION.match(stream.metadata.get("DURATION", "")):
+        hours, minutes, rest = (Fraction(text) for text in told.groups())
+        # Where the rate varies, the last frame may be shown for a long time.
+        seconds, least = 3600 * hours + 60 * minutes + rest, Fraction(_LAST_FRAME)
+    else:
+        return 0
+    missing = Fraction(seconds - times[-1] * stream.time_base)
+    return len(times) + round(missing * fps) - 1 if missing > max(least, _TOLERANCE * seconds) else 0
 
 
 def _fraction(rate: Fraction | None) -> Fraction:

@@ -9,13 +9,13 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.types import Size
 
-_ORIENTATION = 0x0112  # EXIF; values from 5 on swap height and width
-_FIRST_SWAPPED = 5
+_ORIENTATION = 0x0112  # EXIF
+_SWAPPED = (5, 6, 7, 8)  # orientations that swap height and width
 _DEPTHS = (8, 12, 16)
 _MODES_OF_NUMBERS = ("I", "F")
 
@@ -26,12 +26,13 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (av.FFmpegError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadDataError(f"{path} cannot be read", getattr(error, "strerror", None) or str(error)) from error
+        reason = error.strerror if isinstance(error, (OSError, av.FFmpegError)) else None
+        raise BadDataError(f"{path} cannot be read", reason or str(error)) from error
 
 
 def upright_size(image: Image.Image) -> Size:
     """(height, width) of an image as it is meant to be seen, from its header alone."""
-    swapped = image.getexif().get(_ORIENTATION, 1) >= _FIRST_SWAPPED
+    swapped = image.getexif().get(_ORIENTATION) in _SWAPPED
     return (image.width, image.height) if swapped else (image.height, image.width)
 
 
@@ -58,19 +59,22 @@ def open_rgb(path: Path, depth: int | None = None) -> Image.Image:
         return ImageOps.exif_transpose(turned)
 
 
-def deepest(files: Sequence[Path]) -> int:
+def deepest(files: Sequence[Path]) -> int | None:
     """Bits that the values of a row of images have: 16; 12 where no value is above 4095; 8 where none is above 255.
 
-    Cameras of 12 bits store them in files of 16, and no header says so. Images of 8 bits are not read.
+    Cameras of 12 bits store them in files of 16, and no header says so. Where the first image has 8 bits, no other is opened
+    and the result is None.
 
     Raises:
         BadDataError: an image of more than 8 bits cannot be read.
     """
     highest = 0
-    for file in files:
+    for number, file in enumerate(files):
         with reading(file), Image.open(file) as image:
             if not _is_deep(image):
-                break  # one folder comes from one program
+                if not number:
+                    return None
+                continue
             highest = max(highest, int(_deep_values(image, file).max()))
         if highest >= 2 ** _DEPTHS[-2]:
             break
@@ -83,7 +87,7 @@ def _depth_of(highest: int) -> int:
 
 def _is_deep(image: Image.Image) -> bool:
     """Whether the file has more than 8 bits a channel. Pillow shows 16-bit colour as 8-bit; its decoder's name tells."""
-    raw = " ".join(str(tile[3]) for tile in getattr(image, "tile", []))
+    raw = " ".join(str(tile[3]) for tile in image.tile) if isinstance(image, ImageFile.ImageFile) else ""
     return image.mode in _MODES_OF_NUMBERS or image.mode.startswith("I;16") or ";16" in raw or "I;12" in raw
 
 
