@@ -1,1 +1,1 @@
-"""What is measured besides tracking: actions (probing) and single images (space)."""
+"""Measures other than tracking: action recognition (`actions`) and what a model sees in single images (`space`)."""

@@ -97,11 +97,11 @@ def test_mistakes_are_named() -> None:
         open_actions("train.txt", test=Path("gone.txt"))
     with pytest.raises(MissingDataError, match="no folder of actions"):
         open_actions("empty")
-    with pytest.raises(UsageError, match="what is tested"):
+    with pytest.raises(UsageError, match="a list to test on is missing"):
         open_actions("train.txt")
     with pytest.raises(UsageError, match="neither"):
         open_actions("nothing")
-    with pytest.raises(UsageError, match="go with a list"):
+    with pytest.raises(UsageError, match="need a list"):
         open_actions("synth-actions", test=Path("train.txt"))
     with pytest.raises(UsageError, match="takes no settings"):
         open_actions("empty", settings={"size": 64})

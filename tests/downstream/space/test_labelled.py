@@ -74,14 +74,14 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
         second.read()
     write_bsds(tmp_path / "bsds")
     (tmp_path / "bsds" / "data" / "groundTruth" / "test" / "100007.mat").write_bytes(b"MATLAB 5.0" * 20)
-    with pytest.raises(BadDataError, match="no ground truth of BSDS500"):
+    with pytest.raises(BadDataError, match="not a ground-truth file of BSDS500"):
         open_labelled(str(tmp_path / "bsds")).images[0].read()
 
 
 def test_folders_that_are_no_such_set(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="neither synth nor a folder"):
         open_labelled("nowhere")
-    with pytest.raises(MissingDataError, match="no layout that is known"):
+    with pytest.raises(MissingDataError, match="no known layout"):
         open_labelled(str(tmp_path))
     (tmp_path / "masks").mkdir()
     with pytest.raises(MissingDataError, match="no images"):

@@ -1,6 +1,6 @@
-"""What is done to clips that a classifier is fine-tuned on: crops, flips, erased squares, and mixtures of two.
+"""Augmentations for fine-tuning a classifier: crops, flips, erased rectangles, and mixtures of two clips.
 
-Those of VideoMAE's fine-tuning, but for its RandAugment. All frames of a clip are treated alike.
+They are those of VideoMAE's fine-tuning without RandAugment. All frames of a clip get the same augmentation.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_ASPECT = 4 / 3  # a crop is at most that much wider than high, or the other way round
+_ASPECT = 4 / 3  # the largest ratio of a crop's longer side to its shorter side
 _ERASED = (0.02, 1 / 3)  # shares of the frame
 _TRIES = 10
 
@@ -21,10 +21,18 @@ _TRIES = 10
 def random_crop(
     clip: npt.NDArray[np.uint8], size: int, min_area: float, rng: np.random.Generator
 ) -> npt.NDArray[np.uint8]:
-    """A random piece of a clip [T, H, W, 3], stretched to [T, size, size, 3] (bicubic, antialiased).
+    """Cut a random rectangle out of a clip and resize it (Szegedy et al. 2015).
 
-    Its area is between `min_area` and all of the frame, its aspect between 3:4 and 4:3 (Szegedy et al. 2015); where none fits
-    after some tries, the largest square in the middle.
+    If no rectangle fits after ten tries, the largest square in the middle is taken.
+
+    Arguments:
+        clip: uint8 [T, H, W, 3].
+        size: side of the result, pixels.
+        min_area: smallest area of the rectangle, as a share of the frame. The aspect is between 3:4 and 4:3.
+        rng: source of random numbers.
+
+    Returns:
+        uint8 [T, size, size, 3], resized bicubically with antialiasing.
     """
     top, left, height, width = _piece(clip.shape[1], clip.shape[2], (min_area, 1.0), rng)
     piece = torch.from_numpy(np.ascontiguousarray(clip[:, top : top + height, left : left + width]))
@@ -36,7 +44,13 @@ def random_crop(
 
 
 def erase(video: Tensor, chance: float, rng: np.random.Generator) -> Tensor:
-    """Normalised clips [B, 3, T, S, S] of which some have lost a rectangle to noise, the same in all frames."""
+    """Fill a rectangle of some clips with noise, in place.
+
+    Arguments:
+        video: float [B, 3, T, S, S], normalised.
+        chance: probability that a clip loses a rectangle. The rectangle is the same in all frames.
+        rng: source of random numbers.
+    """
     for clip in video:
         if rng.random() < chance:
             top, left, height, width = _piece(clip.shape[2], clip.shape[3], _ERASED, rng)
@@ -46,14 +60,16 @@ def erase(video: Tensor, chance: float, rng: np.random.Generator) -> Tensor:
 
 
 def mix(video: Tensor, targets: Tensor, mixup: float, cutmix: float, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Every clip of a batch mixed with another, and the targets likewise.
+    """Mix every clip of a batch with another one, and its targets in the same proportion.
 
-    A fair coin decides between mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019), where both are on.
+    If both mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019) are on, a fair coin decides between them for each batch.
 
     Arguments:
         video: float [B, 3, T, S, S].
-        targets: float [B, classes], rows that add up to 1.
-        mixup, cutmix: parameters of the beta distributions of the shares; 0: off.
+        targets: float [B, classes]; each row sums to 1.
+        mixup: parameter of the beta distribution of the proportions; 0 turns mixup off.
+        cutmix: the same for CutMix.
+        rng: source of random numbers.
     """
     if not (mixup or cutmix) or len(video) < 2:
         return video, targets

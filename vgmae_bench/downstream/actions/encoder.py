@@ -1,4 +1,4 @@
-"""The encoder that is probed: how a method is asked for it, and how it is fine-tuned."""
+"""Open a method's encoder for probing, and set learning rates by layer for fine-tuning it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vgmae_bench.models.encoder import VideoEncoder
 
 @dataclass(frozen=True)
 class Probed:
-    """An encoder, and everything its features depend on.
+    """An opened encoder, and everything that its features depend on.
 
     Attributes:
         method: whose it is.
@@ -41,14 +41,15 @@ class Probed:
 
     @property
     def label(self) -> str:
+        """The method and the name of its weights, for tables."""
         return f"{self.method} ({self.used.weights.name if self.used.weights else 'random weights'})"
 
 
 def open_encoder(name: str, weights: str | None, settings: Mapping[str, Any], seed: int) -> Probed:
-    """The encoder of a method.
+    """Find, load and build the encoder of a method.
 
     Arguments:
-        name: of a plugin, or `path.py:Attribute`, where the attribute makes the encoder.
+        name: a plugin's name, or `path.py:Attribute` where the attribute makes the encoder.
         weights: a name the method declares, a file, or "random"; None: its default ones, if any.
         settings: of the encoder, which its factory declares like a tracker's.
         seed: of random weights.
@@ -66,7 +67,7 @@ def open_encoder(name: str, weights: str | None, settings: Mapping[str, Any], se
 
 
 def layer_of(name: str, depth: int) -> int:
-    """Which layer a parameter belongs to: 0 what comes before the blocks, 1 the first block, depth + 1 what comes after.
+    """The layer that a parameter belongs to: 0 before the blocks, 1 in the first block, depth + 1 after the blocks.
 
     >>> layer_of("encoder.network.blocks.3.attn.qkv.weight", 12), layer_of("head.linear.weight", 12)
     (4, 13)
@@ -77,10 +78,11 @@ def layer_of(name: str, depth: int) -> int:
 
 
 def set_layer_rates(model: nn.Module, decay: float) -> None:
-    """Note on every parameter its share of the learning rate: `decay` to the power of the layers above its own (BEiT).
+    """Set `lr_scale` of every parameter: `decay` to the power of the number of layers above its own (BEiT).
 
     Arguments:
-        model: with a `VideoEncoder` in `encoder`; one without `blocks` learns at a single rate.
+        model: has a `VideoEncoder` as `encoder`. An encoder without `blocks` learns at a single rate.
+        decay: factor from each layer to the one below it.
     """
     names = [name for name, _ in model.named_parameters()]
     depth = max(

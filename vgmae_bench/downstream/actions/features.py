@@ -1,4 +1,4 @@
-"""Features of an encoder that stays as it is: computed once for every video, and kept on disk."""
+"""Features of a frozen encoder, computed once for every video and cached on disk."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from vgmae_bench.files import cache_folder, storage_errors, write_atomically
 from vgmae_bench.models.encoder import VideoEncoder
 
 VERSION = 1
-"""Counts changes to what features are of the same videos; part of the name they are kept under."""
+"""Increase this when the features of the same videos change. It is part of the name of the cache."""
 CHUNK = 64
-"""Videos of a file in the cache: what a kill costs at most."""
+"""Videos per file of the cache. A run that is killed loses at most so many."""
 VIEWS_AT_ONCE = 16
 
 
@@ -36,10 +36,10 @@ class Features:
     """Pooled features of the videos that could be read.
 
     Attributes:
-        values: float32 [n, V, C], of V views each.
-        rows: int64 [n], which videos these are.
-        skipped: the others, by name, and why.
-        digest: of everything that they depend on.
+        values: float32 [n, V, C] for V views of each video.
+        rows: int64 [n], indices of the videos.
+        skipped: why the other videos could not be read, by name.
+        digest: hash of everything that the features depend on.
     """
 
     values: Tensor
@@ -58,17 +58,20 @@ def compute_features(
     workers: int = 0,
     title: str = "features",
 ) -> Features:
-    """Mean tokens of all views of all videos, from the cache as far as it has them.
+    """Compute the mean token of every view of every video, or read it from the cache.
 
     Arguments:
-        config: without None.
-        final_norm: the encoder's last norm is applied before the mean.
+        probed: the encoder.
+        videos: the videos.
+        config: the views. No field is None.
+        final_norm: apply the encoder's last norm before the mean.
+        device: a torch device.
         workers: threads that read videos.
-        title: of the progress bar.
+        title: label of the progress bar.
 
     Raises:
-        BadDataError: not a single video can be read.
-        StorageError: the cache cannot be written to.
+        BadDataError: no video can be read.
+        StorageError: the cache cannot be written.
     """
     from tqdm import trange
 
@@ -115,7 +118,7 @@ def _compute(
     final_norm: bool,
     device: str,
 ) -> tuple[Tensor, Tensor, dict[str, str]]:
-    """Features [n, V, C], rows [n], and what failed."""
+    """Features [n, V, C], rows [n], and the reasons of the videos that failed, by name."""
     views = {row: found for row, found in looked.items() if not isinstance(found, str)}
     failed = {videos.ids[row]: found for row, found in looked.items() if isinstance(found, str)}
     if not views:
@@ -136,7 +139,7 @@ def _write(file: Path, part: tuple[Tensor, Tensor, dict[str, str]]) -> None:
 
 
 def _read(file: Path) -> tuple[Tensor, Tensor, dict[str, str]] | None:
-    """A file of the cache; None where there is none, or it is damaged."""
+    """Read a file of the cache. None if it is missing or damaged."""
     try:
         with safe_open(file, framework="pt") as opened:
             failed = json.loads((opened.metadata() or {})["failed"])

@@ -1,4 +1,4 @@
-"""What is put on an encoder to name actions: pooling of its tokens, a norm, a linear layer."""
+"""Classification heads: pooling of an encoder's tokens, a norm, and a linear layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Pooling = Literal["mean", "attentive"]
 
 
 class LabelledBatch(NamedTuple):
-    """Clips, or what an encoder makes of them, with their labels.
+    """Clips or their features, with labels.
 
     Attributes:
         inputs: uint8 [B, T, S, S, 3] RGB, or pooled features float32 [B, C].
@@ -30,11 +30,13 @@ class LabelledBatch(NamedTuple):
 
 
 class Head(nn.Module):
-    """Pooled features, float [B, width], to logits [B, classes].
+    """A norm and a linear layer.
 
     Arguments:
-        norm: "layer" is learned (VideoMAE's `fc_norm`); "batch" has no weights to learn, so that what follows is still linear
-            in the features (MAE, He et al. 2022, appendix A.1).
+        width: C, numbers in a pooled feature.
+        classes: number of classes.
+        norm: "layer" is a LayerNorm with weights (VideoMAE's `fc_norm`). "batch" is a BatchNorm without weights, so that the
+            head stays linear in the features (MAE, He et al. 2022, appendix A.1).
     """
 
     def __init__(self, width: int, classes: int, norm: HeadNorm) -> None:
@@ -50,12 +52,13 @@ class Head(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, pooled: Tensor) -> Tensor:
+        """Float [B, width] to logits [B, classes]."""
         logits: Tensor = self.linear(self.norm(pooled))
         return logits
 
 
 class AttentivePool(nn.Module):
-    """Tokens [B, N, width] to [B, width]: one learned query attends to them (V-JEPA, Bardes et al. 2024, without its MLP)."""
+    """Pool tokens by attention from one learned query (V-JEPA, Bardes et al. 2024, without its MLP)."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -65,17 +68,22 @@ class AttentivePool(nn.Module):
         nn.init.trunc_normal_(self.query, std=0.02)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Float [B, N, width] to [B, width]."""
         tokens = self.norm(tokens)
         pooled: Tensor = self.attention(self.query.expand(len(tokens), -1, -1), tokens, tokens, need_weights=False)[0]
         return pooled[:, 0]
 
 
 class Classifier(nn.Module):
-    """An encoder and a head.
+    """An encoder with a head.
 
     Arguments:
+        encoder: the encoder.
+        classes: number of classes.
         frozen: the encoder does not learn.
-        final_norm: the encoder's last norm is kept; VideoMAE's fine-tuning drops it.
+        final_norm: keep the encoder's last norm. VideoMAE's fine-tuning drops it.
+        pooling: "mean" of the tokens, or "attentive" (`AttentivePool`).
+        head_norm: see `Head`.
     """
 
     def __init__(
@@ -97,7 +105,7 @@ class Classifier(nn.Module):
             parameter.requires_grad_(False)
 
     def forward(self, video: Tensor) -> Tensor:
-        """uint8 [B, T, S, S, 3] RGB, or float as `network_input` makes it, to logits [B, classes]."""
+        """Clips to logits [B, classes]. Clips are uint8 [B, T, S, S, 3] RGB, or float as from `network_input`."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self._frozen):
             tokens = encode(self.encoder, video, final_norm=self._final_norm)
         logits: Tensor = self.head(tokens.mean(dim=1) if self.pool is None else self.pool(tokens))
@@ -105,13 +113,13 @@ class Classifier(nn.Module):
 
 
 def encode(encoder: VideoEncoder, video: Tensor, *, final_norm: bool) -> Tensor:
-    """Tokens [B, N, C] of clips, uint8 [B, T, S, S, 3] RGB, or float as `network_input` makes them."""
+    """Tokens [B, N, C] of clips. Clips are uint8 [B, T, S, S, 3] RGB, or float as from `network_input`."""
     tokens = encoder(video if video.is_floating_point() else network_input(video))
     normed: Tensor = encoder.norm(tokens) if final_norm else tokens
     return normed
 
 
 def network_input(video: Tensor) -> Tensor:
-    """uint8 [B, T, S, S, 3] RGB to float32 [B, 3, T, S, S], ImageNet-normalised."""
+    """Normalise clips as for ImageNet: uint8 [B, T, S, S, 3] RGB to float32 [B, 3, T, S, S]."""
     B, T, H, W, _ = video.shape
     return prepare(video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)

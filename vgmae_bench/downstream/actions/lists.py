@@ -15,12 +15,12 @@ Kind = Literal["kinetics", "ssv2", "plain"]
 
 
 class Entry(NamedTuple):
-    """A line of a list.
+    """One video of a list.
 
     Attributes:
-        id: as the list calls the video.
-        paths: where its video may lie, relative to the folder of videos, the likeliest first.
-        label: the name or number of its class.
+        id: the video's name in the list.
+        paths: paths where the video may be, relative to the folder of videos, the likeliest first.
+        label: name or number of the class.
     """
 
     id: str
@@ -29,12 +29,12 @@ class Entry(NamedTuple):
 
 
 def read_list(path: Path) -> tuple[Kind, list[Entry]]:
-    """What a list says, in its order, and which format it is of.
+    """Read a list of videos, in its order, and tell its format.
 
     * Kinetics: CSV with the columns label, youtube_id, time_start and time_end. The video of a line is
-      `[label/]<id>_<start>_<end>.<any suffix>` with six digits each, or `[label/]<id>.<suffix>`.
-    * Something-Something V2: JSON, a list of objects with id and template; the video is `<id>.webm`, or of another suffix.
-    * anything else: a line each, "path label", by a space, a comma or a tab, as VideoMAE and its descendants have them.
+      `[label/]<id>_<start>_<end>.<suffix>` (times with six digits) or `[label/]<id>.<suffix>`.
+    * Something-Something V2: a JSON list of objects with id and template. The video is `<id>.webm`, or has another suffix.
+    * Any other file: one "path label" per line, separated by a space, comma or tab, as in VideoMAE's lists.
 
     Raises:
         BadDataError: it cannot be read, or has no labels.
@@ -92,6 +92,6 @@ def _plain(path: Path, text: str) -> Iterator[Entry]:
 
 
 def _named(*stems: Path) -> tuple[Path, ...]:
-    """Files of those names without suffix, with every suffix that videos have."""
+    """Add every suffix of videos to names without one."""
     suffixes = (".mp4", ".webm", *sorted(VIDEO_SUFFIXES - {".mp4", ".webm"}))
     return tuple(stem.with_name(stem.name + suffix) for stem in stems for suffix in suffixes)

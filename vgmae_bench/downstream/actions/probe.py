@@ -1,4 +1,4 @@
-"""From names to accuracies: features or an encoder that learns, a head, and the test."""
+"""Run a probe: train a head on features, or an encoder with its head, then test it."""
 
 from __future__ import annotations
 
@@ -61,11 +61,12 @@ class Plan:
 
     @property
     def mode(self) -> Mode:
+        """Whether features stay as they are ("linear") or the encoder learns ("finetune")."""
         return "linear" if isinstance(self.config, LinearConfig) else "finetune"
 
     @property
     def sentence(self) -> str:
-        """The views that are tested, in words."""
+        """The tested views in words."""
         config, encoder = self.config, self.probed.encoder
         apart = f" {config.stride} apart" if config.sampling == "dense" else ""
         return (
@@ -74,6 +75,7 @@ class Plan:
         )
 
     def describe(self) -> dict[str, Json]:
+        """What the result depends on, without paths of this machine."""
         return {"mode": self.mode, **self.actions.describe(), "encoder": self.probed.describe()}
 
 
@@ -89,7 +91,7 @@ def make_plan(
     device: str,
     command: str = "",
 ) -> Plan:
-    """Settle everything before work begins.
+    """Find, open and check everything before work begins.
 
     Raises:
         UserError: whatever cannot be found or built, or settings that do not fit.
@@ -106,14 +108,14 @@ def make_plan(
 
 
 def execute(plan: Plan, say: Say = lambda text: None) -> dict[str, Any]:
-    """Train, from where the folder is, then test; safe to kill at any moment.
+    """Train, continuing what the folder holds, then test. It is safe to kill this at any moment.
 
     Returns:
-        What result.json holds; empty in all processes but the first.
+        The content of result.json. Empty in all processes but the first.
 
     Raises:
         UserError: videos cannot be read, or the folder cannot be written to or is another training's.
-        KeyboardInterrupt: on Ctrl-C and SIGTERM, once what is there is kept.
+        KeyboardInterrupt: on Ctrl-C and SIGTERM, after a checkpoint is written.
     """
     about: dict[str, Json] = {"probe": plan.describe(), "classes": list(plan.actions.classes)}
     learn = _linear if plan.mode == "linear" else _finetune
@@ -122,7 +124,7 @@ def execute(plan: Plan, say: Say = lambda text: None) -> dict[str, Any]:
 
 
 def _linear(plan: Plan, about: dict[str, Json], say: Say) -> tuple[Answers | None, int]:
-    """The answers of a head that was trained on features, and of how many videos."""
+    """Train a head on features and test it. Returns its answers and the number of videos it learned from."""
     config, actions = plan.config, plan.actions
     once = {"segments": 1, "crops": 1}
     train_views = build(type(config), {**vars(config), **once}, owner="probe")
@@ -157,7 +159,10 @@ def _linear(plan: Plan, about: dict[str, Json], say: Say) -> tuple[Answers | Non
 
 
 def _finetune(plan: Plan, about: dict[str, Json], say: Say) -> tuple[Answers | None, int]:
-    """The answers of an encoder that was trained, and of how many videos; no answers in all processes but the first."""
+    """Train an encoder with its head and test it. Returns its answers and the number of videos it learned from.
+
+    In all processes but the first, the answers are None.
+    """
     config, actions, encoder = plan.config, plan.actions, plan.probed.encoder
     assert isinstance(config, FinetuneConfig)
 

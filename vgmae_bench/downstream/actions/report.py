@@ -1,4 +1,4 @@
-"""What came out: accuracies with intervals, every answer, and pictures."""
+"""Report a probe: accuracies with intervals, every answer, and pictures."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from vgmae_bench.files import write_atomically
 from vgmae_bench.metrics.stats import clip_bootstrap
 
 SHOWN = 5
-"""Classes named of an answer."""
+"""How many of the likeliest classes are shown for each video."""
 NAMED = 40
-"""Up to so many classes have names in the confusion matrix."""
+"""The confusion matrix shows class names if there are at most so many classes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a classifier says of the tested videos.
+    """A classifier's answers for the tested videos.
 
     Attributes:
-        ids: n names.
-        labels: int64 [n].
-        shares: float [n, classes], probabilities, the mean over views.
-        skipped: videos that could not be read, and why.
+        ids: names of the n videos.
+        labels: int64 [n], true classes.
+        shares: float [n, classes], probabilities, averaged over views.
+        skipped: why videos could not be read, by name.
     """
 
     ids: Sequence[str]
@@ -39,11 +39,13 @@ class Answers:
 
 
 def measure(answers: Answers, classes: Sequence[str]) -> dict[str, Any]:
-    """Accuracies as fractions: top-1 and top-5 with 95 % intervals over videos, the mean over classes, and each class's.
+    """Compute accuracies as fractions.
 
-    Where there are fewer than five classes besides the right one, "top5" is left out.
+    Returns:
+        "top1" and "top5" with 95 % bootstrap intervals over videos, the mean over classes, chance, and the accuracy of each
+        class. "top5" is left out if there are five classes or fewer.
     """
-    # A tie counts as many ranks down as it goes, so that an answer that says nothing is not right.
+    # A tie counts against the answer: equal probabilities for all classes are wrong, not right by luck.
     mine = np.take_along_axis(answers.shares, answers.labels[:, None], axis=1)
     rank = (answers.shares >= mine).sum(axis=1) - 1
     hits = {"top1": rank < 1} | ({"top5": rank < 5} if len(classes) > 5 else {})
@@ -66,14 +68,18 @@ def measure(answers: Answers, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def confusion(answers: Answers, classes: int) -> npt.NDArray[np.int64]:
-    """[classes, classes]: how often videos of a row's class were taken for a column's."""
+    """Confusion matrix, int64 [classes, classes]: rows are true classes, columns are answers."""
     counts = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(counts, (answers.labels, answers.shares.argmax(axis=1)), 1)
     return counts
 
 
 def write_answers(path: Path, answers: Answers, classes: Sequence[str]) -> None:
-    """A line a video: its class, and the likeliest ones with their probabilities. Raises StorageError."""
+    """Write a CSV with a row for each video: its class, and the likeliest classes with their probabilities.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
     best = np.argsort(-answers.shares, axis=1, kind="stable")[:, :SHOWN]
 
     def write(temporary: Path) -> None:
@@ -89,7 +95,11 @@ def write_answers(path: Path, answers: Answers, classes: Sequence[str]) -> None:
 
 
 def draw_confusion(path: Path, counts: npt.NDArray[np.int64], classes: Sequence[str], title: str) -> None:
-    """The confusion matrix as a PNG, each row in percent of its videos. Raises StorageError."""
+    """Draw the confusion matrix as a PNG, each row in percent of its videos.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
     from matplotlib.figure import Figure
 
     count = len(classes)
@@ -116,7 +126,14 @@ def draw_confusion(path: Path, counts: npt.NDArray[np.int64], classes: Sequence[
 def draw_answers(
     shares: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], classes: Sequence[str], path: Path
 ) -> None:
-    """The likeliest classes of some videos, [n, classes], as bars beside one another; the right one is green."""
+    """Draw the likeliest classes of some videos as bars, the right one in green.
+
+    Arguments:
+        shares: float [n, classes], probabilities.
+        labels: int64 [n].
+        classes: names.
+        path: the PNG to write.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4 * len(shares), 2.4), layout="constrained")
@@ -129,7 +146,7 @@ def draw_answers(
 
 
 def print_result(result: dict[str, Any]) -> None:
-    """The table for people, on stdout."""
+    """Print the result as a table on stdout."""
     from rich.console import Console
     from rich.table import Table
 

@@ -19,7 +19,7 @@ from vgmae_bench.errors import BadDataError, MissingDataError, UsageError
 from vgmae_bench.files import natural_order
 
 TEST_SHARE = 4
-"""In a folder without a test part, every fourth video of a class is for testing."""
+"""In a folder without a test part, every fourth video of a class is tested."""
 
 KINETICS: dict[str, Any] = {"sampling": "dense", "segments": 5, "crops": 3, "flip": True}
 SSV2: dict[str, Any] = {"sampling": "uniform", "segments": 2, "crops": 3, "flip": False}
@@ -45,30 +45,34 @@ PROTOCOLS: dict[str, dict[str, dict[str, Any]]] = {
         "finetune": {**SYNTH, **_PLAIN, "epochs": 30},
     },
 }
-"""What is usual for a kind of data, in either mode, where settings do not say otherwise. The first two are VideoMAE's and
-SIGMA's for Kinetics-400 and Something-Something V2; the others are ours, for data that are small."""
+"""Default settings by kind of data and mode. The first two are VideoMAE's and SIGMA's for Kinetics-400 and Something-Something
+V2. The others are ours, for small data."""
 
 
 class LabelledVideos(Protocol):
-    """Videos with one label each, opened one at a time.
-
-    Attributes:
-        ids: their names.
-        labels: int64 [N].
-        digest: SHA-256 of what they are, without paths of this machine.
-    """
+    """N videos with one label each, opened one at a time."""
 
     @property
-    def ids(self) -> Sequence[str]: ...
+    def ids(self) -> Sequence[str]:
+        """Names of the videos."""
+        ...
 
     @property
-    def labels(self) -> npt.NDArray[np.int64]: ...
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Classes, int64 [N]."""
+        ...
 
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """SHA-256 that changes when the videos do. It does not depend on paths of this machine."""
+        ...
 
     def open(self, index: int) -> Video:
-        """Raises BadDataError: it cannot be read."""
+        """Open a video.
+
+        Raises:
+            BadDataError: it cannot be read.
+        """
         ...
 
 
@@ -82,23 +86,26 @@ class VideoFiles:
 
     @property
     def digest(self) -> str:
-        """Of names, labels and sizes: contents are not read."""
+        """Hash of names, labels and file sizes. Contents are not read."""
         sizes = [path.stat().st_size if path.is_file() else None for path in self._paths]
         return digest([list(self.ids), self.labels.tolist(), sizes])
 
     def open(self, index: int) -> Video:
+        """See `LabelledVideos.open`."""
         return open_video(self._paths[index])
 
 
 @dataclass(frozen=True)
 class Actions:
-    """What is learned and what is tested.
+    """Labelled videos to train on and to test on.
 
     Attributes:
-        name: of the data.
-        protocol: one of `PROTOCOLS`.
-        classes: names by label.
-        missing: videos that lists name and that are not there, of either part.
+        name: name of the data.
+        protocol: a key of `PROTOCOLS`.
+        classes: names of the classes by label.
+        train: videos to train on.
+        test: videos to test on.
+        missing: how many videos of the training list and of the test list are not there.
     """
 
     name: str
@@ -109,7 +116,7 @@ class Actions:
     missing: tuple[int, int] = (0, 0)
 
     def describe(self) -> dict[str, Json]:
-        """Without paths of this machine."""
+        """What the videos are, without paths of this machine."""
         digests: dict[str, Json] = {"train": self.train.digest, "test": self.test.digest}
         return {"data": self.name, **digests, "classes": digest(list(self.classes))}
 
@@ -117,15 +124,16 @@ class Actions:
 def open_actions(
     data: str, *, test: Path | None = None, videos: Path | None = None, settings: Mapping[str, Any] | None = None
 ) -> Actions:
-    """The videos that `--data` names: "synth-actions", a folder, or a list.
+    """Open the videos that `--data` names.
 
     Arguments:
-        test: the list of what is tested, for a list.
-        videos: the folder that lists refer to; None: the one they are in.
-        settings: of synth-actions.
+        data: "synth-actions", a folder, or a list of videos to train on.
+        test: the list of videos to test on, if `data` is a list.
+        videos: the folder that paths in lists are relative to. None: the folder of the list.
+        settings: settings of synth-actions.
 
     Raises:
-        UsageError: it is none of them, or settings that it does not take.
+        UsageError: `data` is none of them, or it does not take these settings.
         MissingDataError: there are no videos.
         BadDataError: a list cannot be read.
     """
@@ -134,10 +142,14 @@ def open_actions(
     path = Path(data)
     if path.is_file():
         if test is None:
-            raise UsageError(f"{data} says what to learn from", "what is tested?", try_=f"--data {data} --test LIST")
+            raise UsageError(
+                f"{data} is a list of videos to train on",
+                "a list to test on is missing",
+                try_=f"--data {data} --test LIST",
+            )
         return _from_lists(path, test, videos)
     if test is not None or videos is not None:
-        raise UsageError("--test and --videos go with a list", f"{data} is none")
+        raise UsageError("--test and --videos need a list as --data", f"{data} is not a list")
     if data == "synth-actions":
         config = build(SynthActionsConfig, settings or {}, owner="synth-actions")
         parts = SynthActions(config, "train"), SynthActions(config, "test")
@@ -184,7 +196,7 @@ def _first(root: Path, candidates: Sequence[Path]) -> Path | None:
 
 
 def _from_folder(root: Path) -> Actions:
-    """A sub-folder a class, below train/ and test/ (or val/, validation/) where there are such folders."""
+    """Each sub-folder is a class. train/ and test/ (or val/, validation/) split the videos if these folders exist."""
     held_out = next((root / name for name in ("test", "val", "validation") if (root / name).is_dir()), None)
     if (root / "train").is_dir() and held_out is not None:
         learned, tested = _classes(root / "train"), _classes(held_out)
@@ -208,7 +220,7 @@ def _from_folder(root: Path) -> Actions:
 
 
 def _classes(root: Path) -> dict[str, list[Path]]:
-    """The videos of every class: files, and folders of frames."""
+    """The videos of every class. A video is a file or a folder of frames."""
     found: dict[str, list[Path]] = {}
     for folder in sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != "."):
         entries = (path for path in folder.iterdir() if path.name[0] != ".")

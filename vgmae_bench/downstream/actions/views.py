@@ -1,4 +1,4 @@
-"""Views: which frames of a video are looked at, and which square of them."""
+"""Views of a video: which frames are taken, and which square of each."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ Sampling = Literal["dense", "uniform"]
 
 @dataclass(frozen=True)
 class ViewConfig:
-    """How videos are looked at. None: as is usual for the data (Kinetics: dense, 5 × 3; Something-Something V2: uniform,
-    2 × 3; a folder: as Kinetics; synth-actions: uniform, 1 × 1).
+    """How views are taken of videos.
+
+    None means the default for the data: dense with 5 × 3 views for Kinetics and folders, uniform with 2 × 3 views for
+    Something-Something V2, uniform with 1 × 1 view for synth-actions.
 
     Attributes:
-        sampling: "dense" takes frames `stride` apart, "uniform" one frame out of each of as many equal parts of the video.
+        sampling: "dense" takes frames `stride` apart. "uniform" cuts the video into equal parts and takes one frame of each.
         stride: frames of the video from one frame of a dense clip to the next.
-        segments: clips of a video that are tested; their answers are averaged.
-        crops: squares of each of them, from one end of the longer side to the other.
-        flip: half of the clips that are learned from are mirrored; never where left and right make classes.
+        segments: clips tested for each video. Their answers are averaged.
+        crops: squares of each clip, spread along the longer side.
+        flip: mirror half of the clips in training. Leave it off if classes tell left from right.
 
     Raises:
         UsageError: a number out of its range.
@@ -49,11 +51,18 @@ class ViewConfig:
 
 
 def frame_numbers(available: int, frames: int, sampling: Sampling, stride: int, segments: int) -> list[list[int]]:
-    """The frames of each of some evenly spread clips.
+    """Frame numbers of evenly spread clips, one list for each clip.
 
-    Dense clips start at equal distances from the beginning of the video to the last start that has room, a single one in the
-    middle; uniform ones take their frames at equal distances within the parts, a single one in the middle of them. Where the
-    video is too short, its last frame is repeated.
+    Starts of dense clips are evenly spaced from the beginning of the video to the last start that has room; a single clip
+    starts in the middle. Uniform clips take frames at evenly spaced places within the parts; a single clip takes the middle of
+    each part. If the video is too short, its last frame is repeated.
+
+    Arguments:
+        available: frames of the video.
+        frames: frames of a clip.
+        sampling: see `ViewConfig`.
+        stride: see `ViewConfig`.
+        segments: number of clips.
     """
     if sampling == "dense":
         room = max(available - ((frames - 1) * stride + 1), 0)
@@ -67,7 +76,7 @@ def frame_numbers(available: int, frames: int, sampling: Sampling, stride: int, 
 
 
 def random_numbers(rng: np.random.Generator, available: int, frames: int, sampling: Sampling, stride: int) -> list[int]:
-    """The frames of a clip to learn from: a dense one of random start, or a random frame out of each part."""
+    """Frame numbers of a training clip: a dense clip with a random start, or a random frame of each part."""
     if sampling == "dense":
         start = int(rng.integers(max(available - (frames - 1) * stride, 1)))
         chosen = [start + stride * frame for frame in range(frames)]
@@ -78,7 +87,15 @@ def random_numbers(rng: np.random.Generator, available: int, frames: int, sampli
 
 
 def read_frames(video: Video, numbers: Sequence[int], size: Size | None = None) -> npt.NDArray[np.uint8]:
-    """Frames of those ascending numbers, uint8 [T, H, W, 3], at a size; the last one there is in place of those beyond it.
+    """Read the frames with these numbers.
+
+    Arguments:
+        video: the video.
+        numbers: T frame numbers, ascending. Numbers beyond the end of the video give its last frame.
+        size: (height, width) of the result; None for the video's own.
+
+    Returns:
+        uint8 [T, H, W, 3] RGB.
 
     Raises:
         BadDataError: they cannot be decoded, or the video ends before the first.
@@ -98,9 +115,18 @@ def read_frames(video: Video, numbers: Sequence[int], size: Size | None = None) 
 
 
 def views_of(video: Video, frames: int, size: int, config: ViewConfig) -> npt.NDArray[np.uint8]:
-    """The views that are tested: uint8 [segments * crops, T, size, size, 3] RGB; `config` has no None left.
+    """Read all views of a video for testing.
 
-    The shorter side becomes `size`; squares lie at equal distances along the longer one, a single one in the middle.
+    The shorter side is resized to `size`. Squares are evenly spaced along the longer side; a single square is in the middle.
+
+    Arguments:
+        video: the video.
+        frames: T, frames of a view.
+        size: side of a view, pixels.
+        config: the views. No field is None.
+
+    Returns:
+        uint8 [segments * crops, T, size, size, 3] RGB.
 
     Raises:
         BadDataError: the video cannot be read.

@@ -1,1 +1,1 @@
-"""What methods see in single images, measured: figure and ground, outlines, and what they rebuild of what is hidden."""
+"""Measures of image models: figure and ground, outlines, and reconstruction of hidden patches."""

@@ -1,4 +1,4 @@
-"""What can be said of an image without having learned anything: the floors that a model must clear."""
+"""Baselines without learning that a model of images must beat."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from vgmae_bench.models.explorer import Image, Seen
 CANNY_BLUR = 1.4
 """Standard deviation of the smoothing before Canny, pixels (Canny, PAMI 1986, leaves it open)."""
 CANNY_LEVELS = 19
-"""Upper thresholds that are tried; the lower one is 0.4 of it."""
+"""Number of upper thresholds. Each lower threshold is 0.4 of the upper one."""
 CANNY_STRONGEST = 400.0
 
 
 def centre_prior(image: Image) -> Seen:
-    """The figure is an ellipse in the middle, half as high and half as wide as the image."""
+    """Take an ellipse in the middle as the figure, half as high and half as wide as the image."""
     height, width = image.shape[:2]
     y, x = ((np.arange(n) + 0.5) / n * 2 - 1 for n in (height, width))
     return Seen(figure=np.hypot(x[None], y[:, None]) < 0.5)
 
 
 def otsu(image: Image) -> Seen:
-    """Bright or dark (Otsu, 1979): the figure is whichever of the two the border shows less of."""
+    """Split the image into bright and dark (Otsu, 1979). The figure is the part with fewer pixels on the border."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     bright = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1] > 0
     border = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
@@ -33,7 +33,7 @@ def otsu(image: Image) -> Seen:
 
 
 def canny(image: Image) -> Seen:
-    """Canny's outlines, as strong as the share of thresholds that they survive."""
+    """Canny's outlines. The strength of a pixel is the highest threshold at which it is an outline, as a share of all."""
     grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (0, 0), CANNY_BLUR)
     strength = np.zeros(grey.shape, dtype=np.float32)
     for level in range(1, CANNY_LEVELS + 1):
@@ -46,15 +46,20 @@ LOOKS: dict[str, Callable[[Image], Seen]] = {"centre prior": centre_prior, "Otsu
 
 
 def mean_colour(image: Image, hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """float32 [S, S, 3] in [0, 1]: every pixel is the mean of those that are not hidden, bool [S, S]."""
+    """Fill an image with the mean colour of its visible pixels: float32 [S, S, 3] in [0, 1]. `hidden` is bool [S, S]."""
     return np.broadcast_to((image[~hidden] / 255).mean(axis=0), image.shape).astype(np.float32)
 
 
 def blurred(image: Image, hidden: npt.NDArray[np.bool_], sigma: float) -> npt.NDArray[np.float32]:
-    """float32 [S, S, 3] in [0, 1]: the pixels that are not hidden, blurred over those that are (normalised convolution).
+    """Blur the visible pixels of an image over the hidden ones (normalised convolution).
 
     Arguments:
-        sigma: standard deviation, pixels.
+        image: uint8 [S, S, 3] RGB.
+        hidden: bool [S, S].
+        sigma: standard deviation of the Gaussian, pixels.
+
+    Returns:
+        float32 [S, S, 3] in [0, 1].
     """
     seen = (~hidden).astype(np.float64)
     share = cv2.GaussianBlur(seen, (0, 0), sigma)[..., None] + 1e-6

@@ -1,8 +1,8 @@
-"""How well outlines are found: the boundary benchmark of BSDS (Martin, Fowlkes and Malik, PAMI 2004; Arbelaez et al., 2011).
+"""The boundary benchmark of BSDS (Martin, Fowlkes and Malik, PAMI 2004; Arbelaez et al., 2011).
 
-Thinned outlines above a threshold are matched one to one with those of each annotator, within a distance. Recall counts the
-matched pixels of all annotators, precision the found pixels that match somebody's. The official code minimises the matching's
-cost; what it counts is its size, and the largest matching is found here (Hopcroft and Karp).
+Outlines above a threshold are thinned and matched one to one with the outlines of each annotator, within a distance. Recall
+counts matched pixels of all annotators. Precision counts found pixels that match any annotator. The official code finds the
+matching of least cost but scores only its size, so the largest matching is computed here (Hopcroft and Karp).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Array = npt.NDArray[np.float64]
 TOLERANCE = 0.0075
 """Share of the image's diagonal within which pixels match."""
 THRESHOLDS = tuple(i / 20 for i in range(1, 20))
-"""Strengths from which an outline counts."""
+"""An outline counts if its strength is at least the threshold."""
 
 
 class Score(NamedTuple):
@@ -34,7 +34,7 @@ class Score(NamedTuple):
 
 
 def outlines_of(labels: npt.NDArray[np.int64]) -> Mask:
-    """bool [H, W]: thin outlines of a segmentation [H, W], where it differs from the pixel to the right or below."""
+    """Thin outlines of a segmentation, bool [H, W]: pixels whose label differs from the pixel to the right or below."""
     found = np.zeros(labels.shape, dtype=np.bool_)
     found[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     found[:-1] |= labels[:-1] != labels[1:]
@@ -42,14 +42,15 @@ def outlines_of(labels: npt.NDArray[np.int64]) -> Mask:
 
 
 def count_matches(strength: npt.NDArray[np.float32], truths: Sequence[Mask]) -> Array:
-    """What the F-measures of an image are made of, [len(THRESHOLDS), 4].
+    """Count the pixels from which the F-measures of an image are computed.
 
     Arguments:
-        strength: [H, W] in [0, 1], how surely there is an outline.
-        truths: thin outlines, one an annotator.
+        strength: float32 [H, W] in [0, 1], strength of outlines.
+        truths: thin outlines, bool [H, W], one for each annotator.
 
     Returns:
-        At each threshold: matched pixels of all annotators, pixels of all annotators, found pixels that match, found pixels.
+        float64 [len(THRESHOLDS), 4]: matched pixels of all annotators, pixels of all annotators, found pixels that match,
+        found pixels.
     """
     reach = TOLERANCE * float(np.hypot(*strength.shape))
     total = float(sum(truth.sum() for truth in truths))
@@ -70,7 +71,11 @@ def count_matches(strength: npt.NDArray[np.float32], truths: Sequence[Mask]) -> 
 
 
 def match(found: Mask, truth: Mask, reach: float) -> tuple[Mask, int]:
-    """The pixels of `found` in a largest one-to-one matching with pixels of `truth` no farther than `reach`, and its size."""
+    """Match pixels of `found` one to one with pixels of `truth` that are at most `reach` pixels away.
+
+    Returns:
+        The matched pixels of `found`, bool [H, W], and the size of the matching, which is the largest possible.
+    """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import maximum_bipartite_matching
 
@@ -96,7 +101,7 @@ def match(found: Mask, truth: Mask, reach: float) -> tuple[Mask, int]:
 
 
 def f_measure(counts: Array) -> Array:
-    """F of counts [..., 4]; 0 where nothing is found or there is nothing to find."""
+    """F-measure of counts [..., 4]. It is 0 if nothing is found or there is nothing to find."""
     recall = counts[..., 0] / np.maximum(counts[..., 1], 1)
     precision = counts[..., 2] / np.maximum(counts[..., 3], 1)
     f: Array = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
@@ -104,12 +109,14 @@ def f_measure(counts: Array) -> Array:
 
 
 def ods_ois(counts: Array, groups: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0) -> tuple[Score, Score]:
-    """F at the threshold that is best for the whole set (ODS), and at the one that is best for each image (OIS).
+    """F-measure at the best threshold for the whole set (ODS), and at the best threshold of each image (OIS).
 
     Arguments:
-        counts: [images, len(THRESHOLDS), 4], see `count_matches`.
-        groups: which images are drawn together for the 95 % bootstrap intervals. In each draw, ODS chooses its threshold
-            anew.
+        counts: float64 [images, len(THRESHOLDS), 4], see `count_matches`.
+        groups: group of each image. The bootstrap for the 95 % intervals draws whole groups. ODS chooses its threshold again
+            in each draw.
+        resamples: number of draws.
+        seed: seed of the draws.
     """
     best = f_measure(counts).argmax(axis=1)
     chosen = np.take_along_axis(counts, best[:, None, None], axis=1)
@@ -129,7 +136,7 @@ def ods_ois(counts: Array, groups: Sequence[str], *, resamples: int = RESAMPLES,
 
 
 def thin(mask: Mask) -> Mask:
-    """Lines a pixel wide, as connected as they were (Zhang and Suen, CACM 1984)."""
+    """Thin lines to a width of one pixel and keep them connected (Zhang and Suen, CACM 1984)."""
     lines = np.pad(mask, 1).astype(np.uint8)
     while True:
         before = int(lines.sum())
@@ -146,7 +153,7 @@ _WEIGHTS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], dtype=np.float32)
 
 
 def _removable() -> list[Mask]:
-    """For each half step, which of the 256 neighbourhoods lose their middle."""
+    """For each half step, the neighbourhoods (of 256) whose middle pixel is removed."""
     bits = (np.arange(256)[:, None] >> np.arange(8)) & 1  # above, …, clockwise
     north, east, south, west = bits[:, 0], bits[:, 2], bits[:, 4], bits[:, 6]
     count = bits.sum(axis=1)

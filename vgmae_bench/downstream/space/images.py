@@ -1,4 +1,4 @@
-"""How alike two images are, and how well a figure is told from its ground."""
+"""Similarity of two images (PSNR, SSIM), and figure-ground overlap (IoU)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ _C1, _C2 = 0.01**2, 0.03**2
 
 
 def psnr(image: Picture, truth: Picture, where: Mask) -> float:
-    """Peak signal-to-noise ratio over some pixels, dB, of RGB [H, W, 3] in [0, 1]."""
+    """Peak signal-to-noise ratio in dB over the pixels `where`. Images are RGB [H, W, 3] in [0, 1]."""
     error = float(np.mean((image[where].astype(np.float64) - truth[where]) ** 2))
     return float(-10 * np.log10(max(error, 1e-10)))
 
 
 def ssim(image: Picture, truth: Picture, where: Mask) -> float:
-    """Structural similarity (Wang et al., TIP 2004), the mean of its map over some pixels and the three channels.
+    """Structural similarity (Wang et al., TIP 2004), averaged over the pixels `where` and the three channels.
 
-    A Gaussian window of 11 pixels, σ = 1.5, as there; RGB [H, W, 3] in [0, 1]. Near the border the image is mirrored.
+    Images are RGB [H, W, 3] in [0, 1]. The window is Gaussian, 11 pixels wide with σ = 1.5, as in the paper. The image is
+    mirrored at its border.
     """
 
     def blur(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -36,7 +37,7 @@ def ssim(image: Picture, truth: Picture, where: Mask) -> float:
 
 
 def figure_ground(found: Mask, truth: Mask) -> tuple[float, float]:
-    """Intersection over union of the figure, and the mean of that and the ground's (mIoU). What neither has counts as 1."""
+    """IoU of the figure, and the mean of the IoUs of figure and ground (mIoU). An empty union counts as 1."""
 
     def iou(a: Mask, b: Mask) -> float:
         union = int((a | b).sum())

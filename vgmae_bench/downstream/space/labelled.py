@@ -1,4 +1,4 @@
-"""Images whose objects are known: generated, pairs of image and mask, DAVIS, BSDS500."""
+"""Sets of images with segmentations: `synth`, pairs of image and mask, DAVIS, BSDS500."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SYNTH_IMAGES = 60
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """An image and its segmentations, read when asked for.
+    """An image and its segmentations, read on demand.
 
     Attributes:
         name: unique in its set.
-        group: images of one group are alike (frames of a sequence); groups are what is drawn for bootstrap intervals.
-        has_figure: whether label 0 is the ground and all others are figure; otherwise only the outlines mean something.
-        read: the image, uint8 [H, W, 3], and segmentations [A, H, W], one an annotator.
+        group: images of one group are alike, such as the frames of a sequence. The bootstrap draws whole groups.
+        has_figure: label 0 is ground and all other labels are figure. If False, only the outlines are used.
+        read: returns the image, uint8 [H, W, 3] RGB, and segmentations, int64 [A, H, W], one for each annotator.
     """
 
     name: str
@@ -46,7 +46,8 @@ class LabelledSet:
 
     Attributes:
         kind: "synth", "pairs", "davis" or "bsds500".
-        identity: what it depends on, without paths of this machine.
+        identity: what the set depends on, without paths of this machine.
+        images: the images.
     """
 
     kind: str
@@ -54,7 +55,7 @@ class LabelledSet:
     images: Sequence[Labelled]
 
     def first(self, limit: int | None) -> LabelledSet:
-        """So many of its images, spread evenly over all of them."""
+        """The same set with at most `limit` images, spread evenly over all of them."""
         if limit is None or limit >= len(self.images):
             return self
         chosen = np.linspace(0, len(self.images) - 1, limit).round().astype(int)
@@ -62,15 +63,15 @@ class LabelledSet:
 
 
 def open_labelled(data: str) -> LabelledSet:
-    """The set that `--data` names: "synth", or a folder in one of the layouts that are known.
+    """Open the set that `--data` names: "synth", or a folder in one of these layouts.
 
     DIR/images and DIR/masks                                  pairs of the same name; 0 is ground in a mask
     DIR/JPEGImages[/480p]/SEQ and DIR/Annotations[/480p]/SEQ  DAVIS; ImageSets/2017/val.txt chooses, where it is there
     DIR/[data/]images/test and DIR/[data/]groundTruth/test    BSDS500
 
     Raises:
-        UsageError: neither.
-        MissingDataError: a folder without a single labelled image.
+        UsageError: `data` is neither "synth" nor a folder.
+        MissingDataError: the folder has no labelled image.
     """
     root = Path(data)
     if data == "synth" and not root.is_dir():
@@ -85,14 +86,14 @@ def open_labelled(data: str) -> LabelledSet:
     if (root / "masks").is_dir():
         return _pairs(root)
     raise MissingDataError(
-        f"The folder {root} is in no layout that is known",
+        f"The folder {root} has no known layout",
         "it needs images and masks, JPEGImages and Annotations (DAVIS), or images and groundTruth (BSDS500)",
         try_="vgmae-bench spatial --help",
     )
 
 
 def _synth() -> LabelledSet:
-    """One frame of each clip of the test split of `synth`, with exact masks: its boxes are figure, its room is ground."""
+    """The first frame of each clip of `synth`'s test split, with exact masks: boxes are figure, the room is ground."""
     from vgmae_bench.data.synth.dataset import VERSION, SynthConfig
 
     config = SynthConfig(frames=1)
@@ -105,7 +106,7 @@ def _synth() -> LabelledSet:
 
 
 def synth_image(config: Any, index: int) -> tuple[Image, Labels]:
-    """The first frame of a clip, and the number of the solid that each of its pixels shows at its centre; the room is 0."""
+    """The first frame of a clip, and the number of the solid seen at the centre of each pixel. The room is 0."""
     import torch
 
     from vgmae_bench.data.synth.dataset import render_video, sample_scenes
@@ -119,7 +120,7 @@ def synth_image(config: Any, index: int) -> tuple[Image, Labels]:
 
 def _pairs(root: Path) -> LabelledSet:
     if not (root / "images").is_dir():
-        raise MissingDataError(f"{root} has masks but no images", "their folder is called images")
+        raise MissingDataError(f"{root} has masks but no images", "it needs a folder images beside masks")
     masks = {path.relative_to(root / "masks").with_suffix(""): path for path in find_images(root / "masks")}
     images = {path.relative_to(root / "images").with_suffix(""): path for path in find_images(root / "images")}
     both = [(str(name), images[name], masks[name]) for name in images if name in masks]
@@ -142,7 +143,7 @@ def _davis(root: Path) -> LabelledSet:
 
 
 def _resolution(folder: Path) -> Path:
-    """DAVIS keeps sequences below a folder named after their resolution; copies of it often do not."""
+    """The folder of sequences. DAVIS has one for each resolution; copies of it often do not."""
     return next((folder / name for name in ("480p", "Full-Resolution") if (folder / name).is_dir()), folder)
 
 
@@ -161,7 +162,7 @@ def _of_files(kind: str, root: Path, found: Sequence[tuple[str, str, Path, Path]
 
 
 def _mask(path: Path, size: tuple[int, int]) -> Labels:
-    """int64 [1, H, W]: colours of a palette by their numbers, greys as they are, other colours as numbers of their own."""
+    """Read a mask, int64 [1, H, W]: palette indices, grey values, or one number for each RGB colour."""
     try:
         with Pillow.open(path) as image:
             stored = np.array(image if image.mode in ("P", "L", "1", "I", "I;16") else image.convert("RGB"))
@@ -195,10 +196,13 @@ def _bsds(root: Path) -> LabelledSet:
 
 
 def segmentations(path: Path) -> Labels:
-    """int64 [A, H, W] from a ground-truth file of BSDS500: a cell array `groundTruth` of structs with `Segmentation`.
+    """Read a ground-truth file of BSDS500: a cell array `groundTruth` of structs with `Segmentation`.
+
+    Returns:
+        int64 [A, H, W], one segmentation for each of A annotators.
 
     Raises:
-        BadDataError: it is no such file.
+        BadDataError: the file is damaged or something else.
     """
     from scipy.io import loadmat
 
@@ -206,9 +210,11 @@ def segmentations(path: Path) -> Labels:
         people = loadmat(path)["groundTruth"].ravel()
         labels = np.stack([person["Segmentation"][0, 0] for person in people]).astype(np.int64)
     except Exception as error:  # SciPy raises whatever a damaged file leads it to
-        raise BadDataError(f"{path} is no ground truth of BSDS500", f"{type(error).__name__}: {error}") from error
+        raise BadDataError(
+            f"{path} is not a ground-truth file of BSDS500", f"{type(error).__name__}: {error}"
+        ) from error
     if labels.ndim != 3:
-        raise BadDataError(f"{path} is no ground truth of BSDS500", f"its segmentations are {labels.shape}")
+        raise BadDataError(f"{path} is not a ground-truth file of BSDS500", f"its segmentations are {labels.shape}")
     return labels
 
 

@@ -1,9 +1,9 @@
-"""A model of images and the floors it must clear, on labelled images: what each says of every image, and the summary.
+"""Measure a model of images and the baselines on labelled images, image by image and in summary.
 
 DIR/
-    record.json     what was measured on what, with what
-    metrics.csv     a row an image and method
-    summary.json    means and F-measures with 95 % bootstrap intervals over images (over sequences, where there are any)
+    record.json     model, data, settings, versions
+    metrics.csv     one row for each image and method
+    summary.json    means and F-measures with 95 % bootstrap intervals over images, or over sequences if there are any
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from vgmae_bench.metrics.stats import clip_bootstrap
 from vgmae_bench.models.explorer import Explorer, Image, Seen
 
 MEANS = {"miou": "figure-ground mIoU", "figure_iou": "figure IoU", "psnr": "PSNR (dB)", "ssim": "SSIM"}
-"""What is averaged over images."""
+"""Measures that are averaged over images, with their names in tables."""
 F_MEASURES = {"ods": "outlines ODS F", "ois": "outlines OIS F"}
 
 
 @dataclass
 class Method:
-    """What one method said: values by image, and what its F-measures are made of."""
+    """Results of one method: values of each image, and the counts for its F-measures."""
 
     rows: list[dict[str, float]] = field(default_factory=list)
     counts: list[npt.NDArray[np.float64]] = field(default_factory=list)
@@ -40,14 +40,14 @@ class Method:
 
 @dataclass(frozen=True)
 class Measured:
-    """Everything that was measured; `names` and `groups` are of the images."""
+    """All results. `names` and `groups` have one entry for each image."""
 
     names: list[str]
     groups: list[str]
     methods: dict[str, Method]
 
     def summary(self) -> SpatialSummary:
-        """Estimates by method and measure; a method lacks what it does not say."""
+        """Estimates by method and measure. A method has only the measures that it gives."""
         return SpatialSummary(
             images=len(self.names), methods={name: self._of(method) for name, method in self.methods.items()}
         )
@@ -68,13 +68,14 @@ class Measured:
 def measure(
     named: dict[str, Explorer], labelled: Iterable[Labelled], *, mask_ratio: float, seed: int, baseline: bool = True
 ) -> Measured:
-    """Ask models, and baselines beside them, about every image.
+    """Measure models and baselines on every image.
 
     Arguments:
-        named: models by the name they are listed under. All rebuild what the first one's patches hide.
-        mask_ratio: share of the patches hidden from what is rebuilt, int(g² (1 - ratio)) being shown.
-        seed: of which patches are.
-        baseline: also those of `vgmae_bench.downstream.space.baselines`.
+        named: models by their name in tables. All reconstruct the same hidden pixels: patches of the first model's grid.
+        labelled: the images.
+        mask_ratio: share of hidden patches. int(g² (1 - ratio)) patches stay visible.
+        seed: seed of the choice of patches.
+        baseline: also measure `vgmae_bench.downstream.space.baselines`.
 
     Raises:
         BadDataError: an image or its labels cannot be read.
@@ -111,7 +112,7 @@ def _figure(found: npt.NDArray[np.bool_], labels: Labels) -> dict[str, float]:
 def _rebuilt(
     named: dict[str, Explorer], image: Image, mask_ratio: float, rng: np.random.Generator, baseline: bool
 ) -> dict[str, dict[str, float]]:
-    """PSNR and SSIM, over hidden pixels, of what is rebuilt of an image from a random part of its patches."""
+    """PSNR and SSIM over hidden pixels, when each method reconstructs an image from a random part of its patches."""
     model = next(iter(named.values()))
     size, g = model.image_size, model.grid
     square = np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
@@ -133,7 +134,11 @@ def _rebuilt(
 
 
 def write(out: Path, measured: Measured, summary: SpatialSummary, record: SpatialRecord) -> None:
-    """Leave the files named above. Raises StorageError."""
+    """Write the files named above.
+
+    Raises:
+        StorageError: they cannot be written.
+    """
     import pandas as pd
 
     with storage_errors(out):

@@ -1,4 +1,4 @@
-"""A model of images by its name, ready to look."""
+"""Open a model of images by its name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vgmae_bench.models.explorer import Explorer
 
 @dataclass(frozen=True)
 class Opened:
-    """An explorer, and everything that what it sees depends on.
+    """An opened explorer, and everything that its results depend on.
 
     Attributes:
         used: for records.
@@ -36,8 +36,8 @@ def open_explorer(name: str, *, weights: str | None, settings: Mapping[str, Any]
     """Find, load and build a model of images.
 
     Arguments:
-        name: of a plugin, or `path.py:Attribute`, where the attribute makes the explorer.
-        weights: a name the method declares, a file, or "random"; None: its default ones, if any.
+        name: a plugin's name, or `path.py:Attribute` where the attribute makes the explorer.
+        weights: a name that the method declares, a file, or "random". None: its default weights, if any.
         settings: values for the fields of its configuration.
         device: "auto", "cpu", "cuda" or any torch device.
         seed: of random weights.
