@@ -62,9 +62,8 @@ class Trainer:
         backend: Backend = "gsplat" if self.device == "cuda" else "native" if variant == "native" else "torch"
         self.config = replace(config, backend=backend, batch_size=batch_size or config.batch_size)
         self.render = render_frame_by_frame if variant == "a call a frame" else render_video
-        torch.manual_seed(0)
-        self.recipe = Pretraining(self.config)
-        self.model = self.recipe.build().to(self.device)
+        self.recipe = Pretraining(self.config).to(self.device)
+        self.model = self.recipe.network
         self.optimizer = torch.optim.AdamW(parameter_groups(self.model, self.config.weight_decay), lr=1e-4)
         self.source = open_clips(["synth"], seed=0, workers=0)
         self.clips()
@@ -81,7 +80,7 @@ class Trainer:
         self.clips()
         autocast = torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda")
         with autocast, patch.object(pretrain, "render_video", self.render):
-            loss, _ = self.recipe.loss(self.model, self.batch, 0)
+            loss, _ = self.recipe(self.batch, 0)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimizer.step()
@@ -90,7 +89,7 @@ class Trainer:
     def network(self) -> None:
         """Forward and backward through the network alone."""
         with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
-            x = self.model.decode(encode_part(self.model, self.batch, self.config.mask_ratio))
+            x = self.recipe.network.decode(encode_part(self.recipe.network, self.batch, self.config.mask_ratio))
         x.float().sum().backward()
         self.optimizer.zero_grad()
 

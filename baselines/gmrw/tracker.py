@@ -14,10 +14,11 @@ import torch
 from vgmae_bench.coordinates import rescale
 from vgmae_bench.errors import UsageError
 from vgmae_bench.resizing import resize_frames
+from vgmae_bench.training.seeds import seeded
 from vgmae_bench.types import Queries, Size, Tracks
 
 from . import switches as options
-from .checkpoint import Inference, InputRange, Upsample, load_model
+from .checkpoint import Inference, InputRange, Model, Upsample, load_model
 from .flow import Flows
 from .follow import FlowsBetween, Points, chain, direct
 from .lattice import FlowGrid, PixelConvention
@@ -134,7 +135,7 @@ class GMRWTracker:
 
     Arguments:
         config: settings.
-        weights: a file of GMRW weights, or None.
+        weights: a file of GMRW weights; or a model, whose network is used as it is; or None.
         device: anything torch knows.
         seed: of random weights.
 
@@ -143,12 +144,11 @@ class GMRWTracker:
         UsageError: see `GMRWConfig.matching`.
     """
 
-    def __init__(self, config: GMRWConfig, weights: Path | None, device: str, seed: int) -> None:
-        if weights is None:
-            network, inference = _random_network(config.size, seed), Inference()
-        else:
-            network, inference, _ = load_model(weights)
+    def __init__(self, config: GMRWConfig, weights: Path | Model | None, device: str, seed: int) -> None:
         self.note = "random weights" if weights is None else ""
+        if weights is None:
+            weights = _random_model(config.size, seed)
+        network, inference, _ = weights if isinstance(weights, Model) else load_model(weights)
         config.matching(inference)  # complains at once
         self._config, self._inference = config, inference
         self._short_side = (inference.short_side if config.short_side is None else config.short_side) or None
@@ -234,8 +234,6 @@ def _kept(flows: FlowsBetween, before: int) -> FlowsBetween:
     return remembered
 
 
-def _random_network(size: str, seed: int) -> GMRW:
-    """A network drawn from `seed`, leaving torch's own generator as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return GMRW(SIZES[size]).eval()
+def _random_model(size: str, seed: int) -> Model:
+    with seeded(seed):
+        return Model(GMRW(SIZES[size]).eval(), Inference(), None)

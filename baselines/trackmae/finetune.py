@@ -6,20 +6,19 @@ from dataclasses import fields
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from vgmae_bench.config import Json
 from vgmae_bench.models.readout import ReadoutConfig
 from vgmae_bench.models.readout_recipe import FinetuneConfig, ReadoutRecipe, named_size, take_encoder
 from vgmae_bench.models.weights_file import load_weights, save_weights
 
-from .checkpoint import CLASSIFIER, READOUT, load_model
+from .checkpoint import CLASSIFIER, READOUT, Model, load_model
 from .readout import ReadoutTracker
 from .sizes import SIZES, EncoderConfig
 from .tracker import TrackMAEConfig, TrackMAETracker
 
 
-def finetuning(config: FinetuneConfig, weights: Path | None) -> ReadoutRecipe:
+def finetuning(config: FinetuneConfig, weights: Path | None) -> ReadoutRecipe[ReadoutTracker]:
     """The recipe for the encoder of a weights file: pretrained, a classifier's, or with a readout already; None: a random one.
 
     Raises:
@@ -40,7 +39,7 @@ class TrackMAEHost:
     def build(self, readout: ReadoutConfig) -> ReadoutTracker:
         return ReadoutTracker(self.network, readout)
 
-    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
+    def init_from(self, model: ReadoutTracker, weights: Path) -> list[str]:
         """`take_encoder`; a classifier's encoder has lost its last norm, which then only normalises."""
         given = load_weights(weights, method="trackmae")
         if given.kind == CLASSIFIER:
@@ -50,8 +49,8 @@ class TrackMAEHost:
             given = given._replace(tensors=tensors | norm)
         return take_encoder(model, given, weights)
 
-    def export(self, model: nn.Module, readout: ReadoutConfig, path: Path, source: Json) -> None:
+    def export(self, model: ReadoutTracker, readout: ReadoutConfig, path: Path, source: Json) -> None:
         save_weights(path, model.state_dict(), READOUT, {"network": self.network, "readout": readout, "source": source})
 
-    def tracker(self, weights: Path, device: str) -> TrackMAETracker:
-        return TrackMAETracker(TrackMAEConfig(), weights, device, seed=0)
+    def tracker(self, model: ReadoutTracker, device: str) -> TrackMAETracker:
+        return TrackMAETracker(TrackMAEConfig(), Model(model, None, None), device, seed=0)

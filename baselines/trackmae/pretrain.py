@@ -5,21 +5,20 @@ Where paper, official code (rvandeghen/TrackMAE 3e7db78) and our defaults part, 
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.frames import prepare
 from vgmae_bench.models.nn import rows
-from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
+from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig, Losses, Recipe
 
-from .checkpoint import Trained, load_model, save_model
+from .checkpoint import Model, Trained, load_model, save_model
 from .network import Heads, NetworkConfig, Predictions, TrackMAE, split
 from .pictures import draw
 from .targets.clip_tower import ClipTower, Statistics, tower_channels
@@ -80,8 +79,8 @@ class PretrainConfig(LoopConfig, Trained, NetworkConfig):
         for name in ("spatial_weight", "motion_weight", "speed"):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"{name} must be at least 0", f"it is {getattr(self, name)}")
-        if not self.learns_looks and not self.motion_weight:
-            raise UsageError("There is nothing to learn", "neither looks nor motion", try_="--set motion_weight=1")
+        if not self.learns_appearance and not self.motion_weight:
+            raise UsageError("There is nothing to learn", "neither appearance nor motion", try_="--set motion_weight=1")
         low, high = self.ratio_motion
         if not 0 <= low <= high <= 1:
             raise UsageError("ratio_motion is two ascending shares", f"it is {self.ratio_motion}")
@@ -99,7 +98,7 @@ class PretrainConfig(LoopConfig, Trained, NetworkConfig):
         return _part(Trained, self)
 
     @property
-    def learns_looks(self) -> bool:
+    def learns_appearance(self) -> bool:
         return self.spatial_target != "none" and self.spatial_weight > 0
 
     @property
@@ -107,39 +106,32 @@ class PretrainConfig(LoopConfig, Trained, NetworkConfig):
         return self.motion_weight > 0 or self.mask_type == "motion-bins"
 
 
-class Pretraining:
-    """TrackMAE's recipe; see `vgmae_bench.training.recipe.Recipe`.
+class Pretraining(Recipe[TrackMAE, Batch]):
+    """TrackMAE's recipe.
 
     Arguments:
         teacher: None: the one that the settings name, opened when it is first needed.
     """
 
+    config: PretrainConfig
+
     def __init__(self, config: PretrainConfig, teacher: Teacher | None = None) -> None:
-        self.config = config
+        super().__init__(config, lambda: TrackMAE(config.network, _heads(config)))
         self._teacher = teacher
         self._tower: ClipTower | None = None
 
-    def build(self) -> TrackMAE:
-        config, network = self.config, self.config.network
-        spatial = 0
-        if config.learns_looks:
-            clip = config.spatial_target == "clip"
-            spatial = tower_channels(config.clip_model) if clip else network.patch_values
-        motion = CHANNELS[config.motion_norm] if config.motion_weight else 0
-        return TrackMAE(network, Heads(spatial, motion))
-
-    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
+    def init_from(self, weights: Path) -> list[str]:
         """Take every parameter of the same name and shape from TrackMAE or VideoMAE weights; a classifier's encoder, too."""
         loaded = load_model(weights).network
         prefix = "" if isinstance(loaded, TrackMAE) else "encoder."
         given = {prefix + name: value for name, value in loaded.named_parameters()}
-        wanted = dict(model.named_parameters())
+        wanted = dict(self.network.named_parameters())
         taken = {
             name: given[name] for name, value in wanted.items() if name in given and given[name].shape == value.shape
         }
         if not taken:
             raise WeightsError(f"Nothing in {weights} fits the network", "all its tensors have other shapes")
-        model.load_state_dict(taken, strict=False)
+        self.network.load_state_dict(taken, strict=False)
         new = [name for name in wanted if name not in taken]
         return [f"taken from {weights.name}: {len(taken)} of {len(wanted)} tensors", *(f"new: {n}" for n in new[:5])]
 
@@ -147,21 +139,19 @@ class Pretraining:
         config = self.config
         return ClipShape(config.num_frames, config.image_size, config.stride, config.speed)
 
-    def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean squared errors of the hidden tokens' looks, and of their motion or that of all."""
-        assert isinstance(model, TrackMAE)
+    def forward(self, batch: Batch, step: int) -> Losses:
+        """Mean squared errors of the hidden tokens' appearance, and of their motion or that of all tokens."""
         with torch.autocast(batch.video.device.type, enabled=False):
-            knots = self.knots(batch)
-            mask = self.masks(batch.seeds, knots).to(batch.video.device)
-        predicted = model(network_input(batch.video), mask, motion_of_all=self.config.motion_tokens == "all")
+            tracks = self.tracks_per_tubelet(batch)
+            mask = self.masks(batch.seeds, tracks).to(batch.video.device)
+        predicted = self.network(network_input(batch.video), mask, motion_of_all=self.config.motion_tokens == "all")
         with torch.autocast(batch.video.device.type, enabled=False):
-            parts = self._losses(predicted, batch.video, mask, knots)
-        return torch.stack(list(parts.values())).sum(), {name: part.detach() for name, part in parts.items()}
+            return Losses.sum_of(self._losses(predicted, batch.video, mask, tracks))
 
-    def knots(self, batch: Batch) -> TeacherTracks | None:
-        """The teacher's tracks in the first frame of each tubelet; None where nobody asks.
+    def tracks_per_tubelet(self, batch: Batch) -> TeacherTracks | None:
+        """The teacher's tracks in the first frame of each tubelet; None if nothing is learned from tracks.
 
-        Of four points a patch, or of one where they are to be interpolated.
+        They follow four points of each patch, or one if the others are interpolated.
         """
         config = self.config
         if not config.needs_tracks:
@@ -176,14 +166,14 @@ class Pretraining:
             )
         grid = config.network.grid * (1 if config.upsample_tracks else SIDE)
         with torch.no_grad():
-            xy, visible = self._teacher.tracks(batch.video, batch.seeds, grid)
+            xy, visible = self._teacher.tracks(batch.video, batch.numbers, grid)
         return TeacherTracks(xy[:, :, :: config.tubelet_size], visible[:, :, :: config.tubelet_size])
 
-    def masks(self, seeds: tuple[int, ...], knots: TeacherTracks | None) -> Tensor:
+    def masks(self, seeds: tuple[int, ...], tracks: TeacherTracks | None) -> Tensor:
         """Which tokens of each clip are hidden, bool [B, N] on the CPU, whole tubes; a matter of its seed and its motion."""
         config, network = self.config, self.config.network
         shown = shown_tubes(network.tubes, config.mask_ratio)
-        motion = None if knots is None else tube_motion(knots.xy, network.grid).cpu()
+        motion = None if tracks is None else tube_motion(tracks.xy, network.grid).cpu()
         low, high = config.ratio_motion
         hidden = []
         for clip, seed in enumerate(seeds):
@@ -195,23 +185,23 @@ class Pretraining:
         return torch.stack(hidden).repeat(1, network.slots)
 
     def _losses(
-        self, predicted: Predictions, video: Tensor, mask: Tensor, knots: TeacherTracks | None
+        self, predicted: Predictions, video: Tensor, mask: Tensor, tracks: TeacherTracks | None
     ) -> dict[str, Tensor]:
         config = self.config
         shown, hidden = split(mask, mask.shape[1])
         parts = {}
         if predicted.spatial is not None:
-            wrong = (predicted.spatial.float() - self.looks(video, hidden)).square().mean()
+            wrong = (predicted.spatial.float() - self.spatial_targets(video, hidden)).square().mean()
             parts["spatial"] = config.spatial_weight * wrong
         if predicted.motion is not None:
-            assert knots is not None  # motion_weight is above 0
-            every = motion_targets(*knots, config.patch_size, config)
+            assert tracks is not None  # motion_weight is above 0
+            every = motion_targets(*tracks, config.patch_size, config)
             tokens = torch.cat([shown, hidden], dim=1) if config.motion_tokens == "all" else hidden
             targets = Targets(*(rows(part, tokens) for part in every))
             parts["motion"] = config.motion_weight * motion_loss(predicted.motion.float(), targets)
         return parts
 
-    def looks(self, video: Tensor, tokens: Tensor) -> Tensor:
+    def spatial_targets(self, video: Tensor, tokens: Tensor) -> Tensor:
         """The spatial targets, float [B, n, C], of tokens int64 [B, n] of clips uint8 [B, T, H, W, 3]."""
         config, network = self.config, self.config.network
         rgb = video.permute(0, 4, 1, 2, 3).float() / 255
@@ -221,27 +211,22 @@ class Pretraining:
             self._tower = ClipTower(config.clip_model, config.clip_stats, video.device)
         return rows(self._tower.targets(rgb, network), tokens)
 
-    def export(self, model: nn.Module, path: Path, source: Json) -> None:
-        assert isinstance(model, TrackMAE)
-        save_model(path, model, self.config.trained, source)
+    def export(self, path: Path, source: Json) -> None:
+        save_model(path, self.network, self.config.trained, source)
 
-    def tracker(self, model: nn.Module, device: str) -> TrackMAETracker | None:
-        """Made from an exported file, as a user would; None where the motion head cannot track."""
+    def tracker(self, device: str) -> TrackMAETracker | None:
+        """None if the motion head cannot track."""
         if not self.config.motion_weight or self.config.motion_norm == "patch":
             return None
-        with tempfile.TemporaryDirectory() as folder:
-            weights = Path(folder, "weights.safetensors")
-            self.export(model, weights, None)
-            return TrackMAETracker(TrackMAEConfig(), weights, device, seed=0)
+        return TrackMAETracker(TrackMAEConfig(), Model(self.network, self.config.trained, None), device, seed=0)
 
-    def pictures(self, model: nn.Module, batch: Batch, path: Path) -> None:
-        """Clips, what is shown of them, and what is predicted of the rest beside what it should be."""
-        assert isinstance(model, TrackMAE)
+    def pictures(self, batch: Batch, path: Path) -> None:
+        """Clips, what is shown of them, and the prediction of the rest beside its target."""
         with torch.no_grad():
-            knots = self.knots(batch)
-            mask = self.masks(batch.seeds, knots).to(batch.video.device)
-            predicted = model(network_input(batch.video), mask)
-        targets = None if knots is None else motion_targets(*knots, self.config.patch_size, self.config)
+            tracks = self.tracks_per_tubelet(batch)
+            mask = self.masks(batch.seeds, tracks).to(batch.video.device)
+            predicted = self.network(network_input(batch.video), mask)
+        targets = None if tracks is None else motion_targets(*tracks, self.config.patch_size, self.config)
         pixels = self.config.spatial_target == "pixel"
         shown = predicted if pixels else predicted._replace(spatial=None)
         norm, normalised = self.config.motion_norm, self.config.normalise_pixels
@@ -270,6 +255,15 @@ class VideoMAEPretraining(Pretraining):
 
     def __init__(self, config: VideoMAEConfig) -> None:
         super().__init__(config)
+
+
+def _heads(config: PretrainConfig) -> Heads:
+    """How many numbers each decoder predicts for a token."""
+    spatial = 0
+    if config.learns_appearance:
+        clip = config.spatial_target == "clip"
+        spatial = tower_channels(config.clip_model) if clip else config.network.patch_values
+    return Heads(spatial, CHANNELS[config.motion_norm] if config.motion_weight else 0)
 
 
 def network_input(video: Tensor) -> Tensor:

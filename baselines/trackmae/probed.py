@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from vgmae_bench.models.encoder import NormedEncoder
+from vgmae_bench.training.seeds import seeded
 
 from .checkpoint import load_model
 from .network import SIZES, Encoder
@@ -32,8 +31,7 @@ def probed(config: ProbedConfig, weights: Path | None, seed: int) -> NormedEncod
         WeightsError: the file is no such weights, or damaged.
     """
     if weights is None:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             encoder = Encoder(SIZES[config.size])
     else:
         encoder = load_model(weights).encoder

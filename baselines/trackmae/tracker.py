@@ -18,6 +18,7 @@ from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTrac
 from vgmae_bench.models.readout import read_tracks
 from vgmae_bench.models.windows import track_windows
 from vgmae_bench.training.clips.sources import calibration_clip
+from vgmae_bench.training.seeds import seeded
 from vgmae_bench.types import Queries, Tracks
 
 from .checkpoint import Model, Trained, load_model
@@ -82,7 +83,7 @@ class TrackMAETracker:
 
     Arguments:
         config: settings.
-        weights: a file of TrackMAE or VideoMAE weights, or None.
+        weights: a file of TrackMAE or VideoMAE weights; or a model, whose network is used as it is; or None.
         device: anything torch knows.
         seed: of random weights.
 
@@ -94,15 +95,17 @@ class TrackMAETracker:
     motion = True
     """Whether networks without weights predict motion."""
 
-    def __init__(self, config: TrackMAEConfig, weights: Path | None, device: str, seed: int) -> None:
+    def __init__(self, config: TrackMAEConfig, weights: Path | Model | None, device: str, seed: int) -> None:
         self.note = "random weights" if weights is None else ""
         self._config, self._device = config, torch.device(device)
-        model = _random_model(config.size, seed, self.motion) if weights is None else load_model(weights)
+        source = str(weights) if isinstance(weights, Path) else "A network without weights"
+        if weights is None:
+            weights = _random_model(config.size, seed, self.motion)
+        model = weights if isinstance(weights, Model) else load_model(weights)
         model.network.to(self._device)
         self._shape = model.encoder.config
         self._length, self._features = self._shape.num_frames, None
         readout = _best_readout(model) if config.readout == "auto" else config.readout
-        source = str(weights or "A network without weights")
         if readout == "features":
             encoder = EncoderFeatures(model.encoder, config.layer, config.final_norm)
             self._features = CorrespondenceTracker(encoder, config, device, calibration_clip, backward=False)
@@ -175,9 +178,7 @@ def _motion_head(model: Model, source: str) -> MotionHead:
 
 
 def _random_model(size: str, seed: int, motion: bool) -> Model:
-    """A network drawn from `seed`, leaving torch's own generator as it was."""
     config, trained = SIZES[size], Trained()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         heads = Heads(config.patch_values, CHANNELS[trained.motion_norm] if motion else 0)
         return Model(TrackMAE(config, heads).eval(), trained, None)

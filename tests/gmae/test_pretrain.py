@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.gmae.nets import TINY, network, pictures, weights_file
+from tests.gmae.nets import TINY, pictures, weights_file
 from tests.golden import goldens
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
@@ -30,10 +30,11 @@ def db(error: float) -> float:
 
 def test_it_overfits_images_far_beyond_their_mean_colours() -> None:
     config = replace(TINY, mask_ratio=0.0, loss_region="all", attention_start="similar", patch_start="whitened")
-    recipe, model, batch = Pretraining(config), network(config), pictures(2)
+    recipe, batch = Pretraining(config), pictures(2)
+    model = recipe.network
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     for step in range(120):
-        loss, parts = recipe.loss(model, batch, step)
+        loss, parts = recipe(batch, step)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -81,18 +82,19 @@ def test_visible_pixels_do_not_count_in_the_masked_loss() -> None:
 
 
 def test_three_quarters_of_the_patches_are_hidden_the_same_ones_for_the_same_seed() -> None:
-    recipe, model, batch = Pretraining(TINY), network(), pictures(2)
-    _, mask = recipe.rebuild(model, batch, TINY.mask_ratio)
+    recipe, batch = Pretraining(TINY), pictures(2)
+    _, mask = recipe.rebuild(batch, TINY.mask_ratio)
     assert mask.sum(dim=1).tolist() == [12, 12]
-    _, alone = recipe.rebuild(model, Batch(batch.video[1:], batch.seeds[1:]), TINY.mask_ratio)
+    _, alone = recipe.rebuild(Batch(batch.video[1:], batch.seeds[1:]), TINY.mask_ratio)
     assert torch.equal(alone[0], mask[1])
 
 
 @pytest.mark.parametrize("changes", [{}, {"query_position": "learned", "gaussian_start": "random"}])
 def test_every_parameter_gets_a_gradient(changes: dict[str, Any]) -> None:
     config = replace(TINY, **changes)
-    recipe, model = Pretraining(config), network(config)
-    recipe.loss(model, pictures(), 0)[0].backward()
+    recipe = Pretraining(config)
+    model = recipe.network
+    recipe(pictures(), 0)[0].backward()
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
 
 
@@ -130,8 +132,9 @@ def test_impossible_settings(settings: dict[str, Any], message: str) -> None:
 
 def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> None:
     config = replace(TINY, scale_factor=0.5, gaussian_start="random", composite="black")
-    recipe, model = Pretraining(config), network(config)
-    recipe.export(model, tmp_path / "weights.safetensors", {"steps": 3})
+    recipe = Pretraining(config)
+    model = recipe.network
+    recipe.export(tmp_path / "weights.safetensors", {"steps": 3})
     loaded = load_model(tmp_path / "weights.safetensors")
     assert (loaded.network.config, loaded.view) == (config.network, config.view)
     assert all(torch.equal(value, loaded.network.state_dict()[name]) for name, value in model.state_dict().items())
@@ -148,7 +151,7 @@ def test_random_weights_depend_on_their_seed_alone() -> None:
 def test_pictures_are_drawn(tmp_path: Path) -> None:
     from PIL import Image
 
-    Pretraining(TINY).pictures(network(), pictures(2), tmp_path / "x.png")
+    Pretraining(TINY).pictures(pictures(2), tmp_path / "x.png")
     with Image.open(tmp_path / "x.png") as image:
         assert (image.width, image.height) == (4 * 4 * 32, 2 * 4 * 32)
 
@@ -178,8 +181,8 @@ def test_official_image_mae_weights_start_the_encoder(tmp_path: Path) -> None:
         goldens.FOLDER / MAE, tmp_path / "mae.safetensors", {"num_heads": of_an_image_mae()["num_heads"]}
     )
     recipe = Pretraining(PretrainConfig(**of_an_image_mae()))
-    model = recipe.build()
-    told = recipe.start_from(model, tmp_path / "mae.safetensors")
+    model = recipe.network
+    told = recipe.init_from(tmp_path / "mae.safetensors")
     state = model.state_dict()
     learned = [name for name in imported.tensors if "pos_embed" not in name]
     assert {"cls_token", "norm.bias", "patch_embed.proj.weight", "blocks.0.attn.qkv.weight"} <= set(learned)
@@ -195,8 +198,8 @@ def test_video_gmae_starts_from_gmae_and_sees_a_still_as_it_does(tmp_path: Path)
     shape = {name: getattr(TINY, name) for name in ("image_size", "patch_size", "embed_dim", "depth", "num_heads")}
     decoder = {"decoder_embed_dim": 32, "decoder_depth": 1, "decoder_num_heads": 2, "num_gaussians": 36}
     recipe = VideoPretraining(VideoConfig(**shape, **decoder, num_frames=2, backend="torch"))
-    video = recipe.build()
-    told = recipe.start_from(video, tmp_path / "gmae.safetensors")
+    video = recipe.network
+    told = recipe.init_from(tmp_path / "gmae.safetensors")
     assert told[0].startswith("taken from gmae.safetensors (gmae)")
     image = torch.randn(1, 3, 1, 32, 32)
     expected = load_model(tmp_path / "gmae.safetensors").network.encode(image)

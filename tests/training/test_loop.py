@@ -7,15 +7,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor, nn
 
-from tests.training.toy import FAST, ToySource, job
+from tests.training.toy import FAST, ToyRecipe, ToySource, job
 from vgmae_bench.errors import StorageError, UsageError, UserError
 from vgmae_bench.training.log import Row, read_log
-from vgmae_bench.training.loop import train
+from vgmae_bench.training.loop import Job, train
 from vgmae_bench.training.recipe import LoopConfig
+from vgmae_bench.types import Queries, Tracker, Tracks
 
 EVERYTHING = replace(FAST, accumulate=2, ema_decay=0.9, warmup_steps=3, checkpoint_every=4)
 
@@ -87,7 +90,7 @@ def test_an_interrupt_loses_nothing(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_batches_made_ahead_change_nothing(tmp_path: Path) -> None:
+def test_prefetching_changes_nothing(tmp_path: Path) -> None:
     train(job(tmp_path / "in turn"))
     train(job(tmp_path / "ahead", replace(FAST, workers=1)))
     assert same_weights(tmp_path / "in turn", tmp_path / "ahead")
@@ -184,3 +187,44 @@ def test_a_training_that_diverges_stops_and_keeps_its_last_checkpoint(tmp_path: 
 def test_a_batch_must_divide() -> None:
     with pytest.raises(UsageError, match="multiple of accumulate"):
         replace(FAST, accumulate=3)
+
+
+def test_a_recipe_around_other_weights_shares_the_rest() -> None:
+    recipe = ToyRecipe()
+    average = nn.Linear(3, 3)
+    other = recipe.around(average)
+    batch = ToySource().batch(range(2), recipe.shape(0), "cpu")
+    assert other.network is average and recipe.network is not average
+    assert other.config is recipe.config
+    assert recipe(batch, 0).total != other(batch, 0).total
+
+
+def test_initial_weights_depend_on_the_seed_alone() -> None:
+    before = torch.random.get_rng_state()
+    first, again, other = (ToyRecipe(replace(FAST, seed=seed)).network.weight for seed in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_validation_tracks_with_the_weights_in_memory(tmp_path: Path) -> None:
+    """The average's weights, in evaluation mode; training goes on in training mode, and no file is written for it."""
+    seen: list[tuple[bool, Tensor]] = []
+
+    class Validated(ToyRecipe):
+        def tracker(self, device: str) -> Tracker:
+            seen.append((self.network.training, self.network.weight.detach().clone()))
+            return StandStill()
+
+    class StandStill:
+        def track(self, frames: np.ndarray, queries: Queries) -> Tracks:
+            xy = np.repeat(queries.xy[:, None], len(frames), axis=1)
+            return Tracks(xy, np.ones(xy.shape[:2], dtype=np.bool_))
+
+    config = replace(FAST, steps=2, ema_decay=0.9, validate_clips=1)
+    recipe = Validated(config)
+    last = train(Job("toy", recipe, ToySource(), tmp_path, "cpu"))
+    assert last["delta_avg"] == last["delta_avg_zero_motion"]
+    ((training, weight),) = seen
+    assert not training and recipe.network.training
+    assert torch.equal(weight, load_file(tmp_path / "weights.safetensors")["weight"])
+    assert not torch.equal(weight, recipe.network.weight)

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from vgmae_bench.config import Json
 from vgmae_bench.training.loop import Job
-from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
+from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig, Losses, Recipe
+from vgmae_bench.types import Tracker
 
 FAST = LoopConfig(
     steps=12,
@@ -27,32 +28,29 @@ FAST = LoopConfig(
 )
 
 
-class ToyRecipe:
+class ToyRecipe(Recipe[nn.Linear, Batch]):
     def __init__(self, config: LoopConfig = FAST) -> None:
-        self.config = config
+        super().__init__(config, lambda: nn.Linear(3, 3))
 
-    def build(self) -> nn.Module:
-        return nn.Linear(3, 3)
-
-    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
-        return [f"started from {weights.name}"]
+    def init_from(self, weights: Path) -> list[str]:
+        return [f"initialised from {weights.name}"]
 
     def shape(self, step: int) -> ClipShape:
         return ClipShape(frames=2, image_size=4)
 
-    def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Batch, step: int) -> Losses:
         colour = batch.video.float().mean(dim=(1, 2, 3)) / 255
         noise = torch.stack([torch.rand(3, generator=torch.Generator().manual_seed(seed)) for seed in batch.seeds])
-        loss = (model(colour + 0.1 * noise) - colour.flip(1)).square().mean()
-        return loss, {"colour": loss.detach()}
+        loss = (self.network(colour + 0.1 * noise) - colour.flip(1)).square().mean()
+        return Losses(loss, {"colour": loss.detach()})
 
-    def export(self, model: nn.Module, path: Path, source: Json) -> None:
-        save_file(model.state_dict(), path)
+    def export(self, path: Path, source: Json) -> None:
+        save_file(self.network.state_dict(), path)
 
-    def tracker(self, model: nn.Module, device: str) -> None:
+    def tracker(self, device: str) -> Tracker | None:
         return None
 
-    def pictures(self, model: nn.Module, batch: Batch, path: Path) -> None:
+    def pictures(self, batch: Batch, path: Path) -> None:
         path.write_bytes(bytes(str(len(batch.video)), "ascii"))
 
 

@@ -37,16 +37,13 @@ def weights(tmp_path: Path) -> Path:
     return path
 
 
-def recipe(weights: Path, **settings: Any) -> ReadoutRecipe:
+def recipe(weights: Path, **settings: Any) -> ReadoutRecipe[ReadoutTracker]:
     return finetuning(FinetuneConfig(**{"readout_heads": 4, "points": 6, **settings}), weights)
 
 
-def made(recipe: ReadoutRecipe, weights: Path, seed: int = 0) -> ReadoutTracker:
-    torch.manual_seed(seed)
-    model = recipe.build()
-    assert isinstance(model, ReadoutTracker)
-    recipe.start_from(model, weights)
-    return model
+def made(recipe: ReadoutRecipe[ReadoutTracker], weights: Path) -> ReadoutTracker:
+    recipe.init_from(weights)
+    return recipe.network
 
 
 def batch(count: int = 2, seed: int = 0) -> TrackBatch:
@@ -94,7 +91,7 @@ def test_a_step_changes_what_is_trained_and_nothing_else(weights: Path, scope: s
     before = {name: value.clone() for name, value in model.state_dict().items()}
     learned = trainable(model)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.01)
-    the_recipe.loss(model, batch(), 0)[0].backward()
+    the_recipe(batch(), 0)[0].backward()
     optimizer.step()
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == learned
@@ -105,13 +102,12 @@ def test_it_takes_the_encoder_and_later_its_own_readout(weights: Path, tmp_path:
     model = made(first, weights)
     given = load_weights(weights).tensors
     assert all(torch.equal(p, given[n]) for n, p in model.named_parameters() if not n.startswith("readout."))
-    first.export(model, tmp_path / "out.safetensors", {"run": 1})
+    first.export(tmp_path / "out.safetensors", {"run": 1})
     for settings, same in (({}, True), ({"readout_heads": 2}, False)):
-        again = recipe(tmp_path / "out.safetensors", **settings)
-        notes = again.start_from(other := again.build(), tmp_path / "out.safetensors")
-        assert (
-            torch.equal(other.state_dict()["readout.query_temporal_embed"], model.readout.query_temporal_embed) == same
-        )
+        again = recipe(tmp_path / "out.safetensors", seed=1, **settings)
+        notes = again.init_from(tmp_path / "out.safetensors")
+        codes = again.network.readout.query_temporal_embed
+        assert torch.equal(codes, model.readout.query_temporal_embed) == same
         assert ("new: readout" in notes) is not same
 
 
@@ -119,16 +115,16 @@ def test_it_takes_the_encoder_and_later_its_own_readout(weights: Path, tmp_path:
 def test_its_weights_track(weights: Path, tmp_path: Path) -> None:
     """`run --weights` loads them, and answers as the model in training does."""
     the_recipe = recipe(weights)
-    model = made(the_recipe, weights).eval()
-    the_recipe.export(model, tmp_path / "out.safetensors", None)
+    made(the_recipe, weights).eval()
+    the_recipe.export(tmp_path / "out.safetensors", None)
     loaded, content = load_model(tmp_path / "out.safetensors")
     assert isinstance(loaded, ReadoutTracker) and content.kind == "videogmae-readout"
     data = batch(1)
-    positions, _ = the_recipe._answer(model, data)
+    positions, _ = the_recipe.answer(data)
     queries = Queries(np.zeros(6, dtype=np.int64), (data.xy[0, :, 0] * 16).numpy())
     for tracker in (
         VideoGMAETracker(VideoGMAEConfig(), tmp_path / "out.safetensors", "cpu", seed=0),
-        the_recipe.tracker(model, "cpu"),
+        the_recipe.tracker("cpu"),
     ):
         tracks = tracker.track(data.video[0].numpy(), queries)
         np.testing.assert_allclose(tracks.xy[:, 1:], positions[0, :, 1:] * 16, atol=1e-3)
@@ -151,7 +147,7 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
 
 def test_a_readout_that_does_not_fit_is_refused(weights: Path) -> None:
     with pytest.raises(UsageError, match="heads"):
-        recipe(weights, readout_heads=5).build()
+        recipe(weights, readout_heads=5)
     with pytest.raises(UsageError, match="fourier_features"):
         FinetuneConfig(fourier_features=3)
     with pytest.raises(UsageError, match="points"):
@@ -164,7 +160,7 @@ def test_it_overfits_two_clips(weights: Path) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     losses = []
     for step in range(25):
-        loss, parts = the_recipe.loss(model, batch(), step)
+        loss, parts = the_recipe(batch(), step)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -179,19 +175,19 @@ def test_shuffling_is_by_clip_and_repeats(weights: Path) -> None:
     model = made(the_recipe, weights).eval()
     nn.init.normal_(model.readout.enc_temporal_embed)
     data = batch()
-    positions = the_recipe._answer(model, data)[0]
+    positions = the_recipe.answer(data)[0]
     second = TrackBatch(*(part[1:] for part in data))
-    torch.testing.assert_close(the_recipe._answer(model, second)[0], positions[1:])
+    torch.testing.assert_close(the_recipe.answer(second)[0], positions[1:])
     other = second._replace(seeds=(7,))
-    assert not torch.allclose(the_recipe._answer(model, other)[0], positions[1:], atol=1e-6)
+    assert not torch.allclose(the_recipe.answer(other)[0], positions[1:], atol=1e-6)
 
 
 def test_half_precision(weights: Path) -> None:
     the_recipe = recipe(weights, precision="bf16")
-    model = made(the_recipe, weights).eval()
-    exact, _ = the_recipe.loss(model, batch(), 0)
+    made(the_recipe, weights).eval()
+    exact, _ = the_recipe(batch(), 0)
     with torch.autocast("cpu", torch.bfloat16):
-        rough, _ = the_recipe.loss(model, batch(), 0)
+        rough, _ = the_recipe(batch(), 0)
     assert rough.dtype == torch.float32
     torch.testing.assert_close(rough, exact, rtol=0.05, atol=0)
 
@@ -199,7 +195,7 @@ def test_half_precision(weights: Path) -> None:
 def test_pictures_show_truth_above_answers(weights: Path, tmp_path: Path) -> None:
     the_recipe = recipe(weights)
     model = made(the_recipe, weights).train()
-    the_recipe.pictures(model, batch(), tmp_path / "picture")
+    the_recipe.pictures(batch(), tmp_path / "picture")
     with Image.open(tmp_path / "picture") as picture:
         assert picture.size == (3 * 192, 2 * 2 * 192)
     assert model.training
@@ -221,5 +217,5 @@ def test_synthetic_clips_fit_the_recipe(tmp_path: Path) -> None:
     save_weights(path, Encoder(config).state_dict(), "videogmae", {"network": config})
     the_recipe = recipe(path)
     clips = SynthTracks(0, 6).batch(range(2), the_recipe.shape(0), "cpu")
-    loss, _ = the_recipe.loss(made(the_recipe, path), clips, 0)
+    loss, _ = the_recipe(clips, 0)
     assert torch.isfinite(loss)

@@ -44,14 +44,13 @@ def clips(count: int = 2, frames: int = 3) -> Batch:
 
 
 def made(config: PretrainConfig, seed: int = 0) -> tuple[Pretraining, VideoGMAE]:
-    torch.manual_seed(seed)
-    recipe = Pretraining(config)
-    return recipe, recipe.build()
+    recipe = Pretraining(replace(config, seed=seed))
+    return recipe, recipe.network
 
 
 def gradient(config: PretrainConfig, batch: Batch) -> Tensor:
     recipe, model = made(config)
-    recipe.loss(model, batch, 0)[0].backward()
+    recipe(batch, 0)[0].backward()
     grad = model.linear_gaussian.weight.grad
     assert grad is not None
     return grad
@@ -63,7 +62,7 @@ def test_it_overfits_a_clip() -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     losses = []
     for step in range(25):
-        loss, parts = recipe.loss(model, batch, step)
+        loss, parts = recipe(batch, step)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -73,10 +72,10 @@ def test_it_overfits_a_clip() -> None:
 
 
 def test_in_bfloat16_what_is_rendered_stays_float32() -> None:
-    recipe, model = made(TINY)
-    exact = recipe.loss(model, clips(), 0)[0]
+    recipe, _ = made(TINY)
+    exact = recipe(clips(), 0)[0]
     with torch.autocast("cpu", torch.bfloat16):
-        rough = recipe.loss(model, clips(), 0)[0]
+        rough = recipe(clips(), 0)[0]
     assert rough.dtype == torch.float32
     torch.testing.assert_close(rough, exact, rtol=0.02, atol=0)
 
@@ -103,16 +102,16 @@ def test_the_encoder_learns_unless_it_is_frozen() -> None:
 @pytest.mark.parametrize("changes", [{}, {"position": "pos3d"}, {"decoder": "per_identity"}, {"freeze_encoder": True}])
 def test_every_parameter_that_may_learn_gets_a_gradient(changes: dict[str, Any]) -> None:
     recipe, model = made(replace(TINY, **changes))
-    recipe.loss(model, clips(), 0)[0].backward()
+    recipe(clips(), 0)[0].backward()
     without = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
     assert without == []
 
 
 def test_what_a_clip_is_trained_with_depends_on_its_seed_alone() -> None:
-    recipe, model = made(TINY)
+    recipe, _ = made(TINY)
     batch = clips(2)
-    both = recipe.loss(model, batch, 0)[0]
-    each = [recipe.loss(model, Batch(batch.video[i : i + 1], batch.seeds[i : i + 1]), 0)[0] for i in range(2)]
+    both = recipe(batch, 0)[0]
+    each = [recipe(Batch(batch.video[i : i + 1], batch.seeds[i : i + 1]), 0)[0] for i in range(2)]
     torch.testing.assert_close(both, torch.stack(each).mean())
 
 
@@ -124,9 +123,9 @@ def test_only_what_is_masked_counts_where_that_is_asked(monkeypatch: pytest.Monk
         return image.mean()
 
     monkeypatch.setattr(pretrain, "reconstruction_loss", loss_of)
-    recipe, model = made(replace(TINY, loss_region="masked"))
+    recipe, _ = made(replace(TINY, loss_region="masked"))
     batch = clips(1, frames=2)
-    recipe.loss(model, batch, 0)
+    recipe(batch, 0)
     patches = masks[0].view(2, 4, 8, 4, 8).transpose(2, 3).reshape(32, 64)
     shown = draw_order(batch.seeds, total=48, shown=32, kept=16, token_order="identity")[0, :16]
     assert (~patches.any(dim=1)).nonzero().flatten().tolist() == shown.tolist()
@@ -134,8 +133,8 @@ def test_only_what_is_masked_counts_where_that_is_asked(monkeypatch: pytest.Monk
 
 
 def test_penalties_are_parts_of_the_loss() -> None:
-    recipe, model = made(replace(TINY, deltas_reg_weight=0.5, smoothness_weight=0.25))
-    loss, parts = recipe.loss(model, clips(), 0)
+    recipe, _ = made(replace(TINY, deltas_reg_weight=0.5, smoothness_weight=0.25))
+    loss, parts = recipe(clips(), 0)
     assert parts.keys() == {"reconstruction", "displacement", "smoothness"}
     assert parts["displacement"] > 0
     torch.testing.assert_close(loss.detach(), torch.stack(list(parts.values())).sum())
@@ -155,8 +154,8 @@ def test_a_curriculum() -> None:
     ]  # fmt: skip
     assert config.at(2).stride == Pretraining(config).shape(2).stride
     assert Pretraining(config).shape(0).frames == 2
-    recipe, model = made(config)
-    recipe.loss(model, clips(frames=2), 0)[0].backward()
+    recipe, _ = made(config)
+    recipe(clips(frames=2), 0)[0].backward()
 
 
 def test_registration_moves_gaussians_where_the_frames_say() -> None:
@@ -167,20 +166,20 @@ def test_registration_moves_gaussians_where_the_frames_say() -> None:
     pattern = blurred_noise(32, 36)
     video = torch.stack([pattern[:, 3 - t : 35 - t] for t in range(3)])[None]
     batch = Batch((video * 255).byte(), (1,))
-    loss, parts = recipe.loss(model, batch, 0)
+    loss, parts = recipe(batch, 0)
     assert parts["registration"] > 0.5
-    before = _mean_x(recipe, model, batch)
+    before = _mean_x(recipe, batch)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     loss.backward()
     optimizer.step()
-    assert _mean_x(recipe, model, batch) > before
-    assert recipe.loss(model, batch, 1)[1]["registration"] == 0
+    assert _mean_x(recipe, batch) > before
+    assert recipe(batch, 1)[1]["registration"] == 0
 
 
-def _mean_x(recipe: Pretraining, model: VideoGMAE, batch: Batch) -> float:
+def _mean_x(recipe: Pretraining, batch: Batch) -> float:
     """How far Gaussians go to the right from the first frame to the last, world units."""
     with torch.no_grad():
-        raw = model.decode(encode_part(model, batch, 0.0)).float()
+        raw = recipe.network.decode(encode_part(recipe.network, batch, 0.0)).float()
         means = activate(raw, recipe.config.activation).means
     return float((means[:, -1] - means[:, 0])[..., 0].mean())
 
@@ -244,13 +243,13 @@ def test_a_share_of_each_batch_is_shown_whole_as_pairs(monkeypatch: pytest.Monke
     monkeypatch.setattr(VideoGMAE, "encode", watch)
     recipe, model = made(OURS)
     batch = clips(4)
-    mixed = recipe.loss(model, batch, 0)[0]
+    mixed = recipe(batch, 0).total
     shown = {(count, first + second) for count, first, second in seen}
     assert shown == {(2, 16)} and {first for _, first, _ in seen} >= {16}  # half of 32 patches, or all of frame 1
     alone = replace(OURS, unmasked_share=0.0)
-    masked = Pretraining(alone).loss(model, batch.cut(2, None), 0)[0]
+    masked = Pretraining(alone).around(model)(batch.cut(2, None), 0).total
     pairs = replace(OURS, unmasked_share=1.0)
-    whole = Pretraining(pairs).loss(model, batch.cut(None, 2), 0)[0]
+    whole = Pretraining(pairs).around(model)(batch.cut(None, 2), 0).total
     torch.testing.assert_close(mixed, (masked + whole) / 2)
 
 
@@ -261,15 +260,15 @@ def test_when_clips_get_longer_new_frames_move_as_the_last_known_one() -> None:
         model.linear_motion.weight.normal_()
     rows = model.linear_motion.weight.detach().view(3, 6, -1)
     before = rows.clone()
-    recipe.loss(model, clips(2, 2), 1)
+    recipe(clips(2, 2), 1)
     assert torch.equal(rows, before)
     for _ in range(2):
-        recipe.loss(model, clips(2, 4), 2)
+        recipe(clips(2, 4), 2)
         assert torch.equal(rows, before[:1].expand(3, -1, -1))
     with torch.no_grad():
         rows[2] += 1
     changed = rows.clone()
-    recipe.loss(model, clips(2, 4), 3)
+    recipe(clips(2, 4), 3)
     assert torch.equal(rows, changed)
 
 
@@ -294,15 +293,15 @@ def test_killed_around_the_start_of_a_stage_it_goes_on_exactly(
         return Job("videogmae", recipe, source, tmp_path / name, "cpu")
 
     train(job("whole"))
-    loss = Pretraining.loss
+    forward = Pretraining.forward
     with monkeypatch.context() as patched:
 
-        def deadly(recipe: Pretraining, model: Any, batch: Batch, now: int) -> Any:
+        def deadly(recipe: Pretraining, batch: Batch, now: int) -> Any:
             if now == step:
                 raise Killed
-            return loss(recipe, model, batch, now)
+            return forward(recipe, batch, now)
 
-        patched.setattr(Pretraining, "loss", deadly)
+        patched.setattr(Pretraining, "forward", deadly)
         with pytest.raises(Killed):
             train(job("parts"))
     train(job("parts"))
@@ -323,7 +322,9 @@ def test_the_paper_keeps_156_of_3136_patches() -> None:
     narrow = replace(config, embed_dim=16, depth=1, num_heads=1, decoder_embed_dim=16, decoder_depth=1)
     narrow = replace(narrow, num_gaussians=1, decoder_num_heads=1, backend="torch")
     batch = Batch(torch.zeros(1, 16, 224, 224, 3, dtype=torch.uint8), (1,))
-    Pretraining(narrow).loss(Peeping(narrow.network), batch, 0)
+    recipe = Pretraining(narrow)
+    recipe.network = Peeping(narrow.network)
+    recipe(batch, 0)
     assert seen == [156]
 
 
@@ -365,7 +366,7 @@ def test_impossible_settings(settings: dict[str, Any], message: str) -> None:
 
 def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> None:
     recipe, model = made(replace(TINY, rgb_mode="cumulative", residuals="position"))
-    recipe.export(model, tmp_path / "weights.safetensors", {"steps": 3})
+    recipe.export(tmp_path / "weights.safetensors", {"steps": 3})
     loaded, content = load_model(tmp_path / "weights.safetensors")
     assert loaded.config == TINY.network
     assert content.config["activation"] == vars(recipe.config.activation)
@@ -375,10 +376,10 @@ def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> No
 
 def test_starting_from_weights_says_what_was_taken(tmp_path: Path) -> None:
     recipe, given = made(TINY, seed=1)
-    recipe.export(given, tmp_path / "given.safetensors", None)
+    recipe.export(tmp_path / "given.safetensors", None)
     longer = replace(TINY, num_frames=4)
     recipe, model = made(longer)
-    notes = recipe.start_from(model, tmp_path / "given.safetensors")
+    notes = recipe.init_from(tmp_path / "given.safetensors")
     assert torch.equal(model.blocks[0].attn.qkv.weight, given.blocks[0].attn.qkv.weight)  # type: ignore[union-attr]  # a Block
     assert "taken from given.safetensors (videogmae)" in notes[0]
     assert notes[1] == "new: decoder_pos_embed_gaussian (1)"
@@ -389,7 +390,7 @@ def test_starting_from_an_image_encoder(tmp_path: Path) -> None:
     encoder = Encoder(TINY.network)
     save_weights(tmp_path / "mae.safetensors", encoder.state_dict(), "mae-encoder", {"network": TINY.network})
     recipe, model = made(TINY, seed=1)
-    notes = recipe.start_from(model, tmp_path / "mae.safetensors")
+    notes = recipe.init_from(tmp_path / "mae.safetensors")
     assert torch.equal(model.cls_token, encoder.cls_token)
     assert "decoder_blocks (12)" in notes[1]
     assert notes[2] == "not taken: nothing"
@@ -397,16 +398,16 @@ def test_starting_from_an_image_encoder(tmp_path: Path) -> None:
 
 def test_starting_from_something_that_does_not_fit(tmp_path: Path) -> None:
     save_weights(tmp_path / "other.safetensors", {"a": torch.zeros(1)}, "mae-encoder", {})
-    recipe, model = made(TINY)
+    recipe, _ = made(TINY)
     with pytest.raises(WeightsError, match="Nothing in"):
-        recipe.start_from(model, tmp_path / "other.safetensors")
+        recipe.init_from(tmp_path / "other.safetensors")
     assert load_weights(tmp_path / "other.safetensors").kind == "mae-encoder"
 
 
 def test_pictures_show_input_reconstruction_and_flow(tmp_path: Path) -> None:
     from PIL import Image
 
-    recipe, model = made(TINY)
-    recipe.pictures(model, clips(2), tmp_path / "picture")
+    recipe, _ = made(TINY)
+    recipe.pictures(clips(2), tmp_path / "picture")
     with Image.open(tmp_path / "picture") as picture:
         assert (picture.format, picture.size) == ("PNG", (2 * 128, 2 * 3 * 128))

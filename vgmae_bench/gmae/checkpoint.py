@@ -12,6 +12,7 @@ from vgmae_bench.errors import WeightsError
 from vgmae_bench.gmae.gaussians import View
 from vgmae_bench.gmae.network import GMAE, SIZES, ImageNetwork
 from vgmae_bench.models.weights_file import load_into, load_weights, save_weights
+from vgmae_bench.training.seeds import seeded
 
 KIND = "gmae"
 
@@ -56,6 +57,5 @@ def open_model(weights: Path | None, size: str, seed: int) -> Model:
 
 def new_network(shape: ImageNetwork, seed: int) -> GMAE:
     """A random network in evaluation mode, drawn from `seed` alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return GMAE(shape).eval()

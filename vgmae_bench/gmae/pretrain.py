@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
@@ -15,7 +15,7 @@ from vgmae_bench.gmae.gaussians import View
 from vgmae_bench.gmae.losses import LossRegion, image_loss
 from vgmae_bench.gmae.network import GMAE, ImageNetwork
 from vgmae_bench.gmae.pictures import draw
-from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
+from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig, Losses, Recipe
 from vgmae_bench.videogmae.checkpoint import take_what_fits
 from vgmae_bench.videogmae.gaussians.gaussians import Backend
 from vgmae_bench.videogmae.masking import encode_part
@@ -65,48 +65,45 @@ class PretrainConfig(LoopConfig, View, ImageNetwork):
         return View(**{field.name: getattr(self, field.name) for field in fields(View)})
 
 
-class Pretraining:
-    """GMAE's recipe; see `vgmae_bench.training.recipe.Recipe`."""
+class Pretraining(Recipe[GMAE, Batch]):
+    """GMAE's recipe."""
+
+    config: PretrainConfig
 
     def __init__(self, config: PretrainConfig) -> None:
-        self.config = config
+        super().__init__(config, lambda: GMAE(config.network))
 
-    def build(self) -> GMAE:
-        return GMAE(self.config.network)
-
-    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
-        """See `take_what_fits`: of GMAE or an image MAE."""
-        return take_what_fits(model, weights)
+    def init_from(self, weights: Path) -> list[str]:
+        """See `take_what_fits`: weights of GMAE or an image MAE."""
+        return take_what_fits(self.network, weights)
 
     def shape(self, step: int) -> ClipShape:
         return ClipShape(1, self.config.image_size)
 
-    def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Batch, step: int) -> Losses:
         """Mean squared error of the rendered images."""
-        assert isinstance(model, GMAE)
-        rendered, mask = self.rebuild(model, batch, self.config.mask_ratio)
-        loss = image_loss(rendered, batch.video.float() / 255, mask, self.config.loss_region, model.config)
-        return loss, {"reconstruction": loss.detach()}
+        rendered, mask = self.rebuild(batch, self.config.mask_ratio)
+        images = batch.video.float() / 255
+        loss = image_loss(rendered, images, mask, self.config.loss_region, self.config.network)
+        return Losses(loss, {"reconstruction": loss.detach()})
 
-    def rebuild(self, model: GMAE, batch: Batch, mask_ratio: float) -> tuple[Tensor, Tensor]:
-        """Images rendered from what a part of their patches tells, [B, 1, S, S, 3], and bool [B, L], True where hidden."""
-        encoded = encode_part(model, batch, mask_ratio)
-        gaussians = self.config.view.gaussians(model.decode(encoded).float())
+    def rebuild(self, batch: Batch, mask_ratio: float) -> tuple[Tensor, Tensor]:
+        """Images [B, 1, S, S, 3] rendered from a part of their patches, and bool [B, L], True where a patch is hidden."""
+        encoded = encode_part(self.network, batch, mask_ratio)
+        gaussians = self.config.view.gaussians(self.network.decode(encoded).float())
         size = self.config.image_size
         return self.config.view.render(gaussians, size, size, self.config.backend), encoded.mask
 
-    def export(self, model: nn.Module, path: Path, source: Json) -> None:
-        assert isinstance(model, GMAE)
-        save_model(path, model, self.config.view, source)
+    def export(self, path: Path, source: Json) -> None:
+        save_model(path, self.network, self.config.view, source)
 
-    def tracker(self, model: nn.Module, device: str) -> None:
-        """Images do not move."""
+    def tracker(self, device: str) -> None:
+        """None: images do not move."""
         return
 
-    def pictures(self, model: nn.Module, batch: Batch, path: Path) -> None:
+    def pictures(self, batch: Batch, path: Path) -> None:
         """Each image, the part of it that is shown, what is rebuilt from that part, and what is rebuilt from all of it."""
-        assert isinstance(model, GMAE)
         with torch.no_grad():
-            masked, mask = self.rebuild(model, batch, self.config.mask_ratio)
-            whole, _ = self.rebuild(model, batch, 0.0)
-        draw(batch.video, mask, [masked, whole], model.config, path)
+            masked, mask = self.rebuild(batch, self.config.mask_ratio)
+            whole, _ = self.rebuild(batch, 0.0)
+        draw(batch.video, mask, [masked, whole], self.config.network, path)

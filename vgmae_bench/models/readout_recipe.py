@@ -7,11 +7,10 @@ Sources: Baranwal et al., arXiv 2512.22489, and the behaviour of the official co
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -33,7 +32,7 @@ from vgmae_bench.models.readout import (
 from vgmae_bench.models.weights_file import Weights, check_fit
 from vgmae_bench.plugins import did_you_mean
 from vgmae_bench.training.clips.tracks import TrackBatch, TrackingConfig
-from vgmae_bench.training.recipe import ClipShape
+from vgmae_bench.training.recipe import ClipShape, Losses, N, Recipe, evaluating
 from vgmae_bench.types import Tracker, Tracks
 from vgmae_bench.viz.draw import contact_sheet
 
@@ -130,7 +129,7 @@ class Shape(Protocol):
     def num_tokens(self) -> int: ...
 
 
-class Host(Protocol):
+class Host(Protocol[N]):
     """An encoder, as far as a readout's training has to know it.
 
     Attributes:
@@ -140,7 +139,7 @@ class Host(Protocol):
     @property
     def network(self) -> Shape: ...
 
-    def build(self, readout: ReadoutConfig) -> nn.Module:
+    def build(self, readout: ReadoutConfig) -> N:
         """Encoder and readout, both new, drawn from torch's global generator.
 
         The readout is the submodule `readout`, the encoder all the rest, with its transformer in a list `blocks`; called
@@ -148,42 +147,40 @@ class Host(Protocol):
         """
         ...
 
-    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
-        """As in `vgmae_bench.training.recipe.Recipe`, all of the encoder at least."""
+    def init_from(self, model: N, weights: Path) -> list[str]:
+        """See `vgmae_bench.training.recipe.Recipe.init_from`. At least the whole encoder is taken."""
         ...
 
-    def export(self, model: nn.Module, readout: ReadoutConfig, path: Path, source: Json) -> None:
+    def export(self, model: N, readout: ReadoutConfig, path: Path, source: Json) -> None:
         """Write the weights file."""
         ...
 
-    def tracker(self, weights: Path, device: str) -> Tracker:
-        """The tracker of such a file."""
+    def tracker(self, model: N, device: str) -> Tracker:
+        """A tracker around a model, sharing its weights."""
         ...
 
 
-class ReadoutRecipe:
-    """Training of a readout; see `vgmae_bench.training.recipe.Recipe`."""
+class ReadoutRecipe(Recipe[N, TrackBatch], Generic[N]):
+    """Training of a readout on an encoder. What is frozen has no gradient."""
 
-    def __init__(self, config: FinetuneConfig, host: Host) -> None:
-        self.config, self._host = config, host
+    config: FinetuneConfig
 
-    def build(self) -> nn.Module:
-        """Encoder and readout; what is frozen has no gradient."""
-        model = self._host.build(self.config.readout)
-        _readout_of(model).cross_attn.dropout = self.config.dropout
-        freeze(model, self.config.freeze_scope)
-        return model
+    def __init__(self, config: FinetuneConfig, host: Host[N]) -> None:
+        super().__init__(config, lambda: host.build(config.readout))
+        _readout_of(self.network).cross_attn.dropout = config.dropout
+        freeze(self.network, config.freeze_scope)
+        self._host = host
 
-    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
-        return self._host.start_from(model, weights)
+    def init_from(self, weights: Path) -> list[str]:
+        return self._host.init_from(self.network, weights)
 
     def shape(self, step: int) -> ClipShape:
         frames = self._host.network.num_frames * self.config.readout_windows
         return ClipShape(frames, self._host.network.image_size, self.config.stride, self.config.speed)
 
-    def loss(self, model: nn.Module, batch: TrackBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: TrackBatch, step: int) -> Losses:
         """`readout_loss` of all points, each queried in the first frame, as in the official code."""
-        positions, occlusion = self._answer(model, batch)
+        positions, occlusion = self.answer(batch)
         parts = readout_loss(
             positions,
             occlusion,
@@ -192,27 +189,21 @@ class ReadoutRecipe:
             batch.valid,
             kind=self.config.position_loss,
             delta=self.config.huber_delta,
-            grid=_readout_of(model).grid,
+            grid=_readout_of(self.network).grid,
             hidden_positions=self.config.hidden_positions,
         )
-        return parts.total, {"position": parts.position.detach(), "occlusion": parts.occlusion.detach()}
+        return Losses(parts.total, {"position": parts.position.detach(), "occlusion": parts.occlusion.detach()})
 
-    def export(self, model: nn.Module, path: Path, source: Json) -> None:
-        self._host.export(model, self.config.readout, path, source)
+    def export(self, path: Path, source: Json) -> None:
+        self._host.export(self.network, self.config.readout, path, source)
 
-    def tracker(self, model: nn.Module, device: str) -> Tracker:
-        """Made from an exported file, as a user would."""
-        with tempfile.TemporaryDirectory() as folder:
-            weights = Path(folder, "weights.safetensors")
-            self.export(model, weights, None)
-            return self._host.tracker(weights, device)
+    def tracker(self, device: str) -> Tracker:
+        return self._host.tracker(self.network, device)
 
-    def pictures(self, model: nn.Module, batch: TrackBatch, path: Path) -> None:
+    def pictures(self, batch: TrackBatch, path: Path) -> None:
         """True tracks, and below them what the readout answers, for each clip."""
-        training = model.training
-        with torch.no_grad():
-            positions, occlusion = self._answer(model.eval(), batch)
-        model.train(training)
+        with torch.no_grad(), evaluating(self.network):
+            positions, occlusion = self.answer(batch)
         size = batch.video.shape[2]
         factor = -(-SMALLEST // size)
         rows = []
@@ -224,7 +215,7 @@ class ReadoutRecipe:
                 rows.append(contact_sheet(frames, tracks, columns=min(FRAMES, len(frames)), rows=1))
         Image.fromarray(np.concatenate(rows)).save(path, format="PNG")
 
-    def _answer(self, model: nn.Module, batch: TrackBatch) -> tuple[Tensor, Tensor]:
+    def answer(self, batch: TrackBatch) -> tuple[Tensor, Tensor]:
         """Positions [B, N, T, 2] in units of the frame, and probabilities of being occluded [B, N, T]."""
         B, T, H, W, _ = batch.video.shape
         images = prepare(batch.video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)
@@ -233,7 +224,7 @@ class ReadoutRecipe:
         order = None
         if self.config.token_order == "shuffled":
             order = torch.stack([_permutation(self._host.network.num_tokens, seed) for seed in batch.seeds])
-        answers: tuple[Tensor, Tensor] = model(images, queries, order)
+        answers: tuple[Tensor, Tensor] = self.network(images, queries, order)
         return answers
 
 

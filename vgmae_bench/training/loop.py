@@ -8,31 +8,30 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from vgmae_bench.errors import UsageError, UserError
 from vgmae_bench.files import file_digest
 from vgmae_bench.training.checkpoint import State
-from vgmae_bench.training.clips.sources import made_ahead
+from vgmae_bench.training.clips.sources import prefetch
 from vgmae_bench.training.clips.synthetic import clip_seed
 from vgmae_bench.training.folder import Identity, TrainingFolder
 from vgmae_bench.training.launch import launch, stoppable
 from vgmae_bench.training.log import Row
+from vgmae_bench.training.logger import Due, TrainingLogger
 from vgmae_bench.training.meter import Meter
-from vgmae_bench.training.recipe import B, Recipe, Source
+from vgmae_bench.training.recipe import B, Losses, Recipe, Source
 from vgmae_bench.training.schedule import lr_factor, moving_average, parameter_groups
-from vgmae_bench.training.scribe import Due, Scribe
 
 if TYPE_CHECKING:
     from lightning_fabric.wrappers import _FabricModule, _FabricOptimizer
 
-AHEAD = 2
-"""Batches that are made ahead."""
+PREFETCHED = 2
+"""Batches made before they are needed."""
 
 
 @dataclass(frozen=True)
@@ -49,23 +48,12 @@ class Job(Generic[B]):
     """
 
     method: str
-    recipe: Recipe[B]
+    recipe: Recipe[Any, B]
     source: Source[B]
     out: Path
     device: str
     init: Path | None = None
     command: str = ""
-
-
-class Objective(nn.Module, Generic[B]):
-    """The loss as a module, so that what Fabric wraps around a module (DDP, autocast) is around all of it."""
-
-    def __init__(self, recipe: Recipe[B], model: nn.Module) -> None:
-        super().__init__()
-        self.recipe, self.model = recipe, model
-
-    def forward(self, batch: B, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        return self.recipe.loss(self.model, batch, step)
 
 
 def train(job: Job[B], say: Callable[[str], None] = lambda text: None) -> Row:
@@ -97,38 +85,34 @@ def _train(job: Job[B], fabric: Fabric, say: Callable[[str], None]) -> Row:
     folder = TrainingFolder(job.out, Identity(job.method, config, job.source.describe(), init))
     folder.check()
 
-    torch.manual_seed(config.seed)
-    model = recipe.build()
-    notes = [] if job.init is None else recipe.start_from(model, job.init)
-    groups = parameter_groups(model, config.weight_decay)
-    objective, optimizer = fabric.setup(
-        Objective(recipe, model), torch.optim.AdamW(groups, lr=config.peak_lr, betas=config.betas)
-    )
+    notes = [] if job.init is None else recipe.init_from(job.init)
+    groups = parameter_groups(recipe.network, config.weight_decay)
+    module, optimizer = fabric.setup(recipe, torch.optim.AdamW(groups, lr=config.peak_lr, betas=config.betas))
     update = moving_average(config.ema_decay, config.ema_warmup)
-    average = AveragedModel(model, multi_avg_fn=update) if config.ema_decay else None
-    state = State(model, optimizer, Meter(), average)
+    average = AveragedModel(recipe.network, multi_avg_fn=update) if config.ema_decay else None
+    state = State(recipe.network, optimizer, Meter(), average)
     if folder.checkpoint.exists():
         state.load(folder.checkpoint, folder.identity.digest)
     fabric.barrier()  # all have looked into the folder before one writes to it
 
     if not fabric.is_global_zero:
-        _run(job, fabric, objective, optimizer, state, None)
+        _run(job, fabric, module, optimizer, state, None)
         return {}
     folder.open(job.device, job.command, fabric.world_size, notes)
     for note in notes:
         say(note)
-    with closing(Scribe(recipe, job.source, folder, state, str(fabric.device), say)) as scribe:
-        _run(job, fabric, objective, optimizer, state, scribe)
-        return scribe.last
+    with closing(TrainingLogger(recipe, job.source, folder, state, str(fabric.device), say)) as logger:
+        _run(job, fabric, module, optimizer, state, logger)
+        return logger.last
 
 
 def _run(
     job: Job[B],
     fabric: Fabric,
-    objective: _FabricModule,
+    module: _FabricModule,
     optimizer: _FabricOptimizer,
     state: State,
-    scribe: Scribe | None,
+    logger: TrainingLogger | None,
 ) -> None:
     """The steps that are left."""
     config = job.recipe.config
@@ -141,12 +125,12 @@ def _run(
                 group["lr"] = lr * group.get("lr_scale", 1.0)
             torch.manual_seed(clip_seed(config.seed, state.step * fabric.world_size + fabric.global_rank))
             for part in range(config.accumulate):
-                with fabric.no_backward_sync(objective, enabled=part < config.accumulate - 1):
-                    loss, parts = objective(next(batches), state.step)
-                    fabric.backward(loss / config.accumulate)
-                state.meter.add({"loss": loss, **parts}, weight=1 / config.accumulate)
+                with fabric.no_backward_sync(module, enabled=part < config.accumulate - 1):
+                    losses: Losses = module(next(batches), state.step)
+                    fabric.backward(losses.total / config.accumulate)
+                state.meter.add({"loss": losses.total, **losses.parts}, weight=1 / config.accumulate)
             norm = fabric.clip_gradients(
-                objective, optimizer, max_norm=config.clip_norm or math.inf, error_if_nonfinite=False
+                module, optimizer, max_norm=config.clip_norm or math.inf, error_if_nonfinite=False
             )
             assert norm is not None  # it is for sharded models only
             optimizer.step()
@@ -156,8 +140,8 @@ def _run(
             state.meter.add({"grad_norm": norm})
             state.meter.count()
             state.step += 1
-            if scribe is not None:
-                scribe.tick()
+            if logger is not None:
+                logger.tick()
 
             due = Due.after(state.step, config)
             if not (any(due) or (alone and interrupt.asked)):
@@ -167,13 +151,13 @@ def _run(
             _require_finite(state)
             stop = _any(fabric, interrupt.asked)
             if due.log:
-                if scribe is not None:
-                    scribe.log(lr, validate=due.validate)
+                if logger is not None:
+                    logger.log(lr, validate=due.validate)
                 state.meter.clear()
-            if scribe is not None and due.picture:
-                scribe.draw()
-            if scribe is not None and (due.keep or stop):
-                scribe.keep()
+            if logger is not None and due.picture:
+                logger.draw()
+            if logger is not None and (due.keep or stop):
+                logger.keep()
             if stop:
                 raise KeyboardInterrupt
             mark = time.perf_counter()
@@ -192,7 +176,7 @@ def _batches(job: Job[B], fabric: Fabric, first_step: int) -> Generator[B, None,
         return job.source.batch(range(start, start + size), job.recipe.shape(step), str(fabric.device))
 
     requests = ((step, part) for step in range(first_step, config.steps) for part in range(config.accumulate))
-    return made_ahead(requests, make, AHEAD if config.workers else 0)
+    return prefetch(requests, make, PREFETCHED if config.workers else 0)
 
 
 def _require_finite(state: State) -> None:

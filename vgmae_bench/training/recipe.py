@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import Generic, Literal, NamedTuple, Protocol, Self, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
 from vgmae_bench.training.schedule import Schedule
+from vgmae_bench.training.seeds import seeded
 from vgmae_bench.types import Tracker
 
 BOOKKEEPING = frozenset(
@@ -118,21 +124,40 @@ class Batch(NamedTuple):
 
     Attributes:
         video: uint8 [B, T, H, W, 3] RGB on the training device.
-        seeds: one for each clip, for whatever is random about learning from it, so that the same clip is treated alike
-            in whichever process it ends up.
+        seeds: one for each clip, for everything that is random about learning from it. The same clip is then treated alike
+            in every process.
+        numbers: of the clips in their source, negative for examples. Empty where no source made them.
     """
 
     video: Tensor
     seeds: tuple[int, ...]
+    numbers: tuple[int, ...] = ()
 
     def cut(self, start: int | None, stop: int | None) -> Batch:
         """Some of the clips."""
-        return Batch(self.video[start:stop], self.seeds[start:stop])
+        return Batch(self.video[start:stop], self.seeds[start:stop], self.numbers[start:stop])
 
 
+class Losses(NamedTuple):
+    """The loss of a batch.
+
+    Attributes:
+        total: a mean over the batch's clips. Training follows its gradient.
+        parts: for the log, by name, without gradient. The names are the same at every step.
+    """
+
+    total: Tensor
+    parts: dict[str, Tensor]
+
+    @classmethod
+    def sum_of(cls, parts: dict[str, Tensor]) -> Losses:
+        """The total is the sum of the parts."""
+        return cls(torch.stack(list(parts.values())).sum(), {name: part.detach() for name, part in parts.items()})
+
+
+N = TypeVar("N", bound=nn.Module)
 B = TypeVar("B")
 B_co = TypeVar("B_co", covariant=True)
-B_contra = TypeVar("B_contra", contravariant=True)
 
 
 class Source(Protocol[B_co]):
@@ -155,40 +180,69 @@ class Source(Protocol[B_co]):
         ...
 
 
-class Recipe(Protocol[B_contra]):
-    """How a method learns. Batches are whatever its source makes; the loop only passes them on."""
+class Recipe(nn.Module, ABC, Generic[N, B]):
+    """A network and how it learns. The forward pass gives the loss of a batch.
 
-    @property
-    def config(self) -> LoopConfig: ...
+    `N` is the class of the network, `B` that of the batches. The loop passes batches on as their source makes them.
 
-    def build(self) -> nn.Module:
-        """The model with new weights, drawn from torch's global generator."""
-        ...
+    Arguments:
+        config: settings of the training.
+        make: makes the network. Its random weights depend on `config.seed` alone.
+    """
 
-    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
-        """Give a new model what fits of a weights file; sentences on what was taken and what was not.
+    config: LoopConfig
+    network: N
+
+    def __init__(self, config: LoopConfig, make: Callable[[], N]) -> None:
+        super().__init__()
+        self.config = config
+        with seeded(config.seed):
+            self.network = make()
+
+    def around(self, network: N) -> Self:
+        """The same recipe around another network, such as a moving average. Everything else is shared."""
+        other = copy.copy(self)
+        other._modules = {**self._modules, "network": network}
+        return other
+
+    @abstractmethod
+    def init_from(self, weights: Path) -> list[str]:
+        """Take what fits of a weights file into the new network.
+
+        Returns:
+            Sentences on what was taken and what was not.
 
         Raises:
-            WeightsError: it cannot be read, or nothing fits.
+            WeightsError: the file cannot be read, or nothing fits.
         """
-        ...
 
+    @abstractmethod
     def shape(self, step: int) -> ClipShape:
         """The clips wanted at a step."""
-        ...
 
-    def loss(self, model: nn.Module, batch: B_contra, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a batch, a mean over its clips, and its parts by name, without gradient, the same at every step."""
-        ...
+    @abstractmethod
+    def forward(self, batch: B, step: int) -> Losses:
+        """The loss of a batch at a step, counted from 0."""
 
-    def export(self, model: nn.Module, path: Path, source: Json) -> None:
-        """Write the weights file; `source` says where the weights come from and belongs into it."""
-        ...
+    @abstractmethod
+    def export(self, path: Path, source: Json) -> None:
+        """Write the weights file. `source` says where the weights come from and is kept in the file."""
 
-    def tracker(self, model: nn.Module, device: str) -> Tracker | None:
-        """The tracker the model makes as it stands, or None where there is nothing to track with yet."""
-        ...
+    @abstractmethod
+    def tracker(self, device: str) -> Tracker | None:
+        """A tracker around the network as it is now, sharing its weights. None if the network cannot track yet."""
 
-    def pictures(self, model: nn.Module, batch: B_contra, path: Path) -> None:
-        """Draw what the model makes of some clips into a PNG."""
-        ...
+    @abstractmethod
+    def pictures(self, batch: B, path: Path) -> None:
+        """Draw what the network makes of some clips into a PNG."""
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Put a network into evaluation mode for a while."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -17,11 +18,13 @@ from vgmae_bench.errors import WeightsError
 from vgmae_bench.models import weights_file
 from vgmae_bench.models.readout import ReadoutConfig
 from vgmae_bench.models.weights_file import Weights, check_fit, load_into, save_weights
+from vgmae_bench.videogmae.gaussians.gaussians import Activation
 from vgmae_bench.videogmae.network import Encoder, NetworkConfig, VideoGMAE
 from vgmae_bench.videogmae.readout import ReadoutTracker
 
 __all__ = [
     "KINDS",
+    "Model",
     "Weights",
     "check_fit",
     "load_into",
@@ -33,6 +36,13 @@ __all__ = [
 ]
 
 KINDS = ("videogmae", "videogmae-readout", "mae-encoder")
+
+
+class Model(NamedTuple):
+    """A network and how its outputs become Gaussians."""
+
+    network: Encoder
+    activation: Activation
 
 
 def load_weights(path: Path) -> Weights:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import nn
-
 from vgmae_bench.config import Json, build
 from vgmae_bench.errors import WeightsError
 from vgmae_bench.models.readout import ReadoutConfig
 from vgmae_bench.models.readout_recipe import FinetuneConfig, ReadoutRecipe, named_size, take_encoder
-from vgmae_bench.videogmae.checkpoint import KINDS, load_weights, save_weights
+from vgmae_bench.videogmae.checkpoint import KINDS, Model, load_weights, save_weights
+from vgmae_bench.videogmae.gaussians.gaussians import Activation
 from vgmae_bench.videogmae.network import SIZES, NetworkConfig
 from vgmae_bench.videogmae.readout import ReadoutTracker
 from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
 
 
-def finetuning(config: FinetuneConfig, weights: Path | None) -> ReadoutRecipe:
+def finetuning(config: FinetuneConfig, weights: Path | None) -> ReadoutRecipe[ReadoutTracker]:
     """The recipe for the encoder of a weights file: pretrained, image MAE, or with a readout already; None: a random one.
 
     Raises:
@@ -47,13 +46,13 @@ class VideoGMAEHost:
             model.cls_token.requires_grad_(False)  # in the state dict, but not in the network
         return model
 
-    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
+    def init_from(self, model: ReadoutTracker, weights: Path) -> list[str]:
         """`take_encoder`."""
         return take_encoder(model, load_weights(weights), weights)
 
-    def export(self, model: nn.Module, readout: ReadoutConfig, path: Path, source: Json) -> None:
+    def export(self, model: ReadoutTracker, readout: ReadoutConfig, path: Path, source: Json) -> None:
         sections = {"network": self.network, "readout": readout, "source": source}
         save_weights(path, model.state_dict(), "videogmae-readout", sections)
 
-    def tracker(self, weights: Path, device: str) -> VideoGMAETracker:
-        return VideoGMAETracker(VideoGMAEConfig(), weights, device, seed=0)
+    def tracker(self, model: ReadoutTracker, device: str) -> VideoGMAETracker:
+        return VideoGMAETracker(VideoGMAEConfig(), Model(model, Activation()), device, seed=0)

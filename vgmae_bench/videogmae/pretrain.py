@@ -5,20 +5,19 @@ Where paper, official code (tekotan/video-gmae c630810) and our defaults part, t
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.losses import reconstruction_loss
 from vgmae_bench.models.readout import TokenOrder
-from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
-from vgmae_bench.videogmae.checkpoint import save_weights, take_what_fits
+from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig, Losses, Recipe
+from vgmae_bench.videogmae.checkpoint import Model, save_weights, take_what_fits
 from vgmae_bench.videogmae.gaussians.gaussians import (
     Activation,
     Backend,
@@ -173,36 +172,32 @@ class PretrainConfig(LoopConfig, MotionLoss, Activation, NetworkConfig):
         )
 
 
-class Pretraining:
-    """Video-GMAE's recipe; see `vgmae_bench.training.recipe.Recipe`."""
+class Pretraining(Recipe[VideoGMAE, Batch]):
+    """Video-GMAE's recipe. What is not to be trained has no gradient."""
+
+    config: PretrainConfig
 
     def __init__(self, config: PretrainConfig) -> None:
-        self.config = config
+        super().__init__(config, lambda: VideoGMAE(config.network))
+        if config.position == "pos3d":
+            self.network.cls_token.requires_grad_(False)  # in the state dict, but not in the network
+        if config.freeze_encoder:
+            self.network.blocks.requires_grad_(False)
 
-    def build(self) -> VideoGMAE:
-        """A new network; what is not to be trained has no gradient."""
-        model = VideoGMAE(self.config.network)
-        if self.config.position == "pos3d":
-            model.cls_token.requires_grad_(False)  # in the state dict, but not in the network
-        if self.config.freeze_encoder:
-            model.blocks.requires_grad_(False)
-        return model
-
-    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
-        """See `take_what_fits`: of Video-GMAE, GMAE or an image MAE."""
-        return take_what_fits(model, weights)
+    def init_from(self, weights: Path) -> list[str]:
+        """See `take_what_fits`: weights of Video-GMAE, GMAE or an image MAE."""
+        return take_what_fits(self.network, weights)
 
     def shape(self, step: int) -> ClipShape:
         now = self.config.at(step)
         return ClipShape(now.num_frames, self.config.image_size, now.stride, now.speed)
 
-    def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Batch, step: int) -> Losses:
         """Reconstruction error of the clips, plus what holds the Gaussians back."""
-        assert isinstance(model, VideoGMAE)
         now = self.config.at(step)
         before = self.config.at(step - 1).num_frames if step else now.num_frames
         if now.num_frames > before:
-            model.lengthen(before, now.num_frames)
+            self.network.lengthen(before, now.num_frames)
         pairs = round(now.unmasked_share * len(batch.video))
         groups = [(batch.cut(pairs, None), now.mask_ratio)]
         if pairs:
@@ -210,21 +205,21 @@ class Pretraining:
         parts: dict[str, Tensor] = {}
         for part, ratio in groups:
             if share := len(part.video) / len(batch.video):
-                for name, value in self._losses(model, part, ratio, now).items():
+                for name, value in self._losses(part, ratio, now).items():
                     parts[name] = parts.get(name, 0) + share * value
-        return torch.stack(list(parts.values())).sum(), {name: part.detach() for name, part in parts.items()}
+        return Losses.sum_of(parts)
 
-    def _losses(self, model: VideoGMAE, batch: Batch, mask_ratio: float, now: Now) -> dict[str, Tensor]:
+    def _losses(self, batch: Batch, mask_ratio: float, now: Now) -> dict[str, Tensor]:
         """The parts of the loss of some clips."""
         config, target = self.config, batch.video.float() / 255
-        encoded = encode_part(model, batch, mask_ratio, config.token_order, now.mask_mode)
-        gaussians = self._gaussians(model, encoded, batch.video.shape[1], now.residuals)
+        encoded = encode_part(self.network, batch, mask_ratio, config.token_order, now.mask_mode)
+        gaussians = self._gaussians(encoded, batch.video.shape[1], now.residuals)
         camera = fixed_camera(config.image_size, config.image_size, like=gaussians.means)
         if config.motion_loss.plain:
             image = render_video(gaussians, camera, config.composite, config.backend)
             mask = None
             if config.loss_region == "masked":
-                mask = pixel_mask(encoded.mask, model.config)[:, : batch.video.shape[1]]
+                mask = pixel_mask(encoded.mask, config.network)[:, : batch.video.shape[1]]
             parts = {"reconstruction": reconstruction_loss(image, target, config.loss_reduction, mask)}
         else:
             error = reconstruct(gaussians, target, camera, config.motion_loss, config.composite, config.backend)
@@ -240,26 +235,22 @@ class Pretraining:
                 parts["registration"] = now.registration_weight * distance
         return parts
 
-    def export(self, model: nn.Module, path: Path, source: Json) -> None:
+    def export(self, path: Path, source: Json) -> None:
         sections = {"network": self.config.network, "activation": self.config.activation, "source": source}
-        save_weights(path, model.state_dict(), "videogmae", sections)
+        save_weights(path, self.network.state_dict(), "videogmae", sections)
 
-    def tracker(self, model: nn.Module, device: str) -> VideoGMAETracker:
-        """Made from an exported file, as a user would."""
-        with tempfile.TemporaryDirectory() as folder:
-            weights = Path(folder, "weights.safetensors")
-            self.export(model, weights, None)
-            return VideoGMAETracker(VideoGMAEConfig(backend=self.config.backend), weights, device, seed=0)
+    def tracker(self, device: str) -> VideoGMAETracker:
+        model = Model(self.network, self.config.activation)
+        return VideoGMAETracker(VideoGMAEConfig(backend=self.config.backend), model, device, seed=0)
 
-    def pictures(self, model: nn.Module, batch: Batch, path: Path) -> None:
-        """Input, reconstruction and flow, nothing being masked, as when points are tracked."""
-        assert isinstance(model, VideoGMAE)
+    def pictures(self, batch: Batch, path: Path) -> None:
+        """Input, reconstruction and flow, with nothing masked, as when points are tracked."""
         with torch.no_grad():
-            encoded = encode_part(model, batch, 0.0, self.config.token_order)
-            gaussians = self._gaussians(model, encoded, batch.video.shape[1], self.config.residuals)
+            encoded = encode_part(self.network, batch, 0.0, self.config.token_order)
+            gaussians = self._gaussians(encoded, batch.video.shape[1], self.config.residuals)
         draw(batch.video, gaussians, self.config.composite, path, self.config.backend)
 
-    def _gaussians(self, model: VideoGMAE, encoded: Encoded, frames: int, residuals: Residuals) -> Gaussians:
-        raw = model.decode(encoded)[:, :frames].float()
+    def _gaussians(self, encoded: Encoded, frames: int, residuals: Residuals) -> Gaussians:
+        raw = self.network.decode(encoded)[:, :frames].float()
         activation = Activation(**{**vars(self.config.activation), "residuals": residuals})
         return activate(raw, activation)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.models.encoder import NormedEncoder
+from vgmae_bench.training.seeds import seeded
 from vgmae_bench.videogmae.checkpoint import load_model
 from vgmae_bench.videogmae.network import SIZES, Encoder
 
@@ -42,8 +43,7 @@ def probed(config: ProbedConfig, weights: Path | None, seed: int) -> Probed:
     """
     if weights is not None:
         return encoder_of(load_model(weights)[0])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return encoder_of(Encoder(SIZES[config.size]))
 
 

@@ -18,8 +18,9 @@ from vgmae_bench.models.frames import FrameWindows, restore
 from vgmae_bench.models.readout import TokenOrder, read_tracks
 from vgmae_bench.models.windows import WindowTracks, track_windows
 from vgmae_bench.training.clips.sources import calibration_clip
+from vgmae_bench.training.seeds import seeded
 from vgmae_bench.types import Queries, Scene, Tracks
-from vgmae_bench.videogmae.checkpoint import load_model
+from vgmae_bench.videogmae.checkpoint import Model, load_model
 from vgmae_bench.videogmae.features import EncoderFeatures
 from vgmae_bench.videogmae.gaussians import switches as options
 from vgmae_bench.videogmae.gaussians.fitting import FitConfig, fit
@@ -27,7 +28,7 @@ from vgmae_bench.videogmae.gaussians.gaussians import Activation, Backend, Gauss
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.scene import whole_scene
 from vgmae_bench.videogmae.gaussians.tracking import advect, follow_anchors
-from vgmae_bench.videogmae.network import SIZES, Encoder, VideoGMAE
+from vgmae_bench.videogmae.network import SIZES, VideoGMAE
 from vgmae_bench.videogmae.readout import ReadoutTracker
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -108,7 +109,7 @@ class VideoGMAETracker:
 
     Arguments:
         config: settings.
-        weights: a file of Video-GMAE weights, with or without readout, or None.
+        weights: a file of Video-GMAE weights, with or without readout; or a model, whose network is used as it is; or None.
         device: anything torch knows.
         seed: of random weights.
 
@@ -117,12 +118,12 @@ class VideoGMAETracker:
         UsageError: the settings do not suit the encoder.
     """
 
-    def __init__(self, config: VideoGMAEConfig, weights: Path | None, device: str, seed: int) -> None:
+    def __init__(self, config: VideoGMAEConfig, weights: Path | Model | None, device: str, seed: int) -> None:
         self.note = "random weights" if weights is None else ""
         self._config, self._switches, self._device = config, config.switches, torch.device(device)
-        model, self._activation = (
-            _random_model(config.size, seed) if weights is None else _trained_model(weights, config)
-        )
+        if weights is None:
+            weights = _random_model(config.size, seed)
+        model, self._activation = weights if isinstance(weights, Model) else _trained_model(weights, config)
         if not self._switches.apply_scale_factor:
             self._activation = replace(self._activation, scale_factor=1.0)
         self._model = model.to(self._device)
@@ -209,14 +210,12 @@ class VideoGMAETracker:
         return torch.randperm(self._model.config.num_tokens, generator=generator)[None]
 
 
-def _random_model(size: str, seed: int) -> tuple[Encoder, Activation]:
-    """A network drawn from `seed`, leaving torch's own generator as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return VideoGMAE(SIZES[size]).eval(), Activation()
+def _random_model(size: str, seed: int) -> Model:
+    with seeded(seed):
+        return Model(VideoGMAE(SIZES[size]).eval(), Activation())
 
 
-def _trained_model(path: Path, config: VideoGMAEConfig) -> tuple[Encoder, Activation]:
+def _trained_model(path: Path, config: VideoGMAEConfig) -> Model:
     """The network of a weights file and how its outputs are activated ("activation" in the file's configuration)."""
     model, weights = load_model(path)
     if not isinstance(model, VideoGMAE | ReadoutTracker) and config.readout != "features":
@@ -226,4 +225,4 @@ def _trained_model(path: Path, config: VideoGMAEConfig) -> tuple[Encoder, Activa
             try_="--set readout=features",
         )
     section = weights.config.get("activation")
-    return model, build(Activation, section if isinstance(section, dict) else {}, owner="videogmae")
+    return Model(model, build(Activation, section if isinstance(section, dict) else {}, owner="videogmae"))

@@ -5,20 +5,19 @@ Where paper, official code (ayshrv/gmrw bf832bd) and our defaults part, there is
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.nn import imagenet_statistics
-from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
+from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig, Losses, Recipe
 
-from ..checkpoint import Inference, Upsample, load_model, save_model
+from ..checkpoint import Inference, Model, Upsample, load_model, save_model
 from ..network import GMRW, STRIDE, NetworkConfig
 from ..readout import Method
 from ..tracker import GMRWConfig, GMRWTracker
@@ -92,31 +91,30 @@ class PretrainConfig(LoopConfig, CropConfig, NetworkConfig):
         return Inference("correct", self.upsample, self.readout, self.readout_radius, self.short_side)
 
 
-class Pretraining:
-    """GMRW's recipe; see `vgmae_bench.training.recipe.Recipe`.
+class Pretraining(Recipe[GMRW, Batch]):
+    """GMRW's recipe.
 
     Losses are means over clips, so that gradients are the same on any number of processes. (The official code divides by
     the number of processes once more.)
     """
 
+    config: PretrainConfig
+
     def __init__(self, config: PretrainConfig) -> None:
-        self.config = config
+        super().__init__(config, lambda: GMRW(config.network))
         grid = config.crop_size // STRIDE
         entries = config.matrix_mb * 2**20 // torch.float32.itemsize
         self._walker = Walker(grid, grid, config.network.temperature, config.radius, pieces=entries)
 
-    def build(self) -> GMRW:
-        return GMRW(self.config.network)
-
-    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
+    def init_from(self, weights: Path) -> list[str]:
         """Take every parameter of the same name and shape from GMRW weights."""
-        given, wanted = load_model(weights).network.state_dict(), model.state_dict()
+        given, wanted = load_model(weights).network.state_dict(), self.network.state_dict()
         taken = {
             name: given[name] for name, value in wanted.items() if name in given and given[name].shape == value.shape
         }
         if not taken:
             raise WeightsError(f"Nothing in {weights} fits the network", "all its tensors have other shapes")
-        model.load_state_dict(taken, strict=False)
+        self.network.load_state_dict(taken, strict=False)
         new = [name for name in wanted if name not in taken]
         return [
             f"taken from {weights.name}: {len(taken)} of {len(wanted)} tensors",
@@ -127,16 +125,15 @@ class Pretraining:
         config = self.config
         return ClipShape(config.num_frames, config.image_size, config.stride, config.speed)
 
-    def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Batch, step: int) -> Losses:
         """How unlikely walks are to come back, plus how rough the flow is."""
-        assert isinstance(model, GMRW)
         images, targets = self.palindrome(batch)
-        walk = transitions(model, images)
+        walk = transitions(self.network, images)
         with torch.autocast(images.device.type, enabled=False):
             parts = {"walk": walk_loss(self._walker.return_probability(walk, targets.cell), targets).mean()}
             if self.config.smoothness:
                 parts["smoothness"] = self._smoothness(walk, images, step)
-        return torch.stack(list(parts.values())).sum(), {name: part.detach() for name, part in parts.items()}
+        return Losses.sum_of(parts)
 
     def palindrome(self, batch: Batch) -> tuple[Tensor, Targets]:
         """What walks pass: float [B, 2 n - 1, 3, S, S] RGB in [0, 1], n frames there and n - 1 back, and where they end."""
@@ -169,26 +166,20 @@ class Pretraining:
         ]
         return weight * torch.stack(losses).mean()
 
-    def export(self, model: nn.Module, path: Path, source: Json) -> None:
-        assert isinstance(model, GMRW)
-        save_model(path, model, self.config.inference, source)
+    def export(self, path: Path, source: Json) -> None:
+        save_model(path, self.network, self.config.inference, source)
 
-    def tracker(self, model: nn.Module, device: str) -> GMRWTracker:
-        """Made from an exported file, as a user would."""
-        with tempfile.TemporaryDirectory() as folder:
-            weights = Path(folder, "weights.safetensors")
-            self.export(model, weights, None)
-            return GMRWTracker(GMRWConfig(), weights, device, seed=0)
+    def tracker(self, device: str) -> GMRWTracker:
+        return GMRWTracker(GMRWConfig(), Model(self.network, self.config.inference, None), device, seed=0)
 
-    def pictures(self, model: nn.Module, batch: Batch, path: Path) -> None:
+    def pictures(self, batch: Batch, path: Path) -> None:
         """The first two frames, whole, at the size of crops, and how they are matched."""
-        assert isinstance(model, GMRW)
         size = self.config.crop_size
         images = F.interpolate(
             batch.video[:, :2].permute(0, 1, 4, 2, 3).flatten(0, 1).float() / 255, (size, size), mode="area"
         ).unflatten(0, (-1, 2))
         with torch.no_grad():
-            (step,) = transitions(model, images)
+            (step,) = transitions(self.network, images)
             flow = self._walker.flow(step, (size, size))
         draw(images, flow, path)
 

@@ -75,8 +75,8 @@ class CoTracker3:
         return cls(predictor.to(device).eval(), device)
 
     @torch.no_grad()
-    def tracks(self, video: Tensor, seeds: tuple[int, ...], grid: int) -> TeacherTracks:
-        """Clip by clip; the seeds do not matter."""
+    def tracks(self, video: Tensor, numbers: tuple[int, ...], grid: int) -> TeacherTracks:
+        """Clip by clip; the numbers do not matter."""
         height, width = video.shape[2:4]
         start = grid_points(height, width, grid)
         queries = torch.cat([torch.zeros(len(start), 1), start - 0.5], dim=1).to(self._device)[None]

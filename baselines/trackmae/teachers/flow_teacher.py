@@ -31,8 +31,8 @@ class FlowTeacher:
     Clips are worked on by as many threads as torch uses.
     """
 
-    def tracks(self, video: Tensor, seeds: tuple[int, ...], grid: int) -> TeacherTracks:
-        """See `vgmae_baselines.trackmae.teachers.teacher.Teacher`; the seeds do not matter."""
+    def tracks(self, video: Tensor, numbers: tuple[int, ...], grid: int) -> TeacherTracks:
+        """See `vgmae_baselines.trackmae.teachers.teacher.Teacher`; the numbers do not matter."""
         height, width = video.shape[2:4]
         tracker = LucasKanade(_config(height, width))
         queries = Queries(np.zeros(grid * grid, dtype=np.int64), grid_points(height, width, grid).numpy())

@@ -11,7 +11,7 @@ from torch import Tensor
 from vgmae_bench.config import Json
 from vgmae_bench.data.synth.dataset import VERSION, Scenes, points_seen, track_points
 from vgmae_bench.errors import UsageError
-from vgmae_bench.training.clips.synthetic import ClipSeed, synth_scenes, synth_video
+from vgmae_bench.training.clips.synthetic import synth_scenes, synth_video
 from vgmae_bench.training.recipe import ClipShape
 
 from .teacher import TeacherTracks, grid_points
@@ -21,7 +21,7 @@ ROUNDING = 2
 
 
 class GroundTruth:
-    """Looks up the scene of each clip by its seed. See `vgmae_baselines.trackmae.teachers.teacher.Teacher`.
+    """Looks up the scene of each clip by its number. See `vgmae_baselines.trackmae.teachers.teacher.Teacher`.
 
     Arguments:
         seed, speed: of the training the clips belong to.
@@ -30,14 +30,14 @@ class GroundTruth:
     def __init__(self, seed: int, speed: float) -> None:
         self._seed, self._speed = seed, speed
 
-    def tracks(self, video: Tensor, seeds: tuple[int, ...], grid: int) -> TeacherTracks:
+    def tracks(self, video: Tensor, numbers: tuple[int, ...], grid: int) -> TeacherTracks:
         """Points that are in the first frame are seen there; later on they may be hidden, or outside.
 
         Raises:
-            UsageError: a clip is not that of the embedded generator which its seed stands for.
+            UsageError: a clip is not the one of the embedded generator with that number.
         """
         frames, height, width = video.shape[1:4]
-        scenes = self._scenes(seeds, ClipShape(frames, height, speed=self._speed)).to(video.device)
+        scenes = self._scenes(numbers, len(video), ClipShape(frames, height, speed=self._speed)).to(video.device)
         self._check(video, scenes)
         places = grid_points(1, 1, grid).to(video.device, scenes.half.dtype)
         where = torch.cat([torch.zeros_like(places[:, :1]), places], dim=1).expand(len(video), -1, -1)
@@ -48,17 +48,16 @@ class GroundTruth:
         """What the tracks depend on, as plain JSON."""
         return {"teacher": "ground-truth", "synth": VERSION}
 
-    def _scenes(self, seeds: Sequence[int], shape: ClipShape) -> Scenes:
-        numbers = [seed.number for seed in seeds if isinstance(seed, ClipSeed)]
-        if len(numbers) < len(seeds):
-            raise _unknown("their seeds do not say which clips they are")
+    def _scenes(self, numbers: Sequence[int], clips: int, shape: ClipShape) -> Scenes:
+        if len(numbers) != clips:
+            raise _unknown(f"{clips} clips came with {len(numbers)} numbers")
         return synth_scenes(self._seed, numbers, shape)
 
     def _check(self, video: Tensor, scenes: Scenes) -> None:
         """Make sure that the first frames show the scenes."""
         first = synth_video(_first_frame(scenes), video.shape[2])[:, 0]
         if (first.int() - video[:, 0].int()).abs().float().mean() > ROUNDING:
-            raise _unknown("they do not show the scenes that their seeds stand for")
+            raise _unknown("the clips do not show the scenes of their numbers")
 
 
 def _first_frame(scenes: Scenes) -> Scenes:

@@ -30,12 +30,12 @@ class TeacherTracks(NamedTuple):
 class Teacher(Protocol):
     """Follows a grid of points through clips."""
 
-    def tracks(self, video: Tensor, seeds: tuple[int, ...], grid: int) -> TeacherTracks:
+    def tracks(self, video: Tensor, numbers: tuple[int, ...], grid: int) -> TeacherTracks:
         """Tracks of the grid x grid points, on the device of the video.
 
         Arguments:
             video: uint8 [B, T, H, W, 3] RGB, whole clips as their source made them.
-            seeds: of the clips, see `vgmae_bench.training.recipe.Batch`.
+            numbers: of the clips, see `vgmae_bench.training.recipe.Batch`.
         """
         ...
 

@@ -63,7 +63,7 @@ class CachedTeacher:
         self._size = 0
         self._until_survey = 0
 
-    def tracks(self, video: Tensor, seeds: tuple[int, ...], grid: int) -> TeacherTracks:
+    def tracks(self, video: Tensor, numbers: tuple[int, ...], grid: int) -> TeacherTracks:
         """What the teacher says, bit for bit."""
         shape = (grid * grid, video.shape[1])
         clips = video.cpu().numpy()
@@ -79,7 +79,7 @@ class CachedTeacher:
         self.asked, self.found = self.asked + len(clips), self.found + sum(path in known for path, _ in looked_up)
         if new:
             rows = list(new.values())
-            answer = self._teacher.tracks(video[rows], tuple(seeds[row] for row in rows), grid)
+            answer = self._teacher.tracks(video[rows], tuple(numbers[row] for row in rows) if numbers else (), grid)
             known.update(zip(new, zip(answer.xy.cpu().numpy(), answer.visible.cpu().numpy(), strict=True), strict=True))
             self._keep((path, known[path]) for path in new)
         xy, visible = (np.stack(part) for part in zip(*(known[path] for path, _ in looked_up), strict=True))

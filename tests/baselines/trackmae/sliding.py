@@ -38,7 +38,7 @@ class Sliding:
 
     velocity: Velocity
 
-    def tracks(self, video: Tensor, seeds: tuple[int, ...], grid: int) -> TeacherTracks:
+    def tracks(self, video: Tensor, numbers: tuple[int, ...], grid: int) -> TeacherTracks:
         B, T, H, W, _ = video.shape
         start = grid_points(H, W, grid)
         xy = start[:, None] + torch.arange(T)[:, None] * torch.tensor(self.velocity)
@@ -60,4 +60,4 @@ def clip(velocity: tuple[int, int], config: NetworkConfig = NETWORK, seed: int =
 
 
 def batch(velocity: tuple[int, int], seeds: tuple[int, ...] = (0,)) -> Batch:
-    return Batch(clip(velocity).expand(len(seeds), -1, -1, -1, -1), seeds)
+    return Batch(clip(velocity).expand(len(seeds), -1, -1, -1, -1), seeds, numbers=seeds)

@@ -36,17 +36,14 @@ def weights(tmp_path: Path) -> Path:
     return path
 
 
-def recipe(weights: Path | None, **settings: Any) -> ReadoutRecipe:
+def recipe(weights: Path | None, **settings: Any) -> ReadoutRecipe[ReadoutTracker]:
     return finetuning(FinetuneConfig(**{"readout_heads": 4, "points": 12, **settings}), weights)
 
 
-def made(recipe: ReadoutRecipe, weights: Path | None) -> ReadoutTracker:
-    torch.manual_seed(0)
-    model = recipe.build()
-    assert isinstance(model, ReadoutTracker)
+def made(recipe: ReadoutRecipe[ReadoutTracker], weights: Path | None) -> ReadoutTracker:
     if weights is not None:
-        recipe.start_from(model, weights)
-    return model
+        recipe.init_from(weights)
+    return recipe.network
 
 
 def sliding(velocity: tuple[int, int] = (1, 0), points: int = 12, frames: int = 8) -> TrackBatch:
@@ -63,7 +60,7 @@ def test_frozen_and_fine_tuned(weights: Path, scope: str, learns: set[str]) -> N
     model = made(the_recipe, weights)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.01)
-    the_recipe.loss(model, sliding(), 0)[0].backward()
+    the_recipe(sliding(), 0)[0].backward()
     optimizer.step()
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert {name.split(".")[0] for name in changed} == {"readout"} | learns
@@ -97,11 +94,11 @@ def test_a_random_encoder_is_a_named_size(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_its_readout_is_taken_up_again(weights: Path, tmp_path: Path) -> None:
     first, out = recipe(weights), tmp_path / "out.safetensors"
-    model = made(first, weights)
-    first.export(model, out, {"run": 1})
+    made(first, weights)
+    first.export(out, {"run": 1})
     for settings, note in (({}, "encoder and readout"), ({"readout_heads": 2}, "new: readout")):
         again = recipe(out, **settings)
-        assert note in " ".join(again.start_from(again.build(), out))
+        assert note in " ".join(again.init_from(out))
 
 
 @torch.no_grad()
@@ -109,17 +106,17 @@ def test_its_readout_is_taken_up_again(weights: Path, tmp_path: Path) -> None:
 def test_its_weights_track_clips_of_any_length_and_size(weights: Path, tmp_path: Path, windows: int) -> None:
     """`run --weights` reads them with the readout unless told otherwise, and answers as the model in training does."""
     the_recipe, out = recipe(weights, readout_windows=windows), tmp_path / "out.safetensors"
-    model = made(the_recipe, weights).eval()
-    the_recipe.export(model, out, None)
+    made(the_recipe, weights).eval()
+    the_recipe.export(out, None)
     data = sliding(frames=8 * windows)
-    positions, _ = the_recipe._answer(model, data)
+    positions, _ = the_recipe.answer(data)
     queries = Queries(np.zeros(12, dtype=np.int64), (data.xy[0, :, 0] * 32).numpy())
     for tracker in (TrackMAETracker(TrackMAEConfig(), out, "cpu", 0), VideoMAETracker(TrackMAEConfig(), out, "cpu", 0)):
         tracks = tracker.track(data.video[0].numpy(), queries)
         np.testing.assert_allclose(tracks.xy[:, 1:], positions[0, :, 1:] * 32, atol=1e-3)
         longer = tracker.track(np.zeros((21, 40, 60, 3), np.uint8), Queries(np.array([0, 3, 20]), np.full((3, 2), 9.0)))
         assert longer.xy.shape == (3, 21, 2) and np.isfinite(longer.xy).all()
-    assert the_recipe.tracker(model, "cpu").track(data.video[0].numpy(), queries).xy.shape == tracks.xy.shape
+    assert the_recipe.tracker("cpu").track(data.video[0].numpy(), queries).xy.shape == tracks.xy.shape
     features = TrackMAETracker(TrackMAEConfig(readout="features", calibration_clips=0), out, "cpu", 0)
     assert not np.allclose(features.track(data.video[0].numpy(), queries).xy, tracks.xy, atol=1)
 
@@ -130,12 +127,13 @@ def test_a_frozen_encoder_and_one_clip_are_enough_to_read_how_it_slides(weights:
     model, data = made(the_recipe, weights), sliding((2, -1))
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
     for step in range(60):
-        loss, _ = the_recipe.loss(model, data, step)
+        loss, _ = the_recipe(data, step)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    model.eval()
     with torch.no_grad():
-        positions, occlusion = the_recipe._answer(model.eval(), data)
+        positions, occlusion = the_recipe.answer(data)
     moved = (positions[:, :, -1] - positions[:, :, 0]).mean(dim=(0, 1)) * NETWORK.image_size
     assert moved.tolist() == pytest.approx([14, -7], abs=1.5)
     assert ((positions - data.xy).norm(dim=-1) * NETWORK.image_size).mean() < 1.5 and (occlusion < 0.2).all()
@@ -152,7 +150,7 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
 def test_synthetic_clips_fit_the_recipe(weights: Path) -> None:
     the_recipe = recipe(weights)
     data = SynthTracks(0, 6).batch(range(2), the_recipe.shape(0), "cpu")
-    assert torch.isfinite(the_recipe.loss(made(the_recipe, weights), data, 0)[0])
+    assert torch.isfinite(the_recipe(data, 0).total)
 
 
 def shipped(spec: plugins.MethodSpec, name: str) -> FinetuneConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 import torch
@@ -30,9 +30,8 @@ TINY = PretrainConfig(**vars(NETWORK), mask_ratio=0.7)
 
 
 def made(config: PretrainConfig = TINY, velocity: tuple[int, int] = (1, 1)) -> tuple[Pretraining, TrackMAE]:
-    torch.manual_seed(0)
     recipe = Pretraining(config, Sliding(velocity))
-    return recipe, recipe.build()
+    return recipe, recipe.network
 
 
 @pytest.mark.parametrize("target", ["pixel", "none"])
@@ -41,7 +40,7 @@ def test_it_learns(target: str) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     history: list[dict[str, Tensor]] = []
     for step in range(60):
-        loss, parts = recipe.loss(model, batch((1, 1), (2 * step, 2 * step + 1)), step)
+        loss, parts = recipe(batch((1, 1), (2 * step, 2 * step + 1)), step)
         assert loss.item() == pytest.approx(sum(part.item() for part in parts.values()), rel=1e-5)
         loss.backward()
         optimizer.step()
@@ -53,24 +52,24 @@ def test_it_learns(target: str) -> None:
 
 
 def test_what_a_clip_is_trained_with_depends_on_its_seed_alone() -> None:
-    recipe, model = made(replace(TINY, ratio_motion=(0.1, 0.9)))
+    recipe, _ = made(replace(TINY, ratio_motion=(0.1, 0.9)))
     video = open_clips(["synth"], seed=0, workers=0).batch(range(3), recipe.shape(0), "cpu").video
-    both = recipe.loss(model, Batch(video, (5, 6, 7)), 0)[0]
-    each = [recipe.loss(model, Batch(video[i : i + 1], (5 + i,)), 0)[0] for i in range(3)]
+    both = recipe(Batch(video, (5, 6, 7)), 0)[0]
+    each = [recipe(Batch(video[i : i + 1], (5 + i,)), 0)[0] for i in range(3)]
     torch.testing.assert_close(both, torch.stack(each).mean())
-    assert recipe.loss(model, Batch(video, (8, 6, 7)), 0)[0] != both
+    assert recipe(Batch(video, (8, 6, 7)), 0)[0] != both
 
 
 def test_masks_are_whole_tubes_of_the_motion_that_was_asked_for() -> None:
     recipe, _ = made()
     seeds = tuple(range(50))
-    knots = recipe.knots(batch((1, 1), seeds))
-    assert knots is not None and knots.xy.shape == (50, 64, 4, 2)
-    xy = knots.xy.clone()
+    tracks = recipe.tracks_per_tubelet(batch((1, 1), seeds))
+    assert tracks is not None and tracks.xy.shape == (50, 64, 4, 2)
+    xy = tracks.xy.clone()
     fast = torch.zeros(8, 8, dtype=torch.bool)
     fast[:4] = True  # the upper half moves
     xy[:, ~fast.flatten()] = 0
-    moving = knots._replace(xy=xy)
+    moving = tracks._replace(xy=xy)
     for share, upper in (((0.5, 0.5), {2}), ((1.0, 1.0), {5}), ((0.0, 0.0), {0}), ((0.2, 0.99), {1, 2, 3, 4})):
         some = Pretraining(replace(TINY, ratio_motion=share), Sliding((1, 1)))
         masks = some.masks(seeds, moving).view(50, 4, 4, 4)
@@ -83,16 +82,16 @@ def test_masks_are_whole_tubes_of_the_motion_that_was_asked_for() -> None:
 
 def test_nobody_is_asked_for_tracks_that_are_not_needed() -> None:
     recipe = VideoMAEPretraining(VideoMAEConfig(**vars(NETWORK), mask_ratio=0.7))
-    assert recipe.knots(batch((1, 1))) is None
-    model = recipe.build()
+    assert recipe.tracks_per_tubelet(batch((1, 1))) is None
+    model = recipe.network
     assert not hasattr(model, "tracker_decoder")
-    assert recipe.loss(model, batch((1, 1)), 0)[1].keys() == {"spatial"}
-    assert recipe.tracker(model, "cpu") is None
+    assert recipe(batch((1, 1)), 0)[1].keys() == {"spatial"}
+    assert recipe.tracker("cpu") is None
     with pytest.raises(UsageError, match="VideoMAE does not learn motion"):
         VideoMAEConfig(motion_weight=1)
     masked = Pretraining(replace(TINY, motion_weight=0.0), Sliding((1, 1)))  # a teacher for masks alone
-    assert masked.knots(batch((1, 1))) is not None
-    assert masked.loss(masked.build(), batch((1, 1)), 0)[1].keys() == {"spatial"}
+    assert masked.tracks_per_tubelet(batch((1, 1))) is not None
+    assert masked(batch((1, 1)), 0).parts.keys() == {"spatial"}
 
 
 def test_the_named_teacher_is_opened() -> None:
@@ -101,22 +100,22 @@ def test_the_named_teacher_is_opened() -> None:
     found = []
     for teacher in ("ground-truth", "lucas-kanade"):
         recipe = Pretraining(build(PretrainConfig, {**vars(TINY), "teacher": teacher, "cache_tracks": False}, owner=""))
-        knots = recipe.knots(clips.batch(range(2), recipe.shape(0), "cpu"))
-        assert knots is not None and knots.xy.shape == (2, 64, 4, 2)
-        found.append(knots.xy)
+        tracks = recipe.tracks_per_tubelet(clips.batch(range(2), recipe.shape(0), "cpu"))
+        assert tracks is not None and tracks.xy.shape == (2, 64, 4, 2)
+        found.append(tracks.xy)
     assert (found[0] - found[1]).norm(dim=-1).median() < 1
 
 
 @pytest.mark.parametrize("norm", CHANNELS)
 @pytest.mark.parametrize("upsampled", [False, True])
 def test_every_target_is_learned_and_drawn(norm: Norm, upsampled: bool, tmp_path: Path) -> None:
-    recipe, model = made(replace(TINY, motion_norm=norm, upsample_tracks=upsampled))
-    loss, _ = recipe.loss(model, batch((1, 1), (1, 2)), 0)
+    recipe, _ = made(replace(TINY, motion_norm=norm, upsample_tracks=upsampled))
+    loss, _ = recipe(batch((1, 1), (1, 2)), 0)
     assert torch.isfinite(loss)
-    recipe.pictures(model, batch((1, 1), (1, 2)), tmp_path / "picture.png")
+    recipe.pictures(batch((1, 1), (1, 2)), tmp_path / "picture.png")
     with Image.open(tmp_path / "picture.png") as image:
         assert image.size == (4 * 128, 2 * 4 * 128)  # four tubelets; four rows for each of two clips
-    tracker = recipe.tracker(model, "cpu")
+    tracker = recipe.tracker("cpu")
     assert (tracker is None) == (norm == "patch")
     assert tracker is None or isinstance(tracker, TrackMAETracker)
 
@@ -125,16 +124,14 @@ def test_hidden_points_are_not_learned_from() -> None:
     """Points leave this clip; what is said of them after that changes nothing, unless the weighting is off."""
 
     class Lying(Sliding):
-        def tracks(self, video: Tensor, seeds: tuple[int, ...], grid: int) -> Any:
-            true = super().tracks(video, seeds, grid)
+        def tracks(self, video: Tensor, numbers: tuple[int, ...], grid: int) -> Any:
+            true = super().tracks(video, numbers, grid)
             return true._replace(xy=torch.where(true.visible[..., None], true.xy, true.xy + 99))
 
     for weighted in (True, False):
         config = replace(TINY, mask_type="random", motion_visibility_weight=weighted)
-        model = made(config)[1]
         honest, lying = (
-            Pretraining(config, teacher((3, 0))).loss(model, batch((3, 0)), 0)[1]["motion"]
-            for teacher in (Sliding, Lying)
+            Pretraining(config, teacher((3, 0)))(batch((3, 0)), 0).parts["motion"] for teacher in (Sliding, Lying)
         )
         assert torch.equal(honest, lying) == weighted
 
@@ -143,18 +140,16 @@ def test_motion_is_learned_of_masked_tokens_or_of_all() -> None:
     """What is said of the points that start in shown tubes matters only where the motion of all tokens is learned."""
 
     class Lying(Sliding):
-        def tracks(self, video: Tensor, seeds: tuple[int, ...], grid: int) -> Any:
-            true, tubes = super().tracks(video, seeds, grid), NETWORK.grid
-            hidden = Pretraining(config).masks(seeds, None)[:, : tubes**2].view(-1, tubes, tubes)
+        def tracks(self, video: Tensor, numbers: tuple[int, ...], grid: int) -> Any:
+            true, tubes = super().tracks(video, numbers, grid), NETWORK.grid
+            hidden = Pretraining(config).masks(numbers, None)[:, : tubes**2].view(-1, tubes, tubes)
             shown = ~hidden.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2).flatten(1)
             return true._replace(xy=true.xy + 9 * torch.arange(8.0)[:, None] * shown[..., None, None])
 
     for tokens in ("masked", "all"):
         config = build(PretrainConfig, {**vars(TINY), "mask_type": "random", "motion_tokens": tokens}, owner="")
-        model = made(config)[1]
         honest, lying = (
-            Pretraining(config, teacher((1, 0))).loss(model, batch((1, 0)), 0)[1]["motion"]
-            for teacher in (Sliding, Lying)
+            Pretraining(config, teacher((1, 0)))(batch((1, 0)), 0).parts["motion"] for teacher in (Sliding, Lying)
         )
         assert torch.equal(honest, lying) == (tokens == "masked")
 
@@ -162,20 +157,20 @@ def test_motion_is_learned_of_masked_tokens_or_of_all() -> None:
 def test_weights_start_another_training(tmp_path: Path) -> None:
     recipe, model = made()
     nn.init.constant_(model.mask_token, 3)
-    recipe.export(model, tmp_path / "w.safetensors", None)
+    recipe.export(tmp_path / "w.safetensors", None)
     other = Pretraining(replace(TINY, motion_norm="patch+mean"), Sliding((1, 1)))
-    new = other.build()
-    notes = other.start_from(new, tmp_path / "w.safetensors")
+    new = other.network
+    notes = other.init_from(tmp_path / "w.safetensors")
     assert torch.equal(new.mask_token, model.mask_token)
     assert notes[1:] == ["new: tracker_decoder.head.weight", "new: tracker_decoder.head.bias"]
 
     classifier = Classifier(ENCODER, 3)
     save_weights(tmp_path / "c.safetensors", classifier.state_dict(), CLASSIFIER, {"network": ENCODER, "classes": 3})
-    other.start_from(new, tmp_path / "c.safetensors")
+    other.init_from(tmp_path / "c.safetensors")
     assert torch.equal(new.encoder.blocks[1].mlp.fc2.weight, classifier.blocks[1].mlp.fc2.weight)
     wide = Pretraining(PretrainConfig(**{**vars(NETWORK), "embed_dim": 24, "decoder_embed_dim": 16}))
     with pytest.raises(WeightsError, match="Nothing in"):
-        wide.start_from(wide.build(), tmp_path / "c.safetensors")
+        wide.init_from(tmp_path / "c.safetensors")
 
 
 @pytest.mark.parametrize("spec", [SPEC, VIDEOMAE], ids=lambda spec: spec.name)
@@ -183,13 +178,13 @@ def test_every_configuration_is_one(spec: plugins.MethodSpec) -> None:
     plugin = plugins.find("methods", spec.name)
     recipe_class = plugins.load_reference(plugin, spec.trainer)
     config_class = VideoMAEConfig if spec is VIDEOMAE else PretrainConfig
+    assert get_type_hints(recipe_class.__init__)["config"] is config_class
     paths = sorted(
         path for path in plugins.beside(plugin, spec.configs).glob("*.toml") if not path.stem.startswith("finetune-")
     )
     assert {"tiny", "small"} < {path.stem for path in paths}
     for path in paths:
         config = build(config_class, read_toml(path), owner=spec.name)
-        assert recipe_class(config).config is config
         size = path.stem.split("-")[1] if path.stem.startswith("paper") else path.stem
         if size != "small" or path.stem.startswith("paper"):
             names = [name for name in vars(SIZES[size]) if spec is SPEC or name != "motion_decoder_depth"]

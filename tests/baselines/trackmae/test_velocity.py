@@ -31,18 +31,18 @@ def config(norm: Norm) -> PretrainConfig:
 
 
 @cache
-def overfitted(norm: Norm, told: Velocity = VELOCITY, steps: int = 120) -> TrackMAE:
-    """A network that saw one clip only, masked anew each time, and was told that it moves at a velocity."""
+def overfitted(norm: Norm, told: Velocity = VELOCITY, steps: int = 120) -> Pretraining:
+    """The recipe of a network that saw one clip only, masked anew each time, and was told that it moves at a velocity."""
     recipe = Pretraining(config(norm), Sliding(told))
-    torch.manual_seed(0)
-    model = recipe.build()
+    model = recipe.network
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for step in range(steps):
-        loss, _ = recipe.loss(model, batch(VELOCITY, (2 * step, 2 * step + 1)), step)
+        loss, _ = recipe(batch(VELOCITY, (2 * step, 2 * step + 1)), step)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return model.eval()
+    model.eval()
+    return recipe
 
 
 def velocity(model: TrackMAE, trained: Trained) -> Tensor:
@@ -56,11 +56,11 @@ def velocity(model: TrackMAE, trained: Trained) -> Tensor:
 
 @pytest.mark.parametrize("norm", ["units", "patch+mean", "none"])
 def test_the_velocity_of_an_overfitted_clip_is_recovered(norm: Norm, tmp_path: Path) -> None:
-    model, recipe = overfitted(norm), Pretraining(config(norm))
-    wrong = (velocity(model, recipe.config.trained) - torch.tensor(VELOCITY)).norm(dim=1)
+    recipe = overfitted(norm)
+    wrong = (velocity(recipe.network, recipe.config.trained) - torch.tensor(VELOCITY)).norm(dim=1)
     assert wrong.max() < CLOSE
 
-    recipe.export(model, tmp_path / "weights.safetensors", None)
+    recipe.export(tmp_path / "weights.safetensors", None)
     tracker = TrackMAETracker(TrackMAEConfig(), tmp_path / "weights.safetensors", "cpu", seed=0)
     queries = Queries(np.array([0]), np.array([[9.3, 17.0]]))
     moved = tracker.track(clip(VELOCITY).numpy(), queries).xy[0, :7] - queries.xy[0]
@@ -71,9 +71,9 @@ def test_patch_has_the_same_target_for_every_velocity() -> None:
     settings = replace(config("patch"), motion_var_floor=0.0)  # as in the official code
     recipes = [Pretraining(settings, Sliding(told)) for told in [(2, -1), (-5.5, 3.25), (0, 0)]]
     for recipe in recipes:
-        knots = recipe.knots(batch(VELOCITY))
-        assert knots is not None
-        assert (motion_targets(*knots, NETWORK.patch_size, settings).values == 0).all()
+        tracks = recipe.tracks_per_tubelet(batch(VELOCITY))
+        assert tracks is not None
+        assert (motion_targets(*tracks, NETWORK.patch_size, settings).values == 0).all()
 
 
 def test_what_patch_learns_does_not_depend_on_the_velocity() -> None:
@@ -82,11 +82,10 @@ def test_what_patch_learns_does_not_depend_on_the_velocity() -> None:
     ends = []
     for told in [(2, -1), (0, 0), (1, 2)]:
         recipe = Pretraining(settings, Sliding(told))
-        torch.manual_seed(0)
-        model = recipe.build()
+        model = recipe.network
         optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
         for step in range(5):
-            recipe.loss(model, batch(VELOCITY, (step,)), step)[0].backward()
+            recipe(batch(VELOCITY, (step,)), step)[0].backward()
             optimizer.step()
             optimizer.zero_grad()
         ends.append(torch.cat([value.detach().flatten() for value in model.parameters()]))
@@ -94,16 +93,16 @@ def test_what_patch_learns_does_not_depend_on_the_velocity() -> None:
 
 
 def test_the_velocity_cannot_be_recovered_from_patch(tmp_path: Path) -> None:
-    model = overfitted("patch")
+    recipe = overfitted("patch")
+    model = recipe.network
     read_as_if = Trained(motion_norm="units", mask_ratio=0.7)
     wrong = (velocity(model, read_as_if) - torch.tensor(VELOCITY)).norm(dim=1)
     assert wrong.min() > CLOSE
     assert velocity(model, read_as_if).norm(dim=1).max() < CLOSE  # it learned its target: nothing moves
 
-    recipe = Pretraining(config("patch"))
-    recipe.export(model, tmp_path / "weights.safetensors", None)
+    recipe.export(tmp_path / "weights.safetensors", None)
     assert load_model(tmp_path / "weights.safetensors").trained == recipe.config.trained
     with pytest.raises(UsageError, match="neither their mean nor their size") as refused:
         TrackMAETracker(TrackMAEConfig(), tmp_path / "weights.safetensors", "cpu", seed=0)
     assert "motion_norm=units" in refused.value.try_
-    assert recipe.tracker(model, "cpu") is None
+    assert recipe.tracker("cpu") is None

@@ -92,16 +92,16 @@ def test_finetuning_goes_on_to_the_same_weights(monkeypatch: pytest.MonkeyPatch)
     config = FinetuneConfig(**FAST, checkpoint_every=3)
     whole = execute(plan(config, "whole"))
     assert whole["mode"] == "finetune" and whole["videos"]["tested"] == 2
-    from vgmae_bench.training.scribe import Scribe
+    from vgmae_bench.training.logger import TrainingLogger
 
-    keep = Scribe.keep
+    keep = TrainingLogger.keep
 
-    def keep_and_die(scribe: Scribe) -> None:
-        keep(scribe)
+    def keep_and_die(logger: TrainingLogger) -> None:
+        keep(logger)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Scribe, "keep", keep_and_die)
+        patch.setattr(TrainingLogger, "keep", keep_and_die)
         execute(plan(config, "broken"))
     assert execute(plan(config, "broken"))["top1"] == whole["top1"]
     once, twice = (load_weights(Path(name, "weights.safetensors"), method="m").tensors for name in ("whole", "broken"))

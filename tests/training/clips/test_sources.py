@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from vgmae_bench.errors import MissingDataError, UsageError
-from vgmae_bench.training.clips.sources import SynthClips, made_ahead, open_clips
+from vgmae_bench.training.clips.sources import SynthClips, open_clips, prefetch
 from vgmae_bench.training.clips.synthetic import clip_seed
 from vgmae_bench.training.recipe import ClipShape
 
@@ -31,7 +31,7 @@ def test_a_number_is_a_clip_in_whatever_batch() -> None:
     assert whole.video.dtype == torch.uint8
     part = clips.batch(range(6, 8), SHAPE, "cpu")
     assert torch.equal(part.video, whole.video[2:])
-    assert part.seeds == whole.seeds[2:]
+    assert part.seeds == whole.seeds[2:] and part.numbers == (6, 7)
     assert not torch.equal(open_clips(["synth"], seed=4, workers=0).batch(range(4, 8), SHAPE, "cpu").video, whole.video)
 
 
@@ -40,6 +40,7 @@ def test_examples_are_none_of_the_numbered_clips() -> None:
     shown, trained = clips.examples(2, SHAPE, "cpu").video, clips.batch(range(8), SHAPE, "cpu").video
     assert not any(torch.equal(one, other) for one in shown for other in trained)
     assert torch.equal(shown, clips.examples(2, SHAPE, "cpu").video)
+    assert clips.examples(2, SHAPE, "cpu").numbers == (-1, -2)
 
 
 def test_sources_are_mixed_by_weight_and_keep_their_order(tmp_path: Path) -> None:
@@ -83,14 +84,14 @@ def test_seeds_differ() -> None:
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 3])
-def test_made_ahead_is_a_map(ahead: int) -> None:
+def test_prefetching_is_a_map(ahead: int) -> None:
     threads = set()
 
     def make(number: int) -> int:
         threads.add(threading.current_thread())
         return number * number
 
-    assert list(made_ahead(range(6), make, ahead)) == [0, 1, 4, 9, 16, 25]
+    assert list(prefetch(range(6), make, ahead)) == [0, 1, 4, 9, 16, 25]
     assert (threading.current_thread() in threads) == (ahead == 0)
 
 
@@ -100,7 +101,7 @@ def test_what_goes_wrong_ahead_is_raised_in_turn() -> None:
             raise ValueError("two")
         return number
 
-    made = made_ahead(range(5), make, 2)
+    made = prefetch(range(5), make, 2)
     assert [next(made), next(made)] == [0, 1]
     with pytest.raises(ValueError, match="two"):
         next(made)

@@ -41,7 +41,7 @@ def make_recipe(
     config: str,
     settings: Sequence[str],
     **given: Any,
-) -> Recipe[Any]:
+) -> Recipe[Any, Any]:
     """The recipe that a plugin makes of a configuration and of settings that take precedence over it.
 
     Raises:
@@ -54,12 +54,12 @@ def make_recipe(
     if config_class is not None:
         values, changes = (nest(config_class, each, owner=plugin.name) for each in (values, changes))
     recipe, _ = call_with(factory, merge(values, changes), owner=plugin.name, **given)
-    made: Recipe[Any] = recipe
+    made: Recipe[Any, Any] = recipe
     return made
 
 
 def carry_out(
-    plugin: plugins.Plugin, recipe: Recipe[B], source: Source[B], out: Path, device: str, init: Path | None
+    plugin: plugins.Plugin, recipe: Recipe[Any, B], source: Source[B], out: Path, device: str, init: Path | None
 ) -> None:
     """Train, from where the folder `out` is, and say where the weights are and what to do with them."""
     from vgmae_bench.evaluation.method import resolve_device

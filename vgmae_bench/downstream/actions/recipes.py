@@ -24,7 +24,7 @@ from vgmae_bench.downstream.actions.views import ViewConfig, random_numbers, rea
 from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.models.weights_file import save_weights
 from vgmae_bench.training.clips.synthetic import clip_seed
-from vgmae_bench.training.recipe import ClipShape, LoopConfig
+from vgmae_bench.training.recipe import ClipShape, LoopConfig, Losses, Recipe, evaluating
 
 
 @dataclass(frozen=True)
@@ -224,11 +224,11 @@ class ClipSource:
         raise BadDataError(f"None of the {count} videos can be read", next(iter(self._skipped.values()), ""))
 
 
-class ProbeRecipe:
-    """How a head learns from features; see `vgmae_bench.training.recipe.Recipe`.
+class ProbeRecipe(Recipe[nn.Module, LabelledBatch]):
+    """How a head learns from features.
 
     Arguments:
-        make: the model, new.
+        make: makes the model.
         classes: names.
         about: what the weights file says of what it is for.
     """
@@ -238,34 +238,30 @@ class ProbeRecipe:
     def __init__(
         self, config: ProbeConfig, make: Callable[[], nn.Module], classes: Sequence[str], about: dict[str, Json]
     ) -> None:
-        self.config, self._make, self._classes, self._about = config, make, classes, about
+        super().__init__(config, make)
+        self._classes, self._about = classes, about
 
-    def build(self) -> nn.Module:
-        return self._make()
-
-    def start_from(self, model: nn.Module, weights: Path) -> list[str]:
+    def init_from(self, weights: Path) -> list[str]:
         raise NotImplementedError("probes start from their encoder")
 
     def shape(self, step: int) -> ClipShape:
         return ClipShape(0, 0)  # its sources know
 
-    def loss(self, model: nn.Module, batch: LabelledBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        logits: Tensor = model(batch.inputs)
+    def forward(self, batch: LabelledBatch, step: int) -> Losses:
+        logits: Tensor = self.network(batch.inputs)
         hit = (logits.argmax(dim=1) == batch.labels).float().mean()
-        return F.cross_entropy(logits, batch.labels), {"accuracy": hit}
+        return Losses(F.cross_entropy(logits, batch.labels), {"accuracy": hit})
 
-    def export(self, model: nn.Module, path: Path, source: Json) -> None:
-        save_weights(path, model.state_dict(), self.kind, {**self._about, "source": source})
+    def export(self, path: Path, source: Json) -> None:
+        save_weights(path, self.network.state_dict(), self.kind, {**self._about, "source": source})
 
-    def tracker(self, model: nn.Module, device: str) -> None:
+    def tracker(self, device: str) -> None:
         return None
 
-    def pictures(self, model: nn.Module, batch: LabelledBatch, path: Path) -> None:
+    def pictures(self, batch: LabelledBatch, path: Path) -> None:
         """The likeliest classes of each clip."""
-        training = model.training
-        with torch.no_grad():
-            shares = model.eval()(batch.inputs).softmax(dim=1)
-        model.train(training)
+        with torch.no_grad(), evaluating(self.network):
+            shares = self.network(batch.inputs).softmax(dim=1)
         draw_answers(shares.float().cpu().numpy(), batch.labels.cpu().numpy(), self._classes, path)
 
 
@@ -274,7 +270,7 @@ class FinetuneRecipe(ProbeRecipe):
 
     kind = "probe-classifier"
 
-    def loss(self, model: nn.Module, batch: LabelledBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: LabelledBatch, step: int) -> Losses:
         config = self.config
         assert isinstance(config, FinetuneConfig)
         rng = np.random.default_rng(batch.seeds)
@@ -282,6 +278,6 @@ class FinetuneRecipe(ProbeRecipe):
         smoothing = config.smoothing or 0
         targets = F.one_hot(batch.labels, len(self._classes)).float() * (1 - smoothing) + smoothing / len(self._classes)
         video, targets = mix(video, targets, config.mixup or 0, config.cutmix or 0, rng)
-        logits: Tensor = model(video)
+        logits: Tensor = self.network(video)
         hit = (logits.argmax(dim=1) == targets.argmax(dim=1)).float().mean()
-        return F.cross_entropy(logits, targets), {"accuracy": hit}
+        return Losses(F.cross_entropy(logits, targets), {"accuracy": hit})

@@ -128,14 +128,14 @@ class ClipStream:
         """See `vgmae_bench.training.recipe.Source`."""
         seeds = tuple(clip_seed(self._seed, number) for number in numbers)
         kinds = [self._kind(seed) for seed in seeds]
-        return Batch(self._read(numbers, kinds, shape, device), seeds)
+        return Batch(self._read(numbers, kinds, shape, device), seeds, tuple(numbers))
 
     def examples(self, count: int, shape: ClipShape, device: str) -> Batch:
         """Kinds take turns."""
         numbers = range(-1, -1 - count, -1)
         kinds = [index % len(self._clips) for index in range(count)]
         video = self._read(numbers, kinds, shape, device)
-        return Batch(video, tuple(clip_seed(self._seed, number) for number in numbers))
+        return Batch(video, tuple(clip_seed(self._seed, number) for number in numbers), tuple(numbers))
 
     def describe(self) -> Json:
         shares = np.diff(self._shares, prepend=0.0)
@@ -201,8 +201,11 @@ def open_clips(
     return ClipStream(parts, seed)
 
 
-def made_ahead(requests: Iterable[Request], make: Callable[[Request], Made], ahead: int) -> Generator[Made, None, None]:
-    """`map(make, requests)`, worked out in a thread up to `ahead` items before they are asked for; 0: when they are."""
+def prefetch(requests: Iterable[Request], make: Callable[[Request], Made], ahead: int) -> Generator[Made, None, None]:
+    """`map(make, requests)`, with up to `ahead` items made in a thread before they are needed.
+
+    With 0, items are made when they are needed, without a thread.
+    """
     if ahead == 0:
         yield from map(make, requests)
         return

@@ -44,18 +44,7 @@ def synth_video(scenes: Scenes, size: int) -> Tensor:
     return squares.mean(dim=(3, 5)).round().to(torch.uint8)
 
 
-class ClipSeed(int):
-    """A seed that remembers which clip it is for: from it one finds the scene that a synthetic clip shows."""
-
-    number: int
-
-    def __new__(cls, value: int, number: int = 0) -> ClipSeed:
-        seed = super().__new__(cls, value)
-        seed.number = number
-        return seed
-
-
-def clip_seed(seed: int, number: int) -> ClipSeed:
+def clip_seed(seed: int, number: int) -> int:
     """A seed of 63 bits for clip `number`, negative ones included, of the training with that seed."""
     words = [seed, number] if number >= 0 else [seed, -number, 2**32]
-    return ClipSeed(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1), number)
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -41,9 +41,8 @@ def clips(count: int = 2, frames: int = 2) -> Batch:
 
 
 def made(config: PretrainConfig, seed: int = 0) -> tuple[Pretraining, GMRW]:
-    torch.manual_seed(seed)
-    recipe = Pretraining(config)
-    return recipe, recipe.build()
+    recipe = Pretraining(replace(config, seed=seed))
+    return recipe, recipe.network
 
 
 def test_it_learns_the_way_back() -> None:
@@ -52,7 +51,7 @@ def test_it_learns_the_way_back() -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     losses = []
     for step in range(40):
-        loss, parts = recipe.loss(model, batch, step)
+        loss, parts = recipe(batch, step)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -63,10 +62,10 @@ def test_it_learns_the_way_back() -> None:
 
 
 def test_what_a_clip_is_trained_with_depends_on_its_seed_alone() -> None:
-    recipe, model = made(replace(TINY, smoothness=1.0))
+    recipe, _ = made(replace(TINY, smoothness=1.0))
     batch = clips(2)
-    both = recipe.loss(model, batch, 0)[0]
-    each = [recipe.loss(model, Batch(batch.video[i : i + 1], batch.seeds[i : i + 1]), 0)[0] for i in range(2)]
+    both = recipe(batch, 0)[0]
+    each = [recipe(Batch(batch.video[i : i + 1], batch.seeds[i : i + 1]), 0)[0] for i in range(2)]
     torch.testing.assert_close(both, torch.stack(each).mean())
 
 
@@ -78,7 +77,7 @@ def test_pieces_of_matrices_change_nothing(frames: int) -> None:
     for entries in (2**18, 2 * 64 * 10):
         recipe, model = made(replace(TINY, num_frames=frames, smoothness=1.0))
         recipe._walker = replace(recipe._walker, pieces=entries)
-        loss = recipe.loss(model, batch, 0)[0]
+        loss = recipe(batch, 0)[0]
         losses.append(loss)
         (gradient,) = torch.autograd.grad(loss, [model.backbone.conv1.weight])
         gradients.append(gradient)
@@ -90,16 +89,16 @@ def test_pieces_of_matrices_change_nothing(frames: int) -> None:
 def test_every_parameter_gets_a_gradient(changes: dict[str, Any]) -> None:
     config = replace(TINY, **changes)
     recipe, model = made(config)
-    recipe.loss(model, clips(2, config.num_frames), 0)[0].backward()
+    recipe(clips(2, config.num_frames), 0)[0].backward()
     without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
     assert without == []
 
 
 def test_in_bfloat16_the_walk_stays_float32() -> None:
-    recipe, model = made(TINY)
-    exact = recipe.loss(model, clips(), 0)[0]
+    recipe, _ = made(TINY)
+    exact = recipe(clips(), 0)[0]
     with torch.autocast("cpu", torch.bfloat16):
-        rough = recipe.loss(model, clips(), 0)[0]
+        rough = recipe(clips(), 0)[0]
     assert rough.dtype == torch.float32
     torch.testing.assert_close(rough, exact, rtol=0.05, atol=0)
 
@@ -111,7 +110,7 @@ def test_a_palindrome_goes_there_and_back() -> None:
     frames = batch.video.permute(0, 1, 4, 2, 3) / 255
     torch.testing.assert_close(images, frames[:, [0, 1, 2, 1, 0]], atol=1e-5, rtol=0)
     assert torch.equal(targets.cell, torch.arange(100).expand(2, -1))
-    steps = transitions(recipe.build(), images)
+    steps = transitions(recipe.network, images)
     assert [step.source.shape for step in steps] == [(2, 100, 16)] * 4
 
 
@@ -143,9 +142,9 @@ def test_labels_name_the_cell_that_looks_the_same() -> None:
 
 def test_smoothness_sets_in_when_the_configuration_says() -> None:
     config = replace(TINY, smoothness=4.0, smoothness_start=10, smoothness_end=20)
-    recipe, model = made(config)
+    recipe, _ = made(config)
     batch = clips()
-    loss, parts = zip(*(recipe.loss(model, batch, step) for step in (0, 15, 20, 50)), strict=True)
+    loss, parts = zip(*(recipe(batch, step) for step in (0, 15, 20, 50)), strict=True)
     rough = [part["smoothness"].item() for part in parts]
     assert rough[0] == 0
     assert rough[1] > 0
@@ -163,7 +162,7 @@ def test_shipped_configurations_are_valid() -> None:
     assert configs.keys() == {"kubric", "kinetics", "kinetics-finetune", "small", "tiny"}
     official = [configs[name] for name in ("kubric", "kinetics", "kinetics-finetune")]
     for config in official:
-        model = Pretraining(config).build()
+        model = Pretraining(config).network
         assert sum(parameter.numel() for parameter in model.parameters()) == 4_346_912
         assert (config.peak_lr, config.lr_schedule, config.crop_size) == (1.6e-4, "constant", 512)
     assert [config.stride for config in official] == [1, 20, 20]
@@ -195,26 +194,26 @@ def test_impossible_settings(settings: dict[str, Any], message: str) -> None:
 
 def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> None:
     recipe, model = made(replace(TINY, upsample=2, readout="weighted_argmax", readout_radius=2.5))
-    recipe.export(model, tmp_path / "weights.safetensors", {"steps": 3})
+    recipe.export(tmp_path / "weights.safetensors", {"steps": 3})
     network, inference, source = load_model(tmp_path / "weights.safetensors")
     assert network.config == TINY.network
     assert inference == Inference("correct", 2, "weighted_argmax", 2.5)
     assert source == {"steps": 3}
     assert all(torch.equal(value, network.state_dict()[name]) for name, value in model.state_dict().items())
-    assert isinstance(recipe.tracker(model, "cpu"), GMRWTracker)
+    assert isinstance(recipe.tracker("cpu"), GMRWTracker)
 
 
 def test_starting_from_weights_says_what_was_taken(tmp_path: Path) -> None:
     recipe, given = made(TINY, seed=1)
-    recipe.export(given, tmp_path / "given.safetensors", None)
+    recipe.export(tmp_path / "given.safetensors", None)
     recipe, model = made(replace(TINY, layers=2))
-    notes = recipe.start_from(model, tmp_path / "given.safetensors")
+    notes = recipe.init_from(tmp_path / "given.safetensors")
     assert torch.equal(model.backbone.conv1.weight, given.backbone.conv1.weight)
     assert notes[0] == "taken from given.safetensors: 36 of 52 tensors"
     assert "transformer.layers.1" in notes[1]
-    recipe, other = made(replace(TINY, feature_channels=8, stem_channels=(4, 4, 4)))
+    recipe, _ = made(replace(TINY, feature_channels=8, stem_channels=(4, 4, 4)))
     with pytest.raises(WeightsError, match="Nothing in"):
-        recipe.start_from(other, tmp_path / "given.safetensors")
+        recipe.init_from(tmp_path / "given.safetensors")
 
 
 def test_a_training_that_was_stopped_goes_on_exactly(tmp_path: Path) -> None:
@@ -250,8 +249,8 @@ def test_a_training_that_was_stopped_goes_on_exactly(tmp_path: Path) -> None:
 def test_pictures_show_both_frames_flow_and_what_it_fetches(tmp_path: Path) -> None:
     from PIL import Image
 
-    recipe, model = made(TINY)
-    recipe.pictures(model, clips(2), tmp_path / "picture")
+    recipe, _ = made(TINY)
+    recipe.pictures(clips(2), tmp_path / "picture")
     with Image.open(tmp_path / "picture") as picture:
         assert (picture.format, picture.size) == ("PNG", (4 * 128, 2 * 128))
 

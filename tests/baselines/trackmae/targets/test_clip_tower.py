@@ -77,25 +77,25 @@ def config(source: str) -> PretrainConfig:
 def test_a_network_learns_from_a_tower_which_stays_as_it_is(tmp_path: Path) -> None:
     recipe = Pretraining(config(save_tower(tmp_path)), Sliding((1, 0)))
     torch.manual_seed(0)
-    model = recipe.build()
+    model = recipe.network
     assert model.heads == (WIDTH, 8)
     assert not any("post_layernorm" in name for name in model.state_dict())
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     losses = []
     for step in range(30):
-        loss, parts = recipe.loss(model, batch((1, 0), (step,)), step)
+        loss, parts = recipe(batch((1, 0), (step,)), step)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         losses.append(parts["spatial"].item())
     assert losses[-1] < 0.7 * losses[0]
-    recipe.pictures(model, batch((1, 0)), tmp_path / "picture.png")
+    recipe.pictures(batch((1, 0)), tmp_path / "picture.png")
 
 
 def test_absent_weights_are_one_clear_line(tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="the extra clip is not installed")
     with pytest.raises(WeightsError, match="There is no CLIP tower") as error:
-        Pretraining(config(str(tmp_path / "nowhere"))).build()
+        Pretraining(config(str(tmp_path / "nowhere")))
     assert "clip_model" in error.value.try_ and str(error.value).count("\n") == 1
     source = save_tower(tmp_path / "tower")
     (tmp_path / "tower" / "model.safetensors").unlink()
@@ -116,6 +116,6 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
 def test_without_transformers_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(PluginError, match="need transformers") as error:
-        Pretraining(config("openai/clip-vit-base-patch16")).build()
+        Pretraining(config("openai/clip-vit-base-patch16"))
     assert "vgmae-bench[clip]" in error.value.try_
-    Pretraining(replace(config("unused"), spatial_target="pixel")).build()
+    Pretraining(replace(config("unused"), spatial_target="pixel"))

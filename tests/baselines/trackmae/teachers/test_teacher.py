@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -17,7 +16,6 @@ from vgmae_baselines.trackmae.teachers.track_cache import CachedTeacher
 
 from vgmae_bench.errors import UnknownNameError, UsageError
 from vgmae_bench.training.clips.sources import open_clips
-from vgmae_bench.training.clips.synthetic import clip_seed
 from vgmae_bench.training.recipe import Batch, ClipShape
 
 SHAPE = ClipShape(frames=6, image_size=64, speed=2.0)
@@ -48,7 +46,7 @@ def test_grid_points_are_centres_of_patches() -> None:
 def test_the_oracle_follows_what_it_sees() -> None:
     """Where exact tracks are visible, the picture around them stays the same."""
     batch = synth(range(4))
-    found = GroundTruth(3, 2.0).tracks(batch.video, batch.seeds, 8)
+    found = GroundTruth(3, 2.0).tracks(batch.video, batch.numbers, 8)
     assert found.xy.shape == (4, 64, 6, 2) and found.xy.dtype == torch.float32
     assert found.visible.shape == (4, 64, 6) and found.visible.dtype == torch.bool
     torch.testing.assert_close(found.xy[:, :, 0], grid_points(64, 64, 8).expand(4, -1, -1), atol=1e-4, rtol=0)
@@ -71,19 +69,19 @@ def test_the_oracle_follows_what_it_sees() -> None:
 def test_the_oracle_knows_a_clip_in_any_batch_and_the_examples() -> None:
     whole, part = synth(range(4)), synth(range(2, 3))
     teacher = GroundTruth(3, 2.0)
-    one, all_ = teacher.tracks(part.video, part.seeds, 4), teacher.tracks(whole.video, whole.seeds, 4)
+    one, all_ = teacher.tracks(part.video, part.numbers, 4), teacher.tracks(whole.video, whole.numbers, 4)
     torch.testing.assert_close(one.xy, all_.xy[2:3])
     examples = open_clips(["synth"], seed=3, workers=0).examples(2, SHAPE, "cpu")
-    assert teacher.tracks(examples.video, examples.seeds, 4).visible[:, :, 0].all()
+    assert teacher.tracks(examples.video, examples.numbers, 4).visible[:, :, 0].all()
 
 
 def test_the_oracle_refuses_what_it_does_not_know() -> None:
     batch = synth(range(2))
     for teacher in (GroundTruth(4, 0.7), GroundTruth(3, 1.0)):
         with pytest.raises(UsageError, match="do not show the scenes"):
-            teacher.tracks(batch.video, batch.seeds, 4)
-    with pytest.raises(UsageError, match="do not say which clips"):
-        GroundTruth(3, 2.0).tracks(batch.video, tuple(int(seed) for seed in batch.seeds), 4)
+            teacher.tracks(batch.video, batch.numbers, 4)
+    with pytest.raises(UsageError, match="2 clips came with 0 numbers"):
+        GroundTruth(3, 2.0).tracks(batch.video, (), 4)
 
 
 def test_flow_follows_a_pan() -> None:
@@ -176,11 +174,3 @@ def test_teachers_are_opened_by_name(tmp_path: Path) -> None:
     assert cached.describe() == FlowTeacher().describe() != GroundTruth(1, 1.0).describe()
     with pytest.raises(UnknownNameError, match="did you mean lucas-kanade"):
         open_teacher("lucas-canade")
-
-
-def test_seeds_still_are_numbers() -> None:
-    seed = clip_seed(5, -2)
-    assert seed.number == -2
-    assert seed == int(seed) and hash(seed) == hash(int(seed))
-    assert np.random.default_rng(seed).random() == np.random.default_rng(int(seed)).random()
-    assert torch.Generator().manual_seed(seed).initial_seed() == int(seed)

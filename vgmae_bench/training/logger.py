@@ -15,7 +15,7 @@ from vgmae_bench.provenance import peak_memory_mb
 from vgmae_bench.training.checkpoint import State
 from vgmae_bench.training.folder import TrainingFolder
 from vgmae_bench.training.log import Log, Row, draw_curve
-from vgmae_bench.training.recipe import LoopConfig, Recipe, Source
+from vgmae_bench.training.recipe import LoopConfig, Recipe, Source, evaluating
 from vgmae_bench.training.watch import METRICS, Watch
 
 EXAMPLES = 2
@@ -41,7 +41,7 @@ class Due(NamedTuple):
         return cls(validate or due(config.log_every), validate, due(config.picture_every), due(config.checkpoint_every))
 
 
-class Scribe:
+class TrainingLogger:
     """Writes log, checkpoints, weights, curve and pictures of a training, and shows a progress bar.
 
     Arguments:
@@ -52,7 +52,7 @@ class Scribe:
 
     def __init__(
         self,
-        recipe: Recipe[Any],
+        recipe: Recipe[Any, Any],
         source: Source[Any],
         folder: TrainingFolder,
         state: State,
@@ -88,15 +88,14 @@ class Scribe:
             "clips_per_second": steps * self._recipe.config.batch_size / seconds,
             **state.meter.means(),
         }
-        tracker = self._recipe.tracker(state.best, self._device) if validate and self._watch else None
-        if tracker is not None and self._watch is not None:
-            row |= self._watch(tracker)
+        measured = self._validate() if validate else {}
+        row |= measured
         self._log.add(row)
         told = f"loss {row['loss']:.4g}, {row['clips_per_second']:.1f} clips/s, {peak_memory_mb():.0f} MB"
         self._bar.set_postfix_str(told)
         with tqdm.external_write_mode(file=sys.stderr):
-            if tracker is not None:
-                delta, floor = (100 * (row[name] or 0.0) for name in METRICS)
+            if measured:
+                delta, floor = (100 * measured[name] for name in METRICS)
                 self._say(f"step {state.step}: {told}, δ_avg {delta:.1f} (zero-motion {floor:.1f})")
             for path, why in self._source.skipped().items():
                 if path not in self._said:
@@ -108,7 +107,7 @@ class Scribe:
         step = self._state.step
         batch = self._source.examples(EXAMPLES, self._recipe.shape(step - 1), self._device)
         path = self._folder.pictures / f"step_{step:06d}.png"
-        write_atomically(path, lambda temporary: self._recipe.pictures(self._state.best, batch, temporary))
+        write_atomically(path, lambda temporary: self._best.pictures(batch, temporary))
         draw_curve(self._log.rows, self._folder.curve, METRICS)
 
     def keep(self) -> None:
@@ -121,11 +120,22 @@ class Scribe:
         }
         identity = folder.identity
         # No times in here: the same training leaves the same weights, whatever happened to it.
-        self._recipe.export(
-            state.best, folder.weights, {"training": identity.to_json(), "digest": identity.digest, **done}
-        )
+        self._best.export(folder.weights, {"training": identity.to_json(), "digest": identity.digest, **done})
         folder.note_progress({**done, "seconds": round(state.seconds, 1), "last": dict(self.last)})
         state.save(folder.checkpoint, folder.identity.digest)
+
+    @property
+    def _best(self) -> Recipe[Any, Any]:
+        """The recipe around the weights to look at and to keep."""
+        return self._recipe.around(self._state.best)
+
+    def _validate(self) -> dict[str, float]:
+        """`METRICS` of the network as it is now; empty if it is not validated, or cannot track yet."""
+        if self._watch is None:
+            return {}
+        with evaluating(self._state.best):
+            tracker = self._best.tracker(self._device)
+            return {} if tracker is None else self._watch(tracker)
 
     def close(self) -> None:
         self._bar.close()
