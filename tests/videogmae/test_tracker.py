@@ -71,7 +71,7 @@ def _assert_same(one: Tracks, other: Tracks) -> None:
 
 
 def test_the_spec_builds_it_with_settings_from_text() -> None:
-    factory = load(Plugin(SPEC.name, SPEC, "", "vgmae-bench", "0", ""))
+    factory = load(Plugin(SPEC.name, SPEC, "", "vgmae-bench", "0", ""), "tracker")
     settings = {"preset": "paper", "flow_alpha": "official", "topk": 4, "backend": "torch"}
     tracker, config = call_with(factory, settings, owner="videogmae", weights=None, device="cpu", seed=0)
     assert isinstance(tracker, VideoGMAETracker)
