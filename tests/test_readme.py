@@ -30,13 +30,14 @@ def test_the_tracker_of_the_readme_tracks(tmp_path: Path) -> None:
     (tmp_path / "my_tracker.py").write_text(example("my_tracker.py"))
     root = write_davis(tmp_path / "data")
     theirs = execute(plan(str(tmp_path / "my_tracker.py") + ":Stay", "davis", data_root=root))
-    assert theirs["metrics"] == execute(plan("zero-motion", "davis", data_root=root))["metrics"]
+    assert theirs.metrics == execute(plan("zero-motion", "davis", data_root=root)).metrics
 
 
 def test_the_dataset_of_the_readme_is_one(tmp_path: Path) -> None:
     (tmp_path / "my_dataset.py").write_text(example("my_dataset.py"))
     found = execute(plan("lucas-kanade", str(tmp_path / "my_dataset.py") + ":Squares"))
-    assert found["metrics"]["average_pts_within_thresh"]["mean"] > 0.8
+    found_accuracy = found.metrics["average_pts_within_thresh"].mean
+    assert found_accuracy is not None and found_accuracy > 0.8
 
 
 @pytest.mark.parametrize("line", COMMANDS)
