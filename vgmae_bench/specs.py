@@ -104,7 +104,8 @@ class MetricSpec:
 
     Attributes:
         name: of the family.
-        factory: "module:function", called with a `vgmae_bench.metrics.Answers`; returns values by metric name.
+        factory: "module:function", called with a `vgmae_bench.metrics.scored_tracks.ScoredTracks`. It returns values by
+            metric name.
         summary: one line for `list`.
         values: the names it returns; the first ones are shown first.
         lower_is_better: those of `values` for which less is better.

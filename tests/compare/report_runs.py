@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.records import write_run
 from vgmae_bench.compare.report import player_files
-from vgmae_bench.evaluation.protocols import PROTOCOLS, Question
+from vgmae_bench.evaluation.protocols import PROTOCOLS, QuerySet
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.types import Queries, Tracks
 
@@ -19,7 +19,7 @@ ERROR = 6.0
 """Pixels by which the second method misses every point; the first one misses none."""
 
 
-def question() -> Question:
+def query_set() -> QuerySet:
     """Points on a grid that move right by 4 px a frame; the last is first seen in frame 5, point 3 is hidden from frame 6."""
     start = np.stack(np.meshgrid([40.0, 90, 140, 190], [60.0, 120, 180]), axis=-1).reshape(POINTS, 2)
     xy = start[:, None] + np.arange(FRAMES)[:, None] * np.array([4.0, 0.0])
@@ -27,7 +27,7 @@ def question() -> Question:
     occluded[POINTS - 1, :5] = True
     occluded[3, 6:] = True
     frame = np.array([0] * (POINTS - 1) + [5])
-    return Question(Queries(frame, xy[np.arange(POINTS), frame]), np.arange(POINTS), xy, occluded)
+    return QuerySet(Queries(frame, xy[np.arange(POINTS), frame]), np.arange(POINTS), xy, occluded)
 
 
 def frames() -> np.ndarray:
@@ -39,7 +39,7 @@ def frames() -> np.ndarray:
 def footage(max_points: int = 64) -> player_files.PlayerClip:
     return player_files.make_clip(
         frames(),
-        question(),
+        query_set(),
         PROTOCOL,
         shape=(256, 256),
         fps=20,
@@ -54,7 +54,7 @@ def write_runs(
     """Runs that have kept the players of all clips; of the clips the last is the worst."""
     scores = np.linspace(0.9, 0.3, len(clips))
     folders = [write_run(out, name, list(scores - 0.1 * k), clips=clips) for k, name in enumerate(names)]
-    asked, film = question(), footage()
+    asked, film = query_set(), footage()
     for k, folder in enumerate(folders):
         run = RunFolder(folder)
         tracks = Tracks(asked.target_xy + np.array([0, k * ERROR]), ~asked.target_occluded)

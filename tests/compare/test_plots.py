@@ -25,7 +25,7 @@ from vgmae_bench.errors import UnknownNameError, UsageError
 from vgmae_bench.evaluation.records import Session
 from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.evaluation.store import RunFolder
-from vgmae_bench.metrics.tapvid import THRESHOLDS
+from vgmae_bench.metrics.thresholds import THRESHOLDS
 
 
 @pytest.fixture(scope="module")

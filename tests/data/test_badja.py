@@ -15,7 +15,7 @@ from vgmae_bench.data.badja import Badja, BadjaConfig, badja
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
 from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError
-from vgmae_bench.evaluation.protocols import PROTOCOLS, answers, questions
+from vgmae_bench.evaluation.protocols import PROTOCOLS, query_sets, scored_tracks
 from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.types import Tracks
 
@@ -84,12 +84,12 @@ def test_small_frames_are_read_where_there_are_no_others(tmp_path: Path) -> None
 def test_frames_that_nobody_annotated_neither_ask_nor_count(tmp_path: Path, mode: str) -> None:
     clip = opened(write_badja(tmp_path)).clip("bear")
     protocol = PROTOCOLS[f"tapvid-{mode}"]
-    ((frames, question),) = questions(clip, protocol)
+    ((frames, query_set),) = query_sets(clip, protocol)
     assert len(frames) == FRAMES
-    assert question.queries.frame.tolist() == [1, 1]
+    assert query_set.queries.frame.tolist() == [1, 1]
     rng = np.random.default_rng(0)
     tracks = Tracks(rng.random((2, FRAMES, 2)) * 256, rng.random((2, FRAMES)) < 0.5)
-    given = answers(question, tracks, protocol)
+    given = scored_tracks(query_set, tracks, protocol)
     assert given.query_frame.tolist() == [0, 0]
     assert given.target_xy.shape == (2, 3, 2)
     np.testing.assert_array_equal(given.xy, tracks.xy[:, list(ANNOTATED)])

@@ -17,7 +17,7 @@ from tests.records import new_record, write_run
 from vgmae_bench.evaluation.records import Commit, Maker, Session
 from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.evaluation.runs import start_session
-from vgmae_bench.evaluation.score import score
+from vgmae_bench.evaluation.score import score_run
 from vgmae_bench.evaluation.store import RunFolder
 
 EQUAL = "import os, socket\nos.getpid = lambda: 7\nsocket.gethostname = lambda: 'container'\n"
@@ -90,9 +90,9 @@ def test_scoring_again_does_not_credit_the_new_code_with_old_predictions(tmp_pat
     folder, clip = planned.folder, "clip-0"
     newer = replace(Session.now("cpu", "again"), vgmae_bench=upgraded.vgmae_bench, commit=upgraded.commit)
     start_session(folder, planned.record, newer)
-    assert score(folder, planned.dataset.ids, planned.record.protocol).made_by == old
+    assert score_run(folder, planned.dataset.ids, planned.record.protocol).made_by == old
     folder.write_prediction(clip, folder.read_prediction(clip), folder.cost(clip), upgraded)
-    assert score(folder, planned.dataset.ids, planned.record.protocol).made_by == [upgraded, *old]
+    assert score_run(folder, planned.dataset.ids, planned.record.protocol).made_by == [upgraded, *old]
 
 
 def test_only_the_metrics_of_tapvid_lose_their_mean_to_one_clip_without_a_value(tmp_path: Path) -> None:

@@ -10,58 +10,58 @@ import pytest
 from tests.clips import clip
 from vgmae_bench.errors import UnknownNameError, UsageError
 from vgmae_bench.evaluation import protocols
-from vgmae_bench.evaluation.protocols import PROTOCOLS, answers, questions
+from vgmae_bench.evaluation.protocols import PROTOCOLS, query_sets, scored_tracks
 from vgmae_bench.types import Tracks
 
 FIRST, STRIDED, RELEASE = (PROTOCOLS[name] for name in ("tapvid-first", "tapvid-strided", "videogmae-release"))
 
 
 def test_first_asks_once_a_track_and_strided_at_every_fifth_frame() -> None:
-    ((frames, first),) = questions(clip(), FIRST)
+    ((frames, first),) = query_sets(clip(), FIRST)
     assert frames.shape == (12, 256, 256, 3)
     assert first.track.tolist() == list(range(6))
-    ((_, strided),) = questions(clip(), STRIDED)
+    ((_, strided),) = query_sets(clip(), STRIDED)
     assert set(strided.queries.frame) <= {0, 5, 10}
     assert len(strided.track) > len(first.track)
 
 
 def test_queries_lie_on_their_targets_in_the_metric_raster() -> None:
     for protocol in (FIRST, STRIDED):
-        ((_, question),) = questions(clip(size=(48, 80)), protocol)
-        at_query = question.target_xy[question.track, question.queries.frame]
-        np.testing.assert_allclose(question.queries.xy, at_query, rtol=1e-6)
+        ((_, query_set),) = query_sets(clip(size=(48, 80)), protocol)
+        at_query = query_set.target_xy[query_set.track, query_set.queries.frame]
+        np.testing.assert_allclose(query_set.queries.xy, at_query, rtol=1e-6)
 
 
 def test_a_clip_without_a_visible_track_asks_nothing() -> None:
     blind = clip()
     blind = dataclasses.replace(blind, occluded=np.ones_like(blind.occluded))
-    assert list(questions(blind, FIRST)) == list(questions(blind, STRIDED)) == []
+    assert list(query_sets(blind, FIRST)) == list(query_sets(blind, STRIDED)) == []
 
 
 def test_release_cuts_forty_frames_into_two_chunks_and_scores_four_frames_of_each() -> None:
-    asked = list(questions(clip(num_frames=40, num_points=60), RELEASE))
+    asked = list(query_sets(clip(num_frames=40, num_points=60), RELEASE))
     assert len(asked) == 2
-    for frames, question in asked:
+    for frames, query_set in asked:
         assert frames.shape == (16, 224, 224, 3)
-        assert len(question.track) <= 15
-        assert set(question.queries.frame) == {0}
-        perfect = Tracks(question.target_xy[question.track], ~question.target_occluded[question.track])
-        assert answers(question, perfect, RELEASE).evaluated.sum(axis=1).tolist() == [4] * len(question.track)
+        assert len(query_set.track) <= 15
+        assert set(query_set.queries.frame) == {0}
+        perfect = Tracks(query_set.target_xy[query_set.track], ~query_set.target_occluded[query_set.track])
+        assert scored_tracks(query_set, perfect, RELEASE).evaluated.sum(axis=1).tolist() == [4] * len(query_set.track)
 
 
 def test_release_hides_what_leaves_the_crop_and_clamps_it() -> None:
-    for _, question in questions(clip(num_frames=40, num_points=60), RELEASE):
-        xy, hidden = question.target_xy, question.target_occluded
+    for _, query_set in query_sets(clip(num_frames=40, num_points=60), RELEASE):
+        xy, hidden = query_set.target_xy, query_set.target_occluded
         assert xy.min() >= 0
         assert xy.max() <= 224
         assert hidden[(xy == 0).any(-1) | (xy == 224).any(-1)].all()
 
 
 def test_release_is_the_same_whenever_it_is_asked() -> None:
-    once, again = (list(questions(clip(num_frames=40, num_points=60), RELEASE)) for _ in range(2))
-    for (frames, question), (same_frames, same_question) in zip(once, again, strict=True):
+    once, again = (list(query_sets(clip(num_frames=40, num_points=60), RELEASE)) for _ in range(2))
+    for (frames, query_set), (same_frames, same_question) in zip(once, again, strict=True):
         np.testing.assert_array_equal(frames, same_frames)
-        np.testing.assert_array_equal(question.target_xy, same_question.target_xy)
+        np.testing.assert_array_equal(query_set.target_xy, same_question.target_xy)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vgmae_bench.errors import StorageError
-from vgmae_bench.evaluation.protocols import Question
+from vgmae_bench.evaluation.protocols import QuerySet
 from vgmae_bench.evaluation.store import Cost, RunFolder
 from vgmae_bench.files import write_atomically
 from vgmae_bench.types import Queries, Tracks
@@ -16,12 +16,12 @@ from vgmae_bench.types import Queries, Tracks
 COST = Cost(seconds=1.5, peak_memory_mb=10.0, frames=4, queries=2)
 
 
-def answered(confidence: bool = True) -> list[tuple[Question, Tracks]]:
+def answered(confidence: bool = True) -> list[tuple[QuerySet, Tracks]]:
     rng = np.random.default_rng(0)
     queries = Queries(np.array([0, 2]), rng.random((2, 2)))
-    question = Question(queries, np.array([1, 1]), rng.random((3, 4, 2)), rng.random((3, 4)) < 0.5)
+    query_set = QuerySet(queries, np.array([1, 1]), rng.random((3, 4, 2)), rng.random((3, 4)) < 0.5)
     soft = rng.random((2, 4)) if confidence else None
-    return [(question, Tracks(rng.random((2, 4, 2)), rng.random((2, 4)) < 0.5, soft))]  # type: ignore[arg-type]
+    return [(query_set, Tracks(rng.random((2, 4, 2)), rng.random((2, 4)) < 0.5, soft))]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("confidence", [True, False])
@@ -29,14 +29,14 @@ def answered(confidence: bool = True) -> list[tuple[Question, Tracks]]:
 def test_predictions_come_back_as_they_were(tmp_path: Path, confidence: bool, clip_id: str) -> None:
     folder = RunFolder(tmp_path)
     folder.create()
-    ((question, tracks),) = answered(confidence)
-    folder.write_prediction(clip_id, [(question, tracks)], COST)
+    ((query_set, tracks),) = answered(confidence)
+    folder.write_prediction(clip_id, [(query_set, tracks)], COST)
     ((read_question, read_tracks),) = folder.read_prediction(clip_id)
     for name in ("track", "target_xy", "target_occluded"):
-        np.testing.assert_array_equal(getattr(read_question, name), getattr(question, name), strict=True)
+        np.testing.assert_array_equal(getattr(read_question, name), getattr(query_set, name), strict=True)
     for name in ("xy", "visible", "confidence"):
         np.testing.assert_array_equal(getattr(read_tracks, name), getattr(tracks, name))
-    np.testing.assert_array_equal(read_question.queries.frame, question.queries.frame)
+    np.testing.assert_array_equal(read_question.queries.frame, query_set.queries.frame)
     assert folder.cost(clip_id) == COST
     assert {path.parent for path in tmp_path.rglob("*") if path.is_file()} == {folder.predictions}
 

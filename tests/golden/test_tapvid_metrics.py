@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tests.golden import goldens
-from vgmae_bench.metrics.redetection import MINIMAL_GAPS, THRESHOLDS, event_jaccards, events_of, redetection
-from vgmae_bench.metrics.tapvid import tapvid_metrics
+from tests.golden.other_evaluators import tapvid_metrics
+from vgmae_bench.metrics.redetection import MINIMAL_GAPS, event_jaccards, events_of, redetection
+from vgmae_bench.metrics.thresholds import THRESHOLDS
 
 CASES = {case["id"]: case for case in json.loads((goldens.FOLDER / "golden_tapvid_metrics.json").read_text())["cases"]}
 REDETECTION_CASES = [

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from vgmae_bench.errors import BadDataError
-from vgmae_bench.metrics.answers import Answers
 from vgmae_bench.metrics.over_time import ENDS, accuracy, over_time, read, write
-from vgmae_bench.metrics.tapvid import score
+from vgmae_bench.metrics.scored_tracks import ScoredTracks
+from vgmae_bench.metrics.tapvid import compute_tapvid
 
 
-def answers(seed: int = 0, mode: Any = "strided", tracks: int = 40, frames: int = 30) -> Answers:
+def scored_tracks(seed: int = 0, mode: Any = "strided", tracks: int = 40, frames: int = 30) -> ScoredTracks:
     rng = np.random.default_rng(seed)
     target = rng.uniform(0, 256, (tracks, frames, 2))
-    return Answers(
+    return ScoredTracks(
         query_frame=rng.integers(0, frames, tracks),
         target_xy=target,
         target_occluded=rng.random((tracks, frames)) < 0.3,
@@ -29,18 +29,18 @@ def answers(seed: int = 0, mode: Any = "strided", tracks: int = 40, frames: int 
 
 @pytest.mark.parametrize("mode", ["first", "strided"])
 def test_all_bins_together_are_the_position_accuracy_of_tapvid(mode: Any) -> None:
-    given = answers(mode=mode)
+    given = scored_tracks(mode=mode)
     table = over_time(given)
     total = table[table["since"] == "query"].drop(columns="since").sum()
     assert total["visible"] == np.count_nonzero(given.evaluated & ~given.target_occluded)
-    expected = score(given)
+    expected = compute_tapvid(given)
     for k in given.thresholds:
         assert total[f"within_{k}"] / total["visible"] == expected[f"pts_within_{k}"]
 
 
 @pytest.mark.parametrize("mode", ["first", "strided"])
 def test_counts_are_those_of_walking_away_from_every_query(mode: Any) -> None:
-    given = answers(mode=mode, tracks=12)
+    given = scored_tracks(mode=mode, tracks=12)
     expected: dict[tuple[str, int], list[int]] = {}
     for track, query in enumerate(given.query_frame):
         for step in (1, -1):
@@ -65,7 +65,7 @@ def test_counts_are_those_of_walking_away_from_every_query(mode: Any) -> None:
 
 
 def test_the_file_adds_up_the_questions_of_a_clip_and_comes_back(tmp_path: Path) -> None:
-    given = over_time(answers(0)), over_time(answers(1))
+    given = over_time(scored_tracks(0)), over_time(scored_tracks(1))
     write(tmp_path / "t.csv", [("007", given[0]), ("NA", given[0]), ("007", given[1])])
     table = read(tmp_path / "t.csv")
     assert list(table["clip"].unique()) == ["007", "NA"]  # names stay text
@@ -84,7 +84,7 @@ def test_the_file_adds_up_the_questions_of_a_clip_and_comes_back(tmp_path: Path)
 )
 def test_a_file_of_another_format_or_cut_short_is_refused(tmp_path: Path, damage: Any) -> None:
     path = tmp_path / "t.csv"
-    write(path, [("a", over_time(answers()))])
+    write(path, [("a", over_time(scored_tracks()))])
     path.write_text(damage(path.read_text()))
     with pytest.raises(BadDataError, match=r"t\.csv cannot be read"):
         read(path)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from vgmae_bench.metrics import tapnet, tapvid
-from vgmae_bench.metrics.answers import Answers
+from vgmae_bench.metrics.scored_tracks import ScoredTracks
 
 STAND_IN = """
 import tensorflow as tf
@@ -51,9 +51,9 @@ def test_the_reference_and_we_agree(reference: None, mode: str, case: str) -> No
     query = np.full(M, T - 1) if case == "query on the last frame" else rng.integers(0, T, M)
     hidden = np.ones((M, T), bool) if case == "all occluded" else rng.random((M, T)) < 0.3
     truth = rng.uniform(0, 256, (M, T, 2))
-    given = Answers(query, truth, hidden, truth + rng.normal(0, 4, truth.shape), rng.random((M, T)) < 0.3, mode)  # type: ignore[arg-type]
-    ours = {f"tapnet_{name}": float(value) for name, value in tapvid.score(given).items()}
-    theirs = tapnet.score(given)
+    given = ScoredTracks(query, truth, hidden, truth + rng.normal(0, 4, truth.shape), rng.random((M, T)) < 0.3, mode)  # type: ignore[arg-type]
+    ours = {f"tapnet_{name}": float(value) for name, value in tapvid.compute_tapvid(given).items()}
+    theirs = tapnet.compute_tapnet(given)
     assert set(theirs) == set(ours)
     for name, value in theirs.items():
         np.testing.assert_array_equal(value, ours[name], err_msg=name)

@@ -6,25 +6,27 @@ import numpy as np
 import pytest
 
 from tests.clips import moving_square
-from vgmae_bench.metrics.answers import Answers, evaluated_frames
-from vgmae_bench.metrics.tapvid import score, tapvid_metrics
+from vgmae_bench.metrics.scored_tracks import ScoredTracks, evaluated_frames
+from vgmae_bench.metrics.tapvid import compute_tapvid, tapvid_metrics
 
 
-def answers(xy: np.ndarray, occluded: np.ndarray, mode: str = "first") -> Answers:
+def scored_tracks(xy: np.ndarray, occluded: np.ndarray, mode: str = "first") -> ScoredTracks:
     entry = moving_square()
     target = entry["points"] * np.array([256, 256])
-    return Answers(np.zeros(len(target), int), target, entry["occluded"], target + xy, occluded, mode)  # type: ignore[arg-type]
+    return ScoredTracks(np.zeros(len(target), int), target, entry["occluded"], target + xy, occluded, mode)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("mode", ["first", "strided"])
 def test_a_perfect_prediction_scores_one_everywhere(mode: str) -> None:
-    assert set(map(float, score(answers(np.zeros(2), moving_square()["occluded"], mode)).values())) == {1.0}
+    assert set(map(float, compute_tapvid(scored_tracks(np.zeros(2), moving_square()["occluded"], mode)).values())) == {
+        1.0
+    }
 
 
 def test_thresholds_are_strict_and_in_pixels() -> None:
     truth = moving_square()["occluded"]
-    assert score(answers(np.array([0.5, 0.5]), truth))["average_pts_within_thresh"] == 1
-    shifted = score(answers(np.array([1.01, 0.0]), truth))
+    assert compute_tapvid(scored_tracks(np.array([0.5, 0.5]), truth))["average_pts_within_thresh"] == 1
+    shifted = compute_tapvid(scored_tracks(np.array([1.01, 0.0]), truth))
     assert shifted["pts_within_1"] == 0
     assert all(shifted[f"pts_within_{k}"] == 1 for k in (2, 4, 8, 16))
 
@@ -56,6 +58,6 @@ def test_a_query_outside_the_clip_is_refused(frame: int) -> None:
 
 
 def test_a_nan_prediction_is_wrong_not_fatal() -> None:
-    lost = score(answers(np.full(2, np.nan), moving_square()["occluded"]))
+    lost = compute_tapvid(scored_tracks(np.full(2, np.nan), moving_square()["occluded"]))
     assert lost["average_pts_within_thresh"] == 0
     assert lost["average_jaccard"] == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from vgmae_bench.data.dataset import Dataset
-from vgmae_bench.evaluation.protocols import EvalProtocol, questions
+from vgmae_bench.evaluation.protocols import EvalProtocol, query_sets
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import write_atomically
 from vgmae_bench.types import Tracks
@@ -19,7 +19,7 @@ from vgmae_bench.viz.draw import contact_sheet
 def draw_clips(folder: RunFolder, dataset: Dataset, clip_ids: Sequence[str], protocol: EvalProtocol) -> list[Path]:
     """Draw those of the clips that have a prediction: figures/<clip>.jpg, hidden points hollow.
 
-    Of a clip's questions the first is drawn, and of its queries those in the earliest query frame.
+    Of a clip's query sets the first is drawn, and of its queries those in the earliest query frame.
 
     Returns:
         The pictures of these clips.
@@ -30,9 +30,9 @@ def draw_clips(folder: RunFolder, dataset: Dataset, clip_ids: Sequence[str], pro
         answered = folder.read_prediction(clip_id) if folder.has_prediction(clip_id) else []
         if not answered:
             continue
-        question, tracks = answered[0]
-        frames, _ = next(questions(dataset.clip(clip_id), protocol))
-        shown = question.queries.frame == question.queries.frame.min()
+        query_set, tracks = answered[0]
+        frames, _ = next(query_sets(dataset.clip(clip_id), protocol))
+        shown = query_set.queries.frame == query_set.queries.frame.min()
         sheet = contact_sheet(frames, Tracks(tracks.xy[shown], tracks.visible[shown]))
         picture.parent.mkdir(exist_ok=True)
         write_atomically(picture, partial(Image.fromarray(sheet).save, format="JPEG", quality=88))

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from vgmae_bench.data.dataset import Dataset
 from vgmae_bench.errors import PluginError, StorageError, UserError
-from vgmae_bench.evaluation.protocols import EvalProtocol, questions
+from vgmae_bench.evaluation.protocols import EvalProtocol, query_sets
 from vgmae_bench.evaluation.records import Cost, Maker
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.provenance import peak_memory_mb
@@ -104,13 +104,13 @@ def _predict_clip(
     made_by: Maker | None,
 ) -> None:
     answered, seconds, frames_seen = [], 0.0, 0
-    for frames, question in questions(dataset.clip(clip_id), protocol):
+    for frames, query_set in query_sets(dataset.clip(clip_id), protocol):
         start = time.perf_counter()
-        tracks = answer(tracker, frames, question.queries, causal=causal, backward=protocol.query_mode == "strided")
+        tracks = answer(tracker, frames, query_set.queries, causal=causal, backward=protocol.query_mode == "strided")
         seconds += time.perf_counter() - start
         frames_seen += len(frames)
-        answered.append((question, tracks))
-    cost = Cost(seconds, peak_memory_mb(), frames_seen, sum(len(question.queries) for question, _ in answered))
+        answered.append((query_set, tracks))
+    cost = Cost(seconds, peak_memory_mb(), frames_seen, sum(len(query_set.queries) for query_set, _ in answered))
     folder.write_prediction(clip_id, answered, cost, made_by)
 
 

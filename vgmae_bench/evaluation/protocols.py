@@ -1,6 +1,6 @@
 """Evaluation protocols: what a tracker is shown, what it is asked, and what is scored. Frozen, and hashed into records.
 
-A protocol turns a clip into questions. TAP-Vid asks one question a clip; the released Video-GMAE evaluation asks one per
+A protocol turns a clip into query sets. TAP-Vid asks one query set a clip; the released Video-GMAE evaluation asks one per
 16-frame chunk.
 """
 
@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from vgmae_bench import config
 from vgmae_bench.errors import UnknownNameError, UsageError
-from vgmae_bench.metrics.answers import Answers, QueryMode
+from vgmae_bench.metrics.scored_tracks import QueryMode, ScoredTracks
+from vgmae_bench.metrics.thresholds import THRESHOLDS
 from vgmae_bench.plugins import did_you_mean
 from vgmae_bench.types import Clip, FloatArray, Queries, Size, Tracks
 
@@ -36,9 +37,9 @@ class EvalProtocol:
         metric_size: (height, width) of the raster in which pixels are counted.
         resize: "lanczos" squashes to `input_size`; "crop" scales the shorter side to `short_side`, then takes a random
             crop of `input_size`.
-        first_n_frames: score only the first n frames of a question; None: all.
-        chunk: length of non-overlapping chunks, each a question of its own, the remainder dropped; None: the whole clip.
-        max_tracks: at most so many random tracks a question; None: all.
+        first_n_frames: score only the first n frames of a query set; None: all.
+        chunk: length of non-overlapping chunks, each a query set of its own, the remainder dropped; None: the whole clip.
+        max_tracks: at most so many random tracks a query set; None: all.
         nan_policy: "propagate": one clip without a value makes the mean NaN, as the reference has it. "skip".
     """
 
@@ -50,7 +51,7 @@ class EvalProtocol:
     metric_size: Size = (256, 256)
     resize: Literal["lanczos", "crop"] = "lanczos"
     short_side: int | None = None
-    thresholds: tuple[int, ...] = (1, 2, 4, 8, 16)
+    thresholds: tuple[int, ...] = THRESHOLDS
     first_n_frames: int | None = None
     chunk: int | None = None
     max_tracks: int | None = None
@@ -125,7 +126,7 @@ def find(name: str | None, query_mode: QueryMode | None) -> EvalProtocol:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class QuerySet:
     """Queries on some frames, and the truth.
 
     Attributes:
@@ -145,17 +146,17 @@ class Question:
     radius: FloatArray | None = None
 
 
-def questions(
+def query_sets(
     clip: Clip, protocol: EvalProtocol, *, blank: bool = False
-) -> Iterator[tuple[npt.NDArray[np.uint8], Question]]:
-    """What the protocol asks about a clip: frames uint8 [T, H, W, 3] as the tracker gets them, and the question.
+) -> Iterator[tuple[npt.NDArray[np.uint8], QuerySet]]:
+    """What the protocol asks about a clip: frames uint8 [T, H, W, 3] as the tracker gets them, and the query set.
 
     Views of the clip in which no track is ever visible ask nothing and are left out. Where only some frames are
     annotated, they alone are asked about, and a stride is counted in them. Of a clip that says itself where its tracks are
     asked about (Kubric), whole clips are asked that: the query mode then only tells which frames are scored.
 
     Arguments:
-        blank: all frames are black and none is read, for those who want the questions alone.
+        blank: all frames are black and none is read, for those who want the query sets alone.
 
     Raises:
         UsageError: the protocol cuts clips into chunks, and only some frames of the clip are annotated.
@@ -184,28 +185,28 @@ def questions(
             sample = sample_strided(occluded[:, asked], target[:, asked], protocol.query_stride)
         if len(sample.frame):
             queries = Queries(asked[sample.frame], rescale(sample.xy, protocol.metric_size, protocol.input_size))
-            yield frames, Question(queries, sample.track, target, occluded, clip.annotated, radius)
+            yield frames, QuerySet(queries, sample.track, target, occluded, clip.annotated, radius)
 
 
-def answers(question: Question, tracks: Tracks, protocol: EvalProtocol) -> Answers:
+def scored_tracks(query_set: QuerySet, tracks: Tracks, protocol: EvalProtocol) -> ScoredTracks:
     """Truth and prediction side by side in the metric raster, cut to the frames that are scored.
 
     Frames that are not annotated are left out: metrics then see a clip of annotated frames and count time in them.
     """
     from vgmae_bench.coordinates import rescale
 
-    scored, query_frame = slice(protocol.first_n_frames), question.queries.frame
-    answers = Answers(
+    scored, query_frame = slice(protocol.first_n_frames), query_set.queries.frame
+    compared = ScoredTracks(
         query_frame=query_frame,
-        target_xy=question.target_xy[question.track, scored],
-        target_occluded=question.target_occluded[question.track, scored],
+        target_xy=query_set.target_xy[query_set.track, scored],
+        target_occluded=query_set.target_occluded[query_set.track, scored],
         xy=rescale(tracks.xy[:, scored], protocol.input_size, protocol.metric_size),
         occluded=~tracks.visible[:, scored],
         query_mode=protocol.query_mode,
         thresholds=protocol.thresholds,
-        radius=None if question.radius is None else question.radius[scored],
+        radius=None if query_set.radius is None else query_set.radius[scored],
     )
-    return answers if question.annotated is None else answers.only(question.annotated[scored])
+    return compared if query_set.annotated is None else compared.only(query_set.annotated[scored])
 
 
 _View = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.bool_]]

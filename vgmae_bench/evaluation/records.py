@@ -227,10 +227,10 @@ class MetricMean:
     """A metric over the clips of a run, as a fraction (or in pixels, where the metric is in pixels).
 
     Attributes:
-        mean: over question sets. For the metrics of TAP-Vid it is None where one of them has no value, as the reference
+        mean: over query set sets. For the metrics of TAP-Vid it is None where one of them has no value, as the reference
             has it, unless the protocol skips those; for all others it is over those that have a value.
         ci95: its interval.
-        nan: the number of question sets without a value.
+        nan: the number of query set sets without a value.
         mean_without_nan: the mean over those that have a value.
         clips: the number of clips that have a value; None where it was not counted.
     """

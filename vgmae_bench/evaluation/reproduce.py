@@ -166,7 +166,7 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _metrics(run: RunFolder) -> pd.DataFrame:
-    """Values by (clip, question): the metrics, and how many frames and queries they are of."""
+    """Values by (clip, query set): the metrics, and how many frames and queries they are of."""
     try:
         table = pd.read_csv(run.path / "metrics.csv", dtype=str)  # numbers exactly, which pandas' own parser may miss
     except FileNotFoundError as error:

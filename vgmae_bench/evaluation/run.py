@@ -18,9 +18,9 @@ from vgmae_bench.evaluation.predict import predict
 from vgmae_bench.evaluation.protocols import EvalProtocol
 from vgmae_bench.evaluation.records import DatasetUsed, MethodUsed, Record, Session, Summary, run_key
 from vgmae_bench.evaluation.runs import folder_of, start_session
-from vgmae_bench.evaluation.score import score
+from vgmae_bench.evaluation.score import score_run
 from vgmae_bench.evaluation.store import RunFolder
-from vgmae_bench.metrics.answers import QueryMode
+from vgmae_bench.metrics.scored_tracks import QueryMode
 
 Redo = Literal["nothing", "predictions", "metrics", "all"]
 
@@ -162,7 +162,7 @@ def execute(
             redo=redo in ("predictions", "all"),
             say=say,
         )
-    summary = score(plan.folder, list(plan.dataset.ids), plan.protocol, say=say)
+    summary = score_run(plan.folder, list(plan.dataset.ids), plan.protocol, say=say)
     draw_clips(plan.folder, plan.dataset, plan.dataset.ids[:figures], plan.protocol)
     return summary
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from vgmae_bench import plugins
 from vgmae_bench.errors import PluginError
-from vgmae_bench.evaluation.protocols import EvalProtocol, answers
+from vgmae_bench.evaluation.protocols import EvalProtocol, scored_tracks
 from vgmae_bench.evaluation.records import ClipCounts, Cost, MetricMean, Summary
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import locked, write_atomically
@@ -27,7 +27,7 @@ KEYS = ["clip", "question", "frames", "queries", "seconds"]
 """Columns of metrics.csv that are no metrics."""
 
 
-def score(
+def score_run(
     folder: RunFolder,
     clip_ids: Sequence[str],
     protocol: EvalProtocol,
@@ -45,10 +45,10 @@ def score(
     """
     families = _load_metrics(say)
     with locked(folder.path):  # the last of several processes reads what all of them predicted
-        return _score(folder, clip_ids, protocol, families)
+        return _score_now(folder, clip_ids, protocol, families)
 
 
-def _score(
+def _score_now(
     folder: RunFolder, clip_ids: Sequence[str], protocol: EvalProtocol, families: Mapping[str, Callable[..., Any]]
 ) -> Summary:
     rows: list[dict[str, Any]] = []
@@ -61,19 +61,19 @@ def _score(
         cost = folder.cost(clip_id)
         if not answered:
             empty.append(clip_id)
-        for number, (question, predictions) in enumerate(answered):
-            given = answers(question, predictions, protocol)
+        for number, (query_set, predictions) in enumerate(answered):
+            given = scored_tracks(query_set, predictions, protocol)
             row: dict[str, Any] = {
                 "clip": clip_id,
                 "question": number,
                 "frames": given.target_xy.shape[1],
-                "queries": len(question.queries),
+                "queries": len(query_set.queries),
                 "seconds": cost.seconds / len(answered) if cost else math.nan,
             }
             for compute in families.values():
                 row.update({name: float(value) for name, value in compute(given).items()})
             rows.append(row)
-            tracks.append(_by_track(clip_id, number, question.track, given))
+            tracks.append(_by_track(clip_id, number, query_set.track, given))
             times.append((clip_id, over_time.over_time(given)))
     table = pd.DataFrame(rows, columns=None if rows else [*KEYS, *plugins.find("metrics", "tapvid").spec.values])
     _write_table(folder.path / "metrics.csv", table)
@@ -100,7 +100,7 @@ def summarise(
     costs: Sequence[Cost] = (),
     failures: Mapping[str, str] | None = None,
 ) -> Summary:
-    """Means over question sets with intervals over clips, coverage and cost.
+    """Means over query set sets with intervals over clips, coverage and cost.
 
     Arguments:
         table: as in metrics.csv.
@@ -132,7 +132,7 @@ def summarise(
 
 
 def _means(table: pd.DataFrame, names: Sequence[str], protocol: EvalProtocol) -> list[Mean]:
-    """The mean of every metric. Only those of TAP-Vid follow the protocol where a question set has no value."""
+    """The mean of every metric. Only those of TAP-Vid follow the protocol where a query set set has no value."""
     values, clips = table[list(names)].to_numpy(dtype=float), table["clip"].tolist()
     known = clip_bootstrap(values, clips, skip_nan=True)
     if protocol.nan_policy == "skip":
@@ -158,7 +158,7 @@ def _load_metrics(say: Callable[[str], None]) -> dict[str, Callable[..., Any]]:
 
 
 def _by_track(clip_id: str, number: int, track: Any, given: Any) -> pd.DataFrame:
-    values = tapvid.score(given, trackwise=True)
+    values = tapvid.compute_tapvid(given, trackwise=True)
     keys = {"clip": clip_id, "question": number, "track": track, "query_frame": given.query_frame}
     return pd.DataFrame({**keys, **values})
 

@@ -4,7 +4,7 @@ results/<dataset>-<protocol>/<method>[.<weights>]/<run key>/
     record.json                 what was run, where, and with which code
     predictions/<clip>.h5       answers and truth: all that a metric needs
     predictions/<clip>.json     what the clip cost, or why it failed
-    metrics.csv                 one row a question
+    metrics.csv                 one row a query set
     metrics_per_track.csv.gz    one row a query
     metrics_over_time.csv       counts by time since the query and since a point was last hidden
     summary.json                means, intervals, coverage
@@ -25,7 +25,7 @@ from vgmae_bench.data.files.clip_names import shortened
 from vgmae_bench.errors import BadDataError, StorageError
 from vgmae_bench.evaluation import records
 from vgmae_bench.evaluation.other_records import Reproduction
-from vgmae_bench.evaluation.protocols import Question
+from vgmae_bench.evaluation.protocols import QuerySet
 from vgmae_bench.evaluation.records import ClipNote, Cost, Maker, Record, Summary
 from vgmae_bench.files import storage_errors, write_atomically
 from vgmae_bench.types import Queries, Tracks
@@ -34,7 +34,7 @@ RECORD, SUMMARY = "record.json", "summary.json"
 FORMAT = 1
 """Of the files of predictions."""
 _OPTIONAL = ("annotated", "radius")
-"""Of a question, what most clips do not have."""
+"""Of a query set, what most clips do not have."""
 
 
 class RunFolder:
@@ -65,13 +65,13 @@ class RunFolder:
         return self.prediction(clip_id).is_file()
 
     def write_prediction(
-        self, clip_id: str, answered: Sequence[tuple[Question, Tracks]], cost: Cost | None, made_by: Maker | None = None
+        self, clip_id: str, answered: Sequence[tuple[QuerySet, Tracks]], cost: Cost | None, made_by: Maker | None = None
     ) -> None:
-        """Keep the answers to all questions of a clip. The bytes depend on the answers alone, not on when or where."""
+        """Keep the answers to all query sets of a clip. The bytes depend on the answers alone, not on when or where."""
         records.write(self._note(clip_id), ClipNote(cost=cost, made_by=made_by))
         write_atomically(self.prediction(clip_id), lambda temporary: _write_h5(temporary, clip_id, answered))
 
-    def read_prediction(self, clip_id: str) -> list[tuple[Question, Tracks]]:
+    def read_prediction(self, clip_id: str) -> list[tuple[QuerySet, Tracks]]:
         """The answers as they were kept.
 
         Raises:
@@ -140,18 +140,18 @@ def file_name(clip_id: str) -> str:
     return shortened(quote(clip_id, safe=" ()[]+,=@"))
 
 
-def _write_h5(path: Path, clip_id: str, answered: Sequence[tuple[Question, Tracks]]) -> None:
+def _write_h5(path: Path, clip_id: str, answered: Sequence[tuple[QuerySet, Tracks]]) -> None:
     with h5py.File(path, "w") as file:
         file.attrs.update({"format": FORMAT, "clip": clip_id, "questions": len(answered)})
-        for number, (question, tracks) in enumerate(answered):
+        for number, (query_set, tracks) in enumerate(answered):
             group = file.create_group(str(number))
-            group["query_frame"] = question.queries.frame
-            group["query_xy"] = question.queries.xy
-            group["track"] = question.track
-            group["target_xy"] = question.target_xy
-            group["target_occluded"] = question.target_occluded
+            group["query_frame"] = query_set.queries.frame
+            group["query_xy"] = query_set.queries.xy
+            group["track"] = query_set.track
+            group["target_xy"] = query_set.target_xy
+            group["target_occluded"] = query_set.target_occluded
             for name in _OPTIONAL:
-                if (values := getattr(question, name)) is not None:
+                if (values := getattr(query_set, name)) is not None:
                     group[name] = values
             group["xy"] = tracks.xy
             group["visible"] = tracks.visible
@@ -159,8 +159,8 @@ def _write_h5(path: Path, clip_id: str, answered: Sequence[tuple[Question, Track
                 group["confidence"] = tracks.confidence
 
 
-def _read_question(group: h5py.Group) -> tuple[Question, Tracks]:
-    question = Question(
+def _read_question(group: h5py.Group) -> tuple[QuerySet, Tracks]:
+    query_set = QuerySet(
         queries=Queries(group["query_frame"][()], group["query_xy"][()]),
         track=group["track"][()],
         target_xy=group["target_xy"][()],
@@ -168,4 +168,4 @@ def _read_question(group: h5py.Group) -> tuple[Question, Tracks]:
         **{name: group[name][()] for name in _OPTIONAL if name in group},
     )
     confidence = group["confidence"][()] if "confidence" in group else None
-    return question, Tracks(group["xy"][()], group["visible"][()].astype(np.bool_), confidence)
+    return query_set, Tracks(group["xy"][()], group["visible"][()].astype(np.bool_), confidence)

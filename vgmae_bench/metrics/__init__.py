@@ -1,26 +1,25 @@
 """Metrics: what a set of answered queries is worth. Values are fractions in float64; ×100 only in tables."""
 
+from vgmae_bench.metrics.thresholds import THRESHOLDS
 from vgmae_bench.plugins import MetricSpec
-
-_THRESHOLDS = (1, 2, 4, 8, 16)
 
 _TAPVID = (
     "average_jaccard",
     "average_pts_within_thresh",
     "occlusion_accuracy",
-    *(f"jaccard_{threshold}" for threshold in _THRESHOLDS),
-    *(f"pts_within_{threshold}" for threshold in _THRESHOLDS),
+    *(f"jaccard_{threshold}" for threshold in THRESHOLDS),
+    *(f"pts_within_{threshold}" for threshold in THRESHOLDS),
 )
 
 TAPVID = MetricSpec(
     name="tapvid",
-    factory="vgmae_bench.metrics.tapvid:score",
+    factory="vgmae_bench.metrics.tapvid:compute_tapvid",
     summary="Average Jaccard, δ_avg, occlusion accuracy and their values at 1 to 16 px, as TAP-Vid defines them.",
     values=_TAPVID,
 )
 TAPNET = MetricSpec(
     name="tapnet",
-    factory="vgmae_bench.metrics.tapnet:score",
+    factory="vgmae_bench.metrics.tapnet:compute_tapnet",
     summary="The same values by the reference implementation, beside ours; never needed.",
     values=tuple(f"tapnet_{name}" for name in _TAPVID),
     requires=("tapnet",),
@@ -28,20 +27,20 @@ TAPNET = MetricSpec(
 )
 RE_DETECTION = MetricSpec(
     name="re-detection",
-    factory="vgmae_bench.metrics.redetection:score",
+    factory="vgmae_bench.metrics.redetection:compute_re_detection",
     summary="Average Jaccard after a point re-appears, averaged over minimal gaps of 1 to 256 frames (TAPNext++).",
     values=("re_detection_jaccard",),
 )
 SURVIVAL = MetricSpec(
     name="survival",
-    factory="vgmae_bench.metrics.survival:score",
+    factory="vgmae_bench.metrics.survival:compute_survival",
     summary="Share of frames before a track is first 16 px off, and median trajectory error in px (PointOdyssey).",
     values=("survival", "median_trajectory_error"),
     lower_is_better=("median_trajectory_error",),
 )
 PCK = MetricSpec(
     name="pck",
-    factory="vgmae_bench.metrics.pck:score",
+    factory="vgmae_bench.metrics.pck:compute_pck",
     summary="Share of keypoints within 0.2 √(mask area), for sets that come with masks (BADJA).",
     values=("pck",),
 )

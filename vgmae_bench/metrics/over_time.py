@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vgmae_bench.errors import BadDataError
-from vgmae_bench.metrics.answers import Answers
+from vgmae_bench.metrics.scored_tracks import ScoredTracks
 
 FORMAT = 1
 HEADER = f"# vgmae-bench metrics over time, format {FORMAT}\n"
@@ -27,22 +27,25 @@ ENDS = np.unique([scale * 2**power for power in range(13) for scale in (1, 3)])
 """Last frames of the bins: 1, 2, 3, 4, 6, 8, 12, 16, 24, … frames, two an octave, so that a file stays small."""
 
 
-def over_time(answers: Answers) -> pd.DataFrame:
+def over_time(scored: ScoredTracks) -> pd.DataFrame:
     """Counts of scored frames in which the point is visible, in bins of time.
 
     A row is a bin with columns `since` ("query", or "hidden": the point was hidden after the query and is seen again),
     `first_frame` and `last_frame` of the bin (1 is the frame right after the query, or the first in which the point is seen
     again), `visible` (track-frames counted), `called_visible` (of these, predicted visible) and `within_<k>` (nearer than
     k px of the metric raster, whatever the predicted visibility: as in TAP-Vid's position accuracy). Before the query,
-    where "strided" questions are scored as well, time runs backwards.
+    where "strided" query sets are scored as well, time runs backwards.
     """
-    frames, query = np.arange(answers.target_xy.shape[1]), answers.query_frame[:, None]
-    seen = answers.evaluated & ~answers.target_occluded
+    frames, query = np.arange(scored.target_xy.shape[1]), scored.query_frame[:, None]
+    seen = scored.evaluated & ~scored.target_occluded
     with np.errstate(over="ignore", invalid="ignore"):  # a prediction may be infinite
-        squared = np.square(answers.xy - answers.target_xy).sum(axis=-1)
-    flags = {"visible": seen, "called_visible": seen & ~answers.occluded}
-    flags |= {f"within_{k}": seen & (squared < k * k) for k in answers.thresholds}
-    times = {"query": np.abs(frames - query), "hidden": _since_hidden(answers.target_occluded, answers.query_frame)}
+        squared = np.square(scored.xy - scored.target_xy).sum(axis=-1)
+    flags = {"visible": seen, "called_visible": seen & ~scored.occluded}
+    flags |= {f"within_{k}": seen & (squared < k * k) for k in scored.thresholds}
+    times = {
+        "query": np.abs(frames - query),
+        "hidden": _since_hidden(scored.target_occluded, scored.query_frame),
+    }
     return pd.concat([_binned(since, time, flags) for since, time in times.items()], ignore_index=True)
 
 
@@ -70,7 +73,7 @@ def _binned(since: str, time: npt.NDArray[np.int64], flags: dict[str, npt.NDArra
 
 
 def write(path: Path, clips: list[tuple[str, pd.DataFrame]]) -> None:
-    """Write the counts of many questions as CSV, those of one clip added up; `clips` pairs clip ids with `over_time`."""
+    """Write the counts of many query sets as CSV, those of one clip added up; `clips` pairs clip ids with `over_time`."""
     table = pd.concat([counts.assign(clip=clip) for clip, counts in clips], ignore_index=True)
     table = table.groupby(["clip", *KEYS], sort=False).sum().reset_index()
     with path.open("w", encoding="utf-8", newline="") as file:

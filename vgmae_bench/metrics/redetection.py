@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.metrics.answers import Answers
+from vgmae_bench.metrics.scored_tracks import ScoredTracks
+from vgmae_bench.metrics.thresholds import THRESHOLDS
 
 MINIMAL_GAPS = (1, 4, 16, 64, 256)
-THRESHOLDS = (1, 2, 4, 8, 16)
 
 
 @dataclass(frozen=True)
@@ -85,19 +85,19 @@ def redetection(
     return result
 
 
-def score(answers: Answers) -> dict[str, float]:
-    """`re_detection_jaccard` of one question: AJ_RD over re-appearances after the query frame.
+def compute_re_detection(scored: ScoredTracks) -> dict[str, float]:
+    """`re_detection_jaccard` of one query set: AJ_RD over re-appearances after the query frame.
 
     A point hidden before its query is no re-appearance, so frames up to the query count as visible here.
     """
-    truth = ~answers.target_occluded
-    events = events_of(truth | ~_after(answers))
-    jaccards = event_jaccards(events, truth, answers.target_xy, ~answers.occluded, answers.xy, answers.thresholds)
-    return {"re_detection_jaccard": redetection(events, jaccards, answers.thresholds)["AJ_RD"]}
+    truth = ~scored.target_occluded
+    events = events_of(truth | ~_after(scored))
+    jaccards = event_jaccards(events, truth, scored.target_xy, ~scored.occluded, scored.xy, scored.thresholds)
+    return {"re_detection_jaccard": redetection(events, jaccards, scored.thresholds)["AJ_RD"]}
 
 
-def _after(answers: Answers) -> npt.NDArray[np.bool_]:
-    return np.arange(answers.target_xy.shape[1]) > answers.query_frame[:, None]
+def _after(scored: ScoredTracks) -> npt.NDArray[np.bool_]:
+    return np.arange(scored.target_xy.shape[1]) > scored.query_frame[:, None]
 
 
 def _mean(values: npt.NDArray[np.float64]) -> float:

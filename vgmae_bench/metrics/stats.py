@@ -1,7 +1,7 @@
 """Uncertainty over clips: bootstrap intervals, paired sign-flip tests, Holm's correction.
 
-The clip is the unit of resampling: tracks within a clip are correlated. A clip may hold several questions (chunks); it then
-enters with the sum over its questions and their number, so that every mean is the mean over questions that tables show.
+The clip is the unit of resampling: tracks within a clip are correlated. A clip may hold several query sets (chunks); it then
+enters with the sum over its query sets and their number, so that every mean is the mean over query sets that tables show.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def clip_bootstrap(
     """Means of the columns of `values` [rows, metrics], with 95 % percentile intervals from resampling whole clips.
 
     Arguments:
-        values: a row a question, a column a metric; NaN where a question has no value.
+        values: a row a query set, a column a metric; NaN where a query set has no value.
         clips: the clip each row belongs to; a clip may have several rows (chunks).
         skip_nan: leave rows without a value out of the mean instead of letting them make it NaN.
         seed: of the resampling, so that the same rows always give the same intervals.
@@ -75,7 +75,7 @@ def clip_bootstrap(
 def interval(totals: Array, sizes: Array, *, resamples: int = RESAMPLES, seed: int = 0) -> tuple[Array, Array]:
     """95 % percentile intervals of Σ totals / Σ sizes by column, from resampling clips with replacement.
 
-    A mean has the sums over each clip's questions as `totals` and their numbers as `sizes`; a ratio of two means has the
+    A mean has the sums over each clip's query sets as `totals` and their numbers as `sizes`; a ratio of two means has the
     sums of the two methods.
 
     Arguments:

@@ -16,24 +16,24 @@ from unittest.mock import MagicMock, patch
 
 import numpy as np
 
-from vgmae_bench.metrics.answers import Answers
+from vgmae_bench.metrics.scored_tracks import ScoredTracks
 
 _UNUSED = ("absl", "chex", "jax", "jax.numpy", "mediapy", "scipy", "scipy.io", "tensorflow", "tensorflow_datasets")
 """What tapnet's module imports for its readers; its metric function needs none of it."""
 
 
-def score(answers: Answers) -> dict[str, float]:
-    """The official values of one question."""
-    queries = np.zeros((1, len(answers.query_frame), 3))  # (t, y, x); positions play no part in the score
-    queries[0, :, 0] = answers.query_frame
+def compute_tapnet(scored: ScoredTracks) -> dict[str, float]:
+    """The official values of one query set."""
+    queries = np.zeros((1, len(scored.query_frame), 3))  # (t, y, x); positions play no part in the score
+    queries[0, :, 0] = scored.query_frame
     with np.errstate(divide="ignore", invalid="ignore"):
         values = _official()(
             query_points=queries,
-            gt_occluded=answers.target_occluded[None],
-            gt_tracks=answers.target_xy[None],
-            pred_occluded=answers.occluded[None],
-            pred_tracks=answers.xy[None],
-            query_mode=answers.query_mode,
+            gt_occluded=scored.target_occluded[None],
+            gt_tracks=scored.target_xy[None],
+            pred_occluded=scored.occluded[None],
+            pred_tracks=scored.xy[None],
+            query_mode=scored.query_mode,
         )
     return {f"tapnet_{name}": float(value[0]) for name, value in values.items()}
 

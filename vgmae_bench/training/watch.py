@@ -8,7 +8,7 @@ import numpy.typing as npt
 from vgmae_bench.data.synth.dataset import Synth, SynthConfig
 from vgmae_bench.evaluation import protocols
 from vgmae_bench.evaluation.protocols import PROTOCOLS
-from vgmae_bench.metrics.tapvid import score
+from vgmae_bench.metrics.tapvid import compute_tapvid
 from vgmae_bench.types import Queries, Tracker, Tracks
 
 METRICS = ("delta_avg", "delta_avg_zero_motion")
@@ -25,7 +25,7 @@ class Watch:
         dataset = Synth(SynthConfig(split="val", clips=clips))
         self._protocol = PROTOCOLS["tapvid-first"]
         self._asked = [
-            asked for clip_id in dataset.ids for asked in protocols.questions(dataset.clip(clip_id), self._protocol)
+            asked for clip_id in dataset.ids for asked in protocols.query_sets(dataset.clip(clip_id), self._protocol)
         ]
         self._floor = self._delta(_StandStill())
 
@@ -35,8 +35,8 @@ class Watch:
 
     def _delta(self, tracker: Tracker) -> float:
         deltas = [
-            score(protocols.answers(question, tracker.track(frames, question.queries), self._protocol))
-            for frames, question in self._asked
+            compute_tapvid(protocols.scored_tracks(query_set, tracker.track(frames, query_set.queries), self._protocol))
+            for frames, query_set in self._asked
         ]
         return float(np.mean([values["average_pts_within_thresh"] for values in deltas]))
 

@@ -24,7 +24,7 @@ from vgmae_bench.data.prepare import prepare
 from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.verify import verify
 from vgmae_bench.errors import BadDataError, MissingDataError, StorageError, UsageError, UserError
-from vgmae_bench.evaluation.protocols import PROTOCOLS, questions
+from vgmae_bench.evaluation.protocols import PROTOCOLS, query_sets
 from vgmae_bench.evaluation.run import execute, plan
 
 FRAMES = 8
@@ -111,11 +111,11 @@ def test_two_laboratories_get_the_same_queries(tmp_path: Path) -> None:
 def test_every_track_is_asked_about_where_it_was_drawn(tmp_path: Path, protocol: str) -> None:
     prepare("kubric", tmp_path, write_tfds(tmp_path / "movi_e"), options={"tracks": 20})
     clip = opened(tmp_path).clip("0")
-    ((_, question),) = questions(clip, PROTOCOLS[protocol])
-    assert len(question.queries) == 20
-    np.testing.assert_array_equal(question.queries.frame, clip.asked)
-    np.testing.assert_array_equal(question.track, np.arange(20))
-    pixels = question.queries.xy * 48 / 256 - 0.5  # drawn at centres of pixels
+    ((_, query_set),) = query_sets(clip, PROTOCOLS[protocol])
+    assert len(query_set.queries) == 20
+    np.testing.assert_array_equal(query_set.queries.frame, clip.asked)
+    np.testing.assert_array_equal(query_set.track, np.arange(20))
+    pixels = query_set.queries.xy * 48 / 256 - 0.5  # drawn at centres of pixels
     np.testing.assert_allclose(pixels, np.round(pixels), atol=0.02)
 
 
@@ -123,7 +123,7 @@ def test_chunks_are_asked_as_their_protocol_says(tmp_path: Path) -> None:
     prepare("kubric", tmp_path, write_tfds(tmp_path / "movi_e"))
     clip = opened(tmp_path).clip("0")
     long = PROTOCOLS["videogmae-release"]
-    assert list(questions(clip, long)) == []  # 8 frames have no chunk of 16
+    assert list(query_sets(clip, long)) == []  # 8 frames have no chunk of 16
 
 
 def test_a_run_scores_it(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from vgmae_bench.evaluation import protocols
 from vgmae_bench.evaluation.other_programs.convention import Convention
 from vgmae_bench.evaluation.other_programs.export import export
 from vgmae_bench.evaluation.other_programs.external import open_submission, score_submission
-from vgmae_bench.evaluation.protocols import Question
+from vgmae_bench.evaluation.protocols import QuerySet
 from vgmae_bench.evaluation.records import ClipCounts, Summary
 from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.evaluation.store import RunFolder
@@ -34,17 +34,17 @@ def root(tmp_path: Path) -> Path:
     return write_davis(tmp_path / "data", clips=3, size=SIZE)
 
 
-def asked(root: Path, protocol: str = "tapvid-first") -> dict[str, Question]:
+def asked(root: Path, protocol: str = "tapvid-first") -> dict[str, QuerySet]:
     dataset, _ = open_dataset("davis", root=root)
     chosen = protocols.find(protocol, None)
-    return {name: next(protocols.questions(dataset.clip(name), chosen, blank=True))[1] for name in dataset.ids}
+    return {name: next(protocols.query_sets(dataset.clip(name), chosen, blank=True))[1] for name in dataset.ids}
 
 
 def truth(root: Path, protocol: str = "tapvid-first") -> Clips:
     """Perfect answers as TAP-Vid's metrics take them: [M, T, 2] (x, y) pixels of 256 x 256, and occlusion."""
     return {
-        name: {"tracks": question.target_xy[question.track], "occluded": question.target_occluded[question.track]}
-        for name, question in asked(root, protocol).items()
+        name: {"tracks": query_set.target_xy[query_set.track], "occluded": query_set.target_occluded[query_set.track]}
+        for name, query_set in asked(root, protocol).items()
     }
 
 
@@ -151,13 +151,13 @@ def test_layouts_of_other_programs_are_read(root: Path, tmp_path: Path) -> None:
 
 def test_queries_of_the_file_are_compared_in_any_convention_of_theirs(root: Path, tmp_path: Path) -> None:
     clips = truth(root)
-    for name, question in asked(root).items():
-        t, (x, y) = question.queries.frame, question.queries.xy.T
+    for name, query_set in asked(root).items():
+        t, (x, y) = query_set.queries.frame, query_set.queries.xy.T
         clips[name]["query_points"] = np.stack([t, y, x], axis=1)[None]  # TAP-Vid's
     assert perfect(save_npz(tmp_path / "a.npz", clips), root)
-    for name, question in asked(root).items():
-        x, y = question.queries.xy.T / 256
-        clips[name]["query_points"] = np.stack([question.queries.frame, x, y], axis=1)
+    for name, query_set in asked(root).items():
+        x, y = query_set.queries.xy.T / 256
+        clips[name]["query_points"] = np.stack([query_set.queries.frame, x, y], axis=1)
     assert perfect(save_npz(tmp_path / "b.npz", clips), root)
 
 

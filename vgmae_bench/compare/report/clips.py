@@ -12,7 +12,7 @@ from vgmae_bench.compare.report import player_files
 from vgmae_bench.compare.selection import Row, clip_values
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import BadDataError, UserError
-from vgmae_bench.evaluation.protocols import PROTOCOLS, EvalProtocol, questions
+from vgmae_bench.evaluation.protocols import PROTOCOLS, EvalProtocol, query_sets
 
 RANKED_BY = "average_jaccard"
 
@@ -122,12 +122,12 @@ class PlayerSource:
         if not any(row.run.has_prediction(clip) for row in self.rows) or self._dataset is None:
             return None
         opened = self._dataset.clip(clip)
-        frames, question = next(questions(opened, self._protocol), (None, None))
-        if frames is None or question is None:
+        frames, query_set = next(query_sets(opened, self._protocol), (None, None))
+        if frames is None or query_set is None:
             return None
         return player_files.make_clip(
             frames,
-            question,
+            query_set,
             self._protocol,
             shape=opened.size if self._protocol.resize == "lanczos" else self._protocol.input_size,
             fps=opened.fps,

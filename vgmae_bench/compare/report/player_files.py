@@ -23,7 +23,7 @@ from PIL import Image
 from vgmae_bench.coordinates import rescale
 from vgmae_bench.data.video.frames import jpeg_size
 from vgmae_bench.errors import BadDataError
-from vgmae_bench.evaluation.protocols import EvalProtocol, Question
+from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.evaluation.store import RunFolder, file_name
 from vgmae_bench.files import storage_errors, write_atomically
 from vgmae_bench.resizing import resize_frames
@@ -84,7 +84,7 @@ class PlayerTracks:
 
 def make_clip(
     frames: npt.NDArray[np.uint8],
-    question: Question,
+    query_set: QuerySet,
     protocol: EvalProtocol,
     *,
     shape: Size,
@@ -100,17 +100,17 @@ def make_clip(
         max_points: how many tracks to take, evenly spread.
         max_bytes: for all JPEGs together, reached by lower quality, then smaller and fewer frames where possible.
     """
-    _, first = np.unique(question.track, return_index=True)  # a track's queries are sorted by frame
+    _, first = np.unique(query_set.track, return_index=True)  # a track's queries are sorted by frame
     query = first[spread_evenly(len(first), max_points)]
     for every, side, quality in _JPEG_SETTINGS:
         jpegs = _compress(frames[::every], side, quality)
         if sum(map(len, jpegs)) <= max_bytes:
             break
     shown = np.arange(0, len(frames), every)
-    rows = question.track[query]
-    xy = question.target_xy[rows].copy()
-    if question.annotated is not None:
-        xy[:, ~question.annotated] = np.nan
+    rows = query_set.track[query]
+    xy = query_set.target_xy[rows].copy()
+    if query_set.annotated is not None:
+        xy[:, ~query_set.annotated] = np.nan
     return PlayerClip(
         jpegs=jpegs,
         shape=shape,
@@ -119,9 +119,9 @@ def make_clip(
         frames=shown,
         fps=float(fps or 0),
         query=query,
-        query_frame=question.queries.frame[query],
+        query_frame=query_set.queries.frame[query],
         xy=_to_subpixels(xy[:, shown]),
-        visible=~question.target_occluded[rows][:, shown],
+        visible=~query_set.target_occluded[rows][:, shown],
     )
 
 

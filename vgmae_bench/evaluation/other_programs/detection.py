@@ -13,7 +13,7 @@ from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.other_programs.convention import Convention, Order
 from vgmae_bench.evaluation.other_programs.prediction_file import Tree
 from vgmae_bench.evaluation.other_programs.track_arrays import oriented, points_first
-from vgmae_bench.evaluation.protocols import EvalProtocol, Question
+from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.types import FloatArray, Size
 
 NEAR, FAR = 2.0, 4.0
@@ -22,12 +22,12 @@ of the metric raster, by every other convention further than 4 px."""
 
 
 def detect(
-    samples: Sequence[tuple[Tree, Question, Size, str]], declared: Convention, protocol: EvalProtocol
+    samples: Sequence[tuple[Tree, QuerySet, Size, str]], declared: Convention, protocol: EvalProtocol
 ) -> tuple[Convention, float]:
     """Complete a convention by what the first clips show: in query frames, tracks lie on their queries.
 
     Arguments:
-        samples: arrays, question, size of the clip's own frames and a name for messages, of a few clips.
+        samples: arrays, query set, size of the clip's own frames and a name for messages, of a few clips.
         declared: as far as the user has said it.
 
     Returns:
@@ -44,10 +44,10 @@ def detect(
     if declared.units is None and all(source == protocol.input_size for _, _, source, _ in samples):
         candidates = [candidate for candidate in candidates if candidate.units != "source"]  # the same pixels
     starts = []
-    for tree, question, source, where in samples:
-        positions, _, axes = oriented(tree, question, declared.axes, where)
-        at_query = points_first(positions, axes, 3, where)[np.arange(len(question.queries)), question.queries.frame]
-        starts.append((at_query, question.queries.xy, source))
+    for tree, query_set, source, where in samples:
+        positions, _, axes = oriented(tree, query_set, declared.axes, where)
+        at_query = points_first(positions, axes, 3, where)[np.arange(len(query_set.queries)), query_set.queries.frame]
+        starts.append((at_query, query_set.queries.xy, source))
     distances = [_distance(starts, candidate, protocol) for candidate in candidates]
     ranked = sorted(zip(distances, candidates, strict=True), key=lambda pair: pair[0])
     (nearest, best), others = ranked[0], ranked[1:]

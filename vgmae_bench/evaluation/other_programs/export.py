@@ -1,6 +1,6 @@
 """The predictions of a run in one file, for others to read and, in the same layout, to write.
 
-The layout is that of `vgmae-bench export --help` (`vgmae_bench.cli.evaluation.export`): `<clip>/<question>/xy` and `visible`,
+The layout is that of `vgmae-bench export --help` (`vgmae_bench.cli.evaluation.export`): `<clip>/<query set>/xy` and `visible`,
 float32 [M, T, 2] raster pixels (x, y) of the tracker's input and bool [M, T], beside what was asked. A clip that asks nothing
 is left out.
 """
@@ -62,12 +62,12 @@ def export(run: RunFolder, out: Path) -> int:
 
     def fill(put: Put) -> None:
         for file in files:
-            for number, (question, tracks) in enumerate(run.read_prediction(unquote(file.stem))):
+            for number, (query_set, tracks) in enumerate(run.read_prediction(unquote(file.stem))):
                 arrays = {
                     "xy": tracks.xy,
                     "visible": tracks.visible,
-                    "query_frame": question.queries.frame,
-                    "query_xy": question.queries.xy,
+                    "query_frame": query_set.queries.frame,
+                    "query_xy": query_set.queries.xy,
                     "confidence": tracks.confidence,
                 }
                 for name, array in arrays.items():

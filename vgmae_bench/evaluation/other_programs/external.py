@@ -21,14 +21,14 @@ from vgmae_bench.evaluation.other_programs.plausibility import ClipLook, doubts,
 from vgmae_bench.evaluation.other_programs.prediction_file import PredictionFile, Tree, open_predictions
 from vgmae_bench.evaluation.other_programs.track_arrays import question_trees, read_tracks
 from vgmae_bench.evaluation.pictures import draw_clips
-from vgmae_bench.evaluation.protocols import EvalProtocol, Question, questions
+from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet, query_sets
 from vgmae_bench.evaluation.records import ExternalPredictions, MethodUsed, Session, Summary
 from vgmae_bench.evaluation.run import dataset_used, new_record
 from vgmae_bench.evaluation.runs import folder_of, start_session
-from vgmae_bench.evaluation.score import score
+from vgmae_bench.evaluation.score import score_run
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import storage_errors
-from vgmae_bench.metrics.answers import QueryMode
+from vgmae_bench.metrics.scored_tracks import QueryMode
 from vgmae_bench.types import Clip, Tracks
 
 NOTE = "external predictions"
@@ -56,8 +56,8 @@ class Submission:
     convention: Convention
     remark: str
 
-    def answered(self, clip_id: str, looks: list[ClipLook] | None = None) -> list[tuple[Question, Tracks]] | None:
-        """The protocol's questions about a clip with the answers of the file; None where it has none.
+    def answered(self, clip_id: str, looks: list[ClipLook] | None = None) -> list[tuple[QuerySet, Tracks]] | None:
+        """The protocol's query sets about a clip with the answers of the file; None where it has none.
 
         Arguments:
             looks: gets a look at every point of the clip, for `plausibility.doubts`.
@@ -70,8 +70,8 @@ class Submission:
         if asked and clip_id not in self.file.clips:
             return None
         answered = [
-            (question, read_tracks(tree, question, self.convention, clip.size, self.protocol, where))
-            for tree, question, where in _paired(self.file, clip_id, asked)
+            (query_set, read_tracks(tree, query_set, self.convention, clip.size, self.protocol, where))
+            for tree, query_set, where in _paired(self.file, clip_id, asked)
         ]
         if looks is not None:
             looks += [look(clip_id, *pair, self.convention, clip.size, self.protocol) for pair in answered]
@@ -183,7 +183,7 @@ def score_submission(
         start_session(folder, record, Session.now("cpu", command))
         for kept in staged.predictions.iterdir():
             os.replace(kept, folder.predictions / kept.name)
-    summary = score(folder, list(dataset.ids), protocol, say=say)
+    summary = score_run(folder, list(dataset.ids), protocol, say=say)
     draw_clips(folder, dataset, dataset.ids[:figures], protocol)
     return folder, summary
 
@@ -228,9 +228,9 @@ def _settle(
             )
         return known, f"{known}, as the file says"
     samples = [
-        (tree, question, clip.size, where)
+        (tree, query_set, clip.size, where)
         for clip in clips
-        for tree, question, where in _paired(file, clip.id, _asked(clip, protocol))
+        for tree, query_set, where in _paired(file, clip.id, _asked(clip, protocol))
     ]
     convention, distance = detect(samples, declared, protocol)
     how = "detected" if convention != declared else "declared"
@@ -241,15 +241,15 @@ def _settle(
     )
 
 
-def _asked(clip: Clip, protocol: EvalProtocol) -> list[Question]:
-    return [question for _, question in questions(clip, protocol, blank=True)]
+def _asked(clip: Clip, protocol: EvalProtocol) -> list[QuerySet]:
+    return [query_set for _, query_set in query_sets(clip, protocol, blank=True)]
 
 
-def _paired(file: PredictionFile, clip_id: str, asked: Sequence[Question]) -> list[tuple[Tree, Question, str]]:
-    """Arrays of the file beside the questions about a clip, with a name for messages.
+def _paired(file: PredictionFile, clip_id: str, asked: Sequence[QuerySet]) -> list[tuple[Tree, QuerySet, str]]:
+    """Arrays of the file beside the query sets about a clip, with a name for messages.
 
     Raises:
-        BadDataError: there are more or fewer than questions.
+        BadDataError: there are more or fewer than query sets.
     """
     where = f"{file.path.name}, {clip_id}"
     trees = question_trees(file.clips[clip_id]()) if asked else []

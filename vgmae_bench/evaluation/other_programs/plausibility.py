@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from vgmae_bench.coordinates import rescale
 from vgmae_bench.evaluation.other_programs.convention import Convention
-from vgmae_bench.evaluation.protocols import EvalProtocol, Question
+from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.types import FloatArray, Size, Tracks
 
 FAR = 4.0
@@ -40,14 +40,14 @@ class ClipLook:
 
 
 def look(
-    clip: str, question: Question, tracks: Tracks, convention: Convention, source: Size, protocol: EvalProtocol
+    clip: str, query_set: QuerySet, tracks: Tracks, convention: Convention, source: Size, protocol: EvalProtocol
 ) -> ClipLook:
     """Look at every point of a clip in its query frame; `source` is the (height, width) of the clip's own frames."""
-    row, frame = np.arange(len(question.queries)), question.queries.frame
-    difference = tracks.xy[row, frame].astype(np.float64) - question.queries.xy
+    row, frame = np.arange(len(query_set.queries)), query_set.queries.frame
+    difference = tracks.xy[row, frame].astype(np.float64) - query_set.queries.xy
     distance = np.linalg.norm(rescale(difference, protocol.input_size, protocol.metric_size), axis=-1)
     size = convention.size(source)
-    agreement = tracks.visible == ~question.target_occluded[question.track]
+    agreement = tracks.visible == ~query_set.target_occluded[query_set.track]
     return ClipLook(
         clip=clip,
         offset=None if size == (1, 1) else rescale(difference, protocol.input_size, size),

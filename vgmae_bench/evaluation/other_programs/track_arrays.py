@@ -11,7 +11,7 @@ import numpy.typing as npt
 from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.evaluation.other_programs.convention import Axes, Convention
 from vgmae_bench.evaluation.other_programs.prediction_file import Stored, Tree
-from vgmae_bench.evaluation.protocols import EvalProtocol, Question
+from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.types import FloatArray, Size, Tracks
 
 POSITIONS = ("xy", "tracks", "pred_tracks", "points")
@@ -20,21 +20,21 @@ OCCLUDED = ("occluded", "occlusion", "pred_occluded")
 
 
 def question_trees(tree: Tree) -> list[Tree]:
-    """The arrays of each question of a clip: those in groups "0", "1" and so on, or those of the clip itself."""
+    """The arrays of each query set of a clip: those in groups "0", "1" and so on, or those of the clip itself."""
     groups = {name: part for name, part in tree.items() if isinstance(part, dict) and name.isdecimal()}
     return [groups[name] for name in sorted(groups, key=int)] if groups else [tree]
 
 
-def oriented(tree: Tree, question: Question, axes: Axes | None, where: str) -> tuple[Stored, Stored, Axes]:
+def oriented(tree: Tree, query_set: QuerySet, axes: Axes | None, where: str) -> tuple[Stored, Stored, Axes]:
     """(positions, visibility or occlusion, axes), their shapes checked and no values read.
 
     Raises:
-        BadDataError: an array is missing, or the shapes are not those of the question.
+        BadDataError: an array is missing, or the shapes are not those of the query set.
         UsageError: as many points as frames, and the axes are not declared.
     """
     positions = _one_of(tree, POSITIONS, where)
     flags = _one_of(tree, VISIBLE + OCCLUDED, where)
-    num_points, num_frames = len(question.queries), question.target_xy.shape[1]
+    num_points, num_frames = len(query_set.queries), query_set.target_xy.shape[1]
     shape = _without_batch(positions.shape, 3)
     fits: dict[Axes, bool] = {
         "NT": shape == (num_points, num_frames, 2) and axes != "TN",
@@ -61,9 +61,9 @@ def oriented(tree: Tree, question: Question, axes: Axes | None, where: str) -> t
 
 
 def read_tracks(
-    tree: Tree, question: Question, convention: Convention, source: Size, protocol: EvalProtocol, where: str
+    tree: Tree, query_set: QuerySet, convention: Convention, source: Size, protocol: EvalProtocol, where: str
 ) -> Tracks:
-    """The tracks of a question, raster pixels of the frames that the protocol gives to trackers.
+    """The tracks of a query set, raster pixels of the frames that the protocol gives to trackers.
 
     Arguments:
         tree: its arrays.
@@ -75,8 +75,8 @@ def read_tracks(
         BadDataError: shapes, dtypes or values that no tracks have, or other queries than the protocol's.
         UsageError: see `oriented`.
     """
-    positions, flags, axes = oriented(tree, question, convention.axes, where)
-    _check_queries(tree, question, source, protocol, where)
+    positions, flags, axes = oriented(tree, query_set, convention.axes, where)
+    _check_queries(tree, query_set, source, protocol, where)
     xy = points_first(positions, axes, 3, where)
     flag = points_first(flags, axes, 2, where)
     if not np.isin(flag, (0, 1)).all():
@@ -94,12 +94,12 @@ def read_tracks(
     return Tracks(placed, visible, _confidence(tree, flags.shape, axes, where))
 
 
-def _check_queries(tree: Tree, question: Question, source: Size, protocol: EvalProtocol, where: str) -> None:
+def _check_queries(tree: Tree, query_set: QuerySet, source: Size, protocol: EvalProtocol, where: str) -> None:
     """Where a file repeats the queries, they must be the protocol's, one by one."""
-    given = _given_queries(tree, len(question.queries), where)
+    given = _given_queries(tree, len(query_set.queries), where)
     if given is None:
         return
-    asked = np.column_stack([question.queries.frame, question.queries.xy])
+    asked = np.column_stack([query_set.queries.frame, query_set.queries.xy])
     height, width = protocol.input_size
     readings = []
     for columns in (

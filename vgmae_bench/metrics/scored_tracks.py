@@ -1,4 +1,4 @@
-"""What every metric is computed from: the answers to one question beside the truth, in the metric raster."""
+"""What every metric is computed from: the answers to one query set beside the truth, in the metric raster."""
 
 from __future__ import annotations
 
@@ -8,37 +8,30 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from vgmae_bench.metrics.thresholds import THRESHOLDS
+
 QueryMode = Literal["first", "strided"]
 
 
-def evaluated_frames(
-    query_frame: npt.NDArray[Any],
-    num_frames: int,
-    mode: QueryMode,
-    *,
-    bad_query_frame: Literal["raise", "wrap"] = "raise",
-) -> npt.NDArray[np.bool_]:
+def evaluated_frames(query_frame: npt.NDArray[Any], num_frames: int, mode: QueryMode) -> npt.NDArray[np.bool_]:
     """bool [..., M, T]: the frames scored for each query.
 
     "first": strictly after the query frame. "strided": all but the query frame. Fractional query frames are rounded half
     to even, as the reference does.
 
     Raises:
-        ValueError: a query frame outside 0 … T-1. With `bad_query_frame="wrap"` negative ones count from the end, which
-            is what the reference silently does.
+        ValueError: a query frame outside 0 … T-1. (The reference silently counts negative ones from the end.)
     """
-    query = np.round(query_frame).astype(np.int32)
-    lowest = -num_frames if bad_query_frame == "wrap" else 0
-    if query.size and (query.min() < lowest or query.max() >= num_frames):
+    query = np.round(query_frame).astype(np.int32)[..., None]
+    if query.size and (query.min() < 0 or query.max() >= num_frames):
         raise ValueError(f"query frames must lie in 0 … {num_frames - 1}, got {query.min()} … {query.max()}")
-    query = np.where(query < 0, query + num_frames, query)[..., None]
     frames = np.arange(num_frames)
     return frames > query if mode == "first" else frames != query
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """Predicted and true tracks of the queries of one question.
+class ScoredTracks:
+    """Predicted and true tracks of the queries of one query set.
 
     Attributes:
         query_frame: int64 [M].
@@ -57,10 +50,10 @@ class Answers:
     xy: npt.NDArray[np.floating[Any]]
     occluded: npt.NDArray[np.bool_]
     query_mode: QueryMode
-    thresholds: tuple[int, ...] = (1, 2, 4, 8, 16)
+    thresholds: tuple[int, ...] = THRESHOLDS
     radius: npt.NDArray[np.floating[Any]] | None = None
 
-    def only(self, kept: npt.NDArray[np.bool_]) -> Answers:
+    def only(self, kept: npt.NDArray[np.bool_]) -> ScoredTracks:
         """Those of the frames where `kept` (bool [T]) is set, the frames of queries among them."""
         place = np.cumsum(kept) - 1
         return replace(
