@@ -37,6 +37,7 @@ class TrackMAEHost:
         self.network = network
 
     def build(self, readout: ReadoutConfig) -> ReadoutTracker:
+        """See `vgmae_bench.models.readout_recipe.Host.build`."""
         return ReadoutTracker(self.network, readout)
 
     def init_from(self, model: ReadoutTracker, weights: Path) -> list[str]:
@@ -50,7 +51,9 @@ class TrackMAEHost:
         return take_encoder(model, given, weights)
 
     def export(self, model: ReadoutTracker, readout: ReadoutConfig, path: Path, source: Json) -> None:
+        """See `vgmae_bench.models.readout_recipe.Host.export`."""
         save_weights(path, model.state_dict(), READOUT, {"network": self.network, "readout": readout, "source": source})
 
     def tracker(self, model: ReadoutTracker, device: str) -> TrackMAETracker:
+        """See `vgmae_bench.models.readout_recipe.Host.tracker`."""
         return TrackMAETracker(TrackMAEConfig(), Model(model, None, None), device, seed=0)

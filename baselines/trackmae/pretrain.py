@@ -91,18 +91,22 @@ class PretrainConfig(LoopConfig, Trained, NetworkConfig):
 
     @property
     def network(self) -> NetworkConfig:
+        """The settings of the network alone."""
         return _part(NetworkConfig, self)
 
     @property
     def trained(self) -> Trained:
+        """The settings of the targets that are predicted."""
         return _part(Trained, self)
 
     @property
     def learns_appearance(self) -> bool:
+        """Whether appearance is a target."""
         return self.spatial_target != "none" and self.spatial_weight > 0
 
     @property
     def needs_tracks(self) -> bool:
+        """Whether a teacher has to provide tracks."""
         return self.motion_weight > 0 or self.mask_type == "motion-bins"
 
 
@@ -136,6 +140,7 @@ class Pretraining(Recipe[TrackMAE, Batch]):
         return [f"taken from {weights.name}: {len(taken)} of {len(wanted)} tensors", *(f"new: {n}" for n in new[:5])]
 
     def shape(self, step: int) -> ClipShape:
+        """See `vgmae_bench.training.recipe.Recipe.shape`."""
         config = self.config
         return ClipShape(config.num_frames, config.image_size, config.stride, config.speed)
 
@@ -212,6 +217,7 @@ class Pretraining(Recipe[TrackMAE, Batch]):
         return rows(self._tower.targets(rgb, network), tokens)
 
     def export(self, path: Path, source: Json) -> None:
+        """See `vgmae_bench.training.recipe.Recipe.export`."""
         save_model(path, self.network, self.config.trained, source)
 
     def tracker(self, device: str) -> TrackMAETracker | None:

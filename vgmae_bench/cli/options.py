@@ -31,26 +31,26 @@ class Several(click.ParamType[Any]):
 
 
 def method(help: str = "A method, or file.py:Class. See: vgmae-bench list methods", **more: Any) -> Decorator:
-    """--method"""
+    """The option --method."""
     return click.option("--method", **{"required": True, "metavar": "M", "help": help, **more})
 
 
 def weights(
     help: str = "Weights that the method knows by name, a safetensors file, or random.", **more: Any
 ) -> Decorator:
-    """--weights"""
+    """The option --weights."""
     return click.option("--weights", **{"metavar": "NAME|FILE", "help": help, **more})
 
 
 def settings(
     help: str = "A setting of the method; repeatable. See: vgmae-bench show M", name: str = "--set"
 ) -> Decorator:
-    """--set"""
+    """The option --set."""
     return click.option(name, "settings", multiple=True, metavar="NAME=VALUE", help=help)
 
 
 def seed(help: str = "Seed of a method that draws random numbers.", **more: Any) -> Decorator:
-    """--seed"""
+    """The option --seed."""
     return click.option("--seed", **{"default": 0, "show_default": True, "help": help, **more})
 
 
@@ -65,7 +65,7 @@ def out_file(help: str) -> Decorator:
 
 
 def dataset(help: str = "A dataset. See: vgmae-bench list datasets", **more: Any) -> Decorator:
-    """--dataset"""
+    """The option --dataset."""
     return click.option("--dataset", **{"required": True, "metavar": "D", "help": help, **more})
 
 

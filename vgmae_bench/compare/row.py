@@ -176,8 +176,11 @@ def check_metric(row: Row, metric: str) -> None:
 
 
 def names(rows: Sequence[Row]) -> list[str]:
-    """Labels that are unique within a table: the method's name, plus the settings that differ if the method appears more than
-    once, or else the run's key."""
+    """Labels that are unique within a table.
+
+    A label is the method's name. If the method appears more than once, the settings that differ follow, or else the first
+    digits of the run's key.
+    """
     return [_name(row, [other for other in rows if other.method == row.method]) for row in rows]
 
 

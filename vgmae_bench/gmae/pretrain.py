@@ -58,10 +58,12 @@ class PretrainConfig(LoopConfig, View, ImageNetwork):
 
     @property
     def network(self) -> ImageNetwork:
+        """The settings of the network alone."""
         return ImageNetwork(**{field.name: getattr(self, field.name) for field in fields(ImageNetwork)})
 
     @property
     def view(self) -> View:
+        """The settings of the view."""
         return View(**{field.name: getattr(self, field.name) for field in fields(View)})
 
 
@@ -78,6 +80,7 @@ class Pretraining(Recipe[GMAE, Batch]):
         return take_what_fits(self.network, weights)
 
     def shape(self, step: int) -> ClipShape:
+        """See `vgmae_bench.training.recipe.Recipe.shape`."""
         return ClipShape(1, self.config.image_size)
 
     def forward(self, batch: Batch, step: int) -> Losses:
@@ -95,6 +98,7 @@ class Pretraining(Recipe[GMAE, Batch]):
         return self.config.view.render(gaussians, size, size, self.config.backend), encoded.mask
 
     def export(self, path: Path, source: Json) -> None:
+        """See `vgmae_bench.training.recipe.Recipe.export`."""
         save_model(path, self.network, self.config.view, source)
 
     def tracker(self, device: str) -> None:

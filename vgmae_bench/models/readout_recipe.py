@@ -98,6 +98,7 @@ class FinetuneConfig(TrackingConfig):
 
     @property
     def readout(self) -> ReadoutConfig:
+        """The settings of the readout alone."""
         return ReadoutConfig(
             self.readout_heads,
             self.readout_mlp_residual,
@@ -120,13 +121,19 @@ class Shape(Protocol):
     """
 
     @property
-    def num_frames(self) -> int: ...
+    def num_frames(self) -> int:
+        """Frames T of a clip."""
+        ...
 
     @property
-    def image_size(self) -> int: ...
+    def image_size(self) -> int:
+        """Side of the frames, pixels."""
+        ...
 
     @property
-    def num_tokens(self) -> int: ...
+    def num_tokens(self) -> int:
+        """Tokens of a clip."""
+        ...
 
 
 class Host(Protocol[N]):
@@ -137,7 +144,9 @@ class Host(Protocol[N]):
     """
 
     @property
-    def network(self) -> Shape: ...
+    def network(self) -> Shape:
+        """Sizes of the encoder."""
+        ...
 
     def build(self, readout: ReadoutConfig) -> N:
         """Encoder and readout, both new, drawn from torch's global generator.
@@ -172,9 +181,11 @@ class ReadoutRecipe(Recipe[N, TrackBatch], Generic[N]):
         self._host = host
 
     def init_from(self, weights: Path) -> list[str]:
+        """See `vgmae_bench.training.recipe.Recipe.init_from`."""
         return self._host.init_from(self.network, weights)
 
     def shape(self, step: int) -> ClipShape:
+        """See `vgmae_bench.training.recipe.Recipe.shape`."""
         frames = self._host.network.num_frames * self.config.readout_windows
         return ClipShape(frames, self._host.network.image_size, self.config.stride, self.config.speed)
 
@@ -195,9 +206,11 @@ class ReadoutRecipe(Recipe[N, TrackBatch], Generic[N]):
         return Losses(parts.total, {"position": parts.position.detach(), "occlusion": parts.occlusion.detach()})
 
     def export(self, path: Path, source: Json) -> None:
+        """See `vgmae_bench.training.recipe.Recipe.export`."""
         self._host.export(self.network, self.config.readout, path, source)
 
     def tracker(self, device: str) -> Tracker:
+        """See `vgmae_bench.training.recipe.Recipe.tracker`."""
         return self._host.tracker(self.network, device)
 
     def pictures(self, batch: TrackBatch, path: Path) -> None:

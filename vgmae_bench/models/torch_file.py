@@ -87,6 +87,7 @@ class Inert:
     path = ""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Inert:
+        """Keep the arguments and call nothing."""
         made = super().__new__(cls)
         made.args, made.state, made.entries = args, None, {}
         return made

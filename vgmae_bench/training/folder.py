@@ -41,6 +41,7 @@ class Identity:
     init: str | None
 
     def to_json(self) -> dict[str, Json]:
+        """The identity as plain JSON, without settings that do not change what is learned."""
         settings = config.to_json(self.settings)
         assert isinstance(settings, dict)  # it is a dataclass
         learned = {name: value for name, value in settings.items() if name not in BOOKKEEPING}

@@ -71,8 +71,10 @@ class Interrupt:
 
 @contextmanager
 def stoppable() -> Iterator[Interrupt]:
-    """Ctrl-C and SIGTERM (sent by schedulers) only leave word the first time, so that a step can be finished; the
-    second time they stop the process as ever."""
+    """Let a step finish when the process is asked to stop.
+
+    The first Ctrl-C or SIGTERM (sent by schedulers) is only noted. The second one stops the process as usual.
+    """
     interrupt = Interrupt()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 

@@ -53,6 +53,7 @@ class Log:
                     self._board.add_scalar(name, value, int(row["step"] or 0))
 
     def close(self) -> None:
+        """Close the file."""
         if self._board is not None:
             self._board.close()
 

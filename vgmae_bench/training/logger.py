@@ -138,5 +138,6 @@ class TrainingLogger:
             return {} if tracker is None else self._watch(tracker)
 
     def close(self) -> None:
+        """Close the log and the progress bar."""
         self._bar.close()
         self._log.close()

@@ -35,6 +35,7 @@ class Meter:
         return {name: float(value) / self._count for name, value in self._sums.items()}
 
     def clear(self) -> None:
+        """Start again with no steps."""
         self._sums, self._count = {}, 0
 
     def state(self) -> dict[str, Tensor | int]:
@@ -42,5 +43,6 @@ class Meter:
         return {"count": self._count, **{f"sum {name}": value for name, value in self._sums.items()}}
 
     def load(self, state: dict[str, Tensor | int]) -> None:
+        """Take back what `state` gave."""
         self._count = int(state["count"])
         self._sums = {name.removeprefix("sum "): sum_ for name, sum_ in state.items() if isinstance(sum_, Tensor)}

@@ -41,6 +41,7 @@ class VideoGMAEHost:
         self.network = network
 
     def build(self, readout: ReadoutConfig) -> ReadoutTracker:
+        """See `vgmae_bench.models.readout_recipe.Host.build`."""
         model = ReadoutTracker(self.network, readout)
         if self.network.position == "pos3d":
             model.cls_token.requires_grad_(False)  # in the state dict, but not in the network
@@ -51,8 +52,10 @@ class VideoGMAEHost:
         return take_encoder(model, load_weights(weights), weights)
 
     def export(self, model: ReadoutTracker, readout: ReadoutConfig, path: Path, source: Json) -> None:
+        """See `vgmae_bench.models.readout_recipe.Host.export`."""
         sections = {"network": self.network, "readout": readout, "source": source}
         save_weights(path, model.state_dict(), "videogmae-readout", sections)
 
     def tracker(self, model: ReadoutTracker, device: str) -> VideoGMAETracker:
+        """See `vgmae_bench.models.readout_recipe.Host.tracker`."""
         return VideoGMAETracker(VideoGMAEConfig(), Model(model, Activation()), device, seed=0)

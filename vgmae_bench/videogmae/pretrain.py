@@ -141,14 +141,17 @@ class PretrainConfig(LoopConfig, MotionLoss, Activation, NetworkConfig):
 
     @property
     def network(self) -> NetworkConfig:
+        """The settings of the network alone."""
         return NetworkConfig(**{field.name: getattr(self, field.name) for field in fields(NetworkConfig)})
 
     @property
     def motion_loss(self) -> MotionLoss:
+        """The settings of the motion loss."""
         return MotionLoss(**{field.name: getattr(self, field.name) for field in fields(MotionLoss)})
 
     @property
     def activation(self) -> Activation:
+        """The settings of the activation."""
         return Activation(**{field.name: getattr(self, field.name) for field in fields(Activation)})
 
     def at(self, step: int) -> Now:
@@ -189,6 +192,7 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
         return take_what_fits(self.network, weights)
 
     def shape(self, step: int) -> ClipShape:
+        """See `vgmae_bench.training.recipe.Recipe.shape`."""
         now = self.config.at(step)
         return ClipShape(now.num_frames, self.config.image_size, now.stride, now.speed)
 
@@ -236,10 +240,12 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
         return parts
 
     def export(self, path: Path, source: Json) -> None:
+        """See `vgmae_bench.training.recipe.Recipe.export`."""
         sections = {"network": self.config.network, "activation": self.config.activation, "source": source}
         save_weights(path, self.network.state_dict(), "videogmae", sections)
 
     def tracker(self, device: str) -> VideoGMAETracker:
+        """See `vgmae_bench.training.recipe.Recipe.tracker`."""
         model = Model(self.network, self.config.activation)
         return VideoGMAETracker(VideoGMAEConfig(backend=self.config.backend), model, device, seed=0)
 

@@ -84,10 +84,12 @@ class PretrainConfig(LoopConfig, CropConfig, NetworkConfig):
 
     @property
     def network(self) -> NetworkConfig:
+        """The settings of the network alone."""
         return NetworkConfig(**{field.name: getattr(self, field.name) for field in fields(NetworkConfig)})
 
     @property
     def inference(self) -> Inference:
+        """The settings that tracking needs."""
         return Inference("correct", self.upsample, self.readout, self.readout_radius, self.short_side)
 
 
@@ -122,6 +124,7 @@ class Pretraining(Recipe[GMRW, Batch]):
         ]
 
     def shape(self, step: int) -> ClipShape:
+        """See `vgmae_bench.training.recipe.Recipe.shape`."""
         config = self.config
         return ClipShape(config.num_frames, config.image_size, config.stride, config.speed)
 
@@ -167,9 +170,11 @@ class Pretraining(Recipe[GMRW, Batch]):
         return weight * torch.stack(losses).mean()
 
     def export(self, path: Path, source: Json) -> None:
+        """See `vgmae_bench.training.recipe.Recipe.export`."""
         save_model(path, self.network, self.config.inference, source)
 
     def tracker(self, device: str) -> GMRWTracker:
+        """See `vgmae_bench.training.recipe.Recipe.tracker`."""
         return GMRWTracker(GMRWConfig(), Model(self.network, self.config.inference, None), device, seed=0)
 
     def pictures(self, batch: Batch, path: Path) -> None:

@@ -150,17 +150,21 @@ class FeatureSource:
         self._order, self._seed, self._described = Shuffled(len(self._labels), seed), seed, described
 
     def batch(self, numbers: range, shape: ClipShape, device: str) -> LabelledBatch:
+        """See `vgmae_bench.training.recipe.Source.batch`."""
         rows = torch.tensor([self._order[number] for number in numbers])
         seeds = tuple(clip_seed(self._seed, number) for number in numbers)
         return LabelledBatch(self._learned.values[rows, 0].to(device), self._labels[rows].to(device), seeds)
 
     def examples(self, count: int, shape: ClipShape, device: str) -> LabelledBatch:
+        """See `vgmae_bench.training.recipe.Source.examples`."""
         return LabelledBatch(self._tested.values[:count, 0].to(device), self._answers[:count].to(device), ())
 
     def describe(self) -> Json:
+        """See `vgmae_bench.training.recipe.Source.describe`."""
         return self._described
 
     def skipped(self) -> dict[Path, str]:
+        """See `vgmae_bench.training.recipe.Source.skipped`."""
         failed = {**self._learned.skipped, **self._tested.skipped}
         return {Path(name): f"{name}: {why}" for name, why in failed.items()}
 
@@ -182,6 +186,7 @@ class ClipSource:
         self._skipped: dict[Path, str] = {}
 
     def batch(self, numbers: range, shape: ClipShape, device: str) -> LabelledBatch:
+        """See `vgmae_bench.training.recipe.Source.batch`."""
         seeds = tuple(clip_seed(self._config.seed, number) for number in numbers)
         clips, rows = zip(
             *(self._clip(self._order[n], seed) for n, seed in zip(numbers, seeds, strict=True)), strict=True
@@ -193,15 +198,18 @@ class ClipSource:
         )
 
     def examples(self, count: int, shape: ClipShape, device: str) -> LabelledBatch:
+        """See `vgmae_bench.training.recipe.Source.examples`."""
         rows = range(min(count, len(self._tested.ids)))
         views = [views_of(self._tested.open(row), self._frames, self._size, self._config)[0] for row in rows]
         labels = torch.from_numpy(self._tested.labels[list(rows)])
         return LabelledBatch(torch.from_numpy(np.stack(views)).to(device), labels.to(device), ())
 
     def describe(self) -> Json:
+        """See `vgmae_bench.training.recipe.Source.describe`."""
         return self._described
 
     def skipped(self) -> dict[Path, str]:
+        """See `vgmae_bench.training.recipe.Source.skipped`."""
         return dict(self._skipped)
 
     def _clip(self, row: int, seed: int) -> tuple[npt.NDArray[np.uint8], int]:
@@ -242,21 +250,26 @@ class ProbeRecipe(Recipe[nn.Module, LabelledBatch]):
         self._classes, self._about = classes, about
 
     def init_from(self, weights: Path) -> list[str]:
+        """See `vgmae_bench.training.recipe.Recipe.init_from`."""
         raise NotImplementedError("probes start from their encoder")
 
     def shape(self, step: int) -> ClipShape:
+        """See `vgmae_bench.training.recipe.Recipe.shape`."""
         return ClipShape(0, 0)  # its sources know
 
     def forward(self, batch: LabelledBatch, step: int) -> Losses:
+        """See `vgmae_bench.training.recipe.Recipe.forward`."""
         logits: Tensor = self.network(batch.inputs)
         hit = (logits.argmax(dim=1) == batch.labels).float().mean()
         return Losses(F.cross_entropy(logits, batch.labels), {"accuracy": hit})
 
     def export(self, path: Path, source: Json) -> None:
+        """See `vgmae_bench.training.recipe.Recipe.export`."""
         save_weights(path, self.network.state_dict(), self.kind, {**self._about, "source": source})
 
     def tracker(self, device: str) -> None:
-        return None
+        """See `vgmae_bench.training.recipe.Recipe.tracker`."""
+        return
 
     def pictures(self, batch: LabelledBatch, path: Path) -> None:
         """The likeliest classes of each clip."""
@@ -271,6 +284,7 @@ class FinetuneRecipe(ProbeRecipe):
     kind = "probe-classifier"
 
     def forward(self, batch: LabelledBatch, step: int) -> Losses:
+        """See `vgmae_bench.training.recipe.Recipe.forward`."""
         config = self.config
         assert isinstance(config, FinetuneConfig)
         rng = np.random.default_rng(batch.seeds)

@@ -34,7 +34,9 @@ class Clips(Protocol):
         """uint8 [B, T, H, W, 3] RGB on the device. Negative numbers: clips to look at, never trained on."""
         ...
 
-    def describe(self) -> Json: ...
+    def describe(self) -> Json:
+        """What the clips depend on, as plain JSON, without paths of this machine."""
+        ...
 
     def skipped(self) -> dict[Path, str]:
         """What could not be read so far, and why."""
@@ -53,14 +55,17 @@ class SynthClips:
         self._seed, self._bank = seed, bank
 
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
+        """See `Clips.read`."""
         if self._bank is not None and numbers[0] >= 0:
             return self._bank.read(numbers, shape).video.to(device)
         return synth_video(synth_scenes(self._seed, numbers, shape).to(device), shape.image_size)
 
     def describe(self) -> Json:
+        """See `Clips.describe`."""
         return {"kind": "synth", "version": VERSION}
 
     def skipped(self) -> dict[Path, str]:
+        """See `Clips.skipped`."""
         return {}
 
 
@@ -79,6 +84,8 @@ class FolderClips:
         self._pool = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="clips")
 
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
+        """See `Clips.read`."""
+
         def sample(number: int) -> Tensor:
             rng = np.random.default_rng(clip_seed(self._seed, number))
             return torch.from_numpy(self._videos.sample(rng, shape.frames, shape.stride, shape.image_size))
@@ -86,9 +93,11 @@ class FolderClips:
         return torch.stack(list(self._pool.map(sample, numbers))).to(device)
 
     def describe(self) -> Json:
+        """See `Clips.describe`."""
         return {"kind": "folder", "name": self._name, "videos": len(self._videos)}
 
     def skipped(self) -> dict[Path, str]:
+        """See `Clips.skipped`."""
         return dict(self._videos.skipped)
 
 
@@ -102,6 +111,8 @@ class ImageClips:
         self._pool = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="clips")
 
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
+        """See `Clips.read`."""
+
         def sample(number: int) -> Tensor:
             rng = np.random.default_rng(clip_seed(self._seed, number))
             return torch.from_numpy(self._images.sample(rng, shape.image_size, example=number < 0))
@@ -109,9 +120,11 @@ class ImageClips:
         return torch.stack(list(self._pool.map(sample, numbers)))[:, None].to(device)
 
     def describe(self) -> Json:
+        """See `Clips.describe`."""
         return {"kind": "images", "name": self._name, "images": len(self._images)}
 
     def skipped(self) -> dict[Path, str]:
+        """See `Clips.skipped`."""
         return dict(self._images.skipped)
 
 
@@ -138,6 +151,7 @@ class ClipStream:
         return Batch(video, tuple(clip_seed(self._seed, number) for number in numbers), tuple(numbers))
 
     def describe(self) -> Json:
+        """See `vgmae_bench.training.recipe.Source.describe`."""
         shares = np.diff(self._shares, prepend=0.0)
         return [
             {"share": round(float(share), 6), "clips": clips.describe()}
@@ -145,6 +159,7 @@ class ClipStream:
         ]
 
     def skipped(self) -> dict[Path, str]:
+        """See `vgmae_bench.training.recipe.Source.skipped`."""
         return {path: why for clips in self._clips for path, why in clips.skipped().items()}
 
     def _kind(self, seed: int) -> int:

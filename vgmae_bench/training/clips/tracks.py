@@ -98,12 +98,15 @@ class SynthTracks:
         )
 
     def examples(self, count: int, shape: ClipShape, device: str) -> TrackBatch:
+        """See `vgmae_bench.training.recipe.Source.examples`."""
         return self.batch(range(-1, -1 - count, -1), shape, device)
 
     def describe(self) -> Json:
+        """See `vgmae_bench.training.recipe.Source.describe`."""
         return {"kind": "synth", "version": VERSION, "points": self._points}
 
     def skipped(self) -> dict[Path, str]:
+        """See `vgmae_bench.training.recipe.Source.skipped`."""
         return {}
 
 
@@ -131,12 +134,15 @@ class DatasetTracks:
         return TrackBatch(video, xy, occluded, valid, seeds)
 
     def examples(self, count: int, shape: ClipShape, device: str) -> TrackBatch:
+        """See `vgmae_bench.training.recipe.Source.examples`."""
         return self.batch(range(-1, -1 - count, -1), shape, device)
 
     def describe(self) -> Json:
+        """See `vgmae_bench.training.recipe.Source.describe`."""
         return {"kind": self._name, "digest": self._dataset.digest, "points": self._points}
 
     def skipped(self) -> dict[Path, str]:
+        """See `vgmae_bench.training.recipe.Source.skipped`."""
         return dict(self._skipped)
 
     def _sample(self, seed: int, shape: ClipShape) -> tuple[np.ndarray, ...]:
