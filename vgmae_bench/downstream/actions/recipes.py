@@ -268,8 +268,7 @@ class ProbeRecipe(Recipe[nn.Module, LabelledBatch]):
         save_weights(path, self.network.state_dict(), self.kind, {**self._about, "source": source})
 
     def tracker(self, device: str) -> None:
-        """See `vgmae_bench.training.recipe.Recipe.tracker`."""
-        return
+        """None: a probe does not track."""
 
     def pictures(self, batch: LabelledBatch, path: Path) -> None:
         """The likeliest classes of each clip."""
