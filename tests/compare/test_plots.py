@@ -214,11 +214,12 @@ def test_curves_are_found_below_results_and_trained(tmp_path: Path) -> None:
 
 
 def test_names_are_spread_as_little_as_needed() -> None:
-    assert style.spread([0.2, 0.8], 0.1) == pytest.approx([0.2, 0.8])
-    assert style.spread([0.5, 0.5, 0.1], 0.1) == pytest.approx([0.45, 0.55, 0.1])
-    assert style.spread([1.0, 1.0, 0.99], 0.1) == pytest.approx([0.9, 1.0, 0.8])
-    assert style.spread([], 0.1) == []
-    crowded = np.sort(style.spread(list(np.random.default_rng(0).random(8)), 0.1))
+    assert style.spread([0.2, 0.8], [0.1] * 2) == pytest.approx([0.2, 0.8])
+    assert style.spread([0.5, 0.5, 0.1], [0.1] * 3) == pytest.approx([0.45, 0.55, 0.1])
+    assert style.spread([1.0, 1.0, 0.99], [0.1] * 3) == pytest.approx([0.9, 1.0, 0.8])
+    assert style.spread([0.5, 0.5], [0.1, 0.3]) == pytest.approx([0.4, 0.6])  # a label of several lines needs more
+    assert style.spread([], []) == []
+    crowded = np.sort(style.spread(list(np.random.default_rng(0).random(8)), [0.1] * 8))
     assert np.diff(crowded).min() >= 0.1 - 1e-9
 
 

@@ -32,7 +32,8 @@ OTHER_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 OTHER_MARKERS = ("<", ">", "p", "*", "d", "8")
 """Markers of methods that palette.csv does not list. None of them is in palette.csv."""
 LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
-"""Line styles of several runs of one method."""
+FILLS = ("full", "none", "left", "bottom", "right")
+"""Line styles and marker fills of several runs of one method."""
 
 WIDTH = 6.9
 """Inches: the text width of a two-column page."""
@@ -115,7 +116,7 @@ def look_of(method: str, variant: int = 0) -> LineLook:
     colours, markers = len(OTHER_COLOURS), len(OTHER_MARKERS)
     other = (OTHER_COLOURS[number % colours], OTHER_MARKERS[number // colours % markers])
     colour, marker = palette().get(method, other)
-    return LineLook(colour, marker, LINES[variant % len(LINES)], "full" if variant == 0 else "none")
+    return LineLook(colour, marker, LINES[variant % len(LINES)], FILLS[variant % len(FILLS)])
 
 
 def distinct_looks(names: Iterable[str]) -> dict[str, LineLook]:
@@ -180,9 +181,9 @@ def label_curves(figure: Figure, labels: Mapping[Axes, Sequence[CurveLabel]]) ->
     for axes, own in known.items():
         to_axes = axes.transData + axes.transAxes.inverted()
         starts = [float(to_axes.transform((1, label.height))[1]) for label in own]
-        lines = max((label.text.count("\n") + 1 for label in own), default=1)
-        gap = (1.1 * lines + 0.2) * LABEL_SIZE * figure.dpi / 72 / axes.get_window_extent().height
-        for label, text, start, place in zip(own, texts[axes], starts, spread(starts, gap), strict=True):
+        unit = LABEL_SIZE * figure.dpi / 72 / axes.get_window_extent().height
+        heights = [(1.1 * (label.text.count("\n") + 1) + 0.2) * unit for label in own]
+        for label, text, start, place in zip(own, texts[axes], starts, spread(starts, heights), strict=True):
             text.xy = (LABELS_AT, place)
             look: Any = {"color": label.look.color, "transform": axes.transAxes, "clip_on": False}
             axes.plot([1.0, LABELS_AT], [start, place], lw=0.7, **look)
@@ -195,14 +196,20 @@ def _write_label(axes: Axes, label: CurveLabel) -> Annotation:
     return axes.annotate(label.text, (LABELS_AT, 0.5), (4.5, 0), **look, **where)
 
 
-def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Heights that keep the order of the wanted ones and a distance of `gap`, within 0 … 1.
+def spread(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
+    """Centres of labels that keep the order of the wanted ones and do not overlap, within 0 … 1.
 
-    They are the nearest such heights in the sense of least squares, by isotonic regression. SciPy has one, but SciPy is an
+    They are the nearest such centres in the sense of least squares, by isotonic regression. SciPy has one, but SciPy is an
     extra, and figures must not need it.
+
+    Arguments:
+        wanted: the centres without other labels.
+        heights: of the labels.
     """
     order = np.argsort(wanted, kind="stable")
-    shifted = np.asarray(wanted, dtype=float)[order] - gap * np.arange(len(order))
+    sizes = np.asarray(heights, dtype=float)[order]
+    offsets = np.cumsum([0.0, *(sizes[:-1] + sizes[1:]) / 2])[: len(order)]
+    shifted = np.asarray(wanted, dtype=float)[order] - offsets
     blocks: list[list[float]] = []  # neighbours that are out of order share a block
     for value in shifted:
         blocks.append([value])
@@ -210,7 +217,7 @@ def spread(wanted: Sequence[float], gap: float) -> list[float]:
             last = blocks.pop()
             blocks[-1] += last
     level = np.concatenate([np.full(len(block), np.mean(block)) for block in blocks]) if blocks else np.array([])
-    level = np.clip(level, 0, max(0.0, 1 - gap * (len(order) - 1)))
+    level = np.clip(level, 0, max(0.0, 1 - offsets[-1])) if blocks else level
     places = np.empty(len(order))
-    places[order] = level + gap * np.arange(len(order))
+    places[order] = level + offsets
     return [float(place) for place in places]
