@@ -10,6 +10,7 @@ BASELINES = "vgmae_baselines"
 LAYERS = (
     ("__main__",),
     ("cli",),
+    ("api",),
     ("compare", "downstream", "gmae", BASELINES),
     ("videogmae",),
     ("models",),

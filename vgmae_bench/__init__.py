@@ -1,6 +1,13 @@
 """vgmae-bench: how well do self-supervised video models track points?
 
-The public names below are imported when first used, so that `import vgmae_bench` costs nothing.
+    import vgmae_bench as vb
+
+    run = vb.evaluate("lucas-kanade", "warp")         # predicts, scores, keeps; a class of your own does as well
+    runs = vb.load_runs("results/reference", dataset="warp") + [run]
+    print(runs.table())
+    print(runs.compare(run, "zero-motion"))
+
+Names are imported when they are first used, so `import vgmae_bench` costs nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +16,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vgmae_bench.api.clips import ask as ask
+    from vgmae_bench.api.clips import draw as draw
+    from vgmae_bench.api.clips import open_dataset as open_dataset
+    from vgmae_bench.api.clips import score as score
+    from vgmae_bench.api.clips import track as track
+    from vgmae_bench.api.evaluate import evaluate as evaluate
+    from vgmae_bench.api.run import Run as Run
+    from vgmae_bench.api.runs import Runs as Runs
+    from vgmae_bench.api.runs import load_runs as load_runs
+    from vgmae_bench.api.runs import published as published
+    from vgmae_bench.api.training import train as train
     from vgmae_bench.data.dataset import Dataset as Dataset
     from vgmae_bench.specs import DatasetSpec as DatasetSpec
     from vgmae_bench.specs import MethodSpec as MethodSpec
@@ -28,10 +46,22 @@ _HOME = {
     "MethodSpec": "specs",
     "MetricSpec": "specs",
     "Queries": "types",
+    "Run": "api.run",
+    "Runs": "api.runs",
     "Tracker": "types",
     "TrackerSpec": "specs",
     "Tracks": "types",
+    "ask": "api.clips",
+    "draw": "api.clips",
+    "evaluate": "api.evaluate",
+    "load_runs": "api.runs",
+    "open_dataset": "api.clips",
+    "published": "api.runs",
+    "score": "api.clips",
+    "track": "api.clips",
+    "train": "api.training",
 }
+"""The module that each public name lives in."""
 __all__ = sorted(_HOME)
 
 
@@ -42,4 +72,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return __all__

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vgmae_bench.errors import UsageError
+from vgmae_bench.errors import PluginError, UsageError
 from vgmae_bench.settings import nest
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -97,11 +97,24 @@ def call_with(factory: Callable[..., T], settings: Mapping[str, Any], *, owner: 
 
 
 def config_of(factory: Callable[..., Any]) -> type[Any] | None:
-    """The dataclass of a factory's settings, by the annotation of its parameter `config`; None where it takes none."""
+    """The dataclass of a factory's settings, by the annotation of its parameter `config`; None where it takes none.
+
+    Raises:
+        PluginError: the parameter is not annotated with a dataclass.
+    """
     if "config" not in inspect.signature(factory).parameters:
         return None
     target = factory.__init__ if inspect.isclass(factory) else factory
-    annotation: type[Any] = typing.get_type_hints(target)["config"]
+    try:
+        annotation: Any = typing.get_type_hints(target).get("config")
+    except NameError as error:
+        raise PluginError(f"The annotations of {factory.__name__} cannot be read", str(error)) from error
+    if not (isinstance(annotation, type) and dataclasses.is_dataclass(annotation)):
+        raise PluginError(
+            f"The parameter config of {factory.__name__} is not annotated with a dataclass",
+            "its fields are the settings of the method",
+            try_="def __init__(self, config: MyConfig) where MyConfig is a dataclass",
+        )
     return annotation
 
 

@@ -37,8 +37,8 @@ class Row:
 
     @property
     def method(self) -> str:
-        """The method with its weights and its note: "videogmae (tiny)"."""
-        return self.record.method.label
+        """What tables call the run: the name that it was given, or the method with its weights: "videogmae (tiny)"."""
+        return self.record.name or self.record.method.label
 
     @property
     def dataset(self) -> str:

@@ -7,7 +7,7 @@ clip is checked; nothing else looks at a plugin's object.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -160,6 +160,17 @@ class OpenedDataset:
     @cached_property
     def _known(self) -> frozenset[str]:
         return frozenset(self.ids)
+
+    def __getitem__(self, clip_id: str) -> Clip:
+        """`clip`, by the id in brackets."""
+        return self.clip(clip_id)
+
+    def __iter__(self) -> Iterator[Clip]:
+        """All clips in evaluation order, one in memory at a time."""
+        return (self.clip(clip_id) for clip_id in self.ids)
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
     def clip(self, clip_id: str) -> Clip:
         """The clip of that id, checked (`vgmae_bench.data.checks`); its frames are checked when they are read.

@@ -69,6 +69,8 @@ def predict(
 ) -> None:
     """Predict the clips that have no prediction yet. A clip that fails is noted, and the loop goes on.
 
+    Several processes may do this at once. Each clip is predicted by one of them, and each returns when all clips are done.
+
     Arguments:
         made_by: this process, noted with every clip that it predicts.
         redo: predict them all, replacing what is there clip by clip.
@@ -78,9 +80,9 @@ def predict(
         StorageError: predictions cannot be written; going on would lose them.
     """
     bar = tqdm(clip_ids, unit="clip", disable=None, desc="tracking", file=sys.stderr)
-    for clip_id in bar:
-        if folder.has_prediction(clip_id) and not redo:  # looked up now: another process may share the run
-            continue
+    elsewhere: list[str] = []
+
+    def work(clip_id: str) -> None:
         bar.set_postfix_str(clip_id)
         try:
             _predict_clip(tracker, dataset, clip_id, protocol, folder, causal=causal, made_by=made_by)
@@ -91,6 +93,17 @@ def predict(
             folder.write_failure(clip_id, reason)
             with tqdm.external_write_mode(file=sys.stderr):
                 say(f"{clip_id} failed: {reason}")
+
+    for clip_id in bar:
+        with folder.claim(clip_id) as mine:
+            if not mine:
+                elsewhere.append(clip_id)
+            elif redo or not folder.has_prediction(clip_id):  # looked up now: another process may share the run
+                work(clip_id)
+    for clip_id in elsewhere:  # another process had them; where it was killed, they are still to do
+        with folder.claim(clip_id, wait=True):
+            if not folder.has_prediction(clip_id) and folder.failure(clip_id) is None:
+                work(clip_id)
 
 
 def _predict_clip(

@@ -19,6 +19,8 @@ from vgmae_bench.evaluation.json_files import write as write
 from vgmae_bench.evaluation.migrate import SCHEMA
 from vgmae_bench.evaluation.protocols import EvalProtocol
 
+SESSION_SOURCE = "session-"
+"""How `MethodUsed.source` begins for a tracker that was defined in a Python session. A unique part follows."""
 Interval = tuple[float | None, float | None]
 """Ends of a 95 % bootstrap interval over clips; None where there is none."""
 
@@ -39,7 +41,8 @@ class MethodUsed:
         name: as after `--method`.
         settings: all of them, defaults included.
         seed: for methods that draw random numbers.
-        source: SHA-256 (hex) of its Python file, for a method from a file; None for an installed one.
+        source: SHA-256 (hex) of its Python file, for a method from a file; None for an installed one. For a tracker from
+            a Python session, `SESSION_SOURCE` and a part that no other run has.
         weights: None where it was built without a weights file.
         note: what the method says of itself ("random weights"); may be empty.
     """
@@ -153,6 +156,7 @@ class Record:
 
     Attributes:
         key: SHA-256 (hex) of what the predictions depend on, see `run_key`.
+        name: what tables call the run; empty: the method with its weights.
         protocol_digest: SHA-256 (hex) of protocol and data: equal for runs whose numbers compare.
         protocol_sentence: the protocol in one line, as tables print it.
         sessions: every process that predicted or scored, unless it equals one that is listed already.
@@ -161,6 +165,7 @@ class Record:
 
     schema: int = field(default=SCHEMA, kw_only=True)
     key: str
+    name: str = field(default="", kw_only=True)
     method: MethodUsed
     dataset: DatasetUsed
     protocol: EvalProtocol

@@ -15,7 +15,7 @@ from vgmae_bench.errors import BadDataError, UsageError, WeightsError
 from vgmae_bench.evaluation import protocols
 from vgmae_bench.evaluation.method import UNTRAINED
 from vgmae_bench.evaluation.other_records import Change, MetricChange, PositionChange, Reproduction
-from vgmae_bench.evaluation.records import Record, identity
+from vgmae_bench.evaluation.records import SESSION_SOURCE, Record, identity
 from vgmae_bench.evaluation.run import Plan, execute, plan
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import file_digest
@@ -55,6 +55,8 @@ def plan_again(
             try_=f"vgmae-bench score --predictions {file} --dataset {dataset.name}",
         )
     name = method_file or method.name
+    if method.source and method.source.startswith(SESSION_SOURCE):
+        raise UsageError(f"{method.name} was defined in a Python session", "its record cannot say how to make it again")
     if method.source and not method_file:
         raise UsageError(f"{method.name} came from a file", "records keep no paths", try_="--method path.py:Class")
     protocol = protocols.find(record.protocol.name, None)

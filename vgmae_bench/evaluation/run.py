@@ -89,11 +89,34 @@ def plan(
     chosen = protocols.find(protocol, query_mode)
     opened_method = open_method(method, weights=weights, settings=settings or {}, device=device, seed=seed)
     opened, dataset_spec = open_dataset(dataset, dataset_settings or {}, data_root)
-    record = new_record(opened_method.used, dataset_used(opened, dataset_spec, dataset_settings or {}), chosen, opened)
-    clip_ids = list(opened.ids)[:limit]
+    return plan_of(
+        opened_method, opened, dataset_spec, chosen, dataset_settings or {}, out=out, limit=limit, shard=shard
+    )
+
+
+def plan_of(
+    method: Method,
+    dataset: OpenedDataset,
+    spec: plugins.DatasetSpec,
+    protocol: EvalProtocol,
+    dataset_settings: Mapping[str, Any],
+    *,
+    out: Path = Path("results"),
+    limit: int | None = None,
+    shard: tuple[int, int] | None = None,
+    name: str = "",
+) -> Plan:
+    """A plan of a method and a dataset that are open already; see `plan`. Nothing is written.
+
+    Arguments:
+        dataset_settings: those that the user gave.
+        name: what tables call the run; empty: the method with its weights.
+    """
+    record = new_record(method.used, dataset_used(dataset, spec, dataset_settings), protocol, dataset, name)
+    clip_ids = list(dataset.ids)[:limit]
     return Plan(
-        method=opened_method,
-        dataset=opened,
+        method=method,
+        dataset=dataset,
         record=record,
         folder=folder_of(record, out),
         share=clip_ids[shard[0] % shard[1] :: shard[1]] if shard else clip_ids,
@@ -113,10 +136,13 @@ def dataset_used(dataset: OpenedDataset, spec: plugins.DatasetSpec, settings: Ma
     )
 
 
-def new_record(method: MethodUsed, used: DatasetUsed, protocol: EvalProtocol, dataset: OpenedDataset) -> Record:
+def new_record(
+    method: MethodUsed, used: DatasetUsed, protocol: EvalProtocol, dataset: OpenedDataset, name: str = ""
+) -> Record:
     """The record of a run before its first session."""
     return Record(
         key=run_key(method, used, protocol),
+        name=name,
         method=method,
         dataset=used,
         protocol=protocol,

@@ -36,8 +36,10 @@ def start_session(folder: RunFolder, record: Record, session: Session) -> None:
             known = record
         if known.key != record.key:
             raise StorageError(f"{folder.path} belongs to another run", "its record has another key", try_="--out DIR")
-        if not any(session.same_work(other) for other in known.sessions):
-            folder.write_record(replace(known, sessions=[*known.sessions, session]))
+        name = record.name or known.name
+        new = [] if any(session.same_work(other) for other in known.sessions) else [session]
+        if new or name != known.name:
+            folder.write_record(replace(known, name=name, sessions=[*known.sessions, *new]))
 
 
 def all_runs(root: Path) -> Iterator[RunFolder]:

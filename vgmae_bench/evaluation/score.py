@@ -43,7 +43,7 @@ def score_run(
     Returns:
         What summary.json holds.
     """
-    families = _load_metrics(say)
+    families = load_metrics(say)
     with locked(folder.path):  # the last of several processes reads what all of them predicted
         return _score_now(folder, clip_ids, protocol, families)
 
@@ -144,7 +144,7 @@ def _means(table: pd.DataFrame, names: Sequence[str], protocol: EvalProtocol) ->
     ]
 
 
-def _load_metrics(say: Callable[[str], None]) -> dict[str, Callable[..., Any]]:
+def load_metrics(say: Callable[[str], None] = lambda text: None) -> dict[str, Callable[..., Any]]:
     """Every usable family of metrics, TAP-Vid's first; one that is broken is named and left out."""
     families = {}
     for plugin in sorted(plugins.installed("metrics"), key=lambda plugin: plugin.name != "tapvid"):

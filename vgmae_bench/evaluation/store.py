@@ -4,6 +4,7 @@ results/<dataset>-<protocol>/<method>[.<weights>]/<run key>/
     record.json                 what was run, where, and with which code
     predictions/<clip>.h5       answers and truth: all that a metric needs
     predictions/<clip>.json     what the clip cost, or why it failed
+    predictions/<clip>.lock     while a process predicts the clip
     metrics.csv                 one row a query set
     metrics_per_track.csv.gz    one row a query
     metrics_over_time.csv       counts by time since the query and since a point was last hidden
@@ -14,7 +15,9 @@ results/<dataset>-<protocol>/<method>[.<weights>]/<run key>/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -63,6 +66,29 @@ class RunFolder:
     def has_prediction(self, clip_id: str) -> bool:
         """Whether the clip has been predicted."""
         return self.prediction(clip_id).is_file()
+
+    @contextmanager
+    def claim(self, clip_id: str, *, wait: bool = False) -> Iterator[bool]:
+        """Whether this process may predict the clip: False while another process does.
+
+        The claim ends with the block, or with the process, however it ends. File systems without locks claim nothing.
+
+        Arguments:
+            wait: until no other process has it.
+        """
+        path = self.predictions / f"{file_name(clip_id)}.lock"
+        with storage_errors(path), path.open("a", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            except OSError:
+                pass
+            try:
+                yield True
+            finally:
+                path.unlink(missing_ok=True)
 
     def write_prediction(
         self, clip_id: str, answered: Sequence[tuple[QuerySet, Tracks]], cost: Cost | None, made_by: Maker | None = None

@@ -1,121 +1,237 @@
-"""`vgmae-bench run`: names in, scores out."""
+"""`vgmae-bench run`: methods and datasets in, scores out."""
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import sys
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, say
+from vgmae_bench.cli.framework import DEBUG, command, examples, say
 from vgmae_bench.config import parse_assignments, to_json
-from vgmae_bench.errors import IncompleteError
+from vgmae_bench.errors import IncompleteError, UsageError
+
+if TYPE_CHECKING:
+    from vgmae_bench.api.run import Run
+    from vgmae_bench.api.several import Job, Outcome
+    from vgmae_bench.evaluation.run import Plan
+
+_GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "dataset_settings", "seed")
+"""The options that a sweep file stands in for."""
 
 
 @command(
     epilog=examples(
         "vgmae-bench run --method lucas-kanade --dataset synth --limit 4",
+        "vgmae-bench run --method videogmae,gmrw --dataset synth,warp --query-mode first,strided --limit 1",
         "vgmae-bench run --method videogmae --dataset davis --query-mode strided --set variant=flow",
         "vgmae-bench run --method ./my_tracker.py:MyTracker --dataset synth --json",
+        "vgmae-bench run sweep.toml",
         "vgmae-bench run --method videogmae --dataset kinetics --shard 2/8",
     )
 )
-@options.method()
-@options.dataset()
-@options.query_mode
-@options.protocol
-@options.weights()
+@click.argument("sweep", required=False, type=click.Path(path_type=Path), metavar="[SWEEP.toml]")
+@options.method(multiple=True, required=False, type=options.Several())
+@options.dataset(multiple=True, required=False, type=options.Several())
+@click.option(
+    "--query-mode",
+    multiple=True,
+    type=options.Several(click.Choice(["first", "strided"])),
+    metavar="first|strided",
+    help="Mode of TAP-Vid.  [default: first]",
+)
+@click.option(
+    "--protocol",
+    multiple=True,
+    type=options.Several(),
+    metavar="NAME",
+    help="tapvid-first, tapvid-strided or videogmae-release. Replaces --query-mode.",
+)
+@options.weights(multiple=True, type=options.Several())
 @options.settings()
 @options.dataset_settings
 @options.data_root
 @options.write_results
+@click.option("--name", metavar="NAME", help="What tables call the run.  [default: the method with its weights]")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Predict only the first N clips.")
 @click.option("--shard", metavar="I/N", help="Predict every N-th clip only, as one of N processes or machines.")
 @options.device
-@options.seed()
+@options.seed(multiple=True, type=options.Several(click.INT), default=None, show_default="0", metavar="N")
 @click.option(
     "--redo",
     type=click.Choice(["predictions", "metrics", "all"]),
-    help="Do again what is there already; predictions are otherwise kept and the run goes on from them.",
+    help="Do this again. Without it, clips that were predicted before are kept.",
 )
 @options.figures
 @options.as_json
 def run(
-    method: str,
-    dataset: str,
-    query_mode: str | None,
-    protocol: str | None,
-    weights: str | None,
-    settings: tuple[str, ...],
-    dataset_settings: tuple[str, ...],
-    data_root: Path | None,
+    sweep: Path | None,
     out: Path,
+    data_root: Path | None,
+    name: str | None,
     limit: int | None,
     shard: str | None,
     device: str,
-    seed: int,
     redo: str | None,
     figures: int,
     as_json: bool,
+    **grid: Any,
 ) -> None:
-    """Track a dataset with a method and score the tracks.
+    """Track datasets with methods, and score the tracks.
 
-    Predictions are kept, one file a clip: a run that was stopped goes on where it was, and several processes or machines
-    may share one with --shard. The same command run twice only scores again.
+    Several methods, datasets, query modes, protocols, weights or seeds, separated by commas or as repeated options, give a
+    run for every combination. SWEEP.toml names them with settings of each:
+
+    \b
+        datasets = ["synth", "warp"]
+        protocols = ["tapvid-first", "tapvid-strided"]
+        [[methods]]
+        name = "videogmae"
+        settings = { precision = "float32" }
+        grid = { variant = ["flow", "anchors"] }      # a run for each
+        [[methods]]
+        name = "lucas-kanade"
+        label = "LK"                                  # what tables call it
+
+    Predictions are kept, one file for each clip. The same command again goes on where it was stopped. Several processes
+    may execute the same command at once, or share the clips with --shard. A clip or a run that fails does not end the
+    others; the exit code is then 3.
     """
-    from vgmae_bench.compare.selection import load_runs
-    from vgmae_bench.compare.tables import print_table
-    from vgmae_bench.evaluation.run import Redo, execute, parse_shard, plan, shard_from_environment
+    from vgmae_bench.api.several import evaluate_all
+    from vgmae_bench.evaluation.run import parse_shard, shard_from_environment
     from vgmae_bench.provenance import command_line
 
-    planned = plan(
-        method,
-        dataset,
-        query_mode=cast(Any, query_mode),
-        protocol=protocol,
-        weights=weights,
-        settings=parse_assignments(settings),
-        dataset_settings=parse_assignments(dataset_settings),
-        data_root=data_root,
-        out=out,
-        limit=limit,
-        shard=parse_shard(shard) if shard else shard_from_environment(say=say),
-        device=device,
-        seed=seed,
-    )
-    total, share, left = len(planned.dataset.ids), len(planned.share), len(planned.open_clips)
-    used = planned.record.dataset
-    say(f"method    {planned.record.method.name}, weights: {planned.method.provided_by}, {planned.method.device}")
+    jobs = _jobs(sweep, name, grid)
+    common = {
+        "out": out,
+        "data_root": data_root,
+        "limit": limit,
+        "shard": parse_shard(shard) if shard else shard_from_environment(say=say),
+        "device": device,
+        "redo": redo or "nothing",
+        "figures": figures,
+        "command": command_line(sys.argv[1:]),
+        "on_plan": lambda plan: _say_plan(plan, redo),
+    }
+    outcomes: list[Outcome] = []
+    for outcome in evaluate_all(jobs, say=say, **common):
+        if outcome.error is not None and len(jobs) == 1:
+            raise outcome.error
+        if outcome.error is not None and os.environ.get(DEBUG):
+            traceback.print_exception(outcome.error)
+        if outcome.run is not None:
+            summary = outcome.run.summary
+            say(f"tracking took {summary.seconds:.1f} s; peak memory {summary.peak_memory_mb or 0:.0f} MB")
+        outcomes.append(outcome)
+    if as_json:
+        click.echo(json.dumps(_as_json(outcomes), ensure_ascii=False, default=to_json))
+    else:
+        _print([outcome.run for outcome in outcomes if outcome.run], out)
+    _complain(outcomes)
+
+
+def _jobs(sweep: Path | None, name: str | None, grid: dict[str, Any]) -> list[Job]:
+    """The runs that were asked for.
+
+    Raises:
+        UsageError: too few or contradicting options, or a name that there is not.
+    """
+    from vgmae_bench.api.several import Job, check, read_sweep
+    from vgmae_bench.evaluation import protocols
+
+    settings, dataset_settings = (parse_assignments(grid.pop(key)) for key in ("settings", "dataset_settings"))
+    given = {key: options.flat(values or ()) for key, values in grid.items()}
+    if sweep is not None:
+        doubled = [key for key in _GRID if given.get(key)] + ["settings"] * bool(settings)
+        if doubled or name:
+            option = "--" + {"settings": "set"}.get(doubled[0], doubled[0].replace("_", "-")) if doubled else "--name"
+            raise UsageError(f"{option} does not go with a sweep file", f"{sweep} says it")
+        return read_sweep(sweep)
+    for key in ("method", "dataset"):
+        if not given[key]:
+            raise UsageError(
+                f"Missing option --{key}", "a run needs a method and a dataset", try_="vgmae-bench run --help"
+            )
+    pairs = itertools.product(given["protocol"] or (None,), given["query_mode"] or (None,))
+    chosen = list(dict.fromkeys(protocols.find(protocol, mode).name for protocol, mode in pairs))
+    jobs = [
+        Job(method, dataset, protocol, weights, settings, dataset_settings, seed, name)
+        for dataset in given["dataset"]
+        for protocol in chosen
+        for method in given["method"]
+        for weights in given["weights"] or (None,)
+        for seed in given["seed"] or (0,)
+    ]
+    if name and len(jobs) > 1:
+        raise UsageError(
+            f"--name is for one run, and these are {len(jobs)}", "a sweep file has a label for each method"
+        )
+    if len(jobs) > 1:
+        check(jobs)
+    return jobs
+
+
+def _say_plan(plan: Plan, redo: str | None) -> None:
+    total, share, left = len(plan.dataset.ids), len(plan.share), len(plan.open_clips)
+    used = plan.record.dataset
+    say(f"method    {plan.record.method.name}, weights: {plan.method.provided_by}, {plan.method.device}")
     say(
         f"dataset   {used.name}, {total} clips"
         + (f" of {used.published_clips} published" if used.published_clips else "")
     )
-    say(f"protocol  {planned.sentence}")
-    say(f"folder    {planned.folder.path}")
+    say(f"protocol  {plan.sentence}")
+    say(f"folder    {plan.folder.path}")
     if redo in (None, "metrics"):
         say(f"to do     {left if redo is None else 0} clips of {share}; {share - left} are predicted already")
     else:
         say(f"to do     {share} clips, again")
 
-    command = command_line(sys.argv[1:])
-    summary = execute(planned, redo=cast(Redo, redo or "nothing"), figures=figures, command=command, say=say)
 
-    if as_json:
-        click.echo(json.dumps({"run": str(planned.folder.path), **vars(summary)}, ensure_ascii=False, default=to_json))
-    else:
-        print_table(load_runs([planned.folder]))
-        click.echo(
-            f"\nResults: {planned.folder.path}\nNext:    vgmae-bench table --dataset {used.name}"
-            + (f" --results {out}" if out != Path("results") else "")
-        )
-    say(f"tracking took {summary.seconds:.1f} s; peak memory {summary.peak_memory_mb or 0:.0f} MB")
-    failed = summary.clips.failed
-    if failed:
-        raise IncompleteError(
-            f"{failed} of {total} clips failed",
-            "the averages leave them out and are marked incomplete; " + next(iter(summary.failures.values())),
-            try_="the same command again, which tries only those clips",
-        )
+def _as_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """One run as it is; several as a list, beside those that failed."""
+    runs = [{"run": str(outcome.run.path), **vars(outcome.run.summary)} for outcome in outcomes if outcome.run]
+    if len(outcomes) == 1:
+        return runs[0]
+    failed = [{"run": str(outcome.job), "error": outcome.told} for outcome in outcomes if outcome.run is None]
+    return {"runs": runs, "failed": failed}
+
+
+def _print(runs: Sequence[Run], out: Path) -> None:
+    """A table for each protocol and dataset, where the runs lie, and the next command."""
+    from vgmae_bench.compare.selection import by_protocol
+    from vgmae_bench.compare.tables import print_table
+
+    rows = [run.row for run in {run.path: run for run in runs}.values()]
+    for group in by_protocol(rows):
+        print_table(group)
+        click.echo()
+    if not rows:
+        return
+    datasets = list(dict.fromkeys(row.record.dataset.name for row in rows))
+    click.echo(f"Results: {rows[0].run.path if len(rows) == 1 else out}")
+    click.echo(
+        "Next:    vgmae-bench table"
+        + (f" --dataset {datasets[0]}" if len(datasets) == 1 else "")
+        + (f" --results {out}" if out != options.RESULTS else "")
+    )
+
+
+def _complain(outcomes: Sequence[Outcome]) -> None:
+    """Raise IncompleteError unless every clip of every run was predicted."""
+    bad = [outcome for outcome in outcomes if outcome.told]
+    if not bad:
+        return
+    again = "the same command again, which tries only those clips"
+    if len(outcomes) > 1:
+        told = "; ".join(f"{outcome.job}: {outcome.told}" for outcome in bad)
+        raise IncompleteError(f"{len(bad)} of {len(outcomes)} runs are not complete", told, try_=again)
+    assert bad[0].run is not None  # its error was raised
+    first = next(iter(bad[0].run.summary.failures.values()))
+    raise IncompleteError(bad[0].told, f"the averages leave them out and are marked incomplete; {first}", try_=again)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from vgmae_bench import plugins
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples
-from vgmae_bench.cli.training.job import carry_out, make_recipe, training_options
+from vgmae_bench.cli.framework import command, examples, say
+from vgmae_bench.cli.training.job import tell, training_options
 from vgmae_bench.config import parse_assignments
+from vgmae_bench.provenance import command_line
 
 
 @command(
@@ -45,6 +47,7 @@ def finetune(
     A readout is put on the encoder and learns from clips with known tracks; the encoder stays as it is or learns, too.
     The folder is that of `train`, and its weights go where any weights go: vgmae-bench run --weights.
     """
+    from vgmae_bench.api.training import carry_out, make_recipe
     from vgmae_bench.evaluation.method import Weights
     from vgmae_bench.training.clips.sources import open_bank
     from vgmae_bench.training.clips.tracks import TrackingConfig, open_tracks
@@ -52,8 +55,9 @@ def finetune(
     plugin = plugins.find("methods", method)
     encoder = Weights.find(plugin, weights)
     start = encoder.path if encoder else None
-    recipe = make_recipe(plugin, "finetuner", config, settings, weights=start)
+    recipe = make_recipe(plugin, "finetuner", config, parse_assignments(settings), weights=start)
     assert isinstance(recipe.config, TrackingConfig)  # which is what a finetuner's settings extend
     bank = open_bank(recipe.config, recipe.shape(0)) if data == "synth" else None
     source = open_tracks(data, parse_assignments(dataset_settings), data_root, recipe.config, bank)
-    carry_out(plugin, recipe, source, out, device, start)
+    typed = command_line(sys.argv[1:])
+    tell(plugin, carry_out(plugin, recipe, source, out, device=device, init=start, command=typed, say=say))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from vgmae_bench import plugins
-from vgmae_bench.cli.framework import command, examples
-from vgmae_bench.cli.training.job import carry_out, make_recipe, training_options
+from vgmae_bench.cli.framework import command, examples, say
+from vgmae_bench.cli.training.job import tell, training_options
+from vgmae_bench.config import parse_assignments
+from vgmae_bench.provenance import command_line
 
 
 @command(
@@ -48,16 +51,17 @@ def train(
     again goes on from the checkpoint, after a kill at any moment, to the same weights (on the CPU, with as many threads).
     Several processes share the work when torchrun or SLURM start them; the batch is divided among them.
     """
-    from vgmae_bench.training.clips.sources import open_bank, open_clips
+    from vgmae_bench.api.training import train as train_method
 
-    plugin = plugins.find("methods", method)
-    recipe = make_recipe(plugin, "trainer", config, settings)
-    shape = recipe.shape(0)
-    source = open_clips(
+    trained = train_method(
+        method,
+        config,
         data,
-        recipe.config.seed,
-        recipe.config.workers,
-        images=shape.frames == 1,
-        bank=lambda: open_bank(recipe.config, shape),
+        out=out,
+        settings=parse_assignments(settings),
+        init=init,
+        device=device,
+        command=command_line(sys.argv[1:]),
+        say=say,
     )
-    carry_out(plugin, recipe, source, out, device, init)
+    tell(plugins.find("methods", method), trained)

@@ -1,0 +1,137 @@
+"""Methods and datasets that are given as names or as Python objects."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from vgmae_bench import config, plugins
+from vgmae_bench.data.dataset import Dataset, OpenedDataset, opened
+from vgmae_bench.errors import PluginError, UsageError
+from vgmae_bench.evaluation.method import Method, open_method, resolve_device
+from vgmae_bench.evaluation.records import SESSION_SOURCE, MethodUsed
+from vgmae_bench.specs import DatasetSpec, MethodSpec
+from vgmae_bench.types import Clip, Noted, Tracker
+
+AnyMethod = str | Tracker | type
+"""The name of a method, `file.py:Class`, a tracker, or a class that makes one."""
+AnyDataset = str | Dataset | OpenedDataset | Sequence[Clip]
+"""The name of a dataset, `file.py:Class`, a dataset, or clips."""
+
+_HERE = "a Python session"
+
+
+class Clips:
+    """A dataset of clips that are in memory. Its digest is one of their frames and tracks."""
+
+    def __init__(self, clips: Sequence[Clip]) -> None:
+        self._clips = {clip.id: clip for clip in clips}
+        self.ids = [clip.id for clip in clips]
+        self.digest = _digest(clips)
+
+    def clip(self, clip_id: str) -> Clip:
+        return self._clips[clip_id]
+
+
+def method_of(
+    method: AnyMethod,
+    *,
+    weights: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    causal: bool = False,
+) -> Method:
+    """A method, ready to track.
+
+    A tracker or a class is not something that a record can name. Its record says that it was defined in a Python session,
+    and has a source of its own each time, so that no two such runs are ever taken for the same.
+
+    Arguments:
+        method: see `AnyMethod`. A class is called with those of `config`, `weights`, `device` and `seed` that it names.
+        weights, settings, device, seed: see `vgmae_bench.evaluate`.
+        causal: for a tracker or a class: it tracks forward in time only.
+
+    Raises:
+        UserError: it cannot be found or built, or it is no tracker.
+    """
+    if isinstance(method, str):
+        return open_method(method, weights=weights, settings=settings or {}, device=device, seed=seed)
+    where = resolve_device(device)
+    factory = inspect.isclass(method)
+    name = method.__name__ if inspect.isclass(method) else type(method).__name__
+    settled: config.Json = {}
+    if factory:
+        path = Path(weights) if weights is not None else None
+        offers = {"weights": path, "device": where, "seed": seed}
+        tracker, settled = config.call_with(cast(Any, method), settings or {}, owner=name, **offers)
+    elif settings or weights is not None:
+        raise UsageError(f"{name} is made already", "settings and weights are for names and classes")
+    else:
+        tracker = method
+    if not callable(vars(type(tracker)).get("track") or getattr(type(tracker), "track", None)):
+        raise PluginError(f"{name} is no tracker", "a tracker has a method track(frames, queries) that returns Tracks")
+    note = tracker.note if isinstance(tracker, Noted) else ""
+    used = MethodUsed(
+        name=_as_name(name),
+        settings=cast(dict[str, Any], settled),
+        seed=seed,
+        source=f"{SESSION_SOURCE}{uuid.uuid4().hex}",
+        note=", ".join(filter(None, [note, f"from {_HERE}"])),
+    )
+    spec = MethodSpec(name=used.name, summary=f"defined in {_HERE}", causal=causal)
+    plugin = plugins.Plugin(used.name, spec, "", _HERE, "", "")
+    return Method(plugin, cast(Tracker, tracker), used, None, where)
+
+
+def dataset_of(
+    dataset: AnyDataset, *, settings: Mapping[str, Any] | None = None, data_root: Path | None = None
+) -> tuple[OpenedDataset, DatasetSpec]:
+    """A dataset, opened and checked.
+
+    Arguments:
+        dataset: see `AnyDataset`.
+        settings: for a name.
+        data_root: folder of the datasets; None: the usual one.
+
+    Raises:
+        UserError: it cannot be found, opened or read, or it is no dataset.
+    """
+    from vgmae_bench.data.open import open_dataset
+
+    if isinstance(dataset, str):
+        return open_dataset(dataset, settings or {}, data_root)
+    if settings:
+        raise UsageError("This dataset is open already", "settings are for datasets that are given by name")
+    if isinstance(dataset, OpenedDataset):
+        known = {plugin.name: plugin.spec for plugin in plugins.installed("datasets")}
+        return dataset, known.get(dataset.name) or DatasetSpec(dataset.name, "", f"from {_HERE}")
+    source: Any = dataset
+    if (
+        isinstance(dataset, Sequence)
+        and not isinstance(dataset, str)
+        and all(isinstance(clip, Clip) for clip in dataset)
+    ):
+        source = Clips(dataset)
+    name = _as_name(type(source).__name__)
+    return opened(source, name), DatasetSpec(name, "", f"from {_HERE}")
+
+
+def _as_name(name: str) -> str:
+    """A name that can be that of a folder."""
+    return re.sub(r"[^\w.-]", "-", name)
+
+
+def _digest(clips: Sequence[Clip]) -> str:
+    """SHA-256 (hex) of what scores on the clips depend on."""
+    total = hashlib.sha256()
+    for clip in clips:
+        total.update(repr((clip.id, clip.size, clip.num_frames)).encode())
+        for array in (clip.points, clip.occluded, clip.annotated, clip.radius, clip.asked, clip.frames()):
+            total.update(b"-" if array is None else repr((array.dtype, array.shape)).encode() + array.tobytes())
+    return total.hexdigest()

@@ -1,0 +1,204 @@
+"""Several runs side by side: as a table, as a DataFrame, compared, plotted."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from vgmae_bench.api.run import Run
+from vgmae_bench.compare import content, flat, tables
+from vgmae_bench.compare.cells import Table
+from vgmae_bench.compare.row import HEADLINE, Row, names
+from vgmae_bench.compare.selection import by_protocol, candidates, select_runs
+from vgmae_bench.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vgmae_bench.compare.paired import Paired
+    from vgmae_bench.compare.plots.style import Plot
+
+Format = Literal["text", "md", "latex", "csv", "json"]
+
+
+class Runs(Sequence[Run]):
+    """Scored runs. `runs + other_runs` and `runs + [run]` join them; a run that is in both is taken once."""
+
+    def __init__(self, runs: Iterable[Run]) -> None:
+        self._runs = list({run.path.resolve(): run for run in runs}.values())
+
+    @overload
+    def __getitem__(self, index: int) -> Run: ...
+    @overload
+    def __getitem__(self, index: slice) -> Runs: ...
+    def __getitem__(self, index: int | slice) -> Run | Runs:
+        return Runs(self._runs[index]) if isinstance(index, slice) else self._runs[index]
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self._runs)
+
+    def __add__(self, others: Iterable[Run]) -> Runs:
+        return Runs([*self, *others])
+
+    @property
+    def rows(self) -> list[Row]:
+        """The runs as tables and plots take them."""
+        return [run.row for run in self]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row a run: what was run, its settings as columns "settings.NAME", coverage, cost, and all metrics as
+        fractions with the ends of their 95 % intervals (NAME_low, NAME_high).
+        """
+        import pandas as pd
+
+        settings = {row.run.path: row.record.method.settings for row in self.rows}
+        records = []
+        for record in flat.flat_records(self.rows):
+            own = _flat_settings(settings[Path(record["run"])])
+            records.append({**record, **own})
+        return pd.DataFrame(records)
+
+    def table(
+        self, format: Format = "text", *, rank: bool = False, published: bool = False, mixed: bool = False
+    ) -> str:
+        """A table for each dataset and protocol, in percent, with 95 % intervals over clips.
+
+        Arguments:
+            format: "text", "md" (Markdown), "latex" (booktabs), "csv" or "json".
+            rank: add ranks, shared where a paired test cannot separate the runs.
+            published: add published numbers.
+            mixed: one table for all, though their numbers do not compare.
+        """
+        rows, shown = self.rows, "all" if published else ""
+        if format in ("csv", "json"):
+            records = flat.flat_records(rows, rank=rank, with_published=shown)
+            return {"csv": flat.as_csv, "json": flat.as_json}[format](records).rstrip("\n")
+        groups = [rows] if mixed else by_protocol(rows)
+        built = [content.build(group, rank=rank, with_published=shown) for group in groups]
+        write = {"md": tables.markdown, "latex": tables.latex, "text": _as_text}[format]
+        return "\n\n".join(write(table) for table in built)
+
+    def compare(self, first: str | Run, second: str | Run, *metrics: str) -> Comparison:
+        """Two of the runs clip by clip: paired differences, intervals and tests.
+
+        Arguments:
+            first, second: runs, or what names one of these runs: a method, a folder, the first digits of a key.
+            metrics: names of metrics; none: those of every table.
+
+        Raises:
+            UnknownNameError: a name fits none of the runs, or several.
+            UsageError: the two answer different questions.
+        """
+        from vgmae_bench.compare import paired
+
+        a, b = (self._row(run) for run in (first, second))
+        return Comparison(a, b, paired.compare(a, b, metrics or tuple(HEADLINE)))
+
+    def plot(self, name: str, **options: Any) -> Plot:
+        """A figure of the runs, see `vgmae-bench plot --help`: `.figure` is Matplotlib's, `.table` has its numbers."""
+        from vgmae_bench.compare.plots import make_plot
+
+        plot: Plot = make_plot(name, self.rows, **options)
+        return plot
+
+    def _row(self, run: str | Run) -> Row:
+        if isinstance(run, Run):
+            return run.row
+        found = candidates(run, self.rows)
+        if len(found) != 1:
+            told = "; ".join(f"{row.method} on {row.title}" for row in found) or "there are: " + ", ".join(
+                names(self.rows)
+            )
+            raise UnknownNameError(f'"{run}" fits {len(found)} of these runs', told)
+        return found[0]
+
+    def __repr__(self) -> str:
+        return "\n".join([f"{len(self)} runs:", *(f"  {run!r}" for run in self)])
+
+    def _repr_html_(self) -> str:
+        shown = self.to_pandas()[["method", "weights", "dataset", "protocol", *HEADLINE, "clips_scored"]]
+        text: str = shown.rename(columns=HEADLINE).to_html(index=False, float_format=lambda value: f"{100 * value:.2f}")
+        return text
+
+
+class Comparison:
+    """Two runs clip by clip. Printing it says in words whether they differ.
+
+    Attributes:
+        metrics: one for each metric, with differences, intervals, p-values, wins and losses.
+    """
+
+    def __init__(self, first: Row, second: Row, metrics: list[Paired]) -> None:
+        self.first, self.second, self.metrics = first, second, metrics
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row a metric, in the units of the records: fractions, or pixels."""
+        import pandas as pd
+
+        return pd.DataFrame([pair.as_json(0) for pair in self.metrics]).drop(columns=["best", "worst"])
+
+    def __str__(self) -> str:
+        labels = names([self.first, self.second])
+        return "\n".join([self.first.title, *(pair.sentence(*labels) for pair in self.metrics)])
+
+    __repr__ = __str__
+
+
+def load_runs(
+    results: str | Path = "results",
+    *names: str,
+    method: str | Sequence[str] = (),
+    dataset: str | None = None,
+    protocol: str | None = None,
+    incomplete: bool = False,
+) -> Runs:
+    """Scored runs of a results folder.
+
+    Arguments:
+        results: the folder. Runs in its sub-folder `reference` are found as well.
+        names: folders of runs, first digits of keys, or methods that only one run fits; none: all complete runs.
+        method, dataset, protocol: only runs of, on, and under these.
+        incomplete: also take runs that lack clips.
+
+    Raises:
+        UnknownNameError: no run fits.
+        UsageError: a named run lacks clips.
+        BadDataError: a named run is damaged.
+    """
+    methods = [method] if isinstance(method, str) else list(method)
+    rows = select_runs(Path(results), names, dataset, methods, protocol, incomplete=incomplete)
+    return Runs(Run(row.run) for row in rows)
+
+
+def published() -> pd.DataFrame:
+    """Numbers that others have published: a row each, in percent, with source, evidence and how the protocol differs."""
+    import dataclasses
+
+    import pandas as pd
+
+    from vgmae_bench.compare.published import read
+
+    table = pd.DataFrame([dataclasses.asdict(row) for row in read()])
+    numbers = ["year", "AJ", "delta_avg", "OA"]
+    table[numbers] = table[numbers].apply(pd.to_numeric)
+    return table
+
+
+def _flat_settings(settings: Any, prefix: str = "settings") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        key = f"{prefix}.{name}"
+        found |= _flat_settings(value, key) if isinstance(value, dict) else {key: value}
+    return found
+
+
+def _as_text(table: Table) -> str:
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        tables.print_text(table)
+    return text.getvalue().rstrip("\n")

@@ -1,0 +1,209 @@
+"""Several runs in one call: every combination of methods, datasets, protocols and seeds, or the grid of a sweep file.
+
+A sweep file is TOML:
+
+    datasets = ["synth", "warp"]                    # or tables: [[datasets]] name = "synth", settings = { clips = 6 }
+    protocols = ["tapvid-first", "tapvid-strided"]  # tapvid-first alone where nothing is said
+    seeds = [0]
+
+    [[methods]]
+    name = "videogmae"
+    weights = "tiny"
+    settings = { precision = "float32" }            # the same in every run
+    grid = { variant = ["flow", "anchors"] }        # a run for every combination of these values
+
+    [[methods]]
+    name = "lucas-kanade"
+    label = "LK"                                    # what tables call it
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vgmae_bench import plugins
+from vgmae_bench.api.run import Run
+from vgmae_bench.config import build, config_of, read_toml
+from vgmae_bench.errors import PluginError, UsageError, UserError
+from vgmae_bench.evaluation import protocols
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of several. The attributes are arguments of `vgmae_bench.evaluate`."""
+
+    method: str
+    dataset: str
+    protocol: str = "tapvid-first"
+    weights: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    dataset_settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    name: str | None = None
+
+    def __str__(self) -> str:
+        weights = f" ({self.weights})" if self.weights else ""
+        settings = "".join(f" {key}={value}" for key, value in self.settings.items())
+        seed = f", seed {self.seed}" if self.seed else ""
+        return f"{self.name or self.method + weights + settings} on {self.dataset}, {self.protocol}{seed}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job: a run, or what was raised."""
+
+    job: Job
+    run: Run | None
+    error: Exception | None = None
+
+    @property
+    def told(self) -> str:
+        """Why there is no run, or which of its clips failed; empty where all went well."""
+        if self.error is not None:
+            return told(self.error)
+        assert self.run is not None  # one of the two is there
+        clips = self.run.summary.clips
+        return f"{clips.failed} of {clips.expected} clips failed" if clips.failed else ""
+
+
+@dataclass(frozen=True)
+class SweepMethod:
+    """A method of a sweep file; see the top of this module."""
+
+    name: str = ""
+    weights: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    grid: dict[str, list[Any]] = field(default_factory=dict)
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class SweepDataset:
+    """A dataset of a sweep file; see the top of this module."""
+
+    name: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep file; see the top of this module."""
+
+    methods: list[str | SweepMethod] = field(default_factory=list)
+    datasets: list[str | SweepDataset] = field(default_factory=list)
+    protocols: list[str] = field(default_factory=lambda: ["tapvid-first"])
+    seeds: list[int] = field(default_factory=lambda: [0])
+
+
+def read_sweep(path: Path) -> list[Job]:
+    """The runs of a sweep file, checked.
+
+    Raises:
+        UsageError: the file is missing or damaged, or names something that there is not.
+    """
+    sweep = build(Sweep, read_toml(path), owner=path.name)
+    for part in ("methods", "datasets", "protocols", "seeds"):
+        if not vars(sweep)[part]:
+            raise UsageError(f"{path} has no {part}", "every run needs one", try_="vgmae-bench run --help")
+    methods = [SweepMethod(method) if isinstance(method, str) else method for method in sweep.methods]
+    datasets = [SweepDataset(dataset) if isinstance(dataset, str) else dataset for dataset in sweep.datasets]
+    jobs = [
+        Job(
+            method=method.name,
+            dataset=dataset.name,
+            protocol=protocol,
+            weights=method.weights,
+            settings={**method.settings, **chosen},
+            dataset_settings=dataset.settings,
+            seed=seed,
+            name=_label(method.label, chosen),
+        )
+        for dataset in datasets
+        for protocol in sweep.protocols
+        for method in methods
+        for chosen in _combinations(method.grid)
+        for seed in sweep.seeds
+    ]
+    check(jobs)
+    return jobs
+
+
+def check(jobs: Sequence[Job]) -> None:
+    """Whether all names and settings are right, before any work.
+
+    Raises:
+        UserError: the first that is not.
+    """
+    for method in dict.fromkeys(job.method for job in jobs):
+        try:
+            config_class = config_of(plugins.load(plugins.find("methods", method), "tracker"))
+        except PluginError:  # a run that fails, and no reason to leave out the others
+            continue
+        for job in jobs:
+            if job.method != method:
+                continue
+            if config_class is not None:
+                build(config_class, job.settings, owner=method)
+            elif job.settings:
+                raise UsageError(f"{method} has no settings", f'"{next(iter(job.settings))}" was given')
+    for dataset in dict.fromkeys(job.dataset for job in jobs):
+        plugins.find("datasets", dataset)
+    for protocol in dict.fromkeys(job.protocol for job in jobs):
+        protocols.find(protocol, None)
+
+
+def evaluate_all(
+    jobs: Sequence[Job], *, say: Callable[[str], None] = lambda text: None, **common: Any
+) -> Iterator[Outcome]:
+    """Execute one run after the other. A run that fails does not end the others.
+
+    Arguments:
+        jobs: see `read_sweep`.
+        say: told which run begins and which failed.
+        common: further arguments of `vgmae_bench.evaluate`.
+    """
+    from vgmae_bench.api.evaluate import evaluate
+
+    for number, job in enumerate(jobs, 1):
+        if len(jobs) > 1:
+            say(f"run       {number} of {len(jobs)}: {job}")
+        try:
+            run = evaluate(
+                job.method,
+                job.dataset,
+                protocol=job.protocol,
+                weights=job.weights,
+                settings=job.settings,
+                dataset_settings=job.dataset_settings,
+                seed=job.seed,
+                name=job.name,
+                say=say,
+                **common,
+            )
+        except Exception as error:  # whatever it is, the other runs are still worth doing
+            if len(jobs) > 1:
+                say(f"failed    {told(error)}")
+            yield Outcome(job, None, error)
+            continue
+        yield Outcome(job, run)
+
+
+def told(error: Exception) -> str:
+    """An error in one line."""
+    if isinstance(error, UserError):
+        return ". ".join(part for part in (error.what, error.why) if part)
+    return f"{type(error).__name__}: {error}"
+
+
+def _combinations(grid: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    for values in itertools.product(*grid.values()):
+        yield dict(zip(grid, values, strict=True))
+
+
+def _label(label: str | None, chosen: Mapping[str, Any]) -> str | None:
+    """The label of a run: with the values of the grid, so that labels differ."""
+    return label and " ".join([label, *(f"{key}={value}" for key, value in chosen.items())])

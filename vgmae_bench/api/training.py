@@ -1,0 +1,134 @@
+"""Training from Python: clips in, weights out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from vgmae_bench import plugins
+from vgmae_bench.config import call_with, config_of, merge, read_toml
+from vgmae_bench.errors import UnknownNameError
+from vgmae_bench.settings import nest
+
+WEIGHTS = "weights.safetensors"
+
+
+class Trained(NamedTuple):
+    """What a training left.
+
+    Attributes:
+        weights: the file; `evaluate(…, weights=…)` takes it.
+        last: the last line of the log by column ("step", "loss", …); None where another process of the same training
+            writes it.
+    """
+
+    weights: Path
+    last: Mapping[str, float | None] | None
+
+
+def train(
+    method: str,
+    config: str | Path,
+    data: str | Sequence[str],
+    *,
+    out: str | Path,
+    settings: Mapping[str, Any] | None = None,
+    init: str | Path | None = None,
+    device: str = "auto",
+    command: str = "",
+    say: Callable[[str], None] = lambda text: None,
+) -> Trained:
+    """Train a method, or go on with the training that is in the folder `out`.
+
+    Arguments:
+        method: a method that learns.
+        config: a configuration of the method by its name, or a TOML file.
+        data: "synth", or a folder of videos (of images for an image model); several are mixed, "synth=3" with weights.
+        out: folder of the training. The same call again goes on from its checkpoint.
+        settings: take precedence over the configuration, see `vgmae-bench show NAME --settings train`.
+        init: weights to start from.
+        device: "auto", "cpu" or "cuda".
+        command: the command that was typed, for the record.
+        say: told how the training goes.
+
+    Raises:
+        UserError: the method does not learn, the settings or the data are wrong, or `out` holds another training.
+    """
+    from vgmae_bench.training.clips.sources import open_bank, open_clips
+
+    plugin = plugins.find("methods", method)
+    recipe = make_recipe(plugin, "trainer", str(config), settings or {})
+    shape = recipe.shape(0)
+    sources = [data] if isinstance(data, str) else list(data)
+    source = open_clips(
+        sources,
+        recipe.config.seed,
+        recipe.config.workers,
+        images=shape.frames == 1,
+        bank=lambda: open_bank(recipe.config, shape),
+    )
+    start = None if init is None else Path(init)
+    return carry_out(plugin, recipe, source, Path(out), device=device, init=start, command=command, say=say)
+
+
+def make_recipe(
+    plugin: plugins.Plugin,
+    offer: Literal["trainer", "finetuner"],
+    config: str,
+    settings: Mapping[str, Any],
+    **given: Any,
+) -> Any:
+    """The recipe that a plugin makes of a configuration and of settings that take precedence over it.
+
+    Returns:
+        A `vgmae_bench.training.recipe.Recipe`.
+
+    Raises:
+        UsageError: the method does not learn this way, or the settings are wrong.
+    """
+    factory = plugins.load(plugin, offer)
+    values, changes = read_config(plugin, config), dict(settings)
+    if config_class := config_of(factory):
+        values, changes = (nest(config_class, each, owner=plugin.name) for each in (values, changes))
+    recipe, _ = call_with(factory, merge(values, changes), owner=plugin.name, **given)
+    return recipe
+
+
+def carry_out(
+    plugin: plugins.Plugin,
+    recipe: Any,
+    source: Any,
+    out: Path,
+    *,
+    device: str,
+    init: Path | None,
+    command: str,
+    say: Callable[[str], None],
+) -> Trained:
+    """Train by a recipe on a source of clips, from where the folder `out` is."""
+    from vgmae_bench.evaluation.method import resolve_device
+    from vgmae_bench.training.loop import Job
+    from vgmae_bench.training.loop import train as run_loop
+
+    last = run_loop(Job(plugin.name, recipe, source, out, resolve_device(device), init, command), say)
+    return Trained(out / WEIGHTS, last)
+
+
+def read_config(plugin: plugins.Plugin, name: str) -> dict[str, Any]:
+    """The settings of a TOML file, or of a configuration that the method ships.
+
+    Raises:
+        UnknownNameError: the method ships no such configuration.
+        UsageError: the file is missing or no TOML.
+    """
+    if name.endswith(".toml"):
+        return read_toml(Path(name))
+    folder = plugins.beside(plugin, plugin.spec.configs) if plugin.spec.configs else None
+    shipped = {path.stem: path for path in sorted(folder.glob("*.toml"))} if folder else {}
+    if name not in shipped:
+        raise UnknownNameError(
+            f'{plugin.name} has no configuration "{name}"',
+            plugins.did_you_mean(name, shipped) or f"there are: {', '.join(shipped)}; a file's name ends in .toml",
+        )
+    return read_toml(shipped[name])
