@@ -35,6 +35,7 @@ class Clips:
         self.digest = _digest(clips)
 
     def clip(self, clip_id: str) -> Clip:
+        """The clip of that id."""
         return self._clips[clip_id]
 
 

@@ -31,7 +31,9 @@ class Run:
     """
 
     def __init__(self, folder: RunFolder, dataset: OpenedDataset | None = None) -> None:
-        """Arguments:
+        """Read a run.
+
+        Arguments:
             folder: of a run that was scored.
             dataset: the run's; None: it is opened by its name when a clip is asked for.
 

@@ -52,8 +52,10 @@ class Runs(Sequence[Run]):
         return [run.row for run in self]
 
     def to_pandas(self) -> pd.DataFrame:
-        """A row a run: what was run, its settings as columns "settings.NAME", coverage, cost, and all metrics as
-        fractions with the ends of their 95 % intervals (NAME_low, NAME_high).
+        """One row for each run.
+
+        Columns say what was run, its settings ("settings.NAME"), coverage and cost. Metrics are fractions, with the ends of
+        their 95 % intervals (NAME_low, NAME_high).
         """
         import pandas as pd
 
