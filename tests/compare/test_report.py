@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from tests.clips import write_davis
-from tests.compare.report_runs import ERROR, FRAMES, POINTS, PROTOCOL, footage, question, write_runs
+from tests.compare.report_runs import ERROR, FRAMES, POINTS, PROTOCOL, footage, query_set, write_runs
 from tests.records import write_run
 from vgmae_bench.compare.report import figures, player_files
 from vgmae_bench.compare.report.clips import worst_first
@@ -87,12 +87,12 @@ def test_players_hold_the_tracks_worst_clip_first() -> None:
     pack = Reader(text).player_files[0]
     assert [method["name"] for method in pack["methods"]] == ["exact", "off"]
     truth, exact, off = (positions(tracks, FRAMES) for tracks in (pack["truth"], *pack["methods"]))
-    np.testing.assert_allclose(truth, question().target_xy, atol=1 / 32)
+    np.testing.assert_allclose(truth, query_set().target_xy, atol=1 / 32)
     np.testing.assert_array_equal(exact, truth)
     np.testing.assert_allclose(off - truth, np.broadcast_to([0, ERROR], truth.shape), atol=1 / 16)
     visible = np.frombuffer(base64.b64decode(pack["truth"]["visible"]), dtype=np.uint8).reshape(POINTS, FRAMES)
-    np.testing.assert_array_equal(visible == 0, question().target_occluded)
-    assert pack["query_frame"] == question().queries.frame.tolist()
+    np.testing.assert_array_equal(visible == 0, query_set().target_occluded)
+    assert pack["query_frame"] == query_set().queries.frame.tolist()
     assert pack["forward"]
 
 
@@ -157,7 +157,7 @@ def test_clips_without_a_value_come_last() -> None:
 
 def test_frames_of_a_kept_clip_fit_whatever_they_show() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (30, 256, 256, 3), dtype=np.uint8)
-    still = question()
+    still = query_set()
     asked = type(still)(
         still.queries, still.track, np.repeat(still.target_xy, 3, axis=1), np.repeat(still.target_occluded, 3, axis=1)
     )
@@ -172,7 +172,7 @@ def test_frames_of_a_kept_clip_fit_whatever_they_show() -> None:
 
 
 def test_frames_that_nobody_annotated_and_positions_that_are_none_are_nowhere() -> None:
-    asked = question()
+    asked = query_set()
     annotated = np.arange(FRAMES) % 2 == 0
     asked = type(asked)(asked.queries, asked.track, asked.target_xy, asked.target_occluded, annotated)
     frames = np.zeros((FRAMES, 32, 32, 3), dtype=np.uint8)
@@ -219,7 +219,7 @@ def test_tracks_of_other_footage_are_refused(tmp_path: Path) -> None:
     player_files.write_tracks(tmp_path / "a.npz", player_files.PlayerTracks(fewer.xy, fewer.visible), fewer)
     with pytest.raises(BadDataError, match="other frames or queries"):
         player_files.read_tracks(tmp_path / "a.npz", film)
-    asked = question()
+    asked = query_set()
     with pytest.raises(BadDataError, match="does not fit"):
         player_files.make_tracks(film, Tracks(asked.target_xy[:, 1:], ~asked.target_occluded[:, 1:]), PROTOCOL)
 
