@@ -161,8 +161,9 @@ def test_a_run_goes_on_past_clips_that_fail_and_verify_names_them(tmp_path: Path
     source.write_text(SOURCE)
     planned = plan("zero-motion", f"{source}:Broken", out=tmp_path / "out", device="cpu")
     summary = execute(planned, figures=0)
-    assert summary["clips"]["failed"] == 3 and summary["metrics"]["average_jaccard"]["mean"] > 0
-    assert "the video has 11 frames, but points has 12" in summary["failures"]["short"]
+    mean = summary.metrics["average_jaccard"].mean
+    assert summary.clips.failed == 3 and mean is not None and mean > 0
+    assert "the video has 11 frames, but points has 12" in summary.failures["short"]
     found = {finding.where: finding.fault for finding in verify(f"{source}:Broken") if finding.severity == "error"}
     assert found.keys() == {"raises", "lost", "short"}
     assert "division by zero" in found["lost"]
