@@ -10,6 +10,7 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from vgmae_bench import plugins
+from vgmae_bench.data.appearance import looks_exchanged
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.data.files.fetch import missing
 from vgmae_bench.data.files.index import cached_index
@@ -18,6 +19,11 @@ from vgmae_bench.data.files.sums import SUMS, compare_sums, read_sums
 from vgmae_bench.data.open import open_quietly
 from vgmae_bench.errors import UserError
 from vgmae_bench.files import file_digest
+
+_EXCHANGED = (
+    "x and y look exchanged: colours under the points stay alike along tracks only if they are read as (y, x). "
+    "(x, y) is expected: points[..., ::-1]"
+)
 
 
 @dataclass(frozen=True)
@@ -100,9 +106,15 @@ def _check_clips(dataset: OpenedDataset) -> list[Finding]:
     findings = []
     for clip_id in tqdm(dataset.ids, desc="Decoding", unit="clip", disable=None):
         try:
-            dataset.clip(clip_id).read()
+            clip = dataset.clip(clip_id)
+            frames = clip.read()
         except UserError as error:
             findings.append(Finding("error", clip_id, _one_line(error)))
+            continue
+        if looks_exchanged(clip, frames):
+            findings.append(Finding("error", clip_id, _EXCHANGED))
+        if frames.max() <= 1:
+            findings.append(Finding("note", clip_id, "all its pixels are 0 or 1: it is black"))
     return findings
 
 

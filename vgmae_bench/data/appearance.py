@@ -1,0 +1,70 @@
+"""Do tracks stay on what they follow? A look at the colours under them, for `vgmae-bench data verify`.
+
+Fractions of a frame are from 0 to 1 in both axes, so that exchanged axes cannot be seen in the numbers. They can be seen in
+the video: from a frame to the next, the colour under a point changes less than the distance to its surroundings.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench.types import Clip, FloatArray
+
+OFFSET = 6
+"""How far beside a point its surroundings are taken, in pixels."""
+_MOST, _FEWEST = 4000, 60  # pairs of frames of a track that are looked at
+_CONTRAST = 8.0  # grey levels; where surroundings differ by less, nothing can be seen
+_ON = 0.4
+"""Below this, tracks are on what they follow. Those of the embedded sets are at 0.11 to 0.16, and at 0.55 to 0.83 with x and y
+exchanged."""
+_WORSE = 2.5
+
+
+def looks_exchanged(clip: Clip, frames: npt.NDArray[np.uint8]) -> bool:
+    """Whether the tracks of a clip follow what is in its frames only if x and y are exchanged.
+
+    Arguments:
+        frames: uint8 [T, H, W, 3] RGB at the source size.
+
+    Returns:
+        False also where too little can be seen: few visible positions, or no contrast.
+    """
+    height, width = clip.size
+    visible = ~clip.occluded
+    given = _change(frames, clip.points * np.array([width, height]), visible)
+    exchanged = _change(frames, clip.points[..., ::-1] * np.array([width, height]), visible)
+    return given is not None and exchanged is not None and exchanged < _ON and given > _WORSE * exchanged
+
+
+def _change(frames: npt.NDArray[np.uint8], xy: FloatArray, visible: npt.NDArray[np.bool_]) -> float | None:
+    """Change of colour along tracks, divided by that to surroundings: near 0 on the tracks, 1 anywhere else.
+
+    None where too few positions are inside the frame, or nothing has contrast.
+    """
+    height, width = frames.shape[1:3]
+    rng = np.random.default_rng(0)
+    with np.errstate(invalid="ignore"):
+        inside = visible & ((xy >= 0) & (xy < [width, height])).all(axis=2)
+    track, start = np.nonzero(inside[:, :-1] & inside[:, 1:])
+    if len(track) < _FEWEST:
+        return None
+    if len(track) > _MOST:
+        chosen = rng.choice(len(track), _MOST, replace=False)
+        track, start = track[chosen], start[chosen]
+    angle = rng.uniform(0, 2 * np.pi, len(track))
+    aside = OFFSET * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    here = _colour(frames, start, xy[track, start])
+    along = np.abs(_colour(frames, start + 1, xy[track, start + 1]) - here).mean()
+    around = np.abs(_colour(frames, start + 1, xy[track, start + 1] + aside) - here).mean()
+    return None if around < _CONTRAST else float(along / around)
+
+
+def _colour(frames: npt.NDArray[np.uint8], number: npt.NDArray[np.int64], xy: FloatArray) -> FloatArray:
+    """Mean colour of the 3 × 3 pixels around positions [M, 2] in frames [M]: float32 [M, 3]."""
+    height, width = frames.shape[1:3]
+    column, row = np.floor(xy).astype(np.int64).T
+    steps = np.arange(-1, 2)
+    rows = np.clip(row[:, None, None] + steps[:, None], 0, height - 1)
+    columns = np.clip(column[:, None, None] + steps, 0, width - 1)
+    return np.asarray(frames[number[:, None, None], rows, columns].astype(np.float32).mean(axis=(1, 2)))
