@@ -81,4 +81,5 @@ def damage(what: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise MissingDataError(what, "a file is not there") from error
     except Exception as error:  # damaged files fail in every way there is
-        raise BadDataError(what, str(error) or type(error).__name__) from error
+        plain = isinstance(error, ValueError | OSError) and str(error)  # others say little without their name
+        raise BadDataError(what, str(error) if plain else f"{type(error).__name__}: {error}") from error

@@ -125,7 +125,7 @@ def changed(**values: Any) -> Any:
     ("dataset", "message"),
     [
         (with_(clip=lambda clip_id: None), "it is a NoneType, not a vgmae_bench.Clip"),
-        (with_(clip=lambda clip_id: {}[clip_id]), "'a'"),
+        (with_(clip=lambda clip_id: {}[clip_id]), "KeyError: 'a'"),
         (with_(clip=lambda clip_id: made()), 'its id is "clip"'),
         (changed(id="a", points=made().points * 64), "they look like pixels"),
         (changed(id="a", size=(64, 64, 3)), r"size must be \(height, width\)"),
