@@ -102,11 +102,11 @@ def test_a_run_scores_annotated_frames_and_pck(tmp_path: Path) -> None:
     found = []
     for _ in range(2):
         planned = plan("zero-motion", "badja", data_root=tmp_path, out=tmp_path / "out", device="cpu")
-        found.append(execute(planned, figures=1)["metrics"])
+        found.append(execute(planned, figures=1).metrics)
         prepare("badja", tmp_path)
-    assert found[0]["pck"]["mean"] == pytest.approx(1 / 3)
+    assert found[0]["pck"].mean == pytest.approx(1 / 3)
     # zero-motion calls everything visible: one joint is hidden in one of four answers
-    assert found[0]["occlusion_accuracy"]["mean"] == pytest.approx(3 / 4)
+    assert found[0]["occlusion_accuracy"].mean == pytest.approx(3 / 4)
     assert found[0] == found[1]
 
 

@@ -16,8 +16,8 @@ from vgmae_bench.evaluation.run import execute, plan
 
 
 def test_points_that_never_move_score_what_the_official_metrics_give(tmp_path: Path) -> None:
-    metrics = execute(plan("zero-motion", "warp", out=tmp_path, device="cpu"), figures=0)["metrics"]
-    found = [metrics[name]["mean"] for name in ("average_jaccard", "average_pts_within_thresh", "occlusion_accuracy")]
+    metrics = execute(plan("zero-motion", "warp", out=tmp_path, device="cpu"), figures=0).metrics
+    found = [metrics[name].mean for name in ("average_jaccard", "average_pts_within_thresh", "occlusion_accuracy")]
     assert found == pytest.approx([0.0725506, 0.1279426, 0.9452533], abs=1e-6)
 
 

@@ -132,8 +132,9 @@ def test_a_run_scores_it(tmp_path: Path) -> None:
         "zero-motion", "kubric", query_mode="strided", data_root=tmp_path, out=tmp_path / "results", device="cpu"
     )
     assert planned.sentence.endswith("scored at 256×256; queries are the dataset's own")
-    metrics = execute(planned, figures=0)["metrics"]
-    assert 0 < metrics["average_jaccard"]["mean"] < 1
+    metrics = execute(planned, figures=0).metrics
+    mean = metrics["average_jaccard"].mean
+    assert mean is not None and 0 < mean < 1
 
 
 def test_raw_renders_are_the_same_as_their_tfds_files(tmp_path: Path) -> None:
