@@ -16,8 +16,15 @@ from torch import Tensor
 
 from vgmae_bench.config import Json, build, to_json
 from vgmae_bench.errors import UsageError, WeightsError
-from vgmae_bench.models.torch_content import plain, state_dict, without
-from vgmae_bench.models.torch_file import TorchFile
+from vgmae_bench.models.checkpoint_content import (
+    average_beside,
+    plain,
+    require_finite,
+    state_dict,
+    unwrap,
+    without,
+)
+from vgmae_bench.models.checkpoint_file import read_checkpoint
 from vgmae_bench.models.weights_file import check_fit, save_weights
 
 from .checkpoint import KIND, Inference, InputRange, Upsample
@@ -90,26 +97,22 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
         options = build(ImportOptions, overrides, owner="import-weights")
     except UsageError as error:
         raise UsageError(error.what, error.why, try_="vgmae-bench import-weights --help") from error
-    with TorchFile(path) as file:
-        if not isinstance(file.content, Mapping):
-            raise WeightsError(f"{path} holds no state dict", f"it holds a {type(file.content).__name__}")
-        stored = state_dict(file.content, path)
-        named = {name.removeprefix("module."): ref for name, ref in stored.items()}
-        if len(named) < len(stored):
-            raise WeightsError(f"{path} holds two tensors of one name", "names with and without module. are mixed")
-        named, dropped = without(named, _GMFLOW_ONLY)
-        settings = plain(file.content.get("args"))
-        temperature = settings.get("temp") if isinstance(settings, dict) else None
-        tau = options.tau
-        if tau is None and isinstance(temperature, float | int):
-            tau = temperature or None  # 0 stands for the square root of the width there
-        shapes = {name: ref.shape for name, ref in named.items()}
-        network = infer_network(shapes, options.splits, tau, path)
-        with torch.device("meta"):  # only names and shapes are wanted
-            expected = {name: tuple(value.shape) for name, value in GMRW(network).state_dict().items()}
-        check_fit(expected, shapes, source=str(path))
-        tensors = {name: file.tensor(ref) for name, ref in named.items()}
+    content = read_checkpoint(path)
+    tensors, dropped = without(unwrap(state_dict(content, path), path), _GMFLOW_ONLY)
+    settings = plain(content.get("args"))
+    temperature = settings.get("temp") if isinstance(settings, dict) else None
+    tau = options.tau
+    if tau is None and isinstance(temperature, float | int):
+        tau = temperature or None  # 0 stands for the square root of the width there
+    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
+    network = infer_network(shapes, options.splits, tau, path)
+    with torch.device("meta"):  # only names and shapes are wanted
+        expected = {name: tuple(value.shape) for name, value in GMRW(network).state_dict().items()}
+    check_fit(expected, shapes, source=str(path))
+    require_finite(tensors, path)
     notes: list[str] = []
+    if beside := average_beside(content):
+        notes.append(f"the moving average of the weights ({beside}) is not taken")
     inference = _inference(options, bool(dropped), notes)
     source: dict[str, Json] = {"file": path.name, "hyper_parameters": to_json(settings)}
     return Imported(network, inference, source, tensors, dropped, notes)

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from vgmae_bench.config import Json, build, to_json
 from vgmae_bench.errors import UsageError, WeightsError
-from vgmae_bench.models.torch_content import plain, state_dict
-from vgmae_bench.models.torch_file import TorchFile
+from vgmae_bench.models.checkpoint_content import average_beside, plain, require_finite, state_dict, unwrap
+from vgmae_bench.models.checkpoint_file import read_checkpoint
 from vgmae_bench.models.weights_file import check_fit, save_weights
 
 from .checkpoint import CLASSIFIER, PRETRAINED, Trained
@@ -93,10 +91,14 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
         options = build(ImportOptions, overrides, owner="import-weights")
     except UsageError as error:
         raise UsageError(error.what, error.why, try_="vgmae-bench import-weights --help") from error
-    stored, settings = _read(path)
-    tensors = in_our_names({name.removeprefix("module."): value for name, value in stored.items()})
+    content = read_checkpoint(path)
+    settings = plain(content.get("args")) if isinstance(content, Mapping) else None
+    settings = settings if isinstance(settings, dict) else {}
+    tensors = in_our_names(unwrap(state_dict(content, path), path))
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     notes: list[str] = []
+    if beside := average_beside(content):
+        notes.append(f"the moving average of the weights ({beside}) is not taken")
     try:
         make = _classifier if "fc_norm.weight" in shapes else _pretrained
         with torch.device("meta"):  # only names and shapes are wanted
@@ -111,24 +113,10 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
         if name.endswith("pos_embed"):
             tensors.setdefault(name, sinusoids(*shape[1:]))
     check_fit(expected, {name: tuple(value.shape) for name, value in tensors.items()}, source=str(path))
+    require_finite(tensors, path)
     kind = CLASSIFIER if isinstance(network, Classifier) else PRETRAINED
     source: dict[str, Json] = {"file": path.name, "hyper_parameters": to_json(settings)}
     return Imported(kind, {**sections, "source": source}, tensors, notes=notes)
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
-    """Tensors and the run's settings, which may be empty."""
-    if path.suffix == ".safetensors":
-        try:
-            return load_file(path), {}
-        except (OSError, SafetensorError) as error:
-            raise WeightsError(f"{path} is not a whole safetensors file", str(error)) from error
-    with TorchFile(path) as file:
-        if not isinstance(file.content, Mapping):
-            raise WeightsError(f"{path} holds no state dict", f"it holds a {type(file.content).__name__}")
-        settings = plain(file.content.get("args"))
-        stored = {name: file.tensor(ref) for name, ref in state_dict(file.content, path).items()}
-    return stored, settings if isinstance(settings, dict) else {}
 
 
 Shapes = Mapping[str, tuple[int, ...]]

@@ -6,7 +6,7 @@ executed, and nothing of it is left out without saying so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from torch import Tensor
 
 from vgmae_bench.config import Json, build, to_json
 from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.models.checkpoint_content import average_beside, plain, require_finite, state_dict, unwrap, without
+from vgmae_bench.models.checkpoint_file import read_checkpoint
 from vgmae_bench.models.readout import ReadoutConfig
-from vgmae_bench.models.torch_content import plain, state_dict, without
-from vgmae_bench.models.torch_file import TensorRef, TorchFile
 from vgmae_bench.videogmae.architecture import (
     ImportOptions,
     Kind,
@@ -98,87 +98,87 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
         options = build(ImportOptions, overrides, owner="import-weights")
     except UsageError as error:
         raise UsageError(error.what, error.why, try_="vgmae-bench import-weights --help") from error
-    with TorchFile(path) as file:
-        if not isinstance(file.content, Mapping):
-            raise WeightsError(f"{path} holds no state dict", f"it holds a {type(file.content).__name__}")
-        stored = state_dict(file.content, path)
-        hyper = _hyper_parameters(file.content)
-        notes: list[str] = []
-        ema = _moving_average(file.content, stored, path) if options.ema else None
-        if ema:
-            notes.append(f"{len(ema)} tensors are the moving average (EMA); --set ema=false takes the raw weights")
-        named = _clean({**stored, **(ema or {})}, path)
-        named, dropped = without(named, _DROPPED)
-        kind = recognise({name: ref.shape for name, ref in named.items()}, str(path))
-        if kind == "mae-encoder":
-            named, more = without(named, _DROPPED_OF_IMAGE_MAE)
-            dropped += more
-        shapes = {name: ref.shape for name, ref in named.items()}
+    content = read_checkpoint(path)
+    stored = state_dict(content, path)
+    hyper = _hyper_parameters(content)
+    notes: list[str] = []
+    ema = _moving_average(content, stored, path) if options.ema else None
+    if ema:
+        notes.append(f"{len(ema)} tensors are the moving average (EMA); --set ema=false takes the raw weights")
+    named = _clean({**stored, **(ema or {})}, path)
+    named, dropped = without(named, _DROPPED)
+    kind = recognise({name: tuple(value.shape) for name, value in named.items()}, str(path))
+    if kind == "mae-encoder":
+        named, more = without(named, _DROPPED_OF_IMAGE_MAE)
+        dropped += more
+    shapes = {name: tuple(value.shape) for name, value in named.items()}
 
-        def read(name: str) -> Tensor:
-            return file.tensor(named[name])
+    try:
+        network = infer_network(kind, shapes, named.__getitem__, hyper, options, notes)
+        readout = infer_readout(shapes, options, notes) if kind == "videogmae-readout" else None
+        activation = infer_activation(hyper, notes) if kind == "videogmae" else None
+    except (LookupError, ValueError, ZeroDivisionError) as error:
+        raise WeightsError(f"{path} is not a whole Video-GMAE checkpoint", f"no usable {error}") from error
 
-        try:
-            network = infer_network(kind, shapes, read, hyper, options, notes)
-            readout = infer_readout(shapes, options, notes) if kind == "videogmae-readout" else None
-            activation = infer_activation(hyper, notes) if kind == "videogmae" else None
-        except (LookupError, ValueError, ZeroDivisionError) as error:
-            raise WeightsError(f"{path} is not a whole Video-GMAE checkpoint", f"no usable {error}") from error
-
-        # Built without storage: only its names and shapes are wanted, and its tables, which are always real.
-        with torch.device("meta"):
-            expected = make_model(kind, network, readout).state_dict()
-        rebuilt = {name: expected[name] for name in sorted(_FIXED_TABLES & set(expected) - set(named))}
-        check_fit(
-            {name: tuple(value.shape) for name, value in expected.items()},
-            {**shapes, **{name: tuple(value.shape) for name, value in rebuilt.items()}},
-            source=str(path),
-        )
-        tensors = rebuilt | {name: read(name) for name in named}
+    # Built without storage: only its names and shapes are wanted, and its tables, which are always real.
+    with torch.device("meta"):
+        expected = make_model(kind, network, readout).state_dict()
+    rebuilt = {name: expected[name] for name in sorted(_FIXED_TABLES & set(expected) - set(named))}
+    check_fit(
+        {name: tuple(value.shape) for name, value in expected.items()},
+        {**shapes, **{name: tuple(value.shape) for name, value in rebuilt.items()}},
+        source=str(path),
+    )
+    require_finite(named, path)
+    tensors = rebuilt | named
     notes += [f"{name} is not in the checkpoint: a fixed table, computed" for name in rebuilt]
     source = {"file": path.name, "weights": "ema" if ema else "raw", "hyper_parameters": to_json(hyper)}
     return Imported(kind, network, readout, activation, source, tensors, dropped, notes)
 
 
-def _clean(state: Mapping[str, TensorRef], path: Path) -> dict[str, TensorRef]:
-    """Without what wrappers (DeepSpeed, torch.compile, the Lightning module) put before the names."""
-    cleaned = {
-        name.replace("_forward_module.", "").replace("_orig_mod.", "").removeprefix("encoder."): ref
-        for name, ref in state.items()
-    }
+def _clean(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Without what wrappers and the Lightning module put before the names."""
+    cleaned = {name.removeprefix("encoder."): value for name, value in unwrap(state, path).items()}
     if len(cleaned) < len(state):
         raise WeightsError(f"{path} holds two tensors of one name", "wrapped and unwrapped names are mixed")
     return cleaned
 
 
-def _moving_average(
-    content: Mapping[Any, Any], stored: Mapping[str, TensorRef], path: Path
-) -> dict[str, TensorRef] | None:
-    """The EMA callback's tensors by name, or None where there are none.
+def _moving_average(content: Mapping[Any, Any], stored: Mapping[str, Tensor], path: Path) -> dict[str, Tensor] | None:
+    """The tensors of a moving average by name, or None where there is none.
 
-    They are a bare tuple in the optimiser's order: trainable parameters as the module has them, first those undecayed
-    (1-D or biases), then the others. Whether the encoder's blocks were frozen shows in their number.
+    Those of the official EMA callback are a bare tuple in the optimiser's order: trainable parameters as the module has
+    them, first those undecayed (1-D or biases), then the others. Their number shows whether the blocks were frozen.
     """
+    if beside := average_beside(content):
+        found = state_dict({"ema": content[beside]}, path)
+        if found.keys() != stored.keys():
+            raise _no_fit(path, found, stored)
+        return found
     states = content.get("optimizer_states")
     first = states[0] if isinstance(states, list) and states else None
     ema = first.get("ema") if isinstance(first, Mapping) else None
     if not isinstance(ema, tuple | list) or not ema:
         return None
-    average = [value for value in ema if isinstance(value, TensorRef)]
+    average = [value for value in ema if isinstance(value, Tensor)]
     trainable = [name for name in stored if _is_trainable(name, path, stored)]
     for names in (trainable, [name for name in trainable if ".blocks." not in name]):
         undecayed = [name for name in names if len(stored[name].shape) == 1 or name.endswith(".bias")]
         ordered = undecayed + [name for name in names if name not in set(undecayed)]
         if [stored[name].shape for name in ordered] == [ref.shape for ref in average]:
             return dict(zip(ordered, average, strict=True))
-    raise WeightsError(
+    raise _no_fit(path, average, trainable)
+
+
+def _no_fit(path: Path, average: Collection[Any], weights: Collection[Any]) -> WeightsError:
+    return WeightsError(
         f"The moving average in {path} does not fit its weights",
-        f"{len(average)} averaged tensors, {len(trainable)} trainable ones",
+        f"{len(average)} averaged tensors, {len(weights)} trainable ones",
         try_="--set ema=false",
     )
 
 
-def _is_trainable(name: str, path: Path, stored: Mapping[str, TensorRef]) -> bool:
+def _is_trainable(name: str, path: Path, stored: Mapping[str, Tensor]) -> bool:
     (cleaned,) = _clean({name: stored[name]}, path)
     return cleaned not in _FIXED_TABLES and not cleaned.startswith(_FROZEN) and not cleaned.endswith(_BUFFERS)
 

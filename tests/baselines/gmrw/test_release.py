@@ -36,12 +36,10 @@ def save(tmp_path: Path, content: Any, **options: Any) -> Path:
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
-@pytest.mark.parametrize("zipped", [True, False])
-def test_a_container_of_a_distributed_run(prefix: str, zipped: bool, tmp_path: Path) -> None:
+def test_a_container_of_a_distributed_run(prefix: str, tmp_path: Path) -> None:
     arguments = argparse.Namespace(temp=0.0, lr=4e-5, device=torch.device("cuda", 0), resume=None)
     content = {"model": state(prefix=prefix), "optimizer": {"state": {}}, "epoch": 7, "args": arguments}
-    path = save(tmp_path, content, _use_new_zipfile_serialization=zipped)
-    imported = import_weights(path, tmp_path / "out.safetensors", {})
+    imported = import_weights(save(tmp_path, content), tmp_path / "out.safetensors", {})
     assert imported.network == SMALL
     assert imported.inference == Inference(None, 4)
     assert imported.dropped == []
@@ -54,6 +52,27 @@ def test_a_container_of_a_distributed_run(prefix: str, zipped: bool, tmp_path: P
     }
     for name, value in state().items():
         assert torch.equal(loaded.network.state_dict()[name], value), name
+
+
+def test_an_old_file_may_hold_weights_and_nothing_else(tmp_path: Path) -> None:
+    old = {"_use_new_zipfile_serialization": False}
+    assert import_release(save(tmp_path, {"model": state()}, **old), {}).network == SMALL
+    with pytest.raises(UntrustedFileError, match="more than tensors"):
+        import_release(save(tmp_path, {"model": state(), "args": argparse.Namespace(temp=0.0)}, **old), {})
+
+
+@pytest.mark.parametrize("wrapping", ["model", "module", "state_dict", "model_state"])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "model.", "module._orig_mod.model."])
+def test_every_wrapping_is_the_same_network(wrapping: str, prefix: str, tmp_path: Path) -> None:
+    imported = import_release(save(tmp_path, {wrapping: {**state(prefix=prefix), "_extra_state": None}}), {})
+    assert imported.network == SMALL and imported.tensors.keys() == state().keys()
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    broken = state()
+    broken["backbone.conv2.bias"][0] = torch.nan
+    with pytest.raises(WeightsError, match=r"NaN or infinite weights.*\n?.*backbone\.conv2\.bias"):
+        import_release(save(tmp_path, {"model": broken}), {})
 
 
 def test_a_bare_state_dict_is_enough(tmp_path: Path) -> None:

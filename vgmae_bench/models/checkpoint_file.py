@@ -1,0 +1,150 @@
+"""Other people's checkpoints, read without executing anything in them.
+
+A PyTorch checkpoint is a pickle, and unpickling calls whatever the pickle names. `torch.load(weights_only=True)` calls
+nothing but what makes tensors. Checkpoints also name harmless classes, of settings for example: inert stand-ins take their
+places. Every other name is refused.
+"""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
+
+from vgmae_bench.errors import UntrustedFileError, WeightsError
+
+_LIBRARIES = {"_codecs", "argparse", "collections", "copyreg", "functools", "numpy", "pathlib", "torch", "torchmetrics"}
+_LIBRARIES |= {"hydra", "lightning", "lightning_fabric", "omegaconf", "pytorch_lightning", "timm", "typing"}
+"""Names of these libraries get stand-ins: a run's hyper-parameters and callbacks hold such objects."""
+
+_BUILTINS = {"bool", "bytes", "complex", "dict", "float", "int", "list", "long", "object", "set", "str", "tuple"}
+"""So do these built-in types, which OmegaConf stores. The other names of that module can be functions."""
+
+
+class Inert:
+    """A stand-in for an object of a library: a record of how the object would have been made.
+
+    Attributes:
+        path: "module.name" of the object's class.
+        args: the arguments it would have been made with.
+        state: what its attributes would have been set from, or None.
+    """
+
+    path = ""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Inert:
+        made = super().__new__(cls)
+        made.args, made.state = args, None
+        return made
+
+    args: tuple[Any, ...]
+    state: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing is left to do: pickles make objects with and without it."""
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+def read_checkpoint(path: Path) -> Any:
+    """The content of a .pt, .pth or .ckpt file (any other suffix too), a .npz or a .safetensors file.
+
+    Returns:
+        A state dict of tensors for .npz and .safetensors. Otherwise what `torch.save` was given, on the CPU, with `Inert`
+        objects in place of those of libraries.
+
+    Raises:
+        WeightsError: there is no such file, or it is damaged or of another kind.
+        UntrustedFileError: it names something that is not data. Nothing in it was executed.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return _read_npz(path) if path.suffix == ".npz" else _read_torch(path)
+    except (UntrustedFileError, WeightsError):
+        raise
+    except OSError as error:
+        raise WeightsError(f"Cannot read the checkpoint {path}", error.strerror or str(error)) from error
+    except (SafetensorError, ValueError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{path} is not a whole {path.suffix[1:]} file", _first_line(error)) from error
+
+
+def _read_torch(path: Path) -> Any:
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start == b"PK":
+        _check_archive(path)
+        names = get_unsafe_globals_in_checkpoint(path)
+        if refused := [name for name in names if not _harmless(name)]:
+            raise UntrustedFileError(
+                f"{path} is not loaded: it names {refused[0]}, which is not data",
+                "such a file can execute code; nothing in it was executed",
+            )
+    else:
+        names = []
+    try:
+        with safe_globals(_stand_ins(names)), warnings.catch_warnings(action="ignore"):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged pickles fail in every way there is
+        if start != b"PK" and "GLOBAL" in str(error):
+            raise UntrustedFileError(
+                f"{path} is not loaded: it was written before PyTorch 1.6, or as then, and holds more than tensors",
+                "such a file can execute code; nothing in it was executed",
+                try_="torch.save of its state dict alone, where you trust the file",
+            ) from error
+        raise WeightsError(
+            f"{path} is not a whole PyTorch checkpoint",
+            # torch's own text advises to load the file unsafely
+            f"reading it gave {type(error).__name__}"
+            + ("" if isinstance(error, pickle.UnpicklingError) else f": {_first_line(error)}"),
+        ) from error
+
+
+def _check_archive(path: Path) -> None:
+    """Compare the archive with its checksums, which `torch.load` does not."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if not any(name.endswith("data.pkl") for name in archive.namelist()):
+                raise WeightsError(f"{path} is a zip file, but not a PyTorch checkpoint", "it has no data.pkl")
+            if damaged := archive.testzip():
+                raise WeightsError(f"{path} is damaged", f"{damaged} in it has another checksum")
+    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+        why = f"the end of the file is missing, or it is damaged: {error}"
+        raise WeightsError(f"{path} is not a whole PyTorch checkpoint", why) from error
+
+
+def _harmless(name: str) -> bool:
+    module, _, what = name.rpartition(".")
+    return module.partition(".")[0] in _LIBRARIES or (module in ("builtins", "__builtin__") and what in _BUILTINS)
+
+
+def _stand_ins(names: Iterable[str]) -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
+    made: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = []
+    for name in names:
+        stand_in = _mapping if name == "collections.defaultdict" else type("Inert", (Inert,), {"path": name})
+        made.append((stand_in, name))
+    return made
+
+
+def _mapping(*_factory: Any) -> dict[Any, Any]:
+    """In place of a defaultdict."""
+    return {}
+
+
+def _read_npz(path: Path) -> dict[str, torch.Tensor]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
