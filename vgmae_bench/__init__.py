@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vgmae_bench.api.runs import published as published
     from vgmae_bench.api.training import train as train
     from vgmae_bench.data.dataset import Dataset as Dataset
+    from vgmae_bench.models.checkpoint_content import load_checkpoint as load_checkpoint
     from vgmae_bench.specs import DatasetSpec as DatasetSpec
     from vgmae_bench.specs import MethodSpec as MethodSpec
     from vgmae_bench.specs import MetricSpec as MetricSpec
@@ -54,6 +55,7 @@ _HOME = {
     "ask": "api.clips",
     "draw": "api.clips",
     "evaluate": "api.evaluate",
+    "load_checkpoint": "models.checkpoint_content",
     "load_runs": "api.runs",
     "open_dataset": "api.clips",
     "published": "api.runs",

@@ -42,6 +42,7 @@ class Inert:
     path = ""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Inert:
+        """Keep the arguments and call nothing."""
         made = super().__new__(cls)
         made.args, made.state = args, None
         return made
