@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.config import Json
-from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.errors import UsageError
 from vgmae_bench.models.frames import prepare
 from vgmae_bench.models.nn import rows
+from vgmae_bench.models.weights_file import take_what_fits
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig, Losses, Recipe
 
 from .checkpoint import Model, Trained, load_model, save_model
@@ -125,19 +126,10 @@ class Pretraining(Recipe[TrackMAE, Batch]):
         self._tower: ClipTower | None = None
 
     def init_from(self, weights: Path) -> list[str]:
-        """Take every parameter of the same name and shape from TrackMAE or VideoMAE weights; a classifier's encoder, too."""
+        """See `take_what_fits`: weights of TrackMAE or VideoMAE, or the encoder of a classifier."""
         loaded = load_model(weights).network
         prefix = "" if isinstance(loaded, TrackMAE) else "encoder."
-        given = {prefix + name: value for name, value in loaded.named_parameters()}
-        wanted = dict(self.network.named_parameters())
-        taken = {
-            name: given[name] for name, value in wanted.items() if name in given and given[name].shape == value.shape
-        }
-        if not taken:
-            raise WeightsError(f"Nothing in {weights} fits the network", "all its tensors have other shapes")
-        self.network.load_state_dict(taken, strict=False)
-        new = [name for name in wanted if name not in taken]
-        return [f"taken from {weights.name}: {len(taken)} of {len(wanted)} tensors", *(f"new: {n}" for n in new[:5])]
+        return take_what_fits(self.network, {prefix + name: p for name, p in loaded.named_parameters()}, weights)
 
     def shape(self, step: int) -> ClipShape:
         """See `vgmae_bench.training.recipe.Recipe.shape`."""

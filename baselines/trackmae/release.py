@@ -95,6 +95,7 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
     settings = plain(content.get("args")) if isinstance(content, Mapping) else None
     settings = settings if isinstance(settings, dict) else {}
     tensors = in_our_names(unwrap(state_dict(content, path), path))
+    require_finite(tensors, path)
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     notes: list[str] = []
     if beside := average_beside(content):
@@ -113,7 +114,6 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
         if name.endswith("pos_embed"):
             tensors.setdefault(name, sinusoids(*shape[1:]))
     check_fit(expected, {name: tuple(value.shape) for name, value in tensors.items()}, source=str(path))
-    require_finite(tensors, path)
     kind = CLASSIFIER if isinstance(network, Classifier) else PRETRAINED
     source: dict[str, Json] = {"file": path.name, "hyper_parameters": to_json(settings)}
     return Imported(kind, {**sections, "source": source}, tensors, notes=notes)

@@ -112,6 +112,27 @@ def load_into(model: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -
     model.load_state_dict({name: value.to(expected[name].dtype) for name, value in tensors.items()}, assign=on_meta)
 
 
+def take_what_fits(model: nn.Module, given: Mapping[str, Tensor], weights: Path) -> list[str]:
+    """Give a new model every parameter of the same name and shape.
+
+    Arguments:
+        given: tensors by name, read from the file `weights`.
+
+    Returns:
+        Sentences on what was taken and what is new.
+
+    Raises:
+        WeightsError: nothing fits.
+    """
+    wanted = dict(model.named_parameters())
+    taken = {name: given[name] for name, value in wanted.items() if name in given and given[name].shape == value.shape}
+    if not taken:
+        raise WeightsError(f"Nothing in {weights} fits the network", "all its tensors have other shapes")
+    model.load_state_dict(taken, strict=False)
+    new = [name for name in wanted if name not in taken]
+    return [f"taken from {weights.name}: {len(taken)} of {len(wanted)} tensors", *(f"new: {name}" for name in new[:5])]
+
+
 def check_fit(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]], *, source: str) -> None:
     """Compare names and shapes of two state dicts. Raises WeightsError naming the first few of each difference."""
     shapes = [

@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vgmae_bench.config import Json
-from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.errors import UsageError
 from vgmae_bench.models.nn import imagenet_statistics
+from vgmae_bench.models.weights_file import take_what_fits
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig, Losses, Recipe
 
 from ..checkpoint import Inference, Model, Upsample, load_model, save_model
@@ -109,19 +110,8 @@ class Pretraining(Recipe[GMRW, Batch]):
         self._walker = Walker(grid, grid, config.network.temperature, config.radius, pieces=entries)
 
     def init_from(self, weights: Path) -> list[str]:
-        """Take every parameter of the same name and shape from GMRW weights."""
-        given, wanted = load_model(weights).network.state_dict(), self.network.state_dict()
-        taken = {
-            name: given[name] for name, value in wanted.items() if name in given and given[name].shape == value.shape
-        }
-        if not taken:
-            raise WeightsError(f"Nothing in {weights} fits the network", "all its tensors have other shapes")
-        self.network.load_state_dict(taken, strict=False)
-        new = [name for name in wanted if name not in taken]
-        return [
-            f"taken from {weights.name}: {len(taken)} of {len(wanted)} tensors",
-            *(f"new: {name}" for name in new[:5]),
-        ]
+        """See `take_what_fits`: GMRW weights."""
+        return take_what_fits(self.network, load_model(weights).network.state_dict(), weights)
 
     def shape(self, step: int) -> ClipShape:
         """See `vgmae_bench.training.recipe.Recipe.shape`."""
