@@ -30,7 +30,12 @@ class Log:
 
     def __init__(self, path: Path, step: int, metrics: Sequence[str]) -> None:
         self._path, self._metrics = path, metrics
-        self.rows = [row for row in read_log(path) if (row["step"] or 0) <= step]
+        # A log of an older version may lack what is measured now.
+        self.rows = [
+            row | {name: None for name in metrics if name not in row}
+            for row in read_log(path)
+            if (row["step"] or 0) <= step
+        ]
         write_atomically(path, lambda temporary: _write(temporary, self.rows))
         self._board = None
         if importlib.util.find_spec("tensorboard"):
@@ -40,7 +45,8 @@ class Log:
 
     def add(self, row: Row) -> None:
         """Append a line; its values may lack what validation measures, and are otherwise the same every time."""
-        row = {name: row.get(name) for name in dict.fromkeys([*FIRST, *row, *self._metrics])}
+        names = list(self.rows[0]) if self.rows else dict.fromkeys([*FIRST, *row, *self._metrics])
+        row = {name: row.get(name) for name in names}
         with storage_errors(self._path), self._path.open("a", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(row))
             if not self.rows:
@@ -85,7 +91,7 @@ def draw_curve(rows: Sequence[Row], path: Path, metrics: Sequence[str]) -> None:
         measured = [row for row in rows if row.get(name) is not None]
         axes[1].plot([row["step"] for row in measured], [100 * (row[name] or 0.0) for row in measured], label=name)
     if columns:
-        axes[1].set(xlabel="step", ylabel="held-out synthetic clips, %")
+        axes[1].set(xlabel="step", ylabel="held-out synthetic clips, % or 100 × correlation")
         axes[1].legend()
     for one in axes:
         one.grid(alpha=0.3)

@@ -95,8 +95,11 @@ class TrainingLogger:
         self._bar.set_postfix_str(told)
         with tqdm.external_write_mode(file=sys.stderr):
             if measured:
-                delta, floor = (100 * measured[name] for name in METRICS)
-                self._say(f"step {state.step}: {told}, δ_avg {delta:.1f} (zero-motion {floor:.1f})")
+                delta, floor, error, correlation = (measured[name] for name in METRICS)
+                self._say(
+                    f"step {state.step}: {told}, δ_avg {100 * delta:.1f} (zero-motion {100 * floor:.1f}), "
+                    f"motion: error {error:.2f}, correlation {correlation:.2f}"
+                )
             for path, why in self._source.skipped().items():
                 if path not in self._said:
                     self._say(f"skipped: {why}")

@@ -11,11 +11,13 @@ from vgmae_bench.evaluation.protocols import PROTOCOLS
 from vgmae_bench.metrics.tapvid import compute_tapvid
 from vgmae_bench.types import Queries, Tracker, Tracks
 
-METRICS = ("delta_avg", "delta_avg_zero_motion")
+METRICS = ("delta_avg", "delta_avg_zero_motion", "end_point_error", "correlation")
+"""What is measured. Position accuracy of the tracker and of points that never move; the end-point error of the motion from the
+query's frame to the next, over that of points that never move; the correlation of that motion with the truth."""
 
 
 class Watch:
-    """δ_avg (TAP-Vid, query first) on the first clips of `synth`'s validation split, frames as they are evaluated on.
+    """Tracks the first clips of `synth`'s validation split (TAP-Vid, query first, frames as they are evaluated on).
 
     Arguments:
         clips: how many.
@@ -27,18 +29,30 @@ class Watch:
         self._asked = [
             asked for clip_id in dataset.ids for asked in protocols.query_sets(dataset.clip(clip_id), self._protocol)
         ]
-        self._floor = self._delta(_StandStill())
+        self._floor = self._measure(_StandStill())[0]
 
     def __call__(self, tracker: Tracker) -> dict[str, float]:
-        """`METRICS`, as fractions."""
-        return dict(zip(METRICS, (self._delta(tracker), self._floor), strict=True))
+        """`METRICS`, as fractions. The correlation of motion that is the same everywhere is 0."""
+        delta, error, correlation = self._measure(tracker)
+        return dict(zip(METRICS, (delta, self._floor, error, correlation), strict=True))
 
-    def _delta(self, tracker: Tracker) -> float:
-        deltas = [
-            compute_tapvid(protocols.scored_tracks(query_set, tracker.track(frames, query_set.queries), self._protocol))
-            for frames, query_set in self._asked
-        ]
-        return float(np.mean([values["average_pts_within_thresh"] for values in deltas]))
+    def _measure(self, tracker: Tracker) -> tuple[float, float, float]:
+        """δ_avg, relative end-point error, correlation."""
+        deltas, moved, true = [], [], []
+        for frames, query_set in self._asked:
+            tracks = protocols.scored_tracks(query_set, tracker.track(frames, query_set.queries), self._protocol)
+            deltas.append(compute_tapvid(tracks)["average_pts_within_thresh"])
+            row, first = np.arange(len(tracks.query_frame)), tracks.query_frame
+            followed = first + 1 < tracks.xy.shape[1]
+            row, first = row[followed], first[followed]
+            seen = ~tracks.target_occluded[row, first] & ~tracks.target_occluded[row, first + 1]
+            row, first = row[seen], first[seen]
+            moved.append(tracks.xy[row, first + 1] - tracks.xy[row, first])
+            true.append(tracks.target_xy[row, first + 1] - tracks.target_xy[row, first])
+        said, wanted = np.concatenate(moved), np.concatenate(true)
+        error = np.linalg.norm(said - wanted, axis=1).mean() / np.linalg.norm(wanted, axis=1).mean()
+        correlation = np.corrcoef(said.ravel(), wanted.ravel())[0, 1] if said.std() > 0 else 0.0
+        return float(np.mean(deltas)), float(error), float(correlation)
 
 
 class _StandStill:

@@ -9,7 +9,11 @@ SPEC = MethodSpec(
     tracker="vgmae_bench.videogmae.tracker:VideoGMAETracker",
     summary="Tracks points by the motion of predicted 3-D Gaussians, zero-shot, or by a readout trained on top.",
     causal=True,
-    weights={"tiny": "weights/tiny.safetensors", "tiny-readout": "weights/tiny-readout.safetensors"},
+    weights={
+        "tiny": "weights/tiny.safetensors",
+        "tiny-readout": "weights/tiny-readout.safetensors",
+        "masked-32px": "weights/masked-32px.safetensors",
+    },
     default_weights="tiny",
     importer="vgmae_bench.videogmae.release:import_weights",
     trainer="vgmae_bench.videogmae.pretrain:Pretraining",
