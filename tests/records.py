@@ -10,7 +10,7 @@ import pandas as pd
 
 from vgmae_bench.compare.row import HEADLINE
 from vgmae_bench.evaluation.protocols import PROTOCOLS
-from vgmae_bench.evaluation.records import Cost, DatasetUsed, MethodUsed, Record, run_key
+from vgmae_bench.evaluation.records.results import Cost, DatasetUsed, MethodUsed, Record, run_key
 from vgmae_bench.evaluation.runs import folder_of
 from vgmae_bench.evaluation.score import summarise
 

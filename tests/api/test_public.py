@@ -13,7 +13,7 @@ import pytest
 import vgmae_bench as vb
 from tests.clips import clip, write_davis
 from vgmae_bench.errors import MissingDataError, PluginError, UnknownNameError, UsageError
-from vgmae_bench.evaluation.records import SESSION_SOURCE
+from vgmae_bench.evaluation.records.results import SESSION_SOURCE
 from vgmae_bench.evaluation.reproduce import plan_again
 from vgmae_bench.evaluation.store import RunFolder
 

@@ -11,7 +11,7 @@ import pytest
 from tests.records import write_run
 from vgmae_bench.compare.selection import load_runs
 from vgmae_bench.data.dataset import Coverage
-from vgmae_bench.evaluation.records import ClipCounts
+from vgmae_bench.evaluation.records.results import ClipCounts
 from vgmae_bench.evaluation.store import RunFolder
 
 

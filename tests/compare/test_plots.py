@@ -22,7 +22,7 @@ from vgmae_bench.compare.plots import NAMES, bars, bars_audit, clips, cost, curv
 from vgmae_bench.compare.plots.groups import groups
 from vgmae_bench.compare.selection import select_runs
 from vgmae_bench.errors import UnknownNameError, UsageError
-from vgmae_bench.evaluation.records import Session
+from vgmae_bench.evaluation.records.results import Session
 from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.metrics.thresholds import THRESHOLDS

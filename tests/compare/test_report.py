@@ -25,7 +25,7 @@ from vgmae_bench.compare.report.clips import worst_first
 from vgmae_bench.compare.report.page import page
 from vgmae_bench.compare.selection import select_runs
 from vgmae_bench.errors import BadDataError
-from vgmae_bench.evaluation.records import Session
+from vgmae_bench.evaluation.records.results import Session
 from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.types import Tracks

@@ -14,7 +14,7 @@ import pytest
 
 from tests.clips import write_davis
 from tests.records import new_record, write_run
-from vgmae_bench.evaluation.records import Commit, Maker, Session
+from vgmae_bench.evaluation.records.results import Commit, Maker, Session
 from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.evaluation.runs import start_session
 from vgmae_bench.evaluation.score import score_run
@@ -40,7 +40,7 @@ SESSION = (
 import sys
 from pathlib import Path
 from tests.records import new_record
-from vgmae_bench.evaluation.records import Session
+from vgmae_bench.evaluation.records.results import Session
 from vgmae_bench.evaluation.runs import start_session
 from vgmae_bench.evaluation.store import RunFolder
 for turn in range(20):

@@ -14,8 +14,8 @@ import pytest
 from tests.records import new_record, write_run
 from vgmae_bench.data.dataset import Coverage
 from vgmae_bench.errors import BadDataError
-from vgmae_bench.evaluation.other_records import TrainingRecord
-from vgmae_bench.evaluation.records import (
+from vgmae_bench.evaluation.records.others import TrainingRecord
+from vgmae_bench.evaluation.records.results import (
     Commit,
     Record,
     Session,
@@ -135,7 +135,7 @@ def test_bad_files_are_one_line(tmp_path: Path, text: str, expected: str) -> Non
 def test_records_are_read_without_heavy_libraries(tmp_path: Path) -> None:
     write(tmp_path / "record.json", new_record("a"))
     program = (
-        "import sys\nfrom pathlib import Path\nfrom vgmae_bench.evaluation.records import Record, read\n"
+        "import sys\nfrom pathlib import Path\nfrom vgmae_bench.evaluation.records.results import Record, read\n"
         f"read(Path({str(tmp_path / 'record.json')!r}), Record)\n"
         "print(sorted({'torch', 'pandas', 'h5py', 'matplotlib'} & set(sys.modules)))"
     )

@@ -18,8 +18,8 @@ from vgmae_bench.data.open import open_dataset
 from vgmae_bench.errors import BadDataError, UsageError, UserError, WeightsError
 from vgmae_bench.evaluation.other_programs.export import export
 from vgmae_bench.evaluation.other_programs.external import open_submission, score_submission
-from vgmae_bench.evaluation.other_records import Change, MetricChange, PositionChange, Reproduction
-from vgmae_bench.evaluation.records import WeightsUsed, read
+from vgmae_bench.evaluation.records.others import Change, MetricChange, PositionChange, Reproduction
+from vgmae_bench.evaluation.records.results import WeightsUsed, read
 from vgmae_bench.evaluation.reproduce import differences, plan_again, reproduce
 from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.evaluation.store import RunFolder

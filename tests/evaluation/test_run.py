@@ -19,7 +19,7 @@ import pytest
 from tests.clips import write_davis
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.evaluation.method import resolve_device
-from vgmae_bench.evaluation.records import ClipCounts
+from vgmae_bench.evaluation.records.results import ClipCounts
 from vgmae_bench.evaluation.run import execute, parse_shard, plan, shard_from_environment
 
 SLOW = '''

@@ -14,7 +14,7 @@ from vgmae_bench import config, plugins
 from vgmae_bench.data.dataset import Dataset, OpenedDataset, opened
 from vgmae_bench.errors import PluginError, UsageError
 from vgmae_bench.evaluation.method import Method, open_method, resolve_device
-from vgmae_bench.evaluation.records import SESSION_SOURCE, MethodUsed
+from vgmae_bench.evaluation.records.results import SESSION_SOURCE, MethodUsed
 from vgmae_bench.specs import DatasetSpec, MethodSpec
 from vgmae_bench.types import Clip, Noted, Tracker
 

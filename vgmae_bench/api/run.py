@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vgmae_bench.compare.row import HEADLINE, Row
 from vgmae_bench.errors import MissingDataError
-from vgmae_bench.evaluation.records import Record, Summary
+from vgmae_bench.evaluation.records.results import Record, Summary
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.types import Clip, Tracks
 

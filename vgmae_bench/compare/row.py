@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vgmae_bench.errors import BadDataError, UnknownNameError
-from vgmae_bench.evaluation.records import MetricMean, Record, Summary
+from vgmae_bench.evaluation.records.results import MetricMean, Record, Summary
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.plugins import did_you_mean
 

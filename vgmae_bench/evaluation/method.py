@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 
 from vgmae_bench import config, plugins
 from vgmae_bench.errors import UsageError, WeightsError
-from vgmae_bench.evaluation.records import MethodUsed, WeightsUsed
+from vgmae_bench.evaluation.records.results import MethodUsed, WeightsUsed
 from vgmae_bench.files import file_digest
 from vgmae_bench.types import Noted, Tracker
 

@@ -37,9 +37,9 @@ from vgmae_bench.data.video.file import Video, stack
 from vgmae_bench.data.video.write import write_mp4
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.method import Method
-from vgmae_bench.evaluation.other_records import TrackRecord
 from vgmae_bench.evaluation.predict import answer
-from vgmae_bench.evaluation.records import text_of
+from vgmae_bench.evaluation.records.others import TrackRecord
+from vgmae_bench.evaluation.records.results import text_of
 from vgmae_bench.files import storage_errors
 from vgmae_bench.types import Queries, Scene, SceneMaker, Size, Tracks
 from vgmae_bench.viz.draw import draw_frame, rainbow

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from vgmae_bench.data.dataset import Dataset
 from vgmae_bench.errors import PluginError, StorageError, UserError
 from vgmae_bench.evaluation.protocols import EvalProtocol, query_sets
-from vgmae_bench.evaluation.records import Cost, Maker
+from vgmae_bench.evaluation.records.results import Cost, Maker
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.provenance import peak_memory_mb
 from vgmae_bench.types import Queries, Tracker, Tracks

@@ -14,8 +14,8 @@ from vgmae_bench.config import Json
 from vgmae_bench.errors import BadDataError, UsageError, WeightsError
 from vgmae_bench.evaluation import protocols
 from vgmae_bench.evaluation.method import UNTRAINED
-from vgmae_bench.evaluation.other_records import Change, MetricChange, PositionChange, Reproduction
-from vgmae_bench.evaluation.records import SESSION_SOURCE, Record, identity
+from vgmae_bench.evaluation.records.others import Change, MetricChange, PositionChange, Reproduction
+from vgmae_bench.evaluation.records.results import SESSION_SOURCE, Record, identity
 from vgmae_bench.evaluation.run import Plan, execute, plan
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import file_digest

@@ -16,7 +16,7 @@ from vgmae_bench.evaluation.method import Method, open_method
 from vgmae_bench.evaluation.pictures import draw_clips
 from vgmae_bench.evaluation.predict import predict
 from vgmae_bench.evaluation.protocols import EvalProtocol
-from vgmae_bench.evaluation.records import DatasetUsed, MethodUsed, Record, Session, Summary, run_key
+from vgmae_bench.evaluation.records.results import DatasetUsed, MethodUsed, Record, Session, Summary, run_key
 from vgmae_bench.evaluation.runs import folder_of, start_session
 from vgmae_bench.evaluation.score import score_run
 from vgmae_bench.evaluation.store import RunFolder

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vgmae_bench.errors import StorageError, UnknownNameError
-from vgmae_bench.evaluation.records import Record, Session
+from vgmae_bench.evaluation.records.results import Record, Session
 from vgmae_bench.evaluation.store import RECORD, RunFolder
 from vgmae_bench.files import locked
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from vgmae_bench import plugins
 from vgmae_bench.errors import PluginError
 from vgmae_bench.evaluation.protocols import EvalProtocol, scored_tracks
-from vgmae_bench.evaluation.records import ClipCounts, Cost, MetricMean, Summary
+from vgmae_bench.evaluation.records.results import ClipCounts, Cost, MetricMean, Summary
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import locked, write_atomically
 from vgmae_bench.metrics import over_time, tapvid

@@ -26,10 +26,10 @@ import numpy as np
 
 from vgmae_bench.data.files.clip_names import shortened
 from vgmae_bench.errors import BadDataError, StorageError
-from vgmae_bench.evaluation import records
-from vgmae_bench.evaluation.other_records import Reproduction
 from vgmae_bench.evaluation.protocols import QuerySet
-from vgmae_bench.evaluation.records import ClipNote, Cost, Maker, Record, Summary
+from vgmae_bench.evaluation.records import results as records
+from vgmae_bench.evaluation.records.others import Reproduction
+from vgmae_bench.evaluation.records.results import ClipNote, Cost, Maker, Record, Summary
 from vgmae_bench.files import storage_errors, write_atomically
 from vgmae_bench.types import Queries, Tracks
 

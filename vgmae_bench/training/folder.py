@@ -15,9 +15,9 @@ from pathlib import Path
 from vgmae_bench import config
 from vgmae_bench.config import Json
 from vgmae_bench.errors import StorageError
-from vgmae_bench.evaluation import records
-from vgmae_bench.evaluation.other_records import TrainingRecord
-from vgmae_bench.evaluation.records import Session
+from vgmae_bench.evaluation.records import results as records
+from vgmae_bench.evaluation.records.others import TrainingRecord
+from vgmae_bench.evaluation.records.results import Session
 from vgmae_bench.files import storage_errors
 from vgmae_bench.training.recipe import BOOKKEEPING, LoopConfig
 

@@ -23,7 +23,7 @@ from vgmae_bench.downstream.actions.recipes import FinetuneConfig, LinearConfig,
 from vgmae_bench.downstream.actions.report import Answers, confusion, measure
 from vgmae_bench.downstream.actions.videos import PROTOCOLS, open_actions
 from vgmae_bench.errors import IncompleteError, UsageError
-from vgmae_bench.evaluation.records import MethodUsed
+from vgmae_bench.evaluation.records.results import MethodUsed
 from vgmae_bench.models.weights_file import load_weights
 from vgmae_bench.training.schedule import parameter_groups
 

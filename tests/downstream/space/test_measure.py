@@ -13,8 +13,8 @@ from vgmae_bench.downstream.space import baselines
 from vgmae_bench.downstream.space.boundaries import outlines_of
 from vgmae_bench.downstream.space.labelled import open_labelled
 from vgmae_bench.downstream.space.measure import Measured, measure, write
-from vgmae_bench.evaluation.other_records import Estimate, ImagesUsed, SpatialRecord
-from vgmae_bench.evaluation.records import MethodUsed, Session, read
+from vgmae_bench.evaluation.records.others import Estimate, ImagesUsed, SpatialRecord
+from vgmae_bench.evaluation.records.results import MethodUsed, Session, read
 from vgmae_bench.models.explorer import Seen
 
 

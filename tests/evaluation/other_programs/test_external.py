@@ -21,7 +21,7 @@ from vgmae_bench.evaluation.other_programs.convention import Convention
 from vgmae_bench.evaluation.other_programs.export import export
 from vgmae_bench.evaluation.other_programs.external import open_submission, score_submission
 from vgmae_bench.evaluation.protocols import QuerySet
-from vgmae_bench.evaluation.records import ClipCounts, Summary
+from vgmae_bench.evaluation.records.results import ClipCounts, Summary
 from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.evaluation.store import RunFolder
 

@@ -57,8 +57,8 @@ def explore(
     from vgmae_bench import provenance
     from vgmae_bench.data.video.images import read_image
     from vgmae_bench.downstream.space.opened import open_explorer
-    from vgmae_bench.evaluation.other_records import ExploreRecord, ImageUsed
-    from vgmae_bench.evaluation.records import Session, write
+    from vgmae_bench.evaluation.records.others import ExploreRecord, ImageUsed
+    from vgmae_bench.evaluation.records.results import Session, write
     from vgmae_bench.files import file_digest, storage_errors, write_atomically
 
     if image.resolve() in [(out / name).resolve() for name in OUTPUTS]:

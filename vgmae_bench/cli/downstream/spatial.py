@@ -13,7 +13,7 @@ from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.config import parse_assignments
 
 if TYPE_CHECKING:
-    from vgmae_bench.evaluation.other_records import Estimate
+    from vgmae_bench.evaluation.records.others import Estimate
 
 
 @command(
@@ -68,8 +68,8 @@ def spatial(
     from vgmae_bench.downstream.space.labelled import open_labelled
     from vgmae_bench.downstream.space.measure import measure, write
     from vgmae_bench.downstream.space.opened import open_explorer
-    from vgmae_bench.evaluation.other_records import ImagesUsed, SpatialRecord
-    from vgmae_bench.evaluation.records import Session, text_of
+    from vgmae_bench.evaluation.records.others import ImagesUsed, SpatialRecord
+    from vgmae_bench.evaluation.records.results import Session, text_of
 
     labelled = open_labelled(data).first(limit)
     used = open_explorer(method, weights=weights, settings=parse_assignments(settings), device=device, seed=seed)

@@ -15,7 +15,7 @@ from vgmae_bench.config import to_json
 from vgmae_bench.errors import UserError
 
 if TYPE_CHECKING:
-    from vgmae_bench.evaluation.other_records import Reproduction
+    from vgmae_bench.evaluation.records.others import Reproduction
 
 
 class DifferentError(UserError):

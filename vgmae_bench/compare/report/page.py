@@ -27,7 +27,7 @@ from vgmae_bench.compare.report import figures, player_files
 from vgmae_bench.compare.report.clips import PlayerSource, ShownClip, worst_first
 from vgmae_bench.compare.report.figures import Picture, pictures
 from vgmae_bench.compare.row import Row
-from vgmae_bench.evaluation.records import Commit
+from vgmae_bench.evaluation.records.results import Commit
 
 MOST_LISTED = 100
 """How many clips the table of single clips has: the worst ones."""

@@ -13,7 +13,7 @@ from vgmae_bench import plugins
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.method import make
-from vgmae_bench.evaluation.records import MethodUsed
+from vgmae_bench.evaluation.records.results import MethodUsed
 from vgmae_bench.models.encoder import VideoEncoder
 
 

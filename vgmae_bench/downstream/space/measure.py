@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from vgmae_bench.downstream.space import baselines, boundaries, images
 from vgmae_bench.downstream.space.labelled import Labelled, Labels
-from vgmae_bench.evaluation import records
-from vgmae_bench.evaluation.other_records import Estimate, SpatialRecord, SpatialSummary
+from vgmae_bench.evaluation.records import results as records
+from vgmae_bench.evaluation.records.others import Estimate, SpatialRecord, SpatialSummary
 from vgmae_bench.files import storage_errors, write_atomically
 from vgmae_bench.metrics.stats import clip_bootstrap
 from vgmae_bench.models.explorer import Explorer, Image, Seen

@@ -8,7 +8,7 @@ from typing import Any
 
 from vgmae_bench import plugins
 from vgmae_bench.evaluation.method import make, provided_by, resolve_device
-from vgmae_bench.evaluation.records import MethodUsed
+from vgmae_bench.evaluation.records.results import MethodUsed
 from vgmae_bench.models.explorer import Explorer
 
 

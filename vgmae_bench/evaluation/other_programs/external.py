@@ -22,7 +22,7 @@ from vgmae_bench.evaluation.other_programs.prediction_file import PredictionFile
 from vgmae_bench.evaluation.other_programs.track_arrays import question_trees, read_tracks
 from vgmae_bench.evaluation.pictures import draw_clips
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet, query_sets
-from vgmae_bench.evaluation.records import ExternalPredictions, MethodUsed, Session, Summary
+from vgmae_bench.evaluation.records.results import ExternalPredictions, MethodUsed, Session, Summary
 from vgmae_bench.evaluation.run import dataset_used, new_record
 from vgmae_bench.evaluation.runs import folder_of, start_session
 from vgmae_bench.evaluation.score import score_run

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from vgmae_bench.evaluation.migrate import SCHEMA
-from vgmae_bench.evaluation.records import Interval, MethodUsed, Session
+from vgmae_bench.evaluation.records.migrate import SCHEMA
+from vgmae_bench.evaluation.records.results import Interval, MethodUsed, Session
 
 
 @dataclass(frozen=True)

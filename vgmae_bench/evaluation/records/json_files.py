@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vgmae_bench import config
 from vgmae_bench.errors import BadDataError
-from vgmae_bench.evaluation.migrate import SCHEMA, schema_of, up_to_date
+from vgmae_bench.evaluation.records.migrate import SCHEMA, schema_of, up_to_date
 from vgmae_bench.files import write_atomically
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from typing import Any
 
 from vgmae_bench import config, provenance
 from vgmae_bench.data.dataset import Coverage
-from vgmae_bench.evaluation.json_files import read as read
-from vgmae_bench.evaluation.json_files import text_of as text_of
-from vgmae_bench.evaluation.json_files import validated
-from vgmae_bench.evaluation.json_files import write as write
-from vgmae_bench.evaluation.migrate import SCHEMA
 from vgmae_bench.evaluation.protocols import EvalProtocol
+from vgmae_bench.evaluation.records.json_files import read as read
+from vgmae_bench.evaluation.records.json_files import text_of as text_of
+from vgmae_bench.evaluation.records.json_files import validated
+from vgmae_bench.evaluation.records.json_files import write as write
+from vgmae_bench.evaluation.records.migrate import SCHEMA
 
 SESSION_SOURCE = "session-"
 """How `MethodUsed.source` begins for a tracker that was defined in a Python session. A unique part follows."""

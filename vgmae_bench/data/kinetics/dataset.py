@@ -1,7 +1,7 @@
 """TAP-Vid-Kinetics, made from its published annotations and the videos, without the shards of the published generator.
 
 The generator (generate_tapvid.py of google-deepmind/tapnet) keeps up to 250 frames of each video, at 25 frames a second
-(`kinetics_frames`), and cuts the tracks to these frames. Points are published as fractions of the frame. The generator
+(`frames`), and cuts the tracks to these frames. Points are published as fractions of the frame. The generator
 stores them as (x · W - 0.5) / W.
 """
 
@@ -20,7 +20,7 @@ from vgmae_bench import data
 from vgmae_bench.config import Json
 from vgmae_bench.data.checks import FaultError, bad_clip, check_tracks
 from vgmae_bench.data.dataset import opened
-from vgmae_bench.data.kinetics_frames import FPS, MAX_FRAMES, jpeg_frames
+from vgmae_bench.data.kinetics.frames import FPS, MAX_FRAMES, jpeg_frames
 from vgmae_bench.data.prepare import Raw, raw_from_dataset
 from vgmae_bench.data.tapvid.dataset import KineticsConfig, kinetics
 from vgmae_bench.data.video.frames import decode_frames, jpeg_size

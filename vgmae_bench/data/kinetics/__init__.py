@@ -1,0 +1,1 @@
+"""TAP-Vid-Kinetics: joins videos that the user brings with the published tracks."""
