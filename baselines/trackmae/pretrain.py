@@ -23,7 +23,7 @@ from .checkpoint import Model, Trained, load_model, save_model
 from .network import Heads, NetworkConfig, Predictions, TrackMAE, split
 from .pictures import draw
 from .targets.clip_tower import ClipTower, Statistics, tower_channels
-from .targets.masking import motion_bins, random_tubes, shown_tubes, tube_motion
+from .targets.masking import motion_bins, random_tubes, shown_tubes, tube_motion, wanted_of_halves
 from .targets.motion import CHANNELS, SIDE, MotionConfig, Targets, motion_loss, motion_targets
 from .targets.spatial import pixel_targets
 from .teachers.registry import TeacherName, open_teacher
@@ -87,8 +87,22 @@ class PretrainConfig(LoopConfig, Trained, NetworkConfig):
             raise UsageError("ratio_motion is two ascending shares", f"it is {self.ratio_motion}")
         if shown_tubes(self.network.tubes, self.mask_ratio) == self.network.tubes:
             raise UsageError(f"mask_ratio {self.mask_ratio} hides none of {self.network.tubes} tubes")
+        if self.mask_type == "motion-bins":
+            self._check_halves()
         if self.needs_tracks and self.network.slots < 2:
             raise UsageError("Motion needs at least two tubelets", f"num_frames={self.num_frames} has one")
+
+    def _check_halves(self) -> None:
+        """A half of the tubes that is asked for more than it has would show fewer tubes than `mask_ratio` says."""
+        tubes = self.network.tubes
+        for share in self.ratio_motion:
+            wanted = wanted_of_halves(shown_tubes(tubes, self.mask_ratio), share)
+            if wanted[0] > tubes // 2 or wanted[1] > tubes - tubes // 2:
+                what = (
+                    f"mask_ratio {self.mask_ratio} with ratio_motion {share} wants more tubes of one half than it has"
+                )
+                why = f"{wanted[0]} that move most and {wanted[1]} others, of {tubes} in all"
+                raise UsageError(what, why, try_="--set ratio_motion=[0.5,0.5]")
 
     @property
     def network(self) -> NetworkConfig:

@@ -32,21 +32,38 @@ def random_tubes(noise: Tensor, shown: int) -> Tensor:
     return _all_but(noise.topk(shown).indices, len(noise))
 
 
+def wanted_of_halves(shown: int, share: float) -> tuple[int, int]:
+    """How many of the tubes to show are wanted of the half that moves most, and how many of the other.
+
+    Arguments:
+        shown: how many tubes are to be shown.
+        share: of those, from the half that moves most; the number is rounded down.
+    """
+    of_fast = int(share * shown)
+    return of_fast, shown - of_fast
+
+
 def motion_bins(motion: Tensor, noise: Tensor, shown: int, share: float) -> Tensor:
     """Hide all tubes but a share of what is shown from the half that moves most, and the rest from the other.
+
+    A half that has fewer tubes than are wanted of it is shown whole, and the other half does not make up for it, so fewer
+    than `shown` tubes are shown. The official code draws what is missing from the same half with replacement, which
+    shows nothing new. This can only happen where more than half of the tubes are shown.
 
     Arguments:
         motion: float [L], see `tube_motion`.
         noise: float [L], for the tubes in descending order of motion; of each half, the largest are shown.
-        share: of the tubes that are shown; what a half has not is taken from the other.
+        shown: how many tubes are wanted.
+        share: of the tubes that are wanted, from the half that moves most.
 
     Returns:
         bool [L], True where a tube is hidden.
     """
     half = len(motion) // 2
-    fast, slow = motion.argsort(descending=True).tensor_split([half])
-    of_fast = max(min(int(share * shown), half), shown - len(slow))
-    chosen = [fast[noise[:half].topk(of_fast).indices], slow[noise[half:].topk(shown - of_fast).indices]]
+    chosen = []
+    halves = motion.argsort(descending=True).tensor_split([half])
+    for tubes, draws, count in zip(halves, noise.tensor_split([half]), wanted_of_halves(shown, share), strict=True):
+        chosen.append(tubes[draws.topk(min(count, len(tubes))).indices])
     return _all_but(torch.cat(chosen), len(motion))
 
 

@@ -19,13 +19,23 @@ def test_shown_tubes(ratio: float, shown: int) -> None:
     assert (~random_tubes(noise(0), shown)).sum() == shown
 
 
-@pytest.mark.parametrize(("shown", "share", "of_fast"), [(40, 0.5, 20), (20, 0.5, 10), (40, 0.15, 6), (150, 1.0, 98)])
-def test_the_share_is_taken_of_the_half_that_moves_most(shown: int, share: float, of_fast: int) -> None:
+@pytest.mark.parametrize(
+    ("shown", "share", "of_fast", "of_slow"),
+    [
+        (40, 0.5, 20, 20),
+        (20, 0.5, 10, 10),
+        (40, 0.15, 6, 34),
+        (120, 0.9, 98, 12),  # 108 are wanted of a half of 98: the official code shows no others in their place
+        (150, 1.0, 98, 0),
+        (150, 0.2, 30, 98),  # and 120 are wanted of the other half
+    ],
+)
+def test_the_share_is_taken_of_the_half_that_moves_most(shown: int, share: float, of_fast: int, of_slow: int) -> None:
     motion = noise(1)
     mask = motion_bins(motion, noise(2), shown, share)
-    fast = motion.argsort(descending=True)[:98]
-    assert (~mask).sum() == shown
-    assert (~mask[fast]).sum() == of_fast
+    order = motion.argsort(descending=True)
+    assert (~mask[order[:98]]).sum() == of_fast
+    assert (~mask[order[98:]]).sum() == of_slow
 
 
 def test_at_one_half_every_tube_is_shown_as_often_as_at_random() -> None:
