@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -15,59 +14,74 @@ from vgmae_baselines.gmrw.follow import Paths, Points, chain, direct
 from vgmae_baselines.gmrw.lattice import Lattice
 
 from tests.golden import goldens
+from tests.golden.goldens import Golden
 
-FILE = "gmrw_track.npz"
-STORED = goldens.arrays(FILE)
-CONSTRUCTOR = goldens.entry(FILE)["constructor"]
-SIZE = (CONSTRUCTOR["H"], CONSTRUCTOR["W"])
+FILES = goldens.each("gmrw_track*.npz")
 
 
-def flow(name: str, t: int) -> Callable[[Tensor], Tensor]:
+def size(file: Golden) -> tuple[int, int]:
+    """Height and width of the frames."""
+    return file.constructor["H"], file.constructor["W"]
+
+
+def flow(file: Golden, name: str, t: int) -> Callable[[Tensor], Tensor]:
     """Flow of a golden, given at every pixel: the cells are the pixels."""
-    values = torch.from_numpy(STORED[name][t])
-    return FlowMap(values.flatten(0, 1), Lattice(SIZE, SIZE, flow_grid="official", pixel_convention="index"))
+    lattice = Lattice(size(file), size(file), flow_grid="official", pixel_convention="index")
+    return FlowMap(file.tensor(name)[t].flatten(0, 1), lattice)
 
 
-def queries() -> Points:
-    tyx = torch.from_numpy(STORED["query_tyx"])
+def queries(file: Golden) -> Points:
+    tyx = file.tensor("query_tyx")
     return Points(tyx[:, 0].long(), tyx[:, [2, 1]])
 
 
-def tolerance(name: str) -> float:
-    found = re.search(r"atol ([\d.e-]+)", goldens.entry(FILE)["tolerance"][name])
-    assert found
-    return float(found[1])
+def check(file: Golden, prefix: str, paths: Paths) -> None:
+    file.close(f"{prefix}tracks", paths.xy.transpose(0, 1), atol=file.tolerance("tracks"))
+    file.close(f"{prefix}visible", paths.visible.T)
 
 
-def check(prefix: str, paths: Paths) -> None:
-    xy, visible = paths.xy.transpose(0, 1).numpy(), paths.visible.T.numpy()
-    np.testing.assert_allclose(xy, STORED[f"{prefix}tracks"], atol=tolerance("tracks"), rtol=0)
-    np.testing.assert_array_equal(visible, STORED[f"{prefix}visible"].astype(bool))
-
-
-def test_sampling() -> None:
-    ours = flow("forward_flows", 0)(torch.from_numpy(STORED["sample_xy"]))
-    np.testing.assert_allclose(ours.numpy(), STORED["sample_value"], atol=tolerance("sample"), rtol=0)
-
-
-def test_chained_tracking() -> None:
+def chained(file: Golden) -> Paths:
     def flows(a: int, b: int) -> Flows:
         assert b == a + 1
-        return Flows(flow("forward_flows", a), flow("backward_flows", a))
+        return Flows(flow(file, "forward_flows", a), flow(file, "backward_flows", a))
 
-    check("", chain(flows, CONSTRUCTOR["T"], queries(), SIZE, CONSTRUCTOR["threshold_px"]))
+    return chain(flows, file.constructor["T"], queries(file), size(file), file.constructor["threshold_px"])
 
 
-def test_direct_tracking() -> None:
+@pytest.mark.parametrize("file", FILES)
+def test_sampling(file: Golden) -> None:
+    ours = flow(file, "forward_flows", 0)(file.tensor("sample_xy"))
+    file.close("sample_value", ours, atol=file.tolerance("sample"))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_chained_tracking(file: Golden) -> None:
+    check(file, "", chained(file))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_there_and_back_again(file: Golden) -> None:
+    """The distance on which visibility hangs."""
+    xy = chained(file).xy
+    off = []
+    for t in range(file.constructor["T"] - 1):
+        there = flow(file, "forward_flows", t)(xy[:, t])
+        off.append((there + flow(file, "backward_flows", t)(xy[:, t + 1])).norm(dim=1))
+    file.close("cycle_distance", torch.stack(off), atol=10 * file.tolerance("tracks"))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_direct_tracking(file: Golden) -> None:
     """The golden's flow from a query's frame depends on the other frame alone."""
 
     def flows(a: int, b: int) -> Flows:
-        return Flows(flow("direct_flows", b), flow("direct_flows", a))
+        return Flows(flow(file, "direct_flows", b), flow(file, "direct_flows", a))
 
-    check("direct_", direct(flows, CONSTRUCTOR["T"], queries(), SIZE, math.inf))
+    check(file, "direct_", direct(flows, file.constructor["T"], queries(file), size(file), math.inf))
 
 
 @pytest.mark.parametrize("name", ["tracks", "direct_tracks"])
-def test_queries_stay_where_they_were_asked(name: str) -> None:
-    frame, xy = queries()
-    np.testing.assert_array_equal(STORED[name][frame, np.arange(len(frame))], xy.numpy())
+@pytest.mark.parametrize("file", FILES)
+def test_queries_stay_where_they_were_asked(file: Golden, name: str) -> None:
+    frame, xy = queries(file)
+    np.testing.assert_array_equal(file[name][frame, np.arange(len(frame))], xy.numpy())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,78 +15,95 @@ from vgmae_baselines.trackmae.targets.motion import MotionConfig, motion_targets
 from vgmae_baselines.trackmae.targets.spatial import pixel_targets
 
 from tests.golden import goldens
+from tests.golden.goldens import Golden
 
-TARGETS, MASKS = "tm_targets.npz", "tm_motion_mask.npz"
-
-
-def tolerance(file: str, name: str) -> float:
-    found = re.match(r"atol (\S+)", goldens.entry(file)["tolerance"][name])
-    assert found
-    return float(found[1])
+TARGETS, MASKS = "tm_targets*.npz", "tm_motion_mask*.npz"
 
 
-def tracks(file: str, name: str) -> Tensor:
+def tracks(file: Golden, name: str) -> Tensor:
     """[B, points, frames, 2]"""
-    return torch.from_numpy(goldens.arrays(file)[name]).transpose(1, 2)
+    return file.tensor(name).transpose(1, 2)
 
 
 @pytest.mark.parametrize("name", ["pixel_norm", "pixel_raw"])
-def test_pixel_targets(name: str) -> None:
-    made, stored = goldens.entry(TARGETS)["constructor"], goldens.arrays(TARGETS)
-    frames = torch.from_numpy(stored["video_u8"])
-    patch = made["patch_size"]
-    config = EncoderConfig(image_size=frames.shape[2], patch_size=patch, num_frames=made["frames"])
-    hidden = split(torch.from_numpy(stored["mask"]).bool(), config.num_tokens)[1]
+@pytest.mark.parametrize("file", goldens.each(TARGETS))
+def test_pixel_targets(file: Golden, name: str) -> None:
+    frames = file.tensor("video_u8")
+    config = EncoderConfig(
+        image_size=frames.shape[2], patch_size=file.constructor["patch_size"], num_frames=file.constructor["frames"]
+    )
+    hidden = split(file.tensor("mask").bool(), config.num_tokens)[1]
     rgb = frames.permute(0, 4, 1, 2, 3).float() / 255
     ours = pixel_targets(rgb, hidden, config, normalise=name == "pixel_norm")
-    np.testing.assert_allclose(ours, stored[name], atol=tolerance(TARGETS, "pixel"), rtol=0)
+    file.close(name, ours, atol=file.tolerance("pixel"))
 
 
-@pytest.mark.parametrize("lattice", ["14up", "28"])
-@pytest.mark.parametrize("norm", ["patch", "none"])
-def test_motion_targets(lattice: str, norm: str) -> None:
-    stored = goldens.arrays(TARGETS)
-    xy = tracks(TARGETS, f"tracks{lattice.removesuffix('up')}")
+def lattices(file: Golden) -> list[Any]:
+    """Of "motion_14up_none": "14up", and so on."""
+    found = (re.fullmatch(r"motion_(\w+)_(patch|none)", name) for name in file.stored)
+    return sorted((match[1], match[2]) for match in found if match)
+
+
+@pytest.mark.parametrize(("file", "case"), goldens.each(TARGETS, cases=lattices))
+def test_motion_targets(file: Golden, case: tuple[str, str]) -> None:
+    lattice, norm = case
+    name = f"motion_{lattice}_{norm}"
+    xy = tracks(file, f"tracks{lattice.removesuffix('up')}")
     config = MotionConfig(
         motion_norm="patch" if norm == "patch" else "none",
         motion_var_floor=0,
         motion_visibility_weight=False,
         motion_drop_last=False,
-        upsample_tracks=lattice == "14up",
+        upsample_tracks=lattice.endswith("up"),
     )
-    values, weights = motion_targets(xy, torch.ones(xy.shape[:3], dtype=torch.bool), 16, config)
-    official = stored[f"motion_{lattice}_{norm}"]
+    seen = torch.ones(xy.shape[:3], dtype=torch.bool)
+    values, weights = motion_targets(xy, seen, file.constructor["patch_size"], config)
     assert (weights == 1).all()
     if norm == "none":
-        np.testing.assert_allclose(values, official, atol=tolerance(TARGETS, "motion_none"), rtol=0)
+        file.close(name, values, atol=file.tolerance("motion_none"))
         return
-    least = float(goldens.entry(TARGETS)["tolerance"]["motion_patch"].split("> ")[1].split(";")[0])
-    raw = stored[f"motion_{lattice}_none"].reshape(*official.shape[:2], 4, 2)
+    official = file[name]
+    raw = file[f"motion_{lattice}_none"].reshape(*official.shape[:2], 4, 2)
     spread = raw.std(axis=2, ddof=1)
+    least = file.tolerance("motion_patch", "> ")
     sure = np.broadcast_to((spread > least)[:, :, None], raw.shape).reshape(official.shape)
     assert sure.mean() > 0.5
-    np.testing.assert_allclose(values.numpy()[sure], official[sure], atol=tolerance(TARGETS, "motion_patch"), rtol=0)
-    if lattice == "14up":  # the file's own measure of what is well conditioned
-        np.testing.assert_allclose(spread, stored["subpoint_std"], atol=1e-4)
+    file.close(name, values, atol=file.tolerance("motion_patch"), where=sure)
+    if lattice.endswith("up"):  # the file's own measure of what is well conditioned
+        file.close("subpoint_std", spread, atol=1e-4)
 
 
-def test_upsampled_tracks() -> None:
-    ours = upsample(tracks(TARGETS, "tracks14")).transpose(1, 2)[:, [0, 7]]
-    official = goldens.arrays(TARGETS)["tracks14_upsampled"]
-    np.testing.assert_allclose(ours, official, atol=tolerance(TARGETS, "tracks_up"), rtol=0)
+@pytest.mark.parametrize(
+    ("file", "name"), goldens.each(TARGETS, cases=lambda file: goldens.prefixes(file, "_upsampled"))
+)
+def test_upsampled_tracks(file: Golden, name: str) -> None:
+    found = re.search(r"of steps (\d+) and (\d+)", file.what(f"{name}_upsampled"))
+    assert found
+    ours = upsample(tracks(file, name)).transpose(1, 2)[:, [int(step) for step in found.groups()]]
+    file.close(f"{name}_upsampled", ours, atol=file.tolerance("tracks_up"))
 
 
-@pytest.mark.parametrize("case", ["a", "b", "c", "d"])
-def test_motion_aware_masks(case: str) -> None:
-    stored, stats = goldens.arrays(MASKS), goldens.entry(MASKS)["stats"][f"{case}."]
-    points, shown, share, _ = stored[f"{case}.params"]
-    grid = goldens.entry(MASKS)["constructor"]["grid"]
-    motion = tube_motion(tracks(MASKS, f"tracks{round(points**0.5)}"), grid)
-    np.testing.assert_allclose(motion, stored[f"{case}.magnitude"], atol=tolerance(MASKS, "magnitude"), rtol=0)
-    zeros = np.zeros((len(motion), grid**2 // 2), dtype=np.float32)
-    noise = np.concatenate([stored.get(f"{case}.noise_{half}", zeros) for half in ("high", "low")], axis=1)
-    for clip, (moves, draws) in enumerate(zip(motion, torch.from_numpy(noise), strict=True)):
-        mask = motion_bins(moves, draws, round(shown), float(share)).numpy()
-        np.testing.assert_array_equal(mask, stored[f"{case}.mask"][clip].astype(bool))
-        assert (~mask).sum() == stats["visible"][clip]
-        assert (~mask & stored[f"{case}.high_bin"][clip].astype(bool)).sum() == stats["visible_from_high"][clip]
+@pytest.mark.parametrize(("file", "case"), goldens.each(MASKS, cases=lambda file: goldens.prefixes(file, "mask")))
+def test_motion_aware_masks(file: Golden, case: str) -> None:
+    """The rank of a tube's noise within its half decides; a half that runs short is not made up for by the other."""
+    points, shown, _, of_fast = file[f"{case}params"]
+    share = float(str(file[f"{case}params"][2]))  # 0.9 as it was written, and not float32's neighbour of it
+    assert int(share * shown) == of_fast
+    grid, stats = file.constructor["grid"], file.entry["stats"][case]
+    motion = tube_motion(tracks(file, f"tracks{round(points**0.5)}"), grid)
+    file.close(f"{case}magnitude", motion, atol=file.tolerance("magnitude"))
+    tubes = grid**2
+    halves = {"noise_high": tubes // 2, "noise_low": tubes - tubes // 2}
+    zeros = {half: np.zeros((len(motion), count), dtype=np.float32) for half, count in halves.items()}
+    noise = np.concatenate([file.stored.get(f"{case}{half}", zeros[half]) for half in halves], axis=1)
+    masks = [
+        motion_bins(moves, draws, round(shown), share)
+        for moves, draws in zip(motion, torch.from_numpy(noise), strict=True)
+    ]
+    hidden = torch.stack(masks).numpy()
+    file.close(f"{case}mask", hidden)
+    fast = np.zeros((len(motion), tubes), dtype=bool)
+    np.put_along_axis(fast, motion.argsort(dim=1, descending=True)[:, : tubes // 2].numpy(), True, axis=1)
+    file.close(f"{case}high_bin", fast)
+    assert (~hidden).sum(axis=1).tolist() == stats["visible"]
+    assert (~hidden & fast).sum(axis=1).tolist() == stats["visible_from_high"]

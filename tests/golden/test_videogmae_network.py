@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import re
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,10 @@ import torch
 from torch import Tensor
 
 from tests.golden import goldens
+from tests.golden.goldens import Golden
 from vgmae_bench.videogmae.network import NetworkConfig, VideoGMAE
 
-FILES = sorted(name for name in goldens.index()["files"] if name.startswith("vg_net_"))
+FILES = goldens.each("vg_net_*.npz")
 
 
 def network_config(constructor: dict[str, Any]) -> NetworkConfig:
@@ -25,75 +25,71 @@ def network_config(constructor: dict[str, Any]) -> NetworkConfig:
     return NetworkConfig(**values, position="interpolate" if "interpolate" in constructor["training_type"] else "pos3d")
 
 
-@pytest.fixture(scope="module", params=FILES)
-def case(request: pytest.FixtureRequest) -> tuple[str, dict[str, np.ndarray], VideoGMAE]:
-    file = request.param
-    model = VideoGMAE(network_config(goldens.entry(file)["constructor"])).eval()
-    goldens.fill_by_rule(model, file)
-    return file, goldens.arrays(file), model
+@cache
+def model(file: Golden) -> VideoGMAE:
+    network = VideoGMAE(network_config(file.constructor)).eval()
+    file.fill_by_rule(network)
+    return network
 
 
-def runs(arrays: dict[str, np.ndarray]) -> list[str]:
-    return sorted(name.removesuffix(".noise") for name in arrays if name.endswith(".noise"))
+def close(file: Golden, name: str, ours: Tensor) -> None:
+    """Compare with the array of that name, where the file has it."""
+    if name in file:
+        file.close(name, ours, atol=file.tolerance("atol"), rtol=file.tolerance("rtol"))
 
 
-def close(file: str, ours: Tensor, official: np.ndarray) -> None:
-    tolerance = goldens.entry(file)["tolerance"]
-    np.testing.assert_allclose(
-        ours.detach().numpy(), official.reshape(ours.shape), atol=tolerance["atol"], rtol=tolerance["rtol"]
+@pytest.mark.parametrize(
+    ("file", "run"), goldens.each("vg_net_*.npz", cases=lambda file: goldens.prefixes(file, "noise"))
+)
+def test_every_stage_equals_the_official_code(file: Golden, run: str) -> None:
+    network, video = model(file), goldens.normalised_video(file["video_u8"])
+    order = file.tensor(f"{run}noise").argsort(dim=1)
+    seen: list[Tensor] = []
+    hooks = [block.register_forward_hook(lambda module, args, output: seen.append(output)) for block in network.blocks]
+    try:
+        with torch.no_grad():
+            encoded = network.encode(video, file.setting(f"{run}noise", "mask_ratio="), order=order)
+            gaussians = network.decode(encoded)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    file.close(f"{run}ids_keep", encoded.kept)
+    if f"{run}ids_restore" in file:
+        places = np.take_along_axis(file[f"{run}ids_restore"], encoded.kept.numpy(), axis=1)
+        np.testing.assert_array_equal(places, np.broadcast_to(np.arange(places.shape[1]), places.shape))
+        file.counted(f"{run}ids_restore")
+    file.close(f"{run}mask", encoded.mask)
+    for depth, output in enumerate(seen):
+        close(file, f"{run}block{depth}", output[:, -encoded.kept.shape[1] :])
+    close(file, f"{run}latent", encoded.latent)
+    file.close(
+        f"{run}x_points",
+        gaussians.detach().reshape(file[f"{run}x_points"].shape),
+        atol=file.tolerance("atol"),
+        rtol=file.tolerance("rtol"),
     )
 
 
-def test_every_stage_equals_the_official_code(case: tuple[str, dict[str, np.ndarray], VideoGMAE]) -> None:
-    file, arrays, model = case
-    video = goldens.normalised_video(arrays["video_u8"])
-    seen: list[Tensor] = []
-    for block in model.blocks:
-        block.register_forward_hook(lambda module, args, output: seen.append(output))
-    assert runs(arrays)
-    for run in runs(arrays):
-        order = torch.from_numpy(arrays[f"{run}.noise"]).argsort(dim=1)
-        described = goldens.entry(file)["arrays"][f"{run}.noise"]["what"]
-        ratio = float(re.search(r"mask_ratio=([\d.]+)", described)[1])  # type: ignore[index]  # a missing ratio must fail
-        seen.clear()
-        with torch.no_grad():
-            encoded = model.encode(video, ratio, order=order)
-            gaussians = model.decode(encoded)
-        np.testing.assert_array_equal(encoded.kept.numpy(), arrays[f"{run}.ids_keep"])
-        np.testing.assert_array_equal(encoded.mask.numpy(), arrays[f"{run}.mask"])
-        for depth, output in enumerate(seen):
-            close(file, output[:, -encoded.kept.shape[1] :], arrays[f"{run}.block{depth}"])
-        close(file, encoded.latent, arrays[f"{run}.latent"])
-        close(file, gaussians, arrays[f"{run}.x_points"])
-
-
-def test_raster_order_is_the_default(case: tuple[str, dict[str, np.ndarray], VideoGMAE]) -> None:
-    file, arrays, model = case
-    assert (np.diff(arrays["id.noise"]) > 0).all()  # the run "id" is the one in raster order
+@pytest.mark.parametrize("file", FILES)
+def test_raster_order_is_the_default(file: Golden) -> None:
+    if "id.noise" not in file:
+        pytest.skip(f"{file} has no run in raster order")
+    assert (np.diff(file["id.noise"]) > 0).all()  # the run "id" is the one in raster order
     with torch.no_grad():
-        close(file, model(goldens.normalised_video(arrays["video_u8"])), arrays["id.x_points"])
+        ours = model(file)(goldens.normalised_video(file["video_u8"]))
+    close(file, "id.x_points", ours.reshape(file["id.x_points"].shape))
 
 
-def test_tables_equal_the_official_ones(case: tuple[str, dict[str, np.ndarray], VideoGMAE]) -> None:
-    file, arrays, model = case
-    tables = {name.removeprefix("table."): value for name, value in arrays.items() if name.startswith("table.")}
-    assert set(tables) == set(goldens.entry(file)["fixed_tables"])
-    for name, official in tables.items():
-        np.testing.assert_allclose(model.state_dict()[name].numpy(), official, atol=1e-6, rtol=0)
+@pytest.mark.parametrize(
+    ("file", "table"),
+    goldens.each("vg_net_*.npz", cases=lambda file: [name for name in file.stored if name.startswith("table.")]),
+)
+def test_tables_equal_the_official_ones(file: Golden, table: str) -> None:
+    name = table.removeprefix("table.")
+    assert name in file.entry["fixed_tables"]
+    file.close(table, model(file).state_dict()[name], atol=1e-6)
 
 
-def test_names_shapes_and_values_match_the_fingerprints(case: tuple[str, dict[str, np.ndarray], VideoGMAE]) -> None:
-    file, _, model = case
-    check_fingerprints(file, model)
-
-
-def check_fingerprints(file: str, model: torch.nn.Module) -> None:
-    fingerprints = json.loads((goldens.FOLDER / "FINGERPRINTS.json").read_text())[file]
-    state = model.state_dict()
-    assert set(state) == set(fingerprints)
-    for name, fingerprint in fingerprints.items():
-        value = state[name].numpy().astype(np.float64)
-        assert list(value.shape) == fingerprint["shape"], name
-        np.testing.assert_allclose(value.ravel()[: len(fingerprint["first3"])], fingerprint["first3"], atol=1e-6)
-        sums = [fingerprint["sum"], fingerprint["abs_sum"]]
-        np.testing.assert_allclose([value.sum(), np.abs(value).sum()], sums, rtol=1e-6, atol=1e-4)
+@pytest.mark.parametrize("file", FILES)
+def test_names_shapes_and_values_match_the_fingerprints(file: Golden) -> None:
+    file.check_fingerprints(model(file))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,34 +12,26 @@ import torch
 from torch import Tensor
 
 from tests.golden import goldens
+from tests.golden.goldens import Golden
 from vgmae_bench.videogmae.gaussians.gaussians import Activation, activate, fixed_camera
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.switches import PRESETS, Switches
 from vgmae_bench.videogmae.gaussians.tracking import AnchorTracks, Motion, follow_anchors, sample_map
 
-TRACK, FLOW = "vg_track.npz", "vg_zeroshot_flow.npz"
+TRACK, FLOW = "vg_track*.npz", "vg_zeroshot_flow*.npz"
 RELEASE = PRESETS["release"]
 
 
-def _atol(file: str, name: str) -> float:
-    """The number after "atol" in a tolerance of INDEX.json."""
-    return float(goldens.entry(file)["tolerance"][name].split("atol ")[1].split()[0])
-
-
-def _cases() -> list[str]:
-    return sorted(name.removesuffix("params") for name in goldens.arrays(TRACK) if name.endswith(".params"))
-
-
-def _motion(flow: np.ndarray, weights: np.ndarray, centres: np.ndarray) -> Motion:
+def _motion(file: Golden, weights: np.ndarray | None = None) -> Motion:
     """Motion from dense maps, official layout: centres of frames 1, … only; those of frame 0 must not matter."""
-    maps = torch.from_numpy(weights)
+    maps, centres = torch.from_numpy(file["weights"] if weights is None else weights), file["centers"]
 
     def weights_of(frame: int, pixels: Tensor) -> Tensor:
         return maps[frame, pixels[:, 1], pixels[:, 0]]
 
     unknown = np.full_like(centres[:1], np.nan)
     return Motion(
-        flow=torch.from_numpy(flow),
+        flow=file.tensor("flows"),
         centres=torch.from_numpy(np.concatenate([unknown, centres])),
         usable=torch.ones(centres.shape[:2], dtype=torch.bool),
         weights=weights_of,
@@ -49,52 +42,55 @@ def _switches(params: np.ndarray) -> Switches:
     return replace(RELEASE, topk=int(params[0]), tau=float(params[1]), beta=float(params[2]))
 
 
-def _assert_equal(tracks: AnchorTracks, expected: dict[str, np.ndarray], prefix: str, traj: float, pis: float) -> None:
+def _check(file: Golden, tracks: AnchorTracks, prefix: str, traj: float, pis: float, *, given: bool = False) -> None:
     """Official arrays are time first, and repeat the last row of shares."""
-    np.testing.assert_array_equal(tracks.anchors.numpy(), expected[f"{prefix}ids"])
-    np.testing.assert_allclose(tracks.xy.numpy().swapaxes(0, 1), expected[f"{prefix}traj"], rtol=0, atol=traj)
-    np.testing.assert_allclose(tracks.shares.numpy().swapaxes(0, 1), expected[f"{prefix}pis"][:-1], rtol=0, atol=pis)
-    np.testing.assert_array_equal(tracks.visible.numpy().T, expected[f"{prefix}vis"].astype(bool))
+    if f"{prefix}ids" in file and not given:
+        file.close(f"{prefix}ids", tracks.anchors)
+    file.close(f"{prefix}traj", tracks.xy.transpose(0, 1), atol=traj)
+    shares = tracks.shares.transpose(0, 1)
+    file.close(f"{prefix}pis", torch.cat([shares, shares[-1:]]), atol=pis)
+    file.close(f"{prefix}vis", tracks.visible.T)
 
 
-@pytest.mark.parametrize("case", _cases())
-def test_the_anchor_tracker_follows_the_official_one(case: str) -> None:
-    data = goldens.arrays(TRACK)
-    motion = _motion(data["flows"], data["weights"], data["centers"])
-    tracks = follow_anchors(motion, torch.from_numpy(data["points_xy"]), _switches(data[f"{case}params"]))
-    _assert_equal(tracks, data, case, _atol(TRACK, "traj"), _atol(TRACK, "pis"))
+@pytest.mark.parametrize(("file", "case"), goldens.each(TRACK, cases=lambda file: goldens.prefixes(file, "params")))
+def test_the_anchor_tracker_follows_the_official_one(file: Golden, case: str) -> None:
+    tracks = follow_anchors(_motion(file), file.tensor("points_xy"), _switches(file[f"{case}params"]))
+    _check(file, tracks, case, file.tolerance("traj"), file.tolerance("pis"))
 
 
-def test_without_any_weight_all_anchors_count_the_same() -> None:
-    data = goldens.arrays(TRACK)
-    motion = _motion(data["flows"], np.zeros_like(data["weights"]), data["centers"])
-    switches = replace(RELEASE, topk=data["weights"].shape[-1], tau=0.5, beta=0.3)
-    tracks = follow_anchors(motion, torch.from_numpy(data["points_xy"]), switches)
-    expected = {**data, "zero.ids": tracks.anchors.numpy()}
-    _assert_equal(tracks, expected, "zero.", _atol(TRACK, "traj"), _atol(TRACK, "pis"))
+@pytest.mark.parametrize("file", goldens.each(TRACK))
+def test_without_any_weight_all_anchors_count_the_same(file: Golden) -> None:
+    switches = replace(
+        RELEASE,
+        topk=file["weights"].shape[-1],
+        tau=file.setting("zero.traj", "tau "),
+        beta=file.setting("zero.traj", "beta "),
+    )
+    tracks = follow_anchors(_motion(file, np.zeros_like(file["weights"])), file.tensor("points_xy"), switches)
+    _check(file, tracks, "zero.", file.tolerance("traj"), file.tolerance("pis"))
 
 
-def test_tracks_clipped_to_the_frame_are_the_official_output() -> None:
-    data = goldens.arrays(TRACK)
-    motion = _motion(data["flows"], data["weights"], data["centers"])
-    tracks = follow_anchors(motion, torch.from_numpy(data["wrap.points_tyx"][:, :0:-1].copy()), RELEASE)
-    height, width = data["flows"].shape[1:3]
-    clipped = tracks.xy.numpy().swapaxes(0, 1).clip(0, [width, height])
-    np.testing.assert_allclose(clipped, data["wrap.tracks"], rtol=0, atol=_atol(TRACK, "traj"))
-    np.testing.assert_array_equal(tracks.visible.numpy().T, data["wrap.occlusions"] == 0)
+@pytest.mark.parametrize("file", goldens.each(TRACK))
+def test_tracks_clipped_to_the_frame_are_the_official_output(file: Golden) -> None:
+    """The official code clips both coordinates to one size, whatever the frame's shape."""
+    start = file.tensor("wrap.points_tyx")[:, [2, 1]]
+    tracks = follow_anchors(_motion(file), start, RELEASE)
+    size = file.setting("wrap.tracks", "image_size=")
+    file.close("wrap.tracks", tracks.xy.transpose(0, 1).clamp(0, size), atol=file.tolerance("traj"))
+    file.close("wrap.occlusions", ~tracks.visible.T)
 
 
-def test_maps_are_sampled_as_the_official_sampler_does() -> None:
-    data = goldens.arrays(TRACK)
-    sampled = sample_map(torch.from_numpy(data["flows"][0]), torch.from_numpy(data["sample_xy"]), "index")
-    np.testing.assert_allclose(sampled.numpy(), data["sample_flow"], rtol=0, atol=_atol(TRACK, "traj"))
+@pytest.mark.parametrize("file", goldens.each(TRACK))
+def test_maps_are_sampled_as_the_official_sampler_does(file: Golden) -> None:
+    sampled = sample_map(file.tensor("flows")[0], file.tensor("sample_xy"), "index")
+    file.close("sample_flow", sampled, atol=file.tolerance("traj"))
 
 
-def _read(**changes: object) -> Motion:
-    data = goldens.arrays(FLOW)
-    width, height = (int(side) for side in data["size"])
-    x = torch.from_numpy(data["x_points"]).unflatten(1, (goldens.entry(FLOW)["constructor"]["T"], -1))
-    switches = replace(RELEASE, **changes)  # type: ignore[arg-type]  # tests name fields of their own choice
+@cache
+def _read(file: Golden, anchor_weights: str) -> Motion:
+    width, height = (int(side) for side in file["size"])
+    x = file.tensor("x_points").unflatten(1, (file.constructor["T"], -1))
+    switches = replace(RELEASE, anchor_weights=anchor_weights)  # type: ignore[arg-type]  # one of its two values
     return read_motion(activate(x, Activation()), fixed_camera(height, width, like=x), switches)
 
 
@@ -105,37 +101,38 @@ def _dense_weights(motion: Motion) -> np.ndarray:
     return np.stack([motion.weights(frame, pixels).numpy().reshape(height, width, -1) for frame in range(frames)])
 
 
-def _assert_maps_equal(actual: np.ndarray, name: str, tolerance: str) -> None:
+def _check_maps(file: Golden, name: str, actual: np.ndarray, key: str) -> None:
     """Outside of the pixels where a discrete decision is on the edge, and there too if a limit is given for them."""
-    data = goldens.arrays(FLOW)
-    difference = np.abs(actual - data[name][0]).max(axis=-1)
-    ambiguous = data["ambiguous"][0].astype(bool)
-    assert difference[~ambiguous].max() <= _atol(FLOW, tolerance)
-    inside = re.search(r"\(([\d.]+) inside\)", goldens.entry(FLOW)["tolerance"][tolerance])
-    if inside:
-        assert difference[ambiguous].max() <= float(inside[1])
+    ambiguous = np.broadcast_to(file["ambiguous"].astype(bool)[..., None], file[name].shape)
+    file.close(name, actual[None], atol=file.tolerance(key), where=~ambiguous)
+    inside = re.search(r"\(([\d.]+) inside\)", file.entry["tolerance"][key])
+    if inside and ambiguous.any():
+        file.close(name, actual[None], atol=float(inside[1]), where=ambiguous)
 
 
-def test_flow_and_centres() -> None:
-    motion = _read()
-    _assert_maps_equal(motion.flow.numpy(), "flows", "flows")
-    expected = goldens.arrays(FLOW)["centers"][0]
-    np.testing.assert_allclose(motion.centres[1:].numpy(), expected, rtol=0, atol=_atol(FLOW, "centers"))
+@pytest.mark.parametrize("file", goldens.each(FLOW))
+def test_flow_and_centres(file: Golden) -> None:
+    motion = _read(file, "one_hot")
+    _check_maps(file, "flows", motion.flow.numpy(), "flows")
+    file.close("centers", motion.centres[None, 1:], atol=file.tolerance("centers"))
 
 
-def test_weights_of_single_gaussians_and_of_the_official_chunks() -> None:
-    _assert_maps_equal(_dense_weights(_read(anchor_weights="one_hot")), "weights_onehot", "weights")
-    chunks = _dense_weights(_read(anchor_weights="chunk_sum"))[..., :: goldens.entry(FLOW)["constructor"]["chunk"]]
-    _assert_maps_equal(chunks, "weights_official_blocks", "weights")
+@pytest.mark.parametrize("file", goldens.each(FLOW))
+def test_weights_of_single_gaussians_and_of_the_official_chunks(file: Golden) -> None:
+    _check_maps(file, "weights_onehot", _dense_weights(_read(file, "one_hot")), "weights")
+    chunks = _dense_weights(_read(file, "chunk_sum"))[..., :: file.constructor["chunk"]]
+    _check_maps(file, "weights_official_blocks", chunks, "weights")
 
 
 @pytest.mark.parametrize("kind", ["onehot", "official"])
-def test_from_network_output_to_tracks(kind: str) -> None:
+@pytest.mark.parametrize("file", goldens.each(FLOW))
+def test_from_network_output_to_tracks(file: Golden, kind: str) -> None:
     """True weights leave no tie, so the anchors must be the same; the official ones tie, so its choice is given."""
-    data = goldens.arrays(FLOW)
-    expected = {name: data[name] for name in data if name.startswith(f"e2e_{kind}.")}
-    start = torch.from_numpy(data["query_tyx"][:, :0:-1].copy())
-    motion = _read(anchor_weights="one_hot" if kind == "onehot" else "chunk_sum")
-    given = torch.from_numpy(data[f"e2e_{kind}.ids"]).long() if kind == "official" else None
-    tracks = follow_anchors(motion, start, RELEASE, given)
-    _assert_equal(tracks, expected, f"e2e_{kind}.", traj=_atol(FLOW, "e2e_traj"), pis=_atol(FLOW, "weights"))
+    start = file.tensor("query_tyx")[:, [2, 1]]
+    told = [int(file.setting("e2e_onehot.traj", "topk ")), file.setting("e2e_onehot.traj", "tau ")]
+    switches = replace(RELEASE, topk=told[0], tau=told[1], beta=file.setting("e2e_onehot.traj", "beta "))
+    motion = _read(file, "one_hot" if kind == "onehot" else "chunk_sum")
+    given = file.tensor(f"e2e_{kind}.ids").long() if kind == "official" else None
+    tracks = follow_anchors(motion, start, switches, given)
+    traj, pis = file.tolerance("e2e_traj"), file.tolerance("weights")
+    _check(file, tracks, f"e2e_{kind}.", traj, pis, given=given is not None)
