@@ -9,6 +9,8 @@ import pytest
 from tests.golden import goldens
 
 PROPERTY = "golden arrays compared"
+NAMED = 4
+"""So many arrays that were not compared are named."""
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if str(file) in compared:
             left = file.outputs - compared[str(file)]
             line = f"golden {file}: {len(file.outputs - left)} of {len(file.outputs)} outputs compared"
-            terminalreporter.write_line(f"{line}; not {', '.join(sorted(left))}" if left else line)
+            some = sorted(left)[:NAMED] + [f"{len(left) - NAMED} others"] * (len(left) > NAMED)
+            terminalreporter.write_line(f"{line}; not {', '.join(some)}" if left else line)
     reasons = {report.longrepr[2] for report in terminalreporter.stats.get("skipped", ()) if "golden" in report.nodeid}
     for reason in sorted(reasons):
         terminalreporter.write_line(f"golden {reason.removeprefix('Skipped: ')}")

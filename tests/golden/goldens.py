@@ -182,7 +182,7 @@ def files(*patterns: str) -> list[Golden]:
 def each(*patterns: str, cases: Callable[[Golden], Iterable[Any]] | None = None) -> list[Any]:
     """Parameters of a test: each file of these names, or each pair of a file and one of its cases.
 
-    Without any such file there is one set of parameters, which is skipped and says which file is not there.
+    Without any there is one set of parameters, which is skipped and says which file is not there.
     """
     found = []
     for file in files(*patterns):
@@ -192,9 +192,10 @@ def each(*patterns: str, cases: Callable[[Golden], Iterable[Any]] | None = None)
             found += [pytest.param(file, case, id=f"{file}-{_label(case)}") for case in cases(file)]
     if found:
         return found
-    name = " or ".join(patterns)
-    skipped = pytest.mark.skip(reason=f"{name} is not in {', '.join(map(str, SETS))}")
-    return [pytest.param(*[None] * (1 if cases is None else 2), id=name, marks=skipped)]
+    name, where = " or ".join(patterns), ", ".join(map(str, SETS))
+    reason = f"{name}: what this compares is not in {where}" if files(*patterns) else f"{name} is not in {where}"
+    nothing = [None] * (1 if cases is None else 2)
+    return [pytest.param(*nothing, id=name, marks=pytest.mark.skip(reason=reason))]
 
 
 def prefixes(file: Golden, suffix: str) -> list[str]:

@@ -61,7 +61,8 @@ def test_official_labels_slips_at_the_border_included(file: Golden) -> None:
 @pytest.mark.parametrize("file", FILES)
 def test_analytic_labels_differ_only_where_the_official_ones_slip(file: Golden) -> None:
     targets = warp.analytic(_matrix(file), *_grid(file))
-    differs = (targets.cell.numpy() != file["label"]) & file["mask"].astype(bool)
+    right = targets.valid.numpy() & (targets.cell.numpy() == file["label"])
+    differs = file["mask"].astype(bool) & ~right
     file.close("border_bug", differs)
     assert differs.sum() == file.entry["border_bug_cells"]
 
