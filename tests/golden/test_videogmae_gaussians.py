@@ -11,8 +11,8 @@ from torch import Tensor
 
 from tests.golden import goldens
 from tests.golden.goldens import Golden
-from vgmae_bench.splatting import project
 from vgmae_bench.models.losses import reconstruction_loss
+from vgmae_bench.splatting import project
 from vgmae_bench.videogmae.gaussians.gaussians import (
     Activation,
     Backend,
