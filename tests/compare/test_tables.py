@@ -77,8 +77,9 @@ def test_markdown_is_a_table_of_equal_columns(rows: list[Row]) -> None:
 
 
 def test_text_has_the_protocol_the_coverage_and_the_warning(
-    rows: list[Row], capsys: pytest.CaptureFixture[str]
+    rows: list[Row], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     tables.print_text(build(rows, rank=True))
     text = capsys.readouterr().out
     assert text.startswith("synth, tapvid-first v1: query first")

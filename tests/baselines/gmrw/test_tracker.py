@@ -260,7 +260,7 @@ def test_random_weights_depend_on_the_seed_alone() -> None:
 
 
 def test_the_spec_builds_it_with_settings_from_text() -> None:
-    factory = load(Plugin(SPEC.name, SPEC, "", "vgmae-bench", "0", ""))
+    factory = load(Plugin(SPEC.name, SPEC, "", "vgmae-bench", "0", ""), "tracker")
     settings = {"preset": "official", "tracking": "direct", "upsample": 2, "chunk_mb": "3"}
     made, config = call_with(factory, settings, owner="gmrw", weights=None, device="cpu", seed=0)
     assert isinstance(made, GMRWTracker)

@@ -30,9 +30,9 @@ from vgmae_bench.training.schedule import parameter_groups
 SHORT = ["--set", "steps=60", "--set", "batch_size=4", "--set", "workers=0", "--set", "stride=1", "--set", "lr=1.0"]
 
 
-def call(*more: str) -> Any:
+def call(*more: str, method: str = "./bright.py:Brightness", out: str = "out") -> Any:
     Path("bright.py").write_text(SOURCE)
-    words = ["--method", "./bright.py:Brightness", "--data", "videos", "--out", "out", "--json", *SHORT, *more]
+    words = ["--method", method, "--data", "videos", "--out", out, "--json", *SHORT, *more]
     return CliRunner().invoke(probe, words)
 
 
@@ -69,10 +69,10 @@ def test_features_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VGMAE_BENCH_CACHE", str(Path("own").absolute()))
     first = json.loads(call().stdout)
     monkeypatch.setattr(features, "_compute", None)
-    assert json.loads(call("--out", "again").stdout)["top1"] == first["top1"]
+    assert json.loads(call(out="again").stdout)["top1"] == first["top1"]
     for file in Path("own/features").rglob("*.safetensors"):
         file.write_bytes(file.read_bytes()[:50])
-    assert isinstance(call("--out", "third").exception, TypeError)  # damaged ones would be computed again
+    assert isinstance(call(out="third").exception, TypeError)  # damaged ones would be computed again
 
 
 def plan(config: FinetuneConfig | LinearConfig, out: str) -> Plan:
@@ -148,8 +148,9 @@ def test_our_encoders_give_tokens_before_their_norm(method: str) -> None:
 
 def test_mistakes_are_named() -> None:
     folder(Path("videos"), videos=4)
+    none = call(method="zero-motion")
+    assert isinstance(none.exception, UsageError) and "no encoder to probe" in str(none.exception)
     for words, why in (
-        (["--method", "zero-motion"], "no encoder to probe"),
         (["--set", "head=batch"], "head_norm"),
         (["--mode", "finetune", "--set", "layer_decay=2"], "layer_decay"),
         (["--encoder-set", "size=tiny"], "no settings"),
