@@ -10,6 +10,7 @@ import torch
 
 from tests.gmae.nets import TINY, pictures, weights_file
 from tests.golden import goldens
+from tests.golden.goldens import Golden
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
@@ -161,7 +162,7 @@ MAE = "mae_image_init.pth"
 
 def of_an_image_mae() -> dict[str, Any]:
     """The shape of the networks that the recorded image MAE can start."""
-    shape = goldens.entry(MAE)["constructor"]
+    shape = Golden(goldens.HERE / "data", MAE).constructor
     return {
         "image_size": shape["img_size"],
         "patch_size": shape["patch_size"],
@@ -178,7 +179,7 @@ def of_an_image_mae() -> dict[str, Any]:
 
 def test_official_image_mae_weights_start_the_encoder(tmp_path: Path) -> None:
     imported = import_weights(
-        goldens.FOLDER / MAE, tmp_path / "mae.safetensors", {"num_heads": of_an_image_mae()["num_heads"]}
+        goldens.HERE / "data" / MAE, tmp_path / "mae.safetensors", {"num_heads": of_an_image_mae()["num_heads"]}
     )
     recipe = Pretraining(PretrainConfig(**of_an_image_mae()))
     model = recipe.network
@@ -210,6 +211,6 @@ def test_video_gmae_starts_from_gmae_and_sees_a_still_as_it_does(tmp_path: Path)
 
 def test_other_weights_are_no_gmae(tmp_path: Path) -> None:
     imported = tmp_path / "mae.safetensors"
-    import_weights(goldens.FOLDER / MAE, imported, {"num_heads": of_an_image_mae()["num_heads"]})
+    import_weights(goldens.HERE / "data" / MAE, imported, {"num_heads": of_an_image_mae()["num_heads"]})
     with pytest.raises(WeightsError, match="not a GMAE"):
         load_model(imported)

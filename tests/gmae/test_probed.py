@@ -6,6 +6,7 @@ import torch
 
 from tests.gmae.nets import TINY, weights_file
 from tests.golden import goldens
+from tests.golden.goldens import Golden
 from vgmae_bench.downstream.actions.encoder import open_encoder
 from vgmae_bench.gmae.checkpoint import load_model
 from vgmae_bench.videogmae.release import import_weights
@@ -22,9 +23,9 @@ def test_what_is_probed_are_the_tokens_of_the_encoder(tmp_path: Path) -> None:
 
 
 def test_an_image_mae_is_probed_beside_it(tmp_path: Path) -> None:
-    shape = goldens.entry("mae_image_init.pth")["constructor"]
+    shape = Golden(goldens.HERE / "data", "mae_image_init.pth").constructor
     settings = {"num_heads": shape["num_heads"], "num_frames": 1}
-    import_weights(goldens.FOLDER / "mae_image_init.pth", tmp_path / "mae.safetensors", settings)
+    import_weights(goldens.HERE / "data" / "mae_image_init.pth", tmp_path / "mae.safetensors", settings)
     encoder = open_encoder("gmae", str(tmp_path / "mae.safetensors"), {}, seed=0).encoder
     side = shape["img_size"]
     assert encoder(torch.zeros(1, 3, 1, side, side)).shape == (
