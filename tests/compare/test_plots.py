@@ -194,14 +194,20 @@ def training(folder: Path, columns: str, *lines: str) -> Path:
 
 def test_curves_show_losses_and_where_it_was_measured_tracking(tmp_path: Path) -> None:
     first = training(
-        tmp_path / "a" / "tiny", "step,loss,delta_avg,delta_avg_zero_motion", "10,0.5,,", "20,0.25,0.3,0.2"
+        tmp_path / "a" / "tiny",
+        "step,loss,delta_avg,delta_avg_zero_motion,end_point_error,correlation",
+        "10,0.5,,,,",
+        "20,0.25,0.3,0.2,0.9,-0.1",
     )
     second = training(tmp_path / "b" / "tiny", "step,loss", "10,3.0", "20,-2.0")
     made = curves.plot_curves([first, second])
     assert list(made.table["training"]) == ["a/tiny"] * 2 + ["b/tiny"] * 2
-    losses, accuracies = made.figure.axes
+    losses, accuracies, errors, correlations = made.figure.axes
     assert losses.get_yscale() == "linear"  # a loss may be negative
-    assert [30.0] in [list(line.get_ydata()) for line in accuracies.lines]
+    for axes, value, still in ((accuracies, 30.0, 20.0), (errors, 0.9, 1.0), (correlations, -0.1, 0.0)):
+        drawn = [line.get_ydata()[0] for line in axes.lines[:2]]
+        assert drawn == [pytest.approx(value), pytest.approx(still)]
+    assert correlations.get_ylim()[0] < -0.1  # nothing is cut off
     assert len(curves.plot_curves([second]).figure.axes) == 1
     with pytest.raises(UnknownNameError, match="not a training"):
         curves.plot_curves([tmp_path])

@@ -32,7 +32,7 @@ def test_no_log_yet(tmp_path: Path) -> None:
 
 
 def test_curves_with_and_without_what_validation_measures(tmp_path: Path) -> None:
-    for number, rows in enumerate(([], [row(1), row(2)], [row(1) | {"delta": 0.1}, row(2)])):
+    for number, rows in enumerate(([], [row(1), row(2)], [row(1) | {"delta": 0.1, "delta_zero_motion": 0.05}, row(2)])):
         path = tmp_path / f"{number}.png"
-        draw_curve(rows, path, ("delta",))
+        draw_curve(rows, path, ("delta", "delta_zero_motion"))
         assert path.read_bytes().startswith(b"\x89PNG")

@@ -404,10 +404,14 @@ def test_starting_from_something_that_does_not_fit(tmp_path: Path) -> None:
     assert load_weights(tmp_path / "other.safetensors").kind == "mae-encoder"
 
 
-def test_pictures_show_input_reconstruction_and_flow(tmp_path: Path) -> None:
+def test_pictures_and_films_show_what_the_network_sees_and_makes_of_it(tmp_path: Path) -> None:
     from PIL import Image
+
+    from vgmae_bench.viz.mosaic import LABEL_WIDTH
 
     recipe, _ = made(TINY)
     recipe.pictures(clips(2), tmp_path / "picture")
+    kinds = 4  # input, shown, reconstruction, flow
     with Image.open(tmp_path / "picture") as picture:
-        assert (picture.format, picture.size) == ("PNG", (2 * 128, 2 * 3 * 128))
+        assert (picture.format, picture.size) == ("PNG", (LABEL_WIDTH + 2 * 128, 2 * kinds * 128))
+    assert [frame.shape for frame in recipe.film(clips(2))] == [(128, kinds * 128, 3)] * 2

@@ -16,6 +16,10 @@ FIRST = ("step", "loss", "lr", "seconds", "clips_per_second", "grad_norm")
 """Columns every log begins with; the parts of the loss and what validation measures follow."""
 
 
+FLOOR = "_zero_motion"
+"""End of the name of a metric of points that never move."""
+
+
 class Log:
     """log.csv, beginning with the lines of earlier sessions up to the step that is gone on from.
 
@@ -78,21 +82,24 @@ def read_log(path: Path) -> list[Row]:
 
 
 def draw_curve(rows: Sequence[Row], path: Path, metrics: Sequence[str]) -> None:
-    """The loss over the steps and, to the right of it, what validation measured, as a PNG."""
+    """The loss over the steps and, to the right of it, each metric that validation measured, as a PNG.
+
+    A metric named "X_zero_motion" is drawn, dotted, with X.
+    """
     from matplotlib.figure import Figure
 
     columns = [name for name in metrics if any(row.get(name) is not None for row in rows)]
-    figure = Figure(figsize=(10 if columns else 6, 4), layout="constrained")
-    axes: Any = figure.subplots(1, 2 if columns else 1, squeeze=False)[0]
+    shown = [name for name in columns if not name.endswith(FLOOR)]
+    figure = Figure(figsize=(4 + 3.5 * len(shown), 3.2), layout="constrained")
+    axes: Any = figure.subplots(1, 1 + len(shown), squeeze=False)[0]
     losses = [row["loss"] or 0.0 for row in rows]
     axes[0].plot([row["step"] for row in rows], losses, lw=1)
     axes[0].set(xlabel="step", ylabel="loss", yscale="log" if min(losses, default=1.0) > 0 else "linear")
-    for name in columns:
-        measured = [row for row in rows if row.get(name) is not None]
-        axes[1].plot([row["step"] for row in measured], [100 * (row[name] or 0.0) for row in measured], label=name)
-    if columns:
-        axes[1].set(xlabel="step", ylabel="held-out synthetic clips, % or 100 × correlation")
-        axes[1].legend()
+    for panel, name in zip(axes[1:], shown, strict=True):
+        for column, style in ((name, "-"), (name + FLOOR, ":")):
+            measured = [row for row in rows if row.get(column) is not None]
+            panel.plot([row["step"] for row in measured], [row[column] for row in measured], style)
+        panel.set(xlabel="step", ylabel=name.replace("_", " "))
     for one in axes:
         one.grid(alpha=0.3)
     write_atomically(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
 from vgmae_bench.config import Json
+from vgmae_bench.data.video.write import write_mp4
 from vgmae_bench.files import write_atomically
 from vgmae_bench.provenance import peak_memory_mb
 from vgmae_bench.training.checkpoint import State
@@ -20,6 +23,8 @@ from vgmae_bench.training.watch import METRICS, Watch
 
 EXAMPLES = 2
 """Clips in a picture."""
+FILM_RATE = Fraction(2)
+"""Frames per second of the video of the last clip: slow enough to compare."""
 
 
 class Due(NamedTuple):
@@ -111,6 +116,8 @@ class TrainingLogger:
         batch = self._source.examples(EXAMPLES, self._recipe.shape(step - 1), self._device)
         path = self._folder.pictures / f"step_{step:06d}.png"
         write_atomically(path, lambda temporary: self._best.pictures(batch, temporary))
+        if frames := self._best.film(batch):
+            write_atomically(self._folder.pictures / "last.mp4", partial(write_mp4, frames=frames, fps=FILM_RATE))
         draw_curve(self._log.rows, self._folder.curve, METRICS)
 
     def keep(self) -> None:

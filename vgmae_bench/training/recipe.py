@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, NamedTuple, Protocol, Self, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -127,15 +129,19 @@ class Batch(NamedTuple):
         seeds: one for each clip, for everything that is random about learning from it. The same clip is then treated alike
             in every process.
         numbers: of the clips in their source, negative for examples. Empty where no source made them.
+        flow: true motion of every pixel of an example to the next frame, float [B, T - 1, H, W, 2], (x, y), pixels. NaN in
+            clips whose motion is unknown. None: it is unknown in all.
     """
 
     video: Tensor
     seeds: tuple[int, ...]
     numbers: tuple[int, ...] = ()
+    flow: Tensor | None = None
 
     def cut(self, start: int | None, stop: int | None) -> Batch:
         """Some of the clips."""
-        return Batch(self.video[start:stop], self.seeds[start:stop], self.numbers[start:stop])
+        flow = None if self.flow is None else self.flow[start:stop]
+        return Batch(self.video[start:stop], self.seeds[start:stop], self.numbers[start:stop], flow)
 
 
 class Losses(NamedTuple):
@@ -235,6 +241,10 @@ class Recipe(nn.Module, ABC, Generic[N, B]):
     @abstractmethod
     def pictures(self, batch: B, path: Path) -> None:
         """Draw what the network makes of some clips into a PNG."""
+
+    def film(self, batch: B) -> Sequence[npt.NDArray[np.uint8]]:
+        """Frames of a short video, uint8 [H, W, 3] RGB, about the last clip of a batch. Empty: the picture says all."""
+        return []
 
 
 @contextmanager

@@ -5,10 +5,13 @@ Where paper, official code (tekotan/video-gmae c630810) and our defaults part, t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -30,7 +33,7 @@ from vgmae_bench.videogmae.gaussians.gaussians import (
 )
 from vgmae_bench.videogmae.gaussians.losses import displacement_penalty, neighbourhood_smoothness, registration_distance
 from vgmae_bench.videogmae.gaussians.motion_loss import MotionLoss, reconstruct
-from vgmae_bench.videogmae.gaussians.pictures import draw
+from vgmae_bench.videogmae.gaussians.pictures import Panels, Seen, film, panels, save_picture
 from vgmae_bench.videogmae.masking import MaskMode, encode_part
 from vgmae_bench.videogmae.network import Encoded, NetworkConfig, VideoGMAE, pixel_mask
 from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
@@ -250,11 +253,21 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
         return VideoGMAETracker(VideoGMAEConfig(backend=self.config.backend), model, device, seed=0)
 
     def pictures(self, batch: Batch, path: Path) -> None:
-        """Input, reconstruction and flow, with nothing masked, as when points are tracked."""
-        with torch.no_grad():
-            encoded = encode_part(self.network, batch, 0.0, self.config.token_order)
-            gaussians = self._gaussians(encoded, batch.video.shape[1], self.config.residuals)
-        draw(batch.video, gaussians, self.config.composite, path, self.config.backend)
+        """Input, what is shown of it, reconstruction, flow and true flow. The flow is that of the whole clip."""
+        save_picture(self._panels(batch), path)
+
+    def film(self, batch: Batch) -> Sequence[npt.NDArray[np.uint8]]:
+        """See `vgmae_bench.training.recipe.Recipe.film`."""
+        return film(self._panels(batch)[-1])
+
+    @torch.no_grad()
+    def _panels(self, batch: Batch) -> list[Panels]:
+        config, frames = self.config, batch.video.shape[1]
+        whole = encode_part(self.network, batch, 0.0, config.token_order)
+        part = encode_part(self.network, batch, config.mask_ratio, config.token_order, config.mask_mode)
+        hidden = pixel_mask(part.mask, config.network)[:, :frames] if config.mask_ratio else None
+        masked, seen = (self._gaussians(encoded, frames, config.residuals) for encoded in (part, whole))
+        return panels(Seen(batch.video, hidden, masked, seen, batch.flow), config.composite, config.backend)
 
     def _gaussians(self, encoded: Encoded, frames: int, residuals: Residuals) -> Gaussians:
         raw = self.network.decode(encoded)[:, :frames].float()

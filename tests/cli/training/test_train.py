@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import pytest
 import torch
 from PIL import Image
@@ -92,6 +93,8 @@ def test_a_training_leaves_what_scripts_rely_on(whole: Path) -> None:
     for picture in (whole / "curve.png", whole / "pictures" / "step_000150.png"):
         with Image.open(picture) as image:
             assert image.format == "PNG"
+    with av.open(str(whole / "pictures" / "last.mp4")) as film:
+        assert sum(1 for _ in film.decode(video=0)) == 1  # of two frames one is followed by another
 
 
 def test_run_and_init_take_the_weights(whole: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from vgmae_bench.errors import MissingDataError, UsageError
@@ -41,6 +42,32 @@ def test_examples_are_none_of_the_numbered_clips() -> None:
     assert not any(torch.equal(one, other) for one in shown for other in trained)
     assert torch.equal(shown, clips.examples(2, SHAPE, "cpu").video)
     assert clips.examples(2, SHAPE, "cpu").numbers == (-1, -2)
+
+
+def test_the_true_flow_of_examples_takes_each_frame_to_the_next() -> None:
+    shape = ClipShape(frames=3, image_size=128)
+    examples = open_clips(["synth"], seed=0, workers=0).examples(2, shape, "cpu")
+    assert examples.flow is not None and examples.flow.shape == (2, 2, 128, 128, 2)
+    video = examples.video.float()
+    ticks = torch.arange(128) + 0.5
+    y, x = torch.meshgrid(ticks, ticks, indexing="ij")
+
+    def error(flow: torch.Tensor) -> float:
+        """The mean difference between a pixel and what it moves to."""
+        at = (torch.stack([x, y], dim=-1) + flow.flatten(0, 1)) / 64 - 1
+        ahead = F.grid_sample(video[:, 1:].flatten(0, 1).movedim(-1, 1), at, align_corners=False)
+        return float((ahead.movedim(1, -1) - video[:, :-1].flatten(0, 1)).abs().mean())
+
+    true, still = error(examples.flow), error(torch.zeros_like(examples.flow))
+    assert true < 0.5 * still
+    assert true < 0.5 * error(-examples.flow) and true < 0.5 * error(examples.flow.flip(-1))
+
+
+def test_flow_of_examples_is_unknown_where_nobody_knows_it(tmp_path: Path) -> None:
+    grey = str(folder(tmp_path / "grey", 100))
+    assert open_clips([grey], seed=0, workers=1).examples(2, SHAPE, "cpu").flow is None
+    mixed = open_clips(["synth", grey], seed=0, workers=1).examples(2, SHAPE, "cpu").flow
+    assert mixed is not None and mixed.isnan().flatten(1).all(dim=1).tolist() == [False, True]
 
 
 def test_sources_are_mixed_by_weight_and_keep_their_order(tmp_path: Path) -> None:

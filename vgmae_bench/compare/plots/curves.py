@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -21,11 +21,32 @@ from vgmae_bench.compare.plots.style import (
 from vgmae_bench.errors import BadDataError, UnknownNameError
 from vgmae_bench.training.log import read_log
 
-ACCURACY, FLOOR = "delta_avg", "delta_avg_zero_motion"
+
+class Measure(NamedTuple):
+    """Something that validation measures.
+
+    Attributes:
+        column: of log.csv.
+        label: of the axis.
+        scale: the factor from the log to the axis.
+        floor: points that never move: another column of log.csv, or a number.
+    """
+
+    column: str
+    label: str
+    scale: float
+    floor: str | float
+
+
+MEASURES = (
+    Measure("delta_avg", r"zero-shot $\delta_\mathrm{avg}$, %", 100, "delta_avg_zero_motion"),
+    Measure("end_point_error", "relative end-point error", 1, 1.0),
+    Measure("correlation", "correlation of motion", 1, 0.0),
+)
 
 
 def plot_curves(folders: Sequence[Path]) -> Plot:
-    """Plot the loss of each training over its steps. A second panel has zero-shot position accuracy, where a log holds it.
+    """Plot the loss of each training over its steps. Further panels have what validation measured, where a log holds it.
 
     Arguments:
         folders: of trainings; each holds a log.csv.
@@ -35,18 +56,20 @@ def plot_curves(folders: Sequence[Path]) -> Plot:
         BadDataError: a log is damaged.
     """
     logs = {name: _log(folder) for name, folder in _names(folders).items()}
-    measured = {name: log.dropna(subset=[ACCURACY]) for name, log in logs.items() if ACCURACY in log}
-    measured = {name: log for name, log in measured.items() if len(log)}
     look = distinct_looks(logs)
-    figure, axes = panels(1, 2 if measured else 1, 2.6)
-    labels = {axes[0, 0]: _losses(axes[0, 0], logs, look)}
-    if measured:
-        labels[axes[0, 1]] = _accuracies(axes[0, 1], measured, look)
+    measured = [measure for measure in MEASURES if any(_has(log, measure.column) for log in logs.values())]
+    across = 1 if not measured else 2
+    figure, axes = panels(-(-(1 + len(measured)) // across), across, 2.6)
+    labels = {axes.flat[0]: _losses(axes.flat[0], logs, look)}
+    for place, measure in zip(axes.flat[1:], measured, strict=False):
+        labels[place] = _measured(place, measure, logs, look)
+    for empty in axes.flat[1 + len(measured) :]:
+        empty.set_axis_off()
     write_caption(
         figure,
         "Thin: the loss as logged; thick: its running median. Losses of different methods do not compare. "
-        r"$\delta_\mathrm{avg}$: zero-shot position accuracy on held-out synthetic clips during training; "
-        "dotted: points that never move.",
+        r"$\delta_\mathrm{avg}$: zero-shot position accuracy on held-out synthetic clips during training. Error and "
+        "correlation: of the motion from a query's frame to the next. Dotted: points that never move.",
     )
     label_curves(figure, labels)
     return Plot(figure, pd.concat([log.assign(training=name) for name, log in logs.items()], ignore_index=True))
@@ -65,16 +88,29 @@ def _losses(axes: Any, logs: dict[str, pd.DataFrame], look: dict[str, LineLook])
     return labels
 
 
-def _accuracies(axes: Any, logs: dict[str, pd.DataFrame], look: dict[str, LineLook]) -> list[CurveLabel]:
-    """Plot position accuracies, with those of points that never move. Returns labels of the former."""
+def _measured(
+    axes: Any, measure: Measure, logs: dict[str, pd.DataFrame], look: dict[str, LineLook]
+) -> list[CurveLabel]:
+    """Plot what validation measured, and the same of points that never move. Returns labels of the former."""
     labels = []
     for name, log in logs.items():
-        axes.plot(log["step"], 100 * log[ACCURACY], **vars(look[name]))
-        if FLOOR in log:
-            axes.plot(log["step"], 100 * log[FLOOR], color=GREY, lw=1, ls=":")
-        labels.append(CurveLabel(name, 100 * log[ACCURACY].iloc[-1], look[name]))
-    axes.set(xlabel="step", ylabel=r"zero-shot $\delta_\mathrm{avg}$, %", xlim=(0, None), ylim=(0, None))
+        if not _has(log, measure.column):
+            continue
+        log = log.dropna(subset=[measure.column])
+        values = measure.scale * log[measure.column]
+        axes.plot(log["step"], values, **vars(look[name]))
+        labels.append(CurveLabel(name, values.iloc[-1], look[name]))
+        if isinstance(measure.floor, str) and measure.floor in log:
+            axes.plot(log["step"], measure.scale * log[measure.floor], color=GREY, lw=1, ls=":")
+    if not isinstance(measure.floor, str):
+        axes.axhline(measure.floor, color=GREY, lw=1, ls=":")
+    lowest = min(0, *(label.height for label in labels))
+    axes.set(xlabel="step", ylabel=measure.label, xlim=(0, None), ylim=(lowest if lowest == 0 else None, None))
     return labels
+
+
+def _has(log: pd.DataFrame, column: str) -> bool:
+    return column in log and bool(log[column].notna().any())
 
 
 def _names(folders: Sequence[Path]) -> dict[str, Path]:

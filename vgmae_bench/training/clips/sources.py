@@ -20,7 +20,7 @@ from vgmae_bench.config import Json
 from vgmae_bench.data.synth.dataset import VERSION
 from vgmae_bench.errors import UsageError
 from vgmae_bench.training.clips.bank import Bank, BankConfig
-from vgmae_bench.training.clips.synthetic import clip_seed, synth_scenes, synth_video
+from vgmae_bench.training.clips.synthetic import clip_seed, synth_flow, synth_scenes, synth_video
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
 
 Request = TypeVar("Request")
@@ -32,6 +32,10 @@ class Clips(Protocol):
 
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
         """uint8 [B, T, H, W, 3] RGB on the device. Negative numbers: clips to look at, never trained on."""
+        ...
+
+    def flow(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor | None:
+        """True motion of every pixel of examples, see `Batch.flow`. None: it is not known."""
         ...
 
     def describe(self) -> Json:
@@ -59,6 +63,10 @@ class SynthClips:
         if self._bank is not None and numbers[0] >= 0:
             return self._bank.read(numbers, shape).video.to(device)
         return synth_video(synth_scenes(self._seed, numbers, shape).to(device), shape.image_size)
+
+    def flow(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
+        """See `Clips.flow`."""
+        return synth_flow(synth_scenes(self._seed, numbers, shape).to(device), shape.image_size).float()
 
     def describe(self) -> Json:
         """See `Clips.describe`."""
@@ -92,6 +100,10 @@ class FolderClips:
 
         return torch.stack(list(self._pool.map(sample, numbers))).to(device)
 
+    def flow(self, numbers: Sequence[int], shape: ClipShape, device: str) -> None:
+        """See `Clips.flow`."""
+        return
+
     def describe(self) -> Json:
         """See `Clips.describe`."""
         return {"kind": "folder", "name": self._name, "videos": len(self._videos)}
@@ -118,6 +130,10 @@ class ImageClips:
             return torch.from_numpy(self._images.sample(rng, shape.image_size, example=number < 0))
 
         return torch.stack(list(self._pool.map(sample, numbers)))[:, None].to(device)
+
+    def flow(self, numbers: Sequence[int], shape: ClipShape, device: str) -> None:
+        """See `Clips.flow`."""
+        return
 
     def describe(self) -> Json:
         """See `Clips.describe`."""
@@ -148,7 +164,12 @@ class ClipStream:
         numbers = range(-1, -1 - count, -1)
         kinds = [index % len(self._clips) for index in range(count)]
         video = self._read(numbers, kinds, shape, device)
-        return Batch(video, tuple(clip_seed(self._seed, number) for number in numbers), tuple(numbers))
+        flow = torch.full((*video[:, 1:].shape[:4], 2), torch.nan, device=device)
+        for place, (number, kind) in enumerate(zip(numbers, kinds, strict=True)):
+            if shape.frames > 1 and (known := self._clips[kind].flow([number], shape, device)) is not None:
+                flow[place] = known[0]
+        seeds = tuple(clip_seed(self._seed, number) for number in numbers)
+        return Batch(video, seeds, tuple(numbers), None if flow.isnan().all() else flow)
 
     def describe(self) -> Json:
         """See `vgmae_bench.training.recipe.Source.describe`."""

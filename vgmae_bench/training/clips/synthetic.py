@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.data.synth.dataset import Scenes, SynthConfig, render_video, sample_scenes
+from vgmae_bench.data.synth.tracks import points_seen, track_points
 from vgmae_bench.training.recipe import ClipShape
 
 FINE = 64
@@ -42,6 +43,20 @@ def synth_video(scenes: Scenes, size: int) -> Tensor:
     fine = render_video(scenes, 2 * size, 2 * size)
     squares = fine.float().view(*fine.shape[:2], size, 2, size, 2, 3)
     return squares.mean(dim=(3, 5)).round().to(torch.uint8)
+
+
+def synth_flow(scenes: Scenes, size: int) -> Tensor:
+    """How far the surface in each pixel moves to the next frame: [B, T - 1, size, size, 2], (x, y), pixels."""
+    B, T = scenes.camera_position.shape[:2]
+    dtype, device = scenes.camera_position.dtype, scenes.camera_position.device
+    ticks = (torch.arange(size, dtype=dtype, device=device) + 0.5) / size
+    when = (torch.arange(T - 1, dtype=dtype, device=device) + 0.5) / T
+    t, v, u = torch.meshgrid(when, ticks, ticks, indexing="ij")
+    where = torch.stack([t, u, v], dim=-1).view(1, -1, 3).expand(B, -1, -1)
+    xy = track_points(scenes, points_seen(scenes, where), size, size)[0].view(B, T - 1, size * size, T, 2)
+    steps: Tensor = xy.diff(dim=3).diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2)
+    flow: Tensor = steps.unflatten(2, (size, size))
+    return flow
 
 
 def clip_seed(seed: int, number: int) -> int:

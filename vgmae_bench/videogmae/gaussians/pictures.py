@@ -1,8 +1,9 @@
-"""What a Video-GMAE network sees, to look at: the clip, its reconstruction, and how it says things move."""
+"""Pictures of a training: the clip, what the network is shown of it, its reconstruction, and its motion beside the true one."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,32 +14,72 @@ from vgmae_bench.videogmae.gaussians.gaussians import Backend, Composite, Gaussi
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.switches import Switches
 from vgmae_bench.viz.flow import colour_flow
-from vgmae_bench.viz.mosaic import save_mosaic
+from vgmae_bench.viz.mosaic import enlarge, save_mosaic
 
 FRAMES = 4
-"""Frames shown of a clip, evenly spread."""
+"""Frames of a clip in a picture, evenly spread."""
+GREY = 128
+"""Colour of hidden patches, and of motion that is unknown."""
+
+Panels = dict[str, npt.NDArray[np.uint8]]
+"""What is seen of one clip: uint8 [T - 1, S, S, 3] by name. The last frame is left out: no frame follows it."""
 
 
-def draw(video: Tensor, gaussians: Gaussians, mode: Composite, path: Path, backend: Backend = "auto") -> None:
-    """A PNG with three rows a clip: input, reconstruction, flow to the next frame (hue: direction; colour: speed).
+class Seen(NamedTuple):
+    """What a network makes of some clips.
 
-    Arguments:
-        video: uint8 [B, T, H, W, 3], T >= 2.
-        gaussians: of those clips and frames.
+    Attributes:
+        video: uint8 [B, T, S, S, 3] RGB, T >= 2.
+        hidden: bool [B, T, S, S], the pixels hidden from the network. None: it sees all.
+        masked: the Gaussians of the clips with those pixels hidden.
+        whole: the Gaussians of the whole clips, as when points are tracked.
+        flow: true motion to the next frame, [B, T - 1, S, S, 2] pixels, NaN where it is unknown; or None.
     """
-    shown = torch.linspace(0, video.shape[1] - 2, min(FRAMES, video.shape[1] - 1)).round().long()
-    camera = fixed_camera(video.shape[2], video.shape[3], like=gaussians.means)
+
+    video: Tensor
+    hidden: Tensor | None
+    masked: Gaussians
+    whole: Gaussians
+    flow: Tensor | None
+
+
+def panels(seen: Seen, mode: Composite, backend: Backend = "auto") -> list[Panels]:
+    """For each clip: input, shown part if something is hidden, reconstruction, flow, and true flow if it is known.
+
+    In flow, the hue is the direction and the saturation the speed.
+    """
+    camera = fixed_camera(seen.video.shape[2], seen.video.shape[3], like=seen.whole.means)
     with torch.no_grad():
-        rebuilt = (render_video(gaussians, camera, mode, backend).clamp(0, 1) * 255).byte()
+        rebuilt = (render_video(seen.masked, camera, mode, backend).clamp(0, 1) * 255).byte()
         flows = [
-            read_motion(Gaussians(*(part[clip : clip + 1] for part in gaussians)), camera, Switches(), backend).flow
-            for clip in range(len(video))
+            read_motion(Gaussians(*(part[clip : clip + 1] for part in seen.whole)), camera, Switches(), backend).flow
+            for clip in range(len(seen.video))
         ]
-    rows: list[list[npt.NDArray[np.uint8]]] = []
+    made = []
     for clip, flow in enumerate(flows):
-        rows += [
-            list(video[clip, shown].cpu().numpy()),
-            list(rebuilt[clip, shown].cpu().numpy()),
-            list(colour_flow(flow[shown].cpu().numpy())),
-        ]
-    save_mosaic(rows, path)
+        video = seen.video[clip, :-1]
+        views = {"input": video}
+        if seen.hidden is not None:
+            views["shown"] = torch.where(seen.hidden[clip, :-1, ..., None], GREY, video).to(torch.uint8)
+        views["reconstruction"] = rebuilt[clip, :-1]
+        arrays = {name: view.cpu().numpy() for name, view in views.items()}
+        arrays["flow"] = colour_flow(flow.cpu().numpy())
+        if seen.flow is not None:
+            true = seen.flow[clip].cpu().numpy()
+            unknown = np.isnan(true).any(axis=-1, keepdims=True)
+            arrays["true flow"] = np.where(unknown, np.uint8(GREY), colour_flow(np.nan_to_num(true)))
+        made.append(arrays)
+    return made
+
+
+def save_picture(clips: list[Panels], path: Path) -> None:
+    """A PNG with a row for each kind of panel of each clip, and up to `FRAMES` frames in each row."""
+    rows = [(name, frames) for clip in clips for name, frames in clip.items()]
+    length = len(rows[0][1])
+    shown = np.linspace(0, length - 1, min(FRAMES, length)).round().astype(int)
+    save_mosaic([list(frames[shown]) for _, frames in rows], path, labels=[name for name, _ in rows])
+
+
+def film(clip: Panels) -> list[npt.NDArray[np.uint8]]:
+    """Frames of a video that shows the panels of a clip side by side."""
+    return [enlarge(np.concatenate(frame, axis=1)) for frame in zip(*clip.values(), strict=True)]
