@@ -11,7 +11,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("api",),
-    ("compare", "downstream", "gmae", BASELINES),
+    ("compare", "conformance", "downstream", "gmae", BASELINES),
     ("videogmae",),
     ("models",),
     ("training",),
@@ -31,7 +31,7 @@ LAYERS = (
 LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 
 METHODS = {"gmae", "videogmae", BASELINES}
-NEUTRAL = {"compare", "data", "downstream", "evaluation", "metrics", "models", "training", "viz"}
+NEUTRAL = {"compare", "conformance", "data", "downstream", "evaluation", "metrics", "models", "training", "viz"}
 
 Import = tuple[str, str]
 """Who imports, and what."""

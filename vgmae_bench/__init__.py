@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vgmae_bench.api.check import check as check
     from vgmae_bench.api.clips import ask as ask
     from vgmae_bench.api.clips import draw as draw
     from vgmae_bench.api.clips import open_dataset as open_dataset
@@ -53,6 +54,7 @@ _HOME = {
     "TrackerSpec": "specs",
     "Tracks": "types",
     "ask": "api.clips",
+    "check": "api.check",
     "draw": "api.clips",
     "evaluate": "api.evaluate",
     "load_checkpoint": "models.checkpoint_content",

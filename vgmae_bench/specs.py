@@ -30,6 +30,10 @@ class MethodSpec:
         importer: turns an official checkpoint into safetensors: (file, out, settings) → what it took and left out.
         causal: the tracker follows points forward in time only. The harness then runs it on the reversed clip for the
             frames before a query.
+        lookahead: how many frames after a frame its answer there may depend on; 0 for a tracker that could run on a live
+            video. None: it does not say.
+        random: its answers to the same question differ from time to time, whatever the seed.
+        floor: it follows nothing on purpose and is there to compare with.
         weights: named weights, each a file relative to the module that holds the SPEC ("weights/tiny.safetensors").
         default_weights: the name of those that are used when none are asked for.
         configs: folder of training configurations, one TOML file each, relative to the module that holds the SPEC.
@@ -50,6 +54,9 @@ class MethodSpec:
     finetuner: str | None = None
     importer: str | None = None
     causal: bool = False
+    lookahead: int | None = None
+    random: bool = False
+    floor: bool = False
     weights: Mapping[str, str] = field(default_factory=dict)
     default_weights: str | None = None
     configs: str | None = None
@@ -76,6 +83,7 @@ class DatasetSpec:
             prepared form, a Path, or None where there is none) it names. Returns a `vgmae_bench.data.dataset.Dataset`.
         summary: one line for `list`.
         published_clips: how many clips the published set has; None where there is no such number.
+        clip_frames: how many frames its clips have, the longest ones; None where that is not known.
         embedded: it needs no files.
         location: where its files lie below the data root, "folder/pattern".
         annotations: the same of the annotations, for a set whose videos cannot be had with them; `preparer` joins both.
@@ -89,6 +97,7 @@ class DatasetSpec:
     factory: str
     summary: str
     published_clips: int | None = None
+    clip_frames: int | None = None
     embedded: bool = False
     location: str = ""
     annotations: str = ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 import click
 
@@ -86,6 +89,29 @@ def examples(*lines: str) -> str:
 def say(text: str) -> None:
     """Tell the user something that is not data: it goes to stderr."""
     click.echo(text, err=True)
+
+
+@contextmanager
+def data_alone_on_stdout() -> Iterator[TextIO]:
+    """While plugins work: the stream for data. What they print, and programs that they start, goes to stderr."""
+    data = sys.stdout
+    try:
+        number = data.fileno()
+    except (OSError, ValueError):  # a stream in memory, as tests have
+        with contextlib.redirect_stdout(sys.stderr):
+            yield data
+        return
+    data.flush()
+    with (
+        os.fdopen(os.dup(number), "w", encoding="utf-8", errors="surrogateescape", buffering=1) as copy,
+        contextlib.redirect_stdout(sys.stderr),
+    ):
+        os.dup2(sys.stderr.fileno(), number)
+        try:
+            yield copy
+        finally:
+            copy.flush()
+            os.dup2(copy.fileno(), number)
 
 
 def _has_one_value(option: click.Option) -> bool:

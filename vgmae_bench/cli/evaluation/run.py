@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import DEBUG, command, examples, say
+from vgmae_bench.cli.framework import DEBUG, command, data_alone_on_stdout, examples, say
 from vgmae_bench.config import parse_assignments, to_json
 from vgmae_bench.errors import IncompleteError, UsageError
 
@@ -121,15 +121,16 @@ def run(
         "on_plan": lambda plan: _say_plan(plan, redo),
     }
     outcomes: list[Outcome] = []
-    for outcome in evaluate_all(jobs, say=say, **common):
-        if outcome.error is not None and len(jobs) == 1:
-            raise outcome.error
-        if outcome.error is not None and os.environ.get(DEBUG):
-            traceback.print_exception(outcome.error)
-        if outcome.run is not None:
-            summary = outcome.run.summary
-            say(f"tracking took {summary.seconds:.1f} s; peak memory {summary.peak_memory_mb or 0:.0f} MB")
-        outcomes.append(outcome)
+    with data_alone_on_stdout():
+        for outcome in evaluate_all(jobs, say=say, **common):
+            if outcome.error is not None and len(jobs) == 1:
+                raise outcome.error
+            if outcome.error is not None and os.environ.get(DEBUG):
+                traceback.print_exception(outcome.error)
+            if outcome.run is not None:
+                summary = outcome.run.summary
+                say(f"tracking took {summary.seconds:.1f} s; peak memory {summary.peak_memory_mb or 0:.0f} MB")
+            outcomes.append(outcome)
     if as_json:
         click.echo(json.dumps(_as_json(outcomes), ensure_ascii=False, default=to_json))
     else:

@@ -1,0 +1,84 @@
+"""Each fault is found by the check that is for it, and a correct tracker passes."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import vgmae_bench as vb
+from tests.conformance.faulty import FAULTS, FORWARD, Correct, Dice, Fault, HalfNaN, SeesOthers, Smooths, Still
+from vgmae_bench.conformance.textures import affine, clip, moved
+from vgmae_bench.errors import UnknownNameError
+
+
+def test_a_correct_tracker_passes_every_check() -> None:
+    report = vb.check(Correct, declares=FORWARD, cost=False)
+    assert report.passed, report
+    assert report.kind == "tracker" and "no fault in 12 checks" in str(report)
+    assert [finding.verdict for finding in report.findings] == ["pass"] * 10 + [
+        "info",
+        "pass",
+    ]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.tracker.__name__}-{fault.check}")
+def test_a_fault_is_found(fault: Fault) -> None:
+    report = vb.check(fault.tracker, declares=fault.declares, only=[fault.check])
+    assert len(report.faults) >= 1, report
+    assert any(re.search(fault.word, str(found)) for found in report.faults), report
+    assert all(found.why and found.mend for found in report.faults)
+
+
+def test_a_tracker_without_a_usual_answer_is_asked_nothing_else() -> None:
+    report = vb.check(HalfNaN)
+    assert [finding.check for finding in report.findings] == ["shapes", "the rest"]
+
+
+def test_what_is_declared_is_no_fault() -> None:
+    assert vb.check(Still, declares={"floor": True}, only=["translation", "backward"]).passed
+    assert vb.check(Dice, declares={"random": True}, only=["repeatable", "independent", "looks-ahead"]).passed
+    assert vb.check(Smooths, declares={"causal": True, "lookahead": 1}, only=["looks-ahead"]).passed
+
+
+def test_the_smallest_number_of_later_frames_is_told() -> None:
+    class Late(Correct):
+        """The answer is made when three more frames are known."""
+
+        def track(self, frames: np.ndarray, queries: vb.Queries) -> vb.Tracks:
+            tracks = super().track(frames, queries)
+            later = np.pad(tracks.xy, ((0, 0), (0, 3), (0, 0)), mode="edge")[:, 3:]
+            return vb.Tracks(0.5 * (tracks.xy + later), tracks.visible)
+
+    (found,) = vb.check(Late, declares={"causal": True}, only=["looks-ahead"]).findings
+    assert "depend on 3 frames after theirs" in found.what and found.verdict == "info"
+
+
+def test_random_weights_are_told_where_dependence_is_understated() -> None:
+    class Untrained(SeesOthers):
+        note = "random weights"
+
+    (found,) = vb.check(Untrained, only=["independent"]).faults
+    assert "understated" in found.what
+
+
+def test_a_shipped_method_is_checked_by_its_name() -> None:
+    report = vb.check("zero-motion", only=["shapes", "translation", "backward"])
+    assert report.passed, report
+    with pytest.raises(UnknownNameError, match="no check"):
+        vb.check("zero-motion", only=["shape"])
+    with pytest.raises(UnknownNameError, match="did you mean"):
+        vb.check("zero-motoin")
+
+
+def test_textures_move_as_they_should() -> None:
+    """A blob of the texture that is moved by whole pixels has equal values there; a turn by 180 degrees is one."""
+    size = (48, 64)
+    first, second, turned = clip([affine(size), affine(size, move=(5, -3)), affine(size, angle=np.pi)], size, seed=4)
+    assert np.array_equal(first[3:, :-5], second[:-3, 5:])
+    assert np.abs(turned[::-1, ::-1].astype(int) - first).max() <= 1
+    assert np.allclose(
+        moved(np.array([[32.0, 24.0], [0.0, 0.0]]), [affine(size, angle=np.pi)])[:, 0], [[32, 24], [64, 48]]
+    )
+    assert first.std() > 20

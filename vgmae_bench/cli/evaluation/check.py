@@ -1,0 +1,122 @@
+"""`vgmae-bench check`: does a tracker, a dataset or a metric keep its contract?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vgmae_bench.cli import options
+from vgmae_bench.cli.framework import command, data_alone_on_stdout, examples, say
+from vgmae_bench.config import parse_assignments, to_json
+from vgmae_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from vgmae_bench.conformance.findings import Finding
+
+_COLOURS = {"pass": "green", "fault": "red", "info": None}
+
+
+class BrokenContractError(UserError):
+    """Something does not keep its contract."""
+
+
+@command(
+    epilog=examples(
+        "vgmae-bench check lucas-kanade",
+        "vgmae-bench check ./my_tracker.py:MyTracker --only half-pixel,independent",
+        "vgmae-bench check videogmae --weights random --json",
+        "vgmae-bench check synth --dataset-set clips=2",
+        "vgmae-bench check tapvid",
+    )
+)
+@click.argument("thing", metavar="METHOD|DATASET|METRIC|FILE.py:NAME")
+@click.option(
+    "--kind",
+    type=click.Choice(["tracker", "dataset", "metric"]),
+    help="What it is, where its name or its file does not say.",
+)
+@options.weights()
+@options.settings()
+@options.dataset_settings
+@options.data_root
+@options.device
+@options.seed()
+@click.option(
+    "--only", multiple=True, type=options.Several(), metavar="CHECK", help="Do only these checks of a tracker."
+)
+@click.option("--frames", type=click.IntRange(min=4), default=8, show_default=True, metavar="T", help="Of most clips.")
+@click.option(
+    "--width", type=click.IntRange(min=32), default=128, show_default=True, metavar="PX", help="Of the frames."
+)
+@options.as_json
+def check(
+    thing: str,
+    kind: Any,
+    weights: str | None,
+    settings: tuple[str, ...],
+    dataset_settings: tuple[str, ...],
+    data_root: Path | None,
+    device: str,
+    seed: int,
+    only: tuple[Any, ...],
+    frames: int,
+    width: int,
+    as_json: bool,
+) -> None:
+    """Check whether a tracker, a dataset or a metric keeps its contract.
+
+    No dataset is needed: trackers are asked about textures under known motion. Each line is one finding: what was found,
+    why it matters, how to mend it. Exit code 1: there is a fault.
+
+    \b
+    Checks of a tracker, for --only:
+      shapes        what a usual question returns
+      edges         no query, corners, one frame, odd sizes, …
+      on-query      tracks lie on their queries in the query frame
+      translation   a pan is followed
+      half-pixel    where the tracker looks, by slow zoom and rotation
+      long-pan      W or W - 1, by a pan through half the frame
+      independent   answers do not depend on other queries
+      repeatable    the same answers again
+      backward      motion before the query
+      looks-ahead   how many later frames an answer depends on
+      visibility    visible points and covered ones
+      inputs        frames and queries are left as they were
+      cost          seconds and memory, with a forecast for each dataset
+    """
+    from tqdm import tqdm
+
+    from vgmae_bench.api.check import check as check_thing
+
+    bar = tqdm(disable=True if as_json else None, desc="checking", bar_format="{desc}", file=sys.stderr, leave=False)
+    with data_alone_on_stdout() as data:
+
+        def show(finding: Finding) -> None:
+            verdict, rest = str(finding)[:5], str(finding)[5:]
+            with tqdm.external_write_mode(file=sys.stderr):
+                click.echo(click.style(verdict, fg=_COLOURS[finding.verdict]) + rest, file=data)
+
+        report = check_thing(
+            thing,
+            kind=kind,
+            weights=weights,
+            settings=parse_assignments(dataset_settings or settings),
+            data_root=data_root,
+            device=device,
+            seed=seed,
+            only=options.flat(only),
+            frames=frames,
+            width=width,
+            on_finding=(lambda finding: None) if as_json else show,
+            begin=lambda name: bar.set_description_str(f"checking {name}"),
+        )
+    bar.close()
+    if as_json:
+        click.echo(json.dumps({**vars(report), "passed": report.passed}, ensure_ascii=False, default=to_json))
+    if report.faults:
+        raise BrokenContractError(report.sentence, "each is named above" if not as_json else "see `findings`")
+    say(report.sentence)

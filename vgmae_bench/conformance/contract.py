@@ -1,0 +1,115 @@
+"""Trackers: what they return for all kinds of questions, and where they put the query itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from vgmae_bench.conformance.findings import Finding
+from vgmae_bench.conformance.naming import OF_POSITIONS, explain
+from vgmae_bench.conformance.probe import BrokenError, Probe
+from vgmae_bench.conformance.textures import Frames, points
+from vgmae_bench.types import Queries
+
+OFF = 0.2
+"""Pixels. An answer farther from its query in the query frame is off it."""
+
+
+def shapes(probe: Probe) -> Iterator[Finding]:
+    """A usual question has a usual answer: shapes, finite positions, confidence in [0, 1]."""
+    try:
+        tracks = probe.answered
+    except BrokenError as error:
+        yield Finding(
+            "shapes",
+            "fault",
+            str(error),
+            "Nothing can be scored",
+            "return Tracks(xy float32 [N, T, 2], visible bool [N, T]), and confidence float32 [N, T] in [0, 1] or None",
+        )
+        return
+    sure = "with confidence" if tracks.confidence is not None else "no confidence"
+    yield Finding("shapes", "pass", f"xy {list(tracks.xy.shape)}, visible {list(tracks.visible.shape)}, {sure}")
+
+
+def edges(probe: Probe) -> Iterator[Finding]:
+    """Questions at the edge of what may be asked. Each one that is not answered is a finding."""
+    bad = []
+    asked = _edge_cases(probe)
+    for name, frames, queries in asked:
+        try:
+            probe.ask(frames, queries)
+        except BrokenError as error:
+            bad.append(
+                Finding(
+                    f"edge: {name}",
+                    "fault",
+                    str(error),
+                    "Datasets ask this; the clip would fail and the score would leave it out",
+                    f"answer {len(queries)} queries on {len(frames)} frames of {frames.shape[2]} × {frames.shape[1]} px",
+                )
+            )
+    yield from bad
+    if not bad:
+        yield Finding("edges", "pass", "answers " + ", ".join(name for name, _, _ in asked))
+
+
+def _edge_cases(probe: Probe) -> list[tuple[str, Frames, Queries]]:
+    height, width = probe.size
+    pan, last = probe.frames, probe.length - 1
+    middle = [[width / 2, height / 2]]
+
+    def at(xy: list[list[float]], frame: int = 0) -> Queries:
+        return Queries(np.full(len(xy), frame, dtype=np.int64), np.array(xy, dtype=np.float32))
+
+    return [
+        ("no query", pan, probe.queries[:0]),
+        ("one query", pan, probe.queries[:1]),
+        ("equal queries", pan, at(middle * 2)),
+        ("corners", pan, at([[0, 0], [width, 0], [0, height], [width, height]])),
+        ("outside", pan, at([[-3.0, height + 3.0], [width + 20.0, -20.0]])),
+        ("one frame", pan[:1], at(middle)),
+        ("two frames", pan[:2], at(middle * 2)),
+        ("last frame", pan, at(middle, last)),
+        ("odd size", np.ascontiguousarray(pan[:, : height - 3, : width - 5]), at(middle)),
+    ]
+
+
+def inputs(probe: Probe) -> Iterator[Finding]:
+    """Frames and queries are as they were. Every call of the other checks was watched, too."""
+    _ = probe.answered
+    if probe.changed:
+        yield Finding(
+            "inputs",
+            "fault",
+            f"it changes the {' and the '.join(sorted(probe.changed))} it is given",
+            "The caller scores and draws with them afterwards",
+            "work on a copy",
+        )
+    else:
+        yield Finding("inputs", "pass", "frames and queries are left as they were")
+
+
+def on_query(probe: Probe) -> Iterator[Finding]:
+    """In the query frame a track lies on its query. An offset is named by the mistake that explains it."""
+    queries = points(40, [n % probe.length for n in range(40)], probe.size, seed=5, inner=0.9)
+    tracks = probe.ask(probe.frames, queries)
+    found = tracks.xy[np.arange(len(queries)), queries.frame].astype(np.float64)
+    asked = queries.xy.astype(np.float64)
+    distance = np.linalg.norm(found - asked, axis=-1)
+    typical, worst = float(np.median(distance)), float(distance.max())
+    told = f"in the query frame it is {typical:.3g} px (median; at most {worst:.3g}) off the query"
+    if worst <= OFF:
+        yield Finding("on the query", "pass", told)
+        return
+    mistake = explain(found, asked, probe.size, OF_POSITIONS, 0.25)
+    why = "The position there is known; whatever shifts it shifts all the others"
+    if mistake is not None:
+        yield Finding("on the query", "fault", f"{told}, which is {mistake.name}", why, mistake.mend)
+    elif typical > OFF:
+        mend = "answer queries.xy[n] in frame queries.frame[n]; is queries.frame taken for the first frame?"
+        yield Finding("on the query", "fault", f"{told}, and no usual mistake explains it", why, mend)
+    else:
+        share = float((distance > OFF).mean())
+        yield Finding("on the query", "info", f"{told}; {share:.0%} of the queries are more than {OFF} px off")

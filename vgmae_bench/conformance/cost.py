@@ -1,0 +1,154 @@
+"""What a tracker costs at T and at 2 T frames, and what that means for each dataset.
+
+`python -m vgmae_bench.conformance.cost` measures one length in a process of its own, told on stdin and answered on stdout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vgmae_bench import plugins
+from vgmae_bench.conformance.findings import Finding
+from vgmae_bench.conformance.textures import affine, clip, points
+from vgmae_bench.evaluation.method import Method, open_method
+from vgmae_bench.provenance import peak_memory_mb
+from vgmae_bench.types import Tracker
+
+_SIDE, _QUERIES = 256, 20
+"""TAP-Vid's frames, and about as many points as its clips have."""
+_LONGEST = 300.0
+"""Seconds that one measurement may take."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A method by its name, as a process of its own builds it; arguments of `open_method`."""
+
+    name: str
+    weights: str | None
+    settings: Mapping[str, Any]
+    device: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one clip took.
+
+    Attributes:
+        frames: T.
+        seconds: wall-clock.
+        peak_mb: the most memory that the process held meanwhile, on the GPU as well as off it.
+    """
+
+    frames: int
+    seconds: float
+    peak_mb: float
+
+
+def cost(method: Method, asked: Asked | None, frames: int = 8) -> Iterator[Finding]:
+    """Seconds and memory at T and 2 T frames, with a forecast for each dataset.
+
+    Arguments:
+        method: the tracker.
+        asked: how processes of their own build it; None: it is an object of this process, and measured here.
+        frames: T.
+    """
+    try:
+        if asked is None:
+            _ = measure(method.tracker, 2)  # what only the first call costs
+            found = [measure(method.tracker, length) for length in (frames, 2 * frames)]
+        else:
+            found = [_elsewhere(asked, length) for length in (frames, 2 * frames)]
+    except (subprocess.SubprocessError, ValueError, KeyError) as error:
+        yield Finding("cost", "info", f"cannot tell: {type(error).__name__}: {str(error)[:120]}")
+        return
+    short, long = found
+    where = "in this process" if asked is None else "each in a process of its own"
+    yield Finding(
+        "cost",
+        "info",
+        f"{short.frames} and {long.frames} frames of {_SIDE} × {_SIDE} px with {_QUERIES} queries, {where}: "
+        f"{short.seconds:.2g} and {long.seconds:.2g} s, {short.peak_mb:.0f} and {long.peak_mb:.0f} MB",
+    )
+    forecasts = []
+    for plugin in plugins.installed("datasets"):
+        spec = plugin.spec
+        if spec is not None and spec.clip_frames:
+            one = forecast(short, long, spec.clip_frames)
+            total = (
+                f"{_duration(one.seconds * spec.published_clips)} for {spec.published_clips} clips"
+                if spec.published_clips
+                else f"{_duration(one.seconds)} a clip"
+            )
+            forecasts.append(f"{plugin.name} {total}, {one.peak_mb / 1000:.1f} GB")
+    yield Finding(
+        "forecast", "info", "at most, query first, if cost grows with the number of frames: " + "; ".join(forecasts)
+    )
+
+
+def forecast(short: Measured, long: Measured, frames: int) -> Measured:
+    """What a clip of so many frames will take if both grow along a line."""
+    steps = (frames - short.frames) / (long.frames - short.frames)
+
+    def along(first: float, second: float) -> float:
+        return max(first + steps * max(second - first, 0.0), 0.0)
+
+    return Measured(frames, along(short.seconds, long.seconds), along(short.peak_mb, long.peak_mb))
+
+
+def measure(tracker: Tracker, frames: int) -> Measured:
+    """Track one clip in this process."""
+    size = (_SIDE, _SIDE)
+    video = clip([affine(size, move=(0.5 * t, 0.0)) for t in range(frames)], size)
+    queries = points(_QUERIES, 0, size, seed=1)
+    _reset_peak()
+    start = time.perf_counter()
+    tracker.track(video, queries)
+    return Measured(frames, time.perf_counter() - start, peak_memory_mb())
+
+
+def _elsewhere(asked: Asked, frames: int) -> Measured:
+    """Measure in a process of its own."""
+    question = json.dumps({"asked": asdict(asked), "frames": frames}, default=str)
+    done = subprocess.run(
+        [sys.executable, "-m", __name__], input=question, capture_output=True, text=True, timeout=_LONGEST, check=True
+    )
+    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def _reset_peak() -> None:
+    """Begin to count peak memory anew, where the system allows it."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _main() -> None:
+    question = json.load(sys.stdin)
+    method = open_method(question["asked"].pop("name"), **question["asked"])
+    measure(method.tracker, 2)
+    print(json.dumps(asdict(measure(method.tracker, question["frames"]))))
+
+
+if __name__ == "__main__":
+    np.seterr(all="ignore")
+    _main()

@@ -1,0 +1,167 @@
+"""Trackers: is known motion followed, in the right direction, by the right amount, from the right place?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from vgmae_bench.conformance.findings import Finding
+from vgmae_bench.conformance.naming import OF_MOTION, explain
+from vgmae_bench.conformance.probe import Probe
+from vgmae_bench.conformance.textures import affine, clip, moved, points
+from vgmae_bench.types import FloatArray, Queries
+
+FOLLOWED = 0.5
+"""Pixels. A track that is nearer to the truth follows it."""
+NEAR = 3.0
+"""Pixels. Positions farther from the truth are lost, and tell nothing about fractions of a pixel."""
+ERRORS = 4.0
+"""A deviation is real above so many standard errors of its mean over textures. Errors above half of `SHIFT` are those of a
+tracker that is too inaccurate to tell: its weights may well prefer a direction."""
+SHIFT = 0.2
+"""Pixels. A smaller shift is no fault: the interpolation of features may make one."""
+_FEWEST = 3
+
+
+def translation(probe: Probe) -> Iterator[Finding]:
+    """A pan is followed to within half a pixel."""
+    warps, size = probe.pan, probe.size
+    found, true = [], []
+    for seed in range(3):
+        queries = points(20, 0, size, seed=seed)
+        tracks = probe.ask(clip(warps, size, seed), queries)
+        found.append((tracks.xy[:, -1] - tracks.xy[:, 0]).astype(np.float64))  # from where it says that it begins
+        true.append(moved(queries.xy, warps)[:, -1] - queries.xy)
+    displaced, expected = np.concatenate(found), np.concatenate(true)
+    middle = np.median(displaced, axis=0)
+    error = float(np.median(np.linalg.norm(displaced - expected, axis=-1)))
+    right, down = expected[0]
+    seen = f"({middle[0]:+.2f}, {middle[1]:+.2f}), median error {error:.2f} px"
+    told = f"a pan by ({right:+.0f}, {down:+.0f}) px is seen as {seen}"
+    still = float(np.abs(displaced).max()) < 0.25
+    mistake = explain(displaced, expected, size, OF_MOTION, 1.0)
+    if error <= FOLLOWED:
+        yield Finding("translation", "pass", told)
+    elif still and not (probe.spec.floor or probe.untrained):
+        why = "It scores like zero-motion, which is easily taken for a weak method"
+        mend = "is what it finds written to the tracks? A floor on purpose declares floor=True in its SPEC"
+        yield Finding("translation", "fault", f"{told}: nothing moves", why, mend)
+    elif mistake is not None and not (still or probe.untrained):
+        why = "Every score is wrong, and looks like that of a weak method"
+        yield Finding("translation", "fault", f"{told}, which is {mistake.name}", why, mistake.mend)
+    else:
+        inaccurate = "it is not accurate on such textures"
+        reason = "its weights are random" if probe.untrained else "it is a floor" if probe.spec.floor else inaccurate
+        yield Finding("translation", "info", f"{told}; {reason}")
+
+
+def half_pixel(probe: Probe) -> Iterator[Finding]:
+    """Where a tracker looks when it is asked about q: at q + δ; and what it adds to its answers, ε.
+
+    Under a map with linear part A, answers are off by (A - 1) δ + ε. A pan has A = 1 and hides δ: hence slow zoom and
+    rotation. On the clip turned by 180 degrees δ and ε change their sign and errors of matching do not, so that half the
+    difference of the two answers is fitted, texture by texture. Zooming in and out in turn keeps δ apart from a drift that
+    weights have learned, which is fitted as well.
+    """
+    count = max(_FEWEST, min(probe.textures, probe.affordable(4 * probe.length)))
+    fits = []
+    for seed in range(count):
+        parts = [_half_differences(probe, seed, direction) for direction in (1, -1)]
+        followed = min(part[2] for part in parts)
+        if followed < 0.5:
+            told = f"cannot tell: it follows {followed:.0%} of what a slow zoom and rotation moves, to {NEAR:g} px"
+            yield Finding("half a pixel", "info", told)
+            return
+        fits.append(_fit(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])))
+    mean, error = np.mean(fits, axis=0), np.std(fits, axis=0, ddof=1) / np.sqrt(count)
+    told = (
+        f"it looks ({mean[0]:+.2f}, {mean[1]:+.2f}) ± {error[:2].max():.2f} px beside the point asked about and adds "
+        f"({mean[2]:+.2f}, {mean[3]:+.2f}) ± {error[2:4].max():.2f} px to its answers ({count} textures)"
+    )
+    shift, sure = np.abs(mean[:4]), error[:4]
+    if ((shift > SHIFT) & (shift > ERRORS * sure) & (sure < SHIFT / 2)).any():
+        why = "Every point is read beside where it is. On a pan the two mistakes cancel; on real motion they do not"
+        mend = "pixel centres are at +0.5: code with centres at whole numbers subtracts 0.5 first and adds it last"
+        yield Finding("half a pixel", "fault", told, why, mend)
+    elif sure.max() < SHIFT / 2:
+        yield Finding("half a pixel", "pass", told)
+    else:
+        yield Finding("half a pixel", "info", f"cannot tell: {told}")
+
+
+def _half_differences(probe: Probe, seed: int, direction: int) -> tuple[FloatArray, FloatArray, float]:
+    """Half of what the answers on a clip and on the clip turned by 180 degrees differ, where both are near the truth.
+
+    Arguments:
+        seed: of the texture and the queries.
+        direction: 1 zooms in, -1 out.
+
+    Returns:
+        What multiplies (δ, ε, drift a frame), float [M, 2, 6]; half differences, float [M, 2]; and the share of what moves
+        that is followed.
+    """
+    times = direction * np.arange(probe.length)
+    warps = [affine(probe.size, scale=1.02**t, angle=0.04 * t) for t in times]
+    frame = np.array([probe.width, probe.size[0]], dtype=np.float64)
+    frames, queries = clip(warps, probe.size, seed), points(60, 0, probe.size, seed=seed)
+    straight = probe.ask(frames, queries).xy.astype(np.float64)
+    upside_down = np.ascontiguousarray(frames[:, ::-1, ::-1])
+    turned = frame - probe.ask(upside_down, Queries(queries.frame, (frame - queries.xy).astype(np.float32))).xy
+    true = moved(queries.xy, warps)
+    good = (np.linalg.norm(straight - true, axis=-1) < NEAR) & (np.linalg.norm(turned - true, axis=-1) < NEAR)
+    moving = np.linalg.norm(true - queries.xy[:, None], axis=-1) > NEAR
+    number = np.nonzero(good)[1]
+    one = np.broadcast_to(np.eye(2), (len(number), 2, 2))
+    linear = np.stack(warps)[number, :, :2] - one
+    design = np.concatenate([linear, one, one * number[:, None, None]], axis=2)
+    return design, (straight - turned)[good] / 2, float(good[moving].mean())
+
+
+def _fit(design: FloatArray, off: FloatArray) -> FloatArray:
+    """The parameters [P] for which design [M, 2, P] gives off [M, 2], by least absolute deviations."""
+    rows, values = design.reshape(-1, design.shape[2]), off.reshape(-1)
+    weights: FloatArray = np.ones(off.size)
+    fit: FloatArray = np.zeros(design.shape[2])
+    for _ in range(10):
+        root = np.sqrt(weights)
+        fit = np.linalg.lstsq(rows * root[:, None], values * root, rcond=None)[0]
+        weights = 1 / np.maximum(np.abs(values - rows @ fit), 0.02)
+    return fit
+
+
+def long_pan(probe: Probe) -> Iterator[Finding]:
+    """A pan through half the frame: its length tells whether positions are scaled by W - 1 where they should be by W."""
+    length, size = 2 * probe.length, probe.size
+    frame = np.array([probe.width, size[0]], dtype=np.float64)
+    warps = [affine(size, move=tuple((t / (length - 1) - 0.5) * frame / 2)) for t in range(length)]
+    count = max(_FEWEST, min(probe.textures, probe.affordable(length)))
+    excesses = []
+    for seed in range(count):
+        start = np.random.default_rng(seed).uniform(0.1, 0.4, (30, 2)) * frame
+        queries = Queries(np.zeros(30, dtype=np.int64), start.astype(np.float32))
+        tracks = probe.ask(clip(warps, size, seed), queries)
+        excess = (tracks.xy[:, -1] - tracks.xy[:, 0]).astype(np.float64) - frame / 2
+        near = np.linalg.norm(excess, axis=-1) < NEAR
+        if near.mean() < 0.5:
+            yield Finding(
+                "long pan", "info", f"cannot tell: it follows {near.mean():.0%} of the points through half the frame"
+            )
+            return
+        excesses.append(np.median(excess[near], axis=0))
+    mean, error = np.mean(excesses, axis=0), np.std(excesses, axis=0, ddof=1) / np.sqrt(count)
+    told = (
+        f"a pan by ({frame[0] / 2:.0f}, {frame[1] / 2:.0f}) px is seen ({mean[0]:+.2f}, {mean[1]:+.2f}) ± "
+        f"{error.max():.2f} px too long ({count} textures)"
+    )
+    by_one = frame / 2 / (frame - 1) * np.sign(mean[0])  # about half a pixel in x and in y
+    real = (np.abs(mean) > SHIFT) & (np.abs(mean) > ERRORS * error)
+    if real.all() and (np.abs(mean - by_one) < SHIFT).all():
+        scale = "W / (W - 1)" if mean[0] > 0 else "(W - 1) / W"
+        why = "Thresholds loosen or tighten with the distance a point has gone, by 0.4 % at 256 px"
+        mend = "the frame ends at (W, H): multiply and divide by W and H, not by W - 1 and H - 1"
+        yield Finding("long pan", "fault", f"{told}, as if scaled by {scale}", why, mend)
+    elif error.max() < SHIFT / 2:
+        yield Finding("long pan", "pass", told)
+    else:
+        yield Finding("long pan", "info", f"cannot tell: {told}")

@@ -1,0 +1,85 @@
+"""Which mistaken convention explains positions that are off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench.resizing import Size
+
+Points = npt.NDArray[np.float64]
+
+
+class Convention(NamedTuple):
+    """A mistake that people make.
+
+    Attributes:
+        name: in words.
+        mistake: what it makes of true positions float64 [N, 2], in frames of a (height, width).
+        mend: how to mend it.
+    """
+
+    name: str
+    mistake: Callable[[Points, Size], Points]
+    mend: str
+
+
+def _frame(size: Size) -> Points:
+    return np.array([size[1], size[0]], dtype=np.float64)
+
+
+_SWAP = "positions are (x, y): exchange the two, [..., ::-1]"
+_CENTRE = "pixel centres are at +0.5: subtract 0.5 from queries on the way in and add 0.5 to positions on the way out"
+_SCALE = "positions are pixels of the frames: multiply by (W, H)"
+_LAST = "the frame ends at (W, H), not at (W - 1, H - 1): multiply by W and H"
+
+OF_POSITIONS = (
+    Convention("half a pixel too small (pixel centres at whole numbers)", lambda xy, size: xy - 0.5, _CENTRE),
+    Convention("half a pixel too large", lambda xy, size: xy + 0.5, _CENTRE),
+    Convention("(y, x) in place of (x, y)", lambda xy, size: xy[:, ::-1], _SWAP),
+    Convention("(y, x), and half a pixel too small", lambda xy, size: xy[:, ::-1] - 0.5, f"{_SWAP}; {_CENTRE}"),
+    Convention("fractions of the frame", lambda xy, size: xy / _frame(size), _SCALE),
+    Convention("fractions from -1 to 1", lambda xy, size: 2 * xy / _frame(size) - 1, _SCALE),
+    Convention("scaled by (W - 1) / W", lambda xy, size: xy * (1 - 1 / _frame(size)), _LAST),
+    Convention("scaled by W / (W - 1)", lambda xy, size: xy / (1 - 1 / _frame(size)), _LAST),
+    Convention("pixels of a frame of 256 × 256", lambda xy, size: xy * 256 / _frame(size), "scale to the frames given"),
+    Convention(
+        "width and height exchanged in a scale", lambda xy, size: xy * _frame(size)[::-1] / _frame(size), _SCALE
+    ),
+)
+"""Of positions that should be somewhere."""
+OF_MOTION = (
+    Convention("(y, x) in place of (x, y)", lambda xy, size: xy[:, ::-1], _SWAP),
+    Convention("the opposite direction", lambda xy, size: -xy, "from a frame to the next, not back"),
+    Convention("twice the motion", lambda xy, size: 2 * xy, "steps are added twice"),
+    Convention(
+        "half the motion", lambda xy, size: xy / 2, "is it counted in another size of frame, or in every other frame?"
+    ),
+    Convention("fractions of the frame", lambda xy, size: xy / _frame(size), _SCALE),
+)
+"""Of displacements."""
+
+
+def explain(
+    found: Points, true: Points, size: Size, conventions: tuple[Convention, ...], tolerance: float
+) -> Convention | None:
+    """The mistake that explains positions (or displacements) float [N, 2], or None.
+
+    Arguments:
+        found: what the tracker says.
+        true: what it should say.
+        size: (height, width) of the frames.
+        conventions: mistakes to think of.
+        tolerance: the median distance to what the mistake would give must be below it, in pixels, and below a quarter of
+            the distance to the truth.
+    """
+
+    def off(expected: Points) -> float:
+        return float(np.median(np.linalg.norm(found - expected, axis=-1)))
+
+    best = min(conventions, key=lambda convention: off(convention.mistake(true, size)))
+    left = off(best.mistake(true, size))
+    return best if left < tolerance and left < off(true) / 4 else None

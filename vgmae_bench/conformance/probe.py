@@ -1,0 +1,153 @@
+"""A tracker under test: asked, watched and timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from vgmae_bench.conformance.textures import Frames, Warp, affine, clip, points
+from vgmae_bench.resizing import Size
+from vgmae_bench.specs import MethodSpec
+from vgmae_bench.types import Queries, Tracker, Tracks
+
+SAME = 1e-3
+"""Pixels. Answers that differ by less are equal: rounding was 5e-5 px where nothing depends on anything."""
+
+
+class BrokenError(Exception):
+    """The tracker raised something, or returned something other than tracks of the queries. The text says what."""
+
+
+@dataclass
+class Probe:
+    """A tracker, and the clips it is asked about.
+
+    Attributes:
+        tracker: what is checked.
+        spec: what it declares.
+        untrained: its weights are random. What needs trained weights is then information, not a fault.
+        device: a torch device.
+        length: frames T of most clips.
+        width: of the frames; they are three quarters as high, so that (x, y) and (y, x) differ.
+        textures: how many textures are averaged over at most.
+        seconds: spent in the tracker so far.
+        patience: seconds that one check may take. Slow trackers are asked about fewer textures and frames.
+        changed: what it changed of its input, once it did.
+    """
+
+    tracker: Tracker
+    spec: MethodSpec
+    untrained: bool = False
+    device: str = "cpu"
+    length: int = 8
+    width: int = 128
+    textures: int = 6
+    patience: float = 30.0
+    seconds: float = 0.0
+    changed: set[str] = field(default_factory=set)
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the frames."""
+        return self.width * 3 // 4, self.width
+
+    @property
+    def pan(self) -> list[Warp]:
+        """2 pixels to the right and 1 up a frame."""
+        return [affine(self.size, move=(2.0 * t, -1.0 * t)) for t in range(self.length)]
+
+    @cached_property
+    def frames(self) -> Frames:
+        """The clip of `pan`."""
+        return clip(self.pan, self.size)
+
+    @cached_property
+    def queries(self) -> Queries:
+        """Five queries in the middle, in the first frame, the last, and some between."""
+        return points(5, [n * (self.length - 1) // 4 for n in range(5)], self.size, seed=3)
+
+    @cached_property
+    def answered(self) -> Tracks:
+        """The answer to `queries` on `frames`, asked once."""
+        return self.ask(self.frames, self.queries)
+
+    @cached_property
+    def seconds_a_frame(self) -> float:
+        """What a frame takes, measured on the clip of `answered`."""
+        before = self.seconds
+        self.ask(self.frames, self.queries)
+        return (self.seconds - before) / len(self.frames)
+
+    def affordable(self, frames: int) -> int:
+        """How many clips of so many frames fit into the patience for one check."""
+        return max(int(self.patience / max(self.seconds_a_frame * frames, 1e-6)), 1)
+
+    def ask(self, frames: Frames, queries: Queries) -> Tracks:
+        """Ask the tracker, and look at what it returns and whether it changed what it was given.
+
+        Raises:
+            BrokenError: it raised something, or returned something other than finite tracks of these queries.
+        """
+        given, frame, xy = frames.copy(), queries.frame.copy(), queries.xy.copy()
+        start = time.perf_counter()
+        try:
+            answer: Any = self.tracker.track(given, Queries(frame, xy))
+        except Exception as error:  # a stranger's tracker may raise anything
+            text = str(error).strip().splitlines()
+            raise BrokenError(f"it raises {type(error).__name__}" + (f": {text[0]}" if text else "")) from error
+        self.seconds += time.perf_counter() - start
+        if not np.array_equal(given, frames):
+            self.changed.add("frames")
+        if not (np.array_equal(frame, queries.frame) and np.array_equal(xy, queries.xy)):
+            self.changed.add("queries")
+        if problem := _problem(answer, len(queries), len(frames)):
+            raise BrokenError(problem)
+        tracks: Tracks = answer
+        return tracks
+
+
+def gap(first: Tracks, second: Tracks) -> tuple[float, int]:
+    """The largest difference of positions in pixels, and how many visibility flags differ."""
+    apart = float(np.abs(first.xy - second.xy).max(initial=0))
+    return apart, int((first.visible != second.visible).sum())
+
+
+@contextmanager
+def another_random_state(seed: int) -> Iterator[None]:
+    """Seed the global generators of `random`, NumPy and torch for a while, and put back what they were."""
+    import random
+
+    import torch
+
+    states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()  # noqa: NPY002  # theirs is meant
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  # trackers draw from the global generator
+    torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        torch.random.set_rng_state(states[2])
+
+
+def _problem(answer: Any, queries: int, frames: int) -> str:
+    """What is wrong with an answer, in words; empty where nothing is."""
+    if not isinstance(answer, Tracks):
+        return f"it returns a {type(answer).__name__}, not vgmae_bench.Tracks"
+    if answer.visible.shape != (queries, frames):
+        got = " × ".join(map(str, answer.visible.shape))
+        return f"it returns tracks of {got} for {queries} queries × {frames} frames"
+    if not np.isfinite(answer.xy).all():
+        lost = int((~np.isfinite(answer.xy).all(axis=-1)).sum())
+        return f"{lost} of {queries * frames} positions are not finite"
+    sure = answer.confidence
+    if sure is not None and sure.size and not (np.isfinite(sure).all() and sure.min() >= 0 and sure.max() <= 1):
+        return f"confidence lies in [{sure.min():.3g}, {sure.max():.3g}], not in [0, 1]"
+    return ""

@@ -1,0 +1,67 @@
+"""Trackers: the same question has the same answer, whoever else is asked about and whatever went before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from vgmae_bench.conformance.findings import Finding
+from vgmae_bench.conformance.probe import SAME, Probe, another_random_state, gap
+from vgmae_bench.conformance.textures import affine, clip, points
+from vgmae_bench.types import Queries, Tracks
+
+
+def repeated(probe: Probe) -> Iterator[Finding]:
+    """The same answers again, after another clip and in another random state."""
+    first = probe.answered
+    other = clip([affine(probe.size, angle=0.03 * t) for t in range(probe.length)], probe.size, seed=9)
+    with another_random_state(123):
+        probe.ask(other, points(2, 0, probe.size, seed=4))
+        again = probe.ask(probe.frames, probe.queries)
+    apart, flags = gap(first, again)
+    told = f"asked again after another clip: {apart:.2g} px apart, {flags} flags differ"
+    if apart <= SAME and not flags:
+        yield Finding("repeatable", "pass", told)
+    elif probe.spec.random:
+        yield Finding("repeatable", "info", told + "; its SPEC says that it is random")
+    else:
+        why = "A run that is resumed, sharded or reproduced would have other scores"
+        mend = (
+            "draw from a generator that is seeded anew for each clip, keep no state; or declare random=True in the SPEC"
+        )
+        yield Finding("repeatable", "fault", told, why, mend)
+
+
+def independent(probe: Probe) -> Iterator[Finding]:
+    """Answers do not depend on the other queries: asked jointly, one by one, in another order."""
+    if probe.spec.random:
+        yield Finding("independent", "info", "cannot tell: its SPEC says that it is random")
+        return
+    joint = probe.answered
+    alone = [probe.ask(probe.frames, probe.queries[n : n + 1]) for n in range(len(probe.queries))]
+    one_by_one = Tracks(np.concatenate([each.xy for each in alone]), np.concatenate([each.visible for each in alone]))
+    order = np.array([3, 1, 4, 0, 2])
+    shuffled, back = probe.ask(probe.frames, probe.queries[order]), np.argsort(order)
+    results = {
+        "one by one": gap(joint, one_by_one),
+        "in another order": gap(joint, Tracks(shuffled.xy[back], shuffled.visible[back])),
+        "beside equal and far queries": gap(joint, _among_others(probe)),
+    }
+    told = "; ".join(f"{how}: {apart:.2g} px, {flags} flags" for how, (apart, flags) in results.items())
+    understated = "; its weights are random, so that dependence is understated" if probe.untrained else ""
+    if all(apart <= SAME and not flags for apart, flags in results.values()):
+        yield Finding("independent", "pass", f"jointly or {told}{understated}")
+    else:
+        why = "TAP-Vid asks every query on its own: queries that see each other leak where the object is"
+        mend = "do not normalise over queries, attend between them, or let their number choose a path of the code"
+        yield Finding("independent", "fault", f"jointly or {told}{understated}", why, mend)
+
+
+def _among_others(probe: Probe) -> Tracks:
+    """The usual queries, asked among many others."""
+    others = points(12, [n % probe.length for n in range(12)], probe.size, seed=8, inner=0.9)
+    frame = np.concatenate([probe.queries.frame, others.frame, probe.queries.frame[:1]])
+    xy = np.concatenate([probe.queries.xy, others.xy, probe.queries.xy[:1]])
+    tracks = probe.ask(probe.frames, Queries(frame, xy))
+    return Tracks(tracks.xy[: len(probe.queries)], tracks.visible[: len(probe.queries)])

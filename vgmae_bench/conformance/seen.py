@@ -1,0 +1,50 @@
+"""Trackers: is what can be seen called visible, and what is covered hidden?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from vgmae_bench.conformance.findings import Finding
+from vgmae_bench.conformance.probe import Probe
+from vgmae_bench.conformance.textures import clip, covered
+from vgmae_bench.types import Queries
+
+_SIDE = 0.4
+"""Of the square that covers points, in heights of the frame."""
+
+
+def visibility(probe: Probe) -> Iterator[Finding]:
+    """Points of a pan are visible in all frames; where a square lies on them, they are hidden."""
+    (height, width), length = probe.size, probe.length
+    centre = (width / 2 + 2.0 * (length - 1), height / 2 - 1.0 * (length - 1))  # where the middle is at the end
+    spread = np.random.default_rng(6).uniform(-3, 3, (20, 2))
+    queries = Queries(np.zeros(20, dtype=np.int64), (spread + np.array([width, height]) / 2).astype(np.float32))
+    seen, hidden = [], []
+    for seed in range(3):
+        frames = clip(probe.pan, probe.size, seed)
+        seen.append(probe.ask(frames, queries).visible)
+        under = covered(frames, centre, round(_SIDE * height), length // 2, seed=90 + seed)
+        hidden.append(~probe.ask(under, queries).visible[:, -1])
+    called_visible, called_hidden = float(np.mean(seen)), float(np.mean(hidden))
+    told = (
+        f"{called_visible:.0%} of the visible points are called visible, {called_hidden:.0%} of the covered ones hidden"
+    )
+    excuse = "; its weights are random" if probe.untrained else ""
+    bad = called_visible < 0.5 and not probe.untrained
+    if bad and called_hidden < 0.5:
+        why = "Occlusion accuracy and Jaccard count the opposite of what is meant"
+        yield Finding(
+            "visibility", "fault", f"{told}: it looks inverted", why, "visible is True where a point is seen: ~occluded"
+        )
+    elif bad:
+        why = "Jaccard is near 0 however good the positions are"
+        mend = "visible is True where a point is seen; is the threshold right, or is nothing written to it?"
+        yield Finding("visibility", "fault", f"{told}: nearly everything is hidden", why, mend)
+    elif called_visible > 0.9 and called_hidden > 0.9:
+        yield Finding("visibility", "pass", told)
+    elif called_hidden == 0:
+        yield Finding("visibility", "info", f"{told}: it never notices that a point is covered{excuse}")
+    else:
+        yield Finding("visibility", "info", f"{told}{excuse}")

@@ -1,0 +1,89 @@
+"""Trackers: which frames an answer depends on, forward and backward in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from vgmae_bench.conformance.findings import Finding
+from vgmae_bench.conformance.motion import FOLLOWED
+from vgmae_bench.conformance.probe import SAME, Probe
+from vgmae_bench.conformance.textures import affine, clip, moved, points
+from vgmae_bench.types import Queries
+
+_LONG = 40
+"""Frames. Beyond two windows of 16, which is what video models take."""
+
+
+def looks_ahead(probe: Probe) -> Iterator[Finding]:
+    """How many frames after a frame its answer there depends on.
+
+    Frames from `cut` on are replaced by others. The first answer that changes, in frame f, looks `cut` - f frames ahead.
+    """
+    if probe.spec.random:
+        yield Finding("looks ahead", "info", "cannot tell: its SPEC says that it is random")
+        return
+    warps = [affine(probe.size, move=(0.5 * t, 0.25 * t)) for t in range(_LONG)]
+    frames, other = clip(warps, probe.size), clip(warps, probe.size, seed=7)
+    queries = points(6, [0, 0, 3, 3, 9, 9], probe.size, seed=2)
+    base = probe.ask(frames, queries)
+    ahead, asked = -1, _cuts(probe.affordable(_LONG))
+    for cut in asked:
+        tracks = probe.ask(np.concatenate([frames[:cut], other[cut:]]), queries)
+        changed = (np.abs(tracks.xy - base.xy).max(axis=-1) > SAME) | (tracks.visible != base.visible)
+        # A frame before the query that was not looked at says nothing about looking ahead.
+        counted = changed & (queries.frame < cut)[:, None] & (np.arange(_LONG) >= queries.frame[:, None])
+        if counted.any():
+            ahead = max(ahead, cut - int(np.flatnonzero(counted.any(axis=0))[0]))
+    exact = len(asked) == _LONG - 1
+    every = "" if exact else f" (it is slow: the clip was cut at {len(asked)} of {_LONG} frames)"
+    declared = probe.spec.lookahead
+    if ahead < 0:
+        told = "its answers depend on no frame at all" if not probe.spec.floor else "it looks at no frame"
+    elif ahead >= _LONG - 10:
+        told = f"its answers depend on frames up to the end of {_LONG} frames"
+    else:
+        told = f"its answers depend on {'' if exact else 'at least '}{ahead} frames after theirs"
+    if declared is not None and ahead > declared:
+        why = "Who reads lookahead takes it for a tracker that could run on a live video"
+        mend = f"declare lookahead={ahead}, or None where the whole clip counts"
+        yield Finding("looks ahead", "fault", f"{told}{every}; its SPEC declares lookahead={declared}", why, mend)
+    else:
+        said = "declares none" if declared is None else f"declares lookahead={declared}"
+        yield Finding("looks ahead", "info" if declared is None else "pass", f"{told}{every}; its SPEC {said}")
+
+
+def _cuts(affordable: int) -> list[int]:
+    """The frames to cut at, all if there is time."""
+    count = min(max(affordable, 4), _LONG - 1)
+    return [int(cut) for cut in np.unique(np.linspace(1, _LONG - 1, count).round())]
+
+
+def backward(probe: Probe) -> Iterator[Finding]:
+    """Motion before a query in the last frame is followed, or the SPEC says that the tracker looks forward only."""
+    warps, last = probe.pan, probe.length - 1
+    steps: list[list[float]] = [[], [], []]
+    for seed in range(3):
+        frames, start = clip(warps, probe.size, seed), points(20, 0, probe.size, seed=seed)
+        true = moved(start.xy, warps)
+        end = Queries(np.full(20, last, dtype=np.int64), true[:, -1].astype(np.float32))
+        ahead, behind = probe.ask(frames, start), probe.ask(frames, end)
+        steps[0].append(float(np.median(np.linalg.norm(ahead.xy[:, -1] - true[:, -1], axis=-1))))
+        steps[1].append(float(np.median(np.linalg.norm(behind.xy[:, 0] - true[:, 0], axis=-1))))
+        steps[2].append(float(np.abs(behind.xy[:, :-1] - behind.xy[:, -1:]).max()))
+    forward_error, backward_error, moves = (float(np.median(values)) for values in steps)
+    errors = f"{backward_error:.2f} px off, forward {forward_error:.2f} px"
+    told = f"before a query in the last frame it moves by {moves:.1f} px and is {errors}"
+    if probe.spec.floor:
+        yield Finding("backward", "info", f"{told}: it is a floor")
+    elif probe.spec.causal:
+        extra = "" if moves < 0.25 else ": it follows motion backward, too, and causal makes the benchmark run it twice"
+        yield Finding("backward", "pass" if not extra else "info", f"{told}; its SPEC declares causal{extra}")
+    elif moves < 0.25 or (forward_error <= FOLLOWED and backward_error > 4 * FOLLOWED):
+        why = "In strided mode half of the scored frames lie before the query: 39.8 AJ in place of 74.6 was seen"
+        mend = "declare causal=True in the SPEC; the benchmark then also runs it on the reversed clip"
+        yield Finding("backward", "fault", f"{told}; its SPEC does not declare causal", why, mend)
+    else:
+        good = backward_error <= FOLLOWED
+        yield Finding("backward", "pass" if good else "info", told)
