@@ -59,6 +59,15 @@ def test_compiles_once_and_again_when_the_source_changes(source):
 
 
 @has_compiler
+def test_compiles_again_when_a_header_changes(source):
+    header = source.with_name("number.h")
+    source.write_text('#include "number.h"\nextern "C" int answer() { return NUMBER; }\n')
+    for number in (42, 43):
+        header.write_text(f"#define NUMBER {number}\n")
+        assert ctypes.CDLL(str(compiler.compile_library(source))).answer() == number
+
+
+@has_compiler
 def test_processes_may_compile_at_once(source):
     code = (
         "import ctypes, sys; from pathlib import Path; from vgmae_bench.splatting.compiler import compile_library\n"

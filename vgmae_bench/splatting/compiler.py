@@ -24,9 +24,9 @@ class CompilerError(Exception):
 
 
 def compile_library(source: Path) -> Path:
-    """The shared library made of `source`, from the cache where possible.
+    """The shared library made of `source` and the headers beside it, from the cache where possible.
 
-    The library's name is a hash of the source and of all macros the compiler predefines for this processor, which hold
+    The library's name is a hash of these files and of all macros the compiler predefines for this processor, which hold
     its version and every instruction set it may use. It is written beside its place and moved there, so that any number
     of processes may do this at once.
 
@@ -34,7 +34,7 @@ def compile_library(source: Path) -> Path:
         CompilerError: nothing could be compiled, or the cache folder cannot be written.
     """
     compiler = _compiler()
-    text = source.read_bytes()
+    text = b"\0".join(file.read_bytes() for file in (source, *sorted(source.parent.glob("*.h"))))
     targets: list[tuple[tuple[str, ...], Path]] = []
     for variant in VARIANTS:
         try:

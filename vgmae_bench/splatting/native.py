@@ -1,15 +1,17 @@
-"""The native back end: native.cpp, compiled on first use, called through ctypes. CPU, float32.
+"""The native back end: kernel/native.cpp, compiled on first use, called through ctypes. CPU, float32.
 
-Its results do not depend on the number of threads, which is torch's (`torch.set_num_threads`).
+Its results do not depend on the number of threads, which is at most torch's (`torch.set_num_threads`).
 """
 
 from __future__ import annotations
 
 import ctypes
-from functools import cache
+import math
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -17,7 +19,9 @@ from torch.autograd.function import once_differentiable
 from vgmae_bench.splatting.compiler import compile_library
 from vgmae_bench.splatting.projection import Projection
 
-SOURCE = Path(__file__).with_name("native.cpp")
+SOURCE = Path(__file__).with_name("kernel") / "native.cpp"
+
+Shape = tuple[int, ...]
 
 
 def composite(
@@ -30,27 +34,90 @@ def composite(
         OSError: what was compiled could not be loaded.
     """
     means2d, conics, depths, radii = projection
-    out: tuple[Tensor, Tensor] = _Native.apply(  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    out: tuple[Tensor, Tensor] = _Composite.apply(  # type: ignore[no-untyped-call]  # torch leaves it untyped
         means2d, conics, opacities, features, depths, radii, height, width, max_alpha
     )
     return out
 
 
+def render(
+    cloud: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
+    viewmat: Tensor,
+    K: Tensor,
+    batch: Shape,
+    height: int,
+    width: int,
+    max_alpha: float,
+) -> tuple[Tensor, Tensor]:
+    """As `vgmae_bench.splatting.render`, but for gradients of the camera: there are none.
+
+    Projection and compositing are one call, forward and backward, and nothing is copied for images that share it.
+
+    Arguments:
+        cloud: means, quats, scales, opacities, features; see there.
+        batch: what the leading dimensions of all arrays broadcast to.
+
+    Returns:
+        features [I, H, W, C] and alpha [I, H, W], I the product of `batch`.
+    """
+    out: tuple[Tensor, Tensor] = _Render.apply(  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        *cloud, viewmat, K, batch, height, width, max_alpha
+    )
+    return out
+
+
+class _Sizes(ctypes.Structure):
+    _fields_ = [*((name, ctypes.c_int) for name in ("images", "count", "height", "width", "channels"))]
+    _fields_ += [("max_alpha", ctypes.c_float)]
+
+
+class _Cloud(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_void_p)
+        for name in ("means", "quats", "scales", "opacities", "features", "viewmats", "Ks", "rows")
+    ]
+
+
 @cache
 def _library() -> ctypes.CDLL:
     library = ctypes.CDLL(str(compile_library(SOURCE)))
-    numbers: list[Any] = [ctypes.c_int] * 5 + [ctypes.c_float, ctypes.c_int]
-    library.vgmae_forward.argtypes = [*numbers, *[ctypes.c_void_p] * 8]
-    library.vgmae_backward.argtypes = [*numbers, *[ctypes.c_void_p] * 12]
-    library.vgmae_forward.restype = library.vgmae_backward.restype = None
+    library.vgmae_composite.argtypes = [ctypes.c_void_p, ctypes.c_int, *[ctypes.c_void_p] * 8]
+    library.vgmae_composite_backward.argtypes = [ctypes.c_void_p, ctypes.c_int, *[ctypes.c_void_p] * 3]
+    library.vgmae_render.argtypes = [ctypes.c_void_p, ctypes.c_int, *[ctypes.c_void_p] * 3]
+    library.vgmae_render_backward.argtypes = [ctypes.c_void_p, ctypes.c_int, *[ctypes.c_void_p] * 4]
+    library.vgmae_free.argtypes = [ctypes.c_void_p]
+    library.vgmae_composite.restype = library.vgmae_render.restype = ctypes.c_void_p
+    library.vgmae_composite_backward.restype = library.vgmae_render_backward.restype = None
+    library.vgmae_free.restype = None
     return library
 
 
-def _pointers(*arrays: Tensor | None) -> list[int | None]:
-    return [None if array is None else array.data_ptr() for array in arrays]
+class _State:
+    """What a forward pass leaves behind for the backward pass; freed with this object."""
+
+    def __init__(self, address: int) -> None:
+        self.address, self._free = address, _library().vgmae_free
+
+    def __del__(self) -> None:
+        self._free(self.address)
 
 
-class _Native(torch.autograd.Function):
+def _pointer(array: Tensor | None) -> int | None:
+    return None if array is None else array.data_ptr()
+
+
+def _pointers(arrays: list[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(arrays))(*(array.data_ptr() for array in arrays))
+
+
+@lru_cache(maxsize=64)
+def _rows(batch: Shape, *leading: Shape) -> Tensor:
+    """int32 [arrays, I]: the row of each array, its leading dimensions made one, that each image is made of."""
+    rows = [np.broadcast_to(np.arange(math.prod(shape)).reshape(shape), batch).reshape(-1) for shape in leading]
+    return torch.from_numpy(np.stack(rows).astype(np.int32))
+
+
+class _Composite(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
@@ -68,22 +135,74 @@ class _Native(torch.autograd.Function):
         images, count, channels = features.shape
         out = features.new_empty(images, height, width, channels)
         out_alpha = features.new_empty(images, height, width)
-        numbers = (images, count, height, width, channels, max_alpha)
-        _library().vgmae_forward(*numbers, torch.get_num_threads(), *_pointers(*inputs, out, out_alpha))
-        ctx.save_for_backward(*inputs)
-        ctx.numbers = numbers
+        sizes = _Sizes(images, count, height, width, channels, max_alpha)
+        pointers = [array.data_ptr() for array in (*inputs, out, out_alpha)]
+        ctx.state = _State(_library().vgmae_composite(ctypes.byref(sizes), torch.get_num_threads(), *pointers))
+        ctx.save_for_backward(means2d, conics, opacities, features)  # for their shapes; the state holds their values
         ctx.set_materialize_grads(False)
         return out, out_alpha
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor | None, grad_alpha: Tensor | None) -> tuple[Tensor | None, ...]:
+        if grad is None and grad_alpha is None:
+            return (None,) * 9
         inputs = ctx.saved_tensors
-        means2d, conics, _, _, opacities, features = inputs
-        images, _, height, width, channels, _ = ctx.numbers
-        grad = means2d.new_zeros(images, height, width, channels) if grad is None else grad.contiguous()
-        grad_alpha = None if grad_alpha is None else grad_alpha.contiguous()
-        grads = [torch.zeros_like(array) for array in (means2d, conics, opacities, features)]
-        pointers = _pointers(*inputs, grad, grad_alpha, *grads)
-        _library().vgmae_backward(*ctx.numbers, torch.get_num_threads(), *pointers)
+        grad, grad_alpha = _outer(grad, grad_alpha, inputs[3].shape[-1])
+        grads = [torch.zeros(array.shape) for array in inputs]
+        arguments = (_pointer(grad), _pointer(grad_alpha), _pointers(grads))
+        _library().vgmae_composite_backward(ctx.state.address, torch.get_num_threads(), *arguments)
         return (*grads, *[None] * 5)
+
+
+class _Render(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        means: Tensor,
+        quats: Tensor,
+        scales: Tensor,
+        opacities: Tensor,
+        features: Tensor,
+        viewmat: Tensor,
+        K: Tensor,
+        batch: Shape,
+        height: int,
+        width: int,
+        max_alpha: float,
+    ) -> tuple[Tensor, Tensor]:
+        inputs = [array.contiguous() for array in (means, quats, scales, opacities, features, viewmat, K)]
+        kept = (2, 2, 2, 1, 2, 2, 2)
+        rows = _rows(batch, *(array.shape[:-last] for array, last in zip(inputs, kept, strict=True)))
+        images, (count, channels) = math.prod(batch), features.shape[-2:]
+        out = features.new_empty(images, height, width, channels)
+        out_alpha = features.new_empty(images, height, width)
+        sizes = _Sizes(images, count, height, width, channels, max_alpha)
+        cloud = _Cloud(*(array.data_ptr() for array in (*inputs, rows)))
+        pointers = (ctypes.byref(cloud), out.data_ptr(), out_alpha.data_ptr())
+        ctx.state = _State(_library().vgmae_render(ctypes.byref(sizes), torch.get_num_threads(), *pointers))
+        ctx.save_for_backward(*inputs)
+        ctx.rows = rows
+        ctx.set_materialize_grads(False)
+        return out, out_alpha
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor | None, grad_alpha: Tensor | None) -> tuple[Tensor | None, ...]:
+        if grad is None and grad_alpha is None:
+            return (None,) * 11
+        inputs = ctx.saved_tensors
+        grad, grad_alpha = _outer(grad, grad_alpha, inputs[4].shape[-1])
+        cloud = _Cloud(*(array.data_ptr() for array in (*inputs, ctx.rows)))
+        grads = [torch.zeros_like(array) for array in inputs[:5]]
+        arguments = (ctypes.byref(cloud), _pointer(grad), _pointer(grad_alpha), _pointers(grads))
+        _library().vgmae_render_backward(ctx.state.address, torch.get_num_threads(), *arguments)
+        return (*grads, *[None] * 6)
+
+
+def _outer(grad: Tensor | None, grad_alpha: Tensor | None, channels: int) -> tuple[Tensor, Tensor | None]:
+    """The gradients of both outputs as the kernel reads them: that of alpha may be left out, that of features not."""
+    if grad is None:
+        assert grad_alpha is not None
+        grad = grad_alpha.new_zeros(*grad_alpha.shape, channels)
+    return grad.contiguous(), None if grad_alpha is None else grad_alpha.contiguous()
