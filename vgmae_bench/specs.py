@@ -35,6 +35,8 @@ class MethodSpec:
         random: its answers to the same question differ from time to time, whatever the seed.
         floor: it follows nothing on purpose and is there to compare with.
         weights: named weights, each a file relative to the module that holds the SPEC ("weights/tiny.safetensors").
+        small_weights: those of `weights` that are much smaller than the paper's, to try the method out. A run with them on a
+            published dataset says so.
         default_weights: the name of those that are used when none are asked for.
         configs: folder of training configurations, one TOML file each, relative to the module that holds the SPEC.
         key_settings: the settings of the tracker (or the explorer) that people change most; `show` lists these.
@@ -58,6 +60,7 @@ class MethodSpec:
     random: bool = False
     floor: bool = False
     weights: Mapping[str, str] = field(default_factory=dict)
+    small_weights: tuple[str, ...] = ()
     default_weights: str | None = None
     configs: str | None = None
     key_settings: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ SPEC = MethodSpec(
     tracker="vgmae_baselines.gmrw.tracker:GMRWTracker",
     summary="Global matching random walk: flow between frames by softmax over all matches, chained or direct.",
     weights={"tiny": "weights/tiny.safetensors"},
+    small_weights=("tiny",),
     default_weights="tiny",
     importer="vgmae_baselines.gmrw.release:import_weights",
     trainer="vgmae_baselines.gmrw.pretraining.pretrain:Pretraining",

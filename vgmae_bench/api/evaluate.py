@@ -30,6 +30,7 @@ def evaluate(
     seed: int = 0,
     redo: Redo = "nothing",
     figures: int = 0,
+    allow_nonfinite: bool = False,
     command: str = "",
     on_plan: Callable[[Plan], None] = lambda plan: None,
     say: Callable[[str], None] = lambda text: None,
@@ -56,9 +57,10 @@ def evaluate(
         seed: for methods that draw random numbers.
         redo: "predictions" or "all" predicts everything again; "metrics" only scores.
         figures: draw the tracks of the first so many clips.
+        allow_nonfinite: keep positions that are not finite; otherwise a clip with one fails.
         command: the command that was typed, for the record.
         on_plan: called with the plan before the work.
-        say: told of clips that fail and of metrics that are left out.
+        say: told of clips that fail, of metrics that are left out, and of what looks wrong.
 
     Returns:
         The run. Clips that failed are in `run.summary.failures`.
@@ -75,5 +77,5 @@ def evaluate(
         used, opened, spec, chosen, dataset_settings or {}, out=Path(out), limit=limit, shard=shard, name=name or ""
     )
     on_plan(planned)
-    execute(planned, redo=redo, figures=figures, command=command, say=say)
+    execute(planned, redo=redo, figures=figures, command=command, allow_nonfinite=allow_nonfinite, say=say)
     return Run(planned.folder, opened)

@@ -234,6 +234,8 @@ def _show_run(name: str, results: Path, as_json: bool) -> None:
         click.echo()
     used, last = record.method, record.sessions[-1] if record.sessions else None
     commit = last.commit if last else None
+    for notice in summary.notices if summary else ():
+        click.echo(f"notice     {notice}")
     for label, told in (
         ("folder", str(run.path)),
         ("settings", json.dumps(used.settings)),

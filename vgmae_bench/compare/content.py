@@ -182,4 +182,5 @@ def _warnings(run: str, row: Row) -> list[str]:
         warnings.append(f"{INCOMPLETE} {run}: incomplete, {row.clips} clips. Do not compare it.")
     if row.clips_without_queries:
         warnings.append(f"{run}: {row.clips_without_queries} clips have no visible track, so no query.")
+    warnings += [f"{run}: {notice}." for notice in row.summary.notices]
     return warnings

@@ -12,8 +12,8 @@ from vgmae_bench.conformance.probe import SAME, Probe
 from vgmae_bench.conformance.textures import affine, clip, moved, points
 from vgmae_bench.types import Queries
 
-_LONG = 40
-"""Frames. Beyond two windows of 16, which is what video models take."""
+_LONG, _SHORT = 40, 20
+"""Frames: beyond two windows of 16, which is what video models take; and beyond one, for slow trackers."""
 
 
 def looks_ahead(probe: Probe) -> Iterator[Finding]:
@@ -24,25 +24,26 @@ def looks_ahead(probe: Probe) -> Iterator[Finding]:
     if probe.spec.random:
         yield Finding("looks ahead", "info", "cannot tell: its SPEC says that it is random")
         return
-    warps = [affine(probe.size, move=(0.5 * t, 0.25 * t)) for t in range(_LONG)]
+    length = _LONG if probe.affordable(_LONG) >= _LONG // 4 else _SHORT
+    warps = [affine(probe.size, move=(0.5 * t, 0.25 * t)) for t in range(length)]
     frames, other = clip(warps, probe.size), clip(warps, probe.size, seed=7)
     queries = points(6, [0, 0, 3, 3, 9, 9], probe.size, seed=2)
     base = probe.ask(frames, queries)
-    ahead, asked = -1, _cuts(probe.affordable(_LONG))
+    ahead, asked = -1, _cuts(probe.affordable(length), length)
     for cut in asked:
         tracks = probe.ask(np.concatenate([frames[:cut], other[cut:]]), queries)
         changed = (np.abs(tracks.xy - base.xy).max(axis=-1) > SAME) | (tracks.visible != base.visible)
         # A frame before the query that was not looked at says nothing about looking ahead.
-        counted = changed & (queries.frame < cut)[:, None] & (np.arange(_LONG) >= queries.frame[:, None])
+        counted = changed & (queries.frame < cut)[:, None] & (np.arange(length) >= queries.frame[:, None])
         if counted.any():
             ahead = max(ahead, cut - int(np.flatnonzero(counted.any(axis=0))[0]))
-    exact = len(asked) == _LONG - 1
-    every = "" if exact else f" (it is slow: the clip was cut at {len(asked)} of {_LONG} frames)"
+    exact = len(asked) == length - 1
+    every = "" if exact else f" (it is slow: the clip was cut at {len(asked)} of {length} frames)"
     declared = probe.spec.lookahead
     if ahead < 0:
         told = "its answers depend on no frame at all" if not probe.spec.floor else "it looks at no frame"
-    elif ahead >= _LONG - 10:
-        told = f"its answers depend on frames up to the end of {_LONG} frames"
+    elif ahead >= length - 10:
+        told = f"its answers depend on frames up to the end of {length} frames"
     else:
         told = f"its answers depend on {'' if exact else 'at least '}{ahead} frames after theirs"
     if declared is not None and ahead > declared:
@@ -54,10 +55,10 @@ def looks_ahead(probe: Probe) -> Iterator[Finding]:
         yield Finding("looks ahead", "info" if declared is None else "pass", f"{told}{every}; its SPEC {said}")
 
 
-def _cuts(affordable: int) -> list[int]:
+def _cuts(affordable: int, length: int) -> list[int]:
     """The frames to cut at, all if there is time."""
-    count = min(max(affordable, 4), _LONG - 1)
-    return [int(cut) for cut in np.unique(np.linspace(1, _LONG - 1, count).round())]
+    count = min(max(affordable, 4), length - 1)
+    return [int(cut) for cut in np.unique(np.linspace(1, length - 1, count).round())]
 
 
 def backward(probe: Probe) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -22,18 +23,51 @@ from vgmae_bench.types import Queries, Tracker, Tracks
 Value = TypeVar("Value", bound=np.generic)
 
 
+_ALIKE = 3
+"""After so many clips in a row for which the tracker fails in the same place, it will fail for all."""
+
+
+class StoppedError(PluginError):
+    """The tracker fails alike for one clip after the other. The cause is its error."""
+
+
+class _TrackerError(Exception):
+    """What a tracker raised is the cause of this."""
+
+
 def answer(
-    tracker: Tracker, frames: npt.NDArray[np.uint8], queries: Queries, *, causal: bool, backward: bool
+    tracker: Tracker,
+    frames: npt.NDArray[np.uint8],
+    queries: Queries,
+    *,
+    causal: bool,
+    backward: bool,
+    allow_nonfinite: bool = True,
 ) -> Tracks:
     """Ask a tracker. One that only looks forward is asked about the reversed clip for the frames before each query.
 
     Arguments:
         causal: the tracker does not track backward in time.
         backward: frames before a query matter; otherwise the second pass is saved.
+        allow_nonfinite: positions that are not finite are kept, and count as wrong.
 
     Raises:
-        PluginError: the tracker returned something else than tracks of these queries.
+        PluginError: the tracker returned something else than tracks of these queries, or positions that are not finite.
     """
+    tracks = _answer(tracker, frames, queries, causal=causal, backward=backward)
+    lost: npt.NDArray[np.bool_] = ~np.isfinite(tracks.xy.sum(axis=2))
+    if lost.any() and not allow_nonfinite:
+        raise PluginError(
+            "The tracker returned positions that are not finite",
+            f"{lost.sum()} of {lost.size}, on {lost.any(axis=1).sum()} of {len(lost)} tracks",
+            try_="the same command with --allow-nonfinite, which counts them as wrong",
+        )
+    return tracks
+
+
+def _answer(
+    tracker: Tracker, frames: npt.NDArray[np.uint8], queries: Queries, *, causal: bool, backward: bool
+) -> Tracks:
     num_frames = len(frames)
     forward = _checked(tracker.track(frames, queries), len(queries), num_frames)
     asked = np.flatnonzero(queries.frame > 0)
@@ -65,6 +99,7 @@ def predict(
     causal: bool,
     made_by: Maker | None = None,
     redo: bool = False,
+    allow_nonfinite: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Predict the clips that have no prediction yet. A clip that fails is noted, and the loop goes on.
@@ -74,25 +109,47 @@ def predict(
     Arguments:
         made_by: this process, noted with every clip that it predicts.
         redo: predict them all, replacing what is there clip by clip.
-        say: told of failures.
+        allow_nonfinite: keep positions that are not finite; otherwise a clip with one fails.
+        say: told of failures. The traceback of the first one is kept in the folder.
 
     Raises:
         StorageError: predictions cannot be written; going on would lose them.
+        StoppedError: the tracker failed for several clips in a row, each time in the same place.
     """
     bar = tqdm(clip_ids, unit="clip", disable=None, desc="tracking", file=sys.stderr)
     elsewhere: list[str] = []
 
+    failed_at: list[tuple[str, int]] = []
+    """Where the tracker failed for each clip since the last one that it answered."""
+    failures = 0
+
     def work(clip_id: str) -> None:
+        nonlocal failures
         bar.set_postfix_str(clip_id)
         try:
-            _predict_clip(tracker, dataset, clip_id, protocol, folder, causal=causal, made_by=made_by)
+            _predict_clip(tracker, dataset, clip_id, protocol, folder, causal, allow_nonfinite, made_by)
         except StorageError:
             raise
-        except Exception as error:  # whatever a tracker or a file does, the other clips are still worth predicting
+        except Exception as failure:  # whatever a tracker or a file does, the other clips are still worth predicting
+            error = failure.__cause__ if isinstance(failure, _TrackerError) else failure
+            assert isinstance(error, Exception)  # a _TrackerError has a cause
             reason = f"{error.what}: {error.why}" if isinstance(error, UserError) else repr(error)
             folder.write_failure(clip_id, reason)
+            failures += 1
+            kept = folder.write_traceback(error) if failures == 1 else None
             with tqdm.external_write_mode(file=sys.stderr):
-                say(f"{clip_id} failed: {reason}")
+                say(f"{clip_id} failed: {reason}" + (f" (traceback: {kept})" if kept else ""))
+            if not isinstance(failure, _TrackerError):
+                return
+            failed_at.append(_place(error))
+            if len(failed_at) >= _ALIKE and len(set(failed_at[-_ALIKE:])) == 1:
+                raise StoppedError(
+                    f"The tracker failed for {_ALIKE} clips in a row, each time in the same place",
+                    f"the run stops: {reason}",
+                    try_="the same command with --debug, which shows the traceback",
+                ) from error
+        else:
+            failed_at.clear()
 
     for clip_id in bar:
         with folder.claim(clip_id) as mine:
@@ -112,19 +169,31 @@ def _predict_clip(
     clip_id: str,
     protocol: EvalProtocol,
     folder: RunFolder,
-    *,
     causal: bool,
+    allow_nonfinite: bool,
     made_by: Maker | None,
 ) -> None:
     answered, seconds, frames_seen = [], 0.0, 0
+    backward = protocol.query_mode == "strided"
     for frames, query_set in query_sets(dataset.clip(clip_id), protocol):
         start = time.perf_counter()
-        tracks = answer(tracker, frames, query_set.queries, causal=causal, backward=protocol.query_mode == "strided")
+        try:
+            tracks = answer(
+                tracker, frames, query_set.queries, causal=causal, backward=backward, allow_nonfinite=allow_nonfinite
+            )
+        except Exception as error:
+            raise _TrackerError from error
         seconds += time.perf_counter() - start
         frames_seen += len(frames)
         answered.append((query_set, tracks))
     cost = Cost(seconds, peak_memory_mb(), frames_seen, sum(len(query_set.queries) for query_set, _ in answered))
     folder.write_prediction(clip_id, answered, cost, made_by)
+
+
+def _place(error: BaseException) -> tuple[str, int]:
+    """The file and the line that raised an error."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return last.filename, last.lineno or 0
 
 
 def _checked(tracks: Tracks, num_queries: int, num_frames: int) -> Tracks:

@@ -14,7 +14,7 @@ from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation import protocols
 from vgmae_bench.evaluation.method import Method, open_method
 from vgmae_bench.evaluation.pictures import draw_clips
-from vgmae_bench.evaluation.predict import predict
+from vgmae_bench.evaluation.predict import StoppedError, predict
 from vgmae_bench.evaluation.protocols import EvalProtocol
 from vgmae_bench.evaluation.records.results import DatasetUsed, MethodUsed, Record, Session, Summary, run_key
 from vgmae_bench.evaluation.runs import folder_of, start_session
@@ -157,6 +157,7 @@ def execute(
     redo: Redo = "nothing",
     figures: int = 1,
     command: str = "",
+    allow_nonfinite: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> Summary:
     """Predict what is missing, then score everything that is there.
@@ -165,30 +166,41 @@ def execute(
         redo: "predictions" or "all" predicts the share again; "metrics" only scores. Scores are always computed afresh.
         figures: draw the tracks of the first so many clips.
         command: for the record.
-        say: told of clips that fail and of metrics that are left out.
+        allow_nonfinite: keep positions that are not finite; otherwise a clip with one fails.
+        say: told of clips that fail, of metrics that are left out, and of what looks wrong.
 
     Returns:
         What summary.json holds.
 
     Raises:
         StorageError: results cannot be written.
+        StoppedError: the tracker failed for several clips in a row in the same place. What is there was scored.
     """
     plan.folder.create()
     session = Session.now(plan.method.device, command)
     start_session(plan.folder, plan.record, session)
+    stopped: StoppedError | None = None
     if redo != "metrics":
-        predict(
-            plan.method.tracker,
-            plan.dataset,
-            plan.share,
-            plan.protocol,
-            plan.folder,
-            causal=plan.method.plugin.spec.causal,
-            made_by=session.maker,
-            redo=redo in ("predictions", "all"),
-            say=say,
-        )
+        try:
+            predict(
+                plan.method.tracker,
+                plan.dataset,
+                plan.share,
+                plan.protocol,
+                plan.folder,
+                causal=plan.method.plugin.spec.causal,
+                made_by=session.maker,
+                redo=redo in ("predictions", "all"),
+                allow_nonfinite=allow_nonfinite,
+                say=say,
+            )
+        except StoppedError as error:
+            stopped = error
     summary = score_run(plan.folder, list(plan.dataset.ids), plan.protocol, say=say)
+    if stopped is not None:
+        raise stopped
+    if not summary.failures:
+        plan.folder.traceback.unlink(missing_ok=True)
     draw_clips(plan.folder, plan.dataset, plan.dataset.ids[:figures], plan.protocol)
     return summary
 

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from vgmae_bench import plugins
 from vgmae_bench.errors import PluginError
+from vgmae_bench.evaluation import notices
 from vgmae_bench.evaluation.protocols import EvalProtocol, scored_tracks
 from vgmae_bench.evaluation.records.results import ClipCounts, Cost, MetricMean, Summary
 from vgmae_bench.evaluation.store import RunFolder
@@ -38,14 +39,17 @@ def score_run(
 
     Arguments:
         clip_ids: all clips of the dataset.
-        say: told of metrics that cannot be computed.
+        say: told of metrics that cannot be computed, and of what looks wrong.
 
     Returns:
         What summary.json holds.
     """
     families = load_metrics(say)
     with locked(folder.path):  # the last of several processes reads what all of them predicted
-        return _score_now(folder, clip_ids, protocol, families)
+        summary = _score_now(folder, clip_ids, protocol, families)
+    for notice in summary.notices:
+        say(f"notice    {notice}")
+    return summary
 
 
 def _score_now(
@@ -56,6 +60,7 @@ def _score_now(
     times: list[tuple[str, pd.DataFrame]] = []
     predicted = [clip_id for clip_id in clip_ids if folder.has_prediction(clip_id)]
     empty = []
+    looks: list[notices.Look] = []
     for clip_id in tqdm(predicted, unit="clip", disable=None, desc="scoring", file=sys.stderr, leave=False):
         answered = folder.read_prediction(clip_id)
         cost = folder.cost(clip_id)
@@ -63,6 +68,7 @@ def _score_now(
             empty.append(clip_id)
         for number, (query_set, predictions) in enumerate(answered):
             given = scored_tracks(query_set, predictions, protocol)
+            looks.append(notices.look(query_set, predictions))
             row: dict[str, Any] = {
                 "clip": clip_id,
                 "question": number,
@@ -86,6 +92,7 @@ def _score_now(
     summary = replace(
         summarise(table, protocol, expected=len(clip_ids), empty=len(empty), costs=costs, failures=failures),
         made_by=list(makers),
+        notices=notices.notices(folder.record(), looks, protocol),
     )
     folder.write_summary(summary)
     return summary

@@ -8,6 +8,7 @@ results/<dataset>-<protocol>/<method>[.<weights>]/<run key>/
     metrics.csv                 one row a query set
     metrics_per_track.csv.gz    one row a query
     metrics_over_time.csv       counts by time since the query and since a point was last hidden
+    first_failure.txt           the traceback of the first clip that failed, where one did
     summary.json                means, intervals, coverage
     figures/<clip>.jpg          predicted tracks drawn over the first clips
     players/<clip>.npz          tracks of a few clips for the players of reports, where `report --keep-players` was asked
@@ -16,6 +17,7 @@ results/<dataset>-<protocol>/<method>[.<weights>]/<run key>/
 from __future__ import annotations
 
 import fcntl
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +49,7 @@ class RunFolder:
         self.path = path
         self.predictions = path / "predictions"
         self.over_time = path / "metrics_over_time.csv"
+        self.traceback = path / "first_failure.txt"
 
     def create(self) -> None:
         """Make the folders, and make sure that they can be written to."""
@@ -113,6 +116,12 @@ class RunFolder:
     def write_failure(self, clip_id: str, error: str) -> None:
         """Note why a clip failed."""
         records.write(self._note(clip_id), ClipNote(error=error))
+
+    def write_traceback(self, error: BaseException) -> Path:
+        """Keep where an error was raised, for those who want to mend it; returns the file."""
+        text = "".join(traceback.format_exception(error))
+        write_atomically(self.traceback, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        return self.traceback
 
     def failure(self, clip_id: str) -> str | None:
         """Why the clip failed, or None where it did not (or was not tried)."""

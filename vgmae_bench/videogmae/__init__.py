@@ -14,6 +14,7 @@ SPEC = MethodSpec(
         "tiny-readout": "weights/tiny-readout.safetensors",
         "masked-32px": "weights/masked-32px.safetensors",
     },
+    small_weights=("tiny", "tiny-readout", "masked-32px"),
     default_weights="tiny",
     importer="vgmae_bench.videogmae.release:import_weights",
     trainer="vgmae_bench.videogmae.pretrain:Pretraining",

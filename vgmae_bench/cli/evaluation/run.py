@@ -70,6 +70,7 @@ _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "
     help="Do this again. Without it, clips that were predicted before are kept.",
 )
 @options.figures
+@click.option("--allow-nonfinite", is_flag=True, help="Keep positions that are not finite; they count as wrong.")
 @options.as_json
 def run(
     sweep: Path | None,
@@ -81,6 +82,7 @@ def run(
     device: str,
     redo: str | None,
     figures: int,
+    allow_nonfinite: bool,
     as_json: bool,
     **grid: Any,
 ) -> None:
@@ -117,6 +119,7 @@ def run(
         "device": device,
         "redo": redo or "nothing",
         "figures": figures,
+        "allow_nonfinite": allow_nonfinite,
         "command": command_line(sys.argv[1:]),
         "on_plan": lambda plan: _say_plan(plan, redo),
     }
@@ -130,6 +133,8 @@ def run(
             if outcome.run is not None:
                 summary = outcome.run.summary
                 say(f"tracking took {summary.seconds:.1f} s; peak memory {summary.peak_memory_mb or 0:.0f} MB")
+                if os.environ.get(DEBUG) and (failed := outcome.run.path / "first_failure.txt").is_file():
+                    say(failed.read_text(encoding="utf-8"))
             outcomes.append(outcome)
     if as_json:
         click.echo(json.dumps(_as_json(outcomes), ensure_ascii=False, default=to_json))

@@ -258,6 +258,7 @@ class Summary:
         seconds, frames: of tracking, over all clips whose cost is known.
         peak_memory_mb: the largest of any clip; None where it is not known.
         made_by: all code and devices that predicted the scored clips, as far as they are known.
+        notices: what looks wrong, one sentence each.
     """
 
     schema: int = field(default=SCHEMA, kw_only=True)
@@ -269,3 +270,4 @@ class Summary:
     frames: int
     peak_memory_mb: float | None
     made_by: list[Maker] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)

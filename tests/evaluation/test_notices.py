@@ -1,0 +1,123 @@
+"""What a run notices by itself: in its words, its summary, its tables; and what stops it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vgmae_bench as vb
+from tests.clips import clip
+from tests.conformance.faulty import Correct, Fractions, HalfNaN, Hidden, IndexOut
+from vgmae_bench.errors import PluginError
+from vgmae_bench.evaluation.notices import Look, notices
+from vgmae_bench.evaluation.predict import StoppedError
+from vgmae_bench.evaluation.protocols import PROTOCOLS
+from vgmae_bench.evaluation.records.results import WeightsUsed
+
+
+def clips(count: int = 2) -> list[vb.Clip]:
+    return [replace(clip(seed=seed), id=f"clip-{seed}") for seed in range(count)]
+
+
+def noticed(tracker: type, protocol: str = "tapvid-first", **options: bool) -> list[str]:
+    said: list[str] = []
+    run = vb.evaluate(tracker, clips(), protocol=protocol, say=said.append, **options)
+    found = run.summary.notices
+    assert [line for line in said if line.startswith("notice")] == [f"notice    {text}" for text in found]
+    assert all(text in vb.Runs([run]).table("md") for text in found)
+    assert vb.load_runs("results", method=tracker.__name__)[0].summary.notices  # it is kept
+    return found
+
+
+def test_positions_that_are_not_finite_are_refused_or_counted() -> None:
+    run = vb.evaluate(HalfNaN, clips())
+    assert run.summary.clips.failed == 2
+    assert "not finite: 36 of 72, on 3 of 6 tracks" in run.summary.failures["clip-0"]
+    (told, *_) = noticed(HalfNaN, allow_nonfinite=True)
+    assert told == "72 positions are not finite, in 2 of 2 clips; they count as wrong"
+
+
+def test_tracks_off_their_queries_are_noticed() -> None:
+    (told,) = noticed(IndexOut)
+    assert "12 of 12 tracks do not lie on their query" in told and "(0.71 px off)" in told
+    assert "vgmae-bench check IndexOut" in told
+    assert "12 of 12" in noticed(Fractions)[0]
+
+
+def test_a_past_that_is_not_followed_is_noticed_where_it_is_scored() -> None:
+    (told,) = noticed(Correct, "tapvid-strided")
+    assert "do not move before their query" in told and "causal=True" in told
+    assert vb.evaluate(Correct, clips(), protocol="tapvid-strided", causal=True).summary.notices == []
+    assert vb.evaluate(Correct, clips()).summary.notices == []
+    assert vb.evaluate("zero-motion", clips(), protocol="tapvid-strided").summary.notices == []
+
+
+def test_visibility_that_is_always_false_is_noticed() -> None:
+    (told,) = noticed(Hidden)
+    assert "no point is ever called visible" in told
+
+
+def test_small_weights_are_noticed_on_published_sets_alone() -> None:
+    record = vb.evaluate("zero-motion", clips()).record
+    looks = [Look(tracks=1, lost=0, off=0, offset=0.0, late=0, frozen=0, shown=True)]
+    used = replace(record.method, name="videogmae", weights=WeightsUsed("tiny", "0"))
+    for dataset, expected in (("davis", 1), ("warp", 0), ("synth", 0), ("folder", 0)):
+        own = replace(record, method=used, dataset=replace(record.dataset, name=dataset))
+        assert len(notices(own, looks, PROTOCOLS["tapvid-first"])) == expected
+    other = replace(record, method=replace(used, weights=WeightsUsed("mine", "0")))
+    assert (
+        notices(replace(other, dataset=replace(record.dataset, name="davis")), looks, PROTOCOLS["tapvid-first"]) == []
+    )
+
+
+class Fails(Correct):
+    """Fails for small x, or for all."""
+
+    every = 1
+    calls = 0
+
+    def track(self, frames: np.ndarray, queries: vb.Queries) -> vb.Tracks:
+        self.calls += 1
+        if self.calls % self.every == 0:
+            raise IndexError(f"no luck in call {self.calls}")
+        return super().track(frames, queries)
+
+
+def test_three_failures_alike_stop_the_run_and_the_first_traceback_is_kept() -> None:
+    tracker = Fails()
+    with pytest.raises(StoppedError, match=r"3 clips in a row.*no luck in call 3") as caught:
+        vb.evaluate(tracker, clips(5))
+    assert tracker.calls == 3 and isinstance(caught.value, PluginError)
+    assert isinstance(caught.value.__cause__, IndexError)
+    (kept,) = Path("results").rglob("first_failure.txt")
+    assert "no luck in call 1" in kept.read_text() and "test_notices.py" in kept.read_text()
+    assert (kept.parent / "summary.json").is_file()
+
+
+def test_failures_between_answers_stop_nothing() -> None:
+    class Sometimes(Fails):
+        every = 2
+
+    said: list[str] = []
+    run = vb.evaluate(Sometimes, clips(7), say=said.append)
+    assert (run.summary.clips.scored, run.summary.clips.failed) == (4, 3)
+    assert [line for line in said if "traceback: " in line and "first_failure.txt" in line] == said[:1]
+
+
+def test_clips_that_cannot_be_read_stop_nothing() -> None:
+    def unreadable() -> np.ndarray:
+        raise OSError("the disk is gone")
+
+    broken = [*(replace(one, read=unreadable) for one in clips(4)), replace(clip(seed=9), id="good")]
+
+    class Broken:
+        ids, digest = [one.id for one in broken], "broken"
+
+        def clip(self, clip_id: str) -> vb.Clip:
+            return broken[self.ids.index(clip_id)]
+
+    run = vb.evaluate(Correct, Broken())
+    assert (run.summary.clips.scored, run.summary.clips.failed) == (1, 4)
