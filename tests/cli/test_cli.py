@@ -106,6 +106,7 @@ def test_lists_name_what_is_installed(what: str) -> None:
         (["run", "--method", "zero-motion", "--dataset", "synth", "--device", "abacus"], 2, "no device"),
         (["run", "--method", "no.py:X", "--dataset", "synth"], 2, "There is no file"),
         (["run", "--dataset", "synth"], 2, "--method"),
+        (["probe", "--method", "videogmae", "--config", "tiny"], 2, "configurations are for `train` and `finetune`"),
         (["rnu"], 2, r"did you mean .*run"),
         (["show", "nothing"], 2, "There is no method, dataset, metric or run"),
         (["table"], 2, "No run fits"),

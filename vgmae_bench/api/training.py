@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from vgmae_bench import plugins
-from vgmae_bench.config import call_with, config_of, merge, read_toml
-from vgmae_bench.errors import UnknownNameError
-from vgmae_bench.settings import nest
+from vgmae_bench.api.configurations import Training, read_settings
+from vgmae_bench.config import call_with
 
 WEIGHTS = "weights.safetensors"
 
@@ -74,7 +73,7 @@ def train(
 
 def make_recipe(
     plugin: plugins.Plugin,
-    offer: Literal["trainer", "finetuner"],
+    offer: Training,
     config: str,
     settings: Mapping[str, Any],
     **given: Any,
@@ -85,13 +84,10 @@ def make_recipe(
         A `vgmae_bench.training.recipe.Recipe`.
 
     Raises:
-        UsageError: the method does not learn this way, or the settings are wrong.
+        UsageError: the method does not learn this way, the configuration is for another command, or settings are wrong.
     """
     factory = plugins.load(plugin, offer)
-    values, changes = read_config(plugin, config), dict(settings)
-    if config_class := config_of(factory):
-        values, changes = (nest(config_class, each, owner=plugin.name) for each in (values, changes))
-    recipe, _ = call_with(factory, merge(values, changes), owner=plugin.name, **given)
+    recipe, _ = call_with(factory, read_settings(plugin, offer, config, settings), owner=plugin.name, **given)
     return recipe
 
 
@@ -113,22 +109,3 @@ def carry_out(
 
     last = run_loop(Job(plugin.name, recipe, source, out, resolve_device(device), init, command), say)
     return Trained(out / WEIGHTS, last)
-
-
-def read_config(plugin: plugins.Plugin, name: str) -> dict[str, Any]:
-    """The settings of a TOML file, or of a configuration that the method ships.
-
-    Raises:
-        UnknownNameError: the method ships no such configuration.
-        UsageError: the file is missing or no TOML.
-    """
-    if name.endswith(".toml"):
-        return read_toml(Path(name))
-    folder = plugins.beside(plugin, plugin.spec.configs) if plugin.spec.configs else None
-    shipped = {path.stem: path for path in sorted(folder.glob("*.toml"))} if folder else {}
-    if name not in shipped:
-        raise UnknownNameError(
-            f'{plugin.name} has no configuration "{name}"',
-            plugins.did_you_mean(name, shipped) or f"there are: {', '.join(shipped)}; a file's name ends in .toml",
-        )
-    return read_toml(shipped[name])

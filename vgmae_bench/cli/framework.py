@@ -50,6 +50,13 @@ class Command(click.Command):
                 "--results names the folder that runs are read from",
                 try_="the same command with --results in place of --out",
             )
+        if error.option_name == "--config":
+            raise UsageError(
+                f"`{self.name}` has no --config",
+                "configurations are for `train` and `finetune`"
+                + ("; single settings go to --set" * ("--set" in known)),
+                try_=f"vgmae-bench {self.name} --help",
+            )
 
 
 class Group(click.Group):

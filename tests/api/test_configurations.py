@@ -1,0 +1,66 @@
+"""A configuration that is named for the wrong command or the wrong method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vgmae_bench import plugins
+from vgmae_bench.api.configurations import Training, read_settings
+from vgmae_bench.errors import UnknownNameError, UsageError
+
+
+def said(method: str, offer: Training, name: str, **changes: object) -> str:
+    with pytest.raises(UsageError) as error:
+        read_settings(plugins.find("methods", method), offer, name, changes)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("method", ["videogmae", "trackmae", "videomae"])
+def test_a_configuration_for_train_is_not_one_for_finetune(method: str) -> None:
+    text = said(method, "finetuner", "tiny")
+    assert f'"tiny" is for `train --method {method}`, not for `finetune --method {method}`' in text
+    assert text.endswith(f"Try: vgmae-bench finetune --method {method} --config finetune-tiny")
+
+
+@pytest.mark.parametrize("method", ["videogmae", "trackmae", "videomae"])
+def test_a_configuration_for_finetune_is_not_one_for_train(method: str) -> None:
+    text = said(method, "trainer", "finetune-tiny")
+    assert f'"finetune-tiny" is for `finetune --method {method}`, not for `train --method {method}`' in text
+    assert text.endswith(f"Try: vgmae-bench train --method {method} --config tiny")
+
+
+def test_a_name_that_another_method_ships_is_said_to_be_its() -> None:
+    assert "gmrw has one of that name" in said("videogmae", "trainer", "kubric")
+
+
+def test_a_name_that_nobody_ships_is_answered_with_those_that_fit_the_command() -> None:
+    text = said("videogmae", "finetuner", "nothing-like-it")
+    assert "for `finetune` videogmae has: finetune-official, finetune-paper" in text and "paper-base" not in text
+
+
+def test_a_file_of_another_method_is_said_to_be_its() -> None:
+    Path("mine.toml").write_text("steps = 3\nsmoothness = 1.0\nlabels = 'official'\n")
+    text = said("gmae", "trainer", "mine.toml")
+    assert '"mine.toml" is for `train --method gmrw`, not for `train --method gmae`' in text
+
+
+def test_a_file_that_fits_nothing_is_answered_with_the_setting_that_is_unknown() -> None:
+    Path("mine.toml").write_text("steps = 3\nno_such_thing = 1.0\n")
+    assert 'The configuration "mine.toml": gmae has no setting "no_such_thing"' in said("gmae", "trainer", "mine.toml")
+
+
+def test_a_setting_of_the_other_command_is_said_to_be_its() -> None:
+    text = said("videogmae", "finetuner", "finetune-tiny", mask_ratio=0.9)
+    assert text.startswith('videogmae has no setting "mask_ratio". `train` has it, `finetune` does not')
+
+
+def test_a_right_configuration_is_read_and_changes_take_precedence() -> None:
+    settings = read_settings(plugins.find("methods", "videogmae"), "finetuner", "finetune-tiny", {"steps": 7})
+    assert settings["steps"] == 7 and settings["batch_size"] == 8
+
+
+def test_an_unknown_name_is_an_unknown_name() -> None:
+    with pytest.raises(UnknownNameError):
+        read_settings(plugins.find("methods", "gmae"), "trainer", "finetune-tiny", {})
