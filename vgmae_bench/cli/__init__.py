@@ -27,6 +27,7 @@ COMMANDS = {
     "table": ("compare.table", "table", "Compare runs in one table, with confidence intervals."),
     "compare": ("compare.compare", "compare", "Compare two runs clip by clip, with a paired test."),
     "claims": ("compare.claims", "claims", "Check the headline claims of Video-GMAE against the published tables."),
+    "new": ("new", "new", "Begin a tracker, a dataset or a metric of your own."),
     "check": ("evaluation.check", "check", "Check a tracker, a dataset or a metric of your own."),
     "score": ("evaluation.score", "score", "Score tracks that another program wrote."),
     "export": ("evaluation.export", "export", "Pack the predictions of a run into one file."),
