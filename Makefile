@@ -7,7 +7,7 @@ DEMO := demo
 # The tests start processes that share the cores with them; waiting threads must not spin.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: demo test browser tfds lint clean
+.PHONY: demo docs test browser tfds lint clean
 
 # Each run prints a table of its own; one at the end is enough.
 demo: $(VENV)/.ready
@@ -24,6 +24,15 @@ test: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses auto
+
+# The documentation as a site: docs/_build/index.html. Warnings are errors.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+	@echo "docs/_build/index.html"
+
+$(VENV)/.docs: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
 
 # For continuous integration: a browser for the tests of the report, where Debian's packages can be installed. Without one
 # these tests are skipped and say so.

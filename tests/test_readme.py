@@ -1,4 +1,4 @@
-"""What the README shows works: its tracker tracks, its commands and options exist, its links lead somewhere."""
+"""What README and the documentation show works: the examples track, commands and options exist."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from tests.clips import write_davis
 from vgmae_bench.cli import cli
 from vgmae_bench.evaluation.run import execute, plan
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
-COMMANDS = sorted(set(re.findall(r"vgmae-bench [a-z][^`\n#…]*", README + CONTRIBUTING)))
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+COMMANDS = sorted(set(re.findall(r"vgmae-bench [a-z][^`\n#…]*", TEXT)))
 
 
 def example(file: str) -> str:
-    """The Python file of that name that the README shows."""
-    (found,) = [
-        text for text in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if text.startswith(f'"""{file}:')
-    ]
+    """The Python file of that name that a page shows; all pages show the same."""
+    (found,) = {text for text in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if text.startswith(f'"""{file}:')}
     return str(found)
 
 
-def test_the_tracker_of_the_readme_tracks(tmp_path: Path) -> None:
+def test_the_example_tracker_tracks(tmp_path: Path) -> None:
     (tmp_path / "my_tracker.py").write_text(example("my_tracker.py"))
     root = write_davis(tmp_path / "data")
     theirs = execute(plan(str(tmp_path / "my_tracker.py") + ":Stay", "davis", data_root=root))
     assert theirs.metrics == execute(plan("zero-motion", "davis", data_root=root)).metrics
 
 
-def test_the_dataset_of_the_readme_is_one(tmp_path: Path) -> None:
+def test_the_example_dataset_is_one(tmp_path: Path) -> None:
     (tmp_path / "my_dataset.py").write_text(example("my_dataset.py"))
     found = execute(plan("lucas-kanade", str(tmp_path / "my_dataset.py") + ":Squares"))
     found_accuracy = found.metrics["average_pts_within_thresh"].mean
@@ -41,7 +40,7 @@ def test_the_dataset_of_the_readme_is_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_commands_and_options_of_the_readme_exist(line: str) -> None:
+def test_commands_and_options_exist(line: str) -> None:
     words = shlex.split(line)[1:]
     command: click.Command = cli
     context = click.Context(cli)
@@ -51,8 +50,3 @@ def test_commands_and_options_of_the_readme_exist(line: str) -> None:
         command = found
     known = {option for parameter in command.params for option in parameter.opts}
     assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known
-
-
-def test_links_to_files_lead_somewhere() -> None:
-    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
-        assert (Path(__file__).parent.parent / target).exists(), target

@@ -11,5 +11,9 @@ SPEC = MethodSpec(
     requires=("cv2",),
     install="pip install opencv-python-headless",
     paper="B. D. Lucas and T. Kanade, IJCAI 1981; J.-Y. Bouguet, Intel 2001 (pyramidal form)",
+    citation=(
+        "@inproceedings{lucas1981iterative, title={An Iterative Image Registration Technique with an Application to Stereo "
+        "Vision}, author={Lucas, Bruce D. and Kanade, Takeo}, booktitle={IJCAI}, year={1981}}"
+    ),
     licence="Apache-2.0",
 )

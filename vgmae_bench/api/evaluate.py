@@ -41,7 +41,7 @@ def evaluate(
 
     Arguments:
         method: a name, `file.py:Class`, a tracker, or a class that makes one.
-        dataset: a name, `file.py:Class`, a dataset (`vgmae_bench.Dataset`), or a list of `Clip`s.
+        dataset: a name, `file.py:Class`, a dataset (`vgmae_bench.Dataset`), or a list of `Clip` objects.
         protocol: "tapvid-first", "tapvid-strided" or "videogmae-release".
         weights: a name that the method knows, a file, or "random"; None: its default ones.
         settings: of the method, see `vgmae-bench show NAME`.

@@ -38,6 +38,7 @@ COMMANDS = {
     "spatial": ("downstream.spatial", "spatial", "Measure what an image model sees in space, beside baselines."),
     "list": ("listing", "list_", "List methods, datasets, metrics or runs."),
     "show": ("show", "show", "Show a method, dataset, metric or run."),
+    "cite": ("cite", "cite", "Print BibTeX of methods and datasets."),
     "data": ("data", "data", "Get, prepare, check and show the datasets."),
     "import-weights": (
         "training.weights",

@@ -8,10 +8,11 @@ from __future__ import annotations
 from vgmae_bench.plugins import DatasetSpec
 
 _BUCKET = "https://storage.googleapis.com/dm-tapnet"
-_TAPVID = (
-    "Doersch et al., TAP-Vid: A Benchmark for Tracking Any Point in a Video, NeurIPS 2022 Datasets and Benchmarks, "
-    "arXiv:2211.03726"
+TAPVID = (
+    "@inproceedings{doersch2022tapvid, title={{TAP-Vid}: A Benchmark for Tracking Any Point in a Video}, author={Doersch, Carl "
+    "and others}, booktitle={NeurIPS Datasets and Benchmarks}, year={2022}, note={arXiv:2211.03726}}"
 )
+"""How to cite TAP-Vid: its data, and the protocol that all runs follow."""
 
 DAVIS = DatasetSpec(
     name="davis",
@@ -22,7 +23,7 @@ DAVIS = DatasetSpec(
     location="tapvid_davis/tapvid_davis.pkl",
     source=f"{_BUCKET}/tapvid_davis.zip",
     licence="annotations CC BY 4.0; videos under the Creative Commons licences named in its SOURCES.md",
-    citation=_TAPVID,
+    citation=TAPVID,
 )
 
 KINETICS = DatasetSpec(
@@ -36,7 +37,7 @@ KINETICS = DatasetSpec(
     preparer="vgmae_bench.data.kinetics.dataset:prepare",
     source=f"{_BUCKET}/tapvid_kinetics.zip",
     licence="annotations CC BY 4.0; videos under YouTube's terms",
-    citation=_TAPVID,
+    citation=TAPVID,
 )
 
 RGB_STACKING = DatasetSpec(
@@ -48,7 +49,7 @@ RGB_STACKING = DatasetSpec(
     location="tapvid_rgb_stacking/tapvid_rgb_stacking.pkl",
     source=f"{_BUCKET}/tapvid_rgb_stacking.zip",
     licence="CC BY 4.0, videos included",
-    citation=_TAPVID,
+    citation=TAPVID,
 )
 
 ROBOTAP = DatasetSpec(
@@ -61,7 +62,8 @@ ROBOTAP = DatasetSpec(
     source=f"{_BUCKET}/robotap/robotap.zip",
     licence="CC BY 4.0",
     citation=(
-        "Vecerik et al., RoboTAP: Tracking Arbitrary Points for Few-Shot Visual Imitation, ICRA 2024, arXiv:2308.15975"
+        "@inproceedings{vecerik2024robotap, title={{RoboTAP}: Tracking Arbitrary Points for Few-Shot Visual Imitation}, "
+        "author={Vecerik, Mel and others}, booktitle={ICRA}, year={2024}, note={arXiv:2308.15975}}"
     ),
 )
 
@@ -74,8 +76,8 @@ BADJA = DatasetSpec(
     source="https://github.com/benjiebob/BADJA",
     licence="see https://github.com/benjiebob/BADJA and https://davischallenge.org; for research",
     citation=(
-        "Biggs et al., Creatures Great and SMAL: Recovering the Shape and Motion of Animals from Video, ACCV 2018, "
-        "arXiv:1811.05804"
+        "@inproceedings{biggs2018creatures, title={Creatures Great and {SMAL}: Recovering the Shape and Motion of Animals from "
+        "Video}, author={Biggs, Benjamin and others}, booktitle={ACCV}, year={2018}, note={arXiv:1811.05804}}"
     ),
 )
 
@@ -88,7 +90,10 @@ KUBRIC = DatasetSpec(
     preparer="vgmae_bench.data.kubric.dataset:prepare",
     source="https://storage.googleapis.com/kubric-public/tfds/movi_e/256x256/1.0.0",
     licence="no licence of the rendered scenes is published; the code that made them is Apache-2.0",
-    citation=f"Greff et al., Kubric: A Scalable Dataset Generator, CVPR 2022, arXiv:2203.03570; {_TAPVID}",
+    citation=(
+        "@inproceedings{greff2022kubric, title={Kubric: A Scalable Dataset Generator}, author={Greff, Klaus and others}, "
+        f"booktitle={{CVPR}}, year={{2022}}, note={{arXiv:2203.03570}}}}\n{TAPVID}"
+    ),
 )
 
 FOLDER = DatasetSpec(

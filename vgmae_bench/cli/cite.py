@@ -1,0 +1,56 @@
+"""`vgmae-bench cite`: BibTeX of what a paper used."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from vgmae_bench import __version__, plugins
+from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.errors import UnknownNameError
+
+BENCHMARK = (
+    "@software{vgmae_bench, title={vgmae-bench: measuring how well self-supervised video models track points}, "
+    f"author={{The vgmae-bench authors}}, version={{{__version__}}}}}"
+)
+
+
+@command(epilog=examples("vgmae-bench cite videogmae gmrw davis", "vgmae-bench cite > benchmark.bib"))
+@click.argument("names", metavar="[METHOD|DATASET]...", nargs=-1)
+def cite(names: tuple[str, ...]) -> None:
+    """Print BibTeX of methods and datasets, of TAP-Vid, and of this benchmark.
+
+    A method that has no paper of its own is a comment.
+    """
+    from vgmae_bench.data import TAPVID
+
+    lines = []
+    for name in names:
+        spec = _spec(name)
+        lines += spec.citation.split("\n") if spec.citation else [f"% {name}: {spec.summary}"]
+    for entry in dict.fromkeys([*lines, TAPVID, BENCHMARK]):
+        click.echo(_one_field_a_line(entry))
+
+
+def _spec(name: str) -> plugins.MethodSpec | plugins.DatasetSpec:
+    """What is known of a method or a dataset.
+
+    Raises:
+        UnknownNameError: there is neither of that name.
+    """
+    found = [*plugins.installed("methods"), *plugins.installed("datasets")]
+    for plugin in found:
+        if plugin.name == name and plugin.spec is not None:
+            spec: plugins.MethodSpec | plugins.DatasetSpec = plugin.spec
+            return spec
+    raise UnknownNameError(
+        f'There is no method and no dataset "{name}"',
+        plugins.did_you_mean(name, [plugin.name for plugin in found]),
+        try_="vgmae-bench list methods",
+    )
+
+
+def _one_field_a_line(entry: str) -> str:
+    """A BibTeX entry that is written in one line, with a line for each field."""
+    return re.sub(r", (?=\w+=\{)", ",\n  ", entry)
