@@ -48,5 +48,5 @@ def test_commands_and_options_exist(line: str) -> None:
         found = command.get_command(context, words.pop(0))
         assert found is not None, line
         command = found
-    known = {option for parameter in command.params for option in parameter.opts}
+    known = {"--help", *(option for parameter in command.params for option in parameter.opts)}
     assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known

@@ -32,7 +32,13 @@ def test_tapvid_and_the_benchmark_are_always_cited_once() -> None:
 
 def test_methods_and_datasets_come_first_and_in_order() -> None:
     keys = entries(call("gmrw", "videogmae", "kubric").stdout)
-    assert keys == ["shrivastava2024gmrw", "baranwal2025tracking", "greff2022kubric", "doersch2022tapvid", "vgmae_bench"]
+    assert keys == [
+        "shrivastava2024gmrw",
+        "baranwal2025tracking",
+        "greff2022kubric",
+        "doersch2022tapvid",
+        "vgmae_bench",
+    ]
 
 
 def test_what_has_no_paper_is_a_comment() -> None:
