@@ -66,6 +66,7 @@ def train(
         recipe.config.workers,
         images=shape.frames == 1,
         bank=lambda: open_bank(recipe.config, shape),
+        repeat=recipe.config.distinct_clips > 0,
     )
     start = None if init is None else Path(init)
     return carry_out(plugin, recipe, source, Path(out), device=device, init=start, command=command, say=say)

@@ -74,6 +74,17 @@ class Attention(nn.Module):
         out: Tensor = self.proj(mixed.transpose(1, 2).reshape(B, S, width))
         return out
 
+    def last(self, x: Tensor, count: int, mask: Tensor | None = None) -> Tensor:
+        """The last `count` rows of `forward`'s result, [B, count, width]; the others are not computed."""
+        B, S, width = x.shape
+        head = width // self.heads
+        weights, biases = (values.split([width, 2 * width]) for values in (self.qkv.weight, self.qkv.bias))
+        q = F.linear(x[:, -count:], weights[0], biases[0]).view(B, count, self.heads, head).transpose(1, 2)
+        k, v = F.linear(x, weights[1], biases[1]).view(B, S, 2, self.heads, head).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=None if mask is None else mask[-count:])
+        out: Tensor = self.proj(mixed.transpose(1, 2).reshape(B, count, width))
+        return out
+
 
 class Mlp(nn.Module):
     """Linear, exact GELU, Linear."""
@@ -103,6 +114,12 @@ class Block(nn.Module):
         """[B, S, width] to the same; see `Attention.forward`."""
         x = x + self.attn(self.norm1(x), causal=causal, mask=mask)
         out: Tensor = x + self.mlp(self.norm2(x))
+        return out
+
+    def last(self, x: Tensor, count: int, mask: Tensor | None = None) -> Tensor:
+        """See `Attention.last`."""
+        rows = x[:, -count:] + self.attn.last(self.norm1(x), count, mask)
+        out: Tensor = rows + self.mlp(self.norm2(rows))
         return out
 
 

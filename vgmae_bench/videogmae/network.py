@@ -212,8 +212,13 @@ class VideoGMAE(Encoder):
             queries = queries + self.anchor_tokens(encoded.latent, encoded.kept.to(x.device))
         mask = self._frame_mask(x.shape[1], x.device) if config.decoder_attention == "frame_causal" else None
         x = torch.cat([x, queries.expand(len(x), -1, -1).to(x.dtype)], dim=1)
-        for block in self.decoder_blocks:
-            x = block(x, causal=config.decoder_attention == "causal", mask=mask)
+        causal = config.decoder_attention == "causal"
+        for number, block in enumerate(self.decoder_blocks, 1):
+            assert isinstance(block, Block)
+            if number == len(self.decoder_blocks) and not causal:
+                x = block.last(x, queries.shape[1], mask)  # what else it would make is not read
+            else:
+                x = block(x, causal=causal, mask=mask)
         raw = self._gaussians(self.decoder_norm(x[:, -queries.shape[1] :]))
         if encoded.colours is None:
             return raw

@@ -20,6 +20,7 @@ from vgmae_bench.config import Json
 from vgmae_bench.data.synth.dataset import VERSION
 from vgmae_bench.errors import UsageError
 from vgmae_bench.training.clips.bank import Bank, BankConfig
+from vgmae_bench.training.clips.kept import Kept
 from vgmae_bench.training.clips.synthetic import clip_seed, synth_flow, synth_scenes, synth_video
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
 
@@ -53,15 +54,24 @@ class SynthClips:
     Arguments:
         seed: of the training.
         bank: cut clips from this bank instead of rendering each; examples are rendered all the same.
+        repeat: the clips come again, so they are kept in memory (`vgmae_bench.training.clips.kept`).
     """
 
-    def __init__(self, seed: int, bank: Bank | None = None) -> None:
+    def __init__(self, seed: int, bank: Bank | None = None, *, repeat: bool = False) -> None:
         self._seed, self._bank = seed, bank
+        self._kept = Kept() if repeat and bank is None else None
 
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
         """See `Clips.read`."""
         if self._bank is not None and numbers[0] >= 0:
             return self._bank.read(numbers, shape).video.to(device)
+        if self._kept is None or numbers[0] < 0:
+            return self._render(numbers, shape, device)
+        missing = self._kept.missing(numbers, shape)
+        made = self._render(missing, shape, device) if missing else None
+        return self._kept.complete(numbers, missing, made)
+
+    def _render(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
         return synth_video(synth_scenes(self._seed, numbers, shape).to(device), shape.image_size)
 
     def flow(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
@@ -213,12 +223,14 @@ def open_clips(
     *,
     images: bool = False,
     bank: Callable[[], Bank | None] = lambda: None,
+    repeat: bool = False,
 ) -> ClipStream:
     """The clips that `--data` names: "synth" or a folder, each with an optional weight: "synth=3", "./videos=1".
 
     Arguments:
         images: single frames are wanted. Folders then hold images rather than videos.
         bank: opens the bank that synthetic clips are cut from, if there is one; called when "synth" is among the data.
+        repeat: clips come again; synthetic ones are then rendered once.
 
     Raises:
         UsageError: neither, or an impossible weight.
@@ -229,7 +241,7 @@ def open_clips(
     for text in data:
         name, weight = _weighted(text)
         if name == "synth":
-            parts.append((SynthClips(seed, bank()), weight))
+            parts.append((SynthClips(seed, bank(), repeat=repeat), weight))
         elif Path(name).is_dir():
             parts.append((folder(Path(name), seed, workers), weight))
         else:

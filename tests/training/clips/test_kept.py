@@ -1,0 +1,42 @@
+"""Clips that come again: the same clips, made once, within a limit."""
+
+import torch
+
+from vgmae_bench.training.clips import sources
+from vgmae_bench.training.clips.kept import Kept
+from vgmae_bench.training.clips.sources import open_clips
+from vgmae_bench.training.recipe import ClipShape
+
+SHAPE = ClipShape(2, 32)
+
+
+def test_clips_that_come_again_are_the_same_and_rendered_once(monkeypatch):
+    rendered = []
+    real = sources.synth_scenes
+    monkeypatch.setattr(
+        sources, "synth_scenes", lambda seed, numbers, shape: rendered.extend(numbers) or real(seed, numbers, shape)
+    )
+    kept, fresh = open_clips(["synth"], 3, 0, repeat=True), open_clips(["synth"], 3, 0)
+    for numbers in (range(4), range(2, 6), range(4)):
+        expected = fresh.batch(numbers, SHAPE, "cpu").video
+        rendered.clear()
+        assert torch.equal(kept.batch(numbers, SHAPE, "cpu").video, expected)
+    assert rendered == []
+    other = SHAPE._replace(speed=3.0)
+    assert torch.equal(kept.batch(range(4), other, "cpu").video, fresh.batch(range(4), other, "cpu").video)
+
+
+def test_what_a_batch_does_to_its_clips_stays_there():
+    kept = open_clips(["synth"], 3, 0, repeat=True)
+    first = kept.batch(range(2), SHAPE, "cpu").video
+    expected = first.clone()
+    first.zero_()
+    assert torch.equal(kept.batch(range(2), SHAPE, "cpu").video, expected)
+
+
+def test_no_more_is_kept_than_the_limit():
+    clips = torch.arange(4, dtype=torch.uint8)[:, None].expand(4, 10)
+    kept = Kept(limit=25)
+    assert torch.equal(kept.complete(range(4), kept.missing(range(4), SHAPE), clips), clips)
+    assert kept.missing(range(4), SHAPE) == [2, 3]
+    assert torch.equal(kept.complete(range(4), [2, 3], clips[2:]), clips)
