@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,12 @@ class Plot:
 
     figure: Figure
     table: pd.DataFrame
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        image = io.BytesIO()
+        self.figure.savefig(image, format="png", dpi=100)
+        return image.getvalue()
 
     def save(self, out: Path, name: str) -> list[Path]:
         """Write name.png, name.pdf and name.csv into the folder `out`. The same runs give the same bytes.

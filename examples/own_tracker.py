@@ -1,0 +1,26 @@
+"""A tracker in a few lines, evaluated on `warp` and compared with the runs that come with this repository."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import vgmae_bench as vb
+
+
+class Pan:
+    """The whole picture moves: its shift from frame to frame, by phase correlation."""
+
+    def track(self, frames, queries):
+        shifts = [cv2.phaseCorrelate(here, there)[0] for here, there in pairwise(frames.mean(axis=3))]
+        path = np.cumsum([(0.0, 0.0), *shifts], axis=0)
+        xy = queries.xy[:, None] + path - path[queries.frame][:, None]
+        return vb.Tracks(xy, ((xy >= 0) & (xy < frames.shape[2:0:-1])).all(axis=-1))
+
+
+reference = Path(__file__).parent.parent / "results" / "reference"
+run = vb.evaluate(Pan, "warp")
+runs = vb.load_runs(reference, dataset="warp", protocol="tapvid-first") + [run]
+print(runs.table())
+print(runs.compare(run, "zero-motion"))
