@@ -21,7 +21,7 @@ LAYERS = (
     ("metrics", "splatting"),
     ("coordinates", "provenance"),
     ("types",),
-    ("config", "files", "resizing"),
+    ("ahead", "config", "files", "resizing"),
     ("settings",),
     ("plugins",),
     ("specs",),

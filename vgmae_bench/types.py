@@ -8,13 +8,16 @@ Sizes are (height, width), as in array shapes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import Lock
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from vgmae_bench.ahead import made_ahead, read_memory, read_threads
 from vgmae_bench.resizing import Size as Size
 from vgmae_bench.resizing import resize_frames
 
@@ -106,6 +109,7 @@ class Clip:
         asked: int64 [N], the frame each track is asked about in, where the dataset says so; None: the protocol chooses.
         encoded: the T frames as JPEG or PNG byte strings, where that is how they are stored; `data prepare` keeps them as
             they are.
+        parallel: `part` may be called by several threads at once; otherwise one at a time does.
 
     Raises:
         ValueError: shapes or dtypes do not agree, or `occluded` holds something other than true and false (or 1 and 0).
@@ -122,6 +126,7 @@ class Clip:
     radius: npt.NDArray[np.float64] | None = None
     asked: npt.NDArray[np.int64] | None = None
     encoded: Sequence[bytes] | None = None
+    parallel: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "occluded", boolean_occlusion(self.points, self.occluded))
@@ -140,13 +145,27 @@ class Clip:
         return int(self.points.shape[1])
 
     def frames(self, size: Size | None = None) -> npt.NDArray[np.uint8]:
-        """uint8 [T, H, W, 3] RGB, Lanczos-resized by Pillow to `size` (height, width); None: as stored."""
-        if size is None or self.part is None or size == self.size:
+        """uint8 [T, H, W, 3] RGB, Lanczos-resized by Pillow to `size` (height, width); None: as stored.
+
+        Frames are decoded and resized by several threads (`vgmae_bench.ahead`).
+        """
+        part = self.part
+        if size is None or part is None or size == self.size:
             frames = self.read()
             return frames if size is None else resize_frames(frames, size)
         resized = np.empty((self.num_frames, *size, 3), dtype=np.uint8)
-        for number, block in enumerate(self.blocks(_BLOCK)):
-            resized[number * _BLOCK :][: len(block)] = resize_frames(block, size)
+        turn = nullcontext() if self.parallel else Lock()
+
+        def fill(start: int) -> None:
+            stop = min(start + _BLOCK, self.num_frames)
+            with turn:
+                block = part(start, stop)
+            resized[start:stop] = resize_frames(block, size)
+
+        source_bytes = _BLOCK * 3 * self.size[0] * self.size[1]
+        threads = min(read_threads(), max(1, read_memory() // source_bytes))
+        for _ in made_ahead(range(0, self.num_frames, _BLOCK), fill, threads, threads if threads > 1 else 0):
+            pass
         return resized
 
     def blocks(self, length: int) -> Iterator[npt.NDArray[np.uint8]]:

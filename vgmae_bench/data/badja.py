@@ -140,6 +140,7 @@ class Badja:
             occluded=~seen[ever],
             read=partial(part, 0, video.num_frames),
             part=part,
+            parallel=True,
             annotated=annotated,
             radius=radius,
         )

@@ -152,6 +152,7 @@ class PreparedDataset:
                 occluded=occluded,
                 read=partial(part, 0, num_frames),
                 part=part,
+                parallel=True,
                 fps=attributes.get("fps"),
                 annotated=arrays.get("annotated"),
                 radius=arrays.get("radius"),

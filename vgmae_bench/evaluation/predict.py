@@ -6,21 +6,25 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from vgmae_bench.ahead import NextAhead, read_memory, read_threads
 from vgmae_bench.data.dataset import Dataset
 from vgmae_bench.errors import PluginError, StorageError, UserError
-from vgmae_bench.evaluation.protocols import EvalProtocol, query_sets
+from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet, query_sets
 from vgmae_bench.evaluation.records.results import Cost, Maker
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.provenance import peak_memory_mb
 from vgmae_bench.types import Queries, Tracker, Tracks
 
 Value = TypeVar("Value", bound=np.generic)
+Asked = tuple[npt.NDArray[np.uint8], QuerySet]
+"""Frames as the tracker gets them, and what it is asked about them."""
 
 
 _ALIKE = 3
@@ -123,11 +127,17 @@ def predict(
     """Where the tracker failed for each clip since the last one that it answered."""
     failures = 0
 
-    def work(clip_id: str) -> None:
+    clips = _clips_ahead(dataset, protocol)
+
+    def to_do(clip_id: str) -> bool:
+        return redo or not folder.has_prediction(clip_id)
+
+    def work(clip_id: str, following: str | None) -> None:
         nonlocal failures
         bar.set_postfix_str(clip_id)
         try:
-            _predict_clip(tracker, dataset, clip_id, protocol, folder, causal, allow_nonfinite, made_by)
+            asked = clips.get(clip_id, following)
+            _predict_clip(tracker, asked, clip_id, protocol, folder, causal, allow_nonfinite, made_by)
         except StorageError:
             raise
         except Exception as failure:  # whatever a tracker or a file does, the other clips are still worth predicting
@@ -151,21 +161,35 @@ def predict(
         else:
             failed_at.clear()
 
-    for clip_id in bar:
-        with folder.claim(clip_id) as mine:
-            if not mine:
-                elsewhere.append(clip_id)
-            elif redo or not folder.has_prediction(clip_id):  # looked up now: another process may share the run
-                work(clip_id)
-    for clip_id in elsewhere:  # another process had them; where it was killed, they are still to do
-        with folder.claim(clip_id, wait=True):
-            if not folder.has_prediction(clip_id) and folder.failure(clip_id) is None:
-                work(clip_id)
+    with closing(clips):
+        for number, clip_id in enumerate(bar, 1):
+            with folder.claim(clip_id) as mine:
+                if not mine:
+                    elsewhere.append(clip_id)
+                elif to_do(clip_id):  # looked up now: another process may share the run
+                    work(clip_id, next(filter(to_do, clip_ids[number:]), None))
+        for clip_id in elsewhere:  # another process had them; where it was killed, they are still to do
+            with folder.claim(clip_id, wait=True):
+                if not folder.has_prediction(clip_id) and folder.failure(clip_id) is None:
+                    work(clip_id, None)
+
+
+def _clips_ahead(dataset: Dataset, protocol: EvalProtocol) -> NextAhead[list[Asked]]:
+    """What is asked about each clip, with its frames. The next clip is read while the tracker works on one."""
+
+    def make(clip_id: str, ahead: bool) -> list[Asked] | None:
+        clip = dataset.clip(clip_id)
+        height, width = protocol.input_size
+        if ahead and clip.num_frames * height * width * 3 > read_memory():
+            return None
+        return list(query_sets(clip, protocol))
+
+    return NextAhead(make, ahead=read_threads() > 0)
 
 
 def _predict_clip(
     tracker: Tracker,
-    dataset: Dataset,
+    asked: list[Asked],
     clip_id: str,
     protocol: EvalProtocol,
     folder: RunFolder,
@@ -175,7 +199,7 @@ def _predict_clip(
 ) -> None:
     answered, seconds, frames_seen = [], 0.0, 0
     backward = protocol.query_mode == "strided"
-    for frames, query_set in query_sets(dataset.clip(clip_id), protocol):
+    for frames, query_set in asked:
         start = time.perf_counter()
         try:
             tracks = answer(

@@ -14,10 +14,10 @@ import torch
 from lightning_fabric import Fabric
 from torch.optim.swa_utils import AveragedModel
 
+from vgmae_bench.ahead import made_ahead
 from vgmae_bench.errors import UsageError, UserError
 from vgmae_bench.files import file_digest
 from vgmae_bench.training.checkpoint import State
-from vgmae_bench.training.clips.sources import prefetch
 from vgmae_bench.training.clips.synthetic import clip_seed
 from vgmae_bench.training.folder import Identity, TrainingFolder
 from vgmae_bench.training.launch import launch, stoppable
@@ -176,7 +176,7 @@ def _batches(job: Job[B], fabric: Fabric, first_step: int) -> Generator[B, None,
         return job.source.batch(range(start, start + size), job.recipe.shape(step), str(fabric.device))
 
     requests = ((step, part) for step in range(first_step, config.steps) for part in range(config.accumulate))
-    return prefetch(requests, make, PREFETCHED if config.workers else 0)
+    return made_ahead(requests, make, PREFETCHED if config.workers else 0)
 
 
 def _require_finite(state: State) -> None:

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from vgmae_bench.ahead import made_ahead
 from vgmae_bench.errors import MissingDataError, UsageError
-from vgmae_bench.training.clips.sources import SynthClips, open_clips, prefetch
+from vgmae_bench.training.clips.sources import SynthClips, open_clips
 from vgmae_bench.training.clips.synthetic import clip_seed
 from vgmae_bench.training.recipe import ClipShape
 
@@ -118,7 +119,7 @@ def test_prefetching_is_a_map(ahead: int) -> None:
         threads.add(threading.current_thread())
         return number * number
 
-    assert list(prefetch(range(6), make, ahead)) == [0, 1, 4, 9, 16, 25]
+    assert list(made_ahead(range(6), make, ahead)) == [0, 1, 4, 9, 16, 25]
     assert (threading.current_thread() in threads) == (ahead == 0)
 
 
@@ -128,7 +129,7 @@ def test_what_goes_wrong_ahead_is_raised_in_turn() -> None:
             raise ValueError("two")
         return number
 
-    made = prefetch(range(5), make, 2)
+    made = made_ahead(range(5), make, 2)
     assert [next(made), next(made)] == [0, 1]
     with pytest.raises(ValueError, match="two"):
         next(made)

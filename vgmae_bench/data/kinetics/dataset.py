@@ -153,6 +153,7 @@ def _clip(annotations: Annotations, name: str, video: Path) -> Clip:
         read=lambda: decode_frames(jpegs[:num_frames]),
         part=lambda start, stop: decode_frames(jpegs[start:stop]),
         encoded=jpegs[:num_frames],
+        parallel=True,
         fps=FPS,
     )
 

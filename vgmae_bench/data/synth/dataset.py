@@ -6,17 +6,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from vgmae_bench.config import Json, digest, to_json
+from vgmae_bench.data.synth.kept import keep, make_room, read_kept
 from vgmae_bench.data.synth.render import render_video
 from vgmae_bench.data.synth.scene import Scenes, SynthConfig, sample_scenes
 from vgmae_bench.data.synth.tracks import SurfacePoints, points_seen, sample_points, track_points
-from vgmae_bench.errors import UnknownNameError
+from vgmae_bench.errors import StorageError, UnknownNameError
+from vgmae_bench.files import cache_folder
 from vgmae_bench.types import Clip
 
 __all__ = [
@@ -30,6 +37,8 @@ __all__ = [
     "sample_scenes",
     "track_points",
 ]
+
+_log = logging.getLogger(__name__)
 
 VERSION = 1
 """Counts changes to what any configuration generates; part of the digest."""
@@ -59,27 +68,61 @@ class Synth:
         return {**settings, "clips": self.config.num_clips}
 
     def clip(self, clip_id: str) -> Clip:
-        """One clip; its tracks are computed here, its frames when they are read.
+        """One clip; its tracks are computed here, its frames when they are read. Both are kept in the cache folder.
 
         Raises:
             UnknownNameError: there is no such clip.
         """
-        config = self.config
-        scenes = sample_scenes(config, [self._index(clip_id)])
-        points = sample_points(scenes, config.points, config.height, config.width)
-        xy, occluded = track_points(scenes, points, config.height, config.width)
+        config, index = self.config, self._index(clip_id)
+        file = self._folder / f"{clip_id}.safetensors"
+        arrays = read_kept(file, ("points", "occluded"))
+        known = arrays is not None
+        if arrays is None:
+            scenes = sample_scenes(config, [index])
+            points = sample_points(scenes, config.points, config.height, config.width)
+            xy, hidden = track_points(scenes, points, config.height, config.width)
+            clear = points.clear[0]
+            shares = xy[0, clear].numpy() / [config.width, config.height]
+            arrays = [torch.from_numpy(shares), hidden[0, clear]]
+        else:
+            with suppress(OSError):
+                file.touch()  # it is in use
+        positions, occluded = arrays
 
         def read() -> npt.NDArray[np.uint8]:
-            return render_video(scenes, config.height, config.width)[0].numpy()
+            found = read_kept(file, ("video",)) if known else None
+            if found is not None:
+                return found[0].numpy()
+            video = render_video(sample_scenes(config, [index]), config.height, config.width)[0]
+            self._keep(file, {"video": video, "points": positions, "occluded": occluded})
+            return video.numpy()
 
-        clear = points.clear[0]
         return Clip(
             id=clip_id,
             size=(config.height, config.width),
-            points=xy[0, clear].numpy() / [config.width, config.height],
-            occluded=occluded[0, clear].numpy(),
+            points=positions.numpy(),
+            occluded=occluded.numpy(),
             read=read,
         )
+
+    @cached_property
+    def _folder(self) -> Path:
+        """Where clips are kept that were rendered before, in this process or another one.
+
+        Clips do not depend on how many there are. What another version of torch renders may differ by rounding.
+        """
+        settings = {name: value for name, value in self.options.items() if name != "clips"}
+        key = digest({"synth": VERSION, "torch": torch.__version__, **settings})
+        return cache_folder() / "synth" / key[:32]
+
+    def _keep(self, file: Path, arrays: dict[str, Tensor]) -> None:
+        """Keep a clip for the next method. Where that cannot be, it is rendered again."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if make_room(self._folder.parent, sum(array.nbytes for array in arrays.values())):
+                keep(file, arrays)
+        except (OSError, StorageError) as error:
+            _log.info("Clips of synth are not kept: %s", error)
 
     def _id(self, index: int) -> str:
         return f"{self.config.split}-{index:05d}"

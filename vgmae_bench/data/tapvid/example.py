@@ -39,7 +39,9 @@ def parse_example(raw: object, clip_id: str, where: str, dataset: str = "") -> C
         points, occluded = check_tracks(raw["points"], raw["occluded"], num_frames, size)
     except FaultError as fault:
         raise bad_clip(what, fault, dataset) from None
-    return Clip(clip_id, size, points, occluded, partial(part, 0, num_frames), part=part, encoded=encoded)
+    return Clip(
+        clip_id, size, points, occluded, partial(part, 0, num_frames), part=part, encoded=encoded, parallel=True
+    )
 
 
 def _video(video: object, what: str) -> tuple[Size, int, ReadPart, Sequence[bytes] | None]:

@@ -12,22 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vgmae_bench.config import Json, digest
 from vgmae_bench.data.files.root import check_disk_space
 from vgmae_bench.data.synth.dataset import VERSION
+from vgmae_bench.data.synth.kept import keep, read_kept
 from vgmae_bench.data.synth.tracks import sample_points, track_points
 from vgmae_bench.errors import UsageError
-from vgmae_bench.files import cache_folder, storage_errors, write_atomically
+from vgmae_bench.files import cache_folder, storage_errors
 from vgmae_bench.training.clips.synthetic import clip_seed, synth_scenes, synth_video
 from vgmae_bench.training.recipe import ClipShape
 
@@ -139,9 +137,7 @@ def _open(config: BankConfig, folder: Path) -> list[BankClips]:
         check_disk_space(config.bytes * len(missing) // len(files), folder, "to render a bank of synthetic clips")
     for file in tqdm(missing, desc="rendering the bank", unit="scenes", unit_scale=PART, disable=None):
         part = _render(config, range(int(file.stem), int(file.stem) + PART))
-        write_atomically(
-            file, partial(save_file, {name: values.contiguous() for name, values in part._asdict().items()})
-        )
+        keep(file, part._asdict())
         found[file] = part
     return [part for part in found.values() if part is not None]
 
@@ -156,8 +152,5 @@ def _render(config: BankConfig, numbers: range) -> BankClips:
 
 def _read(file: Path) -> BankClips | None:
     """A part, memory-mapped; None where there is none, or it is damaged."""
-    try:
-        with safe_open(file, framework="pt") as opened:
-            return BankClips(*(opened.get_tensor(name) for name in BankClips._fields))
-    except (OSError, SafetensorError):
-        return None
+    arrays = read_kept(file, BankClips._fields)
+    return None if arrays is None else BankClips(*arrays)

@@ -6,11 +6,10 @@ on another number of processes, sees the same clips in the same order.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -23,9 +22,6 @@ from vgmae_bench.training.clips.bank import Bank, BankConfig
 from vgmae_bench.training.clips.kept import Kept
 from vgmae_bench.training.clips.synthetic import clip_seed, synth_flow, synth_scenes, synth_video
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
-
-Request = TypeVar("Request")
-Made = TypeVar("Made")
 
 
 class Clips(Protocol):
@@ -247,27 +243,6 @@ def open_clips(
         else:
             raise UsageError(f'There is no data "{name}"', "it is neither synth nor a folder", try_="--data synth")
     return ClipStream(parts, seed)
-
-
-def prefetch(requests: Iterable[Request], make: Callable[[Request], Made], ahead: int) -> Generator[Made, None, None]:
-    """`map(make, requests)`, with up to `ahead` items made in a thread before they are needed.
-
-    With 0, items are made when they are needed, without a thread.
-    """
-    if ahead == 0:
-        yield from map(make, requests)
-        return
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
-    pending: deque[Future[Made]] = deque()
-    try:
-        for request in requests:
-            pending.append(pool.submit(make, request))
-            if len(pending) > ahead:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _weighted(text: str) -> tuple[str, float]:

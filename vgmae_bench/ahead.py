@@ -1,0 +1,132 @@
+"""Work that is done ahead by threads while its results are waited for: in order, and never more of it than memory allows.
+
+Two environment variables set how much, for all commands. They change no result.
+
+* VGMAE_BENCH_READ_THREADS: threads that decode and resize frames; 0: nothing is read ahead. Default: one a core, at most 4.
+* VGMAE_BENCH_READ_MEMORY: MB of frames that may be waiting or in work. Default: 512.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+from vgmae_bench.errors import UsageError
+
+THREADS = "VGMAE_BENCH_READ_THREADS"
+MEMORY = "VGMAE_BENCH_READ_MEMORY"
+_MOST_THREADS = 4
+_MEMORY = 512
+
+Request = TypeVar("Request")
+Made = TypeVar("Made")
+
+
+def read_threads() -> int:
+    """Threads that decode and resize frames; 0: nothing is read ahead.
+
+    Raises:
+        UsageError: the environment variable is no number.
+    """
+    return _number(THREADS, min(_MOST_THREADS, len(os.sched_getaffinity(0)) if _affine() else os.cpu_count() or 1))
+
+
+def read_memory() -> int:
+    """Bytes of frames that may be waiting or in work.
+
+    Raises:
+        UsageError: the environment variable is no number.
+    """
+    return _number(MEMORY, _MEMORY) * 2**20
+
+
+def made_ahead(
+    requests: Iterable[Request], make: Callable[[Request], Made], ahead: int, threads: int = 1
+) -> Generator[Made, None, None]:
+    """`map(make, requests)`, with up to `ahead` items made in threads before they are needed.
+
+    With 0, items are made when they are needed, without a thread. An error is raised in the place of its item.
+    """
+    if ahead == 0 or threads == 0:
+        yield from map(make, requests)
+        return
+    pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="ahead")
+    pending: deque[Future[Made]] = deque()
+    try:
+        for request in requests:
+            pending.append(pool.submit(make, request))
+            if len(pending) > ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def drawn_ahead(items: Iterable[Made], ahead: int) -> Generator[Made, None, None]:
+    """The items of an iterator, which a thread advances by up to `ahead` items before they are needed; 0: without a thread."""
+    if ahead == 0:
+        yield from items
+        return
+    iterator, end = iter(items), object()
+
+    def advance(_: None) -> Made | object:
+        return next(iterator, end)
+
+    made = made_ahead(iter(lambda: None, 0), advance, ahead)
+    try:
+        for item in made:
+            if item is end:
+                return
+            yield item  # type: ignore[misc]  # it is not the end
+    finally:
+        made.close()
+
+
+class NextAhead(Generic[Made]):
+    """The next item is made by a thread while this one is in use. There is never more than one ahead.
+
+    Arguments:
+        make: makes the item of a name. Where its second argument is true, it may return None instead: there is no room for
+            it beside the one in use. It is then made when it is asked for.
+        ahead: False: all items are.
+    """
+
+    def __init__(self, make: Callable[[str, bool], Made | None], *, ahead: bool = True) -> None:
+        self._make = make
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") if ahead else None
+        self._coming: tuple[str, Future[Made | None]] | None = None
+
+    def get(self, name: str, following: str | None) -> Made:
+        """The item of that name. The `following` one is begun before this returns, so that it is made meanwhile."""
+        coming, self._coming = self._coming, None
+        made = coming[1].result() if coming is not None and coming[0] == name else None
+        if made is None:
+            made = self._make(name, False)
+        if self._pool is not None and following is not None:
+            self._coming = following, self._pool.submit(self._make, following, True)
+        assert made is not None  # it was asked for
+        return made
+
+    def close(self) -> None:
+        """Forget what is ahead."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _affine() -> bool:
+    return hasattr(os, "sched_getaffinity")
+
+
+def _number(name: str, default: int) -> int:
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(
+            f"The environment variable {name} is {text!r}", "it must be a whole number", try_=f"unset {name}"
+        )
+    return int(text)
