@@ -32,9 +32,9 @@ def test_assignments_are_toml_or_text() -> None:
 
 
 def test_a_factory_gets_what_it_names_and_its_settings_are_recorded() -> None:
-    made, recorded = config.call_with(Configured, {"levels": 5}, owner="it", seed=7, device="cpu")
-    assert (made.config, made.seed) == (Settings(levels=5), 7)
-    assert recorded == {"levels": 5, "mode": "fast", "scales": [1.0]}
+    built = config.call_with(Configured, {"levels": 5}, owner="it", seed=7, device="cpu")
+    assert (built.product.config, built.product.seed) == (Settings(levels=5), 7)
+    assert built.settings == {"levels": 5, "mode": "fast", "scales": [1.0]}
 
 
 @pytest.mark.parametrize(

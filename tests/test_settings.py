@@ -9,7 +9,7 @@ import pytest
 
 from vgmae_bench.config import build
 from vgmae_bench.errors import UsageError
-from vgmae_bench.settings import nest, no_effect, settings_of
+from vgmae_bench.settings import flatten, nest, no_effect, settings_of, without_effect
 
 
 @dataclass(frozen=True)
@@ -98,3 +98,18 @@ def test_values_that_are_mappings_stay_whole() -> None:
         weights: dict[str, int] = field(default_factory=dict)
 
     assert nest(WithMapping, {"weights": {"a": 1}}, owner="it") == {"weights": {"a": 1}}
+
+
+def test_settings_are_flattened_to_names_that_are_unique() -> None:
+    flat = flatten(Settings(features=Features(stitch=3)))
+    assert flat["stitch"] == 3 and flat["batch"] == 4
+    assert list(build(Settings, flat, owner="it").__dict__) == list(vars(Settings()))
+    assert build(Settings, flat, owner="it") == Settings(features=Features(stitch=3))
+
+
+def test_settings_without_effect_count_as_their_defaults() -> None:
+    changed = Settings(variant="b", batch=8, features=Features(stitch=3))
+    assert without_effect(Settings()) == {}
+    assert without_effect(changed) == {"batch": 4}
+    assert without_effect(changed, ["features"]) == {"batch": 4, "stitch": Features().stitch}
+    assert without_effect(changed, ["features.stitch", "variant"]) == {"batch": 4, "stitch": 2, "variant": "a"}

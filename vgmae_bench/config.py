@@ -8,12 +8,12 @@ import inspect
 import json
 import tomllib
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from vgmae_bench.errors import PluginError, UsageError
-from vgmae_bench.settings import nest
+from vgmae_bench.settings import flatten, nest, without_effect
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 T = TypeVar("T")
@@ -79,11 +79,29 @@ def build(config_class: type[T], values: Mapping[str, Any], *, owner: str) -> T:
         ) from error
 
 
-def call_with(factory: Callable[..., T], settings: Mapping[str, Any], *, owner: str, **offers: Any) -> tuple[T, Json]:
+class Built(NamedTuple, Generic[T]):
+    """What a plugin's factory made, and the dataclass of settings that it was given; None if it takes none."""
+
+    product: T
+    config: Any
+
+    @property
+    def settings(self) -> dict[str, Json]:
+        """All settings, defaults included, as plain JSON; see `vgmae_bench.settings.flatten`."""
+        return {} if self.config is None else {name: to_json(value) for name, value in flatten(self.config).items()}
+
+    def without_effect(self, unused: Collection[str]) -> dict[str, Json]:
+        """See `vgmae_bench.settings.without_effect`, as plain JSON."""
+        if self.config is None:
+            return {}
+        return {name: to_json(value) for name, value in without_effect(self.config, unused).items()}
+
+
+def call_with(factory: Callable[..., T], settings: Mapping[str, Any], *, owner: str, **offers: Any) -> Built[T]:
     """Call a plugin's factory with whichever of `offers` and `config` it names as parameters.
 
-    The class of `config` is read from the factory's annotation, built from `settings`, and returned as plain JSON.
-    A factory without a `config` parameter accepts no settings.
+    The class of `config` is read from the factory's annotation and built from `settings`. A factory without a `config`
+    parameter accepts no settings.
     """
     parameters = inspect.signature(factory).parameters
     config: Any = None
@@ -92,8 +110,7 @@ def call_with(factory: Callable[..., T], settings: Mapping[str, Any], *, owner: 
         offers["config"] = config
     elif settings:
         raise UsageError(f"{owner} has no settings", f'"{next(iter(settings))}" was given')
-    made = factory(**{name: value for name, value in offers.items() if name in parameters})
-    return made, {} if config is None else to_json(config)
+    return Built(factory(**{name: value for name, value in offers.items() if name in parameters}), config)
 
 
 def config_of(factory: Callable[..., Any]) -> type[Any] | None:

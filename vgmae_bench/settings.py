@@ -11,7 +11,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,42 @@ def sections_of(config_class: type[Any]) -> dict[str, type[Any]]:
     hints = typing.get_type_hints(config_class)
     fields = [field.name for field in dataclasses.fields(config_class)]
     return {name: hints[name] for name in fields if dataclasses.is_dataclass(hints[name])}
+
+
+def flatten(config: Any) -> dict[str, Any]:
+    """The settings of a dataclass by name: the last part of the path where no other setting has it, otherwise the path.
+
+    Arguments:
+        config: an instance.
+    """
+    known = settings_of(type(config))
+    leaves = [setting.leaf for setting in known]
+    values = {}
+    for setting in known:
+        value = config
+        for part in setting.path.split("."):
+            value = getattr(value, part)
+        values[setting.leaf if leaves.count(setting.leaf) == 1 else setting.path] = value
+    return values
+
+
+def without_effect(config: Any, unused: Collection[str] = ()) -> dict[str, Any]:
+    """The settings that differ from their defaults and do not change answers, by name as in `flatten`: their defaults.
+
+    Arguments:
+        config: an instance.
+        unused: further settings, and whole sections, that do not change the answers this time.
+    """
+    known = settings_of(type(config))
+    idle = [
+        not setting.changes_answers or not {setting.path, *_prefixes(setting.path)}.isdisjoint(unused)
+        for setting in known
+    ]
+    return {
+        name: setting.default
+        for (name, value), setting, does_nothing in zip(flatten(config).items(), known, idle, strict=True)
+        if does_nothing and value != setting.default
+    }
 
 
 def nest(config_class: type[Any], values: Mapping[str, Any], *, owner: str) -> dict[str, Any]:

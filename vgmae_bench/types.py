@@ -7,7 +7,7 @@ Sizes are (height, width), as in array shapes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -246,6 +246,16 @@ class Noted(Protocol):
     @property
     def note(self) -> str:
         """What the tracker says of itself, or ""."""
+        ...
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A tracker whose answers do not depend on all of its settings."""
+
+    @property
+    def unused_settings(self) -> Collection[str]:
+        """Settings, and sections of settings, that this tracker does not read. They are no part of a run's key."""
         ...
 
 

@@ -14,6 +14,7 @@ from vgmae_bench.coordinates import rescale
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.frames import FrameWindows, restore
 from vgmae_bench.models.windows import sweep
+from vgmae_bench.settings import no_effect
 from vgmae_bench.types import Queries, Tracks
 from vgmae_bench.videogmae.gaussians.fitting import FitConfig, fit
 from vgmae_bench.videogmae.gaussians.gaussians import Backend, Gaussians, fixed_camera
@@ -49,7 +50,7 @@ class GaussianFitConfig(FitConfig):
     variant: Literal["anchors", "flow"] = "anchors"
     tau: float = 0.2
     backend: Backend = "auto"
-    points_per_batch: int = 512
+    points_per_batch: int = no_effect(512)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,6 +14,7 @@ import torch
 from vgmae_bench.coordinates import rescale
 from vgmae_bench.errors import UsageError
 from vgmae_bench.resizing import resize_frames
+from vgmae_bench.settings import no_effect
 from vgmae_bench.training.seeds import seeded
 from vgmae_bench.types import Queries, Size, Tracks
 
@@ -76,8 +77,8 @@ class GMRWConfig:
     method: Method | None = None
     radius: float | None = None
     threshold: float = 3.0
-    chunk_mb: int | None = None
-    cache_mb: int = 512
+    chunk_mb: int | None = no_effect(None)
+    cache_mb: int = no_effect(512)
 
     def __post_init__(self) -> None:
         for name in ("threshold", "chunk_mb", "cache_mb", "radius"):

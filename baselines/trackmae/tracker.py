@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,7 @@ from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.models.readout import read_tracks
 from vgmae_bench.models.windows import track_windows
+from vgmae_bench.settings import no_effect
 from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.training.seeds import seeded
 from vgmae_bench.types import Queries, Tracks
@@ -36,22 +37,55 @@ Readout = Literal["motion-head", "features", "readout"]
 
 
 @dataclass(frozen=True)
-class TrackMAEConfig(CorrespondenceConfig):
-    """Settings of the tracker.
+class FeaturesConfig(CorrespondenceConfig):
+    """Settings of readout="features".
+
+    Attributes:
+        layer, final_norm: see `vgmae_baselines.trackmae.features.EncoderFeatures`.
+    """
+
+    layer: int | None = None
+    final_norm: bool = True
+
+
+@dataclass(frozen=True)
+class MotionHeadConfig:
+    """Settings of tracking by the motion decoder.
+
+    Attributes:
+        cycle_threshold: a point counts as visible in a window of frames if it is tracked to the end and back and misses its
+            start by less; pixels of 256×256 frames. None: wherever it goes, which halves the work.
+        spread_threshold: a point counts as visible in a frame if several passes, which show other tubes, disagree on its
+            position by less; pixels of 256×256 frames. None: however much they disagree.
+
+    Raises:
+        UsageError: a threshold that is not positive.
+    """
+
+    cycle_threshold: float | None = 8.0
+    spread_threshold: float | None = 8.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is not None and not value > 0:
+                raise UsageError(f"{name} must be positive", f"it is {value}")
+
+
+@dataclass(frozen=True)
+class TrackMAEConfig:
+    """Settings of the tracker. A section that is not tracked with does not matter.
 
     Attributes:
         size: of the network when there are no weights to tell.
         readout: how tracks are read off the encoder. "motion-head" adds up the steps that the motion decoder predicts; its
             weights must have been trained with motion_norm "units" or "patch+mean" (or "none"). "features" finds points
-            again by what the encoder makes of them, without any training; its settings are those of
-            `vgmae_bench.models.features.CorrespondenceConfig`, `layer` and `final_norm`. "readout" is the cross-attention
-            that `vgmae-bench finetune` trains on top. "auto": the first of "readout", "motion-head" and "features" that
-            the weights have.
-        layer, final_norm: for features, see `vgmae_baselines.trackmae.features.EncoderFeatures`.
-        points_per_batch: for the cross-attention, points answered at once; bounds the memory, does not change the answers.
-        cycle_threshold: for the motion head, a point counts as visible in a window of frames when tracked to its end and
-            back it misses its start by less; pixels of 256×256 frames. None: wherever it goes, which halves the work.
-        spread_threshold: and when the turns in which tubes are shown disagree by less than that.
+            again by what the encoder makes of them, without any training. "readout" is the cross-attention that
+            `vgmae-bench finetune` trains on top. "auto": the first of "readout", "motion-head" and "features" that the
+            weights have.
+        points_per_batch: for the cross-attention, points answered at once. It bounds the memory and does not change the
+            answers.
+        motion_head: settings of readout="motion-head".
+        features: settings of readout="features".
 
     Raises:
         UsageError: a number out of its range.
@@ -59,20 +93,13 @@ class TrackMAEConfig(CorrespondenceConfig):
 
     size: Literal["tiny", "small", "base", "large"] = "tiny"
     readout: Literal["auto"] | Readout = "auto"
-    layer: int | None = None
-    final_norm: bool = True
-    points_per_batch: int = 512
-    cycle_threshold: float | None = 8.0
-    spread_threshold: float | None = 8.0
+    points_per_batch: int = no_effect(512)
+    motion_head: MotionHeadConfig = field(default_factory=MotionHeadConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.points_per_batch < 1:
             raise UsageError("points_per_batch must be at least 1", f"it is {self.points_per_batch}")
-        for name in ("cycle_threshold", "spread_threshold"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise UsageError(f"{name} must be positive", f"it is {value}")
 
 
 class TrackMAETracker:
@@ -97,6 +124,7 @@ class TrackMAETracker:
 
     def __init__(self, config: TrackMAEConfig, weights: Path | Model | None, device: str, seed: int) -> None:
         self.note = "random weights" if weights is None else ""
+        self.unused_settings = {"motion_head", "features"} if weights is None else {"motion_head", "features", "size"}
         self._config, self._device = config, torch.device(device)
         source = str(weights) if isinstance(weights, Path) else "A network without weights"
         if weights is None:
@@ -107,8 +135,9 @@ class TrackMAETracker:
         self._length, self._features = self._shape.num_frames, None
         readout = _best_readout(model) if config.readout == "auto" else config.readout
         if readout == "features":
-            encoder = EncoderFeatures(model.encoder, config.layer, config.final_norm)
-            self._features = CorrespondenceTracker(encoder, config, device, calibration_clip, backward=False)
+            encoder = EncoderFeatures(model.encoder, config.features.layer, config.features.final_norm)
+            self._features = CorrespondenceTracker(encoder, config.features, device, calibration_clip, backward=False)
+            self.unused_settings -= {"features"}
         elif readout == "readout":
             network = _with_readout(model, source)
             self._length *= network.readout.config.windows
@@ -116,6 +145,7 @@ class TrackMAETracker:
         else:
             self._head = _motion_head(model, source)
             self._track_window = self._follow_motion
+            self.unused_settings -= {"motion_head"}
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.models.windows.track_windows`."""
@@ -129,11 +159,11 @@ class TrackMAETracker:
         there, size = self._head.track(video, xy), video.shape[-1]
         scale = size / THRESHOLD_RASTER
         visible = ((there.xy >= 0) & (there.xy < size)).all(dim=-1)
-        if self._config.spread_threshold is not None:
-            visible &= there.spread < self._config.spread_threshold * scale
-        if self._config.cycle_threshold is not None:
+        if self._config.motion_head.spread_threshold is not None:
+            visible &= there.spread < self._config.motion_head.spread_threshold * scale
+        if self._config.motion_head.cycle_threshold is not None:
             missed = (self._back(video, there) - xy).norm(dim=-1)
-            visible &= (missed < self._config.cycle_threshold * scale)[:, None]
+            visible &= (missed < self._config.motion_head.cycle_threshold * scale)[:, None]
         return there.xy, visible
 
     def _back(self, video: Tensor, there: WindowTracks) -> Tensor:

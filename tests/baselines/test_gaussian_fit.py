@@ -66,10 +66,9 @@ def _count_fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_the_spec_builds_it_with_settings_from_text() -> None:
     factory = load(Plugin(SPEC.name, SPEC, "", "vgmae-bench", "0", ""), "tracker")
     settings = {"grid": "8", "stiffness": [100, 1], "outlier": [1, 0.5], "variant": "flow"}
-    tracker, config = call_with(factory, settings, owner=SPEC.name, weights=None, device="cpu", seed=0)
-    assert isinstance(tracker, GaussianFit)
-    assert isinstance(config, dict)
-    assert config["stiffness"] == [100.0, 1.0]
+    built = call_with(factory, settings, owner=SPEC.name, weights=None, device="cpu", seed=0)
+    assert isinstance(built.product, GaussianFit)
+    assert built.settings["stiffness"] == [100.0, 1.0]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 
 
 ALL = dict(commands())
-EXAMPLES = sorted({line.strip() for command in ALL.values() for line in (command.epilog or "").splitlines()[2:]})
+LINES = {line.strip() for command in ALL.values() for line in (command.epilog or "").splitlines()[2:]}
+EXAMPLES = sorted(line for line in LINES if "vgmae" in line)  # others are commands of the shell
 
 
 def invoke(*arguments: str) -> Result:

@@ -20,7 +20,7 @@ from tests.clips import write_davis
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.evaluation.method import resolve_device
 from vgmae_bench.evaluation.records.results import ClipCounts
-from vgmae_bench.evaluation.run import execute, parse_shard, plan, shard_from_environment
+from vgmae_bench.evaluation.run import Plan, execute, parse_shard, plan, shard_from_environment
 
 SLOW = '''
 """Zero motion, slowly."""
@@ -79,6 +79,24 @@ def test_every_setting_has_a_folder_of_its_own(root: Path) -> None:
         for options in ({}, {"settings": {"levels": 2}}, {"query_mode": "strided"}, {"seed": 1})
     }
     assert len(folders) == 4
+
+
+def test_settings_that_do_not_change_answers_are_recorded_and_no_part_of_the_key(root: Path) -> None:
+    """Twice the same answers are found again, whatever the batch size and the settings of ways that are not used."""
+
+    def planned(**settings: object) -> Plan:
+        return plan("videogmae", "davis", data_root=root, settings=settings)
+
+    usual = planned()
+    for idle in ({"points_per_batch": 7}, {"stitch": 3}, {"features": {"stitch": 3}}, {"size": "base"}):
+        other = planned(**idle)
+        assert other.folder.path == usual.folder.path
+        assert other.record.method.settings != usual.record.method.settings
+    features = {"readout": "features", "calibration_clips": 0}
+    assert planned(**features).folder.path != usual.folder.path
+    assert planned(**features, stitch=3).folder.path != planned(**features).folder.path
+    assert planned(**features, variant="flow").folder.path == planned(**features).folder.path
+    assert planned(variant="flow").folder.path != usual.folder.path
 
 
 def test_limit_is_incomplete_and_can_be_completed(root: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.configured import configured
 from tests.videogmae.gaussians.textures import Affine, colour
 from vgmae_bench.config import build
 from vgmae_bench.errors import UsageError
@@ -71,7 +72,7 @@ def _clip(frames: int = 7) -> np.ndarray:
 
 
 def _track(weights: Path | None = None, **settings: Any) -> Tracks:
-    return VideoGMAETracker(VideoGMAEConfig(**settings), weights, "cpu", 0).track(_clip(), QUERIES)
+    return VideoGMAETracker(configured(VideoGMAEConfig, **settings), weights, "cpu", 0).track(_clip(), QUERIES)
 
 
 def _errors(tracks: Tracks) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from tests.configured import configured
 from vgmae_bench.config import build, call_with
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
@@ -24,7 +25,7 @@ from vgmae_bench.videogmae.gaussians.gaussians import Activation
 from vgmae_bench.videogmae.gaussians.switches import PRESETS, Switches
 from vgmae_bench.videogmae.network import SIZES, Encoder, NetworkConfig, VideoGMAE
 from vgmae_bench.videogmae.readout import ReadoutTracker
-from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
+from vgmae_bench.videogmae.tracker import GaussiansConfig, VideoGMAEConfig, VideoGMAETracker
 
 NETWORK = NetworkConfig(
     image_size=32,
@@ -52,7 +53,7 @@ def _clip(frames: int = FRAMES) -> npt.NDArray[np.uint8]:
 
 
 def _tracker(weights: Path | None = None, seed: int = 0, **settings: Any) -> VideoGMAETracker:
-    return VideoGMAETracker(VideoGMAEConfig(**{"backend": "torch", **settings}), weights, "cpu", seed)
+    return VideoGMAETracker(configured(VideoGMAEConfig, **{"backend": "torch", **settings}), weights, "cpu", seed)
 
 
 def _saved(path: Path, seed: int = 0, **sections: Any) -> Path:
@@ -73,10 +74,9 @@ def _assert_same(one: Tracks, other: Tracks) -> None:
 def test_the_spec_builds_it_with_settings_from_text() -> None:
     factory = load(Plugin(SPEC.name, SPEC, "", "vgmae-bench", "0", ""), "tracker")
     settings = {"preset": "paper", "flow_alpha": "official", "topk": 4, "backend": "torch"}
-    tracker, config = call_with(factory, settings, owner="videogmae", weights=None, device="cpu", seed=0)
-    assert isinstance(tracker, VideoGMAETracker)
-    assert isinstance(config, dict)
-    assert config["flow_alpha"] == "official"
+    built = call_with(factory, settings, owner="videogmae", weights=None, device="cpu", seed=0)
+    assert isinstance(built.product, VideoGMAETracker)
+    assert built.settings["flow_alpha"] == "official"
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,10 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_every_switch_is_a_setting_and_wins_over_the_preset() -> None:
-    hints, settings = get_type_hints(Switches), get_type_hints(VideoGMAEConfig)
+    hints, settings = get_type_hints(Switches), get_type_hints(VideoGMAEConfig) | get_type_hints(GaussiansConfig)
     for field in fields(Switches):
         assert settings[field.name] == hints[field.name] | None
-    config = VideoGMAEConfig(preset="release", flow_alpha="paper", clip_to_frame=False)
+    config = configured(VideoGMAEConfig, preset="release", flow_alpha="paper", clip_to_frame=False)
     assert config.switches == replace(PRESETS["release"], flow_alpha="paper", clip_to_frame=False)
 
 
@@ -228,7 +228,7 @@ def test_weights_that_cannot_track_are_refused(tmp_path: Path) -> None:
 @pytest.mark.gpu
 def test_tracks_on_cuda_are_those_on_the_cpu() -> None:
     expected = _tracker(variant="flow").track(_clip(), QUERIES)
-    found = VideoGMAETracker(VideoGMAEConfig(variant="flow"), None, "cuda", 0).track(_clip(), QUERIES)
+    found = VideoGMAETracker(configured(VideoGMAEConfig, variant="flow"), None, "cuda", 0).track(_clip(), QUERIES)
     np.testing.assert_allclose(found.xy, expected.xy, atol=0.05)
 
 

@@ -66,21 +66,22 @@ def method_of(
     where = resolve_device(device)
     factory = inspect.isclass(method)
     name = method.__name__ if inspect.isclass(method) else type(method).__name__
-    settled: config.Json = {}
+    built: config.Built[Any]
     if factory:
         path = Path(weights) if weights is not None else None
         offers = {"weights": path, "device": where, "seed": seed}
-        tracker, settled = config.call_with(cast(Any, method), settings or {}, owner=name, **offers)
+        built = config.call_with(cast(Any, method), settings or {}, owner=name, **offers)
     elif settings or weights is not None:
         raise UsageError(f"{name} is made already", "settings and weights are for names and classes")
     else:
-        tracker = method
+        built = config.Built(method, None)
+    tracker = built.product
     if not callable(vars(type(tracker)).get("track") or getattr(type(tracker), "track", None)):
         raise PluginError(f"{name} is no tracker", "a tracker has a method track(frames, queries) that returns Tracks")
     note = tracker.note if isinstance(tracker, Noted) else ""
     used = MethodUsed(
         name=_as_name(name),
-        settings=cast(dict[str, Any], settled),
+        settings=built.settings,
         seed=seed,
         source=f"{SESSION_SOURCE}{uuid.uuid4().hex}",
         note=", ".join(filter(None, [note, f"from {_HERE}"])),

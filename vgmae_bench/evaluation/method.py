@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from vgmae_bench import config, plugins
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.evaluation.records.results import MethodUsed, WeightsUsed
 from vgmae_bench.files import file_digest
-from vgmae_bench.types import Noted, Tracker
+from vgmae_bench.types import Noted, Selective, Tracker
 
 UNTRAINED = "random"
 """In place of the name of weights: the method untrained, to compare with."""
@@ -126,17 +126,19 @@ def make(
     if weights is not None and not config.takes(factory, "weights"):
         raise UsageError(f"{plugin.name} has no weights", "it learns nothing")
     path = file.path if file else None
-    product, settled = config.call_with(factory, settings, owner=plugin.name, weights=path, seed=seed, **given)
+    built = config.call_with(factory, settings, owner=plugin.name, weights=path, seed=seed, **given)
     source = Path(plugin.distribution)
+    unused = built.product.unused_settings if isinstance(built.product, Selective) else ()
     used = MethodUsed(
         name=plugin.name,
-        settings=cast(dict[str, Any], settled),
+        settings=built.settings,
         seed=seed,
         source=file_digest(source) if source.suffix == ".py" else None,
         weights=file.used if file else None,
-        note=product.note if isinstance(product, Noted) else "",
+        note=built.product.note if isinstance(built.product, Noted) else "",
+        without_effect=built.without_effect(unused),
     )
-    return Made(product, used, file)
+    return Made(built.product, used, file)
 
 
 def resolve_device(device: str) -> str:

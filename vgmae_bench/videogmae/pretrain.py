@@ -36,7 +36,7 @@ from vgmae_bench.videogmae.gaussians.motion_loss import MotionLoss, reconstruct
 from vgmae_bench.videogmae.gaussians.pictures import Panels, Seen, film, panels, save_picture
 from vgmae_bench.videogmae.masking import MaskMode, encode_part
 from vgmae_bench.videogmae.network import Encoded, NetworkConfig, VideoGMAE, pixel_mask
-from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
+from vgmae_bench.videogmae.tracker import GaussiansConfig, VideoGMAEConfig, VideoGMAETracker
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,8 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
     def tracker(self, device: str) -> VideoGMAETracker:
         """See `vgmae_bench.training.recipe.Recipe.tracker`."""
         model = Model(self.network, self.config.activation)
-        return VideoGMAETracker(VideoGMAEConfig(backend=self.config.backend), model, device, seed=0)
+        config = VideoGMAEConfig(gaussians=GaussiansConfig(backend=self.config.backend))
+        return VideoGMAETracker(config, model, device, seed=0)
 
     def pictures(self, batch: Batch, path: Path) -> None:
         """Input, what is shown of it, reconstruction, flow and true flow. The flow is that of the whole clip."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTrac
 from vgmae_bench.models.frames import FrameWindows, restore
 from vgmae_bench.models.readout import TokenOrder, read_tracks
 from vgmae_bench.models.windows import WindowTracks, track_windows
+from vgmae_bench.settings import no_effect
 from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.training.seeds import seeded
 from vgmae_bench.types import Queries, Scene, Tracks
@@ -35,34 +36,21 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 
 
 @dataclass(frozen=True)
-class VideoGMAEConfig(CorrespondenceConfig):
-    """Settings of the tracker.
+class GaussiansConfig:
+    """Settings of tracking by predicted Gaussians.
 
     Attributes:
-        size: of the network when there are no weights to tell.
-        readout: "auto" is what the weights were trained for: predicted Gaussians, or the cross-attention that was trained on
-            top of the encoder. "features" finds points again by what the encoder makes of them, without any training; its
-            settings are those of `vgmae_bench.models.features.CorrespondenceConfig`, and the ones below do not matter.
         variant: "anchors" notices occlusion, "flow" only drifts.
-        preset: where every switch below that is None takes its value from.
-        token_order to beta: see `vgmae_bench.videogmae.gaussians.switches.Switches`.
-        shuffle_seed: of the token order "shuffled"; every window gets the same permutation.
+        apply_scale_factor to beta: see `vgmae_bench.videogmae.gaussians.switches.Switches`. None: as the preset says.
         refine_steps: fit the predicted Gaussians to each window before they are tracked with: so many gradient steps, and
-            steps on motion in proportion (`vgmae_bench.videogmae.gaussians.fitting.FitConfig.steps`). A readout has no
-            use for it.
-        precision: of the network; Gaussians and tracks are always float32.
-        backend: of the splatting; "auto" takes the fastest that works here.
-        points_per_batch: points worked on at once; bounds the memory, does not change the answers.
+            steps on motion in proportion (`vgmae_bench.videogmae.gaussians.fitting.FitConfig.steps`).
+        backend: of the splatting. "auto" takes the fastest that works here.
 
     Raises:
         UsageError: a number out of its range.
     """
 
-    size: Literal["tiny", "base", "large"] = "tiny"
-    readout: Literal["auto", "features"] = "auto"
     variant: Literal["anchors", "flow"] = "anchors"
-    preset: options.Preset = "default"
-    token_order: TokenOrder | None = None
     apply_scale_factor: bool | None = None
     flow_alpha: options.FlowAlpha | None = None
     culled_gaussians: options.CulledGaussians | None = None
@@ -71,33 +59,63 @@ class VideoGMAEConfig(CorrespondenceConfig):
     anchor_proposal: options.AnchorProposal | None = None
     beta_mode: options.BetaMode | None = None
     visibility_time: options.VisibilityTime | None = None
-    clip_to_frame: bool | None = None
     topk: int | None = None
     tau: float | None = None
     beta: float | None = None
-    shuffle_seed: int = 0
     refine_steps: int = 0
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
     backend: Backend = "auto"
-    points_per_batch: int = 512
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.points_per_batch < 1:
-            raise UsageError("points_per_batch must be at least 1", f"it is {self.points_per_batch}")
-        _ = self.refinement
-        _ = self.switches  # which check themselves: better here than when the weights are loaded
+        _ = self.refinement  # which checks itself
 
     @property
     def refinement(self) -> FitConfig:
         """How predicted Gaussians are fitted to the clip."""
         return FitConfig(steps=self.refine_steps)
 
+
+@dataclass(frozen=True)
+class VideoGMAEConfig:
+    """Settings of the tracker. A section that is not tracked with does not matter.
+
+    Attributes:
+        size: of the network when there are no weights to tell.
+        readout: "auto" is what the weights were trained for: predicted Gaussians, or the cross-attention that was trained on
+            top of the encoder. "features" finds points again by what the encoder makes of them, without any training.
+        preset: where every switch that is None takes its value from.
+        token_order, clip_to_frame: see `vgmae_bench.videogmae.gaussians.switches.Switches`. None: as the preset says.
+        shuffle_seed: of the token order "shuffled". Every window gets the same permutation.
+        precision: of the network. Gaussians and tracks are always float32.
+        points_per_batch: points worked on at once. It bounds the memory and does not change the answers.
+        gaussians: settings of tracking by Gaussians.
+        features: settings of readout="features".
+
+    Raises:
+        UsageError: a number out of its range.
+    """
+
+    size: Literal["tiny", "base", "large"] = "tiny"
+    readout: Literal["auto", "features"] = "auto"
+    preset: options.Preset = "default"
+    token_order: TokenOrder | None = None
+    clip_to_frame: bool | None = None
+    shuffle_seed: int = 0
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    points_per_batch: int = no_effect(512)
+    gaussians: GaussiansConfig = field(default_factory=GaussiansConfig)
+    features: CorrespondenceConfig = field(default_factory=CorrespondenceConfig)
+
+    def __post_init__(self) -> None:
+        if self.points_per_batch < 1:
+            raise UsageError("points_per_batch must be at least 1", f"it is {self.points_per_batch}")
+        _ = self.switches  # which checks itself: better here than when the weights are loaded
+
     @property
     def switches(self) -> options.Switches:
         """Those of the preset, with what is set here in their place."""
+        given = {**vars(self.gaussians), **vars(self)}
         names = [field.name for field in fields(options.Switches)]
-        changes = {name: value for name in names if (value := getattr(self, name)) is not None}
+        changes = {name: given[name] for name in names if given[name] is not None}
         return replace(options.PRESETS[self.preset], **changes)
 
 
@@ -120,6 +138,7 @@ class VideoGMAETracker:
 
     def __init__(self, config: VideoGMAEConfig, weights: Path | Model | None, device: str, seed: int) -> None:
         self.note = "random weights" if weights is None else ""
+        self.unused_settings = {"features"} if weights is None else {"features", "size"}
         self._config, self._switches, self._device = config, config.switches, torch.device(device)
         if weights is None:
             weights = _random_model(config.size, seed)
@@ -130,8 +149,11 @@ class VideoGMAETracker:
         self._features: CorrespondenceTracker | None = None
         if config.readout == "features":
             self._features = CorrespondenceTracker(
-                EncoderFeatures(self._model), config, device, calibration_clip, backward=False
+                EncoderFeatures(self._model), config.features, device, calibration_clip, backward=False
             )
+            self.unused_settings ^= {"features", "gaussians", "token_order", "clip_to_frame", "shuffle_seed"}
+        elif isinstance(self._model, ReadoutTracker):
+            self.unused_settings |= {"gaussians"}
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.models.windows.track_windows`."""
@@ -168,7 +190,7 @@ class VideoGMAETracker:
             gaussians_of,
             self._switches,
             "over",
-            self._config.backend,
+            self._config.gaussians.backend,
         )
 
     def _track_window(self, video: Tensor, xy: Tensor) -> WindowTracks:
@@ -177,8 +199,8 @@ class VideoGMAETracker:
             return self._read_out(self._model, video, xy)
         gaussians = self._gaussians(video)
         camera = fixed_camera(video.shape[3], video.shape[4], like=xy)
-        motion = read_motion(gaussians, camera, self._switches, self._config.backend)
-        follow = follow_anchors if self._config.variant == "anchors" else advect
+        motion = read_motion(gaussians, camera, self._switches, self._config.gaussians.backend)
+        follow = follow_anchors if self._config.gaussians.variant == "anchors" else advect
         parts = [follow(motion, some, self._switches) for some in torch.split(xy, self._config.points_per_batch)]
         return WindowTracks(torch.cat([part.xy for part in parts]), torch.cat([part.visible for part in parts]))
 
@@ -190,9 +212,9 @@ class VideoGMAETracker:
         return fit(
             activate(x.float(), self._activation),
             restore(video[0].transpose(0, 1)),
-            self._config.refinement,
+            self._config.gaussians.refinement,
             guess="given",
-            backend=self._config.backend,
+            backend=self._config.gaussians.backend,
         )
 
     def _read_out(self, model: ReadoutTracker, video: Tensor, xy: Tensor) -> WindowTracks:

@@ -262,10 +262,9 @@ def test_random_weights_depend_on_the_seed_alone() -> None:
 def test_the_spec_builds_it_with_settings_from_text() -> None:
     factory = load(Plugin(SPEC.name, SPEC, "", "vgmae-bench", "0", ""), "tracker")
     settings = {"preset": "official", "tracking": "direct", "upsample": 2, "chunk_mb": "3"}
-    made, config = call_with(factory, settings, owner="gmrw", weights=None, device="cpu", seed=0)
-    assert isinstance(made, GMRWTracker)
-    assert isinstance(config, dict)
-    assert config["upsample"] == 2 and config["chunk_mb"] == 3
+    built = call_with(factory, settings, owner="gmrw", weights=None, device="cpu", seed=0)
+    assert isinstance(built.product, GMRWTracker)
+    assert built.settings["upsample"] == 2 and built.settings["chunk_mb"] == 3
 
 
 @pytest.mark.parametrize(

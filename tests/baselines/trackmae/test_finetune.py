@@ -16,6 +16,7 @@ from vgmae_baselines.trackmae.readout import ReadoutTracker
 from vgmae_baselines.trackmae.tracker import TrackMAEConfig, TrackMAETracker, VideoMAETracker
 
 from tests.baselines.trackmae.sliding import ENCODER, NETWORK, clip
+from tests.configured import configured
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
@@ -117,7 +118,7 @@ def test_its_weights_track_clips_of_any_length_and_size(weights: Path, tmp_path:
         longer = tracker.track(np.zeros((21, 40, 60, 3), np.uint8), Queries(np.array([0, 3, 20]), np.full((3, 2), 9.0)))
         assert longer.xy.shape == (3, 21, 2) and np.isfinite(longer.xy).all()
     assert the_recipe.tracker("cpu").track(data.video[0].numpy(), queries).xy.shape == tracks.xy.shape
-    features = TrackMAETracker(TrackMAEConfig(readout="features", calibration_clips=0), out, "cpu", 0)
+    features = TrackMAETracker(configured(TrackMAEConfig, readout="features", calibration_clips=0), out, "cpu", 0)
     assert not np.allclose(features.track(data.video[0].numpy(), queries).xy, tracks.xy, atol=1)
 
 

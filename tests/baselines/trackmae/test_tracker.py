@@ -23,6 +23,7 @@ from vgmae_baselines.trackmae.teachers.teacher import grid_points
 from vgmae_baselines.trackmae.tracker import TrackMAEConfig, TrackMAETracker, VideoMAETracker
 
 from tests.baselines.trackmae.sliding import ENCODER, NETWORK
+from tests.configured import configured
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.models.weights_file import save_weights
@@ -128,7 +129,7 @@ QUERIES = Queries(np.array([0, 3, 11, 3]), np.array([[10, 10], [50.5, 5], [30.2,
 
 @pytest.mark.parametrize("settings", [{}, {"cycle_threshold": None}, {"spread_threshold": None}])
 def test_clips_longer_than_a_window_are_chained(settings: dict[str, Any], tmp_path: Path) -> None:
-    tracker = TrackMAETracker(TrackMAEConfig(**settings), saved(tmp_path / "w.safetensors"), "cpu", seed=0)
+    tracker = TrackMAETracker(configured(TrackMAEConfig, **settings), saved(tmp_path / "w.safetensors"), "cpu", seed=0)
     tracks = tracker.track(frames(), QUERIES)
     assert tracks.xy.shape == (4, 12, 2) and np.isfinite(tracks.xy).all()
     assert (tracks.xy[np.arange(4), QUERIES.frame] == QUERIES.xy).all()
@@ -144,7 +145,7 @@ def test_clips_longer_than_a_window_are_chained(settings: dict[str, Any], tmp_pa
 def test_a_long_clip_is_followed_at_the_right_speed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     trained = Trained(motion_norm="units", mask_ratio=0.7)
     weights = saved(tmp_path / "w.safetensors")
-    tracker = TrackMAETracker(TrackMAEConfig(cycle_threshold=None), weights, "cpu", seed=0)
+    tracker = TrackMAETracker(configured(TrackMAEConfig, cycle_threshold=None), weights, "cpu", seed=0)
     monkeypatch.setattr(tracker, "_head", MotionHead(Oracle(trained), trained))
     query = Queries(np.array([2]), np.array([[5.0, 40.0]]))
     found = tracker.track(frames(20, 64, 64), query)  # twice the network's size
@@ -158,7 +159,7 @@ def test_points_that_do_not_return_are_hidden(monkeypatch: pytest.MonkeyPatch, t
     query = Queries(np.array([0]), np.array([[5.0, 28.0]]))
     for threshold, expected in ((20.0, False), (400.0, True)):
         tracker = TrackMAETracker(
-            TrackMAEConfig(cycle_threshold=threshold), saved(tmp_path / "w.safetensors"), "cpu", 0
+            configured(TrackMAEConfig, cycle_threshold=threshold), saved(tmp_path / "w.safetensors"), "cpu", 0
         )
         monkeypatch.setattr(tracker, "_head", MotionHead(Oracle(trained), trained))
         assert tracker.track(clip, query).visible[0, 1] == expected
@@ -176,7 +177,7 @@ def test_what_cannot_be_tracked_with_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     with pytest.raises(UsageError, match="standardised"):
         TrackMAETracker(TrackMAEConfig(), saved(path, "patch"), "cpu", seed=0)
-    head = TrackMAEConfig(readout="motion-head")
+    head = configured(TrackMAEConfig, readout="motion-head")
     classifier = Classifier(ENCODER, 3)
     save_weights(tmp_path / "c", classifier.state_dict(), CLASSIFIER, {"network": ENCODER, "classes": 3})
     for make in (
@@ -188,22 +189,22 @@ def test_what_cannot_be_tracked_with_is_refused(tmp_path: Path) -> None:
             make()
         assert "readout=features" in refused.value.try_
     with pytest.raises(WeightsError, match="no readout to track with"):
-        TrackMAETracker(TrackMAEConfig(readout="readout"), saved(path), "cpu", seed=0)
+        TrackMAETracker(configured(TrackMAEConfig, readout="readout"), saved(path), "cpu", seed=0)
     with pytest.raises(UsageError, match="layer must be"):
-        TrackMAETracker(TrackMAEConfig(readout="features", layer=9), saved(path), "cpu", seed=0)
+        TrackMAETracker(configured(TrackMAEConfig, readout="features", layer=9), saved(path), "cpu", seed=0)
     with pytest.raises(UsageError, match="points_per_batch"):
-        TrackMAEConfig(points_per_batch=0)
+        configured(TrackMAEConfig, points_per_batch=0)
     with pytest.raises(UsageError, match="stitch"):
-        TrackMAEConfig(stitch=0)
+        configured(TrackMAEConfig, stitch=0)
     with pytest.raises(UsageError, match="cycle_threshold"):
-        TrackMAEConfig(cycle_threshold=0)
+        configured(TrackMAEConfig, cycle_threshold=0)
 
 
 @pytest.mark.parametrize("settings", [{}, {"layer": 1, "final_norm": False}, {"stitch": 1, "propagation": "both"}])
 def test_features_need_no_training(settings: dict[str, Any], tmp_path: Path) -> None:
     """Every setting reaches what tracks by them."""
     path, calibration = saved(tmp_path / "w.safetensors"), {"calibration_clips": 1}
-    config = TrackMAEConfig(readout="features", **calibration, **settings)
+    config = configured(TrackMAEConfig, readout="features", **calibration, **settings)
     found = TrackMAETracker(config, path, "cpu", seed=0).track(frames(), QUERIES)
     of_encoder = {name: settings[name] for name in settings if name in ("layer", "final_norm")}
     others = {name: settings[name] for name in settings if name not in of_encoder}
@@ -219,10 +220,12 @@ def test_features_need_no_training(settings: dict[str, Any], tmp_path: Path) -> 
 def test_without_a_motion_head_points_are_tracked_by_features(tmp_path: Path) -> None:
     path = saved(tmp_path / "w.safetensors", heads=Heads(NETWORK.patch_values, 0))
     for readout in ("auto", "features"):
-        config = TrackMAEConfig(readout=readout, calibration_clips=0)  # type: ignore[arg-type]  # one of the two
+        config = configured(TrackMAEConfig, readout=readout, calibration_clips=0)
         found = VideoMAETracker(config, path, "cpu", seed=0).track(frames(), QUERIES)
         assert found.xy.shape == (4, 12, 2)
-    assert VideoMAETracker(TrackMAEConfig(calibration_clips=0), None, "cpu", seed=0).note == "random weights"
+    assert (
+        VideoMAETracker(configured(TrackMAEConfig, calibration_clips=0), None, "cpu", seed=0).note == "random weights"
+    )
 
 
 def test_the_specs_name_what_there_is() -> None:

@@ -75,9 +75,9 @@ def test_every_setting_changes_the_digest() -> None:
 
 
 def test_it_is_built_from_settings() -> None:
-    data, settings = call_with(Synth, {"split": "val", "clips": "2"}, owner="synth")
-    assert data.ids == ("val-00000", "val-00001")
-    assert data.options == settings
+    built = call_with(Synth, {"split": "val", "clips": "2"}, owner="synth")
+    assert built.product.ids == ("val-00000", "val-00001")
+    assert built.product.options == built.settings
 
 
 @pytest.mark.parametrize(

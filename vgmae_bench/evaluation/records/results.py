@@ -45,6 +45,8 @@ class MethodUsed:
             a Python session, `SESSION_SOURCE` and a part that no other run has.
         weights: None where it was built without a weights file.
         note: what the method says of itself ("random weights"); may be empty.
+        without_effect: those of `settings` that do not change the answers and differ from their defaults: their defaults,
+            which stand in for them in a run's key.
     """
 
     name: str
@@ -53,6 +55,7 @@ class MethodUsed:
     source: str | None = None
     weights: WeightsUsed | None = None
     note: str = ""
+    without_effect: dict[str, Any] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -179,7 +182,7 @@ def identity(method: MethodUsed, dataset: DatasetUsed, protocol: EvalProtocol) -
     """Everything that the predictions of a run depend on."""
     return {
         "method": method.name,
-        "method_config": config.to_json(method.settings),
+        "method_config": config.to_json({**method.settings, **method.without_effect}),
         "method_source": method.source,
         "weights": method.weights.sha256 if method.weights else None,
         "dataset": dataset.name,

@@ -1,0 +1,14 @@
+"""Settings as a user gives them: by name, whatever section they belong to."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from vgmae_bench.config import build
+
+T = TypeVar("T")
+
+
+def configured(config_class: type[T], **settings: Any) -> T:
+    """A dataclass of settings from `--set` values."""
+    return build(config_class, settings, owner="it")
