@@ -59,8 +59,10 @@ def _pattern(gaussians: Gaussians) -> Tensor:
 @pytest.mark.parametrize("points", [_points(), carpet(SIZE)], ids=["random", "grid"])
 def test_affine_motion_bends_nothing(points: Tensor) -> None:
     affine = points @ torch.tensor([[0.3, -0.2], [0.1, -0.4]]) + torch.tensor([3.0, -1.0])
-    assert (bending(points) @ affine).abs().max() < 0.05  # the ridge, at the few that have all others to one side
-    assert (bending(points) @ points.square()).abs().median() > 0.5
+    assert (
+        bending(points).dense() @ affine
+    ).abs().max() < 0.05  # the ridge, at the few that have all others to one side
+    assert (bending(points).dense() @ points.square()).abs().median() > 0.5
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_affine_motion_bends_nothing(points: Tensor) -> None:
     ids=["one", "two", "three", "one place", "a line"],
 )
 def test_wherever_points_lie_moving_together_bends_nothing(points: Tensor) -> None:
-    bent = bending(points) @ torch.ones(len(points), 2)
+    bent = bending(points).dense() @ torch.ones(len(points), 2)
     torch.testing.assert_close(bent, torch.zeros_like(bent), rtol=0, atol=1e-4)
     assert torch.isfinite(
         Stiffness(bending(points), 6000.0).solve(torch.eye(2).expand(len(points), 2, 2), points, bent)
@@ -82,7 +84,8 @@ def test_the_solver_solves() -> None:
     edges = _random(count, 2, seed=2)
     evidence = edges[:, :, None] * edges[:, None] + 0.01 * torch.eye(2)
     pull, displaced = _random(count, 2, seed=3), 0.2 * _random(count, 2, seed=4)
-    B, strength = bending(points), 30.0
+    sparse, strength = bending(points), 30.0
+    B = sparse.dense()
     weights = strength / (1 + (B @ displaced).square().sum(dim=1) / TEAR**2)
     energy = B.mT @ (weights[:, None] * B)
     matrix = torch.block_diag(*evidence) + torch.kron(energy, torch.eye(2))
@@ -91,7 +94,7 @@ def test_the_solver_solves() -> None:
     def distance(step: Tensor) -> float:
         return float((step - expected).norm() / expected.norm())
 
-    solver = Stiffness(B, strength)
+    solver = Stiffness(sparse, strength)
     assert distance(solver.solve(evidence, pull, displaced)) < 0.5
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(alignment, "SOLVER_STEPS", 200)
@@ -173,3 +176,14 @@ def test_without_any_texture_nothing_moves(shade: float) -> None:
     step = _step(flat, torch.full((SIZE, SIZE, 3), shade))
     assert torch.isfinite(step).all()
     assert step.abs().max() < 0.05
+
+
+def test_the_sparse_products_are_those_of_the_matrix():
+    generator = torch.Generator().manual_seed(0)
+    sparse = bending(torch.rand(30, 2, generator=generator, dtype=torch.float64))
+    rows = torch.rand(2, 30, generator=generator, dtype=torch.float64)
+    assert torch.allclose(sparse.bend(rows), rows @ sparse.dense().mT, atol=1e-12)
+    assert torch.allclose(sparse.spread(rows), rows @ sparse.dense(), atol=1e-12)
+    one = bending(torch.zeros(1, 2))
+    assert not one.bend(torch.ones(2, 1)).any()
+    assert not one.dense().any()

@@ -7,6 +7,8 @@ coupling is that of Horn and Schunck, 1981, with second differences so that affi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -33,13 +35,46 @@ TEAR = 0.1
 """Pixels of bending from which neighbours count as torn apart: much less stiff than those that bend a little."""
 
 
-def bending(xy: Tensor) -> Tensor:
-    """[G, G] matrix B: (B u)_i is how far u_i is from the affine motion that the 8 nearest of `xy` [G, 2] suggest at i.
+@dataclass(frozen=True, eq=False)
+class Bending:
+    """The sparse matrix B [G, G] that tells how far displacements are from affine: (B u)_i = u_i - Σ shares_ik u_near(i,k).
+
+    Attributes:
+        near: int64 [G, K] neighbours of each Gaussian.
+        shares: [G, K] their shares, which add up to 1.
+    """
+
+    near: Tensor
+    shares: Tensor
+
+    def bend(self, u: Tensor) -> Tensor:
+        """u Bᵀ for rows u [2, G]: how far each displacement is from the affine motion of its neighbours."""
+        return u - (u[:, self.near] * self.shares).sum(dim=-1)
+
+    def spread(self, bent: Tensor) -> Tensor:
+        """v B for rows v [2, G], the transposed of `bend`."""
+        pulls = (bent[:, :, None] * self.shares).flatten(1)
+        return bent - torch.zeros_like(bent).index_add(1, self.near.flatten(), pulls)
+
+    def dense(self) -> Tensor:
+        """B."""
+        identity = torch.eye(len(self.near), dtype=self.shares.dtype, device=self.shares.device)
+        return identity.scatter_add(1, self.near, -self.shares)
+
+    @cached_property
+    def squared(self) -> Tensor:
+        """Bᵀ B."""
+        dense = self.dense()
+        return dense.mT @ dense
+
+
+def bending(xy: Tensor) -> Bending:
+    """B, such that (B u)_i is how far u_i is from the affine motion that the 8 nearest of `xy` [G, 2] suggest at i.
 
     Affine displacements of all Gaussians have B u = 0 (but for the ridge, where neighbours are degenerate).
     """
-    if len(xy) < 2:  # which bends nothing
-        return torch.zeros_like(xy[:, :1])
+    if len(xy) < 2:  # a Gaussian is its own neighbour: nothing bends
+        return Bending(torch.zeros(len(xy), 1, dtype=torch.int64, device=xy.device), torch.ones_like(xy[:, :1]))
     count = min(NEIGHBOURS, len(xy) - 1)
     distances = torch.cdist(xy, xy).fill_diagonal_(-1)
     near = distances.topk(count + 1, largest=False).indices[:, 1:]
@@ -47,20 +82,23 @@ def bending(xy: Tensor) -> Tensor:
     offsets = offsets / offsets.norm(dim=-1).mean(dim=1).clamp(min=1e-6)[:, None, None]
     design = torch.cat([torch.ones_like(offsets[..., :1]), offsets], dim=-1)
     ridge = RIDGE * torch.diag(xy.new_tensor([0.0, 1.0, 1.0]))
-    shares = torch.linalg.solve(design.mT @ design + ridge, design.mT)[:, 0]  # [G, count], they add up to 1
-    identity = torch.eye(len(xy), dtype=xy.dtype, device=xy.device)
-    return identity.scatter_add(1, near, -shares)
+    return Bending(near, torch.linalg.solve(design.mT @ design + ridge, design.mT)[:, 0])
 
 
 class Stiffness:
     """The bending energy strength · Σ TEAR² log(1 + |(B u)_i|² / TEAR²) of displacements u [G, 2], which forgives tears.
 
     The Lorentzian of Black and Anandan (1996): motion is smooth, but for the borders of what moves on its own.
+
+    Arguments:
+        bending: B.
+        strength: see above.
     """
 
-    def __init__(self, bending: Tensor, strength: float) -> None:
+    def __init__(self, bending: Bending, strength: float) -> None:
         self._bending, self._strength = bending, strength
-        damped = strength * (bending.mT @ bending) + torch.eye(len(bending), dtype=bending.dtype, device=bending.device)
+        damped = strength * bending.squared
+        damped.diagonal().add_(1)
         self._inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))  # without tears: a preconditioner
 
     def solve(self, evidence: Tensor, pull: Tensor, displaced: Tensor) -> Tensor:
@@ -73,12 +111,12 @@ class Stiffness:
             pull: b, [G, 2] pixels.
             displaced: u, [G, 2] pixels, displacement so far.
         """
-        # Rows of G numbers throughout: products with square matrices are several times faster from that side.
+        # Rows of G numbers throughout: products with the square matrix are several times faster from that side.
         evidence, displaced = evidence.permute(1, 2, 0), displaced.mT
-        stiff = self._strength / (1 + (displaced @ self._bending.mT).square().sum(dim=0) / TEAR**2)
+        stiff = self._strength / (1 + self._bending.bend(displaced).square().sum(dim=0) / TEAR**2)
 
         def unbend(u: Tensor) -> Tensor:
-            return (u @ self._bending.mT * stiff) @ self._bending
+            return self._bending.spread(self._bending.bend(u) * stiff)
 
         rest = pull.mT - unbend(displaced)
         step = torch.zeros_like(rest)

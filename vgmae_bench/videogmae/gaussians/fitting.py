@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, normalize
+from torch.optim.adam import adam
 
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.losses import reconstruction_loss
@@ -123,13 +124,29 @@ def _first_frame(start: Gaussians, frame: Tensor, camera: Camera, config: FitCon
         means, scales, quats, opacities, colors = parameters
         return Gaussians(means, scales.exp(), normalize(quats, dim=-1), opacities.sigmoid(), colors)
 
-    optimizer = torch.optim.Adam(parameters, lr=config.lr, betas=(0.9, 0.99))
+    # The functional form of Adam: making an optimizer loads torch's compiler, which takes seconds.
+    averages, squares = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
+    counts = [torch.zeros(()) for _ in parameters]
     for step in range(config.steps):
-        optimizer.param_groups[0]["lr"] = config.lr * (1 - 0.9 * step / config.steps)
-        optimizer.zero_grad()
-        image = render_video(current(), camera, "over", backend)
-        reconstruction_loss(image, frame[None], "mean").backward()
-        optimizer.step()
+        lr = config.lr * (1 - 0.9 * step / config.steps)
+        loss = reconstruction_loss(render_video(current(), camera, "over", backend), frame[None], "mean")
+        gradients = list(torch.autograd.grad(loss, parameters))
+        with torch.no_grad():
+            adam(
+                parameters,
+                gradients,
+                averages,
+                squares,
+                [],
+                counts,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.99,
+                lr=lr,
+                weight_decay=0,
+                eps=1e-8,
+                maximize=False,
+            )
     return Gaussians(*(values.detach() for values in current()))
 
 

@@ -70,7 +70,7 @@ def register(video: Tensor, across: int) -> Registration:
     """
     B, T, size = video.shape[:3]
     points = _grid(across**2, size, video)
-    bend = bending(points)
+    bend = bending(points).dense()
     influence = _influence(_grid(size**2, size, video), points)  # [S², across²]
     displaced = video.new_zeros(B * (T - 1), 2, across**2)
     for level in LEVELS:
