@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, say
+from vgmae_bench.cli.framework import command, data_alone_on_stdout, examples, say
 from vgmae_bench.config import to_json
 from vgmae_bench.errors import UserError
 
@@ -74,14 +74,16 @@ def reproduce(
     from vgmae_bench.provenance import command_line
 
     folder = find_run(results, run)
-    planned = plan_again(
-        folder, out, method_file=method, weights_file=weights, data_root=data_root, limit=limit, device=device
-    )
+    with data_alone_on_stdout():
+        planned = plan_again(
+            folder, out, method_file=method, weights_file=weights, data_root=data_root, limit=limit, device=device
+        )
     say(f"run       {folder.path}")
     say(f"method    {planned.record.method.name}, weights: {planned.method.provided_by}, {planned.method.device}")
     say(f"protocol  {planned.sentence}")
     say(f"folder    {planned.folder.path}, {len(planned.share)} clips")
-    result = execute_again(folder, planned, tolerance=tolerance, command=command_line(sys.argv[1:]), say=say)
+    with data_alone_on_stdout():
+        result = execute_again(folder, planned, tolerance=tolerance, command=command_line(sys.argv[1:]), say=say)
     click.echo(json.dumps(to_json(result), ensure_ascii=False) if as_json else _told(result))
     if not result.equal:
         far = [name for name, change in result.metrics.items() if _beyond(change.largest, tolerance)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, say
+from vgmae_bench.cli.framework import command, data_alone_on_stdout, examples, say
 from vgmae_bench.config import parse_assignments
 from vgmae_bench.errors import UsageError
 
@@ -103,7 +103,8 @@ def track(
     opened = open_video(video, allow_truncated=allow_truncated)
     height, width = opened.size
     queries, chosen_by = _queries(points, more_points, grid, mask, opened.size)
-    used = open_method(method, weights=weights, settings=parse_assignments(settings), device=device, seed=seed)
+    with data_alone_on_stdout():
+        used = open_method(method, weights=weights, settings=parse_assignments(settings), device=device, seed=seed)
     seen = size or _working_size(opened.size)
     num_frames = min(opened.num_frames, max_frames or opened.num_frames)
     memory = num_frames * seen[0] * seen[1] * 3
@@ -115,7 +116,8 @@ def track(
         + (f": the frames take {memory / 1e9:.1f} GB; --size or --max-frames take less" * (memory > _MUCH_MEMORY))
     )
 
-    tracks, scene, seconds = track_video(used, opened, queries, seen, max_frames, with_scene=with_scene)
+    with data_alone_on_stdout():
+        tracks, scene, seconds = track_video(used, opened, queries, seen, max_frames, with_scene=with_scene)
     say(f"tracking took {seconds:.1f} s; peak memory {provenance.peak_memory_mb():.0f} MB")
     record = TrackRecord(
         method=used.used,
