@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import os
 import tomllib
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -133,6 +134,20 @@ def config_of(factory: Callable[..., Any]) -> type[Any] | None:
             try_="def __init__(self, config: MyConfig) where MyConfig is a dataclass",
         )
     return annotation
+
+
+def environment_number(name: str, environment: Mapping[str, str] = os.environ) -> int | None:
+    """The whole number in a variable of the environment; None where it is empty or not set.
+
+    Raises:
+        UsageError: it is no such number.
+    """
+    text = environment.get(name, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"The environment variable {name} is {text!r}", "it must be a number", try_=f"unset {name}")
+    return int(text)
 
 
 def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -188,3 +188,42 @@ def test_a_broken_download_is_refused_or_used_as_asked(tmp_path: Path) -> None:
     allowed = FolderDataset(FolderConfig(tmp_path, allow_truncated=True))
     assert allowed.options == {"allow_truncated": True}
     assert allowed.clip("a").read().shape == (1, 48, 64, 3)
+
+
+def test_frames_counted_from_one_are_remarked_on(folder: Path) -> None:
+    assert opened(folder).notes == []
+    (folder / "bear.csv").write_text(CSV.replace("nose,0", "nose,1").replace("tail,0", "tail,1"))
+    assert "no row for frame 0, the first of them bear.csv" in opened(folder).notes[0]
+
+
+def test_json_by_frame_instead_of_by_point_is_refused(folder: Path) -> None:
+    (folder / "camel.json").write_text(json.dumps({"xy": [[[1, 2], [3, 4]]] * 3}))
+    with pytest.raises(BadDataError, match=r"xy is \[3\]\[2\], and the video has 3 frames: it looks like \[T\]\[N\]"):
+        opened(folder).clip("camel")
+
+
+@pytest.mark.parametrize("name", ["bear.mp4", "bear.csv"])
+def test_a_file_that_is_replaced_during_the_run_is_noticed(folder: Path, name: str) -> None:
+    dataset = opened(folder)
+    clip = dataset.clip("bear")
+    content = (folder / name).read_bytes()
+    (folder / name).unlink()
+    (folder / name).write_bytes(content + b"\n")
+    with pytest.raises(BadDataError, match="have changed since the run began"):
+        clip.read()
+    with pytest.raises(BadDataError, match="have changed since the run began"):
+        dataset.clip("bear")
+
+
+def test_a_name_of_another_system_is_named(folder: Path) -> None:
+    (folder / "bear.mp4").rename(folder / "b\udce9ar.mp4")
+    (folder / "bear.csv").rename(folder / "b\udce9ar.csv")
+    with pytest.raises(BadDataError, match=r"not text in UTF-8: 'b\\udce9ar'"):
+        open_dataset("folder", {"path": str(folder)})
+
+
+def test_a_link_to_nowhere_is_named(folder: Path) -> None:
+    (folder / "bear.mp4").unlink()
+    (folder / "bear.mp4").symlink_to("nowhere.mp4")
+    with pytest.raises(MissingDataError, match=r"bear\.mp4: No such file"):
+        open_dataset("folder", {"path": str(folder)})

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vgmae_bench.data.checks import FaultError
-from vgmae_bench.data.track_tables import read_tracks
+from vgmae_bench.data.track_tables import first_frame, read_tracks
 
 ROWS = [("a", 0, 14.0, 26.0, 1), ("a", 1, 16.0, 26.0, 1), ("b", 0, 15.5, 24.5, 1), ("b", 1, 17.5, 24.5, 0)]
 XY = [[[14, 26], [16, 26]], [[15.5, 24.5], [17.5, 24.5]]]
@@ -88,3 +88,36 @@ def test_what_json_holds_instead_is_named(tmp_path: Path, text: str, why: str) -
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(FaultError, match=why):
         read_tracks(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"xy": [[[1, 2]]], "xy": [[[3, 4]]]}', 'it has "xy" twice'),
+        ('{"xy": [[[1, 2]]], "visibility": [[0]]}', 'it has "visibility", which is none of xy, visible, annotated'),
+        ('{"xy": [[[1, 2]]], "occluded": [[1]]}', 'it has "occluded"'),
+        ('{"xy": [[[%s, 2]]]}' % ("9" * 5000), "digits"),
+        ('{"xy": [[[%s, 2]]]}' % ("9" * 400), "too large"),
+    ],
+)
+def test_json_that_could_be_misread_is_refused(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(FaultError, match=why):
+        read_tracks(tmp_path / "a.json")
+
+
+def test_other_keys_of_json_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"xy": [[[1, 2]]], "made by": "me"}')
+    assert read_tracks(tmp_path / "a.json").xy.tolist() == [[[1, 2]]]
+
+
+def test_underscores_are_no_digits(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(HEADER + "\na,0,1_4,26,1\n")
+    with pytest.raises(FaultError, match="x is '1_4', not a number"):
+        read_tracks(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(("numbers", "first"), [("012", 0), ("123", 1), ("31", 1), ("x", 0), ("", 0)])
+def test_the_first_frame_of_a_table(tmp_path: Path, numbers: str, first: int) -> None:
+    (tmp_path / "a.csv").write_text(HEADER + "\n" + "".join(f"a,{number},1,1,1\n" for number in numbers))
+    assert first_frame(tmp_path / "a.csv") == first

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
+from vgmae_bench.errors import UsageError
 from vgmae_bench.training.launch import World, launch, stoppable, world
 
 
@@ -13,13 +16,49 @@ from vgmae_bench.training.launch import World, launch, stoppable, world
     [
         ({}, World(1, 1)),
         ({"WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}, World(1, 1)),
-        ({"WORLD_SIZE": "16", "LOCAL_WORLD_SIZE": "8"}, World(16, 2)),
+        ({"WORLD_SIZE": "", "RANK": "x"}, World(1, 1)),
+        ({"WORLD_SIZE": "16", "LOCAL_WORLD_SIZE": "8", "RANK": "15"}, World(16, 2)),
         ({"SLURM_PROCID": "3", "SLURM_NTASKS": "32", "SLURM_NNODES": "4"}, World(32, 4)),
+        ({"SLURM_PROCID": "1", "SLURM_NTASKS": "8", "SLURM_STEP_NUM_TASKS": "2", "SLURM_NNODES": "1"}, World(2, 1)),
         ({"SLURM_NTASKS": "32", "SLURM_NNODES": "4"}, World(1, 1)),
     ],
 )
 def test_how_many_train_together(environment: dict[str, str], expected: World) -> None:
     assert world(environment) == expected
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE is 'two'. it must be a number"),
+        ({"WORLD_SIZE": "2"}, "RANK is not set"),
+        ({"WORLD_SIZE": "2", "RANK": "2"}, "There are 2 processes, and this one is number 2"),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "3", "SLURM_NNODES": "2"}, "3 processes on 2 machines"),
+    ],
+)
+def test_what_contradicts_itself_is_one_line(environment: dict[str, str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        world(environment)
+
+
+def test_two_tasks_of_srun_train_together() -> None:
+    """As `srun -n 2`, which sets no SLURM_NTASKS_PER_NODE."""
+    script = (
+        "from vgmae_bench.training.launch import launch\nwith launch('cpu', 'fp32') as fabric: print(fabric.world_size)"
+    )
+    shared = {"SLURM_NTASKS": "2", "SLURM_STEP_NUM_TASKS": "2", "SLURM_NNODES": "1", "SLURM_NODEID": "0"}
+    shared |= {"SLURM_JOB_NAME": "train", "SLURM_JOB_ID": str(os.getpid())}
+    shared |= {"SLURM_NODELIST": "localhost", "OMP_NUM_THREADS": "1"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            env={**os.environ, **shared, "SLURM_PROCID": rank, "SLURM_LOCALID": rank},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    assert [process.communicate(timeout=240)[0] for process in started] == ["2\n", "2\n"]
 
 
 def test_a_process_on_its_own() -> None:

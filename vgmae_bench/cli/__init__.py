@@ -6,10 +6,12 @@ import importlib
 import os
 import sys
 import traceback
+from typing import NoReturn
 
 import click
 
 from vgmae_bench import __version__
+from vgmae_bench.cli import streams
 from vgmae_bench.cli.framework import DEBUG, Group, debug_option, examples
 from vgmae_bench.errors import UserError
 
@@ -102,28 +104,55 @@ def main() -> None:
     # Threads that wait must not spin: where processes share the cores (shards, a busy machine), spinning ones were seen
     # to take forty times as long. To be set before torch is imported; what the user has set stands.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    streams.prepare()
     try:
         cli(auto_envvar_prefix="VGMAE_BENCH", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Abort:
         _interrupted()
     except KeyboardInterrupt:
         _interrupted()
     except click.exceptions.Exit as exit_:
+        if streams.output_failed():
+            _fail(UserError("Cannot write the output", "standard output is full or closed"))
         sys.exit(exit_.exit_code)
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "vgmae-bench"
         print(f"Error: {_sentence(error.format_message())}\nTry: {where} --help", file=sys.stderr)
         sys.exit(error.exit_code)
     except UserError as error:
-        if os.environ.get(DEBUG):
-            traceback.print_exc()
-        sentences = " ".join(_sentence(part) for part in (error.what, error.why) if part)
-        print(f"Error: {sentences}" + (f"\nTry: {error.try_}" if error.try_ else ""), file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(error)
+    except (OSError, MemoryError) as error:
+        _fail(_of_the_system(error))
+
+
+def _fail(error: UserError) -> NoReturn:
+    """Say what went wrong, in one line, and end with the exit code of the error."""
+    if os.environ.get(DEBUG):
+        traceback.print_exc()
+    sentences = " ".join(_sentence(part) for part in (error.what, error.why) if part)
+    print(f"Error: {sentences}" + (f"\nTry: {streams.one_line(error.try_)}" if error.try_ else ""), file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
+def _of_the_system(error: OSError | MemoryError) -> UserError:
+    """What a user is told of an error of the operating system that no command expected: it is about files, not a bug."""
+    again = "the same command with --debug, which shows where"
+    if isinstance(error, MemoryError):
+        return UserError("There is not enough memory", str(error), try_="fewer or smaller clips, or another machine")
+    reason = error.strerror or str(error) or type(error).__name__
+    if streams.output_failed():
+        if isinstance(error, BrokenPipeError):  # whoever read the output has seen enough
+            sys.exit(1)
+        return UserError("Cannot write the output", reason)
+    if error.filename is None:
+        return UserError("The system refused to go on", reason, try_=again)
+    return UserError(f"Cannot use {os.fsdecode(error.filename)}", reason, try_=again)
 
 
 def _sentence(text: str) -> str:
-    """With a full stop, and with a capital letter unless it begins with the name of something."""
+    """On one line, with a full stop, and with a capital letter unless it begins with the name of something."""
+    text = streams.one_line(text)
     named = not text.partition(" ")[0].isalpha()
     sentence = text if named else text[:1].upper() + text[1:]
     return sentence if sentence.endswith((".", "?")) else f"{sentence}."

@@ -12,6 +12,7 @@ import click
 from vgmae_bench import plugins
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.cli.streams import ascii_only
 from vgmae_bench.errors import PluginError
 
 
@@ -53,7 +54,7 @@ def doctor(data_root: Path | None, as_json: bool) -> None:
         },
     }
     if as_json:
-        click.echo(json.dumps(report, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(report, ensure_ascii=ascii_only(), indent=2))
         return
     for section, lines in report.items():
         click.secho(section, bold=True)

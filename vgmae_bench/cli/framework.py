@@ -110,7 +110,7 @@ def data_alone_on_stdout() -> Iterator[TextIO]:
         return
     data.flush()
     with (
-        os.fdopen(os.dup(number), "w", encoding="utf-8", errors="surrogateescape", buffering=1) as copy,
+        os.fdopen(os.dup(number), "w", encoding=data.encoding, errors=data.errors, buffering=1) as copy,
         contextlib.redirect_stdout(sys.stderr),
     ):
         os.dup2(sys.stderr.fileno(), number)

@@ -11,6 +11,7 @@ import click
 from vgmae_bench import plugins
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.cli.streams import ascii_only
 from vgmae_bench.errors import BadDataError
 
 
@@ -25,7 +26,7 @@ def list_(what: str, results: Path, as_json: bool) -> None:
     """List methods, datasets, metrics or runs."""
     entries = _runs(results) if what == "runs" else [_entry(plugin) for plugin in plugins.installed(cast(Any, what))]
     if as_json:
-        click.echo(json.dumps(entries, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(entries, ensure_ascii=ascii_only(), indent=2))
         return
     if not entries:
         click.echo(f"No {what} in {results}." if what == "runs" else f"No {what}.", err=True)

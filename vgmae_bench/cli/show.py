@@ -14,6 +14,7 @@ import click
 from vgmae_bench import plugins
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.cli.streams import ascii_only
 from vgmae_bench.config import config_of
 from vgmae_bench.errors import UnknownNameError, UsageError, UserError
 from vgmae_bench.settings import describe_settings
@@ -89,7 +90,7 @@ def _settings_text(plugin: plugins.Plugin, use: str, as_json: bool) -> str:
     config_class = _config_class(plugin, use)
     told = describe_settings(config_class) if config_class else {}
     if as_json:
-        return json.dumps(told, ensure_ascii=False, indent=2)
+        return json.dumps(told, ensure_ascii=ascii_only(), indent=2)
     option = "--dataset-set" if isinstance(plugin.spec, plugins.DatasetSpec) else "--set"
     lines = _setting_lines(told)
     return "\n".join([f"{plugin.name}: {len(told)} settings for {use}, each with {option} NAME=VALUE", *lines])
@@ -111,7 +112,7 @@ def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
     except UserError as error:
         told["unusable"] = f"{error.what}. {error.why}"
     if as_json:
-        return json.dumps(told | {"settings": settings}, ensure_ascii=False, indent=2)
+        return json.dumps(told | {"settings": settings}, ensure_ascii=ascii_only(), indent=2)
     is_method = isinstance(spec, plugins.MethodSpec)
     lines = [spec.name, *_wrap(spec.summary, "  ", "  "), ""]
     if is_method:
@@ -201,7 +202,7 @@ def _typed(value: Any) -> str:
     """A value as it is typed after `--set`."""
     if value is None:
         return "none"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=ascii_only())
 
 
 def _show_run(name: str, results: Path, as_json: bool) -> None:
@@ -222,7 +223,7 @@ def _show_run(name: str, results: Path, as_json: bool) -> None:
     record, summary = run.record(), run.summary()
     if as_json:
         content = {"run": str(run.path), "record": to_json(record), "summary": to_json(summary)}
-        click.echo(json.dumps(content, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(content, ensure_ascii=ascii_only(), indent=2))
         return
     if summary:
         print_table(load_runs([run]))

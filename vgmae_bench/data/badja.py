@@ -150,7 +150,7 @@ class Badja:
         first = self._find(entries[0]["image_path"])
         if not first.parent.is_dir():
             raise missing(data.BADJA, self._base.parent, f"the frames of {file.stem} belong at {first.parent}")
-        video = ImageFolder.open(first.parent)
+        video = ImageFolder.open(first.parent, allow_gaps=True)  # checked below
         numbers = [int(image.stem) for image in video.files if image.stem.isdecimal()]
         lost = sorted(set(range(numbers[0], numbers[-1])) - set(numbers)) if numbers else []
         if lost:

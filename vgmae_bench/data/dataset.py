@@ -241,7 +241,15 @@ def _checked_ids(given: Any, name: str) -> tuple[str, ...]:
             raise BadDataError(f"The dataset {name} cannot be used", f"its ids are texts, and {clip_id!r} is none")
         if clip_id in seen:
             raise BadDataError(f'{name} has two clips "{clip_id}"', "each needs an id of its own")
-        if not clip_id or clip_id[0] == "." or {"/", "\0"} & set(clip_id) or len(clip_id.encode()) > _LONGEST_ID:
+        try:
+            length = len(clip_id.encode())
+        except UnicodeEncodeError as error:
+            raise BadDataError(
+                f"{name} has a clip whose name is not text in UTF-8: {ascii(clip_id)[:40]}",
+                "it was probably named on another system",
+                try_="another name for its files, or convmv -f latin1 -t utf8 --notest",
+            ) from error
+        if not clip_id or clip_id[0] == "." or {"/", "\0"} & set(clip_id) or length > _LONGEST_ID:
             raise BadDataError(
                 f"{name} has a clip that cannot name files: {clip_id[:40]!r}",
                 f'an id has no "/", does not begin with ".", and has 1 to {_LONGEST_ID} bytes',

@@ -29,15 +29,19 @@ import numpy.typing as npt
 from vgmae_bench import config as configs
 from vgmae_bench.config import Json
 from vgmae_bench.data.checks import FaultError, bad_clip, check_tracks
-from vgmae_bench.data.track_tables import read_tracks
+from vgmae_bench.data.track_tables import first_frame, read_tracks
 from vgmae_bench.data.video.file import VIDEO_SUFFIXES, Video, open_video, stack
-from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError
+from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError, damage
 from vgmae_bench.files import file_digest, natural_order
 from vgmae_bench.plugins import did_you_mean
 from vgmae_bench.resizing import resize_frames
 from vgmae_bench.types import Clip, Size
 
 TRACK_SUFFIXES = (".csv", ".json")
+_LATE = (
+    "{} of {} tables have no row for frame 0, the first of them {}; frames are counted from 0. "
+    "From 1, positions are a frame late"
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,11 @@ class FolderDataset:
         self.files = [file for pair in self._pairs.values() for file in pair]
         sums = {name: [_content(video), file_digest(tracks)] for name, (video, tracks) in self._pairs.items()}
         self.digest = configs.digest(sums)
+        self._states = {name: _state(pair) for name, pair in self._pairs.items()}
+        late = [
+            name for name, (_, tracks) in self._pairs.items() if tracks.suffix.lower() == ".csv" and first_frame(tracks)
+        ]
+        self.notes = [_LATE.format(len(late), len(self.ids), self._pairs[late[0]][1].name)] if late else []
 
     def clip(self, clip_id: str) -> Clip:
         """The clip of that name.
@@ -102,26 +111,45 @@ class FolderDataset:
         if clip_id not in self._pairs:
             raise UnknownNameError(f'The folder has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
         path, tracks = self._pairs[clip_id]
+        self._check_unchanged(clip_id)
         video = open_video(path, allow_truncated=self._allow_truncated)
         try:
             xy, hidden, annotated = read_tracks(tracks)
             points = xy / np.array(video.size[::-1])
+            if tracks.suffix.lower() == ".json" and xy.shape[1] < len(xy) == video.num_frames:
+                why = f"xy is [{len(xy)}][{xy.shape[1]}], and the video has {len(xy)} frames: it looks like [T][N]"
+                raise FaultError(why, "[N][T], a row for each point; if it is one, null for the rest of the frames")
             points, occluded = check_tracks(points, hidden, xy.shape[1], video.size, "pixels")
         except FaultError as fault:
             dataset = f"folder --dataset-set {shlex.quote(f'path={tracks.parent}')}"
             raise bad_clip(f"The tracks {tracks} cannot be used", fault, dataset) from fault
         except OSError as error:
             raise BadDataError(f"The tracks {tracks} cannot be read", error.strerror or str(error)) from error
+
+        def read() -> npt.NDArray[np.uint8]:
+            frames = stack(_frames(video, points.shape[1], clip_id))
+            self._check_unchanged(clip_id)
+            return frames
+
         return _VideoClip(
             id=clip_id,
             size=video.size,
             points=points,
             occluded=occluded,
-            read=lambda: stack(_frames(video, points.shape[1], clip_id)),
+            read=read,
             fps=float(video.fps),
             annotated=None if annotated.all() else annotated,
             video=video,
         )
+
+    def _check_unchanged(self, clip_id: str) -> None:
+        """Raise BadDataError if a file of the clip is not the one that `digest` speaks of."""
+        if _state(self._pairs[clip_id]) != self._states[clip_id]:
+            raise BadDataError(
+                f"The files of {clip_id} have changed since the run began",
+                "its scores would belong to no one version of the data",
+                try_="the same command again, when nothing writes to the folder",
+            )
 
 
 def _pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
@@ -158,6 +186,12 @@ def _pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
             raise BadDataError(f"{file} has {len(found)} videos beside it: {named}", "one of its name is needed")
         pairs[name] = (found[0], file)
     return pairs
+
+
+def _state(pair: tuple[Path, Path]) -> list[tuple[int, int, int]]:
+    """What changes when a file is written or replaced: its number, its size, and its time."""
+    with damage(f"{pair[0].name} and {pair[1].name} cannot be used"):
+        return [(status.st_ino, status.st_size, status.st_mtime_ns) for status in (file.stat() for file in pair)]
 
 
 def _plain(name: str) -> str:

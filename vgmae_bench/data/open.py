@@ -13,7 +13,7 @@ from vgmae_bench.data.dataset import OpenedDataset, opened
 from vgmae_bench.data.files.root import data_root, prepared_path
 from vgmae_bench.data.outdated import outdated
 from vgmae_bench.data.prepared import PreparedDataset
-from vgmae_bench.errors import PluginError, UserError
+from vgmae_bench.errors import BadDataError, MissingDataError, PluginError, UserError
 from vgmae_bench.plugins import DatasetSpec
 
 _log = logging.getLogger(__name__)
@@ -60,6 +60,10 @@ def open_quietly(
             dataset, _ = config.call_with(factory, options or {}, owner=plugin.name, root=where, prepared=prepared)
         except UserError:
             raise
+        except OSError as error:
+            kind = MissingDataError if isinstance(error, FileNotFoundError) else BadDataError
+            why = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+            raise kind(f"The dataset {plugin.name} could not be opened", why) from error
         except Exception as error:  # a stranger's constructor may raise anything
             why = f"{type(error).__name__}: {error}"
             raise PluginError(f"The dataset {plugin.name} could not be opened", why) from error

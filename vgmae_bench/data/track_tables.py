@@ -13,6 +13,8 @@ import numpy.typing as npt
 from vgmae_bench.data.checks import FaultError
 
 COLUMNS = ("point", "frame", "x", "y", "visible")
+_KEYS = ("xy", "visible", "annotated")
+_LIKE_KEYS = ("vis", "occ", "annot", "hidden", "points", "tracks")  # other keys of a JSON file are left alone
 _MOST_FRAMES = 1_000_000  # a slip of the pen in a frame number must not fill the memory
 
 
@@ -43,11 +45,28 @@ def read_tracks(path: Path) -> TrackTable:
         raise FaultError("it is not text in UTF-8", "saving it as UTF-8") from error
     except RecursionError as error:
         raise FaultError("it is nested too deeply") from error
-    except (csv.Error, json.JSONDecodeError) as error:
+    except FaultError:
+        raise
+    except (csv.Error, ValueError, OverflowError) as error:
         raise FaultError(str(error)) from error
     if not table.xy.size:
         raise FaultError("it holds no tracks")
     return table
+
+
+def first_frame(path: Path) -> int:
+    """The lowest frame number of a CSV; 0 where there is none, and for a file that `read_tracks` refuses."""
+    lowest = None
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for row in csv.DictReader(file, skipinitialspace=True):
+                number = int({str(name).strip(): text for name, text in row.items()}["frame"])
+                if number <= 0:
+                    return 0
+                lowest = number if lowest is None else min(number, lowest)
+    except (KeyError, TypeError, ValueError, OSError, csv.Error):
+        return 0
+    return lowest or 0
 
 
 def _read_csv(path: Path) -> TrackTable:
@@ -105,6 +124,8 @@ def _row(row: dict[str | Any, Any]) -> tuple[str, int, float, float, bool]:
 def _position(fields: dict[str, str], name: str) -> float:
     text = fields[name].strip()
     try:
+        if "_" in text:  # Python's own spelling of large numbers
+            raise ValueError
         return float(text or "nan")
     except ValueError:
         hint = (
@@ -114,9 +135,11 @@ def _position(fields: dict[str, str], name: str) -> float:
 
 
 def _read_json(path: Path) -> TrackTable:
-    content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+    content: Any = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
     if not isinstance(content, dict) or not isinstance(content.get("xy"), list):
         raise FaultError('it is not {"xy": [N][T] of [x, y] or null}')
+    if unknown := [name for name in content if name not in _KEYS and name.lower().startswith(_LIKE_KEYS)]:
+        raise FaultError(f'it has "{unknown[0]}", which is none of {", ".join(_KEYS)}', '"visible" or "annotated"')
     if len({len(track) for track in content["xy"] if isinstance(track, list)}) > 1:
         raise FaultError("its tracks differ in length", "null for frames in which a point is nowhere")
     nowhere = [np.nan, np.nan]
@@ -131,6 +154,17 @@ def _read_json(path: Path) -> TrackTable:
     annotated = _booleans(content, "annotated", np.ones(xy.shape[1], dtype=bool))
     last = int(np.flatnonzero(annotated).max(initial=-1)) + 1
     return TrackTable(xy[:, :last], ~visible[:, :last] | ~annotated[:last], annotated[:last])
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Raises FaultError where a key comes twice: readers do not agree on which one counts."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise FaultError(
+            f'it has "{next(name for name in names if names.count(name) > 1)}" twice', "keeping one of them"
+        )
+    return content
 
 
 def _booleans(content: dict[str, Any], name: str, default: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

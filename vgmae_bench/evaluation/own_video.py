@@ -115,7 +115,7 @@ def write_tracks(
         record = replace(record, encoder=write_mp4(folder / "tracks.mp4", drawn, video.fps))
         _write_csv(folder / "tracks.csv", tracks)
         text = text_of(record)
-        (folder / "record.json").write_text(text, encoding="utf-8")
+        (folder / "record.json").write_text(text, encoding="utf-8", errors="replace")
         attributes = {"fps": float(video.fps), "size": video.size, "method": record.method.name, "record": text}
         _write_h5(folder / "tracks.h5", queries, tracks, attributes)
         if scene is not None:

@@ -217,26 +217,17 @@ def shard_from_environment(
         UsageError: a variable is no number, or the rank is not below the number of processes.
     """
     for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
-        processes = _number_of(world, environment)
+        processes = config.environment_number(world, environment)
         if processes is not None and processes > 1:
-            own = _number_of(rank, environment)
+            own = config.environment_number(rank, environment)
             if own is None or own >= processes:
                 why = f"{rank} must be a number from 0 to {processes - 1}"
                 raise UsageError(f"{world} is {processes}, but {rank} is {environment.get(rank) or 'not set'}", why)
             return own, processes
-    reserved = _number_of("SLURM_NTASKS", environment)
+    reserved = config.environment_number("SLURM_NTASKS", environment)
     if reserved is not None and reserved > 1:
         say(f"SLURM reserved {reserved} tasks, but srun did not start this process: it predicts all clips. Try: srun …")
     return None
-
-
-def _number_of(name: str, environment: Mapping[str, str]) -> int | None:
-    text = environment.get(name, "").strip()
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit()):
-        raise UsageError(f"The environment variable {name} is {text!r}", "it must be a number", try_=f"unset {name}")
-    return int(text)
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -13,6 +13,10 @@ from typing import Any, Literal, NamedTuple
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+
+from vgmae_bench.config import environment_number
+from vgmae_bench.errors import UsageError
 
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
@@ -25,13 +29,54 @@ class World(NamedTuple):
 
 
 def world(environment: Mapping[str, str] = os.environ) -> World:
-    """What torchrun or SLURM say of this process's fellows; one process on one machine where neither started it."""
-    processes = int(environment.get("WORLD_SIZE", "1"))
+    """What torchrun or SLURM say of this process's fellows; one process on one machine where neither started it.
+
+    Raises:
+        UsageError: a variable is no number, or the numbers contradict each other.
+    """
+
+    def number(name: str, default: int) -> int:
+        found = environment_number(name, environment)
+        return default if found is None else found
+
+    processes = number("WORLD_SIZE", 1)
     if processes > 1:  # torchrun
-        return World(processes, processes // int(environment.get("LOCAL_WORLD_SIZE", str(processes))))
-    if "SLURM_PROCID" in environment:
-        return World(int(environment.get("SLURM_NTASKS", "1")), int(environment.get("SLURM_NNODES", "1")))
+        return _checked(
+            World(processes, processes // max(number("LOCAL_WORLD_SIZE", processes), 1)), number("RANK", -1)
+        )
+    if environment_number("SLURM_PROCID", environment) is not None:
+        tasks = number("SLURM_STEP_NUM_TASKS", number("SLURM_NTASKS", 1))
+        nodes = number("SLURM_STEP_NUM_NODES", number("SLURM_NNODES", 1))
+        return _checked(World(tasks, nodes), number("SLURM_PROCID", 0))
     return World(1, 1)
+
+
+def _checked(told: World, rank: int) -> World:
+    if told.processes > 1 and not 0 <= rank < told.processes:
+        raise UsageError(
+            f"There are {told.processes} processes, and this one is number {rank}" if rank >= 0 else "RANK is not set",
+            f"the number of a process is from 0 to {told.processes - 1}",
+            try_="torchrun or srun, which set these variables",
+        )
+    if not told.nodes or told.processes % told.nodes:
+        raise UsageError(
+            f"{told.processes} processes on {told.nodes} machines cannot train together",
+            "each machine needs as many as the others",
+            try_="srun --ntasks-per-node=N",
+        )
+    return told
+
+
+class _Slurm(SLURMEnvironment):
+    """The processes of `srun`, however their number was asked for. Lightning insists on --ntasks-per-node."""
+
+    @staticmethod
+    def _validate_srun_variables() -> None:
+        """Our `world` has looked at them."""
+
+    def world_size(self) -> int:
+        """How many processes srun started, which need not be as many as the job reserved."""
+        return world().processes
 
 
 @contextmanager
@@ -52,7 +97,7 @@ def launch(device: str, precision: Literal["fp32", "bf16"]) -> Iterator[Fabric]:
         num_nodes=nodes,
         strategy="auto" if alone else "ddp",
         precision=PRECISIONS[precision],
-        plugins=[LightningEnvironment()] if alone else None,  # an interactive SLURM shell is no group of processes
+        plugins=_environment(alone),
     )
     fabric.launch()
     try:
@@ -67,6 +112,13 @@ class Interrupt:
     """Whether the process has been asked to stop."""
 
     asked = False
+
+
+def _environment(alone: bool) -> list[Any] | None:
+    if alone:  # an interactive SLURM shell is no group of processes
+        return [LightningEnvironment()]
+    by_torchrun = (environment_number("WORLD_SIZE") or 1) > 1
+    return None if by_torchrun else [_Slurm()]
 
 
 @contextmanager

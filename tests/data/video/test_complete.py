@@ -89,3 +89,40 @@ def test_half_a_raw_stream_is_refused_though_nothing_was_promised(tmp_path: Path
             assert "damaged" in str(error)
         else:
             assert len(frames) < 45
+
+
+def page(content: bytes, flags: int) -> bytes:
+    """A page of Ogg, without a right checksum."""
+    return b"OggS\0" + bytes([flags]) + bytes(20) + bytes([1, len(content)]) + content
+
+
+def test_ogg_ends_with_the_page_that_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "a.ogv"
+    whole = page(b"head", 2) + page(b"middle", 0) + page(b"the end", 4)
+    file.write_bytes(whole)
+    assert missing_bytes(file) is None
+    for length in range(40, len(whole)):
+        file.write_bytes(whole[:length])
+        assert missing_bytes(file) == (length, length + 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "picture"),
+    [
+        ("W5 H3", 15 + 2 * 6),
+        ("W5 H3 C444", 45),
+        ("W5 H3 Cmono", 15),
+        ("W5 H3 C422p10", 2 * (15 + 2 * 9)),
+        ("W4 H2 C420jpeg", 12),
+    ],
+)
+def test_yuv4mpeg2_ends_with_a_whole_picture(tmp_path: Path, words: str, picture: int) -> None:
+    file = tmp_path / "a.y4m"
+    head = f"YUV4MPEG2 {words} F25:1\n".encode()
+    whole = head + (b"FRAME\n" + bytes(picture)) * 3
+    file.write_bytes(whole)
+    assert missing_bytes(file) is None
+    file.write_bytes(whole[:-1])
+    assert missing_bytes(file) == (len(whole) - 1, len(whole))
+    file.write_bytes(whole + b"F")
+    assert missing_bytes(file) == (len(whole) + 1, len(whole) + 6 + picture)

@@ -74,3 +74,31 @@ def test_a_deep_image_among_others_is_no_white_one(tmp_path: Path) -> None:
     Image.new("L", (8, 8), 7).save(tmp_path / "0.png")
     Image.fromarray(np.full((8, 8), 30000, np.uint16)).save(tmp_path / "1.png")
     assert [int(frame.mean()) for frame in open_video(tmp_path).frames()] == [7, 117]
+
+
+@pytest.mark.parametrize(
+    ("names", "lost"),
+    [
+        (["0", "1", "2", "5", "6"], "no number 3 between 2.png and 5.png"),
+        (["f0010", "f0020", "f0040", "f0050"], "no number 30 between f0020.png and f0040.png"),
+        (["0", "5", "10"], None),
+        (["1403636579763555584", "1403636579813555456", "1403636579863555584"], None),  # times
+        (["1341846313.59", "1341846313.63", "1341846313.69", "1341846313.72"], None),
+        (["7"], None),
+    ],
+)
+def test_numbers_that_are_missing_are_named(names: list[str], lost: str | None, tmp_path: Path) -> None:
+    for name in names:
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{name}.png")
+    assert open_video(tmp_path, allow_truncated=True).num_frames == len(names)
+    if lost is None:
+        assert open_video(tmp_path).num_frames == len(names)
+    else:
+        with pytest.raises(BadDataError, match=lost):
+            open_video(tmp_path)
+
+
+def test_an_empty_image_is_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "0.png").touch()
+    with pytest.raises(BadDataError, match=r"0\.png cannot be read\. it is empty"):
+        open_video(tmp_path)

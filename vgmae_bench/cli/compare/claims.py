@@ -9,6 +9,7 @@ import click
 
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.cli.streams import ascii_only
 
 
 @command(epilog=examples("vgmae-bench claims", "vgmae-bench claims --json"))
@@ -31,7 +32,7 @@ def claims(results: Path, as_json: bool) -> None:
         rows = []
     checked = check_claims(rows)
     if as_json:
-        click.echo(json.dumps(checked, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(checked, ensure_ascii=ascii_only(), indent=2))
         return
     for claim in checked:
         click.secho(claim["claim"], bold=True)

@@ -11,6 +11,7 @@ import click
 
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.cli.streams import ascii_only
 
 if TYPE_CHECKING:
     from vgmae_bench.compare.paired import Paired
@@ -76,7 +77,7 @@ def compare(
         "metrics": [pair.as_json(clips) for pair in found],
         "sentences": [pair.sentence(*names([a, b])) for pair in found],
     }
-    click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+    click.echo(json.dumps(told, ensure_ascii=ascii_only(), indent=2))
 
 
 def _print(a: Row, b: Row, found: Sequence[Paired], clips: int) -> None:

@@ -11,6 +11,7 @@ import click
 
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, examples, say
+from vgmae_bench.cli.streams import ascii_only
 from vgmae_bench.config import parse_assignments
 from vgmae_bench.errors import IncompleteError
 
@@ -119,7 +120,7 @@ def probe(
     if not result:
         return
     if as_json:
-        click.echo(json.dumps(result, ensure_ascii=False))
+        click.echo(json.dumps(result, ensure_ascii=ascii_only()))
     else:
         print_result(result)
         click.echo(f"\nResults: {out}/result.json, answers.csv, confusion.png")

@@ -11,6 +11,7 @@ import click
 
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, data_alone_on_stdout, examples, say
+from vgmae_bench.cli.streams import ascii_only
 from vgmae_bench.config import parse_assignments, to_json
 from vgmae_bench.errors import UserError
 
@@ -116,7 +117,7 @@ def check(
         )
     bar.close()
     if as_json:
-        click.echo(json.dumps({**vars(report), "passed": report.passed}, ensure_ascii=False, default=to_json))
+        click.echo(json.dumps({**vars(report), "passed": report.passed}, ensure_ascii=ascii_only(), default=to_json))
     if report.faults:
         raise BrokenContractError(report.sentence, "each is named above" if not as_json else "see `findings`")
     say(report.sentence)

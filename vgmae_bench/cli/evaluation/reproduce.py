@@ -11,6 +11,7 @@ import click
 
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, data_alone_on_stdout, examples, say
+from vgmae_bench.cli.streams import ascii_only
 from vgmae_bench.config import to_json
 from vgmae_bench.errors import UserError
 
@@ -84,7 +85,7 @@ def reproduce(
     say(f"folder    {planned.folder.path}, {len(planned.share)} clips")
     with data_alone_on_stdout():
         result = execute_again(folder, planned, tolerance=tolerance, command=command_line(sys.argv[1:]), say=say)
-    click.echo(json.dumps(to_json(result), ensure_ascii=False) if as_json else _told(result))
+    click.echo(json.dumps(to_json(result), ensure_ascii=ascii_only()) if as_json else _told(result))
     if not result.equal:
         far = [name for name, change in result.metrics.items() if _beyond(change.largest, tolerance)]
         missing = f"{len(result.missing)} clips are missing, the first is {(result.missing or [''])[0]}"

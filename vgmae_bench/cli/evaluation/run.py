@@ -15,6 +15,7 @@ import click
 
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import DEBUG, command, data_alone_on_stdout, examples, say
+from vgmae_bench.cli.streams import ascii_only
 from vgmae_bench.config import parse_assignments, to_json
 from vgmae_bench.errors import IncompleteError, UsageError
 
@@ -137,7 +138,7 @@ def run(
                     say(failed.read_text(encoding="utf-8"))
             outcomes.append(outcome)
     if as_json:
-        click.echo(json.dumps(_as_json(outcomes), ensure_ascii=False, default=to_json))
+        click.echo(json.dumps(_as_json(outcomes), ensure_ascii=ascii_only(), default=to_json))
     else:
         _print([outcome.run for outcome in outcomes if outcome.run], out)
     _complain(outcomes)

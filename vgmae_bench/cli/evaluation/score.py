@@ -11,6 +11,7 @@ import click
 
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, examples, say
+from vgmae_bench.cli.streams import ascii_only
 from vgmae_bench.config import parse_assignments, to_json
 from vgmae_bench.errors import IncompleteError
 
@@ -99,7 +100,7 @@ def score(
         submission, method, out, figures=figures, command=command_line(sys.argv[1:]), say=say
     )
     if as_json:
-        click.echo(json.dumps({"run": str(folder.path), **vars(summary)}, ensure_ascii=False, default=to_json))
+        click.echo(json.dumps({"run": str(folder.path), **vars(summary)}, ensure_ascii=ascii_only(), default=to_json))
     else:
         print_table(load_runs([folder]))
         click.echo(f"\nResults: {folder.path}")

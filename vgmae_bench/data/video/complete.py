@@ -3,12 +3,15 @@
 Decoders do not tell. They show what there is, and whether they remark on the last, halved frame depends on the number of
 threads. The structure of the file decides, before anything is decoded: the sizes of the boxes of MP4 and QuickTime
 (ISO 14496-12), of the elements of Matroska and WebM (RFC 8794), of the chunks of AVI (RIFF), the packets of MPEG
-transport streams (ISO 13818-1), and the last byte of GIF.
+transport streams (ISO 13818-1), the flag on the last page of Ogg (RFC 3533), the size of the pictures of YUV4MPEG2, and the
+last byte of GIF. Where none of these tells, the decoder has to notice: raw HEVC, and FLV and transport streams that are cut
+between two packets, look whole.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +26,9 @@ _MOST_ELEMENTS = 1_000_000
 _TS_PACKETS = (188, 192, 204)
 _TS_SYNC = 0x47
 _GIF_TRAILER = b";"
+_OGG, _OGG_HEADER, _OGG_LAST = b"OggS", 27, 4
+_LONGEST_PAGE = 27 + 255 + 255 * 255
+_Y4M_STEPS = {"420": (2, 2), "422": (2, 1), "444": (1, 1), "411": (4, 1)}  # pixels that share a colour: across, down
 
 
 def check_complete(path: Path) -> None:
@@ -65,6 +71,10 @@ def _promised(file: BinaryIO, found: int) -> int | None:
         return _after_chunks(file, found)
     if head[:6] in (b"GIF87a", b"GIF89a"):
         return found + (not _ends_with_trailer(file, found))
+    if head[:4] == _OGG:
+        return found + (not _ends_with_page(file, found))
+    if head.startswith(b"YUV4MPEG2 "):
+        return _after_pictures(head, found)
     for length in _TS_PACKETS:
         offset = length - _TS_PACKETS[0] if length == _TS_PACKETS[1] else 0  # M2TS: a time of 4 bytes goes before
         if len(head) > 2 * length + offset and all(head[offset + n * length] == _TS_SYNC for n in range(3)):
@@ -137,6 +147,38 @@ def _vint(data: bytes, *, keep_marker: bool) -> tuple[int, int]:
         return 0, 0
     value = int.from_bytes(data[:length], "big")
     return value if keep_marker else value & ((1 << 7 * length) - 1), length
+
+
+def _ends_with_page(file: BinaryIO, found: int) -> bool:
+    """Whether the last page of an Ogg file is whole and says that it is the last one of its stream."""
+    file.seek(max(found - 2 * _LONGEST_PAGE, 0), os.SEEK_SET)
+    tail = file.read()
+    place = tail.rfind(_OGG)
+    header = tail[place : place + _OGG_HEADER]
+    if place < 0 or len(header) < _OGG_HEADER:
+        return False
+    lengths = tail[place + _OGG_HEADER : place + _OGG_HEADER + header[-1]]
+    whole = len(lengths) == header[-1] and place + _OGG_HEADER + len(lengths) + sum(lengths) <= len(tail)
+    return whole and bool(header[5] & _OGG_LAST)
+
+
+def _after_pictures(head: bytes, found: int) -> int | None:
+    """The end of the last picture of a YUV4MPEG2 file; None for a kind of picture that is not known, or with parameters."""
+    line, newline, rest = head.partition(b"\n")
+    words = {word[:1]: word[1:] for word in line.decode("latin-1").split()[1:]}
+    try:
+        width, height = int(words["W"]), int(words["H"])
+    except (KeyError, ValueError):
+        return None
+    kind = words.get("C", "420")
+    steps = _Y4M_STEPS.get(kind[:3])
+    if not newline or not rest.startswith(b"FRAME\n") or "alpha" in kind or not (steps or kind.startswith("mono")):
+        return None
+    colours = 2 * -(-width // steps[0]) * -(-height // steps[1]) if steps else 0
+    deep = re.search(r"(?:p|mono)(9|1\d)$", kind)
+    picture = len(b"FRAME\n") + (width * height + colours) * (2 if deep else 1)
+    pictures = found - len(line) - 1
+    return len(line) + 1 + -(-pictures // picture) * picture
 
 
 def _ends_with_trailer(file: BinaryIO, found: int) -> bool:

@@ -82,7 +82,9 @@ def open_video(path: Path, *, allow_truncated: bool = False) -> Video:
     Raises:
         BadDataError: it is not there, cannot be read, is incomplete, or holds no frames.
     """
-    return ImageFolder.open(path) if path.is_dir() else VideoFile.open(path, allow_truncated=allow_truncated)
+    if path.is_dir():
+        return ImageFolder.open(path, allow_gaps=allow_truncated)
+    return VideoFile.open(path, allow_truncated=allow_truncated)
 
 
 def stack(frames: Iterable[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from vgmae_bench.data.video.complete import ALLOW_TRUNCATED
 from vgmae_bench.data.video.pixels import deepest, open_rgb, reading, upright_size
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.files import NUMBER, natural_order
@@ -44,8 +46,11 @@ class ImageFolder:
     depth: int | None = None
 
     @classmethod
-    def open(cls, path: Path) -> ImageFolder:
+    def open(cls, path: Path, *, allow_gaps: bool = False) -> ImageFolder:
         """List the images and read the header of the first one. Images of more than 8 bits are all read, for `depth`.
+
+        Arguments:
+            allow_gaps: take the frames that there are; False refuses a row of numbers that lacks some.
 
         Raises:
             BadDataError: there are no images, they are not one row of frames, or the first cannot be read.
@@ -54,6 +59,9 @@ class ImageFolder:
         if not images:
             raise BadDataError(f"The folder {path} is no video", "it holds no JPEG or PNG images")
         files = frame_order(images)
+        if not allow_gaps and (lost := _first_gap(files)):
+            what = f"The frames of {path} are incomplete: there is no number {lost[0]} between {lost[1]} and {lost[2]}"
+            raise BadDataError(what, "later frames would be counted wrongly", try_=ALLOW_TRUNCATED)
         with reading(files[0]), Image.open(files[0]) as image:
             size = upright_size(image)
         return cls(tuple(files), size, depth=deepest(files))
@@ -100,6 +108,23 @@ def frame_order(files: Sequence[Path]) -> list[Path]:
         raise _mixed(files[0].parent, f"it holds {named}" + ", and others" * (len(several) > _FEW))
     number = _COUNTER if _counts_after_point([file.stem for file in files]) else NUMBER
     return sorted(files, key=lambda file: natural_order(file, number))
+
+
+def _first_gap(files: Sequence[Path]) -> tuple[int, str, str] | None:
+    """The first number that is not there, and the names around it, where whole numbers go up in one step but for gaps.
+
+    Numbers that go up by 5 each are no gap, and neither are times, whose steps are no multiples of one.
+    """
+    found = [re.search(r"(?<![\d.,])\d+$", file.stem) for file in files]
+    numbers = [int(match[0]) for match in found if match]
+    steps = [after - before for before, after in itertools.pairwise(numbers)]
+    if len(numbers) < len(files) or not steps:
+        return None
+    step, times = Counter(steps).most_common(1)[0]
+    gaps = [place for place, length in enumerate(steps) if length != step]
+    if not gaps or step <= 0 or times * 2 < len(steps) or any(length <= 0 or length % step for length in steps):
+        return None
+    return numbers[gaps[0]] + step, files[gaps[0]].name, files[gaps[0] + 1].name
 
 
 def _counts_after_point(stems: Sequence[str]) -> bool:

@@ -22,8 +22,10 @@ _MODES_OF_NUMBERS = ("I", "F")
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Errors of FFmpeg and of Pillow become a BadDataError that names the file."""
+    """Errors of FFmpeg and of Pillow become a BadDataError that names the file. So does a file without a byte."""
     try:
+        if path.is_file() and not path.stat().st_size:
+            raise ValueError("it is empty")
         yield
     except (av.FFmpegError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = error.strerror if isinstance(error, (OSError, av.FFmpegError)) else None

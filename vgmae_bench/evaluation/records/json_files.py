@@ -62,7 +62,7 @@ def text_of(content: Any) -> str:
 def write(path: Path, content: Any) -> None:
     """Write one of the classes above, whole or not at all. Raises StorageError."""
     text = text_of(content)
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", errors="replace"))
 
 
 def validated(kind: type[T], values: Mapping[str, Any]) -> T:

@@ -1,0 +1,87 @@
+"""Outputs that cannot show every character, are full, or are closed: one line at most, and the work is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vgmae_bench.cli.streams import one_line
+
+PLAIN = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+RUN = "run --method zero-motion --dataset synth --dataset-set clips=1 --dataset-set frames=4 --figures 0 --out r"
+
+
+def shell(command: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """A line for bash in which `bench` is this program."""
+    script = f'bench() {{ "{sys.executable}" -m vgmae_bench "$@"; }}; set -o pipefail; {command}'
+    known = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.run(["bash", "-c", script], capture_output=True, timeout=240, env=known)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one run, made where only ASCII can be shown."""
+    folder = tmp_path_factory.mktemp("plain")
+    done = shell(f"cd '{folder}' && bench {RUN}", **PLAIN)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii() and b"d_avg" in done.stdout and b"256x256" in done.stdout
+    return folder / "r"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_tables_are_shown_with_the_characters_there_are(results: Path, encoding: str) -> None:
+    done = shell(f"bench table --results {results}", PYTHONIOENCODING=encoding, LC_ALL="C")
+    assert done.returncode == 0 and not done.stderr
+    text = done.stdout.decode(encoding)
+    assert "d_avg" in text and ("256×256" in text) == (encoding == "latin-1")
+
+
+def test_json_stays_json(results: Path) -> None:
+    done = shell(f"bench table --results {results} --format json; bench list methods --json", **PLAIN)
+    assert done.returncode == 0 and done.stdout.isascii()
+    decoder = json.JSONDecoder()
+    first, end = decoder.raw_decode(done.stdout.decode())
+    assert first and decoder.decode(done.stdout.decode()[end:])
+
+
+def test_an_error_about_a_name_that_cannot_be_shown() -> None:
+    done = shell("bench run --method 'x\u65e5\U0001f600' --dataset synth", **PLAIN)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b'Error: There is no method "x\\u65e5\\ud83d\\ude00"')
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("command", ["table --results {}", "list methods --json", "--help"])
+def test_a_full_disk_is_one_line(results: Path, command: str) -> None:
+    done = shell(f"bench {command.format(results)} > /dev/full")
+    assert done.returncode == 1
+    assert done.stderr == b"Error: Cannot write the output. No space left on device.\n"
+
+
+@pytest.mark.parametrize("command", ["table --results {}", "list methods --json", "--help"])
+def test_a_reader_that_has_seen_enough_is_no_error(results: Path, command: str) -> None:
+    done = shell(f"bench {command.format(results)} | true")
+    assert not done.stderr
+
+
+@pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
+def test_work_goes_on_where_nobody_can_be_told_of_it(results: Path, where: str) -> None:
+    done = shell(f"cd '{results.parent}' && bench {RUN} {where}")
+    assert done.returncode == 0 and b"zero-motion" in done.stdout
+
+
+def test_what_the_system_refuses_is_one_line(results: Path) -> None:
+    done = shell(f"cd '{results.parent}' && bench {RUN.replace('--out r', '--out ' + 'x' * 300)}")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2].startswith(b"Error: Cannot ") and b"name too long" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_names_do_not_move_the_cursor() -> None:
+    assert one_line("a\nb\x1b[31mc\u202ed\r\x07\udce9") == "a b\\x1b[31mc\\u202ed \\x07\\udce9"
+    assert one_line("日本 é 😀 100 %") == "日本 é 😀 100 %"

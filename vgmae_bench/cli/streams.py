@@ -1,0 +1,122 @@
+"""The standard streams: they show what they can, and what is said about the work never ends the work."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+import unicodedata
+from contextlib import suppress
+
+_PLAIN = "vgmae_bench.plain"  # the name of the error handler for characters that a stream cannot show
+_SPELLED = {
+    "×": "x", "δ": "d", "Δ": "D", "…": "...", "–": "-", "—": "-", "−": "-", "·": ".", "→": "->", "←": "<-", "±": "+-",
+    "≤": "<=", "≥": ">=", "≈": "~", "√": "sqrt", "°": " deg", "•": "*", "µ": "u", "μ": "u", "²": "2", "“": '"', "”": '"',
+    "‘": "'", "’": "'", "✓": "+", "✗": "x", "↑": "^", "↓": "v", "─": "-", "━": "-", "│": "|", "┃": "|", "█": "#",
+}  # fmt: skip
+
+
+def prepare() -> None:
+    """Make the streams of this process ready for any text and any failure.
+
+    Characters that a stream cannot encode are spelled with ones that it can: a box becomes lines of "-" and "|", "δ" becomes
+    "d", anything else an escape such as "\\u65e5". What goes to stderr is dropped where stderr is closed or full. A closed
+    stdout is like one that nobody reads.
+    """
+    codecs.register_error(_PLAIN, _spelled)
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # it stays open as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout = sys.__stdout__ = _again(sys.stdout, _Output)
+    if sys.stderr is sys.__stderr__ and isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = sys.__stderr__ = _again(sys.stderr, _Talk)
+
+
+def ascii_only() -> bool:
+    """Whether JSON on stdout should be in ASCII, because the stream cannot show every character."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return codecs.lookup(encoding).name != "utf-8"
+
+
+def output_failed() -> bool:
+    """Whether stdout could not be written to. If so, the rest of it is dropped, so that the process can end."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    if not (isinstance(sys.stdout, _Output) and sys.stdout.failed):
+        return False
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks and control characters; names of files may contain both."""
+    return "".join(_visible(character) for character in " ".join(text.splitlines()))
+
+
+class _Output(io.TextIOWrapper):
+    """A stream that remembers whether something could not be written."""
+
+    failed = False
+
+    def write(self, text: str, /) -> int:
+        """As of any text stream."""
+        try:
+            return super().write(text)
+        except OSError:
+            self.failed = True
+            raise
+
+    def flush(self) -> None:
+        """As of any text stream."""
+        try:
+            super().flush()
+        except OSError:
+            self.failed = True
+            raise
+
+
+class _Talk(io.TextIOWrapper):
+    """A stream that drops what it cannot write."""
+
+    def write(self, text: str, /) -> int:
+        """As of any text stream, without OSError."""
+        with suppress(OSError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """As of any text stream, without OSError."""
+        with suppress(OSError):
+            super().flush()
+
+
+def _again(stream: io.TextIOWrapper, kind: type[io.TextIOWrapper]) -> io.TextIOWrapper:
+    """The same stream as one of that kind, which spells what it cannot encode."""
+    encoding, lines = stream.encoding, stream.line_buffering
+    return kind(stream.detach(), encoding=encoding, errors=_PLAIN, line_buffering=lines)
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = "".join(_ascii(character) for character in error.object[error.start : error.end])
+    return text, error.end
+
+
+def _ascii(character: str) -> str:
+    if character in _SPELLED:
+        return _SPELLED[character]
+    if unicodedata.name(character, "").startswith("BOX DRAWINGS"):
+        return "+"
+    units = character.encode("utf-16-be", "surrogatepass")  # two units beyond U+FFFF, as in JSON
+    return "".join(f"\\u{units[place] << 8 | units[place + 1]:04x}" for place in range(0, len(units), 2))
+
+
+def _visible(character: str) -> str:
+    """The character, or its escape where it would move the cursor, ring, or turn the direction of the text."""
+    hidden = unicodedata.category(character) in ("Cc", "Cs") or "\u202a" <= character <= "\u202e"
+    return character.encode("unicode_escape").decode() if hidden and character != "\t" else character
