@@ -30,9 +30,9 @@ def prepare() -> None:
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     if sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout = sys.__stdout__ = _again(sys.stdout, _Output)
+        sys.stdout = _again(sys.stdout, _Output)
     if sys.stderr is sys.__stderr__ and isinstance(sys.stderr, io.TextIOWrapper):
-        sys.stderr = sys.__stderr__ = _again(sys.stderr, _Talk)
+        sys.stderr = _again(sys.stderr, _Talk)
 
 
 def ascii_only() -> bool:
