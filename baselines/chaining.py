@@ -1,0 +1,51 @@
+"""Points that follow optical flow from frame to frame, with a forward-backward check for occlusion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vgmae_bench import Queries, Tracks
+
+Grey = npt.NDArray[np.uint8]
+Points = npt.NDArray[np.float32]
+Flow = Callable[[Grey, Grey, Points], tuple[Points, npt.NDArray[np.bool_]]]
+"""(first image, second image, positions [N, 2] in the first) → positions in the second, and whether they were found, bool [N].
+
+Images are uint8 [H, W]. Positions are those of OpenCV: pixel centres lie at integers.
+"""
+
+
+def follow(frames: npt.NDArray[np.uint8], queries: Queries, flow: Flow, max_error: float) -> Tracks:
+    """Follow each point by the flow at its position.
+
+    A point is lost for good when its forward-backward error grows: it stays hidden, and its position goes on by the flow
+    found there. One that leaves the frame is hidden until it comes back.
+
+    Arguments:
+        frames: uint8 [T, H, W, 3] RGB.
+        max_error: a point is lost once following it there and back misses it by more, pixels.
+    """
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    height, width = grey[0].shape
+    xy = np.repeat(queries.xy[:, None], len(frames), axis=1)
+    visible = np.zeros(xy.shape[:2], dtype=bool)
+    visible[np.arange(len(queries)), queries.frame] = True
+    followed = np.ones(len(queries), dtype=bool)
+    for t in range(len(frames) - 1):
+        started = np.flatnonzero(queries.frame <= t)
+        if not len(started):
+            continue
+        here = xy[started, t] - 0.5  # OpenCV puts pixel centres at integers
+        there, found = flow(grey[t], grey[t + 1], here)
+        back, found_back = flow(grey[t + 1], grey[t], there)
+        error = np.linalg.norm(back - here, axis=1)
+        there += 0.5
+        inside = (there >= 0).all(axis=1) & (there < (width, height)).all(axis=1)
+        xy[started, t + 1] = there
+        followed[started] &= found & found_back & (error <= max_error)
+        visible[started, t + 1] = followed[started] & inside
+    return Tracks(xy, visible)
