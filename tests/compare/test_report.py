@@ -19,6 +19,7 @@ import pytest
 
 from tests.clips import write_davis
 from tests.compare.report_runs import ERROR, FRAMES, POINTS, PROTOCOL, footage, query_set, write_runs
+from tests.logs import logged
 from tests.records import write_run
 from vgmae_bench.compare.report import figures, player_files
 from vgmae_bench.compare.report.clips import worst_first
@@ -208,8 +209,8 @@ def test_damaged_kept_files_are_named_and_left_out(kind: str) -> None:
         np.savez(path, **content)
     else:
         path.write_bytes(path.read_bytes()[:100] if kind == "cut" else b"")
-    told: list[str] = []
-    found = Reader(page(select_runs(OUT), say=told.append)).player_files
+    with logged() as told:
+        found = Reader(page(select_runs(OUT))).player_files
     assert any(str(path) in line for line in told)
     assert [[method["name"] for method in pack["methods"]] for pack in found] == [["off"], ["exact", "off"]]
 
@@ -253,7 +254,7 @@ def test_where_data_are_gone_the_report_says_so(tmp_path: Path) -> None:
     execute(plan("zero-motion", "davis", data_root=root))
     shutil.rmtree(root)
     write_davis(root, clips=3, num_frames=9)  # the same name, other data
-    told: list[str] = []
-    text = page(select_runs(OUT), data_root=root, say=told.append)
+    with logged() as told:
+        text = page(select_runs(OUT), data_root=root)
     assert any("not the data of the runs" in line for line in told)
     assert "none of 3 clips were available" in text

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.logs import logged
 from tests.records import write_run
 from vgmae_bench.compare.selection import clip_values, select_pair, select_runs
 from vgmae_bench.errors import BadDataError, UnknownNameError, UsageError
@@ -18,8 +19,8 @@ def test_without_names_every_complete_run_is_taken() -> None:
     first = write_run(OUT, "a", [0.1, 0.2])
     write_run(OUT, "b", [0.1], expected=2)
     reference = write_run(OUT / "reference", "c", [0.1, 0.2])
-    told: list[str] = []
-    assert [row.run.path for row in select_runs(OUT, say=told.append)] == [first, reference]
+    with logged() as told:
+        assert [row.run.path for row in select_runs(OUT)] == [first, reference]
     assert len(told) == 1
     assert "1 of 2 clips" in told[0]
     assert len(select_runs(OUT, incomplete=True)) == 3
@@ -69,8 +70,8 @@ def test_ones_own_run_comes_before_the_same_in_the_reference_if_it_is_complete()
 def test_damaged_records_are_named_and_left_out(damage: str) -> None:
     good, bad = write_run(OUT, "a", [0.1, 0.2]), write_run(OUT, "b", [0.1, 0.2])
     (bad / "record.json").write_text(damage)
-    told: list[str] = []
-    assert [row.run.path for row in select_runs(OUT, say=told.append)] == [good]
+    with logged() as told:
+        assert [row.run.path for row in select_runs(OUT)] == [good]
     expected = "newer vgmae-bench" if "99" in damage else "damaged"
     assert expected in told[0]
     with pytest.raises(BadDataError, match=expected):

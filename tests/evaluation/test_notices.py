@@ -11,6 +11,7 @@ import pytest
 import vgmae_bench as vb
 from tests.clips import clip
 from tests.conformance.faulty import Correct, Fractions, HalfNaN, Hidden, IndexOut
+from tests.logs import logged
 from vgmae_bench.errors import PluginError
 from vgmae_bench.evaluation.notices import Look, notices
 from vgmae_bench.evaluation.predict import StoppedError
@@ -23,8 +24,8 @@ def clips(count: int = 2) -> list[vb.Clip]:
 
 
 def noticed(tracker: type, protocol: str = "tapvid-first", **options: bool) -> list[str]:
-    said: list[str] = []
-    run = vb.evaluate(tracker, clips(), protocol=protocol, say=said.append, **options)
+    with logged() as said:
+        run = vb.evaluate(tracker, clips(), protocol=protocol, **options)
     found = run.summary.notices
     assert [line for line in said if line.startswith("notice")] == [f"notice    {text}" for text in found]
     assert all(text in vb.Runs([run]).table("md") for text in found)
@@ -101,8 +102,8 @@ def test_failures_between_answers_stop_nothing() -> None:
     class Sometimes(Fails):
         every = 2
 
-    said: list[str] = []
-    run = vb.evaluate(Sometimes, clips(7), say=said.append)
+    with logged() as said:
+        run = vb.evaluate(Sometimes, clips(7))
     assert (run.summary.clips.scored, run.summary.clips.failed) == (4, 3)
     assert [line for line in said if "traceback: " in line and "first_failure.txt" in line] == said[:1]
 

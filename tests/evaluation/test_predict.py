@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.clips import clip
+from tests.logs import logged
 from tests.records import new_record
 from vgmae_bench.errors import PluginError, StorageError
 from vgmae_bench.evaluation.predict import answer, predict
@@ -83,10 +84,10 @@ class FailsOnce:
 
 
 def run(tracker: Any, folder: RunFolder, **options: Any) -> list[str]:
-    said: list[str] = []
     folder.create()
     ids, protocol = TwoClips.ids, PROTOCOLS["tapvid-first"]
-    predict(tracker, TwoClips(), ids, protocol, folder, causal=False, say=said.append, **options)
+    with logged() as said:
+        predict(tracker, TwoClips(), ids, protocol, folder, causal=False, **options)
     return said
 
 

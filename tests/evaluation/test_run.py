@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from tests.clips import write_davis
+from tests.logs import logged
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.evaluation.method import resolve_device
 from vgmae_bench.evaluation.records.results import ClipCounts
@@ -182,8 +183,8 @@ def test_shards_are_read_from_text_and_from_the_environment() -> None:
 
 
 def test_a_batch_script_without_srun_predicts_all_clips_and_says_so() -> None:
-    told: list[str] = []
-    assert shard_from_environment({"SLURM_PROCID": "0", "SLURM_NTASKS": "4"}, told.append) is None
+    with logged() as told:
+        assert shard_from_environment({"SLURM_PROCID": "0", "SLURM_NTASKS": "4"}) is None
     assert len(told) == 1
     assert "srun did not start this process" in told[0]
 

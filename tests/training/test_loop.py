@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from tests.logs import logged
 from tests.training.toy import FAST, ToyRecipe, ToySource, job
 from vgmae_bench.errors import StorageError, UsageError, UserError
 from vgmae_bench.training.log import Row, read_log
@@ -55,8 +56,8 @@ def same_weights(one: Path, other: Path) -> bool:
 
 
 def test_it_learns_and_leaves_what_scripts_rely_on(tmp_path: Path) -> None:
-    said: list[str] = []
-    last = train(job(tmp_path / "out", replace(FAST, steps=60), command="vgmae-bench train"), said.append)
+    with logged() as said:
+        last = train(job(tmp_path / "out", replace(FAST, steps=60), command="vgmae-bench train"))
     rows = read_log(tmp_path / "out" / "log.csv")
     assert rows[-1] == last
     assert {"step", "loss", "lr", "seconds", "clips_per_second", "grad_norm", "colour"} <= set(last)

@@ -33,7 +33,6 @@ def evaluate(
     allow_nonfinite: bool = False,
     command: str = "",
     on_plan: Callable[[Plan], None] = lambda plan: None,
-    say: Callable[[str], None] = lambda text: None,
 ) -> Run:
     """Track a dataset with a method, score the tracks, and keep both in a results folder.
 
@@ -60,7 +59,6 @@ def evaluate(
         allow_nonfinite: keep positions that are not finite; otherwise a clip with one fails.
         command: the command that was typed, for the record.
         on_plan: called with the plan before the work.
-        say: told of clips that fail, of metrics that are left out, and of what looks wrong.
 
     Returns:
         The run. Clips that failed are in `run.summary.failures`.
@@ -77,5 +75,5 @@ def evaluate(
         used, opened, spec, chosen, dataset_settings or {}, out=Path(out), limit=limit, shard=shard, name=name or ""
     )
     on_plan(planned)
-    execute(planned, redo=redo, figures=figures, command=command, allow_nonfinite=allow_nonfinite, say=say)
+    execute(planned, redo=redo, figures=figures, command=command, allow_nonfinite=allow_nonfinite)
     return Run(planned.folder, opened)

@@ -20,7 +20,8 @@ A sweep file is TOML:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from vgmae_bench.api.run import Run
 from vgmae_bench.config import build, config_of, read_toml
 from vgmae_bench.errors import PluginError, UsageError, UserError
 from vgmae_bench.evaluation import protocols
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -156,21 +159,18 @@ def check(jobs: Sequence[Job]) -> None:
         protocols.find(protocol, None)
 
 
-def evaluate_all(
-    jobs: Sequence[Job], *, say: Callable[[str], None] = lambda text: None, **common: Any
-) -> Iterator[Outcome]:
+def evaluate_all(jobs: Sequence[Job], **common: Any) -> Iterator[Outcome]:
     """Execute one run after the other. A run that fails does not end the others.
 
     Arguments:
         jobs: see `read_sweep`.
-        say: told which run begins and which failed.
         common: further arguments of `vgmae_bench.evaluate`.
     """
     from vgmae_bench.api.evaluate import evaluate
 
     for number, job in enumerate(jobs, 1):
         if len(jobs) > 1:
-            say(f"run       {number} of {len(jobs)}: {job}")
+            _log.info(f"run       {number} of {len(jobs)}: {job}")
         try:
             run = evaluate(
                 job.method,
@@ -181,12 +181,11 @@ def evaluate_all(
                 dataset_settings=job.dataset_settings,
                 seed=job.seed,
                 name=job.name,
-                say=say,
                 **common,
             )
         except Exception as error:  # whatever it is, the other runs are still worth doing
             if len(jobs) > 1:
-                say(f"failed    {told(error)}")
+                _log.info(f"failed    {told(error)}")
             yield Outcome(job, None, error)
             continue
         yield Outcome(job, run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +36,6 @@ def train(
     init: str | Path | None = None,
     device: str = "auto",
     command: str = "",
-    say: Callable[[str], None] = lambda text: None,
 ) -> Trained:
     """Train a method, or go on with the training that is in the folder `out`.
 
@@ -49,7 +48,6 @@ def train(
         init: weights to start from.
         device: "auto", "cpu" or "cuda".
         command: the command that was typed, for the record.
-        say: told how the training goes.
 
     Raises:
         UserError: the method does not learn, the settings or the data are wrong, or `out` holds another training.
@@ -69,7 +67,7 @@ def train(
         repeat=recipe.config.distinct_clips > 0,
     )
     start = None if init is None else Path(init)
-    return carry_out(plugin, recipe, source, Path(out), device=device, init=start, command=command, say=say)
+    return carry_out(plugin, recipe, source, Path(out), device=device, init=start, command=command)
 
 
 def make_recipe(
@@ -101,12 +99,11 @@ def carry_out(
     device: str,
     init: Path | None,
     command: str,
-    say: Callable[[str], None],
 ) -> Trained:
     """Train by a recipe on a source of clips, from where the folder `out` is."""
     from vgmae_bench.evaluation.method import resolve_device
     from vgmae_bench.training.loop import Job
     from vgmae_bench.training.loop import train as run_loop
 
-    last = run_loop(Job(plugin.name, recipe, source, out, resolve_device(device), init, command), say)
+    last = run_loop(Job(plugin.name, recipe, source, out, resolve_device(device), init, command))
     return Trained(out / WEIGHTS, last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from collections import Counter
@@ -58,6 +59,11 @@ class Command(click.Command):
                 try_=f"vgmae-bench {self.name} --help",
             )
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Carry the command out. What the package logs meanwhile goes to stderr."""
+        with log_on_stderr():
+            return super().invoke(ctx)
+
 
 class Group(click.Group):
     """A group whose commands are `Command`s."""
@@ -96,6 +102,32 @@ def examples(*lines: str) -> str:
 def say(text: str) -> None:
     """Tell the user something that is not data: it goes to stderr."""
     click.echo(text, err=True)
+
+
+class _Lines(logging.Handler):
+    """Writes messages to stderr as plain lines, above a progress bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm = getattr(sys.modules.get("tqdm"), "tqdm", None)  # loaded by those who show a bar
+        with tqdm.external_write_mode(file=sys.stderr) if tqdm else contextlib.nullcontext():
+            say(record.getMessage())
+
+
+@contextmanager
+def log_on_stderr() -> Iterator[None]:
+    """What the packages of this project log from level INFO on goes to stderr for a while."""
+    handler = _Lines()
+    loggers = [logging.getLogger(name) for name in ("vgmae_bench", "vgmae_baselines")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
 
 
 @contextmanager

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vgmae_bench.compare.row import HEADLINE, Row, clip_values
 from vgmae_bench.errors import BadDataError, UnknownNameError, UsageError
 from vgmae_bench.evaluation.runs import all_runs
 from vgmae_bench.evaluation.store import RECORD, RunFolder
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["HEADLINE", "Row", "by_protocol", "candidates", "clip_values", "load_runs", "select_pair", "select_runs"]
 
@@ -23,7 +26,6 @@ def select_runs(
     protocol: str | None = None,
     *,
     incomplete: bool = False,
-    say: Callable[[str], None] = lambda text: None,
 ) -> list[Row]:
     """Select scored runs: those that are named, or without names all complete ones below `out`, sorted by path.
 
@@ -32,14 +34,13 @@ def select_runs(
         names: folders of runs, first digits of keys, or names of methods that have one run.
         dataset, method, protocol: keep only runs with these.
         incomplete: accept runs that lack clips (--limit, failures, unfinished).
-        say: receives a line for each run that is left out.
 
     Raises:
         UnknownNameError: a name fits no run or several, or nothing is left.
         UsageError: a named run lacks clips and `incomplete` is not set.
         BadDataError: a named run's record is damaged.
     """
-    fitting = [row for row in _scored(out, say) if _fits(row, dataset, method, protocol)]
+    fitting = [row for row in _scored(out) if _fits(row, dataset, method, protocol)]
     if names:
         rows = [_only(name, candidates(name, fitting), out) for name in names]
         rows = list({row.run.path.resolve(): row for row in rows}.values())
@@ -48,7 +49,7 @@ def select_runs(
         return rows
     lacking = [row for row in fitting if not (incomplete or row.complete)]
     for row in lacking:
-        say(f"left out: {row.run.path} is incomplete, {row.clips} clips (--allow-incomplete takes it)")
+        _log.info(f"left out: {row.run.path} is incomplete, {row.clips} clips (--allow-incomplete takes it)")
     rows = [row for row in fitting if incomplete or row.complete]
     if not rows:
         why = f"{len(lacking)} incomplete ones in {out} were left out" if lacking else f"looked in {out}"
@@ -63,7 +64,6 @@ def select_pair(
     protocol: str | None = None,
     *,
     incomplete: bool = False,
-    say: Callable[[str], None] = lambda text: None,
 ) -> tuple[Row, Row]:
     """Select two different runs on the same queries. Names are as in `select_runs`; together they must fit one pair only.
 
@@ -72,7 +72,7 @@ def select_pair(
         UsageError: the runs have different queries, are the same run, or lack clips and `incomplete` is not set.
         BadDataError: a named run's record is damaged.
     """
-    scored = [row for row in _scored(out, say) if _fits(row, dataset, (), protocol)]
+    scored = [row for row in _scored(out) if _fits(row, dataset, (), protocol)]
     firsts, seconds = (candidates(name, scored) for name in names)
     for name, found in zip(names, (firsts, seconds), strict=True):
         if not found:
@@ -138,14 +138,14 @@ def _refuse_incomplete(rows: Iterable[Row]) -> None:
             )
 
 
-def _scored(out: Path, say: Callable[[str], None]) -> list[Row]:
+def _scored(out: Path) -> list[Row]:
     """Every scored run below `out`, each once."""
     rows: dict[str, Row] = {}
     for folder in all_runs(out):
         try:
             row = _load(folder)
         except BadDataError as error:
-            say(f"left out: {error.what}: {error.why}")
+            _log.info(f"left out: {error.what}: {error.why}")
             continue
         if row is None:
             continue

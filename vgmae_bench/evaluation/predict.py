@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from typing import TypeVar
 
@@ -21,6 +22,8 @@ from vgmae_bench.evaluation.records.results import Cost, Maker
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.provenance import peak_memory_mb
 from vgmae_bench.types import Queries, Tracker, Tracks
+
+_log = logging.getLogger(__name__)
 
 Value = TypeVar("Value", bound=np.generic)
 Asked = tuple[npt.NDArray[np.uint8], QuerySet]
@@ -104,9 +107,10 @@ def predict(
     made_by: Maker | None = None,
     redo: bool = False,
     allow_nonfinite: bool = False,
-    say: Callable[[str], None] = lambda text: None,
 ) -> None:
-    """Predict the clips that have no prediction yet. A clip that fails is noted, and the loop goes on.
+    """Predict the clips that have no prediction yet. A clip that fails is noted and logged, and the loop goes on.
+
+    The traceback of the first failure is kept in the folder.
 
     Several processes may do this at once. Each clip is predicted by one of them, and each returns when all clips are done.
 
@@ -114,7 +118,6 @@ def predict(
         made_by: this process, noted with every clip that it predicts.
         redo: predict them all, replacing what is there clip by clip.
         allow_nonfinite: keep positions that are not finite; otherwise a clip with one fails.
-        say: told of failures. The traceback of the first one is kept in the folder.
 
     Raises:
         StorageError: predictions cannot be written; going on would lose them.
@@ -147,8 +150,7 @@ def predict(
             folder.write_failure(clip_id, reason)
             failures += 1
             kept = folder.write_traceback(error) if failures == 1 else None
-            with tqdm.external_write_mode(file=sys.stderr):
-                say(f"{clip_id} failed: {reason}" + (f" (traceback: {kept})" if kept else ""))
+            _log.info(f"{clip_id} failed: {reason}" + (f" (traceback: {kept})" if kept else ""))
             if not isinstance(failure, _TrackerError):
                 return
             failed_at.append(_place(error))

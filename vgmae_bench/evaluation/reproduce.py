@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,14 +95,12 @@ def reproduce(
     *,
     tolerance: float = 0.0,
     command: str = "",
-    say: Callable[[str], None] = lambda text: None,
 ) -> Reproduction:
     """Execute a plan of `plan_again` from its first clip, and compare the outcome with the run.
 
     Arguments:
         tolerance: how far a metric of a clip may be off: fractions, and pixels for metrics in pixels.
         command: for the record.
-        say: told of clips that fail.
 
     Returns:
         What reproduction.json of the new run then holds.
@@ -112,7 +110,7 @@ def reproduce(
         StorageError: results cannot be written.
     """
     then = _metrics(run)
-    execute(planned, redo="all", figures=0, command=command, allow_nonfinite=True, say=say)
+    execute(planned, redo="all", figures=0, command=command, allow_nonfinite=True)
     now = _metrics(planned.folder)
     expected = then[then.index.get_level_values("clip").isin(planned.share)]
     common = expected.index.intersection(now.index)

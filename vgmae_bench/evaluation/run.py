@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -21,6 +22,8 @@ from vgmae_bench.evaluation.runs import folder_of, start_session
 from vgmae_bench.evaluation.score import score_run
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.metrics.scored_tracks import QueryMode
+
+_log = logging.getLogger(__name__)
 
 Redo = Literal["nothing", "predictions", "metrics", "all"]
 
@@ -158,7 +161,6 @@ def execute(
     figures: int = 1,
     command: str = "",
     allow_nonfinite: bool = False,
-    say: Callable[[str], None] = lambda text: None,
 ) -> Summary:
     """Predict what is missing, then score everything that is there.
 
@@ -167,7 +169,6 @@ def execute(
         figures: draw the tracks of the first so many clips.
         command: for the record.
         allow_nonfinite: keep positions that are not finite; otherwise a clip with one fails.
-        say: told of clips that fail, of metrics that are left out, and of what looks wrong.
 
     Returns:
         What summary.json holds.
@@ -192,11 +193,10 @@ def execute(
                 made_by=session.maker,
                 redo=redo in ("predictions", "all"),
                 allow_nonfinite=allow_nonfinite,
-                say=say,
             )
         except StoppedError as error:
             stopped = error
-    summary = score_run(plan.folder, list(plan.dataset.ids), plan.protocol, say=say)
+    summary = score_run(plan.folder, list(plan.dataset.ids), plan.protocol)
     if stopped is not None:
         raise stopped
     if not summary.failures:
@@ -205,13 +205,10 @@ def execute(
     return summary
 
 
-def shard_from_environment(
-    environment: Mapping[str, str] = os.environ, say: Callable[[str], None] = lambda text: None
-) -> tuple[int, int] | None:
+def shard_from_environment(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
     """(rank, number of processes) as torchrun or srun set them, or None in a process that is on its own.
 
-    Arguments:
-        say: told when SLURM reserved several tasks, but srun did not start this process.
+    Where SLURM reserved several tasks, but srun did not start this process, a line is logged.
 
     Raises:
         UsageError: a variable is no number, or the rank is not below the number of processes.
@@ -226,7 +223,9 @@ def shard_from_environment(
             return own, processes
     reserved = config.environment_number("SLURM_NTASKS", environment)
     if reserved is not None and reserved > 1:
-        say(f"SLURM reserved {reserved} tasks, but srun did not start this process: it predicts all clips. Try: srun …")
+        _log.info(
+            f"SLURM reserved {reserved} tasks, but srun did not start this process: it predicts all clips. Try: srun …"
+        )
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,8 @@ from vgmae_bench.files import locked, write_atomically
 from vgmae_bench.metrics import over_time, tapvid
 from vgmae_bench.metrics.stats import Mean, clip_bootstrap
 
+_log = logging.getLogger(__name__)
+
 KEYS = ["clip", "question", "frames", "queries", "seconds"]
 """Columns of metrics.csv that are no metrics."""
 
@@ -32,23 +35,20 @@ def score_run(
     folder: RunFolder,
     clip_ids: Sequence[str],
     protocol: EvalProtocol,
-    *,
-    say: Callable[[str], None] = lambda text: None,
 ) -> Summary:
     """Score every clip that has a prediction; write metrics.csv, the other tables of metrics and summary.json.
 
     Arguments:
         clip_ids: all clips of the dataset.
-        say: told of metrics that cannot be computed, and of what looks wrong.
 
     Returns:
         What summary.json holds.
     """
-    families = load_metrics(say)
+    families = load_metrics()
     with locked(folder.path):  # the last of several processes reads what all of them predicted
         summary = _score_now(folder, clip_ids, protocol, families)
     for notice in summary.notices:
-        say(f"notice    {notice}")
+        _log.info(f"notice    {notice}")
     return summary
 
 
@@ -151,7 +151,7 @@ def _means(table: pd.DataFrame, names: Sequence[str], protocol: EvalProtocol) ->
     ]
 
 
-def load_metrics(say: Callable[[str], None] = lambda text: None) -> dict[str, Callable[..., Any]]:
+def load_metrics() -> dict[str, Callable[..., Any]]:
     """Every usable family of metrics, TAP-Vid's first; one that is broken is named and left out."""
     families = {}
     for plugin in sorted(plugins.installed("metrics"), key=lambda plugin: plugin.name != "tapvid"):
@@ -160,7 +160,7 @@ def load_metrics(say: Callable[[str], None] = lambda text: None) -> dict[str, Ca
         try:
             families[plugin.name] = plugins.load(plugins.find("metrics", plugin.name))
         except PluginError as error:
-            say(f"metric left out: {error.what}: {error.why}")
+            _log.info(f"metric left out: {error.what}: {error.why}")
     return families
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,8 @@ from vgmae_bench.training.folder import TrainingFolder
 from vgmae_bench.training.log import Log, Row, draw_curve
 from vgmae_bench.training.recipe import LoopConfig, Recipe, Source, evaluating
 from vgmae_bench.training.watch import METRICS, Watch
+
+_log = logging.getLogger(__name__)
 
 EXAMPLES = 2
 """Clips in a picture."""
@@ -52,7 +54,6 @@ class TrainingLogger:
     Arguments:
         state: as it is at the moment; read whenever there is something to write.
         device: for the examples and the tracker.
-        say: told of validation results and of files that cannot be read.
     """
 
     def __init__(
@@ -62,10 +63,9 @@ class TrainingLogger:
         folder: TrainingFolder,
         state: State,
         device: str,
-        say: Callable[[str], None],
     ) -> None:
         self._recipe, self._source, self._folder, self._state, self._device = recipe, source, folder, state, device
-        self._say, self._said = say, set[Path]()
+        self._said = set[Path]()
         config = recipe.config
         self._watch = Watch(config.validate_clips) if config.validate_clips else None
         self._log = Log(folder.log, state.step, METRICS if self._watch else ())
@@ -98,17 +98,16 @@ class TrainingLogger:
         self._log.add(row)
         told = f"loss {row['loss']:.4g}, {row['clips_per_second']:.1f} clips/s, {peak_memory_mb():.0f} MB"
         self._bar.set_postfix_str(told)
-        with tqdm.external_write_mode(file=sys.stderr):
-            if measured:
-                delta, floor, error, correlation = (measured[name] for name in METRICS)
-                self._say(
-                    f"step {state.step}: {told}, δ_avg {100 * delta:.1f} (zero-motion {100 * floor:.1f}), "
-                    f"motion: error {error:.2f}, correlation {correlation:.2f}"
-                )
-            for path, why in self._source.skipped().items():
-                if path not in self._said:
-                    self._say(f"skipped: {why}")
-                    self._said.add(path)
+        if measured:
+            delta, floor, error, correlation = (measured[name] for name in METRICS)
+            _log.info(
+                f"step {state.step}: {told}, δ_avg {100 * delta:.1f} (zero-motion {100 * floor:.1f}), "
+                f"motion: error {error:.2f}, correlation {correlation:.2f}"
+            )
+        for path, why in self._source.skipped().items():
+            if path not in self._said:
+                _log.info(f"skipped: {why}")
+                self._said.add(path)
 
     def draw(self) -> None:
         """Draw the curve, and what the model makes of some clips."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from vgmae_bench.training.logger import Due, TrainingLogger
 from vgmae_bench.training.meter import Meter
 from vgmae_bench.training.recipe import B, Losses, Recipe, Source
 from vgmae_bench.training.schedule import lr_factor, moving_average, parameter_groups
+
+_log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from lightning_fabric.wrappers import _FabricModule, _FabricOptimizer
@@ -56,11 +59,8 @@ class Job(Generic[B]):
     command: str = ""
 
 
-def train(job: Job[B], say: Callable[[str], None] = lambda text: None) -> Row:
+def train(job: Job[B]) -> Row:
     """Train to the last step, from where the folder's checkpoint is, if there is one; safe to kill at any moment.
-
-    Arguments:
-        say: told of what was taken from `init`, of validation results, and of files that cannot be read.
 
     Returns:
         The last line of the log; empty in all processes but the first.
@@ -71,10 +71,10 @@ def train(job: Job[B], say: Callable[[str], None] = lambda text: None) -> Row:
         KeyboardInterrupt: on Ctrl-C and SIGTERM, once a checkpoint is written.
     """
     with launch(job.device, job.recipe.config.precision) as fabric:
-        return _train(job, fabric, say)
+        return _train(job, fabric)
 
 
-def _train(job: Job[B], fabric: Fabric, say: Callable[[str], None]) -> Row:
+def _train(job: Job[B], fabric: Fabric) -> Row:
     recipe, config = job.recipe, job.recipe.config
     if config.batch_size % (fabric.world_size * config.accumulate):
         raise UsageError(
@@ -100,8 +100,8 @@ def _train(job: Job[B], fabric: Fabric, say: Callable[[str], None]) -> Row:
         return {}
     folder.open(job.device, job.command, fabric.world_size, notes)
     for note in notes:
-        say(note)
-    with closing(TrainingLogger(recipe, job.source, folder, state, str(fabric.device), say)) as logger:
+        _log.info(note)
+    with closing(TrainingLogger(recipe, job.source, folder, state, str(fabric.device))) as logger:
         _run(job, fabric, module, optimizer, state, logger)
         return logger.last
 

@@ -10,15 +10,16 @@ import pytest
 
 from tests.clips import write_davis
 from tests.evaluation.other_programs.test_external import Clips, save_npz, truth
+from tests.logs import logged
 from vgmae_bench.evaluation.other_programs.convention import Convention
 from vgmae_bench.evaluation.other_programs.external import open_submission, score_submission
 
 
 def told(root: Path, tmp_path: Path, clips: Clips) -> list[str]:
-    said: list[str] = []
     path = save_npz(tmp_path / "theirs.npz", clips)
     opened = open_submission(path, "davis", data_root=root, declared=Convention("NT", "xy", "256x256"))
-    folder, _ = score_submission(opened, "theirs", Path("scored"), figures=0, say=said.append)
+    with logged() as said:
+        folder, _ = score_submission(opened, "theirs", Path("scored"), figures=0)
     external = folder.record().external
     assert external is not None
     assert [f"doubtful: {doubt}" for doubt in external.doubts] == said

@@ -64,7 +64,6 @@ def compare(
         dataset,
         protocol,
         incomplete=allow_incomplete,
-        say=lambda text: click.echo(text, err=True),
     )
     found = paired.compare(a, b, metrics or tuple(HEADLINE))
     if not as_json:

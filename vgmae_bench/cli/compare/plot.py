@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, say
+from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.compare.plots import NAMES
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _runs(
     from vgmae_bench.errors import UnknownNameError
 
     try:
-        return select_runs(results, runs, dataset, method, protocol, incomplete=incomplete, say=say)
+        return select_runs(results, runs, dataset, method, protocol, incomplete=incomplete)
     except UnknownNameError:
         if name != "bars" or runs:
             raise

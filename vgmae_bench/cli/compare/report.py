@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, say
+from vgmae_bench.cli.framework import command, examples
 
 
 @command(
@@ -62,8 +62,8 @@ def report(
     from vgmae_bench.compare.selection import select_runs
     from vgmae_bench.files import storage_errors, write_atomically
 
-    rows = select_runs(results, runs, dataset, method, protocol, incomplete=allow_incomplete, say=say)
-    text = page(rows, title=title, clips=clips, max_points=max_points, keep=keep_players, data_root=data_root, say=say)
+    rows = select_runs(results, runs, dataset, method, protocol, incomplete=allow_incomplete)
+    text = page(rows, title=title, clips=clips, max_points=max_points, keep=keep_players, data_root=data_root)
     with storage_errors(out.parent):
         out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, say
+from vgmae_bench.cli.framework import command, examples
 
 
 @command(
@@ -77,7 +77,7 @@ def table(
     from vgmae_bench.errors import UnknownNameError
 
     try:
-        rows = select_runs(results, runs, dataset, method, protocol, incomplete=allow_incomplete, say=say)
+        rows = select_runs(results, runs, dataset, method, protocol, incomplete=allow_incomplete)
     except UnknownNameError:
         if not published or runs or method:
             raise

@@ -116,7 +116,7 @@ def probe(
         say(f"missing   {actions.missing[0]} and {actions.missing[1]} videos that the lists name are not there")
     say(f"protocol  {plan.mode}, {plan.config.steps} steps; {plan.sentence}")
     say(f"folder    {out}")
-    result = execute(plan, say)
+    result = execute(plan)
     if not result:
         return
     if as_json:

@@ -84,7 +84,7 @@ def reproduce(
     say(f"protocol  {planned.sentence}")
     say(f"folder    {planned.folder.path}, {len(planned.share)} clips")
     with data_alone_on_stdout():
-        result = execute_again(folder, planned, tolerance=tolerance, command=command_line(sys.argv[1:]), say=say)
+        result = execute_again(folder, planned, tolerance=tolerance, command=command_line(sys.argv[1:]))
     click.echo(json.dumps(to_json(result), ensure_ascii=ascii_only()) if as_json else _told(result))
     if not result.equal:
         far = [name for name, change in result.metrics.items() if _beyond(change.largest, tolerance)]

@@ -116,7 +116,7 @@ def run(
         "out": out,
         "data_root": data_root,
         "limit": limit,
-        "shard": parse_shard(shard) if shard else shard_from_environment(say=say),
+        "shard": parse_shard(shard) if shard else shard_from_environment(),
         "device": device,
         "redo": redo or "nothing",
         "figures": figures,
@@ -126,7 +126,7 @@ def run(
     }
     outcomes: list[Outcome] = []
     with data_alone_on_stdout():
-        for outcome in evaluate_all(jobs, say=say, **common):
+        for outcome in evaluate_all(jobs, **common):
             if outcome.error is not None and len(jobs) == 1:
                 raise outcome.error
             if outcome.error is not None and os.environ.get(DEBUG):

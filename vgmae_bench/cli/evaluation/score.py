@@ -96,9 +96,7 @@ def score(
     say(f"dataset   {submission.dataset_spec.name}, {len(submission.dataset.ids)} clips")
     say(f"protocol  {sentence_for(submission.dataset, submission.protocol)}")
     say(f"positions {submission.remark}")
-    folder, summary = score_submission(
-        submission, method, out, figures=figures, command=command_line(sys.argv[1:]), say=say
-    )
+    folder, summary = score_submission(submission, method, out, figures=figures, command=command_line(sys.argv[1:]))
     if as_json:
         click.echo(json.dumps({"run": str(folder.path), **vars(summary)}, ensure_ascii=ascii_only(), default=to_json))
     else:

@@ -9,7 +9,7 @@ import click
 
 from vgmae_bench import plugins
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, say
+from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.cli.training.job import tell, training_options
 from vgmae_bench.config import parse_assignments
 from vgmae_bench.provenance import command_line
@@ -60,4 +60,4 @@ def finetune(
     bank = open_bank(recipe.config, recipe.shape(0)) if data == "synth" else None
     source = open_tracks(data, parse_assignments(dataset_settings), data_root, recipe.config, bank)
     typed = command_line(sys.argv[1:])
-    tell(plugin, carry_out(plugin, recipe, source, out, device=device, init=start, command=typed, say=say))
+    tell(plugin, carry_out(plugin, recipe, source, out, device=device, init=start, command=typed))

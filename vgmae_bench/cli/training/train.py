@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from vgmae_bench import plugins
-from vgmae_bench.cli.framework import command, examples, say
+from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.cli.training.job import tell, training_options
 from vgmae_bench.config import parse_assignments
 from vgmae_bench.provenance import command_line
@@ -62,6 +62,5 @@ def train(
         init=init,
         device=device,
         command=command_line(sys.argv[1:]),
-        say=say,
     )
     tell(plugins.find("methods", method), trained)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,8 @@ from vgmae_bench.compare.selection import Row, clip_values
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import BadDataError, UserError
 from vgmae_bench.evaluation.protocols import PROTOCOLS, EvalProtocol, query_sets
+
+_log = logging.getLogger(__name__)
 
 RANKED_BY = "average_jaccard"
 
@@ -55,7 +58,6 @@ class PlayerSource:
         data_root: where the dataset is, for clips without stored frames; see `vgmae_bench.data.files.root`.
         max_points: how many tracks of a clip to show.
         keep: write the players' files beside the runs, small enough to commit.
-        say: receives a line if the dataset cannot be opened, and one for each damaged file.
 
     Raises:
         StorageError: (by `collect`) with `keep`, if a file cannot be written.
@@ -68,9 +70,8 @@ class PlayerSource:
         data_root: Path | None = None,
         max_points: int = 64,
         keep: bool = False,
-        say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.rows, self.data_root, self.max_points, self.keep, self.say = rows, data_root, max_points, keep, say
+        self.rows, self.data_root, self.max_points, self.keep = rows, data_root, max_points, keep
 
     def collect(self, ranked: dict[str, list[float]], number: int) -> list[ShownClip]:
         """Collect the first `number` clips that have frames and tracks of a run, in the order of `ranked`."""
@@ -103,7 +104,7 @@ class PlayerSource:
             why = "the data here are not the data of the runs"
         except UserError as error:
             why = f"{error.what}: {error.why}"
-        self.say(f"no frames of {self.rows[0].dataset}: {why}")
+        _log.info(f"no frames of {self.rows[0].dataset}: {why}")
         return None
 
     def _kept_clip(self, clip: str) -> player_files.PlayerClip | None:
@@ -114,7 +115,7 @@ class PlayerSource:
             except FileNotFoundError:
                 continue
             except BadDataError as error:
-                self.say(f"left out: {error.what}: {error.why}")
+                _log.info(f"left out: {error.what}: {error.why}")
         return None
 
     def _clip_from_dataset(self, clip: str) -> player_files.PlayerClip | None:
@@ -149,7 +150,7 @@ class PlayerSource:
             except FileNotFoundError:
                 continue
             except UserError as error:
-                self.say(f"left out: {error.what}: {error.why}")
+                _log.info(f"left out: {error.what}: {error.why}")
         return tracks
 
     def _keep(self, shown: ShownClip) -> None:

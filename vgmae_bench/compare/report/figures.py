@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from vgmae_bench.compare.plots import NAMES, make_plot
 from vgmae_bench.compare.plots.style import RC, Plot
 from vgmae_bench.compare.row import Row
 from vgmae_bench.errors import UserError
+
+_log = logging.getLogger(__name__)
 
 SHOWN = ("thresholds", "clips", "occlusion", "cost")
 """The plots of each section. "curves" shows trainings, so it is in no report."""
@@ -31,7 +34,7 @@ class Picture:
     data: str
 
 
-def pictures(rows: Sequence[Row], say: Callable[[str], None], names: Sequence[str] = ()) -> list[Picture]:
+def pictures(rows: Sequence[Row], names: Sequence[str] = ()) -> list[Picture]:
     """Plots of runs. A plot is left out where the runs lack the data for it, and `say` is told why.
 
     Arguments:
@@ -46,7 +49,7 @@ def pictures(rows: Sequence[Row], say: Callable[[str], None], names: Sequence[st
                 plot: Plot = make_plot(name, rows)
             except UserError as error:
                 if len(rows) > 1 or name != "clips":  # a single run has no partner
-                    say(f"no plot of {name}: {error.what}: {error.why}")
+                    _log.info(f"no plot of {name}: {error.what}: {error.why}")
                 continue
             made.append(_picture(name, plot))
     return made

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -65,7 +65,6 @@ def page(
     max_points: int = 64,
     keep: bool = False,
     data_root: Path | None = None,
-    say: Callable[[str], None] = lambda text: None,
 ) -> str:
     """Make the report as HTML, with a section for each protocol. The same files give the same text.
 
@@ -75,7 +74,6 @@ def page(
         max_points: the most tracks in a player.
         keep: write the players' files beside the runs, small enough to commit.
         data_root: where datasets are, see `vgmae_bench.data.files.root`.
-        say: receives a line for everything that is left out, with the reason.
 
     Raises:
         BadDataError: a run's scores are damaged.
@@ -86,8 +84,8 @@ def page(
 
     sections = []
     for group in groups(rows):
-        source = PlayerSource(list(group.runs.values()), data_root=data_root, max_points=max_points, keep=keep, say=say)
-        sections.append(_section(group, source, clips, max_points, say))
+        source = PlayerSource(list(group.runs.values()), data_root=data_root, max_points=max_points, keep=keep)
+        sections.append(_section(group, source, clips, max_points))
     templates = resources.files("vgmae_bench.compare.report") / "templates"
     style, script = (templates.joinpath(f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
@@ -96,7 +94,7 @@ def page(
         title=title,
         version=__version__,
         sections=sections,
-        claims=pictures(rows, say, figures.CLAIMS) if figures.CLAIMS else [],
+        claims=pictures(rows, figures.CLAIMS) if figures.CLAIMS else [],
         style=Markup(style),
         style_hash=_content_hash(style),
         script=Markup(script),
@@ -104,7 +102,7 @@ def page(
     )
 
 
-def _section(group: Group, source: PlayerSource, clips: int, max_points: int, say: Callable[[str], None]) -> Section:
+def _section(group: Group, source: PlayerSource, clips: int, max_points: int) -> Section:
     rows, names = list(group.runs.values()), list(group.runs)
     ranked = worst_first(rows)
     shown = source.collect(ranked, clips)
@@ -118,7 +116,7 @@ def _section(group: Group, source: PlayerSource, clips: int, max_points: int, sa
     return Section(
         name=group.title,
         table=build(rows, rank=len(rows) > 1 and all(row.complete for row in rows), with_published=_published(rows[0])),
-        plots=pictures(rows, say),
+        plots=pictures(rows),
         players=[
             Player(
                 one.id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,6 @@ from vgmae_bench.training.launch import world
 from vgmae_bench.training.loop import Job, train
 
 Mode = Literal["linear", "finetune"]
-Say = Callable[[str], None]
 SETTINGS: dict[str, type[ProbeConfig]] = {"linear": LinearConfig, "finetune": FinetuneConfig}
 
 
@@ -107,7 +106,7 @@ def make_plan(
     return Plan(open_encoder(method, weights, encoder_settings, config.seed), actions, settled, out, device, command)
 
 
-def execute(plan: Plan, say: Say = lambda text: None) -> dict[str, Any]:
+def execute(plan: Plan) -> dict[str, Any]:
     """Train, continuing what the folder holds, then test. It is safe to kill this at any moment.
 
     Returns:
@@ -119,11 +118,11 @@ def execute(plan: Plan, say: Say = lambda text: None) -> dict[str, Any]:
     """
     about: dict[str, Json] = {"probe": plan.describe(), "classes": list(plan.actions.classes)}
     learn = _linear if plan.mode == "linear" else _finetune
-    answers, learned = learn(plan, about, say)
+    answers, learned = learn(plan, about)
     return {} if answers is None else _report(plan, answers, learned)
 
 
-def _linear(plan: Plan, about: dict[str, Json], say: Say) -> tuple[Answers | None, int]:
+def _linear(plan: Plan, about: dict[str, Json]) -> tuple[Answers | None, int]:
     """Train a head on features and test it. Returns its answers and the number of videos it learned from."""
     config, actions = plan.config, plan.actions
     once = {"segments": 1, "crops": 1}
@@ -149,7 +148,7 @@ def _linear(plan: Plan, about: dict[str, Json], say: Say) -> tuple[Answers | Non
 
     recipe = ProbeRecipe(config, make, actions.classes, about)
     source = FeatureSource(parts, config.seed, plan.describe())
-    train(Job(plan.probed.method, recipe, source, plan.out, plan.device, command=plan.command), say)
+    train(Job(plan.probed.method, recipe, source, plan.out, plan.device, command=plan.command))
     head = _trained(plan, make())
     with torch.inference_mode():
         shares = head(tested.values.flatten(0, 1)).softmax(dim=1).unflatten(0, tested.values.shape[:2]).mean(dim=1)
@@ -158,7 +157,7 @@ def _linear(plan: Plan, about: dict[str, Json], say: Say) -> tuple[Answers | Non
     return answers, len(learned.rows)
 
 
-def _finetune(plan: Plan, about: dict[str, Json], say: Say) -> tuple[Answers | None, int]:
+def _finetune(plan: Plan, about: dict[str, Json]) -> tuple[Answers | None, int]:
     """Train an encoder with its head and test it. Returns its answers and the number of videos it learned from.
 
     In all processes but the first, the answers are None.
@@ -182,7 +181,7 @@ def _finetune(plan: Plan, about: dict[str, Json], say: Say) -> tuple[Answers | N
     recipe = FinetuneRecipe(config, make, actions.classes, about)
     shape = (encoder.num_frames, encoder.image_size)
     source = ClipSource(actions.train, actions.test, shape, config, plan.describe())
-    done = train(Job(plan.probed.method, recipe, source, plan.out, plan.device, command=plan.command), say)
+    done = train(Job(plan.probed.method, recipe, source, plan.out, plan.device, command=plan.command))
     if not done:
         return None, 0
     return _test(plan, _trained(plan, make()).to(plan.device)), len(actions.train.ids) - len(source.skipped())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import storage_errors
 from vgmae_bench.metrics.scored_tracks import QueryMode
 from vgmae_bench.types import Clip, Tracks
+
+_log = logging.getLogger(__name__)
 
 NOTE = "external predictions"
 """The note of the record of every such run; tables show it beside the method's name."""
@@ -129,7 +132,6 @@ def score_submission(
     *,
     figures: int = 1,
     command: str = "",
-    say: Callable[[str], None] = lambda text: None,
 ) -> tuple[RunFolder, Summary]:
     """Check every clip, then keep the predictions as a run and score them.
 
@@ -138,7 +140,6 @@ def score_submission(
         out: the results folder.
         figures: draw the tracks of the first so many clips.
         command: for the record.
-        say: told of doubts about the numbers, and of metrics that are left out.
 
     Returns:
         The run's folder and its scores. Clips that are missing in the file count as failed.
@@ -177,13 +178,13 @@ def score_submission(
                 staged.write_prediction(clip_id, answered, None)
         found = doubts(looks)
         for doubt in found:
-            say(f"doubtful: {doubt}")
+            _log.info(f"doubtful: {doubt}")
         record = replace(record, external=replace(external, doubts=found))
         folder.create()
         start_session(folder, record, Session.now("cpu", command))
         for kept in staged.predictions.iterdir():
             os.replace(kept, folder.predictions / kept.name)
-    summary = score_run(folder, list(dataset.ids), protocol, say=say)
+    summary = score_run(folder, list(dataset.ids), protocol)
     draw_clips(folder, dataset, dataset.ids[:figures], protocol)
     return folder, summary
 
