@@ -34,6 +34,14 @@ $(VENV)/.docs: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@
 
+# Speed and memory on this machine, each a comparison within one run; results/benchmarks/ keeps the last. Takes half an hour.
+BENCHMARKS := evaluation reading splatting training gmrw teacher
+bench: $(VENV)/.ready
+	mkdir -p results/benchmarks
+	for name in $(BENCHMARKS); do echo "$$name …"; \
+	  $(BIN)/python benchmarks/$$name.py --json > results/benchmarks/$$name.json.new || exit 1; \
+	  mv results/benchmarks/$$name.json.new results/benchmarks/$$name.json; done
+
 # For continuous integration: a browser for the tests of the report, where Debian's packages can be installed. Without one
 # these tests are skipped and say so.
 browser:

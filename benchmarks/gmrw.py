@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 import numpy.typing as npt
 import torch
+from form import in_form
 from splatting import peak_mb
 from vgmae_baselines.gmrw.matching import prepare
 from vgmae_baselines.gmrw.network import GMRW, SIZES
@@ -129,7 +130,7 @@ def main() -> None:
         return
     result = measure(arguments.repeats, lambda text: print(text, file=sys.stderr))
     if arguments.json:
-        print(json.dumps(result, indent=2))
+        print(in_form("gmrw", result))
         return
     print(f"{'px':>4} {'':16}", "".join(f"{title:>14}" for title in COLUMNS.values()))
     for size in FRAMES:

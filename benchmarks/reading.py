@@ -29,6 +29,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
+from form import in_form
 from PIL import Image
 
 from vgmae_bench.data.open import open_dataset
@@ -142,7 +143,7 @@ def main() -> None:
     notes = {**{key: getattr(arguments, key) for key in ("clips", "frames", "side", "processes", "turns", "small")}}
     notes["load_average"] = [round(one, 2) for one in os.getloadavg()]
     if arguments.json:
-        print(json.dumps({**result, "notes": notes}, indent=2))
+        print(in_form("reading", {**result, "notes": notes}))
         return
     print(f"{'set':10} {'':20} {'clips/s':>10} {'peak MB':>10}")
     for name, rows in result.items():

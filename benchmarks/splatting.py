@@ -12,7 +12,6 @@ Gaussian at every pixel, is timed on one frame and counted as often as there are
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import subprocess
@@ -26,6 +25,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin slow ea
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
+from form import in_form
 from torch import Tensor
 
 from tests.splatting.dense import composite_image
@@ -146,7 +146,7 @@ def main() -> None:
         return
     result = measure(lambda text: print(text, file=sys.stderr))
     if arguments.json:
-        print(json.dumps(result, indent=2))
+        print(in_form("splatting", result))
         return
     print(f"{'px':>4} {'method':8} {'forward':>12} {'fwd + bwd':>12} {'extra':>10}")
     for size in SIZES:

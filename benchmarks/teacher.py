@@ -20,7 +20,6 @@ with what is learned from them. "tracks" is the teacher's part of an update, tim
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -34,6 +33,7 @@ from statistics import median
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin slow each other down on a shared machine
 
 import torch
+from form import in_form
 from vgmae_baselines.trackmae.pretrain import PretrainConfig, Pretraining
 from vgmae_baselines.trackmae.teachers.ground_truth import GroundTruth
 from vgmae_baselines.trackmae.teachers.registry import open_teacher
@@ -158,7 +158,7 @@ def main() -> None:
             arguments.teacher, config, device, arguments.repeats, Path(cache), lambda text: print(text, file=sys.stderr)
         )
     if arguments.json:
-        print(json.dumps({"configuration": name, **result}, indent=2))
+        print(in_form("teacher", {"configuration": name, **result}))
         return
     print(f"{'':14}{'steps/s':>9}{'update':>12}{'tracks':>12}{'steps for one on-line':>24}")
     for variant in VARIANTS:

@@ -13,7 +13,6 @@ process of its own (of the GPU's memory, where there is one), rendering clips in
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from unittest.mock import patch
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin slow each other down on a shared machine
 
 import torch
+from form import in_form
 from torch import Tensor
 
 from vgmae_bench import plugins
@@ -201,7 +201,7 @@ def main() -> None:
         return
     result = measure(arguments.repeats, arguments.batch_size, lambda text: print(text, file=sys.stderr))
     if arguments.json:
-        print(json.dumps(result, indent=2))
+        print(in_form("training", result))
         return
     print(f"{'':14}{'clips/s':>9}{'update':>12}{'clips':>11}{'network':>11}{'splatting':>12}{'memory':>11}")
     for variant, row in result.items():

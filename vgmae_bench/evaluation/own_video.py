@@ -30,8 +30,10 @@ from typing import Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
+from vgmae_bench.ahead import drawn_ahead, made_ahead, read_memory, read_threads
 from vgmae_bench.coordinates import rescale
 from vgmae_bench.data.video.file import Video, stack
 from vgmae_bench.data.video.write import write_mp4
@@ -47,6 +49,7 @@ from vgmae_bench.viz.flow import colour_flow
 
 OUTPUTS = ("tracks.csv", "tracks.h5", "tracks.mp4", "record.json")
 SCENE_OUTPUTS = ("scene.h5", "flow.mp4", "reconstruction.mp4")
+_FRAMES_AHEAD = 8
 _BAR: dict[str, Any] = {"unit": "frame", "disable": None, "file": sys.stderr}
 
 
@@ -80,7 +83,8 @@ def track_video(
             f"{method.plugin.name} has no scene to show", "it makes nothing but tracks", try_="without --scene"
         )
     total = min(video.num_frames, max_frames or video.num_frames)
-    frames = stack(tqdm(itertools.islice(video.frames(size), max_frames), "decoding", total, **_BAR))
+    read = drawn_ahead(itertools.islice(video.frames(size), max_frames), _ahead(size))
+    frames = stack(tqdm(read, "decoding", total, **_BAR))
     late = queries.frame[queries.frame >= len(frames)]
     if len(late):
         raise UsageError(f"There is no frame {late[0]} to track from", f"frames 0 to {len(frames) - 1} are tracked")
@@ -90,6 +94,11 @@ def track_video(
     seconds = time.perf_counter() - start
     scene = _enlarged(maker.scene(frames), size, video.size) if with_scene and isinstance(maker, SceneMaker) else None
     return Tracks(rescale(found.xy, size, video.size), found.visible, found.confidence), scene, seconds
+
+
+def _ahead(size: Size) -> int:
+    """Frames of that size that a thread may be ahead."""
+    return min(_FRAMES_AHEAD, read_memory() // (3 * size[0] * size[1])) if read_threads() else 0
 
 
 def _enlarged(scene: Scene, size: Size, video_size: Size) -> Scene:
@@ -109,9 +118,18 @@ def write_tracks(
     """
     num_frames = tracks.visible.shape[1]
     colours = rainbow(queries.xy)
-    frames = tqdm(itertools.islice(video.frames(), num_frames), "drawing", num_frames, **_BAR)
-    drawn = (draw_frame(frame, tracks, t, colours) for t, frame in enumerate(frames))
-    with _staging(out) as folder:
+    # One thread decodes, another one draws, this one encodes.
+    read = drawn_ahead(itertools.islice(video.frames(), num_frames), _ahead(video.size))
+    frames = enumerate(tqdm(read, "drawing", num_frames, **_BAR))
+
+    def draw(numbered: tuple[int, npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+        return draw_frame(numbered[1], tracks, numbered[0], colours)
+
+    with (
+        contextlib.closing(read),
+        contextlib.closing(made_ahead(frames, draw, _ahead(video.size))) as drawn,
+        _staging(out) as folder,
+    ):
         record = replace(record, encoder=write_mp4(folder / "tracks.mp4", drawn, video.fps))
         _write_csv(folder / "tracks.csv", tracks)
         text = text_of(record)

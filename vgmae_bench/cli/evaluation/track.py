@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,8 +117,10 @@ def track(
         + (f": the frames take {memory / 1e9:.1f} GB; --size or --max-frames take less" * (memory > _MUCH_MEMORY))
     )
 
+    start = time.perf_counter()
     with data_alone_on_stdout():
         tracks, scene, seconds = track_video(used, opened, queries, seen, max_frames, with_scene=with_scene)
+    tracked = time.perf_counter()
     say(f"tracking took {seconds:.1f} s; peak memory {provenance.peak_memory_mb():.0f} MB")
     record = TrackRecord(
         method=used.used,
@@ -136,6 +139,10 @@ def track(
         session=Session.now(used.device, provenance.command_line(sys.argv[1:])),
     )
     write_tracks(out, opened, queries, tracks, record, scene)
+    drawing = time.perf_counter() - tracked
+    say(
+        f"time      reading {tracked - start - seconds:.1f} s, tracking {seconds:.1f} s, drawing and writing {drawing:.1f} s"
+    )
     for name in outputs:
         if (out / name).exists():  # a single frame has no flow
             click.echo(out / name)
