@@ -63,6 +63,19 @@ def test_random_weights_are_told_where_dependence_is_understated() -> None:
     assert "understated" in found.what
 
 
+def test_noise_is_no_convention() -> None:
+    class Trembles(Still):
+        """Hardly follows anything, as weights that have learned nothing do."""
+
+        def track(self, frames: np.ndarray, queries: vb.Queries) -> vb.Tracks:
+            tracks = super().track(frames, queries)
+            steps = np.minimum(np.abs(np.arange(len(frames)) - queries.frame[:, None]), 1)[..., None]
+            return vb.Tracks(tracks.xy + 0.4 * np.sin(7 * queries.xy)[:, None] * steps, tracks.visible)
+
+    (found,) = vb.check(Trembles, only=["translation"]).findings
+    assert found.verdict == "info" and "not accurate" in found.what
+
+
 def test_a_shipped_method_is_checked_by_its_name() -> None:
     report = vb.check("zero-motion", only=["shapes", "translation", "backward"])
     assert report.passed, report

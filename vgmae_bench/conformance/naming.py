@@ -73,13 +73,14 @@ def explain(
         true: what it should say.
         size: (height, width) of the frames.
         conventions: mistakes to think of.
-        tolerance: the median distance to what the mistake would give must be below it, in pixels, and below a quarter of
-            the distance to the truth.
+        tolerance: the median distance to what the mistake would give must be below it, in pixels, and below a quarter both
+            of the distance to the truth and of what the mistake would give, so that noise is not explained.
     """
 
     def off(expected: Points) -> float:
         return float(np.median(np.linalg.norm(found - expected, axis=-1)))
 
     best = min(conventions, key=lambda convention: off(convention.mistake(true, size)))
-    left = off(best.mistake(true, size))
-    return best if left < tolerance and left < off(true) / 4 else None
+    expected = best.mistake(true, size)
+    left, length = off(expected), float(np.median(np.linalg.norm(expected, axis=-1)))
+    return best if left < tolerance and left < min(off(true), length) / 4 else None
