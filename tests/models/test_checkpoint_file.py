@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import pickle
 import subprocess
 import zipfile
 from collections import OrderedDict, defaultdict
@@ -141,3 +142,12 @@ def test_other_files_are_weights_errors(tmp_path: Path) -> None:
         (tmp_path / f"damaged{suffix}").write_bytes(b"no such thing")
         with pytest.raises(WeightsError, match="damaged"):
             read_checkpoint(tmp_path / f"damaged{suffix}")
+
+
+def test_an_archive_that_only_python_can_open_is_a_weights_error(tmp_path: Path) -> None:
+    """PyTorch wants its files in a folder of the archive; its reader raises RuntimeError."""
+    path = tmp_path / "a.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("data.pkl", pickle.dumps({}))
+    with pytest.raises(WeightsError, match="is not a whole PyTorch checkpoint"):
+        read_checkpoint(path)

@@ -85,7 +85,10 @@ def _read_torch(path: Path) -> Any:
         start = file.read(2)
     if start == b"PK":
         _check_archive(path)
-        names = get_unsafe_globals_in_checkpoint(path)
+        try:
+            names = get_unsafe_globals_in_checkpoint(path)
+        except Exception as error:  # PyTorch's own reader of archives is stricter than Python's
+            raise _not_whole(path, error) from error
         if refused := [name for name in names if not _harmless(name)]:
             raise UntrustedFileError(
                 f"{path} is not loaded: it names {refused[0]}, which is not data",
@@ -103,12 +106,13 @@ def _read_torch(path: Path) -> Any:
                 "such a file can execute code; nothing in it was executed",
                 try_="torch.save of its state dict alone, where you trust the file",
             ) from error
-        raise WeightsError(
-            f"{path} is not a whole PyTorch checkpoint",
-            # torch's own text advises to load the file unsafely
-            f"reading it gave {type(error).__name__}"
-            + ("" if isinstance(error, pickle.UnpicklingError) else f": {_first_line(error)}"),
-        ) from error
+        raise _not_whole(path, error) from error
+
+
+def _not_whole(path: Path, error: Exception) -> WeightsError:
+    """What is said of a damaged file, without the text of an unpickler, which advises to load it unsafely."""
+    told = "" if isinstance(error, pickle.UnpicklingError) else f": {_first_line(error)}"
+    return WeightsError(f"{path} is not a whole PyTorch checkpoint", f"reading it gave {type(error).__name__}{told}")
 
 
 def _check_archive(path: Path) -> None:
