@@ -1,6 +1,6 @@
-"""How tracking wears off: counts by time since the query and since a point was last hidden.
+"""Accuracy over time: counts by the time since the query, and by the time since a point was last hidden.
 
-Scoring writes them beside metrics.csv, so that accuracy over time can be drawn without the predictions.
+Scoring writes these counts to metrics_over_time.csv. Plots of accuracy over time then need no prediction files.
 """
 
 from __future__ import annotations
@@ -17,24 +17,29 @@ from vgmae_bench.metrics.scored_tracks import ScoredTracks
 
 FORMAT = 1
 HEADER = f"# vgmae-bench metrics over time, format {FORMAT}\n"
-"""The first line of the file. A reader of another format refuses it."""
+"""The first line of the file. Readers refuse files with another first line."""
 
 KEYS = ["since", "first_frame", "last_frame"]
 COUNTS = ["visible", "called_visible"]
-"""Columns of counts besides within_<k>, one for each threshold k of the protocol."""
+"""Columns of counts. One column within_<k> for each threshold k of the protocol comes in addition."""
 
 ENDS = np.unique([scale * 2**power for power in range(13) for scale in (1, 3)])
-"""Last frames of the bins: 1, 2, 3, 4, 6, 8, 12, 16, 24, … frames, two an octave, so that a file stays small."""
+"""The last frame of each bin: 1, 2, 3, 4, 6, 8, 12, 16, 24, … Two bins per octave keep the file small."""
 
 
 def over_time(scored: ScoredTracks) -> pd.DataFrame:
     """Counts of scored frames in which the point is visible, in bins of time.
 
-    A row is a bin with columns `since` ("query", or "hidden": the point was hidden after the query and is seen again),
-    `first_frame` and `last_frame` of the bin (1 is the frame right after the query, or the first in which the point is seen
-    again), `visible` (track-frames counted), `called_visible` (of these, predicted visible) and `within_<k>` (nearer than
-    k px of the metric raster, whatever the predicted visibility: as in TAP-Vid's position accuracy). Before the query,
-    where "strided" query sets are scored as well, time runs backwards.
+    Each row is one bin. Its columns are:
+        since: "query", or "hidden" (the point was hidden after the query and is visible again).
+        first_frame, last_frame: the bin's range. Frame 1 is the first frame after the query, or the first frame in
+            which the point is visible again.
+        visible: the number of (track, frame) pairs.
+        called_visible: how many of them are predicted visible.
+        within_<k>: how many of them are nearer than k px of the metric raster. As in TAP-Vid's position accuracy, the
+            predicted visibility does not matter.
+
+    "strided" query sets also score the frames before the query. There, time runs backward.
     """
     frames, query = np.arange(scored.target_xy.shape[1]), scored.query_frame[:, None]
     seen = scored.evaluated & ~scored.target_occluded
@@ -50,7 +55,7 @@ def over_time(scored: ScoredTracks) -> pd.DataFrame:
 
 
 def _since_hidden(hidden: npt.NDArray[np.bool_], query: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """int64 [M, T]: frames since each point was last hidden, going away from its query; 0 where it has not been."""
+    """int64 [M, T]: frames since each point was last hidden, counted away from its query; 0 if it was never hidden."""
     frames = np.arange(hidden.shape[1])
 
     def forward(hidden: npt.NDArray[np.bool_], query: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -73,7 +78,11 @@ def _binned(since: str, time: npt.NDArray[np.int64], flags: dict[str, npt.NDArra
 
 
 def write(path: Path, clips: list[tuple[str, pd.DataFrame]]) -> None:
-    """Write the counts of many query sets as CSV, those of one clip added up; `clips` pairs clip ids with `over_time`."""
+    """Write the counts of many query sets as CSV.
+
+    Arguments:
+        clips: pairs of a clip id and the result of `over_time`. Counts of the same clip are added.
+    """
     table = pd.concat([counts.assign(clip=clip) for clip, counts in clips], ignore_index=True)
     table = table.groupby(["clip", *KEYS], sort=False).sum().reset_index()
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -82,22 +91,25 @@ def write(path: Path, clips: list[tuple[str, pd.DataFrame]]) -> None:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """What `write` wrote: columns clip, since, first_frame, last_frame, visible, called_visible, within_<k>.
+    """Read a file that `write` wrote.
+
+    Returns:
+        Columns clip, since, first_frame, last_frame, visible, called_visible, within_<k>.
 
     Raises:
-        FileNotFoundError: there is none; the run was scored by an earlier version.
-        BadDataError: of another format, or damaged.
+        FileNotFoundError: the file does not exist, because an earlier version scored the run.
+        BadDataError: the file has another format or is damaged.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             if file.readline() != HEADER:
                 raise ValueError("its first line is another")
-            # Clips are called "007" or "NA" as they like; nothing is ever missing here.
+            # Clip ids such as "007" and "NA" must stay text. The file has no missing values.
             table = pd.read_csv(file, dtype={"clip": str}, keep_default_na=False)
         missing = {"clip", *KEYS, *COUNTS} - set(table.columns)
         if missing:
             raise ValueError(f"it has no column {', '.join(sorted(missing))}")
-    except ValueError as error:  # what pandas raises for a damaged file is one as well
+    except ValueError as error:  # pandas raises subclasses of ValueError for damaged files
         raise BadDataError(f"{path} cannot be read", str(error), try_="vgmae-bench run … --redo metrics") from error
     return table
 

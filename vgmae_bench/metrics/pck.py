@@ -1,6 +1,7 @@
-"""Percentage of correct keypoints (PCK) after BADJA (Biggs et al., ACCV 2018, arXiv:1811.05804).
+"""Percentage of correct keypoints (PCK) as in BADJA (Biggs et al., ACCV 2018, arXiv:1811.05804).
 
-A keypoint is correct within 0.2 · √(area of the animal's mask), in pixels of the source; the radius comes with the clip.
+A keypoint is correct if its error is at most 0.2 · √(area of the animal's mask), in pixels of the source video. The
+clip provides this radius.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from vgmae_bench.metrics.scored_tracks import ScoredTracks
 
 
 def compute_pck(scored: ScoredTracks) -> dict[str, float]:
-    """`pck` of one query set: the share of visible keypoints that are predicted within their frame's radius.
+    """`pck` of one query set: the share of visible keypoints that are predicted within the radius of their frame.
 
-    Nothing for clips without a radius, so that tables of other sets have no such column. Frames whose radius is not known
-    do not count, nor does the query's; predicted visibility is not looked at. NaN where nothing is left to count.
+    Only frames with a known radius count. The query frame does not count. The predicted visibility does not matter. The
+    result is NaN if no keypoint counts, and empty for clips without a radius, so that tables of other datasets have no
+    such column.
     """
     if scored.radius is None:
         return {}

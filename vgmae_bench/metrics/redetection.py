@@ -1,6 +1,7 @@
-"""AJ_RD: the Jaccard of a track from the moment it re-appears, as TAPNext++ measures re-detection.
+"""AJ_RD: the Jaccard of a track from the moment it reappears, as TAPNext++ measures re-detection.
 
-Unlike TAP-Vid's, its distances are compared with <=, and every re-appearance weighs the same whatever its length.
+It differs from TAP-Vid's Jaccard in two ways: distances are compared with <=, and every reappearance has the same
+weight whatever its length.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ MINIMAL_GAPS = (1, 4, 16, 64, 256)
 
 @dataclass(frozen=True)
 class Event:
-    """One re-appearance: the track, the frame it is seen again, and for how many frames it was hidden before."""
+    """One reappearance: the track, the frame in which it is visible again, and the length of the gap in frames."""
 
     track: int
     frame: int
@@ -27,9 +28,10 @@ class Event:
 
 
 def events_of(visible: npt.NDArray[np.bool_]) -> list[Event]:
-    """Re-appearances in `visible` [N, T], track by track in time order.
+    """Reappearances in `visible` [N, T], by track, then by time.
 
-    Only gaps strictly longer than all earlier kept ones of the same track count; being hidden from frame 0 on is a gap.
+    A gap counts only if it is strictly longer than all earlier gaps of the same track that counted. A track that is
+    hidden from frame 0 on starts with a gap.
     """
     found = []
     for track, flags in enumerate(visible):
@@ -50,7 +52,7 @@ def event_jaccards(
     xy: npt.NDArray[Any],
     thresholds: tuple[int, ...] = THRESHOLDS,
 ) -> npt.NDArray[np.float64]:
-    """float64 [events, thresholds]: Jaccard of each event's track from the event to the end. NaN for 0 / 0."""
+    """float64 [events, thresholds]: Jaccard of each event's track from the event to the clip's end. NaN for 0 / 0."""
     scores = np.full((len(events), len(thresholds)), np.nan)
     for row, event in enumerate(events):
         after = (event.track, slice(event.frame, None))
@@ -70,7 +72,7 @@ def redetection(
 ) -> dict[str, float]:
     """`AJ_RD`, `AJ_RD_dmin<m>` and `AJ_RD_D<k>_dmin<m>`: averages over events with a gap of at least m frames.
 
-    Levels m without any event are NaN and left out of the averages; no event at all gives NaN.
+    A level m without events is NaN and does not enter the averages. Without any event, all values are NaN.
     """
     gaps = np.array([event.gap for event in events], dtype=int)
     result: dict[str, float] = {}
@@ -86,9 +88,9 @@ def redetection(
 
 
 def compute_re_detection(scored: ScoredTracks) -> dict[str, float]:
-    """`re_detection_jaccard` of one query set: AJ_RD over re-appearances after the query frame.
+    """`re_detection_jaccard` of one query set: AJ_RD over the reappearances after the query frame.
 
-    A point hidden before its query is no re-appearance, so frames up to the query count as visible here.
+    The first appearance of a point is not a reappearance. Frames up to the query therefore count as visible here.
     """
     truth = ~scored.target_occluded
     events = events_of(truth | ~_after(scored))

@@ -1,4 +1,4 @@
-"""What every metric is computed from: the answers to one query set beside the truth, in the metric raster."""
+"""`ScoredTracks`, the input of every metric: predicted and true tracks of one query set in the metric raster."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ QueryMode = Literal["first", "strided"]
 
 
 def evaluated_frames(query_frame: npt.NDArray[Any], num_frames: int, mode: QueryMode) -> npt.NDArray[np.bool_]:
-    """bool [..., M, T]: the frames scored for each query.
+    """bool [..., M, T]: the frames that are scored for each query.
 
-    "first": strictly after the query frame. "strided": all but the query frame. Fractional query frames are rounded half
-    to even, as the reference does.
+    "first" scores the frames after the query frame. "strided" scores all frames except the query frame. Fractional
+    query frames are rounded half to even, as in the reference code.
 
     Raises:
-        ValueError: a query frame outside 0 … T-1. (The reference silently counts negative ones from the end.)
+        ValueError: a query frame lies outside 0 … T-1. (The reference code silently counts negative frames from the
+            end.)
     """
     query = np.round(query_frame).astype(np.int32)[..., None]
     if query.size and (query.min() < 0 or query.max() >= num_frames):
@@ -35,13 +36,14 @@ class ScoredTracks:
 
     Attributes:
         query_frame: int64 [M].
-        target_xy: float64 [M, T, 2], raster pixels of the metric raster (256×256 in TAP-Vid).
-        target_occluded: bool [M, T].
-        xy: float32 or float64 [M, T, 2], the prediction in the same raster.
-        occluded: bool [M, T], predicted.
-        query_mode: "first" scores frames after the query, "strided" all but the query frame.
-        thresholds: in pixels of the metric raster.
-        radius: float64 [T, 2], half axes (x, y) in the metric raster of what counts for PCK; None where there is none.
+        target_xy: float64 [M, T, 2], true positions in pixels of the metric raster (256×256 in TAP-Vid).
+        target_occluded: bool [M, T], true occlusion.
+        xy: float32 or float64 [M, T, 2], predicted positions in the same raster.
+        occluded: bool [M, T], predicted occlusion.
+        query_mode: "first" scores frames after the query, "strided" all frames except the query frame.
+        thresholds: distances in pixels of the metric raster.
+        radius: float64 [T, 2], half axes (x, y) in the metric raster of the ellipse in which a keypoint counts as
+            correct (PCK); None if the dataset has no such radius.
     """
 
     query_frame: npt.NDArray[np.int64]
@@ -54,7 +56,7 @@ class ScoredTracks:
     radius: npt.NDArray[np.floating[Any]] | None = None
 
     def only(self, kept: npt.NDArray[np.bool_]) -> ScoredTracks:
-        """Those of the frames where `kept` (bool [T]) is set, the frames of queries among them."""
+        """The same tracks with only the frames where `kept` (bool [T]) is true. The query frames must be among them."""
         place = np.cumsum(kept) - 1
         return replace(
             self,
@@ -68,5 +70,5 @@ class ScoredTracks:
 
     @property
     def evaluated(self) -> npt.NDArray[np.bool_]:
-        """bool [M, T], the frames that count for each query."""
+        """bool [M, T]: the frames that count for each query."""
         return evaluated_frames(self.query_frame, self.target_xy.shape[1], self.query_mode)

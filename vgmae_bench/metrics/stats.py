@@ -1,7 +1,8 @@
 """Uncertainty over clips: bootstrap intervals, paired sign-flip tests, Holm's correction.
 
-The clip is the unit of resampling: tracks within a clip are correlated. A clip may hold several query sets (chunks); it then
-enters with the sum over its query sets and their number, so that every mean is the mean over query sets that tables show.
+The clip is the unit of resampling, because tracks within a clip are correlated. A clip can have several query sets (one
+per chunk). Such a clip is resampled as a whole, with the sum over its query sets and their number. Every mean is thus
+the mean over query sets that tables show.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ class Mean(NamedTuple):
     """A mean over rows with its bootstrap interval over clips.
 
     Attributes:
-        value: the plain mean; NaN when any row is NaN and rows are not skipped, as the reference reports it.
-        low, high: percentile interval of the mean over the rows that have a value; NaN with fewer than two clips.
-        nan_rows: how many rows have no value.
-        of_finite: the mean over the rows that have one.
+        value: the plain mean. If rows without a value are not skipped, one such row makes it NaN, as in the reference
+            code.
+        low, high: percentile interval of the mean over the rows with a value; NaN with fewer than two clips.
+        nan_rows: the number of rows without a value.
+        of_finite: the mean over the rows with a value.
     """
 
     value: float
@@ -46,10 +48,10 @@ def clip_bootstrap(
     """Means of the columns of `values` [rows, metrics], with 95 % percentile intervals from resampling whole clips.
 
     Arguments:
-        values: a row a query set, a column a metric; NaN where a query set has no value.
-        clips: the clip each row belongs to; a clip may have several rows (chunks).
-        skip_nan: leave rows without a value out of the mean instead of letting them make it NaN.
-        seed: of the resampling, so that the same rows always give the same intervals.
+        values: one row per query set, one column per metric; NaN if a query set has no value.
+        clips: the clip of each row; a clip can have several rows (chunks).
+        skip_nan: average over the rows with a value. Otherwise one row without a value makes the mean NaN.
+        seed: seed of the resampling. The same rows and seed always give the same intervals.
     """
     values = np.asarray(values, dtype=np.float64)
     finite = ~np.isnan(values)
@@ -57,7 +59,7 @@ def clip_bootstrap(
     sums, counts = np.zeros((2, len(names), values.shape[1]))
     np.add.at(sums, member, np.where(finite, values, 0.0))
     np.add.at(counts, member, finite)
-    with np.errstate(invalid="ignore"):  # 0 / 0: a metric without any value
+    with np.errstate(invalid="ignore"):  # 0 / 0 if a metric has no value at all
         means = sums.sum(axis=0) / counts.sum(axis=0)
     low, high = interval(sums, counts, resamples=resamples, seed=seed)
     return [
@@ -73,10 +75,10 @@ def clip_bootstrap(
 
 
 def interval(totals: Array, sizes: Array, *, resamples: int = RESAMPLES, seed: int = 0) -> tuple[Array, Array]:
-    """95 % percentile intervals of Σ totals / Σ sizes by column, from resampling clips with replacement.
+    """95 % percentile intervals of Σ totals / Σ sizes, by column, from resampling clips with replacement.
 
-    A mean has the sums over each clip's query sets as `totals` and their numbers as `sizes`; a ratio of two means has the
-    sums of the two methods.
+    For a mean, `totals` are the sums over each clip's query sets and `sizes` their numbers. For a ratio of two methods'
+    means, they are the sums of the two methods.
 
     Arguments:
         totals, sizes: [clips, K].
@@ -89,29 +91,29 @@ def interval(totals: Array, sizes: Array, *, resamples: int = RESAMPLES, seed: i
         return np.full(columns, np.nan), np.full(columns, np.nan)
     drawn = np.random.default_rng(seed).multinomial(clips, np.full(clips, 1 / clips), size=resamples)
     resampled = drawn.astype(np.float64) @ np.hstack([totals, sizes])
-    with np.errstate(invalid="ignore", divide="ignore"):  # resamples that drew nothing with a value
+    with np.errstate(invalid="ignore", divide="ignore"):  # a resample may hold no clip with a value
         return _quantiles(resampled[:, :columns] / resampled[:, columns:])
 
 
 def sign_flip_test(differences: Array, *, resamples: int = RESAMPLES, seed: int = 0) -> Array:
-    """Two-sided p-values [K] of paired differences [clips, K], by flipping the signs of whole clips.
+    """Two-sided p-values [K] of paired differences [clips, K]: the signs of whole clips are flipped.
 
-    The p-value is the share of sign patterns whose sum is at least as far from zero as the observed sum. All 2^clips patterns
-    are tried if there are at most `resamples` of them. Otherwise `resamples` random ones are tried, and the observed pattern
-    counts as one more, so that p is never 0 (Phipson and Smyth 2010).
+    The p-value is the share of sign patterns whose sum is at least as far from zero as the observed sum. With at most
+    `resamples` patterns (2^clips), all of them are tried. Otherwise `resamples` random patterns are tried, and the
+    observed pattern counts as one more, so that p is never 0 (Phipson and Smyth 2010).
 
-    NaN where there is no clip.
+    The p-value is NaN if no clip has a value.
     """
     clips, columns = differences.shape
     if clips == 0:
         return np.full(columns, np.nan)
-    # Equal sums added up in another order count as equal.
+    # Sums that differ by rounding alone count as equal.
     observed = np.abs(differences.sum(axis=0)) - 1e-12 * np.abs(differences).sum(axis=0)
     exact = 2**clips <= resamples
     patterns = 2**clips if exact else resamples
     rng = np.random.default_rng(seed)
     extreme = np.zeros(columns)
-    for start in range(0, patterns, 1000):  # a thousand patterns at a time bound the memory
+    for start in range(0, patterns, 1000):  # a thousand patterns at a time limit the memory
         count = min(1000, patterns - start)
         if exact:
             heads = np.arange(start, start + count)[:, None] >> np.arange(clips) & 1
@@ -123,7 +125,7 @@ def sign_flip_test(differences: Array, *, resamples: int = RESAMPLES, seed: int 
 
 
 def holm(p: Sequence[float] | Array) -> Array:
-    """p-values adjusted for testing all of them at once (Holm 1979); NaN stays NaN and does not count as a test."""
+    """p-values adjusted for testing all of them at once (Holm 1979). A NaN stays NaN and does not count as a test."""
     p = np.asarray(p, dtype=np.float64)
     adjusted = np.full(p.shape, np.nan)
     order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]  # NaN sorts last
@@ -133,7 +135,7 @@ def holm(p: Sequence[float] | Array) -> Array:
 
 
 def _quantiles(resampled: Array) -> tuple[Array, Array]:
-    """The interval's ends by column; resamples that drew no clip with a value do not count."""
+    """The ends of the interval, by column. Resamples without a value are left out."""
     ends = np.full((2, resampled.shape[1]), np.nan)
     for column, sample in enumerate(resampled.T):
         drawn = sample[~np.isnan(sample)]

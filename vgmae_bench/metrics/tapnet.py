@@ -1,7 +1,7 @@
-"""The reference implementation of the TAP-Vid metrics, google-deepmind/tapnet, as a metric of its own.
+"""The reference implementation of the TAP-Vid metrics (google-deepmind/tapnet) as a metric of its own.
 
-Never needed: `vgmae_bench.metrics.tapvid` gives the same numbers. Where tapnet is installed, runs carry its values beside
-ours, under the same names with "tapnet_" before them.
+It is optional: `vgmae_bench.metrics.tapvid` gives the same numbers. If tapnet is installed, runs also store its values,
+under the same names with the prefix "tapnet_".
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import numpy as np
 from vgmae_bench.metrics.scored_tracks import ScoredTracks
 
 _UNUSED = ("absl", "chex", "jax", "jax.numpy", "mediapy", "scipy", "scipy.io", "tensorflow", "tensorflow_datasets")
-"""What tapnet's module imports for its readers; its metric function needs none of it."""
+"""Packages that tapnet imports for its readers. The metric function needs none of them."""
 
 
 def compute_tapnet(scored: ScoredTracks) -> dict[str, float]:
-    """The official values of one query set."""
-    queries = np.zeros((1, len(scored.query_frame), 3))  # (t, y, x); positions play no part in the score
+    """The values that tapnet computes for one query set."""
+    queries = np.zeros((1, len(scored.query_frame), 3))  # (t, y, x); the score uses t only
     queries[0, :, 0] = scored.query_frame
     with np.errstate(divide="ignore", invalid="ignore"):
         values = _official()(
@@ -40,7 +40,7 @@ def compute_tapnet(scored: ScoredTracks) -> dict[str, float]:
 
 @cache
 def _official() -> Callable[..., dict[str, Any]]:
-    """tapnet's `compute_tapvid_metrics`; stand-ins take the place of packages that its module imports but ours lack."""
+    """tapnet's `compute_tapvid_metrics`. Mock modules replace packages that tapnet imports but are missing here."""
     absent = {name: MagicMock() for name in _UNUSED if importlib.util.find_spec(name.partition(".")[0]) is None}
     with patch.dict(sys.modules, absent):
         module = importlib.import_module("tapnet.tapvid.evaluation_datasets")

@@ -1,7 +1,7 @@
 """The TAP-Vid metrics: average Jaccard (AJ), position accuracy (δ_avg) and occlusion accuracy (OA).
 
-Defined in section 4 of "TAP-Vid: A Benchmark for Tracking Any Point in a Video" (arXiv 2211.03726); the details follow
-`compute_tapvid_metrics` of google-deepmind/tapnet c2cbab8, whose numbers these are, bit for bit.
+Section 4 of "TAP-Vid: A Benchmark for Tracking Any Point in a Video" (arXiv:2211.03726) defines them. The details
+follow `compute_tapvid_metrics` of google-deepmind/tapnet c2cbab8. The numbers are equal bit for bit.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ def tapvid_metrics(
 
     Arguments:
         query_frame: [B, M], the frame of each query.
-        target_occluded, occluded: [B, M, T], truth and prediction; threshold soft values first.
-        target_xy, xy: [B, M, T, 2] in the 256×256 raster; distances are compared in their promoted dtype.
+        target_occluded, occluded: bool [B, M, T], true and predicted occlusion. Apply a threshold to soft values first.
+        target_xy, xy: [B, M, T, 2] in the 256×256 raster. Distances have the wider dtype of the two.
         mode: which frames count, see `evaluated_frames`.
-        trackwise: pool over frames only; results are [B, M] instead of [B]. Their mean is not the video's value.
+        trackwise: return values by track, [B, M] instead of [B]. Their mean is not the value of the video.
 
     Returns:
-        `average_jaccard`, `average_pts_within_thresh`, `occlusion_accuracy`, and `jaccard_k` and `pts_within_k` for every
-        threshold k, float64. NaN where nothing is there to count (0 / 0).
+        `average_jaccard`, `average_pts_within_thresh`, `occlusion_accuracy`, and `jaccard_k` and `pts_within_k` for
+            every
+        threshold k, float64. NaN if nothing counts (0 / 0).
     """
     evaluated = evaluated_frames(query_frame, target_xy.shape[-2], mode)
     axes = (-1,) if trackwise else (-2, -1)
@@ -57,7 +58,7 @@ def tapvid_metrics(
             near = squared < k * k  # strict; a NaN or infinite prediction is never near
             hit = near & seen
             true_positives = count(hit & claimed)
-            # A claim is false where the point is hidden or far: all claims but the true positives.
+            # False positives: points called visible that are hidden or too far away.
             false_positives = num_claimed - true_positives
             jaccard[f"jaccard_{k}"] = true_positives / (num_seen + false_positives)
             pts_within[f"pts_within_{k}"] = count(hit) / num_seen
@@ -75,7 +76,7 @@ def _average(values: dict[str, npt.NDArray[np.float64]]) -> npt.NDArray[np.float
 
 
 def compute_tapvid(scored: ScoredTracks, *, trackwise: bool = False) -> dict[str, npt.NDArray[np.float64]]:
-    """The TAP-Vid values of one query set, each a 0-dimensional array; [M] with `trackwise`."""
+    """The TAP-Vid values of one query set, each a 0-dimensional array, or [M] with `trackwise`."""
     return tapvid_metrics(
         scored.query_frame,
         scored.target_occluded,

@@ -1,3 +1,3 @@
-"""The distances of TAP-Vid, in pixels of the metric raster. Everything that counts pixels takes them from here."""
+"""The distance thresholds of TAP-Vid, in pixels of the metric raster. All code takes them from here."""
 
 THRESHOLDS: tuple[int, ...] = (1, 2, 4, 8, 16)
