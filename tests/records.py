@@ -29,8 +29,8 @@ def write_run(
     """Write the record, the scores and the summary of a run below `out`; returns its folder.
 
     Arguments:
-        scores: a score a question, as fractions; for one metric, or by metric ("average_jaccard" and so on).
-        clips: the clip of each question; by default each question has one of its own.
+        scores: a score a query set, as fractions; for one metric, or by metric ("average_jaccard" and so on).
+        clips: the clip of each query set; by default each query set has one of its own.
         expected: how many clips the dataset has, if more than were scored.
     """
     by_metric = dict(scores) if isinstance(scores, Mapping) else dict.fromkeys(HEADLINE, scores)

@@ -40,8 +40,8 @@ def test_it_installs_passes_its_tests_and_runs(
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("Demo", "is no name for a package"),
-        ("class", "is no name for a package"),
+        ("Demo", "cannot name a package"),
+        ("class", "cannot name a package"),
         ("zero-motion", "among the methods already"),
         ("numpy", "a Python package numpy already"),
         ("there", "there is there already"),

@@ -37,8 +37,8 @@ def test_differences_are_those_of_the_table() -> None:
     assert "m0 is better than m1 at 30 clips" in pair.sentence("m0", "m1")
 
 
-def test_the_clip_is_the_unit_where_it_has_several_questions() -> None:
-    # Clip x has three questions: it weighs three times as much in the mean, and is one clip to the test.
+def test_the_clip_is_the_unit_where_it_has_several_query_sets() -> None:
+    # Clip x has three query sets: it weighs three times as much in the mean, and is one clip to the test.
     clips = ["x", "x", "x", "y"]
     a, b = rows([0.3, 0.4, 0.5, 0.8], [0.1, 0.2, 0.3, 0.2], clips=clips, protocol="videogmae-release")
     pair = compare(a, b, ["average_jaccard"])[0]

@@ -78,7 +78,7 @@ def test_damaged_records_are_named_and_left_out(damage: str) -> None:
         select_runs(OUT, [str(bad)])
 
 
-def test_scores_by_clip_are_means_over_its_questions() -> None:
+def test_scores_by_clip_are_means_over_its_query_sets() -> None:
     clips = ["007", "NA", "007", "nan"]
     write_run(OUT, "a", [0.1, 0.2, 0.4, math.nan], clips=clips, protocol="videogmae-release")
     values = clip_values(select_runs(OUT)[0], "average_jaccard")
@@ -100,7 +100,7 @@ def test_metrics_and_their_file_must_be_there() -> None:
         clip_values(select_runs(OUT)[0], "average_jaccard")
 
 
-def test_two_methods_are_a_pair_where_they_answered_the_same_questions() -> None:
+def test_two_methods_are_a_pair_where_they_answered_the_same_query_sets() -> None:
     write_run(OUT, "a", [0.1, 0.2])
     write_run(OUT, "b", [0.1, 0.2])
     strided = write_run(OUT, "a", [0.1, 0.2], protocol="tapvid-strided")

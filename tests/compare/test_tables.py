@@ -108,7 +108,7 @@ def test_a_mean_without_a_value_is_told(rows: list[Row]) -> None:
     text = tables.markdown(build(select_runs(OUT, ["gaps", "one"])))
     assert "| gaps | 50.00 (n=1) [50.0, 50.0] | 50.00 (n=1) [50.0, 50.0] | 50.00 (n=1) [50.0, 50.0] |" in text
     assert "the mean is over n of them" in text
-    assert "**60.00**" not in text  # means over different questions do not compare
+    assert "**60.00**" not in text  # means over different query sets do not compare
 
 
 def test_protocols_do_not_mix(rows: list[Row]) -> None:
@@ -131,7 +131,7 @@ def test_published_rows_stand_below_with_source_and_mark() -> None:
     assert not marked.competes
     assert marked.cells[0].mark == ""
     number = marked.name.rpartition("†")[2]
-    assert any(note.startswith(f"†{number} Not this protocol") and "first 5 frames" in note for note in table.notes)
+    assert any(note.startswith(f"†{number} Another protocol") and "first 5 frames" in note for note in table.notes)
     assert not any("36.47" in line.cells[0].value for line in table.literature)  # query first: never in this table
     assert {line.details[-1] for line in table.measured} == {"measured"}
     records = flat_records(select_runs(OUT), with_published="all")
@@ -231,7 +231,7 @@ def test_metrics_columns_and_order_are_chosen() -> None:
     assert [line.name for line in build(rows, sort="method").measured] == ["m0", "m1", "m2"]
     with pytest.raises(UnknownNameError, match='no column "cost"'):
         find_columns("cost")
-    with pytest.raises(UnknownNameError, match='Nothing to sort by is called "luck"'):
+    with pytest.raises(UnknownNameError, match='There is no column or metric "luck"'):
         find_sort("luck", shown)
     with pytest.raises(UnknownNameError, match='No run has a metric "AJX"'):
         find_metrics(["AJX"], shown)

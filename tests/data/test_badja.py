@@ -137,7 +137,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     for text, message in (
         ("[", "cannot be used"),
         ("[]", "it lists no frames"),
-        (original.replace("DAVIS/JPEG", "../JPEG", 1), "leads out of the folder"),
+        (original.replace("DAVIS/JPEG", "../JPEG", 1), "points outside the folder"),
         (original.replace("[10, 20], ", "", 1), "not a row and a column for each visibility"),
         (original.replace("[[10, 20]", "[[10, 20, 30]", 1), "cannot be used"),
         (original.replace("00006.jpg", "00066.jpg"), "there is no DAVIS"),
@@ -211,7 +211,7 @@ def test_gaps_of_a_copy_are_named(tmp_path: Path) -> None:
     (images(tmp_path, "Annotations") / "00006.png").unlink()
     assert opened(tmp_path).notes == ["bear lacks 1 of 3 masks: PCK leaves those frames out"]
     (images(tmp_path) / "00003.jpg").unlink()
-    with pytest.raises(BadDataError, match="frame 00003 is not there"):
+    with pytest.raises(BadDataError, match="frame 00003 is missing"):
         opened(tmp_path)
     shutil.rmtree(images(tmp_path))
     with pytest.raises(MissingDataError, match="the frames of bear belong at"):

@@ -45,7 +45,13 @@ def far_away() -> np.ndarray:
         (POINTS / PIXELS, HIDDEN, "fractions", "divided by the size of the frame twice", "points * [80, 48]"),
         (WIDE[..., ::-1] / PIXELS, np.zeros((1, 4), bool), "pixels", "x and y look exchanged", "points[..., ::-1]"),
         (POINTS * 256 / PIXELS, HIDDEN, "pixels", "pixels of frames of 256 × 256", "x * 0.3125 and y * 0.1875"),
-        (far_away(), HIDDEN, "fractions", "a point outside the frame is not visible", "marking such points as hidden"),
+        (
+            far_away(),
+            HIDDEN,
+            "fractions",
+            "a point outside the frame cannot be visible",
+            "marking such points as hidden",
+        ),
     ],
     ids=["pixels for fractions", "fractions for pixels", "divided twice", "y, x", "256 × 256", "one far away"],
 )

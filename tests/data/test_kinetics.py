@@ -137,7 +137,7 @@ def test_without_annotations_or_videos_the_next_step_is_named(tmp_path: Path) ->
     ("row", "message"),
     [
         ("id,x,10,0.5,0.5,0", "line 1 does not begin with a video"),
-        ("../id,0,10,0.5,0.5,0", "line 1 has a video that is no file name"),
+        ("../id,0,10,0.5,0.5,0", "line 1 names a video that cannot be a file name"),
         ("id,0,10,0.5,0.5", "rows of id_000000_000010 are not x, y and occlusion"),
         ("id,0,10,0.5,left,0", "rows of id_000000_000010 are not x, y and occlusion"),
         ("id,0,10,0.5,nan,0", "other than finite positions"),

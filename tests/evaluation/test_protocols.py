@@ -59,9 +59,9 @@ def test_release_hides_what_leaves_the_crop_and_clamps_it() -> None:
 
 def test_release_is_the_same_whenever_it_is_asked() -> None:
     once, again = (list(query_sets(clip(num_frames=40, num_points=60), RELEASE)) for _ in range(2))
-    for (frames, query_set), (same_frames, same_question) in zip(once, again, strict=True):
+    for (frames, query_set), (same_frames, same_query_set) in zip(once, again, strict=True):
         np.testing.assert_array_equal(frames, same_frames)
-        np.testing.assert_array_equal(query_set.target_xy, same_question.target_xy)
+        np.testing.assert_array_equal(query_set.target_xy, same_query_set.target_xy)
 
 
 @pytest.mark.parametrize(

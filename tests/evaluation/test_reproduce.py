@@ -125,7 +125,7 @@ def test_what_differs_is_told_exactly() -> None:
 
 def test_what_cannot_be_repeated_is_said(root: Path, tmp_path: Path) -> None:
     run = made(root)
-    with pytest.raises(UsageError, match="in its own place"):
+    with pytest.raises(UsageError, match="inside its own results folder"):
         plan_again(run, Path("results"), data_root=root)
     other = write_davis(tmp_path / "other", clips=3, size=(32, 32))
     with pytest.raises(BadDataError, match="not those of the run"):

@@ -31,12 +31,12 @@ def test_predictions_come_back_as_they_were(tmp_path: Path, confidence: bool, cl
     folder.create()
     ((query_set, tracks),) = answered(confidence)
     folder.write_prediction(clip_id, [(query_set, tracks)], COST)
-    ((read_question, read_tracks),) = folder.read_prediction(clip_id)
+    ((read_query_set, read_tracks),) = folder.read_prediction(clip_id)
     for name in ("track", "target_xy", "target_occluded"):
-        np.testing.assert_array_equal(getattr(read_question, name), getattr(query_set, name), strict=True)
+        np.testing.assert_array_equal(getattr(read_query_set, name), getattr(query_set, name), strict=True)
     for name in ("xy", "visible", "confidence"):
         np.testing.assert_array_equal(getattr(read_tracks, name), getattr(tracks, name))
-    np.testing.assert_array_equal(read_question.queries.frame, query_set.queries.frame)
+    np.testing.assert_array_equal(read_query_set.queries.frame, query_set.queries.frame)
     assert folder.cost(clip_id) == COST
     assert {path.parent for path in tmp_path.rglob("*") if path.is_file()} == {folder.predictions}
 

@@ -56,7 +56,7 @@ class Run:
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """A row for each clip (for each of its query sets, where a protocol has several), all metrics as fractions."""
-        return self.row.questions
+        return self.row.query_sets
 
     @cached_property
     def tracks(self) -> pd.DataFrame:

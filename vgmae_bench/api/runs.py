@@ -95,7 +95,7 @@ class Runs(Sequence[Run]):
 
         Raises:
             UnknownNameError: a name fits none of the runs, or several.
-            UsageError: the two answer different questions.
+            UsageError: the two answer different query sets.
         """
         from vgmae_bench.compare import paired
 

@@ -1,4 +1,4 @@
-"""The command line. Commands are imported when they are called: `vgmae-bench --help` loads neither torch nor pandas."""
+"""The command line. A command's module is imported on use, so `--help` loads neither torch nor pandas."""
 
 from __future__ import annotations
 
@@ -19,25 +19,29 @@ from vgmae_bench.errors import UserError
 COMMANDS = {
     "run": ("evaluation.run", "run", "Track a dataset with a method and score the tracks."),
     "track": ("evaluation.track", "track", "Follow points through a video of your own."),
-    "train": ("training.train", "train", "Train a method, or go on with a training."),
+    "train": ("training.train", "train", "Train a method, or continue a training."),
     "finetune": ("training.finetune", "finetune", "Teach a pretrained encoder to track."),
     "probe": (
         "downstream.probe",
         "probe",
-        "Name actions with the features of an encoder: linear probing or fine-tuning.",
+        "Classify actions with an encoder's features: linear probing or fine-tuning.",
     ),
     "table": ("compare.table", "table", "Compare runs in one table, with confidence intervals."),
     "compare": ("compare.compare", "compare", "Compare two runs clip by clip, with a paired test."),
     "claims": ("compare.claims", "claims", "Check the headline claims of Video-GMAE against the published tables."),
-    "new": ("new", "new", "Begin a tracker, a dataset or a metric of your own."),
+    "new": ("new", "new", "Create a package for your own tracker, dataset or metric."),
     "check": ("evaluation.check", "check", "Check a tracker, a dataset or a metric of your own."),
     "score": ("evaluation.score", "score", "Score tracks that another program wrote."),
-    "export": ("evaluation.export", "export", "Pack the predictions of a run into one file."),
-    "reproduce": ("evaluation.reproduce", "reproduce", "Execute a run again and say what differs."),
-    "plot": ("compare.plot", "plot", "Draw a figure of runs or trainings, with its data."),
+    "export": ("evaluation.export", "export", "Write the predictions of a run to one file."),
+    "reproduce": ("evaluation.reproduce", "reproduce", "Execute a run again and report differences."),
+    "plot": ("compare.plot", "plot", "Plot a figure of runs or trainings, with its data."),
     "report": ("compare.report", "report", "Write a comparison as one HTML file, with players of single clips."),
-    "explore": ("downstream.explore", "explore", "Look at one image: layers, depth, figure and ground, outlines."),
-    "spatial": ("downstream.spatial", "spatial", "Measure what an image model sees in space, beside baselines."),
+    "explore": ("downstream.explore", "explore", "Analyse one image: layers, depth, figure and ground, outlines."),
+    "spatial": (
+        "downstream.spatial",
+        "spatial",
+        "Measure an image model's figure-ground, outlines and reconstruction.",
+    ),
     "list": ("listing", "list_", "List methods, datasets, metrics or runs."),
     "show": ("show", "show", "Show a method, dataset, metric or run."),
     "cite": ("cite", "cite", "Print BibTeX of methods and datasets."),
@@ -47,12 +51,12 @@ COMMANDS = {
         "import_weights",
         "Turn an official checkpoint into safetensors, executing nothing in it.",
     ),
-    "doctor": ("doctor", "doctor", "Check this installation and say what is missing."),
+    "doctor": ("doctor", "doctor", "Check this installation and report what is missing."),
 }
 
 
 class LazyGroup(Group):
-    """A group that knows its commands by name and one line of help, and imports them on use."""
+    """A group that knows its commands by name and one line of help. It imports a command on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands, in the order of the help."""
@@ -100,9 +104,9 @@ cli.params.append(debug_option())
 
 
 def main() -> None:
-    """Entry point: user errors end in one line and their exit code, an interrupt in 130, bugs in a traceback."""
-    # Threads that wait must not spin: where processes share the cores (shards, a busy machine), spinning ones were seen
-    # to take forty times as long. To be set before torch is imported; what the user has set stands.
+    """Entry point. A user error prints one line and exits with its code, an interrupt with 130. A bug shows a traceback."""
+    # Waiting threads must not spin. If processes share the cores (shards, a busy machine), spinning threads were measured
+    # to take forty times as long. This must be set before torch is imported. The user's own value is kept.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     streams.prepare()
     try:
@@ -127,7 +131,7 @@ def main() -> None:
 
 
 def _fail(error: UserError) -> NoReturn:
-    """Say what went wrong, in one line, and end with the exit code of the error."""
+    """Print the error in one line, and exit with its code."""
     if os.environ.get(DEBUG):
         traceback.print_exc()
     sentences = " ".join(_sentence(part) for part in (error.what, error.why) if part)
@@ -136,22 +140,22 @@ def _fail(error: UserError) -> NoReturn:
 
 
 def _of_the_system(error: OSError | MemoryError) -> UserError:
-    """What a user is told of an error of the operating system that no command expected: it is about files, not a bug."""
+    """The user error for an operating system error that no command expected. It concerns files and is not a bug."""
     again = "the same command with --debug, which shows where"
     if isinstance(error, MemoryError):
         return UserError("There is not enough memory", str(error), try_="fewer or smaller clips, or another machine")
     reason = error.strerror or str(error) or type(error).__name__
     if streams.output_failed():
-        if isinstance(error, BrokenPipeError):  # whoever read the output has seen enough
+        if isinstance(error, BrokenPipeError):  # the reader closed the pipe
             sys.exit(1)
         return UserError("Cannot write the output", reason)
     if error.filename is None:
-        return UserError("The system refused to go on", reason, try_=again)
+        return UserError("The operating system refused", reason, try_=again)
     return UserError(f"Cannot use {os.fsdecode(error.filename)}", reason, try_=again)
 
 
 def _sentence(text: str) -> str:
-    """On one line, with a full stop, and with a capital letter unless it begins with the name of something."""
+    """The text on one line, with a full stop, and with a capital letter unless it begins with the name of something."""
     text = streams.one_line(text)
     named = not text.partition(" ")[0].isalpha()
     sentence = text if named else text[:1].upper() + text[1:]
@@ -160,6 +164,6 @@ def _sentence(text: str) -> str:
 
 def _interrupted() -> None:
     print(
-        "Interrupted: what was finished is kept. Try: the same command again, it goes on from there.", file=sys.stderr
+        "Interrupted: finished work is kept. Try: the same command again, which continues from there.", file=sys.stderr
     )
     sys.exit(130)

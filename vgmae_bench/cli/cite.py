@@ -21,7 +21,7 @@ BENCHMARK = (
 def cite(names: tuple[str, ...]) -> None:
     """Print BibTeX of methods and datasets, of TAP-Vid, and of this benchmark.
 
-    A method that has no paper of its own is a comment.
+    A method without a paper of its own becomes a comment.
     """
     from vgmae_bench.data import TAPVID
 
@@ -34,10 +34,10 @@ def cite(names: tuple[str, ...]) -> None:
 
 
 def _spec(name: str) -> plugins.MethodSpec | plugins.DatasetSpec:
-    """What is known of a method or a dataset.
+    """The spec of a method or a dataset.
 
     Raises:
-        UnknownNameError: there is neither of that name.
+        UnknownNameError: no method and no dataset has this name.
     """
     found = [*plugins.installed("methods"), *plugins.installed("datasets")]
     for plugin in found:

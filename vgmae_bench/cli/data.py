@@ -1,4 +1,4 @@
-"""`vgmae-bench data`: getting datasets, preparing and checking them, and looking at them."""
+"""`vgmae-bench data`: fetches, prepares, checks and shows datasets."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from vgmae_bench.errors import BadDataError, UsageError
     ),
 )
 def data() -> None:
-    """Look after the datasets."""
+    """Fetch, prepare, check and show datasets."""
 
 
 @data.command("list", epilog=examples("vgmae-bench data list", "vgmae-bench data list --json"))
 @options.data_root
 @options.as_json
 def list_(data_root: Path | None, as_json: bool) -> None:
-    """List the datasets, and whether their files are there."""
+    """List the datasets, and whether their files are present."""
     from vgmae_bench.data.files import root as roots
 
     root = roots.data_root(data_root)
@@ -64,7 +64,7 @@ _by_hand = click.option(
     "source",
     type=click.Path(exists=True, path_type=Path),
     metavar="PATH",
-    help="What was brought by hand: the published archive, its files, or a folder of them.",
+    help="Your own copy: the published archive, its files, or a folder of them.",
 )
 
 
@@ -77,8 +77,8 @@ _by_hand = click.option(
 def fetch(dataset: str, data_root: Path | None, source: Path | None) -> None:
     """Download a dataset, or take it from --from, and put its files in their place.
 
-    A download that breaks off goes on where it was when the command is called again. Of sets whose videos cannot be
-    downloaded, this gets the annotations; `vgmae-bench data prepare` joins them with the videos.
+    If a download breaks off, the same command continues it. For datasets whose videos cannot be downloaded, this gets
+    the annotations only. `vgmae-bench data prepare` then combines them with your videos.
     """
     from vgmae_bench.data.files.fetch import fetch as get
     from vgmae_bench.data.files.root import data_root as resolve
@@ -106,9 +106,11 @@ def fetch(dataset: str, data_root: Path | None, source: Path | None) -> None:
     "--jpeg",
     type=click.IntRange(1, 100),
     metavar="QUALITY",
-    help="Store frames that are published as pixels as JPEGs: smaller, and no longer the same numbers.",
+    help="Store pixel frames as JPEGs of this quality. Smaller, but scores change.",
 )
-@click.option("--small", is_flag=True, help="Store pixels as PNGs: half the room, the same numbers, slower to read.")
+@click.option(
+    "--small", is_flag=True, help="Store pixel frames as PNGs. Half the size and the same scores, but slower to read."
+)
 def prepare(
     dataset: str,
     dataset_settings: tuple[str, ...],
@@ -117,17 +119,17 @@ def prepare(
     jpeg: int | None,
     small: bool,
 ) -> None:
-    """Turn a dataset into one file that opens at once and costs no more memory than the clip at hand.
+    """Convert a dataset to one file that opens at once and needs memory for one clip only.
 
-    Frames keep their values, so that scores stay the same; JPEGs and pixels are kept as they are. `run` and the others use the
-    prepared file wherever it is there. For kinetics, --from is the folder of the Kinetics-700 validation videos; for
-    kubric, of TFDS files, raw renders or CoTracker's export.
+    Frames keep their values, so scores stay the same; JPEGs and pixels are copied. `run` and other commands use the
+    prepared file if it exists. For kinetics, --from is the folder of the Kinetics-700 validation videos. For kubric, it
+    is a folder of TFDS files, raw renders or CoTracker's export.
     """
     from vgmae_bench.config import parse_assignments
     from vgmae_bench.data.prepare import prepare as make
 
     if small and jpeg is not None:
-        raise UsageError("--small and --jpeg exclude each other", "one is without loss, the other is not")
+        raise UsageError("--small and --jpeg exclude each other", "one is lossless, the other is not")
     click.echo(make(dataset, data_root, source, jpeg, parse_assignments(dataset_settings), small=small))
 
 
@@ -146,7 +148,7 @@ def prepare(
 def show(
     dataset: str, clip: str | None, dataset_settings: tuple[str, ...], data_root: Path | None, out: Path | None
 ) -> None:
-    """Draw a clip with its tracks, the first one unless CLIP is named: a contact sheet (png) and a video (mp4)."""
+    """Show a clip with its tracks as a contact sheet (png) and a video (mp4). Without CLIP, the first clip."""
     from vgmae_bench.config import parse_assignments
     from vgmae_bench.data.open import open_dataset
     from vgmae_bench.viz.clip import show_clip
@@ -163,7 +165,7 @@ def show(
 @options.dataset_settings
 @options.data_root
 def verify(dataset: str, dataset_settings: tuple[str, ...], data_root: Path | None) -> None:
-    """Hash every file, open every clip, decode every frame. Downloads nothing."""
+    """Hash every file, open every clip, decode every frame. Nothing is downloaded."""
     from vgmae_bench.config import parse_assignments
     from vgmae_bench.data.verify import verify as check
 
@@ -180,7 +182,7 @@ def verify(dataset: str, dataset_settings: tuple[str, ...], data_root: Path | No
 @click.argument("dataset")
 @options.data_root
 def path(dataset: str, data_root: Path | None) -> None:
-    """Print the files of a dataset; where they belong, if they are not there."""
+    """Print the files of a dataset, or the place where they belong."""
     from vgmae_bench.data.files.root import data_root as resolve
     from vgmae_bench.data.verify import paths
 

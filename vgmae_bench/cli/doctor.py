@@ -1,4 +1,4 @@
-"""`vgmae-bench doctor`: does everything that a run needs work on this machine?"""
+"""`vgmae-bench doctor`: checks whether everything that a run needs works on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all commands have in common: `--debug`, options that may be given once, examples at the end of the help."""
+"""Common parts of all commands: `--debug`, options that may be given once, examples at the end of the help."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ DEBUG = "VGMAE_BENCH_DEBUG"
 
 
 class Command(click.Command):
-    """A command that takes `--debug` and refuses an option that is given twice but has one value."""
+    """A command that takes `--debug`, and refuses a second value for an option with one value."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.append(debug_option())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as click does, and say more about options that are wrong."""
+        """Parse as click does, with more detailed errors for wrong options."""
         try:
             _, _, order = self.make_parser(ctx).parse_args(list(args))
         except click.NoSuchOption as error:
@@ -43,7 +43,7 @@ class Command(click.Command):
         return super().parse_args(ctx, args)
 
     def _explain(self, error: click.NoSuchOption) -> None:
-        """Say what became of an option that this command once had."""
+        """Explain what replaced an option that this command once had."""
         known = {option for part in self.params for option in part.opts}
         if error.option_name == "--out" and "--results" in known:
             raise UsageError(
@@ -73,7 +73,7 @@ class Group(click.Group):
 
 
 def command(name: str | None = None, *, epilog: str) -> Callable[[Callable[..., Any]], Command]:
-    """`click.command` for the commands of this package; `epilog` shows `examples`."""
+    """`click.command` for this package. `epilog` is the result of `examples`."""
     return click.command(name, cls=Command, epilog=epilog)
 
 
@@ -100,7 +100,7 @@ def examples(*lines: str) -> str:
 
 
 def say(text: str) -> None:
-    """Tell the user something that is not data: it goes to stderr."""
+    """Print talk (anything but data) to stderr."""
     click.echo(text, err=True)
 
 

@@ -1,4 +1,4 @@
-"""`vgmae-bench list`: what there is, read from specs and records. No method is imported."""
+"""`vgmae-bench list`: lists plugins and runs from specs and records. No method is imported."""
 
 from __future__ import annotations
 

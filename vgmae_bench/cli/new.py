@@ -1,4 +1,4 @@
-"""`vgmae-bench new`: a package to begin with, which passes its own tests."""
+"""`vgmae-bench new`: writes a starting package that passes its own tests."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _KINDS: dict[str, tuple[plugins.Kind, str]] = {
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to make.  [default: NAME in the working folder]",
+    help="The new folder.  [default: NAME in the working folder]",
 )
 def new(kind: str, name: str, out: Path | None) -> None:
     """Write a small package with a tracker, a dataset or a metric.
 
-    It can be installed and passes its own tests as it is. The docstring of the class is the whole contract.
+    The package can be installed and passes its own tests. The docstring of its class has the whole contract.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -66,7 +66,7 @@ def _check_name(group: plugins.Kind, name: str) -> None:
     """Raise UsageError unless a package and a plugin can have this name."""
     module = name.replace("-", "_")
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(module):
-        raise UsageError(f'"{name}" is no name for a package', "small letters, digits and hyphens, as in my-tracker")
+        raise UsageError(f'"{name}" cannot name a package', "small letters, digits and hyphens, as in my-tracker")
     if name in {plugin.name for plugin in plugins.installed(group)}:
         raise UsageError(f"There is a {name} among the {group} already", "two could not be told apart")
     found = importlib.util.find_spec(module)

@@ -17,14 +17,14 @@ RESULTS = Path("results")
 
 
 class Several(click.ParamType[Any]):
-    """Values separated by commas, of a type of their own. Options with it may also be repeated: see `flat`."""
+    """Comma-separated values of another type. Options with it can also be repeated: see `flat`."""
 
     def __init__(self, kind: click.ParamType[Any] | None = None) -> None:
         self.kind = kind or click.STRING
         self.name = self.kind.name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Text with commas to a tuple of values."""
+        """Convert text with commas to a tuple of values."""
         if not isinstance(value, str):
             return value
         return tuple(self.kind.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
@@ -35,9 +35,7 @@ def method(help: str = "A method, or file.py:Class. See: vgmae-bench list method
     return click.option("--method", **{"required": True, "metavar": "M", "help": help, **more})
 
 
-def weights(
-    help: str = "Weights that the method knows by name, a safetensors file, or random.", **more: Any
-) -> Decorator:
+def weights(help: str = "Name of the method's weights, a safetensors file, or random.", **more: Any) -> Decorator:
     """The option --weights."""
     return click.option("--weights", **{"metavar": "NAME|FILE", "help": help, **more})
 
@@ -49,7 +47,7 @@ def settings(
     return click.option(name, "settings", multiple=True, metavar="NAME=VALUE", help=help)
 
 
-def seed(help: str = "Seed of a method that draws random numbers.", **more: Any) -> Decorator:
+def seed(help: str = "Seed, for methods with random numbers.", **more: Any) -> Decorator:
     """The option --seed."""
     return click.option("--seed", **{"default": 0, "show_default": True, "help": help, **more})
 
@@ -110,5 +108,5 @@ dataset_filter = click.option("--dataset", metavar="D", help="Only runs on this 
 method_filter = click.option("--method", multiple=True, metavar="M", help="Only runs of this method; repeatable.")
 protocol_filter = click.option("--protocol", metavar="NAME", help="Only runs under this protocol.")
 allow_incomplete = click.option(
-    "--allow-incomplete", is_flag=True, help="Also take runs that lack clips. Tables mark them."
+    "--allow-incomplete", is_flag=True, help="Include runs that lack clips. Tables mark them."
 )

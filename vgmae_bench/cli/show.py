@@ -41,13 +41,13 @@ _NOT_SHOWN = {"name", "summary", "factory", "preparer", "unusable"}
     )
 )
 @click.argument("name", metavar="NAME|RUN")
-@click.option("--settings", "use", type=click.Choice(USES), help="List all settings for this use, one a line.")
+@click.option("--settings", "use", type=click.Choice(USES), help="List all settings for this use, one per line.")
 @options.results
 @options.as_json
 def show(name: str, use: str | None, results: Path, as_json: bool) -> None:
     """Show a method, a dataset, a metric, or a run.
 
-    A run is named by its folder or by the first digits of its key.
+    A run is given by its folder or by the first digits of its key.
     """
     for kind in plugins.GROUPS:
         named = any(plugin.name == name for plugin in plugins.installed(kind))
@@ -63,7 +63,7 @@ def show(name: str, use: str | None, results: Path, as_json: bool) -> None:
 
 
 def _config_class(plugin: plugins.Plugin, use: str) -> type[Any] | None:
-    """The dataclass of a plugin's settings for a use; None where it takes none.
+    """The dataclass of a plugin's settings for a use; None if it has none.
 
     Raises:
         UsageError: the plugin has no such use.
@@ -86,7 +86,7 @@ def _config_class(plugin: plugins.Plugin, use: str) -> type[Any] | None:
 
 
 def _settings_text(plugin: plugins.Plugin, use: str, as_json: bool) -> str:
-    """All settings for a use, a line each."""
+    """All settings for a use, one per line."""
     config_class = _config_class(plugin, use)
     told = describe_settings(config_class) if config_class else {}
     if as_json:

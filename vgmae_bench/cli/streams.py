@@ -1,4 +1,4 @@
-"""The standard streams: they show what they can, and what is said about the work never ends the work."""
+"""The standard streams: they print what they can, and a failure to print talk never stops the work."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _SPELLED = {
 
 
 def prepare() -> None:
-    """Make the streams of this process ready for any text and any failure.
+    """Prepare the streams of this process for any text and any failure.
 
-    Characters that a stream cannot encode are spelled with ones that it can: a box becomes lines of "-" and "|", "δ" becomes
-    "d", anything else an escape such as "\\u65e5". What goes to stderr is dropped where stderr is closed or full. A closed
-    stdout is like one that nobody reads.
+    Characters that a stream cannot encode are replaced: box lines by "-" and "|", "δ" by "d", all others by an escape
+    such as "\\u65e5". If stderr is closed or full, text for it is dropped. A closed stdout is treated like a closed
+    pipe.
     """
     codecs.register_error(_PLAIN, _spelled)
     if sys.stdout is None:
@@ -42,7 +42,7 @@ def ascii_only() -> bool:
 
 
 def output_failed() -> bool:
-    """Whether stdout could not be written to. If so, the rest of it is dropped, so that the process can end."""
+    """Whether writing to stdout failed. If so, further output is dropped, so that the process can end."""
     with suppress(OSError, ValueError):
         sys.stdout.flush()
     if not (isinstance(sys.stdout, _Output) and sys.stdout.failed):
@@ -53,12 +53,12 @@ def output_failed() -> bool:
 
 
 def one_line(text: str) -> str:
-    """Text without line breaks and control characters; names of files may contain both."""
+    """The text without line breaks and control characters, which file names can contain."""
     return "".join(_visible(character) for character in " ".join(text.splitlines()))
 
 
 class _Output(io.TextIOWrapper):
-    """A stream that remembers whether something could not be written."""
+    """A stream that remembers whether a write failed."""
 
     failed = False
 
@@ -117,6 +117,6 @@ def _ascii(character: str) -> str:
 
 
 def _visible(character: str) -> str:
-    """The character, or its escape where it would move the cursor, ring, or turn the direction of the text."""
+    """The character, or its escape if it would move the cursor, ring the bell, or change the text's direction."""
     hidden = unicodedata.category(character) in ("Cc", "Cs") or "\u202a" <= character <= "\u202e"
     return character.encode("unicode_escape").decode() if hidden and character != "\t" else character

@@ -1,4 +1,4 @@
-"""The parts of a table: cells, lines and the table itself, with the marks and the names of columns."""
+"""The parts of a table: cells, lines and the table itself, with the marks of names and the column names."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ DETAILS = (CLIPS, TIME, MEMORY, RUN)
 
 @dataclass(frozen=True)
 class Cell:
-    """A mean with the ends of its interval (NaN where there is none), in percent or the metric's unit.
+    """A mean with the ends of its interval (NaN if there is none), in percent or in the metric's unit.
 
     Attributes:
-        mark: whether it is the best or the second best of its column.
+        mark: whether it is the best or the second best value of its column.
         quoted: a published number with the digits that its source prints.
-        questions: how many questions the mean is over, where the metric has no value on the others; 0 elsewhere.
+        query_sets: the number of query sets in the mean, if others have no value; 0 if all have one.
     """
 
     mean: float
@@ -33,27 +33,27 @@ class Cell:
     high: float = math.nan
     mark: Mark = ""
     quoted: str = ""
-    questions: int = 0
+    query_sets: int = 0
 
     @property
     def value(self) -> str:
         """The mean alone."""
-        number = f" (n={self.questions})" if self.questions else ""
+        number = f" (n={self.query_sets})" if self.query_sets else ""
         return "–" if math.isnan(self.mean) else self.quoted or f"{self.mean:.2f}{number}"
 
     @property
     def printed(self) -> float:
-        """The mean with the digits that are printed."""
+        """The mean, rounded to the printed digits."""
         return float(self.quoted or f"{self.mean:.2f}")
 
     @property
     def interval(self) -> str:
-        """ "[65.0, 68.0]"; empty where there is none."""
+        """For example "[65.0, 68.0]". Empty if there is no interval."""
         return "" if math.isnan(self.mean) or math.isnan(self.low) else f"[{self.low:.1f}, {self.high:.1f}]"
 
     @property
     def half_width(self) -> str:
-        """ "±1.5"; empty where there is no interval."""
+        """For example "±1.5". Empty if there is no interval."""
         return f"±{(self.high - self.low) / 2:.1f}" if self.interval else ""
 
 
@@ -70,10 +70,10 @@ class Line:
 
 @dataclass
 class Table:
-    """A table: title, names of the columns, lines of runs, lines of published numbers, and notes below.
+    """A table: title, column names, lines of runs, lines of published numbers, and notes below.
 
     Attributes:
-        chosen: whether the user chose the columns, so that none may be left out in a narrow terminal.
+        chosen: whether the user chose the columns. A narrow terminal then leaves none out.
     """
 
     title: str
@@ -86,14 +86,14 @@ class Table:
 
 
 def mark_best(table: Table, metrics: Sequence[str], *, literature: bool) -> None:
-    """Mark the best and the second best value of every column. Equal printed values share a mark; one line has none."""
+    """Mark the best and the second best value of every column. Equal printed values share a mark. A single line has none."""
     lines = [line for line in (*table.measured, *(table.literature if literature else ())) if line.competes]
     if len(lines) < 2:
         return
     for column, metric in enumerate(metrics):
         competing = [line for line in lines if not math.isnan(line.cells[column].mean)]
-        if len({line.cells[column].questions for line in competing}) > 1:
-            competing = [line for line in competing if not line.cells[column].questions]
+        if len({line.cells[column].query_sets for line in competing}) > 1:
+            competing = [line for line in competing if not line.cells[column].query_sets]
         if len(competing) < 2:
             continue
         printed = sorted({line.cells[column].printed for line in competing}, reverse=metric not in lower_is_better())

@@ -1,8 +1,8 @@
-"""Headline claims against the published tables: which published values give the number that the authors state.
+"""Checks headline claims against the published tables: finds the published values that give the stated number.
 
-A claim is a relative gain in average Jaccard on one benchmark. `check_claim` tries every pair of published values, one of
-the method and one of any other method on the same benchmark, so that the tables alone decide what a number compares. The
-claims are in claims.toml: those of Video-GMAE (arXiv 2512.22489) over GMRW.
+A claim is a relative gain in average Jaccard on one benchmark. `check_claim` tries all pairs of published values on
+that benchmark, one of the method and one of any other method. The tables alone thus show which values a number
+compares. claims.toml holds the claims: those of Video-GMAE (arXiv:2512.22489) over GMRW.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Claim:
         dataset: our name of the dataset.
         stated: the gain in percent of AJ.
         method, rival: the methods' names in our runs.
-        published, rival_published: how their names begin in published.csv.
+        published, rival_published: the start of their names in published.csv.
         rival_row: the row of published.csv that the claim names as its rival.
     """
 
@@ -83,12 +83,12 @@ class ValuePair:
 
     @property
     def gain(self) -> float:
-        """NaN where a value is missing."""
+        """The gain in percent; NaN if a value is missing."""
         return 100 * (self.numerator.value(self.metric) / self.denominator.value(self.metric) - 1)
 
     @property
     def same_protocol(self) -> bool:
-        """Whether both follow one protocol, with the same deviations from it."""
+        """Whether both values follow one protocol, with the same deviations from it."""
         protocols = [(row.protocol, row.differs) for row in (self.numerator, self.denominator)]
         return bool(protocols[0][0]) and protocols[0] == protocols[1]
 
@@ -123,13 +123,14 @@ def check_claim(claim: Claim, pairs_measured: Sequence[dict[str, Any]] = ()) -> 
     """Check one claim.
 
     Arguments:
-        pairs_measured: as `measured_gains` returns them.
+        pairs_measured: the result of `measured_gains`.
 
     Returns:
-        claim: in words. stated: in percent, as its authors print it.
-        recomputed: the gain, in percent, of the published values that give the stated number; None if none do.
+        claim: the claim in words.
+        stated: the gain in percent, as its authors print it.
+        recomputed: the gain in percent of the published values that give the stated number; None if no values give it.
         cells: every pair of published values whose gain rounds to the stated number.
-        protocols: of the methods in these pairs.
+        protocols: the protocols of the methods in these pairs.
         as_described: the gain of the method over its rival where both are self-supervised, from the same tables.
         like_for_like: the gain over the rival where one protocol scored both. `published`: pairs of published values.
             `measured`: pairs of our runs with a 95 % interval over clips; each names its dataset.
@@ -160,7 +161,7 @@ def check_claim(claim: Claim, pairs_measured: Sequence[dict[str, Any]] = ()) -> 
 
 
 def as_described(claim: Claim) -> ValuePair | None:
-    """The published AJ of the method over that of the row that the claim names, where both are self-supervised."""
+    """The published AJ of the method and of the row that the claim names, if both methods are self-supervised."""
     ours, others = claim.rows
     pairs = (ValuePair("average_jaccard", a, b) for a, b in product(ours, others) if b.method == claim.rival_row)
     return next((pair for pair in pairs if pair.self_supervised and not math.isnan(pair.gain)), None)
@@ -170,8 +171,8 @@ def measured_gains(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The relative gain in AJ of every run of a claim's method over every run of its rival, on the same queries.
 
     Returns:
-        By pair: dataset, protocol, clips, coverage, numerator and denominator (method, run, AJ), gain in percent, and its
-        95 % bootstrap interval over clips. Resampling draws the same clips for both runs.
+        For each pair: dataset, protocol, clips, coverage, numerator and denominator (method, run, AJ), gain in percent,
+            and its 95 % bootstrap interval over clips. Resampling draws the same clips for both runs.
 
     Raises:
         BadDataError: a metrics.csv is missing or damaged.
@@ -239,7 +240,7 @@ def _verdict(claim: Claim, fitting: Sequence[ValuePair], described: ValuePair | 
 
 
 def _arithmetic(group: Sequence[ValuePair]) -> str:
-    """ "75.1 / 55.8 = +34.6 % AJ, Video-GMAE-L fine-tuned (videogmae-release) over CoTracker3 (tapvid-first)"."""
+    """For example "75.1 / 55.8 = +34.6 % AJ, Video-GMAE-L fine-tuned (videogmae-release) over CoTracker3 (tapvid-first)"."""
     pair = group[0]
     a, b = pair.numerator, pair.denominator
     rivals = " or ".join(dict.fromkeys(f"{one.denominator.method} ({_protocol(one.denominator)})" for one in group))

@@ -1,4 +1,4 @@
-"""The content of a table of runs: values, intervals, coverage, ranks and notes. tables.py renders it."""
+"""The content of a table of runs: values, intervals, coverage, ranks and notes. tables.py formats it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def build(
         metrics: names in records.
         sort: a metric, one of `DETAILS` but "run", or "method"; by default the first metric. The best comes first.
         columns: some of `DETAILS`; by default clips and costs.
-        rank: add ranks in the first metric, see `paired.ranks`. The runs must answer the same questions.
+        rank: add ranks in the first metric, see `paired.ranks`. The runs must have the same query sets.
         with_published: add published numbers on the datasets; see `published.select` for the values.
 
     Raises:
@@ -62,8 +62,8 @@ def build(
         cells = [_cell(row, metric) for metric in metrics]
         table.measured.append(Line(name + mark, cells, shown + ["measured"] * bool(with_published), row.complete))
         table.notes += _warnings(name, row)
-    if any(cell.questions for line in table.measured for cell in line.cells):
-        table.notes.append("n: the metric has no value on the other questions; the mean is over n of them.")
+    if any(cell.query_sets for line in table.measured for cell in line.cells):
+        table.notes.append("n: the mean covers n query sets. The metric has no value on the others.")
     if rank:
         table.notes.append(_rank_note(rows, placed, label(metrics[0])))
     whole = not any(row.partial_coverage for row in rows)
@@ -72,7 +72,7 @@ def build(
             add_published(table, dataset, protocol, metrics, with_published)
         if table.literature and not whole:
             table.notes.append(
-                "Published numbers are of the whole set. They are not compared with runs on a part of it."
+                "Published numbers cover the whole dataset. They do not compare with runs on a part of it."
             )
     if len(by_protocol(rows)) == 1:
         mark_best(table, metrics, literature=whole)
@@ -80,7 +80,7 @@ def build(
 
 
 def find_columns(asked: str | None) -> list[str] | None:
-    """Names of columns from a list with commas; None for the usual ones.
+    """Column names from a comma-separated list; None for the usual columns.
 
     Raises:
         UnknownNameError: there is no such column.
@@ -96,7 +96,7 @@ def find_columns(asked: str | None) -> list[str] | None:
 
 
 def find_sort(asked: str, metrics: Iterable[str]) -> str:
-    """What to sort by: a metric by its name in records, a column, "method", or "" for the first metric.
+    """The sort key: a metric by its name in records, a column, "method", or "" for the first metric.
 
     Raises:
         UnknownNameError: there is no such metric or column.
@@ -108,7 +108,7 @@ def find_sort(asked: str, metrics: Iterable[str]) -> str:
         return find_metrics([asked], metrics)[0]
     except UnknownNameError as error:
         why = f"there are {', '.join(columns)} and the metrics, for instance AJ"
-        raise UnknownNameError(f'Nothing to sort by is called "{asked}"', why) from error
+        raise UnknownNameError(f'There is no column or metric "{asked}" to sort by', why) from error
 
 
 def check_comparable(rows: Sequence[Row]) -> None:
@@ -122,7 +122,7 @@ def check_comparable(rows: Sequence[Row]) -> None:
         listed = sorted(f"{row.dataset} with {row.protocol}" for row, *_ in kinds)
         raise UsageError(
             "These runs follow different protocols or datasets",
-            "their numbers do not compare: " + "; ".join(listed),
+            "their numbers are not comparable: " + "; ".join(listed),
             try_="vgmae-bench table --dataset D --protocol P, or --allow-mixed",
         )
 
@@ -138,13 +138,13 @@ def _detail(row: Row, column: str) -> str:
 
 
 def _cell(row: Row, metric: str) -> Cell:
-    """The mean over all questions, or over those that have a value, with their number."""
+    """The mean over all query sets, or over those with a value, with their number."""
     found, factor = row.metric(metric), scale(metric)
     if found is None:
         return Cell(math.nan)
     mean, low, high = (math.nan if value is None else factor * value for value in (found.mean_without_nan, *found.ci95))
     return Cell(
-        mean, low, high, questions=row.scored_questions - found.nan if found.nan and not math.isnan(mean) else 0
+        mean, low, high, query_sets=row.scored_query_sets - found.nan if found.nan and not math.isnan(mean) else 0
     )
 
 
@@ -176,7 +176,7 @@ def _rank_note(rows: Sequence[Row], placed: Sequence[int] | None, metric: str) -
 
 
 def _warnings(run: str, row: Row) -> list[str]:
-    """What a reader must know before quoting a number."""
+    """Warnings that a reader must know before quoting a number."""
     warnings = []
     if not row.complete:
         warnings.append(f"{INCOMPLETE} {run}: incomplete, {row.clips} clips. Do not compare it.")

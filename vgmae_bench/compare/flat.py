@@ -16,12 +16,12 @@ from vgmae_bench.compare.selection import HEADLINE, by_protocol
 
 
 def flat_records(rows: Sequence[Row], *, rank: bool = False, with_published: str = "") -> list[dict[str, Any]]:
-    """One flat record for each run: settings, all metrics with their intervals, coverage and cost.
+    """One flat record per run: settings, all metrics with their intervals, coverage and cost.
 
-    Metrics are as in summary.json: fractions, or px. Published numbers follow under the same names, as fractions.
+    Metrics are fractions (or px), as in summary.json. Published numbers follow under the same names, as fractions.
 
     Arguments:
-        rank: add ranks in AJ among runs of one protocol; None where there are too few clips to rank.
+        rank: add ranks in AJ among runs of one protocol; None if there are too few clips for ranks.
         with_published: see `published.select`; empty for none.
 
     Raises:

@@ -30,17 +30,19 @@ def add_published(table: Table, dataset: str, protocol: str, metrics: Sequence[s
         details = [""] * (len(table.details) - 1) + [source]
         table.literature.append(Line(f"{row.method} {mark}".rstrip(), cells, details, comparable, row.bibtex_key))
     table.notes += [
-        f"{OTHER_PROTOCOL}{number} Not this protocol, or not surely: {difference}."
+        f"{OTHER_PROTOCOL}{number} Another protocol, or possibly another one: {difference}."
         for difference, number in differences.items()
     ]
     if any(row.secondary for row, _ in lines):
-        table.notes.append(f"{SECONDARY} Secondary: not read in the source itself. Check it before you quote it.")
+        table.notes.append(
+            f"{SECONDARY} Secondary: taken from another document than the source. Check it before you quote it."
+        )
 
 
 def published_table(
     dataset: str, protocol: str, metrics: Sequence[str] = tuple(HEADLINE), which: str = published.ALL
 ) -> Table | None:
-    """A table of published numbers alone; None where there are none."""
+    """A table of published numbers alone; None if there are no numbers."""
     title = f"{dataset}, {protocol}: published numbers"
     table = Table(title, [label(metric) for metric in metrics], [SOURCE], [])
     add_published(table, dataset, protocol, metrics, which)
@@ -52,7 +54,7 @@ def published_tables(dataset: str | None, protocol: str | None, metrics: Sequenc
     """Tables of published numbers alone, for one or all datasets and for one or both query modes of TAP-Vid.
 
     Raises:
-        UnknownNameError: there are none.
+        UnknownNameError: there are no such numbers.
     """
     datasets = [dataset] if dataset else list(published.BENCHMARKS)
     protocols = [protocol] if protocol else list(published.QUERY_MODES)

@@ -1,4 +1,4 @@
-"""How tables name metrics, and in which unit they show them."""
+"""Names and units of metrics in tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PREFIXES = {"jaccard_": "Jaccard", "pts_within_": "δ"}
 
 
 def label(metric: str) -> str:
-    """The field's name of a metric: "AJ" of "average_jaccard", "δ 4 px" of "pts_within_4"."""
+    """The usual name of a metric: "AJ" for "average_jaccard", "δ 4 px" for "pts_within_4"."""
     for prefix, name in _PREFIXES.items():
         if metric.startswith(prefix):
             return f"{name} {metric.removeprefix(prefix)} px"
@@ -27,13 +27,13 @@ def label(metric: str) -> str:
 
 @cache
 def lower_is_better() -> set[str]:
-    """Metrics of which less is better, as the installed families of metrics say."""
+    """Metrics whose lower values are better, as the installed metric plugins declare them."""
     specs = [plugin.spec for plugin in plugins.installed("metrics")]
     return {name for spec in specs if isinstance(spec, plugins.MetricSpec) for name in spec.lower_is_better}
 
 
 def scale(metric: str) -> float:
-    """The factor from records to tables: fractions are shown in percent, errors in their own unit."""
+    """The factor from records to tables: 100 for fractions, shown in percent; 1 for errors in their own unit."""
     return 1.0 if metric in lower_is_better() else 100.0
 
 
@@ -41,11 +41,11 @@ def find_metrics(asked: Sequence[str], known: Iterable[str]) -> list[str]:
     """Metrics by their names in records.
 
     Arguments:
-        asked: names in records or labels ("AJ"), upper and lower case alike; empty for AJ, δ_avg and OA.
-        known: names of the metrics that there are.
+        asked: names in records or labels ("AJ"), in any case; empty for AJ, δ_avg and OA.
+        known: names of the existing metrics.
 
     Raises:
-        UnknownNameError: a name fits none of them; the message suggests the nearest.
+        UnknownNameError: a name fits no metric. The message suggests the nearest one.
     """
     known = list(dict.fromkeys(known))
     by_name = {name.lower(): metric for metric in known for name in (metric, label(metric))}

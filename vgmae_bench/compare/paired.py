@@ -28,15 +28,15 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Paired:
-    """One metric of two runs on the questions for which both have a value. Units are those of metrics.csv: fractions, or px.
+    """One metric of two runs, on the query sets for which both have a value. Units as in metrics.csv: fractions, or px.
 
     Attributes:
         metric, label: the metric's name in records, and in tables.
-        lower_is_better: whether less is better.
-        first, second: means over questions.
+        lower_is_better: whether lower values are better.
+        first, second: means over query sets.
         difference, low, high: first - second, with its 95 % bootstrap interval over clips.
         p, p_holm: p-values of the sign-flip test over clips. `p_holm` is corrected for the metrics compared together.
-        by_clip: first - second by clip (means over its questions), sorted from the first's best clip to its worst.
+        by_clip: first - second by clip (means over its query sets), from the first run's best clip to its worst.
     """
 
     metric: str
@@ -53,27 +53,27 @@ class Paired:
 
     @property
     def clips(self) -> int:
-        """How many clips the two runs share."""
+        """The number of clips that the two runs share."""
         return len(self.by_clip)
 
     @property
     def wins(self) -> int:
-        """Clips on which the first is better than the second."""
+        """The number of clips on which the first run is better."""
         return sum(self._sign * difference > TIE for difference in self.by_clip.values())
 
     @property
     def losses(self) -> int:
-        """Clips on which the first is worse than the second."""
+        """The number of clips on which the first run is worse."""
         return sum(self._sign * difference < -TIE for difference in self.by_clip.values())
 
     @property
     def ties(self) -> int:
-        """Clips on which the two are equal."""
+        """The number of clips on which both are equal."""
         return self.clips - self.wins - self.losses
 
     @property
     def distinguishable(self) -> bool:
-        """Whether the test separates the two at the 5 % level, corrected for all compared metrics."""
+        """Whether the test separates the two runs at the 5 % level, corrected for all compared metrics."""
         return self.p_holm <= SIGNIFICANCE
 
     @property
@@ -82,7 +82,7 @@ class Paired:
 
     @property
     def scale(self) -> float:
-        """The factor for display: fractions are shown in percent, errors as they are."""
+        """The factor for display: 100 for fractions, shown in percent; 1 for errors."""
         return 1.0 if self.lower_is_better else 100.0
 
     def sentence(self, first: str, second: str) -> str:
@@ -99,7 +99,7 @@ class Paired:
         )
 
     def as_json(self, clips: int) -> dict[str, Any]:
-        """All values, with the `clips` best and worst clips instead of all of them. NaN becomes null."""
+        """All values, with only the `clips` best and worst clips. NaN becomes null."""
         best, worst = self.extremes(clips)
         told = {name: _finite(value) for name, value in asdict(self).items() if name != "by_clip"}
         told |= {name: getattr(self, name) for name in ("clips", "wins", "ties", "losses", "distinguishable")}
@@ -124,8 +124,8 @@ def compare(first: Row, second: Row, metrics: Sequence[str] = tuple(HEADLINE)) -
         BadDataError: a metrics.csv is missing or damaged.
     """
     tables = [aligned([first, second], metric) for metric in metrics]
-    values = np.stack([table.to_numpy(dtype=float) for table in tables])  # [metrics, questions, 2]
-    values[np.isnan(values).any(axis=2)] = np.nan  # only questions with two values count
+    values = np.stack([table.to_numpy(dtype=float) for table in tables])  # [metrics, query sets, 2]
+    values[np.isnan(values).any(axis=2)] = np.nan  # only query sets with two values count
     sums, counts, clips = by_clip(tables[0], (values[..., 0] - values[..., 1]).T)
     if not counts.any(axis=0).all():
         raise UsageError(f"{first.method} and {second.method} share no clip", f"by {', '.join(metrics)}")
@@ -152,21 +152,21 @@ def compare(first: Row, second: Row, metrics: Sequence[str] = tuple(HEADLINE)) -
 
 
 def fewest_clips(runs: int) -> int:
-    """On how many clips the test can separate two of so many runs, with Holm's correction over all pairs.
+    """The smallest number of clips on which the test can separate two of `runs` runs, with Holm's correction over all pairs.
 
-    The least p-value that flipping signs can reach on n clips is 2 / 2^n.
+    The smallest p-value of a sign-flip test on n clips is 2 / 2^n.
     """
     pairs = max(1, runs * (runs - 1) // 2)
     return 1 + math.ceil(math.log2(pairs / SIGNIFICANCE))
 
 
 def ranks(rows: Sequence[Row], metric: str = "average_jaccard") -> list[int] | None:
-    """Ranks of runs on the same questions: 1 + the number of other runs that are better by the paired test.
+    """Ranks of runs on the same query sets: 1 + the number of other runs that are better by the paired test.
 
     Runs that the test cannot separate can share a rank. All pairs are tested, with Holm's correction over them.
 
     Returns:
-        None where there are so few clips that the test cannot separate any two runs.
+        None if the clips are so few that the test cannot separate any two runs.
 
     Raises:
         as `compare`.
@@ -188,7 +188,7 @@ def ranks(rows: Sequence[Row], metric: str = "average_jaccard") -> list[int] | N
 
 
 def aligned(rows: Sequence[Row], metric: str) -> pd.DataFrame:
-    """One metric of several runs: a row for each (clip, question), a column for each run (0, 1, …), NaN for missing values.
+    """One metric of several runs: one row per (clip, query set), one column per run (0, 1, …), NaN for missing values.
 
     Raises:
         as `compare`.
@@ -200,12 +200,12 @@ def aligned(rows: Sequence[Row], metric: str) -> pd.DataFrame:
         raise UsageError("Runs with different queries cannot be paired", told)
     for row in rows:
         check_metric(row, metric)
-    columns = [row.questions.set_index(["clip", "question"])[metric] for row in rows]
+    columns = [row.query_sets.set_index(["clip", "question"])[metric] for row in rows]
     return pd.concat(columns, axis=1, keys=range(len(rows)))
 
 
 def by_clip(table: pd.DataFrame, values: Array) -> tuple[Array, Array, list[str]]:
-    """Sum `values` [questions, K] over the questions of each clip.
+    """Sum `values` [query sets, K] over the query sets of each clip.
 
     Returns:
         Sums [clips, K], numbers of values [clips, K] and the clips' names. NaN adds to neither.
@@ -218,7 +218,7 @@ def by_clip(table: pd.DataFrame, values: Array) -> tuple[Array, Array, list[str]
 
 
 def _best_first(clips: Sequence[str], sums: Array, counts: Array, *, lower: bool) -> dict[str, float]:
-    """Means by clip, of clips that have a value, the first run's best clip first."""
+    """Means by clip, for clips with a value, the first run's best clip first."""
     means = {clip: float(total / count) for clip, total, count in zip(clips, sums, counts, strict=True) if count}
     return dict(sorted(means.items(), key=lambda item: item[1], reverse=not lower))
 

@@ -1,15 +1,15 @@
-"""Numbers that others have published, with where they were read and how their protocol differs from ours.
+"""Published numbers, with the place where each was read and its deviations from our protocol.
 
 They are in published.csv beside this file; `results/published.csv` is a link to it. Columns:
 
 * method, paper, year, supervision.
-* dataset, query_mode, resolution: as the source has them; empty where it does not say.
-* AJ, delta_avg, OA: in percent; empty where they are not reported.
+* dataset, query_mode, resolution: as in the source; empty if it does not say.
+* AJ, delta_avg, OA: in percent; empty if not reported.
 * source: where the number was read.
-* evidence: "primary" in a text by the authors of the table; "secondary" in somebody else's document. Check secondary
-  numbers before you quote them.
-* protocol: the protocol of ours that the number follows; empty where that cannot be told.
-* differs: how it differs from that protocol; empty where it does not, as far as the source says.
+* evidence: "primary" if the number was read in a text by the authors of the table; "secondary" if it was read in
+another document. Check secondary numbers before you quote them.
+* protocol: our protocol that the number follows; empty if that is unclear.
+* differs: deviations from that protocol; empty if there are none, as far as the source says.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ALL, PRIMARY = "all", "primary"
 
 @dataclass(frozen=True)
 class Published:
-    """One row of published.csv, all of it text."""
+    """One row of published.csv. All fields are text."""
 
     method: str
     paper: str
@@ -61,11 +61,11 @@ class Published:
     differs: str
 
     def quoted(self, metric: str) -> str:
-        """The value of `metric` in percent, as the source prints it; empty where it reports none."""
+        """The value of `metric` in percent, as the source prints it; empty if the source reports none."""
         return str(getattr(self, COLUMNS[metric])) if metric in COLUMNS else ""
 
     def value(self, metric: str) -> float:
-        """The value of `metric` in percent; NaN where the source reports none."""
+        """The value of `metric` in percent; NaN if the source reports none."""
         return float(self.quoted(metric) or math.nan)
 
     @property
@@ -75,7 +75,7 @@ class Published:
 
     @property
     def secondary(self) -> bool:
-        """Whether the number was read in somebody else's document."""
+        """Whether the number was read in another document than the source."""
         return self.evidence == "secondary"
 
     @property
@@ -98,9 +98,9 @@ def read() -> list[Published]:
 
 
 def beside(dataset: str, protocol: str) -> list[Published]:
-    """The rows for a table of our dataset and protocol, the best AJ first.
+    """The rows for a table of our dataset and protocol, best AJ first.
 
-    Rows of the other TAP-Vid query mode are left out: their queries and scored frames are different.
+    Rows of the other TAP-Vid query mode are left out, because their queries and scored frames are different.
     """
     rows = [
         row
@@ -111,11 +111,11 @@ def beside(dataset: str, protocol: str) -> list[Published]:
 
 
 def select(rows: Sequence[Published], which: str) -> list[Published]:
-    """Some of the rows.
+    """Select some of the rows.
 
     Arguments:
         which: "all"; "primary", for rows that were read in a text by the authors of the table; or names of methods,
-            separated by commas. A name stands for all methods that begin with it, upper and lower case alike.
+            separated by commas. A name stands for all methods that begin with it, in any case.
 
     Raises:
         UnknownNameError: no published method begins with a name.
@@ -132,10 +132,10 @@ def select(rows: Sequence[Published], which: str) -> list[Published]:
 
 
 def fold_duplicates(rows: Sequence[Published], protocol: str) -> list[tuple[Published, int]]:
-    """One row of those that repeat a number, with how many other rows repeat it; the order stays.
+    """Rows without repeated numbers, each with the number of rows that repeat it. The order stays.
 
-    A row repeats another one of the same method if it has no other metrics and its values are the same, to its own digits.
-    Rows that follow `protocol` are kept before others, primary ones before secondary ones.
+    A row repeats another row of the same method if it has no other metrics and equal values, to its own digits. Rows
+    that follow `protocol` are preferred, then primary rows.
     """
 
     def preference(row: Published) -> tuple[bool, bool, int]:

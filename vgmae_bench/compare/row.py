@@ -37,7 +37,7 @@ class Row:
 
     @property
     def method(self) -> str:
-        """What tables call the run: the name that it was given, or the method with its weights: "videogmae (tiny)"."""
+        """The run's name in tables: a name from the user, or the method with its weights: "videogmae (tiny)"."""
         return self.record.name or self.record.method.label
 
     @property
@@ -54,7 +54,7 @@ class Row:
 
     @property
     def protocol_digest(self) -> str:
-        """A digest of protocol and data. Runs compare if it is equal."""
+        """A digest of protocol and data. Runs with equal digests are comparable."""
         return self.record.protocol_digest
 
     @property
@@ -70,7 +70,7 @@ class Row:
 
     @property
     def clips(self) -> str:
-        """ "30"; "28 of 30, 2 failed" if clips are missing; "4 of 1147 published" for a part of the published set."""
+        """ "30"; "28 of 30, 2 failed" if clips are missing; "4 of 1147 published" for a part of the published dataset."""
         clips, coverage = self.summary.clips, self.record.dataset.coverage
         part = coverage if self.partial_coverage else None
         if clips.scored == clips.expected:
@@ -81,7 +81,7 @@ class Row:
 
     @property
     def milliseconds_per_frame(self) -> float:
-        """NaN if another program did the tracking."""
+        """Tracking time per frame; NaN if another program did the tracking."""
         frames = self.summary.frames
         return 1000 * self.summary.seconds / frames if frames else math.nan
 
@@ -92,7 +92,7 @@ class Row:
         return math.nan if peak is None else peak
 
     def values(self, metric: str) -> tuple[float, float, float]:
-        """(mean, low, high) in percent, with the ends of the 95 % interval; NaN where there is none."""
+        """(mean, low, high) in percent, with the ends of the 95 % interval; NaN if there is none."""
         value = self.summary.metrics.get(metric)
         if value is None:
             return math.nan, math.nan, math.nan
@@ -107,7 +107,7 @@ class Row:
 
     @property
     def partial_coverage(self) -> bool:
-        """Whether only a part of the published set was there."""
+        """Whether only a part of the published dataset was present."""
         coverage = self.record.dataset.coverage
         return coverage is not None and coverage.here < (coverage.published or 0)
 
@@ -122,31 +122,35 @@ class Row:
         return self.summary.clips.without_queries
 
     @property
-    def scored_questions(self) -> int:
+    def scored_query_sets(self) -> int:
         """How many rows metrics.csv has."""
-        return len(self.questions)
+        return len(self.query_sets)
 
     @property
     def metric_names(self) -> list[str]:
-        """The metrics that the run was scored by."""
+        """The metrics with a score in this run."""
         return list(self.summary.metrics)
 
     def metric(self, name: str) -> MetricMean | None:
-        """The metric as in summary.json, or None where the run has none of that name."""
+        """The metric as in summary.json; None if the run does not have it."""
         return self.summary.metrics.get(name)
 
     @cached_property
-    def questions(self) -> pd.DataFrame:
-        """metrics.csv: a row for each question, with `clip`, `question`, `frames`, `queries`, `seconds`, metrics (fractions).
+    def query_sets(self) -> pd.DataFrame:
+        """metrics.csv, one row per query set.
+
+        Returns:
+            Columns `clip`, `question` (the query set's number), `frames`, `queries`, `seconds`, and metrics
+                (fractions).
 
         Raises:
-            BadDataError: it is missing or damaged.
+            BadDataError: the file is missing or damaged.
         """
         import pandas as pd
 
         path = self.run.path / "metrics.csv"
         try:
-            # Names of clips may be "007" or "NA", so they are read as text.
+            # Clip names such as "007" and "NA" must stay text.
             table = pd.read_csv(path, dtype={"clip": str}, keep_default_na=False, na_values=[""])
         except (OSError, ValueError) as error:
             raise BadDataError(f"{path} cannot be read", str(error), try_="git checkout, or the run again") from error
@@ -156,21 +160,21 @@ class Row:
 
 
 def clip_values(row: Row, metric: str) -> dict[str, float]:
-    """One metric by clip, as a fraction: the mean over the clip's questions with a value; NaN if no question has one.
+    """One metric by clip, as a fraction: the mean over the clip's query sets with a value; NaN if no query set has one.
 
     Raises:
         UnknownNameError: the run does not have the metric.
         BadDataError: metrics.csv is missing or damaged.
     """
     check_metric(row, metric)
-    means = row.questions.groupby("clip", sort=False)[metric].mean()
+    means = row.query_sets.groupby("clip", sort=False)[metric].mean()
     return {str(clip): float(value) for clip, value in means.items()}
 
 
 def check_metric(row: Row, metric: str) -> None:
-    """Raise UnknownNameError unless the run has been scored by `metric`."""
+    """Raise UnknownNameError unless the run has a score for `metric`."""
     known = list(row.summary.metrics)
-    if metric not in known or metric not in row.questions:
+    if metric not in known or metric not in row.query_sets:
         why = did_you_mean(metric, known) or "it has: " + ", ".join(known)
         raise UnknownNameError(f'{row.run.path} has no metric "{metric}"', why)
 
@@ -193,7 +197,7 @@ def _name(row: Row, same: Sequence[Row]) -> str:
 
 
 def _differing(row: Row, others: Sequence[Row]) -> str:
-    """ "levels=2": the settings in which the run differs from most of the others."""
+    """The settings in which the run differs from most of the others, for example "levels=2"."""
     settings = [_settings(other) for other in others]
 
     def departs(key: str, value: str) -> bool:

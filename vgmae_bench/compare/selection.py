@@ -1,4 +1,4 @@
-"""Selection of the runs to compare, from committed records. It needs neither torch nor predictions."""
+"""Selects the runs to compare, from records. It needs neither torch nor predictions."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def select_runs(
     *,
     incomplete: bool = False,
 ) -> list[Row]:
-    """Select scored runs: those that are named, or without names all complete ones below `out`, sorted by path.
+    """Select scored runs by name. Without names, select all complete ones in `out`, sorted by path.
 
     Arguments:
-        out: the results folder. It includes runs in `out/reference`, unless the same run is in `out` itself.
-        names: folders of runs, first digits of keys, or names of methods that have one run.
+        out: the results folder. Runs in `out/reference` are included, unless `out` itself has the same run.
+        names: folders of runs, first digits of keys, or names of methods with one run.
         dataset, method, protocol: keep only runs with these.
         incomplete: accept runs that lack clips (--limit, failures, unfinished).
 
     Raises:
-        UnknownNameError: a name fits no run or several, or nothing is left.
+        UnknownNameError: a name fits no run or several, or no run is left.
         UsageError: a named run lacks clips and `incomplete` is not set.
         BadDataError: a named run's record is damaged.
     """
@@ -65,7 +65,7 @@ def select_pair(
     *,
     incomplete: bool = False,
 ) -> tuple[Row, Row]:
-    """Select two different runs on the same queries. Names are as in `select_runs`; together they must fit one pair only.
+    """Select two different runs on the same queries. Names work as in `select_runs`. Exactly one pair must fit.
 
     Raises:
         UnknownNameError: a name fits no run, or several pairs fit.
@@ -99,7 +99,7 @@ def select_pair(
 
 
 def load_runs(folders: Iterable[RunFolder]) -> list[Row]:
-    """Load runs. Those that were not scored are left out.
+    """Load the runs that have scores.
 
     Raises:
         BadDataError: a record is damaged.
@@ -108,7 +108,7 @@ def load_runs(folders: Iterable[RunFolder]) -> list[Row]:
 
 
 def candidates(name: str, rows: Iterable[Row]) -> list[Row]:
-    """The runs that a name may stand for: a folder, the first digits of a key, or a method with or without its weights."""
+    """The runs that a name can mean: a folder, the first digits of a key, or a method with or without its weights."""
     folder = Path(name)
     if (folder / RECORD).is_file():
         row = _load(RunFolder(folder))
@@ -121,7 +121,7 @@ def candidates(name: str, rows: Iterable[Row]) -> list[Row]:
 
 
 def by_protocol(rows: Iterable[Row]) -> list[list[Row]]:
-    """Group runs whose numbers compare: those with the same protocol on the same data."""
+    """Group runs by protocol and data. Numbers within a group are comparable."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.protocol_digest, []).append(row)
@@ -156,7 +156,7 @@ def _scored(out: Path) -> list[Row]:
 
 
 def _load(folder: RunFolder) -> Row | None:
-    """A run, or None where it has not been scored. Raises BadDataError where its files are damaged."""
+    """A run, or None if it has no scores. Raises BadDataError if its files are damaged."""
     record, summary = folder.record(), folder.summary()
     return None if summary is None else Row(folder, record, summary)
 

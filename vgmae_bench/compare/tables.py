@@ -1,4 +1,4 @@
-"""A table of runs as text for the terminal, as Markdown and as LaTeX. Its content is made in content.py."""
+"""Formats a table of runs for the terminal, Markdown and LaTeX. content.py makes its content."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Layout:
     Attributes:
         costs: whether the cost columns are shown.
         intervals: "ends" ("[65.0, 68.0]"), "half" ("±1.5") or "none".
-        name: characters in a line of the method column; longer names go on. None: names stay on one line.
+        name: line length of the method column in characters; longer names are wrapped. None: names stay on one line.
     """
 
     costs: bool = True
@@ -43,7 +43,7 @@ class Layout:
 
 
 def console() -> Console:
-    """The console for tables: as wide as the terminal, and wide in a file."""
+    """The console for tables: as wide as the terminal, or wide if the output is a file."""
     from rich.console import Console
 
     known = Console().is_terminal or "COLUMNS" in os.environ
@@ -51,15 +51,16 @@ def console() -> Console:
 
 
 def print_table(rows: Sequence[Row]) -> None:
-    """Print the plain table of runs on stdout."""
+    """Print the plain table of runs to stdout."""
     print_text(build(rows))
 
 
 def print_text(table: Table) -> None:
-    """Print a table for people on stdout. On a terminal the best is bold and the second underlined.
+    """Print a table for people to stdout. On a terminal, the best value is bold and the second best underlined.
 
-    In a narrow terminal costs are left out first; then intervals become half-widths; then long names are folded; then
-    intervals are left out. What still does not fit goes into further tables, below. Numbers and names are never cut.
+    A narrow terminal leaves costs out first. Next, intervals become half-widths. Next, long names are wrapped. Next,
+    intervals are left out. If the table is still too wide, it is split into several tables. Numbers and names are never
+    cut.
     """
     from rich.markup import escape
 
@@ -73,7 +74,7 @@ def print_text(table: Table) -> None:
 
 
 def _fitting(table: Table, width: int) -> list[tuple[Table, Layout]]:
-    """The table in the first layout that fits the width, or two halves of its metrics, each in the first that fits it."""
+    """The table in the first layout that fits the width, or its metrics in two halves, each in the first layout that fits."""
     longest = max((len(line.name) for line in _lines(table)), default=0)
     kept = table.chosen or not set(COSTS) & set(table.details)
     for layout in (
@@ -116,7 +117,7 @@ def _texts(cell: Cell, layout: Layout) -> tuple[str, str]:
 
 
 def _headers(table: Table, layout: Layout) -> list[str]:
-    """The names of the metrics; those of columns with intervals say so."""
+    """The names of the metrics. Columns with intervals say so."""
     with_interval = [any(line.cells[k].interval for line in _lines(table)) for k in range(len(table.metrics))]
     told = {"ends": " [95 %]", "half": " ±95 %", "none": ""}[layout.intervals]
     return [metric + told * shown for metric, shown in zip(table.metrics, with_interval, strict=True)]
@@ -127,12 +128,12 @@ def _folded(name: str, layout: Layout) -> str:
 
 
 def _detail_width(name: str) -> int | None:
-    """Details are folded at this width; None: they are not."""
+    """The width at which details are wrapped; None: they are not."""
     return {SOURCE: 34, "clips": 12}.get(name)
 
 
 def _rows(table: Table, layout: Layout) -> list[list[str]]:
-    """The texts of all cells, header first; a text may have several lines."""
+    """The texts of all cells, header first. A text can have several lines."""
     details = _shown_details(table, layout)
     header = ["method", *_headers(table, layout), *(table.details[k] for k in details)]
     rows = [header]
@@ -170,7 +171,7 @@ def _grid(table: Table, layout: Layout) -> Grid:
 
 
 def _layout_notes(table: Table, parts: Sequence[tuple[Table, Layout]]) -> list[str]:
-    """What the terminal's width left out."""
+    """Notes on what the terminal's width left out."""
     layouts = [layout for _, layout in parts]
     missing = [name for name in COSTS if name in table.details and not all(layout.costs for layout in layouts)]
     intervals = any(cell.interval for line in _lines(table) for cell in line.cells)
@@ -183,7 +184,7 @@ def _layout_notes(table: Table, parts: Sequence[tuple[Table, Layout]]) -> list[s
 
 
 def markdown(table: Table) -> str:
-    """The table as Markdown; the best is bold."""
+    """The table as Markdown. The best value is bold."""
     header = ["method", *_headers(table, Layout()), *table.details]
     lines = [table.title.replace("\n", "  \n"), "", _line(header), _line(["---", *["---:"] * (len(header) - 1)])]
     for line in _lines(table):
@@ -194,9 +195,9 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """The table for LaTeX with booktabs; the best is bold, the second underlined. Title and notes are its caption.
+    """The table for LaTeX with booktabs: best value bold, second best underlined. Its caption holds title and notes.
 
-    Published methods carry a citation with their BibTeX key.
+    Published methods have a citation with their BibTeX key.
     """
     styles = {"best": r"\textbf{%s}", "second": r"\underline{%s}", "": "%s"}
     header = ["Method", *(_tex(name) for name in table.metrics), *(_tex(name) for name in table.details)]

@@ -1,6 +1,6 @@
-"""Datasets. This module only says what there is; reading, downloading and checking live in the modules beside it.
+"""Datasets. This module only declares them; the modules beside it read, download and check them.
 
-The published TAP-Vid sets lie below one data root (`root.py`) exactly as their archives unpack.
+The published TAP-Vid datasets lie in one data root (`files/root.py`), in the layout of their archives.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ TAPVID = (
     "@inproceedings{doersch2022tapvid, title={{TAP-Vid}: A Benchmark for Tracking Any Point in a Video}, author={Doersch, Carl "
     "and others}, booktitle={NeurIPS Datasets and Benchmarks}, year={2022}, note={arXiv:2211.03726}}"
 )
-"""How to cite TAP-Vid: its data, and the protocol that all runs follow."""
+"""How to cite TAP-Vid: its data, and its protocol, which all runs follow."""
 
 DAVIS = DatasetSpec(
     name="davis",

@@ -1,7 +1,8 @@
-"""Do tracks stay on what they follow? A look at the colours under them, for `vgmae-bench data verify`.
+"""Checks whether tracks stay on what they follow, by the colours under them. For `vgmae-bench data verify`.
 
-Fractions of a frame are from 0 to 1 in both axes, so that exchanged axes cannot be seen in the numbers. They can be seen in
-the video: from a frame to the next, the colour under a point changes less than the distance to its surroundings.
+Fractions of a frame range from 0 to 1 in both axes, so the numbers do not show that x and y are exchanged. The video
+shows it: from one frame to the next, the colour under a tracked point changes less than it differs from its
+surroundings.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def looks_exchanged(clip: Clip, frames: npt.NDArray[np.uint8]) -> bool:
         frames: uint8 [T, H, W, 3] RGB at the source size.
 
     Returns:
-        False also where too little can be seen: few visible positions, or no contrast.
+        False also if the evidence is too weak: few visible positions, or no contrast.
     """
     height, width = clip.size
     visible = ~clip.occluded
@@ -38,9 +39,9 @@ def looks_exchanged(clip: Clip, frames: npt.NDArray[np.uint8]) -> bool:
 
 
 def _change(frames: npt.NDArray[np.uint8], xy: FloatArray, visible: npt.NDArray[np.bool_]) -> float | None:
-    """Change of colour along tracks, divided by that to surroundings: near 0 on the tracks, 1 anywhere else.
+    """Colour change along tracks over the colour difference to the surroundings: near 0 on the tracks, near 1 elsewhere.
 
-    None where too few positions are inside the frame, or nothing has contrast.
+    None if too few positions are inside the frame, or nothing has contrast.
     """
     height, width = frames.shape[1:3]
     rng = np.random.default_rng(0)

@@ -1,13 +1,14 @@
 """BADJA: joints of animals in DAVIS videos, annotated in about every fifth frame (Biggs et al., arXiv:1811.05804).
 
-Read as it is published, <root>/badja/ being a copy of https://github.com/benjiebob/BADJA with DAVIS 2017 in it:
+The files are read as published. <root>/badja/ is a copy of https://github.com/benjiebob/BADJA with DAVIS 2017 in it:
 
-    joint_annotations/<clip>.json     a list: image_path, segmentation_path, joints [[row, column], …], visibility [bool, …]
+    joint_annotations/<clip>.json     a list: image_path, segmentation_path, joints [[row, column], …], visibility
+        [bool, …]
     DAVIS/JPEGImages/…, DAVIS/Annotations/…     in Full-Resolution, as the annotations say, or else in 480p
 
-Joints are indices of pixels, so half a pixel is added. Tracks are hidden in frames that nobody annotated; only annotated
-frames are asked about and scored. The radius of PCK is 0.2 · √(foreground pixels of the mask); transparent pixels and black
-ones are background.
+Joints are pixel indices, so the reader adds half a pixel. Tracks are hidden in frames without annotations. Only
+annotated frames have queries and are scored. The radius of PCK is 0.2 · √(foreground pixels of the mask). Transparent
+and black pixels are background.
 """
 
 from __future__ import annotations
@@ -44,14 +45,14 @@ PCK_RADIUS = 0.2
 
 @dataclass(frozen=True)
 class BadjaConfig:
-    """annotation_height, annotation_width: the frames that were annotated; used only where there are none but 480p ones."""
+    """annotation_height, annotation_width: size of the annotated frames; used only if all frames are 480p."""
 
     annotation_height: int = 1080
     annotation_width: int = 1920
 
 
 def badja(root: Path, config: BadjaConfig, prepared: Path | None = None) -> Badja | PreparedDataset:
-    """The prepared form where there is one, else the files as published; says where they come from when there are none."""
+    """The prepared form if it exists, else the published files. Without either, the error says where they come from."""
     if prepared:
         return PreparedDataset(prepared, data.BADJA)
     files = locate(data.BADJA, root)
@@ -61,7 +62,7 @@ def badja(root: Path, config: BadjaConfig, prepared: Path | None = None) -> Badj
 
 
 def prepare(root: Path, source: Path | None) -> Raw:
-    """What `vgmae_bench.data.prepare` needs; `source` is the copy of BADJA, in place of <root>/badja."""
+    """The input of `vgmae_bench.data.prepare`. `source` is the copy of BADJA; without it, <root>/badja is read."""
     files = sorted(source.glob("joint_annotations/*.json")) if source else locate(data.BADJA, root)
     if not files:
         raise missing(data.BADJA, root, f"{source} has no joint_annotations/*.json" if source else "")
@@ -72,10 +73,10 @@ def prepare(root: Path, source: Path | None) -> Raw:
 
 
 class Badja:
-    """See the module, and `vgmae_bench.data.dataset.Dataset`.
+    """BADJA as a dataset; see the module, and `vgmae_bench.data.dataset.Dataset`.
 
     Attributes:
-        digest: of the annotations, and of the names and sizes of the images: reading all of these takes minutes.
+        digest: covers the annotations, and the names and sizes of the images. Hashing the images would take minutes.
     """
 
     def __init__(self, files: list[Path], config: BadjaConfig) -> None:
@@ -94,10 +95,10 @@ class Badja:
         self.digest = configs.digest({"annotations": sums, "images": images, "options": self.options})
 
     def clip(self, clip_id: str) -> Clip:
-        """The clip of that id.
+        """The clip with this id.
 
         Raises:
-            UnknownNameError: there is none.
+            UnknownNameError: there is no such clip.
             BadDataError: annotations or images are damaged, missing or do not belong together.
         """
         if clip_id not in self.ids:
@@ -146,7 +147,7 @@ class Badja:
         )
 
     def _video(self, file: Path, entries: list[dict[str, Any]]) -> ImageFolder:
-        """The frames of a clip. Raises MissingDataError where they are not there, BadDataError where one is missing."""
+        """The frames of a clip. Raises MissingDataError if there are none, BadDataError if one is missing."""
         first = self._find(entries[0]["image_path"])
         if not first.parent.is_dir():
             raise missing(data.BADJA, self._base.parent, f"the frames of {file.stem} belong at {first.parent}")
@@ -154,7 +155,7 @@ class Badja:
         numbers = [int(image.stem) for image in video.files if image.stem.isdecimal()]
         lost = sorted(set(range(numbers[0], numbers[-1])) - set(numbers)) if numbers else []
         if lost:
-            why = f"frame {lost[0]:05} is not there, so that later frames would be counted wrongly"
+            why = f"frame {lost[0]:05} is missing, so later frames would get wrong numbers"
             raise BadDataError(f"The frames of {file.stem} in {first.parent} are incomplete", why)
         return video
 
@@ -163,7 +164,7 @@ class Badja:
         return f"{file.stem} lacks {lost} of {len(entries)} masks: PCK leaves those frames out" if lost else ""
 
     def _find(self, relative: str) -> Path:
-        """An image of DAVIS in the resolution that the annotations name, or in 480p where that folder is not there."""
+        """An image of DAVIS in the resolution that the annotations name, or in 480p if that folder does not exist."""
         full = self._base / relative
         small = self._base / relative.replace("Full-Resolution", "480p")
         return small if not full.parent.is_dir() and small.parent.is_dir() else full
@@ -174,7 +175,7 @@ class Badja:
         return self._config.annotation_height, self._config.annotation_width
 
     def _radius(self, entry: Mapping[str, Any], size: Size) -> float:
-        """In pixels of frames of `size`; NaN where there is no mask."""
+        """The radius in pixels of frames of `size`; NaN without a mask."""
         path = self._find(entry["segmentation_path"])
         if not path.is_file():
             return np.nan
@@ -189,7 +190,7 @@ class Badja:
 
 
 def _boolean(value: object) -> bool:
-    """True and false, as JSON has them, as 1 and 0, or as text. Raises ValueError for anything else."""
+    """Reads true and false (as JSON has them), 1 and 0, or text. Raises ValueError for anything else."""
     known = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
     text = str(value).strip().lower()
     if text not in known:
@@ -198,14 +199,14 @@ def _boolean(value: object) -> bool:
 
 
 def _entries(file: Path) -> list[dict[str, Any]]:
-    """The annotations of a clip, checked."""
+    """The checked annotations of a clip."""
     try:
         entries = json.loads(file.read_text(encoding="utf-8"))
         for entry in entries:
             for key in ("image_path", "segmentation_path"):
                 entry[key] = entry[key].replace("\\", "/")
                 if PurePosixPath(entry[key]).is_absolute() or ".." in PurePosixPath(entry[key]).parts:
-                    raise ValueError(f"{entry[key]} leads out of the folder")
+                    raise ValueError(f"{entry[key]} points outside the folder")
             entry["visibility"] = [_boolean(value) for value in entry["visibility"]]
             joints = np.array(entry["joints"], dtype=np.float64)
             if joints.shape != (len(entry["visibility"]), 2) or not np.isfinite(joints[entry["visibility"]]).all():

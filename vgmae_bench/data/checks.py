@@ -1,7 +1,7 @@
-"""One check for every clip: are its tracks and frames what they should be, and can its numbers be true?
+"""One check for every clip: do its tracks and frames have the right form, and are its numbers plausible?
 
-Readers call `check_tracks` where they know the unit that a file should have. `open_dataset` and `data prepare` call
-`checked_clip` for every clip, whoever made it. A fault names the likely reason and what to try.
+Readers that know a file's unit call `check_tracks`. `open_dataset` and `data prepare` call `checked_clip` for every
+clip. An error names the likely reason and a command to try.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vgmae_bench.errors import BadDataError, damage
 from vgmae_bench.types import Clip, FloatArray, Size, boolean_occlusion, describe
 
 Unit = Literal["fractions", "pixels"]
-"""What a file should hold: fractions of the frame from (0, 0) to (1, 1), or raster pixels."""
+"""The unit of a file: fractions of the frame from (0, 0) to (1, 1), or raster pixels."""
 
 FAR = 0.5
 """A visible point may be so far outside the frame, in units of the frame. Annotators and generators overshoot a little."""
@@ -26,7 +26,7 @@ _UNITS = {"fractions": "fractions of the frame, from (0, 0) to (1, 1), are expec
 
 
 class FaultError(ValueError):
-    """What is wrong with a clip, without where it lies; `remedy` says what to try, or is empty."""
+    """A fault of a clip, without the clip's name. `remedy` says what to try, or is empty."""
 
     def __init__(self, fault: str, remedy: str = "") -> None:
         super().__init__(fault)
@@ -36,26 +36,26 @@ class FaultError(ValueError):
 def check_tracks(
     points: object, occluded: object, num_frames: int, size: Size, unit: Unit = "fractions"
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Tracks as a reader found them: points float [N, T, 2] in units of the frame, and occluded bool [N, T].
+    """Check tracks as a reader found them: points float [N, T, 2] in units of the frame, occluded bool [N, T].
 
-    Positions that are not finite are harmless while a point is hidden, and allowed there.
+    Hidden points may have positions that are not finite.
 
     Arguments:
         points: in units of the frame.
-        occluded: true where a point is hidden; integers of 1 and 0 will do.
+        occluded: true if a point is hidden. Integers 1 and 0 are accepted.
         num_frames: T of the video.
         size: (height, width) of its frames.
-        unit: what the file should hold, for the message.
+        unit: the unit that the file should have, for the message.
 
     Raises:
-        FaultError: a wrong dtype, shape or length, a visible point without a finite position, or positions that cannot be
-            true: most likely in another unit, with x and y exchanged, or of frames of another size.
+        FaultError: a wrong dtype, shape or length; a visible point without a finite position; or impossible positions.
+            These probably have another unit, x and y exchanged, or belong to frames of another size.
     """
     try:
         hidden = boolean_occlusion(points, occluded)
     except ValueError as error:
         raise FaultError(str(error)) from error
-    assert isinstance(points, np.ndarray)  # or it would have been refused
+    assert isinstance(points, np.ndarray)  # other types were refused above
     if points.shape[1] != num_frames:
         raise FaultError(f"the video has {num_frames} frames, but points has {points.shape[1]}")
     lost = np.argwhere(~np.isfinite(points).all(axis=2) & ~hidden)
@@ -70,24 +70,24 @@ def check_tracks(
 
 
 def check_asked(asked: npt.NDArray[np.int64] | None, points: FloatArray) -> None:
-    """Raise FaultError unless `asked` has a frame for each track of `points` [N, T, 2] in which the track has a position."""
+    """Raise FaultError unless `asked` gives each track of `points` [N, T, 2] a frame in which it has a position."""
     if asked is None:
         return
     tracks, num_frames = points.shape[:2]
     if asked.shape != (tracks,) or not ((asked >= 0) & (asked < num_frames)).all():
-        raise FaultError(f"it needs one of {num_frames} frames to be asked about in for each of {tracks} tracks")
+        raise FaultError(f"it needs a query frame among {num_frames} frames for each of {tracks} tracks")
     if not np.isfinite(points[np.arange(tracks), asked]).all():
-        raise FaultError("a track is asked about where it has no position")
+        raise FaultError("a track has no position in its query frame")
 
 
 def check_frames(frames: object, shape: tuple[int, int, int] | None = None) -> npt.NDArray[np.uint8]:
     """Frames as uint8 [T, H, W, 3] RGB.
 
     Arguments:
-        shape: (T, H, W) that they should have; None: any.
+        shape: the expected (T, H, W); None: any.
 
     Raises:
-        FaultError: they are something else; says what it looks like.
+        FaultError: they have another form. The message says what they look like.
     """
     if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
         raise FaultError(f"video must be uint8 [T, H, W, 3], not {describe(frames)}{_what_frames_look_like(frames)}")
@@ -103,14 +103,14 @@ def check_frames(frames: object, shape: tuple[int, int, int] | None = None) -> n
 
 
 def checked_clip(clip: Clip, where: str, dataset: str) -> Clip:
-    """The clip with its annotations checked; its frames are checked whenever they are read.
+    """The clip with checked annotations. Its frames are checked whenever they are read.
 
     Arguments:
-        where: begins messages: 'Clip "bear" of davis cannot be used'.
-        dataset: its name, for the command to try.
+        where: the start of messages: 'Clip "bear" of davis cannot be used'.
+        dataset: the dataset's name, for the command to try.
 
     Raises:
-        BadDataError: something is wrong with it.
+        BadDataError: the clip has a fault.
     """
     try:
         _check_size(clip)
@@ -125,12 +125,12 @@ def checked_clip(clip: Clip, where: str, dataset: str) -> Clip:
     except FaultError as fault:
         raise bad_clip(where, fault, dataset) from fault
     part = None if clip.part is None else partial(_checked_part, clip.part, clip.size, where)
-    with damage(where):  # a stranger's subclass may be made differently
+    with damage(where):  # a plugin's subclass can have another constructor
         return replace(clip, read=partial(_checked_read, clip.read, (clip.num_frames, *clip.size), where), part=part)
 
 
 def bad_clip(where: str, fault: Exception, dataset: str = "") -> BadDataError:
-    """What a user is told of a fault: where it is, what it is, and what to try."""
+    """The error for a fault: which clip, what is wrong, and what to try."""
     remedy = fault.remedy if isinstance(fault, FaultError) else ""
     verify = f"vgmae-bench data verify {dataset}, which names every such clip" if dataset else ""
     return BadDataError(where, str(fault), try_=", then: ".join(filter(None, (remedy, verify))) if remedy else "")
@@ -157,7 +157,7 @@ def _checked_part(
 
 
 def _check_positions(points: FloatArray, hidden: npt.NDArray[np.bool_], size: Size, unit: Unit) -> None:
-    """Raise FaultError where visible positions cannot be true. They are finite, in units of the frame."""
+    """Raise FaultError if visible positions are impossible. They are finite, in units of the frame."""
     height, width = size
     frame = np.array([width, height], dtype=np.float64)
     shown = points[~hidden].astype(np.float64)
@@ -204,11 +204,11 @@ def _likely_reason(shown: FloatArray, unseen: FloatArray, frame: FloatArray, uni
         return "occluded looks inverted: it is true where a point is hidden", "~occluded"
     if unit == "pixels" and not _outside(shown * frame / 256, 1 / 256).any():
         return "they look like pixels of frames of 256 × 256", f"x * {width / 256:g} and y * {height / 256:g}"
-    return "a point outside the frame is not visible", "marking such points as hidden, or correcting their positions"
+    return "a point outside the frame cannot be visible", "marking such points as hidden, or correcting their positions"
 
 
 def _outside(positions: FloatArray, margin: float | FloatArray) -> npt.NDArray[np.bool_]:
-    """Which of the positions [M, 2], in units of the frame, lie outside it by more than a margin: bool [M]."""
+    """bool [M]: which of the positions [M, 2], in units of the frame, lie outside it by more than a margin."""
     return np.asarray(((positions < -margin) | (positions > 1 + margin)).any(axis=1))
 
 

@@ -1,8 +1,8 @@
-"""What a dataset must offer, what it may offer, and the one form in which the rest of the harness reads it.
+"""The dataset interface: required and optional Protocols, and `OpenedDataset`, which the rest of the harness reads.
 
-A plugin returns any object that satisfies `Dataset`. Each capability beyond that is a Protocol of its own with one or two
-attributes. `open_dataset` looks for them once and returns an `OpenedDataset`, in which everything is filled in and every
-clip is checked; nothing else looks at a plugin's object.
+A plugin returns any object that satisfies `Dataset`. Each further capability is a Protocol of its own with one or two
+attributes. `open_dataset` looks for them once and returns an `OpenedDataset`, which fills in defaults and checks every
+clip. No other code touches a plugin's object.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ VideoShape = tuple[int, int, int]
 
 @runtime_checkable
 class Dataset(Protocol):
-    """A set of clips, opened lazily: `clip(id)` costs that clip's memory and little else.
+    """A set of clips, opened lazily. `clip(id)` needs about the memory of that clip.
 
     Attributes:
-        ids: clip ids in evaluation order, each unique. An id names files, so it has no "/" and does not begin with ".".
-            Any iterable will do; it is read once.
-        digest: SHA-256 (hex), or another text, that changes whenever the scores could. It is part of the protocol's hash:
-            tables compare runs of equal digests only.
+        ids: unique clip ids in evaluation order. An id names files, so it has no "/" and does not begin with ".". Any
+            iterable works; it is read once.
+        digest: SHA-256 (hex), or another text, that changes whenever scores could change. It is part of the protocol's
+            hash: tables compare only runs with equal digests.
     """
 
     @property
@@ -43,17 +43,17 @@ class Dataset(Protocol):
 
     @property
     def digest(self) -> str:
-        """Changes whenever the scores could."""
+        """Changes whenever scores could change."""
         ...
 
     def clip(self, clip_id: str) -> Clip:
-        """The clip of that id. Whatever it raises is noted for that clip, and the run goes on with the others."""
+        """The clip with this id. If it raises, the run notes the error for this clip and continues with the others."""
         ...
 
 
 @runtime_checkable
 class HasOptions(Protocol):
-    """A dataset that has settings. `options` holds those it was opened with, as plain JSON, for the record."""
+    """A dataset with settings. `options` holds the settings that it was opened with, as plain JSON, for the record."""
 
     @property
     def options(self) -> Mapping[str, Json]:
@@ -63,7 +63,7 @@ class HasOptions(Protocol):
 
 @runtime_checkable
 class HasFiles(Protocol):
-    """A dataset that is read from files. `files` names them, for the record."""
+    """A dataset that is read from files. `files` lists them, for the record."""
 
     @property
     def files(self) -> Sequence[Path]:
@@ -73,27 +73,27 @@ class HasFiles(Protocol):
 
 @runtime_checkable
 class HasCoverage(Protocol):
-    """A dataset that knows how much of the published set it has."""
+    """A dataset that knows how much of the published dataset is present."""
 
     @property
     def coverage(self) -> Coverage:
-        """How much of the published set is here."""
+        """How much of the published dataset is present."""
         ...
 
 
 @runtime_checkable
 class HasNotes(Protocol):
-    """A dataset with something to say about this copy of it. Every run says each of `notes`, one line each."""
+    """A dataset with remarks on this copy of it. Every run prints each of `notes` on its own line."""
 
     @property
     def notes(self) -> Sequence[str]:
-        """Sentences about this copy."""
+        """Remarks on this copy."""
         ...
 
 
 @runtime_checkable
 class ChoosesQueries(Protocol):
-    """A dataset that may choose the queries itself: if `own_queries` is true, every clip has `Clip.asked`."""
+    """A dataset that can choose the queries itself. If `own_queries` is true, every clip has `Clip.asked`."""
 
     @property
     def own_queries(self) -> bool:
@@ -103,33 +103,33 @@ class ChoosesQueries(Protocol):
 
 @runtime_checkable
 class Stored(Protocol):
-    """A dataset whose clips lie in files as they were published, so that its prepared form is the same dataset.
+    """A dataset in published files. Its prepared form counts as the same dataset.
 
     Attributes:
-        identity: what the scores depend on, without the settings, as plain JSON: names and SHA-256 of the published files.
-            The prepared form keeps it, and so has the same digest.
-        shapes: (T, H, W) by clip id; None for a clip that cannot be used.
+        identity: everything that scores depend on, without the settings, as plain JSON: names and SHA-256 of the
+            published files. The prepared form keeps it, and thus has the same digest.
+        shapes: (T, H, W) by clip id; None for an unusable clip.
     """
 
     @property
     def identity(self) -> Mapping[str, Json]:
-        """What the scores depend on, without the settings."""
+        """Everything that scores depend on, without the settings."""
         ...
 
     @property
     def shapes(self) -> Mapping[str, VideoShape | None]:
-        """(T, H, W) by clip id; None for a clip that cannot be used."""
+        """(T, H, W) by clip id; None for an unusable clip."""
         ...
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of a published set is here.
+    """How much of a published dataset is present.
 
     Attributes:
-        published: clips of the published set; None where there is no such number.
-        here: clips that are here. Pieces of a cut video count as one.
-        missing: ids (or files) of the published set that are not here; None where they are not known.
+        published: the number of clips of the published dataset; None if there is no such number.
+        here: the number of clips that are present. Pieces of a cut video count as one.
+        missing: ids (or files) of the published dataset that are missing; None if they are not known.
     """
 
     published: int | None
@@ -142,9 +142,9 @@ class OpenedDataset:
     """A dataset as the harness reads it. Its attributes are those of the Protocols above, with defaults filled in.
 
     Attributes:
-        name: as typed after `--dataset`.
+        name: the name after `--dataset`.
         source: the plugin's object.
-        coverage: None where the dataset does not know it.
+        coverage: None if the dataset does not know it.
     """
 
     name: str
@@ -162,7 +162,7 @@ class OpenedDataset:
         return frozenset(self.ids)
 
     def __getitem__(self, clip_id: str) -> Clip:
-        """`clip`, by the id in brackets."""
+        """The clip with the id in brackets; see `clip`."""
         return self.clip(clip_id)
 
     def __iter__(self) -> Iterator[Clip]:
@@ -173,12 +173,12 @@ class OpenedDataset:
         return len(self.ids)
 
     def clip(self, clip_id: str) -> Clip:
-        """The clip of that id, checked (`vgmae_bench.data.checks`); its frames are checked when they are read.
+        """The clip with this id, checked (`vgmae_bench.data.checks`). Its frames are checked when they are read.
 
         Raises:
-            UnknownNameError: there is none.
-            BadDataError: it cannot be used. Says why, whatever the plugin raised.
-            MissingDataError: a file of it is not there.
+            UnknownNameError: there is no such clip.
+            BadDataError: the clip is unusable. The message gives the reason, whatever the plugin raised.
+            MissingDataError: one of its files is missing.
         """
         if clip_id not in self._known:
             raise UnknownNameError(f'{self.name} has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
@@ -193,17 +193,17 @@ class OpenedDataset:
 
 
 def opened(source: Any, name: str) -> OpenedDataset:
-    """What a plugin's factory returned as the harness reads it.
+    """The result of a plugin's factory, as the harness reads it.
 
     Raises:
-        PluginError: it is no dataset: says what it lacks.
+        PluginError: the result is not a dataset. The message says what it lacks.
         BadDataError: an id is used twice or cannot name files.
     """
     try:
         return _opened(source, name)
     except UserError:
         raise
-    except Exception as error:  # a stranger's property may raise anything
+    except Exception as error:  # a plugin's property can raise anything
         raise PluginError(f"The dataset {name} cannot be used", f"{type(error).__name__}: {error}") from error
 
 
@@ -271,5 +271,5 @@ def stored_digest(identity: Mapping[str, Json], options: Mapping[str, Json]) -> 
     import json
 
     content = json.dumps({**identity, "options": dict(options)}, sort_keys=True)
-    # A dataset without a lasting identity keeps the digest that it had when it was prepared.
+    # A dataset without an identity keeps the digest from its preparation.
     return str(identity.get("dataset") or hashlib.sha256(content.encode()).hexdigest())

@@ -1,14 +1,15 @@
 """The dataset "folder": your own videos with tracks beside them, as CSV or JSON.
 
-    bear.mp4  bear.csv       a video (any file FFmpeg reads, or a folder of images) and its tracks, of one name
+    bear.mp4  bear.csv       a video (any file that FFmpeg reads, or a folder of images) and its tracks, with the same
+        name
     camel/    camel.json
 
-A CSV file has a header and the columns point, frame, x, y and visible (0 or 1); other columns are ignored. It is what
-`vgmae-bench track` writes. A point without a row for a frame is hidden there. A frame without any row is not annotated: no
-query is asked in it, and it is not scored.
+A CSV file has a header and the columns point, frame, x, y and visible (0 or 1). Other columns are ignored. `vgmae-bench
+track` writes this format. A point without a row for a frame is hidden in that frame. A frame without any row has no
+annotations: it has no queries and is not scored.
 
 A JSON file is {"xy": [N][T] of [x, y] or null, "visible": [N][T] of true or false, "annotated": [T] of true or false}.
-Without "visible", null means hidden. Without "annotated", all frames are.
+Without "visible", null means hidden. Without "annotated", all frames have annotations.
 
 Positions are raster pixels of the upright video; the centre of the first pixel is (0.5, 0.5). A clip ends with its last
 annotated frame.
@@ -50,7 +51,7 @@ class FolderConfig:
 
     Attributes:
         path: the folder with the videos and their tracks.
-        allow_truncated: read what there is of incomplete or damaged videos; False refuses them.
+        allow_truncated: read the existing part of incomplete or damaged videos. False refuses them.
     """
 
     path: Path | None = None
@@ -73,9 +74,9 @@ class FolderDataset:
     """See the module, and `vgmae_bench.data.dataset.Dataset`.
 
     Raises:
-        UsageError: no folder was named.
+        UsageError: no folder was given.
         MissingDataError: the folder does not exist, or holds no tracks.
-        BadDataError: tracks have no video beside them, or two files have one name.
+        BadDataError: tracks have no video beside them, or two files have the same name.
     """
 
     def __init__(self, config: FolderConfig) -> None:
@@ -102,11 +103,11 @@ class FolderDataset:
         self.notes = [_LATE.format(len(late), len(self.ids), self._pairs[late[0]][1].name)] if late else []
 
     def clip(self, clip_id: str) -> Clip:
-        """The clip of that name.
+        """The clip with this name.
 
         Raises:
             UnknownNameError: there is no such clip.
-            BadDataError: its video or its tracks cannot be used; names the file and the reason.
+            BadDataError: its video or its tracks are unusable. The message names the file and the reason.
         """
         if clip_id not in self._pairs:
             raise UnknownNameError(f'The folder has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
@@ -153,10 +154,10 @@ class FolderDataset:
 
 
 def _pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
-    """(video, tracks) by clip id, in natural order. Names are compared as text; Unicode forms of one name are one name.
+    """(video, tracks) by clip id, in natural order. Different Unicode forms of a name count as the same name.
 
     Raises:
-        BadDataError: tracks have no video of their name beside them, or two files claim one name.
+        BadDataError: tracks have no video with their name beside them, or two files have the same name.
     """
     tracks: dict[str, Path] = {}
     videos: dict[str, list[Path]] = {}

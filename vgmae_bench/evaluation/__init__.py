@@ -1,1 +1,1 @@
-"""Runs: predict, keep the predictions, score what was kept."""
+"""Evaluation: ask a method, keep its predictions, score them."""

@@ -1,4 +1,4 @@
-"""A method by its name, ready to track."""
+"""Opens a method by its name: finds its weights and builds its tracker."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from vgmae_bench.files import file_digest
 from vgmae_bench.types import Noted, Selective, Tracker
 
 UNTRAINED = "random"
-"""In place of the name of weights: the method untrained, to compare with."""
+"""Instead of a weights name: build the method without training, as a baseline."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A weights file: how it is called and its SHA-256."""
+    """A weights file, its name and its SHA-256."""
 
     name: str
     sha256: str
@@ -27,12 +27,13 @@ class Weights:
 
     @classmethod
     def find(cls, plugin: plugins.Plugin, asked: str | None) -> Weights | None:
-        """The weights a user asked for: a name the method declares, or a file. None asked: its default ones, if any.
+        """The weights that the user asked for. Without a request, the method's default weights, if it has any.
 
-        "random" asks for none, where a method has default ones.
+        Arguments:
+            asked: a name that the method declares, a file, "random" (no weights) or None.
 
         Raises:
-            WeightsError: neither a declared name nor a readable file.
+            WeightsError: `asked` is neither a declared name nor a readable file.
         """
         named = dict(plugin.spec.weights)
         chosen = asked if asked is not None else plugin.spec.default_weights
@@ -50,18 +51,18 @@ class Weights:
 
     @property
     def used(self) -> WeightsUsed:
-        """For records: without the path."""
+        """The name and SHA-256 for records, without the path."""
         return WeightsUsed(self.name, self.sha256)
 
 
 @dataclass(frozen=True)
 class Method:
-    """A tracker, and what it was built from.
+    """A tracker and what it was built from.
 
     Attributes:
-        used: for records.
-        weights: the file; None where it was built without one.
-        device: a torch device, "cpu" or "cuda".
+        used: the method's entry for records.
+        weights: the weights file; None if the tracker was built without one.
+        device: a torch device, for example "cpu" or "cuda".
     """
 
     plugin: plugins.Plugin
@@ -77,7 +78,7 @@ class Method:
 
 
 def provided_by(used: MethodUsed) -> str:
-    """The weights of a method in a few words: "tiny (30bfe250)"."""
+    """The weights in a few words, for example "tiny (30bfe250)"."""
     return f"{used.weights.name} ({used.weights.sha256[:8]})" if used.weights else used.note or "none"
 
 
@@ -85,14 +86,14 @@ def open_method(name: str, *, weights: str | None, settings: Mapping[str, Any], 
     """Find, load and build a method.
 
     Arguments:
-        name: of a plugin, or `path.py:Attribute`.
-        weights: a name the method declares, or a file; None: its default ones, if any.
+        name: the name of a plugin, or `path.py:Attribute`.
+        weights: a name that the method declares, or a file. None: the default weights, if the method has any.
         settings: values for the fields of its configuration.
         device: "auto", "cpu", "cuda" or any torch device.
         seed: for trackers that take one.
 
     Raises:
-        UserError: whatever cannot be found or built.
+        UserError: something cannot be found or built.
     """
     plugin = plugins.find("methods", name)
     where = resolve_device(device)
@@ -111,16 +112,16 @@ class Made(NamedTuple):
 def make(
     plugin: plugins.Plugin, factory: Any, settings: Mapping[str, Any], *, weights: str | None, seed: int, **given: Any
 ) -> Made:
-    """Call a factory of a plugin: its tracker's, its encoder's, its explorer's.
+    """Call a factory of a plugin: the one for its tracker, its encoder or its explorer.
 
     Arguments:
         settings: values for the fields of its configuration.
-        weights: a name the plugin declares, a file, or "random"; None: its default ones, if any.
+        weights: a name that the plugin declares, a file, or "random". None: the default weights, if it has any.
         seed: for factories that take one.
-        given: other arguments, for factories that name them.
+        given: other arguments. The factory gets those that its signature names.
 
     Raises:
-        UserError: settings or weights that it does not have.
+        UserError: the plugin does not have these settings or weights.
     """
     file = Weights.find(plugin, weights)
     if weights is not None and not config.takes(factory, "weights"):
@@ -142,10 +143,10 @@ def make(
 
 
 def resolve_device(device: str) -> str:
-    """ "auto" → "cuda" where there is one, else "cpu".
+    """The torch device to use. "auto" means "cuda" if there is one, else "cpu".
 
     Raises:
-        UsageError: CUDA was asked for and is not there, or torch does not know the device.
+        UsageError: the user asked for CUDA and it is missing, or torch does not know the device.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""What looks wrong in a run and can be noticed at no cost: answers are looked at as they are scored."""
+"""Notices: signs of faults in a run's predictions. Scoring looks for them at almost no cost."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from vgmae_bench.evaluation.records.results import Record
 from vgmae_bench.types import Tracks
 
 OFF = 0.2
-"""Pixels of the frames that the tracker was given. A track that begins farther from its query is off it."""
+"""In pixels of the tracker's input. A track that is farther from its query, in the query frame, does not start there."""
 _EARLY = 2
-"""A query that has so many frames before it has a past that can be looked at."""
+"""A query needs at least this many frames before it for a check of its past."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """Counts of one query set.
+    """Counts over the tracks of one query set.
 
     Attributes:
-        tracks: M.
-        lost: positions that are not finite, of M · T.
-        off: tracks that are more than `OFF` from their query in its frame.
-        offset: the median distance there, pixels.
-        late: tracks with a past that move after their query.
-        frozen: those of them that do not move before it.
-        shown: whether any point is called visible in a frame other than its query's.
+        tracks: M, the number of tracks.
+        lost: how many of the M · T positions are not finite.
+        off: how many tracks are more than `OFF` from their query in the query frame.
+        offset: the median distance from the query in the query frame, in pixels.
+        late: how many tracks have enough frames before the query and move after it.
+        frozen: how many of these do not move before the query.
+        shown: whether any point is predicted visible outside its query frame.
     """
 
     tracks: int
@@ -42,7 +42,7 @@ class Look:
 
 
 def look(query_set: QuerySet, tracks: Tracks) -> Look:
-    """Look at the answers to one query set."""
+    """Count the signs of faults in the predictions for one query set."""
     queries, xy = query_set.queries, tracks.xy
     rows, number = np.arange(len(queries)), np.arange(xy.shape[1])
     finite = np.isfinite(xy.sum(axis=2))
@@ -54,7 +54,7 @@ def look(query_set: QuerySet, tracks: Tracks) -> Look:
     return Look(
         tracks=len(queries),
         lost=int((~finite).sum()),
-        off=int((distance > OFF).sum()),  # a position that is not finite is counted by itself
+        off=int((distance > OFF).sum()),  # false for NaN: `lost` counts these
         offset=float(np.nanmedian(distance)) if finite[rows, queries.frame].any() else 0.0,
         late=int(late.sum()),
         frozen=int((late & ~(moves & before).any(axis=1)).sum()),
@@ -66,9 +66,9 @@ def notices(record: Record, looks: Sequence[Look], protocol: EvalProtocol) -> li
     """What looks wrong in a run, one sentence each.
 
     Arguments:
-        record: of the run. What another program predicted is looked at elsewhere.
-        looks: at all query sets that were scored.
-        protocol: a clip's past is scored in strided mode only.
+        record: the run's record. Predictions of other programs have their own checks (`other_programs.plausibility`).
+        looks: the counts of all scored query sets.
+        protocol: only "strided" protocols score the frames before a query.
     """
     if not looks or record.external is not None:
         return []
@@ -95,7 +95,7 @@ def notices(record: Record, looks: Sequence[Look], protocol: EvalProtocol) -> li
 
 
 def _small_weights(record: Record) -> list[str]:
-    """Weights that are there to try a method out, on a published dataset."""
+    """A notice if the run used small trial weights on a published dataset."""
     methods = {plugin.name: plugin.spec for plugin in plugins.installed("methods") if plugin.spec}
     datasets = {plugin.name: plugin.spec for plugin in plugins.installed("datasets") if plugin.spec}
     method, dataset, weights = methods.get(record.method.name), datasets.get(record.dataset.name), record.method.weights

@@ -1,16 +1,16 @@
-"""Tracks through a video of the user's own, and the files that are left of them.
+"""Tracks points through the user's own video and writes the result to a folder.
 
 DIR/
-    tracks.csv    point, frame, x, y, visible: one row a point and frame
-    tracks.h5     xy [N, T, 2], visible [N, T], query_frame [N], query_xy [N, 2], where known confidence [N, T]
+    tracks.csv    point, frame, x, y, visible: one row per point and frame
+    tracks.h5     xy [N, T, 2], visible [N, T], query_frame [N], query_xy [N, 2], and confidence [N, T] if known
     tracks.mp4    the video with its tracks drawn on it
-    record.json   what was tracked, with what, and what it took
-where asked for, and the method has it:
+    record.json   the video, the method, the points and the time it took
+If the user asks for the scene and the method has one:
     scene.h5               flow [T - 1, h, w, 2], centres [T, G, 2], window [T], reconstruction [T, h, w, 3]
-    flow.mp4               hue: direction; colour: speed
-    reconstruction.mp4     the clip as the method rebuilds it
+    flow.mp4               hue shows direction, colour intensity shows speed
+    reconstruction.mp4     the clip as the method reconstructs it
 
-Positions are raster pixels of the video as it is seen, pixel centres at +0.5.
+Positions are raster pixels of the displayed video, with pixel centres at +0.5.
 """
 
 from __future__ import annotations
@@ -62,26 +62,24 @@ def track_video(
     *,
     with_scene: bool = False,
 ) -> tuple[Tracks, Scene | None, float]:
-    """Track points through a whole video, which is held in memory at `size` only.
+    """Track points through a whole video. Memory holds the frames at `size` only.
 
     Arguments:
         queries: raster pixels of the video.
-        size: (height, width) the method sees.
-        max_frames: track through so many frames at most.
-        with_scene: also ask the method what it makes of the clip.
+        size: (height, width) of the frames that the method gets.
+        max_frames: track through at most this many frames.
+        with_scene: also ask the method for its scene (flow, Gaussians, reconstruction).
 
     Returns:
-        Tracks and scene in raster pixels of the video, and the seconds that tracking took, reading left out.
+        Tracks and scene in raster pixels of the video, and the seconds that tracking took, without reading.
 
     Raises:
-        UsageError: a query's frame lies beyond the end, or the method has no scene to show.
+        UsageError: a query's frame lies beyond the end, or the method has no scene.
         BadDataError: the video cannot be decoded.
     """
     maker = method.tracker
     if with_scene and not isinstance(maker, SceneMaker):
-        raise UsageError(
-            f"{method.plugin.name} has no scene to show", "it makes nothing but tracks", try_="without --scene"
-        )
+        raise UsageError(f"{method.plugin.name} has no scene to show", "it gives tracks only", try_="without --scene")
     total = min(video.num_frames, max_frames or video.num_frames)
     read = drawn_ahead(itertools.islice(video.frames(size), max_frames), _ahead(size))
     frames = stack(tqdm(read, "decoding", total, **_BAR))
@@ -102,7 +100,7 @@ def _ahead(size: Size) -> int:
 
 
 def _enlarged(scene: Scene, size: Size, video_size: Size) -> Scene:
-    """Flow and centres in pixels of the video rather than of frames of `size`."""
+    """The scene with flow and centres in pixels of the video instead of pixels of frames of `size`."""
     flow, centres = (rescale(values, size, video_size).astype(np.float32) for values in (scene.flow, scene.centres))
     return replace(scene, flow=flow, centres=centres)
 
@@ -110,10 +108,10 @@ def _enlarged(scene: Scene, size: Size, video_size: Size) -> Scene:
 def write_tracks(
     out: Path, video: Video, queries: Queries, tracks: Tracks, record: TrackRecord, scene: Scene | None = None
 ) -> None:
-    """Leave the files named above in `out`. They replace older ones together, once all of them are whole.
+    """Write the files named above to `out`. They replace older files together, when all of them are complete.
 
     Raises:
-        StorageError: they cannot be written.
+        StorageError: the files cannot be written.
         BadDataError: the video cannot be decoded again.
     """
     num_frames = tracks.visible.shape[1]
@@ -142,7 +140,7 @@ def write_tracks(
 
 @contextlib.contextmanager
 def _staging(out: Path) -> Iterator[Path]:
-    """A folder inside `out`, whose files move into `out` if all goes well; otherwise `out` stays as it was."""
+    """A folder inside `out`. Its files move to `out` if the block succeeds. Otherwise `out` stays as it was."""
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=out))
@@ -152,7 +150,7 @@ def _staging(out: Path) -> Iterator[Path]:
                 os.replace(file, out / file.name)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            with contextlib.suppress(OSError):  # something is in it: the usual case
+            with contextlib.suppress(OSError):  # not empty, which is the usual case
                 out.rmdir()
 
 

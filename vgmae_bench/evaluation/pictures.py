@@ -1,4 +1,4 @@
-"""What a run looks like: predicted tracks drawn over frames of its first clips."""
+"""Draws predicted tracks over frames of a run's first clips."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from vgmae_bench.viz.draw import contact_sheet
 
 
 def draw_clips(folder: RunFolder, dataset: Dataset, clip_ids: Sequence[str], protocol: EvalProtocol) -> list[Path]:
-    """Draw those of the clips that have a prediction: figures/<clip>.jpg, hidden points hollow.
+    """Draw the given clips that have a prediction to figures/<clip>.jpg. Hidden points are hollow.
 
-    Of a clip's query sets the first is drawn, and of its queries those in the earliest query frame.
+    A picture shows the clip's first query set, and of it the queries in the earliest query frame.
 
     Returns:
-        The pictures of these clips.
+        The paths of the pictures.
     """
     drawn = []
     for clip_id in clip_ids:

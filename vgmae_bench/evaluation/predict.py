@@ -1,4 +1,4 @@
-"""Loop 1: trackers answer queries, and the answers are kept."""
+"""The prediction loop: trackers answer queries, and the run's folder keeps the predictions."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ Asked = tuple[npt.NDArray[np.uint8], QuerySet]
 
 
 _ALIKE = 3
-"""After so many clips in a row for which the tracker fails in the same place, it will fail for all."""
+"""The run stops after this many clips in a row for which the tracker fails in the same place."""
 
 
 class StoppedError(PluginError):
-    """The tracker fails alike for one clip after the other. The cause is its error."""
+    """The tracker failed in the same place for several clips in a row. `__cause__` is its error."""
 
 
 class _TrackerError(Exception):
-    """What a tracker raised is the cause of this."""
+    """Wraps an exception of the tracker, which is its `__cause__`."""
 
 
 def answer(
@@ -51,15 +51,16 @@ def answer(
     backward: bool,
     allow_nonfinite: bool = True,
 ) -> Tracks:
-    """Ask a tracker. One that only looks forward is asked about the reversed clip for the frames before each query.
+    """Ask a tracker. A causal tracker gets the reversed clip for the frames before each query.
 
     Arguments:
         causal: the tracker does not track backward in time.
-        backward: frames before a query matter; otherwise the second pass is saved.
-        allow_nonfinite: positions that are not finite are kept, and count as wrong.
+        backward: the frames before a query matter. If not, the second pass is skipped.
+        allow_nonfinite: keep positions that are not finite. They count as wrong.
 
     Raises:
-        PluginError: the tracker returned something else than tracks of these queries, or positions that are not finite.
+        PluginError: the tracker returned something other than tracks of these queries, or positions that are not
+            finite.
     """
     tracks = _answer(tracker, frames, queries, causal=causal, backward=backward)
     lost: npt.NDArray[np.bool_] = ~np.isfinite(tracks.xy.sum(axis=2))
@@ -108,19 +109,19 @@ def predict(
     redo: bool = False,
     allow_nonfinite: bool = False,
 ) -> None:
-    """Predict the clips that have no prediction yet. A clip that fails is noted and logged, and the loop goes on.
+    """Predict the clips that have no prediction yet. If a clip fails, the loop notes and logs it, and continues.
 
-    The traceback of the first failure is kept in the folder.
+    The folder keeps the traceback of the first failure.
 
-    Several processes may do this at once. Each clip is predicted by one of them, and each returns when all clips are done.
+    Several processes can do this at once. Only one of them predicts a clip. Each returns when all clips are done.
 
     Arguments:
         made_by: this process, noted with every clip that it predicts.
-        redo: predict them all, replacing what is there clip by clip.
-        allow_nonfinite: keep positions that are not finite; otherwise a clip with one fails.
+        redo: predict all clips again and replace the old predictions clip by clip.
+        allow_nonfinite: keep positions that are not finite. Otherwise a clip with one fails.
 
     Raises:
-        StorageError: predictions cannot be written; going on would lose them.
+        StorageError: predictions cannot be written. The run stops, because further predictions would be lost too.
         StoppedError: the tracker failed for several clips in a row, each time in the same place.
     """
     bar = tqdm(clip_ids, unit="clip", disable=None, desc="tracking", file=sys.stderr)
@@ -143,7 +144,7 @@ def predict(
             _predict_clip(tracker, asked, clip_id, protocol, folder, causal, allow_nonfinite, made_by)
         except StorageError:
             raise
-        except Exception as failure:  # whatever a tracker or a file does, the other clips are still worth predicting
+        except Exception as failure:  # the other clips are still worth predicting
             error = failure.__cause__ if isinstance(failure, _TrackerError) else failure
             assert isinstance(error, Exception)  # a _TrackerError has a cause
             reason = f"{error.what}: {error.why}" if isinstance(error, UserError) else repr(error)
@@ -168,16 +169,16 @@ def predict(
             with folder.claim(clip_id) as mine:
                 if not mine:
                     elsewhere.append(clip_id)
-                elif to_do(clip_id):  # looked up now: another process may share the run
+                elif to_do(clip_id):  # checked just before: another process may share the run
                     work(clip_id, next(filter(to_do, clip_ids[number:]), None))
-        for clip_id in elsewhere:  # another process had them; where it was killed, they are still to do
+        for clip_id in elsewhere:  # another process had them; if it was killed, they are still missing
             with folder.claim(clip_id, wait=True):
                 if not folder.has_prediction(clip_id) and folder.failure(clip_id) is None:
                     work(clip_id, None)
 
 
 def _clips_ahead(dataset: Dataset, protocol: EvalProtocol) -> NextAhead[list[Asked]]:
-    """What is asked about each clip, with its frames. The next clip is read while the tracker works on one."""
+    """The query sets and frames of each clip. The next clip is read while the tracker works on the present one."""
 
     def make(clip_id: str, ahead: bool) -> list[Asked] | None:
         clip = dataset.clip(clip_id)
@@ -227,7 +228,7 @@ def _checked(tracks: Tracks, num_queries: int, num_frames: int) -> Tracks:
         raise PluginError("The tracker did not return Tracks", f"it returned a {type(tracks).__name__}")
     if tracks.visible.shape != (num_queries, num_frames):
         raise PluginError(
-            "The tracker returned tracks of another size",
+            "The tracker returned tracks of the wrong size",
             f"asked for {num_queries} queries × {num_frames} frames, got {' × '.join(map(str, tracks.visible.shape))}",
         )
     return tracks

@@ -1,7 +1,7 @@
-"""Evaluation protocols: what a tracker is shown, what it is asked, and what is scored. Frozen, and hashed into records.
+"""Evaluation protocols: the frames that a tracker gets, its queries, and what is scored.
 
-A protocol turns a clip into query sets. TAP-Vid asks one query set a clip; the released Video-GMAE evaluation asks one per
-16-frame chunk.
+Protocols are frozen. Records hold their hash. A protocol turns a clip into query sets. TAP-Vid has one query set per
+clip. The released Video-GMAE evaluation has one per 16-frame chunk.
 """
 
 from __future__ import annotations
@@ -30,17 +30,20 @@ class EvalProtocol:
     """Everything that decides a score besides the method and the data.
 
     Attributes:
-        name, version: `version` grows whenever the same name starts to mean something else.
-        query_mode: "first": one query a track, where it is first visible, scored on later frames. "strided": every
-            visible track at every `query_stride`-th frame, scored on all frames but the query's.
+        name, version: `version` grows whenever the meaning of a name changes.
+        query_mode: "first": one query per track, in its first visible frame; later frames are scored. "strided": one
+            query for every visible track in every `query_stride`-th frame; all frames except the query frame are
+            scored.
         input_size: (height, width) of the frames given to the tracker.
         metric_size: (height, width) of the raster in which pixels are counted.
-        resize: "lanczos" squashes to `input_size`; "crop" scales the shorter side to `short_side`, then takes a random
-            crop of `input_size`.
+        resize: "lanczos" stretches the frames to `input_size`. "crop" scales the shorter side to `short_side`, then
+            takes a random crop of `input_size`.
         first_n_frames: score only the first n frames of a query set; None: all.
-        chunk: length of non-overlapping chunks, each a query set of its own, the remainder dropped; None: the whole clip.
-        max_tracks: at most so many random tracks a query set; None: all.
-        nan_policy: "propagate": one clip without a value makes the mean NaN, as the reference has it. "skip".
+        chunk: length of non-overlapping chunks. Each is a query set of its own; remaining frames are dropped. None: the
+            whole clip.
+        max_tracks: the largest number of tracks per query set, chosen at random; None: all.
+        nan_policy: "propagate": one clip without a value makes the mean NaN, as in the reference code. "skip": such
+            clips do not enter the mean.
     """
 
     name: str
@@ -59,12 +62,12 @@ class EvalProtocol:
     seed: int = 67
 
     def digest(self, dataset_digest: str) -> str:
-        """SHA-256 (hex) of the protocol on a dataset: equal digests mean comparable numbers."""
+        """SHA-256 (hex) of the protocol on a dataset. Numbers are comparable if their digests are equal."""
         return config.digest({"protocol": self, "dataset": dataset_digest})
 
     @property
     def sentence(self) -> str:
-        """The protocol in one line, printed above every table."""
+        """The protocol in one line. Every table prints it above the numbers."""
         (height, width), (metric_height, metric_width) = self.input_size, self.metric_size
         asked = "query first" if self.query_mode == "first" else f"query strided ({self.query_stride})"
         scored = f", first {self.first_n_frames} frames" if self.first_n_frames else ""
@@ -77,7 +80,7 @@ class EvalProtocol:
 
 
 def sentence_for(dataset: OpenedDataset, protocol: EvalProtocol) -> str:
-    """The protocol in one line, and whether it is the dataset that chooses the queries."""
+    """The protocol in one line, with a remark if the dataset chooses the queries."""
     own = dataset.own_queries and not protocol.chunk
     return protocol.sentence + ("; queries are the dataset's own" if own else "")
 
@@ -87,7 +90,7 @@ PROTOCOLS = {
     for protocol in (
         EvalProtocol("tapvid-first", "first"),
         EvalProtocol("tapvid-strided", "strided"),
-        # What the released evaluation of Video-GMAE (tekotan/video-gmae c630810) scores: random 224×224 crops, chunks of
+        # The released evaluation of Video-GMAE (tekotan/video-gmae c630810) scores random 224×224 crops, chunks of
         # 16 frames, queries at the first frame of each, at most 15 tracks, 4 frames scored, in pixels of the crop.
         EvalProtocol(
             "videogmae-release",
@@ -106,10 +109,10 @@ PROTOCOLS = {
 
 
 def find(name: str | None, query_mode: QueryMode | None) -> EvalProtocol:
-    """The protocol of that name; without a name, TAP-Vid's for the query mode ("first" by default).
+    """The protocol with this name. Without a name, TAP-Vid's for the query mode ("first" by default).
 
     Raises:
-        UnknownNameError: no such protocol.
+        UnknownNameError: there is no such protocol.
         UsageError: the protocol has another query mode.
     """
     if name is None:
@@ -127,15 +130,16 @@ def find(name: str | None, query_mode: QueryMode | None) -> EvalProtocol:
 
 @dataclass(frozen=True, eq=False)
 class QuerySet:
-    """Queries on some frames, and the truth.
+    """Queries on some frames, and the true tracks.
 
     Attributes:
         queries: M queries, raster pixels of the frames.
-        track: int64 [M], the row of `target_xy` that each query asks for.
+        track: int64 [M], the row of `target_xy` that belongs to each query.
         target_xy: float64 [N, T, 2], raster pixels of the metric raster.
         target_occluded: bool [N, T].
         annotated: bool [T], the frames that count; None: all.
-        radius: float64 [T, 2], half axes (x, y) in the metric raster of what counts for PCK; None where there is none.
+        radius: float64 [T, 2], half axes (x, y) in the metric raster of the ellipse in which a keypoint counts as
+            correct (PCK); None if the dataset has no such radius.
     """
 
     queries: Queries
@@ -149,14 +153,14 @@ class QuerySet:
 def query_sets(
     clip: Clip, protocol: EvalProtocol, *, blank: bool = False
 ) -> Iterator[tuple[npt.NDArray[np.uint8], QuerySet]]:
-    """What the protocol asks about a clip: frames uint8 [T, H, W, 3] as the tracker gets them, and the query set.
+    """The protocol's query sets for a clip, each with its frames as the tracker gets them: uint8 [T, H, W, 3].
 
-    Views of the clip in which no track is ever visible ask nothing and are left out. Where only some frames are
-    annotated, they alone are asked about, and a stride is counted in them. Of a clip that says itself where its tracks are
-    asked about (Kubric), whole clips are asked that: the query mode then only tells which frames are scored.
+    Parts of the clip without any visible track have no query set. If only some frames are annotated, only these have
+    queries, and strides count annotated frames. A clip can define its own queries (Kubric). Protocols on whole clips
+    use these, and the query mode then only tells which frames are scored.
 
     Arguments:
-        blank: all frames are black and none is read, for those who want the query sets alone.
+        blank: give black frames and read none, for callers that need the query sets only.
 
     Raises:
         UsageError: the protocol cuts clips into chunks, and only some frames of the clip are annotated.
@@ -169,7 +173,7 @@ def query_sets(
 
     if clip.annotated is not None and protocol.chunk:
         raise UsageError(
-            f"Protocol {protocol.name} cuts clips into chunks", f"{clip.id} is annotated here and there only"
+            f"Protocol {protocol.name} cuts clips into chunks", f"{clip.id} has annotations in some frames only"
         )
     radius = (
         None if clip.radius is None else rescale(np.repeat(clip.radius[:, None], 2, 1), clip.size, protocol.metric_size)
@@ -189,9 +193,9 @@ def query_sets(
 
 
 def scored_tracks(query_set: QuerySet, tracks: Tracks, protocol: EvalProtocol) -> ScoredTracks:
-    """Truth and prediction side by side in the metric raster, cut to the frames that are scored.
+    """True and predicted tracks in the metric raster, with only the frames that are scored.
 
-    Frames that are not annotated are left out: metrics then see a clip of annotated frames and count time in them.
+    Frames without annotations are removed. Metrics then see a clip of annotated frames and count time in these frames.
     """
     from vgmae_bench.coordinates import rescale
 
@@ -213,15 +217,15 @@ _View = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.boo
 
 
 def _views(clip: Clip, protocol: EvalProtocol, read: Callable[[Size], npt.NDArray[np.uint8]]) -> Iterator[_View]:
-    """(frames in the input raster, targets in the metric raster, occlusion) of the clip or of each of its chunks."""
+    """(frames in the input raster, true positions in the metric raster, occlusion) of the clip or of each of its chunks."""
     if protocol.resize == "lanczos":
         yield read(protocol.input_size), clip.tracks(protocol.metric_size), clip.occluded
         return
-    assert protocol.chunk is not None and protocol.short_side is not None  # they belong to "crop"
+    assert protocol.chunk is not None and protocol.short_side is not None  # only "crop" has them
     scale = protocol.short_side / min(clip.size)
     scaled: Size = (round(clip.size[0] * scale), round(clip.size[1] * scale))
     frames, targets = read(scaled), clip.tracks(scaled)
-    # One generator a clip, so that the crops depend neither on the order of clips nor on sharding. (The released code
+    # One generator per clip: the crops depend neither on the order of clips nor on sharding. (The released code
     # draws them all from one stream.)
     rng = np.random.default_rng([protocol.seed, zlib.crc32(clip.id.encode())])
     for start in range(0, clip.num_frames - protocol.chunk + 1, protocol.chunk):
@@ -236,7 +240,7 @@ def _crop(
     protocol: EvalProtocol,
     rng: np.random.Generator,
 ) -> Iterator[_View]:
-    """A random crop; points outside count as occluded and are clamped; only tracks visible in the first frame stay."""
+    """A random crop. Points outside become occluded and are clamped. Only tracks visible in the first frame stay."""
     height, width = protocol.input_size
     top = int(rng.integers(frames.shape[1] - height + 1))
     left = int(rng.integers(frames.shape[2] - width + 1))

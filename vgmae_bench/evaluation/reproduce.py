@@ -1,4 +1,4 @@
-"""A run executed again from its record, and what came out different."""
+"""Executes a run again from its record and reports the differences."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def plan_again(
     """A plan with the method, settings, weights, data, protocol and seed of a run's record.
 
     Arguments:
-        run: needs no more than record.json.
-        out: the results folder of the repetition; not the one the run lies in.
-        method_file: `path.py:Attribute`, for a tracker from a file; records keep no paths.
-        weights_file: where the weights lie that no method ships.
+        run: the run's folder. Only its record.json is needed.
+        out: the results folder of the repetition. It must differ from the one that holds the run.
+        method_file: `path.py:Attribute`, for a tracker from a file, because records hold no paths.
+        weights_file: the weights file, if the method does not ship it.
         data_root, limit, device: as for a run.
 
     Raises:
-        UsageError: predictions of another program, a changed protocol, or the same results folder.
+        UsageError: the run has predictions of another program, the protocol has changed, or `out` holds the run.
         WeightsError: the weights are not here.
-        BadDataError: the data, or the tracker's file, are not those of the run.
+        BadDataError: the data or the tracker's file differ from the run's.
     """
     record = run.record()
     method, dataset = record.method, record.dataset
@@ -62,7 +62,7 @@ def plan_again(
     protocol = protocols.find(record.protocol.name, None)
     if changed := differences([config.to_json(record.protocol)], config.to_json(protocol)):
         what = "; ".join(f"{change.what} was {change.then}, is {change.now}" for change in changed)
-        raise UsageError(f"The protocol {protocol.name} is not what it was", what, try_=_checkout(record))
+        raise UsageError(f"The protocol {protocol.name} has changed", what, try_=_checkout(record))
     planned = plan(
         name,
         dataset.name,
@@ -85,7 +85,9 @@ def plan_again(
             try_=f"vgmae-bench data verify {dataset.name}, or {_checkout(record)}",
         )
     if planned.folder.path.resolve() == run.path.resolve():
-        raise UsageError("A run is not executed again in its own place", f"{out} holds it", try_="--out DIR")
+        raise UsageError(
+            "A run cannot be reproduced inside its own results folder", f"{out} holds it", try_="--out DIR"
+        )
     return planned
 
 
@@ -96,14 +98,15 @@ def reproduce(
     tolerance: float = 0.0,
     command: str = "",
 ) -> Reproduction:
-    """Execute a plan of `plan_again` from its first clip, and compare the outcome with the run.
+    """Execute a plan of `plan_again` from its first clip, and compare the result with the run.
 
     Arguments:
-        tolerance: how far a metric of a clip may be off: fractions, and pixels for metrics in pixels.
-        command: for the record.
+        tolerance: the largest difference of a clip's metric that counts as equal: a fraction, or pixels for metrics in
+            pixels.
+        command: the command line, for the record.
 
     Returns:
-        What reproduction.json of the new run then holds.
+        The content of reproduction.json in the new run.
 
     Raises:
         BadDataError: the run has no metrics.csv, or none of its clips was executed.
@@ -115,7 +118,7 @@ def reproduce(
     expected = then[then.index.get_level_values("clip").isin(planned.share)]
     common = expected.index.intersection(now.index)
     if not len(common):
-        raise BadDataError(f"Nothing of {run.path} can be compared", "none of its clips was executed now")
+        raise BadDataError(f"Nothing of {run.path} can be compared", "none of its clips was executed again")
     metrics = _largest(then.loc[common], now.loc[common])
     missing = sorted({clip for clip, _ in expected.index.difference(now.index)})
     record, again = run.record(), planned.folder.record()
@@ -142,9 +145,9 @@ def reproduce(
 
 
 def differences(then: Sequence[Json], now: Json) -> list[Change]:
-    """The entries that are not the same in each of `then` as in `now`, JSON objects.
+    """The entries of the JSON objects whose values differ between `then` and `now`.
 
-    The time and the command with which a session was started are left out.
+    Start time and command of sessions are left out.
     """
     befores = [dict(_flat(value)) for value in then]
     after = dict(_flat(now))
@@ -166,28 +169,28 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _metrics(run: RunFolder) -> pd.DataFrame:
-    """Values by (clip, query set): the metrics, and how many frames and queries they are of."""
+    """Values by (clip, query set): the metrics, and the numbers of frames and queries."""
     try:
-        table = pd.read_csv(run.path / "metrics.csv", dtype=str)  # numbers exactly, which pandas' own parser may miss
+        table = pd.read_csv(run.path / "metrics.csv", dtype=str)  # pandas' default parser may round numbers
     except FileNotFoundError as error:
         raise BadDataError(f"{run.path} has not been scored", "it has no metrics.csv") from error
     return table.set_index(["clip", "question"]).drop(columns="seconds").astype(float)
 
 
 def _largest(then: pd.DataFrame, now: pd.DataFrame) -> dict[str, MetricChange]:
-    """The largest absolute difference of each column that both have, and its clip; two NaNs are equal."""
+    """The largest absolute difference of each column that both tables have, and its clip. Two NaNs are equal."""
     found: dict[str, MetricChange] = {}
     for name in [column for column in then.columns if column in now.columns]:
         before, after = then[name].to_numpy(float), now[name].to_numpy(float)
         off = np.where(np.isnan(before) & np.isnan(after), 0.0, np.abs(before - after))
-        worst = int(np.argmax(off))  # NaN, where only one has a value, counts as the largest
+        worst = int(np.argmax(off))  # NaN (only one of the two has a value) counts as the largest
         largest = None if np.isnan(off[worst]) else float(off[worst])
         found[name] = MetricChange(largest, str(then.index[worst][0]) if largest != 0 else None)
     return found
 
 
 def _positions(run: RunFolder, again: RunFolder, clip_ids: Sequence[str]) -> PositionChange | None:
-    """The largest distance in pixels of the tracker's input, of clips whose predictions are in both folders."""
+    """The largest distance in pixels of the tracker's input, over clips whose predictions are in both folders."""
     both = [clip_id for clip_id in clip_ids if run.has_prediction(clip_id) and again.has_prediction(clip_id)]
     if not both:
         return None
@@ -203,10 +206,10 @@ def _positions(run: RunFolder, again: RunFolder, clip_ids: Sequence[str]) -> Pos
 
 
 def _weights(name: str, record: Record, file: Path | None) -> str | None:
-    """What to ask for to get the weights of that digest.
+    """The value of `weights` that gives the weights of the run.
 
     Raises:
-        WeightsError: they are neither shipped with the method nor in `file`.
+        WeightsError: the method does not ship them, and `file` does not hold them.
     """
     plugin = plugins.find("methods", name)
     weights = record.method.weights
@@ -229,4 +232,4 @@ def _weights(name: str, record: Record, file: Path | None) -> str | None:
 
 def _checkout(record: Record) -> str:
     commit = record.sessions[0].commit if record.sessions else None
-    return f"git checkout {commit.id[:12]}" if commit else "the version of vgmae-bench that it was run with"
+    return f"git checkout {commit.id[:12]}" if commit else "the version of vgmae-bench of the run"

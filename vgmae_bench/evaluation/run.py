@@ -1,4 +1,4 @@
-"""One run from names to numbers: find the plugins, plan, predict what is missing, score what is there."""
+"""One run: find the plugins, make a plan, predict the missing clips, score all predictions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Redo = Literal["nothing", "predictions", "metrics", "all"]
 
 @dataclass(frozen=True)
 class Plan:
-    """A run before its work: everything has been found, loaded and checked."""
+    """A run before its work starts. Everything has been found, loaded and checked."""
 
     method: Method
     dataset: OpenedDataset
@@ -70,22 +70,22 @@ def plan(
     device: str = "auto",
     seed: int = 0,
 ) -> Plan:
-    """Find and load everything a run needs, and decide where it lies. Nothing is written.
+    """Find and load everything that a run needs, and choose its folder. Nothing is written.
 
     Arguments:
         method, dataset: plugin names, or `path.py:Attribute`.
         query_mode, protocol: see `vgmae_bench.evaluation.protocols.find`.
-        weights: a name the method declares, or a file.
+        weights: a name that the method declares, or a file.
         settings, dataset_settings: values for the fields of the plugins' configurations.
         data_root: see `vgmae_bench.data.files.root`.
         out: the results folder.
-        limit: predict at most the first so many clips.
+        limit: predict at most this many clips, from the first.
         shard: (i, n): this process takes every n-th clip, beginning with clip i modulo n.
         device: "auto", "cpu", "cuda" or any torch device.
         seed: for trackers that take one.
 
     Raises:
-        UserError: whatever cannot be found, opened or built.
+        UserError: something cannot be found, opened or built.
     """
     from vgmae_bench.data.open import open_dataset
 
@@ -109,11 +109,11 @@ def plan_of(
     shard: tuple[int, int] | None = None,
     name: str = "",
 ) -> Plan:
-    """A plan of a method and a dataset that are open already; see `plan`. Nothing is written.
+    """A plan for a method and a dataset that are already open; see `plan`. Nothing is written.
 
     Arguments:
-        dataset_settings: those that the user gave.
-        name: what tables call the run; empty: the method with its weights.
+        dataset_settings: the settings that the user gave.
+        name: the run's name in tables; empty: the method's name with its weights.
     """
     record = new_record(method.used, dataset_used(dataset, spec, dataset_settings), protocol, dataset, name)
     clip_ids = list(dataset.ids)[:limit]
@@ -127,7 +127,7 @@ def plan_of(
 
 
 def dataset_used(dataset: OpenedDataset, spec: plugins.DatasetSpec, settings: Mapping[str, Any]) -> DatasetUsed:
-    """An opened dataset, for records; `settings` are those that the user gave."""
+    """An opened dataset, for records. `settings` are those that the user gave."""
     return DatasetUsed(
         name=spec.name,
         digest=dataset.digest,
@@ -162,20 +162,22 @@ def execute(
     command: str = "",
     allow_nonfinite: bool = False,
 ) -> Summary:
-    """Predict what is missing, then score everything that is there.
+    """Predict the missing clips, then score all predictions.
 
     Arguments:
-        redo: "predictions" or "all" predicts the share again; "metrics" only scores. Scores are always computed afresh.
-        figures: draw the tracks of the first so many clips.
-        command: for the record.
-        allow_nonfinite: keep positions that are not finite; otherwise a clip with one fails.
+        redo: "predictions" or "all" predicts this process's clips again. "metrics" only scores. Scores are always
+            computed anew.
+        figures: draw the tracks of this many clips, from the first.
+        command: the command line, for the record.
+        allow_nonfinite: keep positions that are not finite. Otherwise a clip with one fails.
 
     Returns:
-        What summary.json holds.
+        The content of summary.json.
 
     Raises:
         StorageError: results cannot be written.
-        StoppedError: the tracker failed for several clips in a row in the same place. What is there was scored.
+        StoppedError: the tracker failed in the same place for several clips in a row. The existing predictions were
+            scored.
     """
     plan.folder.create()
     session = Session.now(plan.method.device, command)
@@ -206,12 +208,12 @@ def execute(
 
 
 def shard_from_environment(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
-    """(rank, number of processes) as torchrun or srun set them, or None in a process that is on its own.
+    """(rank, number of processes) as torchrun or srun set them. None for a process that runs alone.
 
-    Where SLURM reserved several tasks, but srun did not start this process, a line is logged.
+    If SLURM reserved several tasks, but srun did not start this process, a warning is logged.
 
     Raises:
-        UsageError: a variable is no number, or the rank is not below the number of processes.
+        UsageError: a variable is not a number, or the rank is not below the number of processes.
     """
     for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
         processes = config.environment_number(world, environment)
@@ -230,10 +232,10 @@ def shard_from_environment(environment: Mapping[str, str] = os.environ) -> tuple
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """ "2/8" → (2, 8): the second of eight. 0/8 is taken for 8/8, so that counting from 0 works as well.
+    """ "2/8" → (2, 8): the second of eight. 0/8 means 8/8, so that counting from 0 works as well.
 
     Raises:
-        UsageError: not i/n with 0 ≤ i ≤ n.
+        UsageError: the text is not i/n with 0 ≤ i ≤ n.
     """
     part, slash, parts = text.partition("/")
     if not (slash and part.isdigit() and parts.isdigit() and int(part) <= int(parts) and int(parts) > 0):

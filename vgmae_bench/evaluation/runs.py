@@ -1,4 +1,4 @@
-"""Where runs lie, and which ones there are."""
+"""The runs of a results folder: where a run lies, and which runs there are."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from vgmae_bench.files import locked
 
 
 def folder_of(record: Record, root: Path) -> RunFolder:
-    """The folder of a run below the results folder `root`."""
+    """The folder of a run inside the results folder `root`."""
     method, protocol = record.method, record.protocol.name
     name = f"{method.name}.{method.weights.name}" if method.weights else method.name
     return RunFolder(root / f"{record.dataset.name}-{protocol}" / name / record.key[:8])
 
 
 def start_session(folder: RunFolder, record: Record, session: Session) -> None:
-    """Write record.json with this session, or add the session to the record that is there.
+    """Write record.json with this session, or add the session to an existing record.json.
 
-    Several processes may do so at once. A session is left out if it does the same work as one in the record, with the same
-    code on the same machine.
+    Several processes can do so at once. A session is not added if the record has one with the same work, code and
+    machine.
 
     Raises:
-        StorageError: the folder belongs to another run (two keys with equal first digits), or cannot be written to.
-        BadDataError: the record that is there is damaged.
+        StorageError: the folder belongs to another run (two keys start with the same digits), or cannot be written.
+        BadDataError: the existing record is damaged.
     """
     with locked(folder.path):
         try:
@@ -43,17 +43,17 @@ def start_session(folder: RunFolder, record: Record, session: Session) -> None:
 
 
 def all_runs(root: Path) -> Iterator[RunFolder]:
-    """Every run of a results folder by path, then those that came with the project, in `root/reference`."""
+    """Every run of a results folder, sorted by path, then the project's own runs in `root/reference`."""
     for pattern in (f"*/*/*/{RECORD}", f"reference/*/*/*/{RECORD}"):
         for record in sorted(root.glob(pattern)):
             yield RunFolder(record.parent)
 
 
 def find_run(root: Path, name: str) -> RunFolder:
-    """The run in the folder `name`, or whose key begins with `name`.
+    """The run in the folder `name`, or the run whose key begins with `name`.
 
     Raises:
-        UnknownNameError: none, or several.
+        UnknownNameError: no run fits, or several do.
     """
     if (Path(name) / RECORD).is_file():
         return RunFolder(Path(name))
@@ -65,10 +65,10 @@ def find_run(root: Path, name: str) -> RunFolder:
 
 
 def migrate_runs(root: Path) -> int:
-    """Write the records and summaries of all runs in the present schema; nothing else in them changes.
+    """Write the records and summaries of all runs in the present schema. Their contents stay the same.
 
     Returns:
-        How many runs there are.
+        The number of runs.
 
     Raises:
         BadDataError: a file is damaged.

@@ -1,9 +1,9 @@
-"""Which points are asked for: the two query modes of TAP-Vid (Doersch et al., arXiv:2211.03726, section 4).
+"""Samples queries in the two query modes of TAP-Vid (Doersch et al., arXiv:2211.03726, section 4).
 
-Both reproduce the samplers of google-deepmind/tapnet (tapnet/tapvid/evaluation_datasets.py), order of queries included,
-except where those stumble. Occlusion is always taken as boolean (given integers they drop every track, or none). A clip
-in which nothing is ever visible gives no queries in either mode instead of an exception in one of them: it then scores
-NaN, which shows in the results, while an exception would take the clip for a broken one.
+Both samplers give the same queries in the same order as google-deepmind/tapnet (tapnet/tapvid/evaluation_datasets.py),
+with two exceptions. Occlusion is always read as boolean: tapnet drops every track, or none, if it gets integers. A clip
+without any visible point gives no queries in both modes, where tapnet raises an exception in one of them. Such a clip
+scores NaN and is thus noticed. An exception would make it look like a broken clip.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from vgmae_bench.types import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class QuerySample:
-    """Points to ask for, M of them.
+    """M sampled queries.
 
     Attributes:
-        frame: int64 [M], the frame each is given in.
-        xy: float [M, 2], its position there, in the dtype and unit of the points that were sampled.
-        track: int64 [M], the track it belongs to: ground truth is `points[track]`, `occluded[track]`.
+        frame: int64 [M], the query frames.
+        xy: float [M, 2], the positions in the query frames, in the dtype and unit of the sampled points.
+        track: int64 [M], the track of each query: the true track is `points[track]`, `occluded[track]`.
     """
 
     frame: npt.NDArray[np.int64]
@@ -33,10 +33,10 @@ class QuerySample:
 
 
 def sample_first(occluded: npt.NDArray[Any], points: FloatArray) -> QuerySample:
-    """One query a track, at its earliest visible frame, in track order; tracks that are never visible are left out.
+    """One query per track, in its first visible frame, in track order. Tracks that are never visible give no query.
 
     Arguments:
-        occluded: [N, T], true where not visible.
+        occluded: [N, T], true if not visible.
         points: float [N, T, 2], (x, y) in any unit.
     """
     visible = ~occluded.astype(bool)
@@ -46,10 +46,10 @@ def sample_first(occluded: npt.NDArray[Any], points: FloatArray) -> QuerySample:
 
 
 def sample_strided(occluded: npt.NDArray[Any], points: FloatArray, stride: int = 5) -> QuerySample:
-    """Every track that is visible at frames 0, stride, 2 · stride, …, ordered by frame, then by track.
+    """One query for every visible track in frames 0, stride, 2 · stride, …, ordered by frame, then by track.
 
     Arguments:
-        occluded: [N, T], true where not visible.
+        occluded: [N, T], true if not visible.
         points: float [N, T, 2], (x, y) in any unit.
         stride: frames between two query frames, at least 1.
     """

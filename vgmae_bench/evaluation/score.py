@@ -1,4 +1,4 @@
-"""Loop 2: scores are computed from the predictions that were kept, again and again at little cost."""
+"""The scoring loop: computes scores from stored predictions. It is cheap and can be repeated."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from vgmae_bench.metrics.stats import Mean, clip_bootstrap
 _log = logging.getLogger(__name__)
 
 KEYS = ["clip", "question", "frames", "queries", "seconds"]
-"""Columns of metrics.csv that are no metrics."""
+"""Columns of metrics.csv that are not metrics."""
 
 
 def score_run(
@@ -36,16 +36,16 @@ def score_run(
     clip_ids: Sequence[str],
     protocol: EvalProtocol,
 ) -> Summary:
-    """Score every clip that has a prediction; write metrics.csv, the other tables of metrics and summary.json.
+    """Score every clip that has a prediction. Write metrics.csv, the other tables of metrics and summary.json.
 
     Arguments:
         clip_ids: all clips of the dataset.
 
     Returns:
-        What summary.json holds.
+        The content of summary.json.
     """
     families = load_metrics()
-    with locked(folder.path):  # the last of several processes reads what all of them predicted
+    with locked(folder.path):  # the last of several processes reads the predictions of all
         summary = _score_now(folder, clip_ids, protocol, families)
     for notice in summary.notices:
         _log.info(f"notice    {notice}")
@@ -107,14 +107,14 @@ def summarise(
     costs: Sequence[Cost] = (),
     failures: Mapping[str, str] | None = None,
 ) -> Summary:
-    """Means over query set sets with intervals over clips, coverage and cost.
+    """Means over query sets with intervals over clips, coverage and cost.
 
     Arguments:
         table: as in metrics.csv.
-        expected: how many clips the dataset has.
+        expected: the number of clips of the dataset.
         empty: how many of them have nothing to track.
-        costs: of the clips whose cost is known.
-        failures: why, by clip that failed.
+        costs: the known costs of clips.
+        failures: the reason for each failed clip, by clip id.
     """
     names = [name for name in table.columns if name not in KEYS]
     means = _means(table, names, protocol) if len(table) else []
@@ -139,7 +139,7 @@ def summarise(
 
 
 def _means(table: pd.DataFrame, names: Sequence[str], protocol: EvalProtocol) -> list[Mean]:
-    """The mean of every metric. Only those of TAP-Vid follow the protocol where a query set set has no value."""
+    """The mean of every metric. For TAP-Vid metrics, the protocol decides what a query set without a value does."""
     values, clips = table[list(names)].to_numpy(dtype=float), table["clip"].tolist()
     known = clip_bootstrap(values, clips, skip_nan=True)
     if protocol.nan_policy == "skip":
@@ -152,7 +152,7 @@ def _means(table: pd.DataFrame, names: Sequence[str], protocol: EvalProtocol) ->
 
 
 def load_metrics() -> dict[str, Callable[..., Any]]:
-    """Every usable family of metrics, TAP-Vid's first; one that is broken is named and left out."""
+    """Every usable metric plugin, TAP-Vid's first. A broken one is logged and left out."""
     families = {}
     for plugin in sorted(plugins.installed("metrics"), key=lambda plugin: plugin.name != "tapvid"):
         if plugin.missing:
@@ -171,9 +171,9 @@ def _by_track(clip_id: str, number: int, track: Any, given: Any) -> pd.DataFrame
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV, packed if the name ends in .gz. The same rows give the same bytes."""
+    """Write a table as CSV, compressed if the name ends in .gz. The same rows give the same bytes."""
     text = table.to_csv(index=False, lineterminator="\n").encode()
-    content = gzip.compress(text, mtime=0) if path.suffix == ".gz" else text  # without name and time in the header
+    content = gzip.compress(text, mtime=0) if path.suffix == ".gz" else text  # no name and no time in the gzip header
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 

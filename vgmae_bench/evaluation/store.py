@@ -1,17 +1,17 @@
-"""A run on disk. One HDF5 file a clip, written beside and moved into place: a kill costs at most the clip at hand.
+"""The files of a run. Each clip has one HDF5 file, written atomically, so that an interrupted run loses at most one clip.
 
 results/<dataset>-<protocol>/<method>[.<weights>]/<run key>/
-    record.json                 what was run, where, and with which code
-    predictions/<clip>.h5       answers and truth: all that a metric needs
-    predictions/<clip>.json     what the clip cost, or why it failed
-    predictions/<clip>.lock     while a process predicts the clip
-    metrics.csv                 one row a query set
-    metrics_per_track.csv.gz    one row a query
+    record.json                 method, dataset, protocol, code and machine
+    predictions/<clip>.h5       predicted and true tracks: the input of every metric
+    predictions/<clip>.json     the cost of the clip, or why it failed
+    predictions/<clip>.lock     exists while a process predicts the clip
+    metrics.csv                 one row per query set
+    metrics_per_track.csv.gz    one row per query
     metrics_over_time.csv       counts by time since the query and since a point was last hidden
-    first_failure.txt           the traceback of the first clip that failed, where one did
+    first_failure.txt           the traceback of the first clip that failed, if any
     summary.json                means, intervals, coverage
     figures/<clip>.jpg          predicted tracks drawn over the first clips
-    players/<clip>.npz          tracks of a few clips for the players of reports, where `report --keep-players` was asked
+    players/<clip>.npz          tracks of a few clips for the players of reports, after `report --keep-players`
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _OPTIONAL = ("annotated", "radius")
 
 
 class RunFolder:
-    """The files of one run. Reading a file that is not there raises FileNotFoundError; failing to write, StorageError."""
+    """The files of one run. Reading a missing file raises FileNotFoundError. A failed write raises StorageError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,32 +52,33 @@ class RunFolder:
         self.traceback = path / "first_failure.txt"
 
     def create(self) -> None:
-        """Make the folders, and make sure that they can be written to."""
+        """Make the folders, and check that they are writable."""
         with storage_errors(self.path):
             self.predictions.mkdir(parents=True, exist_ok=True)
             write_atomically(self.path / ".writable", lambda temporary: temporary.touch())
             (self.path / ".writable").unlink(missing_ok=True)
 
     def prediction(self, clip_id: str) -> Path:
-        """The file that holds the predictions of a clip, whether or not it is there."""
+        """The path of the clip's prediction file. The file need not exist."""
         return self.predictions / f"{file_name(clip_id)}.h5"
 
     def picture(self, clip_id: str) -> Path:
-        """The picture of the tracks of a clip, whether or not it is there."""
+        """The path of the picture of the clip's tracks. The file need not exist."""
         return self.path / "figures" / f"{file_name(clip_id)}.jpg"
 
     def has_prediction(self, clip_id: str) -> bool:
-        """Whether the clip has been predicted."""
+        """Whether the clip has a prediction."""
         return self.prediction(clip_id).is_file()
 
     @contextmanager
     def claim(self, clip_id: str, *, wait: bool = False) -> Iterator[bool]:
-        """Whether this process may predict the clip: False while another process does.
+        """Whether this process may predict the clip: False while another process has the claim.
 
-        The claim ends with the block, or with the process, however it ends. File systems without locks claim nothing.
+        The claim ends with the block, or with the process if it dies. On file systems without locks, every claim
+        succeeds.
 
         Arguments:
-            wait: until no other process has it.
+            wait: wait until no other process has the claim.
         """
         path = self.predictions / f"{file_name(clip_id)}.lock"
         with storage_errors(path), path.open("a", encoding="utf-8") as file:
@@ -96,20 +97,20 @@ class RunFolder:
     def write_prediction(
         self, clip_id: str, answered: Sequence[tuple[QuerySet, Tracks]], cost: Cost | None, made_by: Maker | None = None
     ) -> None:
-        """Keep the answers to all query sets of a clip. The bytes depend on the answers alone, not on when or where."""
+        """Keep the predictions for all query sets of a clip. The bytes depend on the predictions alone."""
         records.write(self._note(clip_id), ClipNote(cost=cost, made_by=made_by))
         write_atomically(self.prediction(clip_id), lambda temporary: _write_h5(temporary, clip_id, answered))
 
     def read_prediction(self, clip_id: str) -> list[tuple[QuerySet, Tracks]]:
-        """The answers as they were kept.
+        """The stored query sets and predictions of a clip.
 
         Raises:
-            StorageError: the file is damaged (a disk fault: writing is atomic).
+            StorageError: the file is damaged. Writing is atomic, so this means a fault of the disk.
         """
         path = self.prediction(clip_id)
         try:
             with h5py.File(path, "r") as file:
-                return [_read_question(file[str(number)]) for number in range(file.attrs["questions"])]
+                return [_read_query_set(file[str(number)]) for number in range(file.attrs["questions"])]
         except (OSError, KeyError, ValueError) as error:
             raise StorageError(f"The prediction {path} cannot be read", str(error), try_=f"rm '{path}'") from error
 
@@ -118,27 +119,27 @@ class RunFolder:
         records.write(self._note(clip_id), ClipNote(error=error))
 
     def write_traceback(self, error: BaseException) -> Path:
-        """Keep where an error was raised, for those who want to mend it; returns the file."""
+        """Keep the traceback of an error for debugging. Returns the file."""
         text = "".join(traceback.format_exception(error))
         write_atomically(self.traceback, lambda temporary: temporary.write_text(text, encoding="utf-8"))
         return self.traceback
 
     def failure(self, clip_id: str) -> str | None:
-        """Why the clip failed, or None where it did not (or was not tried)."""
+        """Why the clip failed. None if it did not fail or was never tried."""
         if self.has_prediction(clip_id):
             return None
         return self._clip_note(clip_id).error
 
     def cost(self, clip_id: str) -> Cost | None:
-        """What the clip cost; None when that is not known."""
+        """The cost of the clip; None if it is not known."""
         return self._clip_note(clip_id).cost
 
     def made_by(self, clip_id: str) -> Maker | None:
-        """The code and the device that predicted the clip; None when they are not known."""
+        """The code and the device that predicted the clip; None if they are not known."""
         return self._clip_note(clip_id).made_by
 
     def record(self) -> Record:
-        """record.json. Raises BadDataError where it is damaged."""
+        """Read record.json. Raises BadDataError if it is damaged."""
         return records.read(self.path / RECORD, Record)
 
     def write_record(self, record: Record) -> None:
@@ -146,7 +147,7 @@ class RunFolder:
         records.write(self.path / RECORD, record)
 
     def summary(self) -> Summary | None:
-        """summary.json; None where nothing has been scored yet. Raises BadDataError where it is damaged."""
+        """Read summary.json; None if nothing has been scored yet. Raises BadDataError if it is damaged."""
         try:
             return records.read(self.path / SUMMARY, Summary)
         except FileNotFoundError:
@@ -166,12 +167,12 @@ class RunFolder:
     def _clip_note(self, clip_id: str) -> ClipNote:
         try:
             return records.read(self._note(clip_id), ClipNote)
-        except (FileNotFoundError, BadDataError):  # scores do without it
+        except (FileNotFoundError, BadDataError):  # scores do not need it
             return ClipNote()
 
 
 def file_name(clip_id: str) -> str:
-    """A clip's id as the name of a file, without its ending."""
+    """The clip's id as a file name without ending."""
     return shortened(quote(clip_id, safe=" ()[]+,=@"))
 
 
@@ -194,7 +195,7 @@ def _write_h5(path: Path, clip_id: str, answered: Sequence[tuple[QuerySet, Track
                 group["confidence"] = tracks.confidence
 
 
-def _read_question(group: h5py.Group) -> tuple[QuerySet, Tracks]:
+def _read_query_set(group: h5py.Group) -> tuple[QuerySet, Tracks]:
     query_set = QuerySet(
         queries=Queries(group["query_frame"][()], group["query_xy"][()]),
         track=group["track"][()],

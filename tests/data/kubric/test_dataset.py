@@ -226,7 +226,7 @@ def same_name(source: Path) -> None:
         (lose_a_layer, "Record 0 of .*00001-of-00002 cannot be used. It has no normal"),
         (eight_bits, "coordinates must have 16 bits, not uint8"),
         (half_a_png, "not a whole PNG"),
-        (lose_an_instance, "segment 4 belongs to none of its 3 instances"),
+        (lose_an_instance, "segment 4 is not one of its 3 instances"),
         (same_name, 'Two scenes are called "0"'),
     ],
 )
@@ -270,7 +270,7 @@ def test_nothing_to_prepare_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(MissingDataError, match="vgmae-bench data prepare kubric"):
         open_dataset("kubric", root=tmp_path)
     write_tfds(tmp_path / "movi_e" / "128x128" / "1.0.0")
-    with pytest.raises(BadDataError, match="holds several sets"):
+    with pytest.raises(BadDataError, match="holds several datasets"):
         prepare("kubric", tmp_path, tmp_path / "movi_e")
 
 

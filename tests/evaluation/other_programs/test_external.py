@@ -207,7 +207,10 @@ def broken(clips: Clips, kind: str, root: Path) -> Clips:
         ("missing", "clip-1 has none of visible.*it holds tracks"),
         ("both", "clip-1 has both visible and occluded"),
         ("text", "clip-1: an array has the dtype <U"),
-        ("unordered", "What the positions mean must be said.*or they are in another order.*\nTry: --order xy --units"),
+        (
+            "unordered",
+            "The convention of the positions is not known.*or the points have another order.*\nTry: --order xy --units",
+        ),
         ("one", "clip-1 has none of xy, tracks"),
     ],
 )
@@ -253,12 +256,12 @@ def test_a_file_is_not_scored_under_another_protocol_or_on_other_data(root: Path
     export(planned.folder, tmp_path / "packed.h5")
     with pytest.raises(UsageError, match="answers tapvid-strided"):
         score(tmp_path / "packed.h5", root, protocol="tapvid-first")
-    with pytest.raises(UsageError, match="other declarations contradict"):
+    with pytest.raises(UsageError, match="options that declare another one contradict"):
         score(tmp_path / "packed.h5", root, declared=Convention(order="yx"))
     other = write_davis(tmp_path / "other", clips=3, size=(32, 32))
-    with pytest.raises(BadDataError, match="answers other questions"):
+    with pytest.raises(BadDataError, match="answers other queries"):
         score(tmp_path / "packed.h5", other)
-    with pytest.raises(BadDataError, match="answers 1 questions, the protocol asks 2"):
+    with pytest.raises(BadDataError, match="answers 1 query sets, the protocol has 2"):
         chunked = write_davis(tmp_path / "long", clips=1, num_frames=33)
         score(save_npz(tmp_path / "a.npz", truth(chunked)), chunked, protocol="videogmae-release")
 
@@ -280,7 +283,7 @@ def test_hostile_and_damaged_files_do_nothing(root: Path, tmp_path: Path) -> Non
     linked = tmp_path / "linked.h5"
     with h5py.File(linked, "w") as file:
         file["clip-0/tracks"] = h5py.ExternalLink("elsewhere.h5", "/xy")
-    with pytest.raises(BadDataError, match="leads out of the file"):
+    with pytest.raises(BadDataError, match="points outside the file"):
         score(linked, root)
     huge = tmp_path / "huge.npz"
     header = (
@@ -296,7 +299,7 @@ def test_hostile_and_damaged_files_do_nothing(root: Path, tmp_path: Path) -> Non
     for number, content in enumerate((whole[:2000], b"", b"\x89HDF\r\n\x1a\nnonsense", b"\x93NUMPY nonsense", b"text")):
         path = tmp_path / f"damaged-{number}"
         path.write_bytes(content)
-        with pytest.raises(BadDataError, match=f"damaged-{number} (cannot be read|is no file of predictions)"):
+        with pytest.raises(BadDataError, match=f"damaged-{number} (cannot be read|is not a file of predictions)"):
             score(path, root)
     with pytest.raises(MissingDataError, match="There is no file"):
         score(tmp_path / "nothing.npz", root)
@@ -304,7 +307,7 @@ def test_hostile_and_damaged_files_do_nothing(root: Path, tmp_path: Path) -> Non
 
 def test_names_that_are_no_folder_and_files_of_no_kind_are_refused(root: Path, tmp_path: Path) -> None:
     path = save_npz(tmp_path / "theirs.npz", truth(root))
-    with pytest.raises(UsageError, match="no name for a method"):
+    with pytest.raises(UsageError, match="cannot name a method"):
         score(path, root, name="../theirs")
     with pytest.raises(UsageError, match="no units"):
         Convention(units="256")

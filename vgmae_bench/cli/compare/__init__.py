@@ -1,1 +1,1 @@
-"""Commands that set scores side by side."""
+"""Commands that compare scores."""

@@ -18,9 +18,9 @@ from vgmae_bench.cli.streams import ascii_only
 def claims(results: Path, as_json: bool) -> None:
     """Check the headline claims of Video-GMAE against the published tables.
 
-    For +34.6 % on Kinetics, +13.1 % on Kubric and -1.2 % on DAVIS, the command shows which published values give the
-    number, what they compare, and which protocol each follows. It adds the measured gain where the results folder has
-    complete runs of both methods on the same queries.
+    The claims are +34.6 % on Kinetics, +13.1 % on Kubric and -1.2 % on DAVIS. For each, the command shows the published
+    values that give the number, what they compare, and their protocols. If the results folder has complete runs of both
+    methods on the same queries, it adds the measured gain.
     """
     from vgmae_bench.compare.claims import check_claims
     from vgmae_bench.compare.selection import select_runs
@@ -38,9 +38,9 @@ def claims(results: Path, as_json: bool) -> None:
         click.secho(claim["claim"], bold=True)
         click.echo(f"  {claim['verdict']}")
         if not claim["like_for_like"]["published"]:
-            click.echo("  Like for like: we know of no published values of both methods under one protocol.")
+            click.echo("  Same protocol: no published values of both methods under one protocol are known.")
     pairs = checked[0]["like_for_like"]["measured"]
-    click.secho("Measured here, like for like", bold=True)
+    click.secho("Measured here, under one protocol", bold=True)
     for pair in pairs:
         gain, low, high = ("–" if number is None else f"{number:+.1f}" for number in (pair["gain"], *pair["ci95"]))
         first, second = pair["numerator"], pair["denominator"]

@@ -1,4 +1,4 @@
-"""`vgmae-bench compare`: two runs clip by clip."""
+"""`vgmae-bench compare`: compares two runs clip by clip."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option(
     "--metric", "metrics", multiple=True, help="A metric to compare by; repeatable.  [default: AJ, δ_avg and OA]"
 )
-@click.option("--clips", default=5, show_default=True, help="List so many of the best and of the worst clips.")
+@click.option("--clips", default=5, show_default=True, help="The number of best and of worst clips to list.")
 @options.allow_incomplete
 @options.results
 @options.as_json
@@ -49,10 +49,11 @@ def compare(
 ) -> None:
     """Compare two runs clip by clip: differences with 95 % intervals, a paired test, wins and losses.
 
-    A and B are folders of runs, the first digits of their keys, or names of methods where only one pair of runs fits.
+    A and B are folders of runs, first digits of their keys, or names of methods. Names must fit exactly one pair of
+    runs.
 
-    The test flips the signs of the clips' differences at random; its p-values are corrected for the number of metrics
-    (Holm). Intervals come from resampling clips. Both say nothing about other datasets or other training seeds.
+    The test flips the signs of the clips' differences at random. Its p-values are corrected for the number of metrics
+    (Holm). Intervals come from resampling clips. Neither says anything about other datasets or other training seeds.
     """
     from vgmae_bench.compare import paired
     from vgmae_bench.compare.row import names

@@ -32,9 +32,13 @@ CHOICES = [name for name in NAMES if name != "bars_audit"]
 @options.dataset_filter
 @options.method_filter
 @options.protocol_filter
-@click.option("--audit", is_flag=True, help="For bars: every pair of values, a panel for each dataset.")
+@click.option("--audit", is_flag=True, help="For bars: plot every pair of values, one panel per dataset.")
 @click.option(
-    "--width", type=click.FloatRange(min=2.0), default=6.9, show_default=True, help="Inches; one column of text is 3.3."
+    "--width",
+    type=click.FloatRange(min=2.0),
+    default=6.9,
+    show_default=True,
+    help="Width in inches; one column of text is 3.3.",
 )
 @options.allow_incomplete
 @options.results
@@ -53,14 +57,14 @@ def plot(
     """Plot a figure: OUT/NAME.png, OUT/NAME.pdf and its data OUT/NAME.csv.
 
     \b
-    bars        headline claims: the gain as stated, as published for like over like, and as measured
+    bars        headline claims: the gain as stated, as published between self-supervised methods, and as measured
     thresholds  position accuracy and Jaccard at 1 to 16 px
     clips       two methods clip by clip: scatter plot and sorted differences
     occlusion   accuracy against time since the query and since a point was hidden
     cost        average Jaccard against milliseconds per frame and peak memory
     curves      training: loss and zero-shot position accuracy over the steps
 
-    RUN is a run's folder, the first digits of its key, or a method that has one run. Without RUN, the figure shows all
+    RUN is a run's folder, the first digits of its key, or a method with one run. Without RUN, the figure shows all
     complete runs of the results folder, each protocol in panels of its own. For curves, RUN is a folder of a training;
     without RUN, the figure shows those below results and trained.
     """

@@ -25,14 +25,20 @@ from vgmae_bench.cli.framework import command, examples
 @options.protocol_filter
 @options.allow_incomplete
 @click.option("--title", default="Point tracking, compared", show_default=True, help="The heading.")
-@click.option("--clips", type=click.IntRange(min=0), default=6, show_default=True, help="Players a protocol, at most.")
 @click.option(
-    "--max-points", type=click.IntRange(min=1), default=64, show_default=True, help="Tracks in a player, at most."
+    "--clips", type=click.IntRange(min=0), default=6, show_default=True, help="Largest number of players per protocol."
+)
+@click.option(
+    "--max-points",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Largest number of tracks in a player.",
 )
 @click.option(
     "--keep-players",
     is_flag=True,
-    help="Write what the players show beside the runs: 150 kB a clip, small enough to be committed with the records.",
+    help="Store the players' frames and tracks beside the runs: 150 kB per clip, small enough to commit.",
 )
 @options.data_root
 def report(
@@ -51,12 +57,12 @@ def report(
 ) -> None:
     """Write the comparison of runs as one HTML file that needs no network: tables, plots, and players of the worst clips.
 
-    RUN is a run's folder, the first digits of its key, or a method; without any, all complete runs of the results folder are
-    taken. Every protocol gets a section of its own.
+    RUN is a run's folder, the first digits of its key, or a method. Without RUN, the report has all complete runs of
+    the results folder. Every protocol has its own section.
 
-    A player shows the frames of a clip with the truth and any two methods. It needs predictions and the dataset, or what
-    --keep-players has written before. A report, and what --keep-players writes, hold frames of the dataset: see whether
-    you may pass them on.
+    A player shows the frames of a clip with the true tracks and those of any two methods. It needs predictions and the
+    dataset, or files that --keep-players stored before. The report and these files contain frames of the dataset. Check
+    its licence before you share them.
     """
     from vgmae_bench.compare.report.page import page
     from vgmae_bench.compare.selection import select_runs

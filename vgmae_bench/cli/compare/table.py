@@ -1,4 +1,4 @@
-"""`vgmae-bench table`: runs side by side."""
+"""`vgmae-bench table`: compares runs in one table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from vgmae_bench.cli.framework import command, examples
     "--sort", default="", help="Sort by a metric, method, clips, ms/frame or peak MB.  [default: first metric]"
 )
 @click.option("--columns", metavar="NAME,...", help="Columns after the metrics: clips, ms/frame, peak MB, run.")
-@click.option("--rank", is_flag=True, help="Add ranks, shared where a paired test cannot separate the runs.")
+@click.option("--rank", is_flag=True, help="Add ranks. Runs that a paired test cannot separate share a rank.")
 @click.option(
     "--published",
     is_flag=False,
@@ -45,9 +45,7 @@ from vgmae_bench.cli.framework import command, examples
     help="Add published numbers: all, those read in the authors' own text, or those of methods.",
 )
 @options.allow_incomplete
-@click.option(
-    "--allow-mixed", is_flag=True, help="Put runs of different protocols or datasets in one table all the same."
-)
+@click.option("--allow-mixed", is_flag=True, help="Allow runs of different protocols or datasets in one table.")
 @options.results
 def table(
     runs: tuple[str, ...],
@@ -66,10 +64,10 @@ def table(
 ) -> None:
     """Compare runs in one table, with 95 % bootstrap intervals over clips.
 
-    RUN is a run's folder, the first digits of its key, or a method that has one run. Without RUN, the command takes every
+    RUN is a run's folder, the first digits of its key, or a method with one run. Without RUN, the command takes every
     complete run of the results folder and prints a table for each dataset and protocol.
 
-    In a narrow terminal the table leaves out costs, then shows intervals as half-widths, then folds long names.
+    A narrow terminal first leaves out costs, then shows intervals as half-widths, then wraps long names.
     """
     from vgmae_bench.compare import content, flat, literature, tables
     from vgmae_bench.compare.metric_names import find_metrics

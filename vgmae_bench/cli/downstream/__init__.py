@@ -1,1 +1,1 @@
-"""Commands that measure what is not tracking."""
+"""Commands that measure abilities other than tracking."""

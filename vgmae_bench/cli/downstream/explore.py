@@ -1,4 +1,4 @@
-"""`vgmae-bench explore`: what an image model makes of one image, in one figure."""
+"""`vgmae-bench explore`: shows an image model's outputs for one image, in one figure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHORTER_SIDE = 256
     )
 )
 @click.argument("image", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@options.method("A method that looks at images, such as gmae, or file.py:Class.")
+@options.method("A method for images, such as gmae, or file.py:Class.")
 @options.weights()
 @options.settings()
 @options.device
@@ -35,7 +35,7 @@ _SHORTER_SIDE = 256
     type=click.IntRange(min=16),
     default=_SHORTER_SIDE,
     show_default=True,
-    help="The shorter side of what is drawn, pixels; smaller images stay as they are.",
+    help="The shorter side of the pictures in pixels. Smaller images keep their size.",
 )
 @options.out(f"Folder for {', '.join(OUTPUTS)}. Replaces older ones.", required=True)
 def explore(
@@ -48,9 +48,9 @@ def explore(
     size: int,
     out: Path,
 ) -> None:
-    """Look at IMAGE without any training: layers, depth, figure and ground, outlines, where the Gaussians are.
+    """Analyse IMAGE without any training: layers, depth, figure and ground, outlines, positions of the Gaussians.
 
-    explore.png shows all of it, explore.npz holds the arrays.
+    explore.png shows the results, explore.npz holds the arrays.
     """
     import numpy as np
 
@@ -62,7 +62,7 @@ def explore(
     from vgmae_bench.files import file_digest, storage_errors, write_atomically
 
     if image.resolve() in [(out / name).resolve() for name in OUTPUTS]:
-        raise UsageError(f"{image} would be replaced by what is found in it", "", try_="another folder with --out DIR")
+        raise UsageError(f"{image} would be replaced by the results", "", try_="another folder with --out DIR")
     pixels = read_image(image, size)
     used = open_explorer(method, weights=weights, settings=parse_assignments(settings), device=device, seed=seed)
     click.echo(f"method    {used.plugin.name}, weights: {used.provided_by}, {used.device}", err=True)
@@ -79,7 +79,7 @@ def explore(
     arrays: dict[str, Any] = dict(found.arrays)
 
     def save(path: Path) -> None:
-        with path.open("wb") as file:  # given a name, NumPy would append .npz to it
+        with path.open("wb") as file:  # an open file: NumPy would append .npz to a name
             np.savez_compressed(file, **arrays)
 
     write_atomically(out / "explore.png", found.draw)

@@ -1,4 +1,4 @@
-"""`vgmae-bench probe`: an encoder and videos of actions in, accuracies out."""
+"""`vgmae-bench probe`: trains a classifier of actions on an encoder and reports its accuracy."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ from vgmae_bench.errors import IncompleteError
     type=click.Choice(["linear", "finetune"]),
     default="linear",
     show_default=True,
-    help="A linear layer on features that stay as they are, or all of the encoder.",
+    help="Train a linear layer on frozen features, or fine-tune the whole encoder.",
 )
 @click.option(
     "--data",
     metavar="D",
-    help="synth-actions, a folder with a sub-folder of videos for each class (or train/ and test/ with such), or a list "
-    "of what to learn from: Kinetics' CSV, Something-Something V2's JSON, or lines of path and label.",
+    help="synth-actions, a folder with one sub-folder of videos per class (or train/ and test/ with these), or a list "
+    "of training videos: Kinetics' CSV, Something-Something V2's JSON, or lines with path and label.",
 )
 @click.option(
     "--test",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The list of what to test, where --data is a list.",
+    help="The list of test videos, if --data is a list.",
 )
 @click.option(
     "--videos",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of the videos that lists name.  [default: the list's own]",
+    help="Folder of the listed videos.  [default: the list's own]",
 )
-@options.out("Folder for the weights of the probe, its answers and its scores.")
+@options.out("Folder for the probe's weights, answers and scores.")
 @options.settings("A setting of the probing; repeatable. See: vgmae-bench probe --list-settings")
 @click.option(
     "--encoder-set",
@@ -62,7 +62,7 @@ from vgmae_bench.errors import IncompleteError
 )
 @options.dataset_settings
 @options.device
-@click.option("--list-settings", is_flag=True, help="Say what --set, --encoder-set and --dataset-set take.")
+@click.option("--list-settings", is_flag=True, help="List the settings of --set, --encoder-set and --dataset-set.")
 @options.as_json
 def probe(
     method: str | None,
@@ -79,10 +79,10 @@ def probe(
     list_settings: bool,
     as_json: bool,
 ) -> None:
-    """Name actions with the features of an encoder: linear probing, or fine-tuning.
+    """Classify actions with an encoder's features: linear probing, or fine-tuning.
 
-    Features are computed once and cached; the same command again goes on where it stopped. The folder --out gets
-    weights.safetensors, record.json, log.csv, and of the test result.json, answers.csv and confusion.png.
+    Features are computed once and cached. The same command again continues where it stopped. The folder --out gets
+    weights.safetensors, record.json, log.csv, and for the test result.json, answers.csv and confusion.png.
     """
     if list_settings:
         click.echo(_settings(method))
@@ -132,7 +132,7 @@ def probe(
 
 
 def _settings(method: str | None) -> str:
-    """All settings with their defaults and what they mean."""
+    """All settings with their defaults and descriptions."""
     import dataclasses
     import inspect
     import typing

@@ -1,4 +1,4 @@
-"""`vgmae-bench spatial`: what an image model sees in space, measured beside baselines."""
+"""`vgmae-bench spatial`: measures an image model's figure-ground, outlines and reconstruction, beside baselines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         "vgmae-bench spatial --method gmae --weights random --data ./BSDS500 --set edge_layers=[16,8] --out bsds",
     )
 )
-@options.method("A method that looks at images, such as gmae, or file.py:Class.")
+@options.method("A method for images, such as gmae, or file.py:Class.")
 @options.weights()
 @options.settings()
 @click.option(
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     metavar="synth|DIR",
     help="synth, or a folder: images and masks, DAVIS (JPEGImages, Annotations), or BSDS500 (images, groundTruth).",
 )
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="So many images, spread evenly over all.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The number of images, spread evenly over all.")
 @click.option(
     "--mask-ratio",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.75,
     show_default=True,
-    help="Share of the patches that is hidden, and rebuilt.",
+    help="Share of patches to hide and reconstruct.",
 )
 @options.device
 @options.seed("Seed of the masks and of random weights.")
@@ -56,11 +56,11 @@ def spatial(
     as_json: bool,
     out: Path,
 ) -> None:
-    """Measure what an image model sees without having been told: figure and ground, outlines, and what is hidden.
+    """Measure what an image model has learned without labels: figure and ground, outlines, and reconstruction.
 
-    Figure and ground by their intersection over union, outlines by the F-measures of BSDS (at one threshold for all images,
-    ODS, and at the best for each, OIS), hidden patches by PSNR and SSIM. Beside the model: itself with random weights, and
-    what needs no learning. Nothing is tuned on the images that are measured.
+    Figure and ground are scored by intersection over union. Outlines are scored by the F-measures of BSDS: ODS uses one
+    threshold for all images, OIS the best one per image. Hidden patches are scored by PSNR and SSIM. The table also
+    shows the model with random weights, and baselines without learning. Nothing is tuned on the measured images.
     """
     from tqdm import tqdm
 

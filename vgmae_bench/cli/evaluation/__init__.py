@@ -1,1 +1,1 @@
-"""Commands that track, keep the tracks and score them."""
+"""Commands that track and score."""

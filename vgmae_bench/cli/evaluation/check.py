@@ -1,4 +1,4 @@
-"""`vgmae-bench check`: does a tracker, a dataset or a metric keep its contract?"""
+"""`vgmae-bench check`: tests whether a tracker, a dataset or a metric satisfies its contract."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLOURS = {"pass": "green", "fault": "red", "info": None}
 
 
 class BrokenContractError(UserError):
-    """Something does not keep its contract."""
+    """A plugin breaks its contract."""
 
 
 @command(
@@ -38,7 +38,7 @@ class BrokenContractError(UserError):
 @click.option(
     "--kind",
     type=click.Choice(["tracker", "dataset", "metric"]),
-    help="What it is, where its name or its file does not say.",
+    help="The kind of plugin, if its name or file does not tell.",
 )
 @options.weights()
 @options.settings()
@@ -47,7 +47,7 @@ class BrokenContractError(UserError):
 @options.device
 @options.seed()
 @click.option(
-    "--only", multiple=True, type=options.Several(), metavar="CHECK", help="Do only these checks of a tracker."
+    "--only", multiple=True, type=options.Several(), metavar="CHECK", help="Run only these checks of a tracker."
 )
 @click.option("--frames", type=click.IntRange(min=4), default=8, show_default=True, metavar="T", help="Of most clips.")
 @click.option(
@@ -68,25 +68,25 @@ def check(
     width: int,
     as_json: bool,
 ) -> None:
-    """Check whether a tracker, a dataset or a metric keeps its contract.
+    """Check whether a tracker, a dataset or a metric satisfies its contract.
 
-    No dataset is needed: trackers are asked about textures under known motion. Each line is one finding: what was found,
-    why it matters, how to mend it. Exit code 1: there is a fault.
+    No dataset is needed: trackers get textures under known motion. Each line is one finding: the fault, why it matters,
+    how to fix it. Exit code 1: there is a fault.
 
     \b
     Checks of a tracker, for --only:
-      shapes        what a usual question returns
+      shapes        shapes and dtypes of an ordinary result
       edges         no query, corners, one frame, odd sizes, …
       on-query      tracks lie on their queries in the query frame
-      translation   a pan is followed
-      half-pixel    where the tracker looks, by slow zoom and rotation
-      long-pan      W or W - 1, by a pan through half the frame
-      independent   answers do not depend on other queries
-      repeatable    the same answers again
+      translation   tracks follow a pan
+      half-pixel    pixel centres at +0.5, tested by slow zoom and rotation
+      long-pan      scaling by W or by W - 1, tested by a pan through half the frame
+      independent   tracks do not depend on other queries
+      repeatable    the same input gives the same tracks
       backward      motion before the query
-      looks-ahead   how many later frames an answer depends on
-      visibility    visible points and covered ones
-      inputs        frames and queries are left as they were
+      looks-ahead   the number of later frames that a position depends on
+      visibility    visible points and covered points
+      inputs        the tracker leaves frames and queries unchanged
       cost          seconds and memory, with a forecast for each dataset
     """
     from tqdm import tqdm

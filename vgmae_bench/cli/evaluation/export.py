@@ -1,4 +1,4 @@
-"""`vgmae-bench export`: the predictions of a run in one file."""
+"""`vgmae-bench export`: writes the predictions of a run to one file."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from vgmae_bench.cli.framework import command, examples
 @options.out_file("The file to write, .h5 or .npz.")
 @options.results
 def export(run: str, out: Path, results: Path) -> None:
-    """Pack the predictions of RUN, its folder or the first digits of its key, into one file that `score` reads.
+    """Write the predictions of RUN (a folder, or the first digits of a key) to one file that `score` can read.
 
-    The layout is for others to write, too: groups and datasets of an HDF5 file, or entries of an NPZ file:
+    Other programs can write the same layout: groups and datasets of an HDF5 file, or entries of an NPZ file:
 
     \b
     about                           JSON with "format": "vgmae-bench predictions 1", and optionally "dataset",
                                     "protocol", "protocol_digest" and "method"; an attribute of the HDF5 file,
                                     a string in an NPZ file
-    <clip>/<question>/xy            float32 [M, T, 2], (x, y) in raster pixels of the frames that the tracker
-                                    was given (256 x 256 in TAP-Vid), pixel centres at .5
-    <clip>/<question>/visible       bool [M, T]
-    <clip>/<question>/query_frame   int64 [M], optional: what was asked is compared with what is asked
-    <clip>/<question>/query_xy      float32 [M, 2], optional, like xy
-    <clip>/<question>/confidence    float32 [M, T], optional
+    <clip>/<query set>/xy           float32 [M, T, 2], (x, y) in raster pixels of the frames that the tracker
+                                    gets (256 x 256 in TAP-Vid), pixel centres at .5
+    <clip>/<query set>/visible      bool [M, T]
+    <clip>/<query set>/query_frame  int64 [M], optional: `score` compares them with the protocol's queries
+    <clip>/<query set>/query_xy     float32 [M, 2], optional, like xy
+    <clip>/<query set>/confidence   float32 [M, T], optional
 
-    M points come in the order of the protocol's queries, T are all frames. TAP-Vid asks one question a clip, "0".
+    M points have the order of the protocol's queries; T are all frames. TAP-Vid has one query set per clip, "0".
     Characters of a clip's name other than letters, digits and "_.-~ ()[]+,=@" are percent-encoded.
     """
     from vgmae_bench.evaluation.other_programs.export import export as pack

@@ -1,4 +1,4 @@
-"""`vgmae-bench reproduce`: a run again, and what came out different."""
+"""`vgmae-bench reproduce`: executes a run again and reports the differences."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class DifferentError(UserError):
-    """The run was executed again and came out different."""
+    """The repetition of a run gave other results."""
 
 
 @command(
@@ -38,13 +38,13 @@ class DifferentError(UserError):
     type=click.FloatRange(min=0),
     default=1e-6,
     show_default=True,
-    help="How far a metric of a clip may be off: a fraction, or pixels where the metric is in pixels.",
+    help="Largest accepted difference of a clip's metric: a fraction, or pixels for metrics in pixels.",
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Execute and compare only the first N clips.")
 @options.device
-@options.method("file.py:Class, for a run whose tracker came from a file.", required=False)
+@options.method("file.py:Class, if the run's tracker came from a file.", required=False)
 @options.weights(
-    "The weights file, for weights that the method does not ship.",
+    "The weights file, if the method does not ship the weights.",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
 )
@@ -62,12 +62,12 @@ def reproduce(
     data_root: Path | None,
     as_json: bool,
 ) -> None:
-    """Execute RUN, its folder or the first digits of its key, again as its record says, and compare.
+    """Execute RUN again as its record says, and compare. RUN is a folder, or the first digits of a key.
 
-    Method, settings, weights, data, protocol and seed are those of the record, by their digests; a run without its
-    predictions will do. Reported are the largest difference of each metric in any clip, of positions where the run's
-    predictions are here, and what differs in code, versions and device. What --out holds of an earlier repetition is
-    replaced. Exit code 0: all metrics of all clips agree within the tolerance; 1: they do not.
+    Method, settings, weights, data, protocol and seed are those of the record, checked by their digests. The run's
+    predictions are not needed. The command reports the largest difference of each metric in any clip, the largest
+    difference of positions if the run's predictions are here, and differences in code, versions and device. An earlier
+    repetition in --out is replaced. Exit code 0: all metrics of all clips agree within the tolerance; 1: they do not.
     """
     from vgmae_bench.evaluation.reproduce import plan_again
     from vgmae_bench.evaluation.reproduce import reproduce as execute_again
@@ -90,7 +90,7 @@ def reproduce(
         far = [name for name, change in result.metrics.items() if _beyond(change.largest, tolerance)]
         missing = f"{len(result.missing)} clips are missing, the first is {(result.missing or [''])[0]}"
         raise DifferentError(
-            "The run came out different", f"beyond {tolerance:g}: {', '.join(far)}" if far else missing
+            "The repetition gave other results", f"beyond {tolerance:g}: {', '.join(far)}" if far else missing
         )
 
 

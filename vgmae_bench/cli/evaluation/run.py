@@ -1,4 +1,4 @@
-"""`vgmae-bench run`: methods and datasets in, scores out."""
+"""`vgmae-bench run`: tracks datasets with methods and scores the tracks."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "
 @options.dataset_settings
 @options.data_root
 @options.write_results
-@click.option("--name", metavar="NAME", help="What tables call the run.  [default: the method with its weights]")
+@click.option("--name", metavar="NAME", help="The run's name in tables.  [default: the method with its weights]")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Predict only the first N clips.")
 @click.option("--shard", metavar="I/N", help="Predict every N-th clip only, as one of N processes or machines.")
 @options.device
@@ -71,7 +71,7 @@ _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "
     help="Do this again. Without it, clips that were predicted before are kept.",
 )
 @options.figures
-@click.option("--allow-nonfinite", is_flag=True, help="Keep positions that are not finite; they count as wrong.")
+@click.option("--allow-nonfinite", is_flag=True, help="Keep positions that are not finite. They count as wrong.")
 @options.as_json
 def run(
     sweep: Path | None,
@@ -89,8 +89,8 @@ def run(
 ) -> None:
     """Track datasets with methods, and score the tracks.
 
-    Several methods, datasets, query modes, protocols, weights or seeds, separated by commas or as repeated options, give a
-    run for every combination. SWEEP.toml names them with settings of each:
+    Several methods, datasets, query modes, protocols, weights or seeds (separated by commas, or repeated options) give a
+    run for every combination. SWEEP.toml lists them with their settings:
 
     \b
         datasets = ["synth", "warp"]
@@ -98,12 +98,12 @@ def run(
         [[methods]]
         name = "videogmae"
         settings = { precision = "float32" }
-        grid = { variant = ["flow", "anchors"] }      # a run for each
+        grid = { variant = ["flow", "anchors"] }      # one run for each
         [[methods]]
         name = "lucas-kanade"
-        label = "LK"                                  # what tables call it
+        label = "LK"                                  # its name in tables
 
-    Predictions are kept, one file for each clip. The same command again goes on where it was stopped. Several processes
+    Predictions are kept, one file per clip. The same command again continues where it stopped. Several processes
     may execute the same command at once, or share the clips with --shard. A clip or a run that fails does not end the
     others; the exit code is then 3.
     """
@@ -145,10 +145,10 @@ def run(
 
 
 def _jobs(sweep: Path | None, name: str | None, grid: dict[str, Any]) -> list[Job]:
-    """The runs that were asked for.
+    """The requested runs.
 
     Raises:
-        UsageError: too few or contradicting options, or a name that there is not.
+        UsageError: options are missing or contradict each other, or a name is unknown.
     """
     from vgmae_bench.api.several import Job, check, read_sweep
     from vgmae_bench.evaluation import protocols
@@ -211,7 +211,7 @@ def _as_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def _print(runs: Sequence[Run], out: Path) -> None:
-    """A table for each protocol and dataset, where the runs lie, and the next command."""
+    """Print one table per protocol and dataset, the runs' folders, and the next command."""
     from vgmae_bench.compare.selection import by_protocol
     from vgmae_bench.compare.tables import print_table
 

@@ -1,4 +1,4 @@
-"""`vgmae-bench score`: tracks that another program wrote."""
+"""`vgmae-bench score`: scores predictions of another program."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from vgmae_bench.errors import IncompleteError
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="HDF5, NPZ, NPY or pickle of all clips, or a folder with a file for each.",
+    help="HDF5, NPZ, NPY or pickle with all clips, or a folder with one file per clip.",
 )
 @options.dataset()
 @options.query_mode
 @options.protocol
 @click.option(
-    "--name", metavar="NAME", help="What the method is called in tables.  [default: as the file says or is called]"
+    "--name", metavar="NAME", help="The method's name in tables.  [default: from the file's content or its name]"
 )
 @click.option("--axes", type=click.Choice(["NT", "TN"]), help="Arrays are [points, frames, 2] or [frames, points, 2].")
-@click.option("--order", type=click.Choice(["xy", "yx"]), help="Of the coordinates of a position.")
+@click.option("--order", type=click.Choice(["xy", "yx"]), help="Order of the coordinates of a position.")
 @click.option(
     "--units",
     metavar="UNITS",

@@ -1,4 +1,4 @@
-"""`vgmae-bench track`: follow points through a video of your own."""
+"""`vgmae-bench track`: tracks points through your own video."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _HeightByWidth(click.ParamType[Any]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         height, _, width = value.lower().replace("×", "x").partition("x")
         if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
-            self.fail(f'"{value}" is no size; sizes look like 256x448, height first', param, ctx)
+            self.fail(f'"{value}" is not a size; sizes look like 256x448, height first', param, ctx)
         return int(height), int(width)
 
 
@@ -48,7 +48,7 @@ class _HeightByWidth(click.ParamType[Any]):
     "--mask",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="IMAGE",
-    help=f"Track points inside what is not black in this image of frame 0, on a --grid of {_MASK_GRID} over it.",
+    help=f"Track points in the non-black area of this image of frame 0, on a --grid of {_MASK_GRID} over it.",
 )
 @options.weights()
 @options.settings()
@@ -59,13 +59,13 @@ class _HeightByWidth(click.ParamType[Any]):
     type=_HeightByWidth(),
     help=f"What the method sees.  [default: in proportion, shorter side at most {_SHORTER_SIDE}]",
 )
-@click.option("--allow-truncated", is_flag=True, help="Use the frames that are there of an incomplete or damaged file.")
+@click.option("--allow-truncated", is_flag=True, help="Use the readable frames of an incomplete or damaged file.")
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after N frames.")
 @click.option(
     "--scene",
     "with_scene",
     is_flag=True,
-    help="Also what the method makes of the whole clip: flow, Gaussian centres, reconstruction (scene.h5 and mp4 files).",
+    help="Also write the method's scene: flow, Gaussian centres, reconstruction (scene.h5 and mp4 files).",
 )
 @options.out("Folder for tracks.csv, tracks.h5, tracks.mp4 and record.json. Replaces older ones.", required=True)
 def track(
@@ -87,8 +87,8 @@ def track(
 ) -> None:
     """Track points through VIDEO: a file (mp4, mkv, webm, gif …) or a folder of frame images, of any length and size.
 
-    Points are tracked forward and backward from the frame they are given in. tracks.mp4 shows them as dots where they
-    are seen and as rings where they are hidden, with the way they came.
+    Points are tracked forward and backward from their query frame. tracks.mp4 shows visible points as dots and hidden
+    points as rings, each with its recent path.
     """
     from vgmae_bench import provenance
     from vgmae_bench.data.video.file import open_video
@@ -159,7 +159,7 @@ def _queries(
     if points and (grid or mask):
         raise UsageError("Points are typed or spread", "--points does not go with --grid and --mask")
     if points:
-        # Both `--points A B` and `--points A --points B` are welcome.
+        # Both `--points A B` and `--points A --points B` work.
         texts = [text for given in (*points, *more_points) for text in given.split()]
         return typed_points(texts, size), "typed"
     if mask:
@@ -167,7 +167,7 @@ def _queries(
         return mask_points(mask, count, size), f"a {count} × {count} grid over {mask.name}, those in its foreground"
     if grid:
         return grid_points(grid, size), f"a {grid} × {grid} grid"
-    raise UsageError("There are no points to track", "they are typed, on a grid, or in a mask", try_="--grid 10")
+    raise UsageError("There are no points to track", "give them with --points, --grid or --mask", try_="--grid 10")
 
 
 def _working_size(size: Size) -> Size:

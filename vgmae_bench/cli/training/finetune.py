@@ -1,4 +1,4 @@
-"""`vgmae-bench finetune`: an encoder and clips with tracks in, a tracker out."""
+"""`vgmae-bench finetune`: trains a readout on an encoder with clips that have tracks."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def finetune(
     data_root: Path | None,
     device: str,
 ) -> None:
-    """Teach a pretrained encoder to track, or go on with the training that is in the folder --out.
+    """Teach a pretrained encoder to track, or continue the training in the folder --out.
 
-    A readout is put on the encoder and learns from clips with known tracks; the encoder stays as it is or learns, too.
-    The folder is that of `train`, and its weights go where any weights go: vgmae-bench run --weights.
+    A readout on top of the encoder learns from clips with known tracks. The encoder stays frozen or learns too. The
+    folder has the same files as that of `train`. Use its weights with: vgmae-bench run --weights.
     """
     from vgmae_bench.api.training import carry_out, make_recipe
     from vgmae_bench.evaluation.method import Weights

@@ -1,4 +1,4 @@
-"""What `train` and `finetune` have in common: options, and what they say at the end."""
+"""Common parts of `train` and `finetune`: options, and the final message."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--config", required=True, metavar="NAME|FILE", help="A configuration of the method, or a TOML file."
         ),
-        options.method("A method that learns. See: vgmae-bench list methods"),
+        options.method("A trainable method. See: vgmae-bench list methods"),
     ):
         command = option(command)
     return command
 
 
 def tell(plugin: plugins.Plugin, trained: Trained) -> None:
-    """Say where the weights are and what to do with them."""
+    """Print where the weights are and how to use them."""
     if trained.last:
         click.echo(f"{trained.weights}: {trained.last['step']:.0f} steps, loss {trained.last['loss']:.5g}")
         used = "run --dataset synth" if plugin.spec.tracker else "explore IMAGE --out explored"

@@ -1,4 +1,4 @@
-"""`vgmae-bench train`: clips in, weights out."""
+"""`vgmae-bench train`: trains a method on clips."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from vgmae_bench.provenance import command_line
     required=True,
     multiple=True,
     metavar="SOURCE[=WEIGHT]",
-    help="synth, or a folder of videos or, for an image model, images. Repeatable: mixed in proportion to the weights.",
+    help="synth, or a folder of videos (images for an image model). Repeatable; NAME=3 gives triple weight.",
 )
 @click.option(
     "--init",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Weights to start from; what does not fit is left out and named.",
+    help="Weights to start from. Tensors that do not fit are left out and listed.",
 )
 def train(
     method: str,
@@ -45,11 +45,11 @@ def train(
     init: Path | None,
     device: str,
 ) -> None:
-    """Train a method, or go on with the training that is in the folder --out.
+    """Train a method, or continue the training in the folder --out.
 
     The folder holds weights.safetensors, log.csv, curve.png, record.json, pictures, and a checkpoint. The same command
-    again goes on from the checkpoint, after a kill at any moment, to the same weights (on the CPU, with as many threads).
-    Several processes share the work when torchrun or SLURM start them; the batch is divided among them.
+    again continues from the checkpoint, even after a kill, and gives the same weights (on the CPU, with the same number
+    of threads). Several processes share the work if torchrun or SLURM starts them. They divide each batch among them.
     """
     from vgmae_bench.api.training import train as train_method
 

@@ -1,4 +1,4 @@
-"""`vgmae-bench import-weights`: official checkpoints become safetensors, and nothing in them is executed."""
+"""`vgmae-bench import-weights`: converts official checkpoints to safetensors without executing anything in them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from vgmae_bench.errors import UsageError
     ),
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@options.method("The method whose official checkpoint FILE is.")
+@options.method("The method that the official checkpoint FILE belongs to.")
 @options.out_file("The file to write, .safetensors.")
-@options.settings("Something that the checkpoint does not say, such as num_heads; repeatable.")
+@options.settings("A setting that the checkpoint does not contain, such as num_heads; repeatable.")
 def import_weights(file: Path, method: str, out: Path, settings: tuple[str, ...]) -> None:
-    """Turn the official checkpoint FILE into safetensors with the configuration inside.
+    """Convert the official checkpoint FILE to safetensors with the configuration inside.
 
-    Nothing in the checkpoint is executed. What is left out is named, with the reason.
+    Nothing in the checkpoint is executed. The command lists everything that it leaves out, with the reason.
     """
     plugin = plugins.find("methods", method)
     importer = plugins.load(plugin, "importer")
     if out.suffix != ".safetensors":
-        raise UsageError(f"{out} is no name for safetensors", "it must end in .safetensors")
+        raise UsageError(f"{out} cannot name a safetensors file", "it must end in .safetensors")
     imported = importer(file, out, parse_assignments(settings))
     for note in imported.notes:
         click.echo(f"note: {note}", err=True)

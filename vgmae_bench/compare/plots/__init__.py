@@ -1,6 +1,6 @@
-"""Figures of runs, made from committed records. They need no predictions, no videos and no torch.
+"""Figures of runs, made from records alone. They need no predictions, no videos and no torch.
 
-`NAMES` can be read without importing matplotlib. `save_plot` imports what it needs.
+`NAMES` does not import matplotlib. `save_plot` imports what it needs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 NAMES = {
-    "bars": "headline claims: the relative gain as stated, as published for like over like, and as measured",
+    "bars": "headline claims: the relative gain as stated, as published between self-supervised methods, and as measured",
     "bars_audit": "every pair of values behind the headline claims",
     "thresholds": "position accuracy and Jaccard at 1 to 16 px",
     "clips": "two methods clip by clip: scatter plot and sorted differences",
@@ -23,7 +23,7 @@ NAMES = {
 
 
 def make_plot(name: str, shown: Sequence[Any], **options: Any) -> Any:
-    """The figure `name` as a `vgmae_bench.compare.plots.style.Plot`, in the style that is set; see `save_plot`."""
+    """The figure `name` as a `vgmae_bench.compare.plots.style.Plot`, in matplotlib's present style; see `save_plot`."""
     module = importlib.import_module(f"vgmae_bench.compare.plots.{name}")
     return getattr(module, f"plot_{name}")(shown, **options)
 
@@ -32,15 +32,15 @@ def save_plot(name: str, shown: Sequence[Any], out: Path, *, width: float | None
     """Make the figure `name` and write name.png, name.pdf and name.csv into `out`.
 
     Arguments:
-        shown: runs as `select_runs` returns them; folders of trainings for "curves".
-        width: of the figure, in inches; by default that of a page with two columns, 6.9. One column is 3.3.
-        options: `dataset`, for "bars" and "bars_audit": plot only this one.
+        shown: runs from `select_runs`; folders of trainings for "curves".
+        width: width of the figure in inches; by default 6.9, a page with two columns. One column is 3.3.
+        options: `dataset`, for "bars" and "bars_audit": plot only this dataset.
 
     Returns:
         The three files.
 
     Raises:
-        UserError: the runs lack what the figure shows, or `out` cannot be written to.
+        UserError: the runs lack the data of the figure, or `out` cannot be written.
     """
     import matplotlib
 

@@ -1,4 +1,4 @@
-"""Headline claims as bars: the gain that the authors state, the published gain of like over like, and the measured gain.
+"""Headline claims as bars: the gain that authors state, the published gain between self-supervised methods, the measured gain.
 
 `bars_audit` shows every pair of values behind them.
 """
@@ -36,8 +36,8 @@ class Bar:
 
     Attributes:
         kind: one of `LOOKS`.
-        source: the two values and what they are of.
-        low, high: the ends of its 95 % interval; NaN where there is none.
+        source: the two values and where they come from.
+        low, high: the ends of its 95 % interval; NaN if there is none.
     """
 
     kind: str
@@ -48,11 +48,11 @@ class Bar:
 
 
 def plot_bars(rows: Sequence[Row], dataset: str | None = None) -> Plot:
-    """Plot a group of bars for each claim, and for each other dataset on which both methods have runs.
+    """Plot one group of bars per claim, and per other dataset on which both methods have runs.
 
     Arguments:
-        rows: runs of any methods. The best runs of the two methods make the measured bar.
-        dataset: plot only this one.
+        rows: runs of any methods. The best runs of the two methods give the measured bar.
+        dataset: plot only this dataset.
 
     Raises:
         BadDataError: a metrics.csv is missing or damaged.
@@ -88,7 +88,7 @@ def _claim_bars(claim: Claim) -> list[Bar]:
 
 
 def _best_runs(pair: Mapping[str, Any]) -> tuple[int, bool, float]:
-    """What makes a pair of runs the one to show: many clips, query first, good runs of both methods."""
+    """Sort key for pairs of runs: many clips, query mode "first", good runs of both methods."""
     sides = pair["numerator"]["AJ"] + pair["denominator"]["AJ"]
     return pair["clips"], pair["protocol"] == "tapvid-first", sides
 
@@ -136,7 +136,7 @@ def _plot_bar(axes: Any, bar: Bar, place: float) -> None:
     axes.bar(place, bar.gain, 0.86, color=colour, hatch=hatch, ec="white", lw=0)
     axes.plot(
         [place - 0.43, place + 0.43], [bar.gain] * 2, color=colour, lw=1.6, solid_capstyle="butt"
-    )  # seen at 0.2 %
+    )  # makes gains of 0.2 % visible
     end = bar.gain
     if not math.isnan(bar.low):
         error = [[max(0.0, bar.gain - bar.low)], [max(0.0, bar.high - bar.gain)]]
@@ -149,7 +149,7 @@ def _plot_bar(axes: Any, bar: Bar, place: float) -> None:
 
 
 def _caption(groups: Mapping[str, Sequence[Bar]], left_out: Sequence[str]) -> list[str]:
-    """What the bars divide, and which of them compare runs of one protocol."""
+    """The values that the bars divide, and the bars that compare runs of one protocol."""
     known = [claim for claim in claims() if claim.dataset in groups]
     lines = []
     for kind, (label, *_) in LOOKS.items():

@@ -1,4 +1,4 @@
-"""Every pair of values behind the headline claims: as stated, as published and as measured, a panel for each dataset."""
+"""Every pair of values behind the headline claims: stated, published and measured gains, one panel per dataset."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ LONGEST = 36
 
 @dataclass(frozen=True)
 class AuditBar:
-    """A relative gain in average Jaccard, in percent; NaN where there is none.
+    """A relative gain in average Jaccard, in percent; NaN if there is none.
 
     Attributes:
         kind: one of `LOOKS`.
         label, note: the text left and right of the bar.
         low, high: the ends of its 95 % interval.
-        protocols: of the two values.
+        protocols: the protocols of the two values.
     """
 
     kind: str
@@ -49,11 +49,12 @@ class AuditBar:
 
 
 def plot_bars_audit(rows: Sequence[Row], dataset: str | None = None) -> Plot:
-    """Plot a panel of bars for each claim, and for each other dataset on which both methods have runs.
+    """Plot one panel of bars per claim, and per other dataset on which both methods have runs.
 
     Arguments:
-        rows: runs of any methods. Every pair of a run of the method and one of its rival on the same queries is a bar.
-        dataset: plot only this one.
+        rows: runs of any methods. Every pair of a run of the method and a run of its rival on the same queries is a
+            bar.
+        dataset: plot only this dataset.
 
     Raises:
         BadDataError: a metrics.csv is missing or damaged.
@@ -126,12 +127,12 @@ def _measured(pair: Mapping[str, Any]) -> AuditBar:
 
 
 def _short(claim: Claim, method: str) -> str:
-    """ "L fine-tuned" of "Video-GMAE-L fine-tuned"."""
+    """ "L fine-tuned" for "Video-GMAE-L fine-tuned"."""
     return method.removeprefix(claim.published).lstrip(" -")
 
 
 def _where(row: Published) -> str:
-    """Which of several published values of one method it is."""
+    """Tells apart several published values of one method."""
     table = row.dataset.removeprefix(row.benchmark).strip(" ()")
     source = row.source.removeprefix("https://www.") if row.source != row.paper else ""
     return "".join(f", {told}" for told in (table, source) if told)
@@ -178,7 +179,7 @@ def _plot_panel(axes: Any, block: Sequence[AuditBar]) -> None:
 
 
 def _wrapped(label: str) -> str:
-    """On two lines where one would leave the bars no room."""
+    """The label on two lines if one line would leave no room for the bars."""
     return label if len(label) <= LONGEST else label.replace(" over ", "\nover ")
 
 
@@ -190,7 +191,7 @@ def _plot_bar(axes: Any, bar: AuditBar, y: float) -> None:
     _, colour, hatch = LOOKS[bar.kind]
     if not math.isnan(bar.gain):
         axes.barh(y, bar.gain, 0.8, color=colour, hatch=hatch, ec="white", lw=0)
-        axes.plot([bar.gain] * 2, [y - 0.4, y + 0.4], color=colour, lw=1.6, solid_capstyle="butt")  # seen at 0.2 %
+        axes.plot([bar.gain] * 2, [y - 0.4, y + 0.4], color=colour, lw=1.6, solid_capstyle="butt")  # shows even 0.2 %
     if not math.isnan(bar.low):
         error = [[max(0.0, bar.gain - bar.low)], [max(0.0, bar.high - bar.gain)]]
         axes.errorbar(bar.gain, y, xerr=error, color="black", capsize=2, lw=1)

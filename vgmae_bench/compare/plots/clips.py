@@ -19,7 +19,7 @@ SIDES = ((BLUE, "o", None), (VERMILION, "s", "////"))
 
 
 def plot_clips(rows: Sequence[Row]) -> Plot:
-    """Plot a row of two panels for each protocol that has two runs or more. The two best runs by average Jaccard are compared.
+    """Plot one row of two panels per protocol with at least two runs. It compares the two best runs by average Jaccard.
 
     Raises:
         UsageError: no two runs follow the same protocol on the same data.
@@ -72,7 +72,7 @@ def _table(group: Group, pair: Paired) -> pd.DataFrame:
 
 
 def _scatter(axes: Any, table: pd.DataFrame, name: str, other: str) -> None:
-    """Plot the first method over the second. Above the diagonal the first is better."""
+    """Plot the first method's values over the second's. Above the diagonal the first is better."""
     for (colour, marker, _), part in zip(SIDES, _sides(table), strict=True):
         axes.plot(part["second"], part["first"], marker, color=colour, ms=4, alpha=0.7, mew=0)
     end = max(1.0, 1.08 * table[["first", "second"]].to_numpy().max())
@@ -81,7 +81,7 @@ def _scatter(axes: Any, table: pd.DataFrame, name: str, other: str) -> None:
 
 
 def _differences(axes: Any, table: pd.DataFrame, pair: Paired) -> None:
-    """Plot sorted differences with their mean and its interval, and name the best and the worst clip."""
+    """Plot the sorted differences with their mean and its interval. Name the best and the worst clip."""
     axes.axhspan(100 * pair.low, 100 * pair.high, color=GREY, alpha=0.25, lw=0)
     axes.axhline(100 * pair.difference, color="black", lw=1, ls="--")
     for (colour, _, hatch), side in zip(SIDES, _sides(table), strict=True):

@@ -14,11 +14,11 @@ from vgmae_bench.compare.row import Row
 
 COSTS = {"ms_per_frame": "tracking, ms per frame", "peak_memory_mb": "peak memory, MB"}
 LEAST_MS = 0.1
-"""Methods that take less time compute nothing. They are drawn at the left edge, so that the axis shows the others."""
+"""Faster methods compute almost nothing. They are drawn at the left edge, so that the axis shows the others."""
 
 
 def plot_cost(rows: Sequence[Row]) -> Plot:
-    """Plot a row of two panels for each protocol, with a point and the 95 % interval of its AJ for each run."""
+    """Plot one row of two panels per protocol. Each run is a point with the 95 % interval of its AJ."""
     found = groups(rows)
     figure, axes = panels(len(found), 2, 2.2, sharey="row")
     tables = []

@@ -23,13 +23,13 @@ from vgmae_bench.training.log import read_log
 
 
 class Measure(NamedTuple):
-    """Something that validation measures.
+    """A measure that validation logs.
 
     Attributes:
-        column: of log.csv.
-        label: of the axis.
+        column: the column of log.csv.
+        label: the label of the axis.
         scale: the factor from the log to the axis.
-        floor: points that never move: another column of log.csv, or a number.
+        floor: the value of points that never move: another column of log.csv, or a number.
     """
 
     column: str
@@ -46,13 +46,13 @@ MEASURES = (
 
 
 def plot_curves(folders: Sequence[Path]) -> Plot:
-    """Plot the loss of each training over its steps. Further panels have what validation measured, where a log holds it.
+    """Plot the loss of each training over its steps. Further panels show the validation measures that a log holds.
 
     Arguments:
-        folders: of trainings; each holds a log.csv.
+        folders: folders of trainings; each holds a log.csv.
 
     Raises:
-        UnknownNameError: a folder holds no log.csv, or an empty one.
+        UnknownNameError: a folder has no log.csv, or an empty one.
         BadDataError: a log is damaged.
     """
     logs = {name: _log(folder) for name, folder in _names(folders).items()}
@@ -67,9 +67,9 @@ def plot_curves(folders: Sequence[Path]) -> Plot:
         empty.set_axis_off()
     write_caption(
         figure,
-        "Thin: the loss as logged; thick: its running median. Losses of different methods do not compare. "
+        "Thin: the loss as logged; thick: its running median. Losses of different methods are not comparable. "
         r"$\delta_\mathrm{avg}$: zero-shot position accuracy on held-out synthetic clips during training. Error and "
-        "correlation: of the motion from a query's frame to the next. Dotted: points that never move.",
+        "correlation: motion from a query frame to the next frame. Dotted: points that never move.",
     )
     label_curves(figure, labels)
     return Plot(figure, pd.concat([log.assign(training=name) for name, log in logs.items()], ignore_index=True))
@@ -91,7 +91,7 @@ def _losses(axes: Any, logs: dict[str, pd.DataFrame], look: dict[str, LineLook])
 def _measured(
     axes: Any, measure: Measure, logs: dict[str, pd.DataFrame], look: dict[str, LineLook]
 ) -> list[CurveLabel]:
-    """Plot what validation measured, and the same of points that never move. Returns labels of the former."""
+    """Plot the validation measures, and the same measures of points that never move. Returns the labels of the former."""
     labels = []
     for name, log in logs.items():
         if not _has(log, measure.column):
@@ -114,7 +114,7 @@ def _has(log: pd.DataFrame, column: str) -> bool:
 
 
 def _names(folders: Sequence[Path]) -> dict[str, Path]:
-    """Trainings by name: the shortest end of the path that is unique."""
+    """Trainings by name: the shortest unique end of the path."""
     paths = [folder.resolve() for folder in dict.fromkeys(folders)]
     for length in range(1, max(len(path.parts) for path in paths) + 1):
         named = {"/".join(path.parts[-length:]): path for path in paths}

@@ -1,4 +1,4 @@
-"""Runs as figures show them: in groups whose numbers compare, each run under a label that is unique in its group."""
+"""Groups runs for figures: numbers within a group are comparable, and each run has a unique label in its group."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from vgmae_bench.compare.row import Row, names
 from vgmae_bench.compare.selection import by_protocol
 
 MOST_LABELLED = 7
-"""A group of more runs labels the best run of each method, and draws the others in grey."""
+"""A group with more runs labels the best run of each method, and draws the others in grey."""
 LABEL_CHARACTERS = 20
 """Longer labels are folded."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs whose numbers compare.
+    """Runs with comparable numbers.
 
     Attributes:
         runs: by unique name, best average Jaccard first.
@@ -42,7 +42,7 @@ class Group:
 
     @property
     def sentence(self) -> str:
-        """The protocol, the number of clips and what labels stand for, for captions."""
+        """The protocol, the number of clips and the meaning of the labels, for captions."""
         clips = " / ".join(sorted({row.clips for row in self.runs.values()}))
         named = ", ".join(name for name, label in self.labels.items() if name != label)
         labelled = f" Labelled: {named}." if named and self.partly_labelled else ""
@@ -55,7 +55,7 @@ class Group:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The text at the runs that are labelled, by name, best run first. See `MOST_LABELLED`."""
+        """The text beside each labelled run, by name, best run first. See `MOST_LABELLED`."""
         if not self.partly_labelled:
             return {name: textwrap.fill(name, LABEL_CHARACTERS, break_long_words=False) for name in self.runs}
         best: dict[str, str] = {}  # by method
@@ -67,7 +67,7 @@ class Group:
     def looks(self) -> dict[str, LineLook]:
         """The look of every run, by name: the method's colour and marker, or grey for a run without a label.
 
-        Runs of one method that are labelled differ in their line styles.
+        Labelled runs of one method have different line styles.
         """
         seen: Counter[str] = Counter()
         chosen = dict.fromkeys(self.runs, BACKGROUND)
@@ -94,7 +94,7 @@ def groups(rows: Sequence[Row]) -> list[Group]:
 
 
 def caption(found: Sequence[Group]) -> list[str]:
-    """The last lines of captions: what grey means, and a line for each group."""
+    """The last lines of captions: the meaning of grey, and one line per group."""
     grey = (
         ["Labels: the best run of each method; other runs are grey."] if any(g.partly_labelled for g in found) else []
     )
@@ -107,5 +107,5 @@ def method(row: Row) -> str:
 
 
 def keys(row: Row, name: str) -> dict[str, Any]:
-    """The columns with which every table of a figure begins."""
+    """The first columns of every figure's table."""
     return {"dataset": row.dataset, "protocol": row.protocol, "method": name, "run": row.record.key[:8]}

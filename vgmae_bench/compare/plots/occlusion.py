@@ -19,14 +19,14 @@ from vgmae_bench.metrics.stats import clip_bootstrap
 TIMES = {"query": "frames since the query", "hidden": "frames since the point was hidden"}
 MEASURES = {"position": r"$\delta_\mathrm{avg}$, %", "visibility": "visible points\ncalled visible, %"}
 FEWEST = 5
-"""A time is plotted if at least so many clips have a value, or as many as any time has where no time has so many."""
+"""A time is plotted if at least this many clips have a value. If no time has so many, the times with the most are shown."""
 
 
 def plot_occlusion(rows: Sequence[Row]) -> Plot:
-    """Plot two rows of two panels for each protocol, with a curve for each run.
+    """Plot two rows of two panels per protocol, with one curve per run.
 
     Raises:
-        UnknownNameError: a run was scored by a version that did not keep accuracy over time.
+        UnknownNameError: an earlier version scored a run and did not keep accuracy over time.
         BadDataError: a run's file of accuracy over time is damaged.
     """
     found = groups(rows)
@@ -54,7 +54,7 @@ def plot_occlusion(rows: Sequence[Row]) -> Plot:
             labels[one] = group.curve_labels(heights)
     intervals = "shaded: 95 % bootstrap intervals over clips" if shaded else "95 % intervals are in the CSV file"
     rule = f"Times with values on fewer than {FEWEST} clips are left out"
-    rule += "; sets of fewer clips show the times that have the most." if few else "."
+    rule += "; smaller datasets show the times with the most clips." if few else "."
     write_caption(
         figure,
         f"Means over clips of fractions pooled within a clip, on frames in which the point is visible; {intervals}. "
@@ -66,7 +66,7 @@ def plot_occlusion(rows: Sequence[Row]) -> Plot:
 
 
 def _curves(row: Row, name: str) -> pd.DataFrame:
-    """A run's curves in percent: a row for each measure and bin of time, with the number of clips that have a value."""
+    """A run's curves in percent: one row per measure and bin of time, with the number of clips that have a value."""
     try:
         fractions = over_time.accuracy(over_time.read(row.run.over_time))
     except FileNotFoundError as error:

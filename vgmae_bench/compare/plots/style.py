@@ -95,7 +95,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class LineLook:
-    """How a run is drawn. The fields are matplotlib's names, so that `plot(x, y, **vars(look))` works."""
+    """The look of a run. The fields have matplotlib's names, so that `plot(x, y, **vars(look))` works."""
 
     color: str
     marker: str
@@ -115,8 +115,8 @@ def look_of(method: str, variant: int = 0) -> LineLook:
     """The look of a method. It depends on the name alone, so it is the same in every figure.
 
     Arguments:
-        method: the method's name. palette.csv fixes the looks of the methods in this repository; a hash of the name picks
-            the look of any other one.
+        method: the method's name. palette.csv fixes the looks of this repository's methods. For other methods, a hash
+            of the name picks the look.
         variant: 0, 1, …, for several runs of the method in one figure. They differ in line style and marker fill.
     """
     number = int.from_bytes(hashlib.sha256(method.encode()).digest()[:4], "big")
@@ -127,7 +127,7 @@ def look_of(method: str, variant: int = 0) -> LineLook:
 
 
 def distinct_looks(names: Iterable[str]) -> dict[str, LineLook]:
-    """Looks by name for curves that are not methods. They differ as long as there are few, and depend on all the names."""
+    """Looks by name for curves that are not methods. A few curves all differ. The looks depend on all the names."""
     return {
         name: LineLook(
             OTHER_COLOURS[i % len(OTHER_COLOURS)], OTHER_MARKERS[i % len(OTHER_MARKERS)], LINES[i % len(LINES)]
@@ -141,11 +141,12 @@ BACKGROUND = LineLook(LIGHT_GREY, "", "-", "full", 2.0)
 
 
 def panels(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, Any]:
-    """A figure as wide as `figure.figsize` says, and its axes [rows, columns].
+    """A figure with the width of `figure.figsize`, and its axes [rows, columns].
 
     Arguments:
-        height: of a row of panels, in inches. A figure for one column of text puts its panels below each other.
-        options: of `Figure.subplots`.
+        height: height of one row of panels, in inches. A figure for one column of text puts its panels below each
+            other.
+        options: options of `Figure.subplots`.
     """
     width = float(matplotlib.rcParams["figure.figsize"][0])
     shape = (rows, columns) if width >= ONE_COLUMN else (rows * columns, 1)
@@ -159,7 +160,7 @@ LABEL_SIZE = 6.5
 
 
 def write_caption(figure: Figure, *lines: str) -> None:
-    """Write lines of small print under the figure."""
+    """Write lines of small print below the figure."""
     size = 6.5 if figure.get_figwidth() >= ONE_COLUMN else 6.0
     characters = int(130 / size * figure.get_figwidth())
     text = "\n".join(textwrap.fill(line, characters) for line in lines)
@@ -178,7 +179,7 @@ class CurveLabel:
 def label_curves(figure: Figure, labels: Mapping[Axes, Sequence[CurveLabel]]) -> None:
     """Label curves at the right edge of their axes, each as near to its end as the other labels allow.
 
-    Call it last: it lays the figure out, and the layout then stays as it is.
+    Call it last. It computes the figure's layout, which must not change afterwards.
     """
     known = {axes: [label for label in own if np.isfinite(label.height)] for axes, own in labels.items()}
     texts = {axes: [_write_label(axes, label) for label in own] for axes, own in known.items()}
@@ -204,14 +205,14 @@ def _write_label(axes: Axes, label: CurveLabel) -> Annotation:
 
 
 def spread(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
-    """Centres of labels that keep the order of the wanted ones and do not overlap, within 0 … 1.
+    """Label centres within 0 … 1 that keep the order of the wanted centres and do not overlap.
 
-    They are the nearest such centres in the sense of least squares, by isotonic regression. SciPy has one, but SciPy is an
-    extra, and figures must not need it.
+    Among all such centres, these are the nearest by least squares, computed by isotonic regression. SciPy has that
+    function, but SciPy is an extra, and figures must not need it.
 
     Arguments:
-        wanted: the centres without other labels.
-        heights: of the labels.
+        wanted: the centres that labels would have without other labels.
+        heights: the heights of the labels.
     """
     order = np.argsort(wanted, kind="stable")
     sizes = np.asarray(heights, dtype=float)[order]

@@ -17,7 +17,7 @@ MOST_SHADED = 4
 
 
 def plot_thresholds(rows: Sequence[Row]) -> Plot:
-    """Plot a row of two panels for each protocol, with a curve for each run."""
+    """Plot one row of two panels per protocol, with one curve per run."""
     found = groups(rows)
     figure, axes = panels(len(found), 2, 2.2)
     labels: dict[Any, list[CurveLabel]] = {}

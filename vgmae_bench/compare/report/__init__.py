@@ -1,1 +1,1 @@
-"""A comparison as one HTML file that needs nothing else: tables, plots and players of single clips."""
+"""A comparison as one self-contained HTML file: tables, plots and players of single clips."""

@@ -1,1 +1,1 @@
-"""TAP-Vid-Kinetics: joins videos that the user brings with the published tracks."""
+"""TAP-Vid-Kinetics: combines the user's videos with the published tracks."""

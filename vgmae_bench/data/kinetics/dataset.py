@@ -1,7 +1,7 @@
-"""TAP-Vid-Kinetics, made from its published annotations and the videos, without the shards of the published generator.
+"""TAP-Vid-Kinetics from its published annotations and the videos, without the shards of the published generator.
 
-The generator (generate_tapvid.py of google-deepmind/tapnet) keeps up to 250 frames of each video, at 25 frames a second
-(`frames`), and cuts the tracks to these frames. Points are published as fractions of the frame. The generator
+The generator (generate_tapvid.py of google-deepmind/tapnet) keeps up to 250 frames of each video, at 25 frames per
+second (`frames`), and cuts the tracks to these frames. Published points are fractions of the frame. The generator
 stores them as (x · W - 0.5) / W.
 """
 
@@ -32,17 +32,18 @@ _KEY_FIELDS = 3  # YouTube id, start and end in seconds, before the x, y and occ
 
 
 def prepare(root: Path, source: Path | None) -> Raw:
-    """What `vgmae_bench.data.prepare` needs to know: read from videos where `source` is given, otherwise from shards.
+    """The input of `vgmae_bench.data.prepare`, from videos if `source` is given, otherwise from shards.
 
     Arguments:
         root: the data root, with the annotations in tapvid_kinetics/*.csv.
-        source: folder of the Kinetics-700-2020 validation videos, `<id>_<start>_<end>.mp4` with six digits each; its
-            sub-folders are searched. Clips whose video is missing, incomplete or damaged are left out and listed as
+        source: the folder of the Kinetics-700-2020 validation videos, `<id>_<start>_<end>.mp4` with six digits each.
+            Sub-folders are searched. Clips with a missing, incomplete or damaged video are left out and listed as
             missing.
 
     Raises:
-        MissingDataError: there are no annotations, no videos of them, or neither shards nor `source`.
-        BadDataError: the annotations are damaged (names the line), or two different videos have one name.
+        MissingDataError: there are no annotations, no videos for them, or neither shards nor `source`.
+        BadDataError: the annotations are damaged (the message names the line), or two different videos have the same
+            name.
     """
     if source is None:
         return raw_from_dataset(data.KINETICS, opened(kinetics(root, KineticsConfig()), data.KINETICS.name), root)
@@ -78,18 +79,18 @@ def prepare(root: Path, source: Path | None) -> Raw:
             sources.append([videos[name].name, file_digest(videos[name])])
             yield clip
 
-    # A frame of 720p has seldom more than 150 kB at these settings.
+    # A 720p frame rarely exceeds 150 kB at these settings.
     return Raw(clips(), len(here), about, size=len(here) * MAX_FRAMES * 150_000)
 
 
 class Annotations:
-    """The published CSV file. Only the rows of one clip are in memory at a time.
+    """The published CSV file. Memory holds only the rows of one clip at a time.
 
     Attributes:
         lines: byte offsets of the rows of each clip, in order of first appearance. A clip has the name of its video.
 
     Raises:
-        BadDataError: a row does not begin with a video's name, start and end; names the line.
+        BadDataError: a row does not begin with a video's name, start and end. The message names the line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -105,7 +106,7 @@ class Annotations:
                 except ValueError as error:
                     raise self._bad(f"line {number} does not begin with a video, its start and its end") from error
                 if Path(name).name != name:
-                    raise self._bad(f"line {number} has a video that is no file name")
+                    raise self._bad(f"line {number} names a video that cannot be a file name")
                 self.lines.setdefault(name, []).append(offset)
                 offset += len(line)
 
@@ -113,7 +114,7 @@ class Annotations:
         """The tracks of one clip: points float64 [N, T, 2], fractions of the frame as published, and occluded bool [N, T].
 
         Raises:
-            BadDataError: a row does not hold x, y and occlusion of each frame after its first 3 fields.
+            BadDataError: a row lacks x, y and occlusion of each frame after its first 3 fields.
         """
         rows = []
         with self.path.open("rb") as file:
@@ -172,7 +173,7 @@ def _find_videos(folder: Path) -> dict[str, list[Path]]:
 
 
 def _only(copies: list[Path]) -> Path:
-    """The first of several copies of a video. Raises BadDataError where they differ."""
+    """The first of several copies of a video. Raises BadDataError if they differ."""
     if len(copies) > 1 and len({file_digest(copy) for copy in copies}) > 1:
         named = " and ".join(str(copy) for copy in copies)
         raise BadDataError(f"Different videos have one name: {named}", "one of them is probably a broken download")

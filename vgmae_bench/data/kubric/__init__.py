@@ -1,1 +1,1 @@
-"""Kubric's TFRecord files, and the tracks that follow from what they hold."""
+"""Kubric: reads its TFRecord files and renders, and derives point tracks from them."""

@@ -1,13 +1,13 @@
-"""Kubric's MOVi-E and MOVi-F with point tracks, read as they are published and kept in the prepared form alone.
+"""Kubric's MOVi-E and MOVi-F with point tracks. The published files are read once; the prepared form keeps the tracks.
 
-Read is the first of these that a folder holds:
+A folder can hold one of three layouts. The first match is read:
 
     …/<name>-<split>.tfrecord-00000-of-00064    TFDS: movi_e, movi_f, and LocoTrack's panning_movi_e
     <scene>/metadata.json, rgba_00000.png, …    raw renders
-    <scene>/<scene>.npy, frames/000.png, …      what CoTracker exported: pixels (x, y), and "visibility" that means hidden
+    <scene>/<scene>.npy, frames/000.png, …      CoTracker's export: pixels (x, y), and a "visibility" that means hidden
 
-Of the first two, tracks are derived (`kubric_tracks`) and bring the frames they are asked about in, as in the benchmark; the
-third has tracks, and is asked about as the protocol chooses.
+For the first two, tracks are derived (`vgmae_bench.data.kubric.tracks`) and come with their query frames, as in the
+benchmark. The third has tracks, and the protocol chooses its queries.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ from vgmae_bench.types import Clip, FloatArray, Size
 FPS = 12.0
 _SHARD = re.compile(r"(.+)-(\w+)\.tfrecord-(\d{5})-of-(\d{5})")
 Scenes = Iterable[tuple[str, Clip]]
-"""SHA-256 (hex) of what was read, and the clip."""
+"""SHA-256 (hex) of the source, and the clip."""
 
 
 @dataclass(frozen=True)
 class KubricConfig:
-    """How Kubric is prepared. Equal settings give equal tracks, on any machine.
+    """How Kubric is prepared. Equal settings give equal tracks on any machine.
 
     Attributes:
-        split: of TFDS files.
-        tracks: a scene, at the most.
-        seed: of the points that are drawn.
+        split: the split of TFDS files.
+        tracks: the largest number of tracks per scene.
+        seed: seed of the sampled points.
     """
 
     split: str = "validation"
@@ -64,32 +64,33 @@ class KubricConfig:
 
 
 def kubric(root: Path, prepared: Path | None = None) -> PreparedDataset:
-    """The prepared form; says how to make it where there is none."""
+    """The prepared form. Without one, the error says how to make it."""
     if prepared:
         return PreparedDataset(prepared, data.KUBRIC)
     if locate(data.KUBRIC, root):
-        why = "its tracks are derived once, from what is rendered"
+        why = "its tracks are derived once from the rendered layers"
         raise MissingDataError("kubric is not prepared", why, try_="vgmae-bench data prepare kubric")
     raise missing(data.KUBRIC, root)
 
 
 def prepare(root: Path, source: Path | None, config: KubricConfig) -> Raw:
-    """What `vgmae_bench.data.prepare` needs of the set.
+    """The input of `vgmae_bench.data.prepare`.
 
     Arguments:
-        source: a folder that holds one of the three layouts, at any depth the first, in itself or one below the others; a
-            TFDS file; None: the folder of MOVi-E below the data root.
+        source: a TFDS file, or a folder with one of the three layouts, in itself or at any depth. None: the folder of
+            MOVi-E in the data root.
 
     Raises:
-        MissingDataError: there is nothing of the kind.
-        BadDataError: there are TFDS files of several sets; of a scene, while it is read: it is damaged; says which.
+        MissingDataError: nothing has one of the layouts.
+        BadDataError: there are TFDS files of several datasets. While scenes are read: a scene is damaged; the message
+            names it.
     """
     source = source or root / Path(data.KUBRIC.location).parent
     about: dict[str, Json] = {"settings": to_json(config), "sources": []}
     if shards := _shards(source, config.split):
         about |= {"layout": "TFDS", "own_queries": True, "missing": _missing_shards(shards)}
         total = sum(map(count_records, shards))
-        # A record holds the frames among five other layers, most of which take more room.
+        # A record holds the frames and five other layers, most of which are larger.
         return _raw(_of_shards(shards, config), about, total, sum(file.stat().st_size for file in shards) // 3)
     folders = [source, *(sorted(source.iterdir(), key=natural_order) if source.is_dir() else [])]
     if rendered := [folder for folder in folders if (folder / "metadata.json").is_file()]:
@@ -103,7 +104,7 @@ def prepare(root: Path, source: Path | None, config: KubricConfig) -> Raw:
 
 
 def _raw(scenes: Scenes, about: dict[str, Json], total: int, size: int) -> Raw:
-    """Scenes with unique names that do as file names. What scores depend on is what was read and the settings."""
+    """Scenes with unique names that are valid file names. Scores depend on the source files and the settings."""
     read: list[Json] = []
     identity: dict[str, Json] = {"kubric": VERSION, "settings": about["settings"], "scenes": read}
 
@@ -168,7 +169,7 @@ def _clip(
 
 
 def _object_of_npy(path: Path) -> dict[str, Any]:
-    """The dictionary that `numpy.save` has pickled into a file; nothing in it is executed."""
+    """The dictionary that `numpy.save` pickled into a file. Nothing in the file is executed."""
     content = io.BytesIO(path.read_bytes())
     if np.lib.format.read_magic(content) != (1, 0) or not np.lib.format.read_array_header_1_0(content)[2].hasobject:
         raise ValueError(f"{path.name} holds no object")
@@ -179,11 +180,11 @@ def _object_of_npy(path: Path) -> dict[str, Any]:
 
 
 def _shards(source: Path, split: str) -> list[Path]:
-    """The TFDS files of a split of one set, in order."""
+    """The TFDS files of one split of one dataset, in order."""
     files = [source] if source.is_file() else sorted(source.rglob(f"*-{split}.tfrecord-*"))
     shards = [file for file in files if _SHARD.fullmatch(file.name)]
     if len(sets := sorted({file.parent for file in shards})) > 1:
-        raise BadDataError(f"{source} holds several sets", f"say which, like {sets[0]}")
+        raise BadDataError(f"{source} holds several datasets", f"say which, like {sets[0]}")
     return shards
 
 

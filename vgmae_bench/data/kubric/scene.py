@@ -1,7 +1,7 @@
-"""A scene rendered by Kubric, as tracks are derived from it: from a record of TFDS, or from the folder of a raw render.
+"""A scene rendered by Kubric, from a TFDS record or from the folder of a raw render. Tracks are derived from it.
 
-Layers and metadata are those of MOVi-E and MOVi-F (Greff et al., Kubric, CVPR 2022; challenges/movi of google-research/kubric).
-Optical flow, which tracks do not need, is not read.
+Layers and metadata are those of MOVi-E and MOVi-F (Greff et al., Kubric, CVPR 2022; challenges/movi of
+google-research/kubric). Optical flow is not read, because tracks do not need it.
 """
 
 from __future__ import annotations
@@ -20,28 +20,29 @@ from PIL import Image
 
 from vgmae_bench.data.kubric.tfrecord import Example
 
-_LARGEST = 8192  # pixels a side; a header must not fill the memory
+_LARGEST = 8192  # pixels per side; limits the memory that a header can ask for
 _PALETTE = 3  # PNG's colour type
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True, eq=False)
 class KubricScene:
-    """T square frames of H × W pixels with I instances. World units are metres; quaternions are (w, x, y, z), to world.
+    """T square frames of H × W pixels with I instances. World units are metres. Quaternions are (w, x, y, z), to world.
 
     Attributes:
         frames: uint8 [T, H, W, 3] RGB.
-        segments: [T, H, W] integers: 0 background, k instance k - 1.
+        segments: [T, H, W] integers: 0 is background, k is instance k - 1.
         depth: float [T, H, W], the distance to the camera's centre (not z).
-        normals: uint16 [T, H, W, 3], 0 … 65535 for -1 … 1, in the world.
+        normals: uint16 [T, H, W, 3], 0 … 65535 for -1 … 1, in world axes.
         coordinates: uint16 [T, H, W, 3], 0 … 65535 across the instance's box.
-        boxes: float [I, T, 8, 3], corners in the world; the last axis of a box alternates fastest, its low side comes first.
+        boxes: float [I, T, 8, 3], corners in world coordinates. The box's last axis changes fastest; its low side comes
+            first.
         quaternions: float [I, T, 4].
-        focal: focal length over sensor width: in units of the frame's width.
-        camera_position, camera_quaternion: float [T, 3] and [T, 4]; a camera looks along its -z, y is up.
+        focal: focal length divided by sensor width, that is, in units of the frame's width.
+        camera_position, camera_quaternion: float [T, 3] and [T, 4]. A camera looks along its -z axis; y is up.
 
     Raises:
-        ValueError: shapes do not agree, values are not finite, frames are not square, or a segment has no instance.
+        ValueError: shapes disagree, values are not finite, frames are not square, or a segment has no instance.
     """
 
     frames: npt.NDArray[np.uint8]
@@ -83,11 +84,11 @@ class KubricScene:
         if not (np.isfinite(self.focal) and self.focal > 0):
             raise ValueError(f"its focal length is {self.focal}")
         if self.segments.max() > count:
-            raise ValueError(f"segment {self.segments.max()} belongs to none of its {count} instances")
+            raise ValueError(f"segment {self.segments.max()} is not one of its {count} instances")
 
 
 def scene_of_record(content: bytes) -> tuple[str, KubricScene]:
-    """Name and scene of a record in the TFDS layout of MOVi-E and MOVi-F; "" where it has no name.
+    """Name and scene of a record in the TFDS layout of MOVi-E and MOVi-F; the name is "" if the record has none.
 
     Raises:
         ValueError: something is missing or does not fit.
@@ -114,7 +115,7 @@ def scene_of_record(content: bytes) -> tuple[str, KubricScene]:
 
 
 def scene_files(folder: Path) -> list[Path]:
-    """The files of a raw render that are read: metadata.json, then a file a frame for each layer."""
+    """The files of a raw render that are read: metadata.json, and one file per frame for each layer."""
     layers = ("rgba_*.png", "segmentation_*.png", "depth_*.tiff", "normal_*.png", "object_coordinates_*.png")
     return [folder / "metadata.json", *(file for layer in layers for file in sorted(folder.glob(layer)))]
 
@@ -152,7 +153,7 @@ def scene_of_folder(folder: Path) -> KubricScene:
 
 
 def _stack(images: Sequence[bytes]) -> npt.NDArray[Any]:
-    """PNGs of one size as [T, H, W] or [T, H, W, C], RGB(A) if they have colours, indices if they have a palette."""
+    """PNGs of one size as [T, H, W] (palette indices or grey) or [T, H, W, C] (RGB or RGBA)."""
     if not images:
         raise ValueError("a layer has no frames")
     first = _png(images[0])
@@ -168,7 +169,8 @@ def _stack(images: Sequence[bytes]) -> npt.NDArray[Any]:
 def _png(content: bytes) -> npt.NDArray[Any]:
     """A PNG of 8 or 16 bits, [H, W] or [H, W, C].
 
-    Pillow cuts 16-bit colours to 8 bits, and OpenCV turns palettes into colours, so each reads what the other cannot.
+    Pillow cuts 16-bit colours to 8 bits. OpenCV turns palettes into colours. Each library reads the images that the
+    other cannot.
     """
     if not content.startswith(_PNG_START) or not content.endswith(_PNG_END):
         raise ValueError("an image is not a whole PNG")

@@ -1,10 +1,9 @@
-"""TFRecord files of `tf.train.Example` messages, as TensorFlow Datasets writes them, read without TensorFlow.
+"""Reads TFRecord files of `tf.train.Example` messages, as TensorFlow Datasets writes them, without TensorFlow.
 
-A TFRecord file is a row of records: length (uint64), CRC of the length, content, CRC of the content (masked CRC-32C, all
-little-endian). An Example is a map from names to lists of bytes, of float32 or of int64, in the wire format of protocol
-buffers. Both are a page of code and fixed for good, TensorFlow is a gigabyte: hence a reader of our own. It is careful
-instead of fast: every length is compared with the bytes there are, nothing is nested deeper than an Example is, and lists
-are decoded only when they are asked for.
+A TFRecord file is a sequence of records: length (uint64), CRC of the length, content, CRC of the content (masked
+CRC-32C, all little-endian). An Example maps names to lists of bytes, float32 or int64, in the wire format of protocol
+buffers. Both formats are small and fixed, and TensorFlow is a gigabyte. That is why this package has its own reader. It
+checks every length against the available bytes, nests no deeper than an Example, and decodes lists only on request.
 
 Sources: https://www.tensorflow.org/tutorials/load_data/tfrecord, tensorflow/core/example/{example,feature}.proto,
 https://protobuf.dev/programming-guides/encoding.
@@ -28,10 +27,10 @@ _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5  # kinds of a field
 
 
 def read_records(path: Path) -> Iterator[bytes]:
-    """The contents of the records of a file, one in memory at a time.
+    """The contents of the records of a file. Memory holds one record at a time.
 
     Raises:
-        BadDataError: a record is damaged or cut short; says which, counted from 0.
+        BadDataError: a record is damaged or cut short. The message names it, counted from 0.
     """
     with path.open("rb") as file:
         for number, length in enumerate(_lengths(path)):
@@ -43,7 +42,7 @@ def read_records(path: Path) -> Iterator[bytes]:
 
 
 def count_records(path: Path) -> int:
-    """How many records a file has; reads their headers alone. Raises BadDataError like `read_records`."""
+    """The number of records in a file, from their headers alone. Raises BadDataError like `read_records`."""
     return sum(1 for _ in _lengths(path))
 
 
@@ -51,7 +50,7 @@ class Example:
     """A `tf.train.Example`: lists by name.
 
     Raises:
-        ValueError: it is no such message; so do the methods where a list is missing or of another kind.
+        ValueError: the content is not such a message. The methods raise it if a list is missing or has another type.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -95,7 +94,7 @@ class Example:
 
 
 def _lengths(path: Path) -> Iterator[int]:
-    """The lengths of the contents of the records of a file, in order, each within the file."""
+    """The lengths of the records' contents, in order. Each lies within the file."""
     size = path.stat().st_size
     with path.open("rb") as file:
         number, position = 0, 0
@@ -120,16 +119,16 @@ def _masked_crc(content: bytes) -> bytes:
 
 
 def _values(message: memoryview, field: int, *kinds: int) -> Iterator[memoryview]:
-    """The values of a field of a message, which must be of one of some kinds (usually: be preceded by their length)."""
+    """The values of one field of a message. Their wire type must be one of `kinds` (usually "length, then bytes")."""
     for number, kind, value in _fields(message):
         if number == field:
             if kind not in (kinds or (_DELIMITED,)):
-                raise ValueError(f"field {field} is of another kind than in an Example")
+                raise ValueError(f"field {field} has another type than in an Example")
             yield value
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int, memoryview]]:
-    """(number, kind, bytes of the value) of the fields of a message."""
+    """(number, wire type, bytes of the value) of the fields of a message."""
     position = 0
     while position < len(message):
         key, start = _varint(message, position)
@@ -142,14 +141,14 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int, memoryview]]:
         elif kind in (_FIXED32, _FIXED64):
             position = start + (4 if kind == _FIXED32 else 8)
         else:
-            raise ValueError(f"a field of kind {kind}, which no Example has")
+            raise ValueError(f"a field of wire type {kind}, which no Example has")
         if position > len(message):
             raise ValueError("it ends within a field")
         yield key >> 3, kind, message[start:position]
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    """The number at a position, and the position after it."""
+    """The number at `position`, and the position after it."""
     number = 0
     for shift in range(0, 70, 7):
         if position >= len(message):

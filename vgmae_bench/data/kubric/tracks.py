@@ -1,8 +1,8 @@
-"""Point tracks from what Kubric renders: where the surface that is seen at a pixel goes, and when it can be seen.
+"""Derives point tracks from Kubric's rendered layers: where the surface at a pixel moves, and when it is visible.
 
-The derivation of TAP-Vid-Kubric (Doersch et al., arXiv:2211.03726; challenges/point_tracking/dataset.py of
-google-research/kubric), without a crop. It differs in this: random numbers come from a seed; computation is in float64; of
-scenes with too few candidates it gives fewer tracks, where the original repeats one.
+The derivation is that of TAP-Vid-Kubric (Doersch et al., arXiv:2211.03726; challenges/point_tracking/dataset.py of
+google-research/kubric), without a crop. Three things differ. Random numbers come from a seed. Computation is in
+float64. Scenes with too few candidates give fewer tracks, where the original repeats one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from vgmae_bench.data.kubric.scene import KubricScene
 
 VERSION = 1
-"""Counts changes to what any seed gives."""
+"""Grows whenever the same seed starts to give other tracks."""
 STRIDE = 4  # of the grid of candidates, in frames, rows and columns
 MOST_OF_SEGMENT = 0.1  # share of the candidates of a segment that may be drawn
 DEPTH_TOLERANCE = 0.99  # a surface nearer than this share of a point's distance hides the point
@@ -34,8 +34,8 @@ class KubricTracks:
     """N tracks through T frames.
 
     Attributes:
-        frame: int64 [N], the frame each was drawn in, which it is asked about in.
-        xy: float32 [N, T, 2], raster pixels, also where a point cannot be seen; NaN where there is no such place.
+        frame: int64 [N], the frame in which each track was sampled, which is its query frame.
+        xy: float32 [N, T, 2], raster pixels, for hidden points too; NaN if there is no such place.
         occluded: bool [N, T].
     """
 
@@ -45,10 +45,11 @@ class KubricTracks:
 
 
 def derive_tracks(scene: KubricScene, name: str, seed: int = 0, count: int = 256) -> KubricTracks:
-    """At most `count` tracks of a scene, segment by segment; small segments get as many as large ones, up to a tenth of theirs.
+    """At most `count` tracks of a scene, shared equally among segments. A segment gives at most a tenth of its candidates.
 
     Arguments:
-        name: of the scene; with `seed` it decides on all draws, so that a scene's tracks do not depend on other scenes.
+        name: the scene's name. With `seed`, it decides all random numbers, so a scene's tracks do not depend on other
+            scenes.
     """
     draws = _Draws(seed, name)
     where = _candidates(scene, draws)
@@ -64,7 +65,7 @@ def derive_tracks(scene: KubricScene, name: str, seed: int = 0, count: int = 256
 
 
 class _Draws:
-    """Random numbers that no version of NumPy may change: the bits of PCG64, not what is made of them elsewhere."""
+    """Random numbers that no version of NumPy can change: they are made here from the raw bits of PCG64."""
 
     def __init__(self, seed: int, name: str) -> None:
         self._bits = np.random.PCG64([seed, zlib.crc32(name.encode())])
@@ -76,14 +77,14 @@ class _Draws:
 
 
 def _candidates(scene: KubricScene, draws: _Draws) -> Int:
-    """[3, M], (frame, row, column) of a grid that starts at a random place."""
+    """[3, M]: (frame, row, column) of a grid that starts at a random place."""
     starts = draws.below(STRIDE, 3)
     axes = [np.arange(start, size, STRIDE) for start, size in zip(starts, scene.segments.shape, strict=True)]
     return np.stack(np.meshgrid(*axes, indexing="ij")).reshape(3, -1)
 
 
 def _budget(candidates: Int, count: int) -> Int:
-    """How many points to draw of each segment: equal shares of what the smaller ones have left."""
+    """The number of points to sample from each segment: equal shares of what the smaller segments leave."""
     budget = np.zeros_like(candidates)
     left = count
     for place, number in enumerate(np.argsort(candidates, kind="stable")):
@@ -94,7 +95,7 @@ def _budget(candidates: Int, count: int) -> Int:
 
 
 def _follow(scene: KubricScene, segment: int, where: Int) -> tuple[Int, Float, Bool]:
-    """(frame [n], xy [n, T, 2], occluded [n, T]) of the points of a segment that are seen at `where` [3, n]."""
+    """(frame [n], xy [n, T, 2], occluded [n, T]) of the points of a segment that are visible at `where` [3, n]."""
     camera = rotation_matrices(scene.camera_quaternion)
     if segment:
         local = scene.coordinates[tuple(where)] / 65535 - 0.5
@@ -113,14 +114,14 @@ def _follow(scene: KubricScene, segment: int, where: Int) -> tuple[Int, Float, B
 
 
 def _box_to_world(corners: Float) -> Float:
-    """[T, 4, 3], from (x, y, z, 1) in a box of edges 1 about the origin to the world, by least squares over its corners."""
+    """[T, 4, 3]: maps (x, y, z, 1) in a unit box about the origin to the world, by least squares over its corners."""
     unit = np.array(list(itertools.product([-0.5, 0.5], repeat=3)))
     box: Float = np.linalg.pinv(np.concatenate([unit, np.ones((8, 1))], axis=1)) @ corners
     return box
 
 
 def _unproject(scene: KubricScene, camera: Float, where: Int) -> Float:
-    """[n, 3], the points of the world that are seen at pixels."""
+    """[n, 3]: the world points that are visible at pixels."""
     frame, row, column = where
     size = scene.segments.shape[1]
     u, v = (column + 0.5) / size, (row + 0.5) / size
@@ -131,9 +132,9 @@ def _unproject(scene: KubricScene, camera: Float, where: Int) -> Float:
 
 
 def _covered(scene: KubricScene, segment: int, xy: Float, distance: Float) -> Bool:
-    """bool [T, n]: all four pixels around a point lie before it (by more than 1 %), or belong to other segments."""
+    """bool [T, n]: all four pixels around a point lie in front of it (by more than 1 %), or belong to other segments."""
     size = scene.segments.shape[1]
-    # A place outside of the frame may be any number, or none; it is looked up on the border.
+    # Positions outside the frame, or not finite, are clamped to the border.
     low = np.floor(np.clip(np.nan_to_num(xy), -1, size + 1) - 0.5).astype(np.int64)
     columns, rows = (np.clip(np.stack([low[..., axis], low[..., axis] + 1]), 0, size - 1) for axis in (0, 1))
     around = np.arange(len(xy))[:, None], rows[:, None], columns[None]
@@ -143,7 +144,10 @@ def _covered(scene: KubricScene, segment: int, xy: Float, distance: Float) -> Bo
 
 
 def _turned_away(scene: KubricScene, segment: int, where: Int, away: Float) -> Bool:
-    """bool [T, n]: the surface at a point faces away from the camera; not where normals are rough, or say so at once."""
+    """bool [T, n]: the surface at a point faces away from the camera.
+
+    False where normals are rough, or face away in the query frame already, where the point is visible.
+    """
     frame = where[0]
     turns = rotation_matrices(scene.quaternions[segment - 1])
     normal = scene.normals[tuple(where)] / 65535 * 2 - 1
@@ -156,7 +160,7 @@ def _turned_away(scene: KubricScene, segment: int, where: Int, away: Float) -> B
 
 
 def _smooth(normals: npt.NDArray[np.uint16], where: Int) -> Bool:
-    """bool [n]: at least two of a pixel's four diagonal neighbours have about its normal; outside, normals are 0."""
+    """bool [n]: at least two of a pixel's four diagonal neighbours have about its normal. Outside, normals are 0."""
     frame, row, column = where
     size = normals.shape[1]
 

@@ -1,1 +1,1 @@
-"""Tracks that other programs wrote, and ours for them."""
+"""Predictions of other programs: read and score them, and export ours for them."""

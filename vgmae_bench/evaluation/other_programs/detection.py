@@ -1,4 +1,4 @@
-"""Conventions that nobody declared: taken only where the data show them beyond doubt."""
+"""Detects an undeclared convention, but only if the data leave no doubt."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.types import FloatArray, Size
 
 NEAR, FAR = 2.0, 4.0
-"""In query frames tracks lie on their queries. A convention is detected when by it alone they do: half of them within 2 px
-of the metric raster, by every other convention further than 4 px."""
+"""In query frames, tracks lie on their queries. A convention is detected if half of the tracks are within 2 px of their
+queries (in the metric raster), and if every other convention gives more than 4 px."""
 
 
 def detect(
     samples: Sequence[tuple[Tree, QuerySet, Size, str]], declared: Convention, protocol: EvalProtocol
 ) -> tuple[Convention, float]:
-    """Complete a convention by what the first clips show: in query frames, tracks lie on their queries.
+    """Complete a convention from the first clips. In the query frame, a track must lie on its query.
 
     Arguments:
-        samples: arrays, query set, size of the clip's own frames and a name for messages, of a few clips.
-        declared: as far as the user has said it.
+        samples: of a few clips: arrays, query set, size of the clip's own frames, and a name for messages.
+        declared: the parts of the convention that the user declared.
 
     Returns:
-        The convention, and the median distance of tracks from their queries in query frames, in pixels of the metric
+        The convention, and the median distance of tracks from their queries in the query frames, in pixels of the
+            metric
         raster.
 
     Raises:
@@ -42,7 +43,7 @@ def detect(
     orders = (declared.order,) if declared.order else get_args(Order)
     candidates = [Convention(declared.axes, order, units) for units in sizes for order in orders]
     if declared.units is None and all(source == protocol.input_size for _, _, source, _ in samples):
-        candidates = [candidate for candidate in candidates if candidate.units != "source"]  # the same pixels
+        candidates = [candidate for candidate in candidates if candidate.units != "source"]  # both name the same pixels
     starts = []
     for tree, query_set, source, where in samples:
         positions, _, axes = oriented(tree, query_set, declared.axes, where)
@@ -55,11 +56,11 @@ def detect(
         return best, nearest
     told = "; ".join(f"{distance:.1f} px if {candidate}" for distance, candidate in ranked[:2])
     if nearest > NEAR:
-        why = f"in query frames the points are not where they were queried by any convention ({told})"
-        why += ", or they are in another order than the protocol's queries"
+        why = f"under every convention, the points are far from their queries in the query frames ({told})"
+        why += ", or the points have another order than the protocol's queries"
     else:
-        why = f"in query frames, two conventions put the points near their queries ({told})"
-    raise UsageError("What the positions mean must be said", why, try_=f"--order xy --units {width}x{height}")
+        why = f"two conventions put the points near their queries in the query frames ({told})"
+    raise UsageError("The convention of the positions is not known", why, try_=f"--order xy --units {width}x{height}")
 
 
 def _distance(
@@ -68,6 +69,6 @@ def _distance(
     """Median distance of tracks from their queries in query frames, in pixels of the metric raster."""
     offsets = [convention.to_input(xy, source, protocol) - queried for xy, queried, source in starts]
     if not offsets:
-        return np.inf  # the first clips ask nothing
+        return np.inf  # the first clips have no queries
     placed = rescale(np.concatenate(offsets), protocol.input_size, protocol.metric_size)
     return float(np.nan_to_num(np.median(np.linalg.norm(placed, axis=-1)), nan=np.inf))

@@ -1,8 +1,8 @@
-"""The predictions of a run in one file, for others to read and, in the same layout, to write.
+"""Exports the predictions of a run to one file that other programs can read. They can write the same layout.
 
-The layout is that of `vgmae-bench export --help` (`vgmae_bench.cli.evaluation.export`): `<clip>/<query set>/xy` and `visible`,
-float32 [M, T, 2] raster pixels (x, y) of the tracker's input and bool [M, T], beside what was asked. A clip that asks nothing
-is left out.
+`vgmae-bench export --help` describes the layout (`vgmae_bench.cli.evaluation.export`): for each `<clip>/<query set>`,
+`xy` float32 [M, T, 2] in raster pixels (x, y) of the tracker's input, `visible` bool [M, T], and the queries. Clips
+without queries are left out.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ Put = Callable[[str, npt.NDArray[Any]], None]
 
 
 def export(run: RunFolder, out: Path) -> int:
-    """Pack the predictions of a run into one file, written atomically.
+    """Write the predictions of a run to one file, atomically.
 
     Arguments:
-        out: ends in .h5 or .npz.
+        out: the file. Its name ends in .h5 or .npz.
 
     Returns:
-        How many clips it holds.
+        The number of clips in the file.
 
     Raises:
-        UsageError: another ending.
+        UsageError: the name ends differently.
         MissingDataError: the run has no predictions here.
         StorageError: a prediction is damaged, or `out` cannot be written.
     """
@@ -47,7 +47,7 @@ def export(run: RunFolder, out: Path) -> int:
     if not files:
         raise MissingDataError(
             f"{run.path} has no predictions",
-            "those of runs that come with the repository are not kept in it",
+            "the repository keeps the scores of its runs, not their predictions",
             try_=f"vgmae-bench reproduce {run.path}",
         )
     about = json.dumps(

@@ -1,4 +1,4 @@
-"""Scores of tracks that another program wrote: a run like any other, but for where its predictions came from."""
+"""Scores predictions of another program. The result is an ordinary run that notes where its predictions came from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vgmae_bench.evaluation.other_programs.convention import Convention, packed
 from vgmae_bench.evaluation.other_programs.detection import NEAR, detect
 from vgmae_bench.evaluation.other_programs.plausibility import ClipLook, doubts, look
 from vgmae_bench.evaluation.other_programs.prediction_file import PredictionFile, Tree, open_predictions
-from vgmae_bench.evaluation.other_programs.track_arrays import question_trees, read_tracks
+from vgmae_bench.evaluation.other_programs.track_arrays import query_set_trees, read_tracks
 from vgmae_bench.evaluation.pictures import draw_clips
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet, query_sets
 from vgmae_bench.evaluation.records.results import ExternalPredictions, MethodUsed, Session, Summary
@@ -35,19 +35,19 @@ from vgmae_bench.types import Clip, Tracks
 _log = logging.getLogger(__name__)
 
 NOTE = "external predictions"
-"""The note of the record of every such run; tables show it beside the method's name."""
+"""The note in the record of every such run. Tables show it beside the method's name."""
 
 _SAMPLE = 5
-"""How many clips are looked at to detect a convention."""
+"""The number of clips that detection of a convention uses."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """Predictions of another program, checked, before they become a run.
+    """Checked predictions of another program, before they become a run.
 
     Attributes:
-        file: as it was opened.
-        convention: how it is read.
+        file: the opened file.
+        convention: how the file is read.
         remark: how the convention was found, for the user.
     """
 
@@ -60,13 +60,13 @@ class Submission:
     remark: str
 
     def answered(self, clip_id: str, looks: list[ClipLook] | None = None) -> list[tuple[QuerySet, Tracks]] | None:
-        """The protocol's query sets about a clip with the answers of the file; None where it has none.
+        """The protocol's query sets of a clip with the file's predictions; None if the file lacks the clip.
 
         Arguments:
-            looks: gets a look at every point of the clip, for `plausibility.doubts`.
+            looks: receives one entry that describes all points of the clip, for `plausibility.doubts`.
 
         Raises:
-            BadDataError: arrays that do not fit, see `vgmae_bench.evaluation.other_programs.track_arrays.read_tracks`.
+            BadDataError: arrays do not fit, see `vgmae_bench.evaluation.other_programs.track_arrays.read_tracks`.
         """
         clip = self.dataset.clip(clip_id)
         asked = _asked(clip, self.protocol)
@@ -91,17 +91,18 @@ def open_submission(
     dataset_settings: Mapping[str, Any] | None = None,
     data_root: Path | None = None,
 ) -> Submission:
-    """Open predictions and settle how they are read. Nothing is written.
+    """Open predictions and find out how to read them. Nothing is written.
 
     Arguments:
         path: a file or folder, see `vgmae_bench.evaluation.other_programs.prediction_file`.
         dataset: a plugin name, or `path.py:Attribute`.
-        query_mode, protocol: see `vgmae_bench.evaluation.protocols.find`; not given, the protocol that the file names.
-        declared: what the user says of the file's convention; None: nothing.
+        query_mode, protocol: see `vgmae_bench.evaluation.protocols.find`. Without them, the protocol that the file
+            names.
+        declared: the convention that the user declares; None: nothing is declared.
         dataset_settings, data_root: as for a run.
 
     Raises:
-        UserError: files that cannot be read, clips that the dataset does not have, or a convention that is not known.
+        UserError: files cannot be read, the dataset lacks some of the clips, or the convention is not known.
     """
     file = open_predictions(path)
     told = file.about.get("protocol")
@@ -113,8 +114,8 @@ def open_submission(
         )
     if file.about.get("protocol_digest", chosen.digest(opened.digest)) != chosen.digest(opened.digest):
         raise BadDataError(
-            f"{path} answers other questions",
-            f"{file.about.get('dataset')} was of another version or had other settings",
+            f"{path} answers other queries",
+            f"{file.about.get('dataset')} had another version or other settings",
             try_="--dataset-set as for the run that was exported",
         )
     file = _named(file, opened)
@@ -133,24 +134,26 @@ def score_submission(
     figures: int = 1,
     command: str = "",
 ) -> tuple[RunFolder, Summary]:
-    """Check every clip, then keep the predictions as a run and score them.
+    """Check every clip, then store the predictions as a run and score them.
+
+    Doubts about the numbers, and metrics that are left out, are logged.
 
     Arguments:
-        name: of the method, for tables.
+        name: the method's name in tables.
         out: the results folder.
-        figures: draw the tracks of the first so many clips.
-        command: for the record.
+        figures: draw the tracks of this many clips, from the first.
+        command: the command line, for the record.
 
     Returns:
-        The run's folder and its scores. Clips that are missing in the file count as failed.
+        The run's folder and its scores. Clips that the file lacks count as failed.
 
     Raises:
-        UsageError: `name` is no name for a folder.
-        BadDataError: a clip whose arrays do not fit; nothing has been written then.
+        UsageError: `name` cannot name a folder.
+        BadDataError: a clip has arrays that do not fit. Nothing has been written then.
         StorageError: results cannot be written.
     """
     if not re.fullmatch(r"\w[\w .+=@()-]*", name):
-        raise UsageError(f'"{name}" is no name for a method', "it may have letters, digits, spaces and _.+=@()-")
+        raise UsageError(f'"{name}" cannot name a method', "it may have letters, digits, spaces and _.+=@()-")
     file, dataset, protocol = submission.file, submission.dataset, submission.protocol
     settings = {"predictions": file.sha256, "convention": config.to_json(submission.convention)}
     external = ExternalPredictions(file.path.name, file.sha256, dict(file.about), submission.remark)
@@ -166,7 +169,7 @@ def score_submission(
     folder = folder_of(record, out)
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".score-") as temporary:  # until every clip has been checked
+    with tempfile.TemporaryDirectory(dir=out, prefix=".score-") as temporary:  # until every clip is checked
         staged = RunFolder(Path(temporary))
         staged.create()
         looks: list[ClipLook] = []
@@ -190,10 +193,10 @@ def score_submission(
 
 
 def _named(file: PredictionFile, dataset: OpenedDataset) -> PredictionFile:
-    """The file with its clips by the dataset's names; a list is taken in the dataset's order if it is as long.
+    """The file with the dataset's clip names. A list must be as long as the dataset and have its order.
 
     Raises:
-        BadDataError: a clip that the dataset does not have, or a list of another length.
+        BadDataError: the dataset lacks a clip, or the list has another length.
     """
     if not file.named:
         if len(file.clips) != len(dataset.ids):
@@ -216,16 +219,16 @@ def _named(file: PredictionFile, dataset: OpenedDataset) -> PredictionFile:
 def _settle(
     file: PredictionFile, clips: Sequence[Clip], declared: Convention, protocol: EvalProtocol
 ) -> tuple[Convention, str]:
-    """The convention, and how it was found in words.
+    """The convention, and a sentence that says how it was found.
 
     Raises:
-        UsageError: it contradicts what the file says, or is not known.
+        UsageError: the user's declaration contradicts the file, or the convention is not known.
     """
     if file.about:
         known = packed(protocol)
         if any(said not in (None, is_) for said, is_ in zip(astuple(declared), astuple(known), strict=True)):
             raise UsageError(
-                f"{file.path} says itself what its positions are: {known}", "other declarations contradict it"
+                f"{file.path} declares its own convention: {known}", "options that declare another one contradict it"
             )
         return known, f"{known}, as the file says"
     samples = [
@@ -247,18 +250,18 @@ def _asked(clip: Clip, protocol: EvalProtocol) -> list[QuerySet]:
 
 
 def _paired(file: PredictionFile, clip_id: str, asked: Sequence[QuerySet]) -> list[tuple[Tree, QuerySet, str]]:
-    """Arrays of the file beside the query sets about a clip, with a name for messages.
+    """The file's arrays with the query set that each answers and a name for messages.
 
     Raises:
-        BadDataError: there are more or fewer than query sets.
+        BadDataError: the file answers more or fewer query sets than the protocol has.
     """
     where = f"{file.path.name}, {clip_id}"
-    trees = question_trees(file.clips[clip_id]()) if asked else []
+    trees = query_set_trees(file.clips[clip_id]()) if asked else []
     if len(trees) != len(asked):
         raise BadDataError(
-            f"{where}: it answers {len(trees)} questions, the protocol asks {len(asked)}",
-            "answers to several questions are groups called 0, 1 and so on",
+            f"{where}: the file answers {len(trees)} query sets, the protocol has {len(asked)}",
+            "several query sets are groups named 0, 1 and so on",
             try_="vgmae-bench export --help",
         )
-    names = [where] if len(asked) == 1 else [f"{where}, question {number}" for number in range(len(asked))]
+    names = [where] if len(asked) == 1 else [f"{where}, query set {number}" for number in range(len(asked))]
     return list(zip(trees, asked, names, strict=True))

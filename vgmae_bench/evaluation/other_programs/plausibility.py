@@ -1,4 +1,4 @@
-"""Doubts about predictions of another program: numbers that can be read and are probably not what was meant."""
+"""Doubts about predictions of another program: values that can be read but are probably not what the author meant."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.types import FloatArray, Size, Tracks
 
 FAR = 4.0
-"""A point so far from its query in the query frame, in pixels of the metric raster, is off it."""
+"""In pixels of the metric raster. A point farther than this from its query, in the query frame, is off its query."""
 HALF_PIXEL = (0.4, 0.6)
-"""Offsets between these, in pixels of the frames that the file counts in, are half a pixel."""
+"""An offset in this range counts as half a pixel, in pixels of the frames that the file counts in."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class ClipLook:
     """The points of a clip in their query frames.
 
     Attributes:
-        clip: its id.
-        offset: float [M, 2], position minus query in pixels of the frames that the file counts in; None where the file
-            holds fractions.
-        off: bool [M], farther than `FAR` from the query.
-        visible: bool [M], called visible.
-        agreement: how often visibility agrees with the truth, over all frames of all points; NaN without points.
+        clip: the clip's id.
+        offset: float [M, 2], position minus query in pixels of the frames that the file counts in; None if the file
+            holds fractions of the frame.
+        off: bool [M], whether the point is farther than `FAR` from its query.
+        visible: bool [M], whether the point is predicted visible.
+        agreement: the share of (point, frame) pairs whose visibility agrees with the truth; NaN without points.
     """
 
     clip: str
@@ -42,7 +42,7 @@ class ClipLook:
 def look(
     clip: str, query_set: QuerySet, tracks: Tracks, convention: Convention, source: Size, protocol: EvalProtocol
 ) -> ClipLook:
-    """Look at every point of a clip in its query frame; `source` is the (height, width) of the clip's own frames."""
+    """Describe every point of a clip in its query frame. `source` is the (height, width) of the clip's own frames."""
     row, frame = np.arange(len(query_set.queries)), query_set.queries.frame
     difference = tracks.xy[row, frame].astype(np.float64) - query_set.queries.xy
     distance = np.linalg.norm(rescale(difference, protocol.input_size, protocol.metric_size), axis=-1)
@@ -58,9 +58,9 @@ def look(
 
 
 def doubts(looks: Sequence[ClipLook]) -> list[str]:
-    """What looks wrong, one sentence each: points off their queries, inverted visibility, positions half a pixel off.
+    """What looks wrong, one sentence each: points far from their queries, inverted visibility, half-pixel offsets.
 
-    Every clip and every point counts: also a single clip that differs from all others is named.
+    Every clip and every point counts. A single clip that differs from all others is named.
     """
     return [
         *_off(looks),
@@ -82,7 +82,7 @@ def _off(looks: Sequence[ClipLook]) -> list[str]:
 
 
 def _inverted(looks: Sequence[ClipLook]) -> list[str]:
-    """In its query frame every point is visible."""
+    """Every point is visible in its query frame. Predictions that say otherwise are probably inverted."""
     found = [one for one in looks if len(one.visible) and one.visible.mean() < 0.5 and one.agreement < 0.5]
     if not found:
         return []

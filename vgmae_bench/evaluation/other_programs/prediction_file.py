@@ -1,7 +1,7 @@
-"""Files of tracks that other programs wrote, as arrays by clip. Nothing in them is executed, nothing is read unasked.
+"""Reads files of predictions that other programs wrote, as arrays by clip.
 
-HDF5, NPZ, NPY and pickles are told apart by their first bytes, not by their names. Arrays give their shape before they
-give their values, so that what does not fit is refused before it takes any memory.
+Reading executes nothing from the file. The first bytes tell HDF5, NPZ, NPY and pickles apart, not the file's name.
+Arrays tell their shape before their values, so that a wrong array is refused before it takes memory.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from vgmae_bench.errors import BadDataError, MissingDataError, UserError
 from vgmae_bench.files import file_digest, natural_order
 
 PACKED = "vgmae-bench predictions 1"
-"""What `about["format"]` says of a file in the layout of `vgmae_bench.evaluation.other_programs.export`."""
+"""The value of `about["format"]` in files with the layout of `vgmae_bench.evaluation.other_programs.export`."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An array of a file: its shape and dtype, and how to get its values."""
+    """An array in a file: its shape, its dtype, and a function that reads its values."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -45,11 +45,12 @@ class PredictionFile:
     """The clips of a file or folder.
 
     Attributes:
-        path: of the file or folder.
-        sha256: of the file; of a folder, of the names and digests of its files.
-        about: what the file says of itself; empty unless it has the layout of `vgmae_bench.evaluation.other_programs.export`.
-        clips: the arrays of each clip by its name, opened when called.
-        named: False where the clips are numbered, because the file holds a list.
+        path: the file or folder.
+        sha256: SHA-256 of the file. For a folder, SHA-256 of the names and digests of its files.
+        about: the file's description of itself. Empty without the layout of
+            `vgmae_bench.evaluation.other_programs.export`.
+        clips: for each clip name, a function that opens its arrays.
+        named: False if the file holds a list, so that clips have numbers instead of names.
     """
 
     path: Path
@@ -60,12 +61,12 @@ class PredictionFile:
 
 
 def open_predictions(path: Path) -> PredictionFile:
-    """Open a file of many clips, or a folder with a file for each.
+    """Open a file with many clips, or a folder with one file per clip.
 
     Raises:
-        MissingDataError: there is no such file.
-        BadDataError: it is damaged, or of no known kind.
-        UntrustedFileError: it is a pickle of something other than plain data.
+        MissingDataError: the file does not exist.
+        BadDataError: the file is damaged or of an unknown kind.
+        UntrustedFileError: the file is a pickle of something other than plain data.
     """
     if path.is_dir():
         files = sorted((file for file in path.iterdir() if file.suffix in SUFFIXES), key=natural_order)
@@ -81,27 +82,27 @@ def open_predictions(path: Path) -> PredictionFile:
         numbered = {str(number): (lambda tree=tree: tree) for number, tree in enumerate(content)}
         return PredictionFile(path, file_digest(path), about, numbered, named=False)
     if not content or any(isinstance(part, Stored) for part in content.values()):
-        content = {str(about.get("clip", path.stem)): content}  # the arrays of one clip
+        content = {str(about.get("clip", path.stem)): content}  # the file holds the arrays of one clip
     clips = {unquote(name): (lambda part=part: part) for name, part in content.items()}
     return PredictionFile(path, file_digest(path), about, clips)
 
 
 SUFFIXES = (".h5", ".hdf5", ".npz", ".npy", ".pkl")
-"""Files of a folder that are taken for predictions."""
+"""Endings of the files in a folder that are read as predictions."""
 
 
 def _opener(path: Path) -> Callable[[], Tree]:
     def open_() -> Tree:
         content, _ = _open_file(path)
         if isinstance(content, list):
-            raise BadDataError(f"{path} holds a list", "in a folder, a file holds the arrays of one clip")
+            raise BadDataError(f"{path} holds a list", "each file of a folder must hold the arrays of one clip")
         return content
 
     return open_
 
 
 def _tells(path: Path) -> bool:
-    """Whether it is a prediction that a run keeps: its layout is known."""
+    """Whether the file is a prediction that a run keeps. Its layout is known."""
     return _kind(path) == "HDF5" and "clip" in _open_file(path)[1]
 
 
@@ -124,7 +125,7 @@ def _open_file(path: Path) -> tuple[Tree | list[Tree], dict[str, Any]]:
                 return _plain(_read_npy(file), str(path)), {}
         if kind == "pickle":
             return _plain(safe_pickle.load(path), str(path)), {}
-    raise BadDataError(f"{path} is no file of predictions", "it is neither HDF5, NPZ, NPY nor a pickle")
+    raise BadDataError(f"{path} is not a file of predictions", "it is neither HDF5, NPZ, NPY nor a pickle")
 
 
 @contextmanager
@@ -133,12 +134,12 @@ def _damage(path: Path) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception as error:  # damaged files fail in every way there is
+    except Exception as error:  # damaged files can raise any exception
         raise BadDataError(f"{path} cannot be read", f"{type(error).__name__}: {error}") from error
 
 
 def _hdf5(path: Path) -> tuple[Tree, dict[str, Any]]:
-    file = h5py.File(path, "r")  # open as long as anything of the tree is
+    file = h5py.File(path, "r")  # stays open as long as the tree is in use
 
     def walk(group: h5py.Group) -> Tree:
         tree: Tree = {}
@@ -150,7 +151,7 @@ def _hdf5(path: Path) -> tuple[Tree, dict[str, Any]]:
             elif isinstance(item, h5py.Dataset) and not (item.is_virtual or item.external):
                 tree[name] = Stored(item.shape, item.dtype, _reader(path, item))
             else:
-                raise BadDataError(f"{path}: {name} leads out of the file", "links to other data are not followed")
+                raise BadDataError(f"{path}: {name} points outside the file", "vgmae-bench does not follow links")
         return tree
 
     about = _about(path, file.attrs["about"]) if "about" in file.attrs else {}
@@ -175,7 +176,7 @@ def _reader(path: Path, item: h5py.Dataset) -> Callable[[], npt.NDArray[Any]]:
 
 
 def _npz(path: Path) -> tuple[Tree, dict[str, Any]]:
-    archive = zipfile.ZipFile(path)  # open as long as anything of the tree is
+    archive = zipfile.ZipFile(path)  # stays open as long as the tree is in use
     names = [name for name in archive.namelist() if name.endswith(".npy")]
     if not names:
         raise BadDataError(f"{path} is a zip file without arrays", "torch files are not read: save as NPZ or HDF5")
@@ -220,13 +221,13 @@ def _npy_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def _read_npy(file: Any) -> Any:
-    """The array in an open NPY file; of an array of Python objects, what it holds, by the reader that executes nothing."""
+    """The array in an open NPY file. An array of Python objects is read by the unpickler that executes nothing."""
     start = file.tell()
     _, dtype = _npy_header(file)
     if not dtype.hasobject:
         file.seek(start)
         return np.lib.format.read_array(file, allow_pickle=False)
-    return safe_pickle.load(file).tolist()  # of shape () the object itself, else a list
+    return safe_pickle.load(file).tolist()  # the object itself for shape (), else a list
 
 
 def _plain(value: Any, where: str) -> Tree | list[Tree]:

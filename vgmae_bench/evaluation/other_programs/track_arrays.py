@@ -1,4 +1,4 @@
-"""Arrays of another program as tracks of ours, after checking all that can be checked."""
+"""Turns arrays of another program into `Tracks`, after all possible checks."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ VISIBLE = ("visible", "visibility", "pred_visible", "pred_visibility")
 OCCLUDED = ("occluded", "occlusion", "pred_occluded")
 
 
-def question_trees(tree: Tree) -> list[Tree]:
-    """The arrays of each query set of a clip: those in groups "0", "1" and so on, or those of the clip itself."""
+def query_set_trees(tree: Tree) -> list[Tree]:
+    """The arrays of each query set of a clip: the groups "0", "1" and so on, or the clip's own arrays."""
     groups = {name: part for name, part in tree.items() if isinstance(part, dict) and name.isdecimal()}
     return [groups[name] for name in sorted(groups, key=int)] if groups else [tree]
 
 
 def oriented(tree: Tree, query_set: QuerySet, axes: Axes | None, where: str) -> tuple[Stored, Stored, Axes]:
-    """(positions, visibility or occlusion, axes), their shapes checked and no values read.
+    """(positions, visibility or occlusion, axes). The shapes are checked; no values are read.
 
     Raises:
-        BadDataError: an array is missing, or the shapes are not those of the query set.
-        UsageError: as many points as frames, and the axes are not declared.
+        BadDataError: an array is missing, or its shape does not fit the query set.
+        UsageError: there are as many points as frames, and the axes are not declared.
     """
     positions = _one_of(tree, POSITIONS, where)
     flags = _one_of(tree, VISIBLE + OCCLUDED, where)
@@ -42,7 +42,7 @@ def oriented(tree: Tree, query_set: QuerySet, axes: Axes | None, where: str) -> 
     }
     if all(fits.values()):
         raise UsageError(
-            f"{where}: there are {num_points} points and as many frames, so that the axes cannot be told apart",
+            f"{where}: there are {num_points} points and as many frames, so the shapes do not tell which axis is which",
             "[points, frames, 2] is NT, [frames, points, 2] is TN",
             try_="--axes NT, or --axes TN",
         )
@@ -63,16 +63,16 @@ def oriented(tree: Tree, query_set: QuerySet, axes: Axes | None, where: str) -> 
 def read_tracks(
     tree: Tree, query_set: QuerySet, convention: Convention, source: Size, protocol: EvalProtocol, where: str
 ) -> Tracks:
-    """The tracks of a query set, raster pixels of the frames that the protocol gives to trackers.
+    """The tracks of a query set in raster pixels of the tracker's input.
 
     Arguments:
-        tree: its arrays.
-        convention: of the file, complete but for the axes.
+        tree: the arrays of the query set.
+        convention: the file's convention. Only its axes may be unknown.
         source: (height, width) of the clip's own frames.
         where: file and clip, for messages.
 
     Raises:
-        BadDataError: shapes, dtypes or values that no tracks have, or other queries than the protocol's.
+        BadDataError: shapes, dtypes or values are impossible for tracks, or the queries differ from the protocol's.
         UsageError: see `oriented`.
     """
     positions, flags, axes = oriented(tree, query_set, convention.axes, where)
@@ -81,21 +81,21 @@ def read_tracks(
     flag = points_first(flags, axes, 2, where)
     if not np.isin(flag, (0, 1)).all():
         odd = flag[~np.isin(flag, (0, 1))].flat[0]
-        raise BadDataError(f"{where}: visibility holds {odd:g}", "it must be true or false: threshold it first")
+        raise BadDataError(f"{where}: visibility holds {odd:g}", "it must be true or false: apply a threshold first")
     with np.errstate(over="ignore"):
         placed = convention.to_input(xy, source, protocol).astype(np.float32)
     if bad := int((~np.isfinite(placed)).any(axis=-1).sum()):
         point, frame = np.argwhere(~np.isfinite(placed).all(axis=-1))[0]
         raise BadDataError(
             f"{where}: {bad} positions are NaN or infinite, the first at point {point}, frame {frame}",
-            "where a point is not found, any finite position will do, marked as occluded",
+            "for a lost point, write any finite position and mark it as occluded",
         )
     visible = flag.astype(bool) if any(tree.get(name) is flags for name in VISIBLE) else ~flag.astype(bool)
     return Tracks(placed, visible, _confidence(tree, flags.shape, axes, where))
 
 
 def _check_queries(tree: Tree, query_set: QuerySet, source: Size, protocol: EvalProtocol, where: str) -> None:
-    """Where a file repeats the queries, they must be the protocol's, one by one."""
+    """If a file repeats the queries, they must equal the protocol's, one by one."""
     given = _given_queries(tree, len(query_set.queries), where)
     if given is None:
         return
@@ -130,12 +130,12 @@ def _check_queries(tree: Tree, query_set: QuerySet, source: Size, protocol: Eval
 
 
 def _same(queries: FloatArray, others: FloatArray) -> npt.NDArray[np.bool_]:
-    """[...], whether queries [..., 3] are of the same frame and less than 0.05 px apart, which forgives rounding alone."""
+    """[...]: whether queries [..., 3] have the same frame and positions less than 0.05 px apart (rounding errors)."""
     return np.asarray((np.abs(queries - others) < [0.5, 0.05, 0.05]).all(axis=-1))
 
 
 def _given_queries(tree: Tree, number: int, where: str) -> npt.NDArray[np.float64] | None:
-    """float64 [M, 3] as they are in the file; None where it has none. Ours are (t, x, y)."""
+    """float64 [M, 3] as in the file; None if it has no queries. Files of vgmae-bench hold (t, x, y)."""
     names = ("query_frame", "query_xy") if "query_frame" in tree else ("query_points", "queries")
     parts = [part for name in names if isinstance(part := tree.get(name), Stored)]
     if not parts:
@@ -157,7 +157,7 @@ def _confidence(tree: Tree, shape: tuple[int, ...], axes: Axes, where: str) -> n
 
 
 def points_first(stored: Stored, axes: Axes, rank: int, where: str) -> npt.NDArray[Any]:
-    """The values, without a batch axis, points before frames."""
+    """The values with points before frames and without a batch axis."""
     if stored.dtype.kind not in "biuf":
         raise BadDataError(f"{where}: an array has the dtype {stored.dtype}", "numbers were expected")
     values = stored.read()
@@ -175,7 +175,7 @@ def _one_of(tree: Tree, names: Sequence[str], where: str) -> Stored:
         problem = f"has both {' and '.join(found)}" if found else f"has none of {', '.join(names)}"
         raise BadDataError(f"{where} {problem}", f"it holds {', '.join(sorted(tree)) or 'nothing'}")
     part = tree[found[0]]
-    assert isinstance(part, Stored)  # seen above
+    assert isinstance(part, Stored)  # checked above
     return part
 
 

@@ -1,1 +1,1 @@
-"""Every JSON file that results consist of: typed, with a schema number, read and written in one place."""
+"""Typed records: every JSON file of results, with a schema number, read and written in one place."""

@@ -1,7 +1,7 @@
-"""The one place that reads and writes the JSON files of results, which are dataclasses.
+"""Reads and writes the JSON files of results. Their contents are dataclasses.
 
-A file carries a schema number. Files of an older schema are brought up to date as they are read (see `migrate`); files of
-a newer one are refused. Reading needs neither torch nor pandas nor h5py.
+Each file has a schema number. Files with an older schema are migrated when they are read (see `migrate`). Files with a
+newer schema are refused. Reading imports neither torch nor pandas nor h5py.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ T = TypeVar("T")
 
 
 def read(path: Path, kind: type[T]) -> T:
-    """A file as one of the classes above.
+    """Read a file as a dataclass of this package.
 
     Raises:
         FileNotFoundError: there is no such file.
-        BadDataError: it is damaged, of something else, or of a newer schema.
+        BadDataError: the file is damaged, holds something else, or has a newer schema.
     """
     from pydantic import ValidationError
 
@@ -51,7 +51,7 @@ def read(path: Path, kind: type[T]) -> T:
 
 
 def text_of(content: Any) -> str:
-    """One of the classes above as the text of its file.
+    """The text of the file for a dataclass of this package.
 
     Raises:
         ValueError: a number in it is not finite.
@@ -60,13 +60,13 @@ def text_of(content: Any) -> str:
 
 
 def write(path: Path, content: Any) -> None:
-    """Write one of the classes above, whole or not at all. Raises StorageError."""
+    """Write a dataclass of this package, atomically. Raises StorageError."""
     text = text_of(content)
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", errors="replace"))
 
 
 def validated(kind: type[T], values: Mapping[str, Any]) -> T:
-    """One of the classes from plain values. Raises pydantic.ValidationError."""
+    """A dataclass of this package from plain values. Raises pydantic.ValidationError."""
     return _adapter(kind).validate_python(values)
 
 

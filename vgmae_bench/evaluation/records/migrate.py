@@ -1,6 +1,6 @@
-"""Files of older schemas, brought up to date.
+"""Migrates the contents of files with an older schema.
 
-Schema 1 (until November 2026) had the key `format`, one flat `identity`, and everything else beside it.
+Schema 1 (until November 2026) had the key `format`, one flat `identity`, and all other values beside it.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from collections.abc import Callable
 from typing import Any
 
 SCHEMA = 2
-"""The schema that is written."""
+"""The schema of files that are written now."""
 
 Content = dict[str, Any]
 
 
 def schema_of(content: Any) -> int:
-    """The schema number of a file's content, as `json.loads` gives it."""
+    """The schema number of a file's content, as `json.loads` returns it."""
     return int(content.get("schema", content.get("format", 1)))
 
 
 def up_to_date(content: Content, kind: str) -> Content:
-    """The content of a file in the present schema; `kind` is the name of the class that it is read as.
+    """The content of a file in the present schema. `kind` is the name of the dataclass that it becomes.
 
     Raises:
-        KeyError, TypeError, AttributeError: it is damaged.
+        KeyError, TypeError, AttributeError: the content is damaged.
     """
     if schema_of(content) == SCHEMA:
         return content

@@ -1,4 +1,4 @@
-"""Files of the commands other than `run`: reproductions, own videos, images, trainings. Their parts are those of runs."""
+"""JSON files of commands other than `run`: reproductions, own videos, images, trainings. They share parts with runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vgmae_bench.evaluation.records.results import Interval, MethodUsed, Session
 
 @dataclass(frozen=True)
 class Change:
-    """Something that was `then` when a run was made and is `now` in its repetition, as text."""
+    """A value, as text, that was `then` in a run and is `now` in its repetition."""
 
     what: str
     then: str
@@ -22,7 +22,7 @@ class Change:
 class MetricChange:
     """The largest absolute difference of a metric in any clip, and that clip.
 
-    `largest` is None where only one of the two runs has a value; `clip` is None where nothing differs.
+    `largest` is None if only one of the two runs has a value. `clip` is None if nothing differs.
     """
 
     largest: float | None
@@ -31,7 +31,7 @@ class MetricChange:
 
 @dataclass(frozen=True)
 class PositionChange:
-    """How far positions moved: at most `largest_px` pixels of the tracker's input, over `compared` clips."""
+    """How far positions moved: by at most `largest_px` pixels of the tracker's input, over `compared` clips."""
 
     largest_px: float
     clip: str | None
@@ -41,15 +41,15 @@ class PositionChange:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """reproduction.json: a run that was executed again, and what came out different.
+    """reproduction.json: the differences between a run and its repetition.
 
     Attributes:
         run, reproduced: the two folders.
-        equal: no clip is missing, and no metric of any clip is off by more than `tolerance`.
-        clips: how many were compared.
+        equal: no clip is missing, and no metric of any clip differs by more than `tolerance`.
+        clips: how many clips were compared.
         missing: clips that only the first run has.
-        positions: None where the predictions of the first run are not here.
-        environment, configuration: what differs in code and machine, and in what predictions depend on.
+        positions: None if the first run's predictions are not here.
+        environment, configuration: differences in code and machine, and in what predictions depend on.
     """
 
     schema: int = field(default=SCHEMA, kw_only=True)
@@ -67,7 +67,7 @@ class Reproduction:
 
 @dataclass(frozen=True)
 class VideoUsed:
-    """A video: its name, SHA-256 (hex; None for a folder of images), (height, width), frames a second, and frames."""
+    """A video: name, SHA-256 (hex; None for a folder of images), (height, width), frames per second, number of frames."""
 
     name: str
     sha256: str | None
@@ -81,9 +81,9 @@ class TrackRecord:
     """record.json of `vgmae-bench track`.
 
     Attributes:
-        input_size: (height, width) of the frames that the method saw.
-        points, points_from: how many points, and how they were chosen.
-        seconds: of tracking alone.
+        input_size: (height, width) of the frames that the method got.
+        points, points_from: the number of points, and how they were chosen.
+        seconds: time of tracking alone.
         encoder: the video encoder that wrote tracks.mp4.
     """
 
@@ -101,7 +101,7 @@ class TrackRecord:
 
 @dataclass(frozen=True)
 class ImageUsed:
-    """An image: its name, its SHA-256 (hex), and the (height, width) at which it was looked at."""
+    """An image: its name, its SHA-256 (hex), and the (height, width) that the method got."""
 
     name: str
     sha256: str
@@ -120,7 +120,7 @@ class ExploreRecord:
 
 @dataclass(frozen=True)
 class ImagesUsed:
-    """Labelled images: their kind, what identifies them, and their number."""
+    """Labelled images: their kind, their identifying values, and their number."""
 
     kind: str
     identity: Any
@@ -129,7 +129,7 @@ class ImagesUsed:
 
 @dataclass(frozen=True)
 class SpatialRecord:
-    """record.json of `vgmae-bench spatial`; `mask_ratio` is the share of patches that were hidden."""
+    """record.json of `vgmae-bench spatial`. `mask_ratio` is the share of hidden patches."""
 
     schema: int = field(default=SCHEMA, kw_only=True)
     method: MethodUsed
@@ -140,7 +140,7 @@ class SpatialRecord:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its 95 % bootstrap interval over images (over sequences, where there are any)."""
+    """A value and its 95 % bootstrap interval over images, or over sequences if the images belong to some."""
 
     value: float
     ci95: Interval
@@ -162,9 +162,9 @@ class TrainingRecord:
     Attributes:
         digest: SHA-256 (hex) of `identity`.
         identity: everything that the weights depend on.
-        notes: what a reader of the results must know.
+        notes: remarks that readers of the results must know.
         sessions: every process that trained.
-        progress: how far it is.
+        progress: how many steps are done.
     """
 
     schema: int = field(default=SCHEMA, kw_only=True)

@@ -1,8 +1,4 @@
-"""The JSON files of runs as dataclasses. `json_files` reads and writes them.
-
-A file carries a schema number. Files of an older schema are brought up to date as they are read (see `migrate`); files of
-a newer one are refused. Reading needs neither torch nor pandas nor h5py.
-"""
+"""The JSON files of runs as dataclasses. `json_files` reads and writes them."""
 
 from __future__ import annotations
 
@@ -20,7 +16,7 @@ from vgmae_bench.evaluation.records.json_files import write as write
 from vgmae_bench.evaluation.records.migrate import SCHEMA
 
 SESSION_SOURCE = "session-"
-"""How `MethodUsed.source` begins for a tracker that was defined in a Python session. A unique part follows."""
+"""Start of `MethodUsed.source` for a tracker that was defined in a Python session. A unique part follows."""
 Interval = tuple[float | None, float | None]
 """Ends of a 95 % bootstrap interval over clips; None where there is none."""
 
@@ -38,15 +34,15 @@ class MethodUsed:
     """A method as it was built.
 
     Attributes:
-        name: as after `--method`.
-        settings: all of them, defaults included.
+        name: the name after `--method`.
+        settings: all settings, including defaults.
         seed: for methods that draw random numbers.
-        source: SHA-256 (hex) of its Python file, for a method from a file; None for an installed one. For a tracker from
-            a Python session, `SESSION_SOURCE` and a part that no other run has.
-        weights: None where it was built without a weights file.
-        note: what the method says of itself ("random weights"); may be empty.
-        without_effect: those of `settings` that do not change the answers and differ from their defaults: their defaults,
-            which stand in for them in a run's key.
+        source: SHA-256 (hex) of its Python file, for a method from a file; None for an installed one. For a tracker
+            from a Python session, `SESSION_SOURCE` and a unique part.
+        weights: None if it was built without a weights file.
+        note: the method's remark about itself ("random weights"), often empty.
+        without_effect: for settings that differ from their defaults but do not change the answers: their defaults. A
+            run's key uses these instead.
     """
 
     name: str
@@ -59,7 +55,7 @@ class MethodUsed:
 
     @property
     def label(self) -> str:
-        """The name with its weights and its note: "videogmae (tiny)"."""
+        """The name with weights and note, for example "videogmae (tiny)"."""
         details = ", ".join(part for part in (self.weights.name if self.weights else "", self.note) if part)
         return f"{self.name} ({details})" if details else self.name
 
@@ -69,12 +65,12 @@ class DatasetUsed:
     """A dataset as it was opened.
 
     Attributes:
-        name: as after `--dataset`.
+        name: the name after `--dataset`.
         digest: SHA-256 (hex) of everything in it that scores depend on.
-        settings: those that the user gave.
-        options: all settings, defaults included.
-        published_clips: how many clips the published set has; None where there is no such number.
-        coverage: how much of the published set was there; None where the dataset does not say.
+        settings: the settings that the user gave.
+        options: all settings, including defaults.
+        published_clips: the number of clips of the published dataset; None if there is no such number.
+        coverage: how much of the published dataset is present; None if the dataset does not say.
         files: names of the files that it was read from.
     """
 
@@ -89,7 +85,7 @@ class DatasetUsed:
 
 @dataclass(frozen=True)
 class Commit:
-    """The Git commit that the code was run from, and whether files differed from it."""
+    """The Git commit of the code, and whether files differed from it."""
 
     id: str
     dirty: bool
@@ -106,7 +102,7 @@ class Maker:
 
 @dataclass(frozen=True)
 class Session:
-    """One process that worked on something: when, with which command, code and machine. No paths, no host names."""
+    """One process that worked on a run: time, command, code and machine. No paths, no host names."""
 
     started: str
     command: str
@@ -120,7 +116,7 @@ class Session:
 
     @classmethod
     def now(cls, device: str, command: str, processes: int = 1) -> Session:
-        """This process, computing on `device` ("cpu", "cuda:0", …)."""
+        """This process, with its device ("cpu", "cuda:0", …)."""
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         about = {"started": started, "command": command, "processes": processes, **provenance.collect(device)}
         return validated(cls, about)
@@ -131,7 +127,7 @@ class Session:
         return Maker(self.vgmae_bench, self.commit, self.device)
 
     def same_work(self, other: Session) -> bool:
-        """Whether the two differ in nothing but when they started."""
+        """Whether the two sessions differ only in their start time."""
         return replace(self, started=other.started) == other
 
 
@@ -140,9 +136,9 @@ class ExternalPredictions:
     """A file of predictions that another program wrote.
 
     Attributes:
-        file, sha256: its name and its digest (hex).
-        about: what the file says of itself.
-        read_as: how its numbers were read, in words.
+        file, sha256: its name and its SHA-256 (hex).
+        about: the file's description of itself.
+        read_as: the convention with which it was read, in words.
         doubts: what looks wrong in its numbers, in words.
     """
 
@@ -155,14 +151,14 @@ class ExternalPredictions:
 
 @dataclass(frozen=True)
 class Record:
-    """record.json of a run: what was run, where, and with which code.
+    """record.json of a run: the method, the dataset, the protocol, the code and the machine.
 
     Attributes:
-        key: SHA-256 (hex) of what the predictions depend on, see `run_key`.
-        name: what tables call the run; empty: the method with its weights.
-        protocol_digest: SHA-256 (hex) of protocol and data: equal for runs whose numbers compare.
+        key: SHA-256 (hex) of everything that the predictions depend on, see `run_key`.
+        name: the run's name in tables; empty: the method's name with its weights.
+        protocol_digest: SHA-256 (hex) of protocol and data. Numbers of runs with equal digests are comparable.
         protocol_sentence: the protocol in one line, as tables print it.
-        sessions: every process that predicted or scored, unless it equals one that is listed already.
+        sessions: every process that predicted or scored. Equal sessions are listed once.
         external: where the predictions came from, if another program made them.
     """
 
@@ -193,13 +189,13 @@ def identity(method: MethodUsed, dataset: DatasetUsed, protocol: EvalProtocol) -
 
 
 def run_key(method: MethodUsed, dataset: DatasetUsed, protocol: EvalProtocol) -> str:
-    """SHA-256 (hex) of `identity`: runs with equal keys share a folder and its predictions."""
+    """SHA-256 (hex) of `identity`. Runs with equal keys share a folder and its predictions."""
     return config.digest(identity(method, dataset, protocol))
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What predicting a clip took: wall-clock seconds of tracking alone, and the process's peak memory so far."""
+    """The cost of predicting a clip: wall-clock seconds of tracking alone, and the process's peak memory so far."""
 
     seconds: float
     peak_memory_mb: float
@@ -209,9 +205,9 @@ class Cost:
 
 @dataclass(frozen=True)
 class ClipNote:
-    """predictions/<clip>.json: what the clip cost, or why it failed.
+    """predictions/<clip>.json: the cost of the clip, or why it failed.
 
-    `cost` and `made_by` are None where they are not known, `error` where the clip did not fail.
+    `cost` and `made_by` are None if they are not known. `error` is None if the clip did not fail.
     """
 
     schema: int = field(default=SCHEMA, kw_only=True)
@@ -222,7 +218,7 @@ class ClipNote:
 
 @dataclass(frozen=True)
 class ClipCounts:
-    """How many clips the dataset has, and how many of them were scored, failed, or have nothing to track."""
+    """How many clips the dataset has, and how many were scored, failed, or have nothing to track."""
 
     expected: int
     scored: int
@@ -232,15 +228,16 @@ class ClipCounts:
 
 @dataclass(frozen=True)
 class MetricMean:
-    """A metric over the clips of a run, as a fraction (or in pixels, where the metric is in pixels).
+    """A metric over the clips of a run, as a fraction (or in pixels, for metrics in pixels).
 
     Attributes:
-        mean: over query set sets. For the metrics of TAP-Vid it is None where one of them has no value, as the reference
-            has it, unless the protocol skips those; for all others it is over those that have a value.
+        mean: the mean over query sets. For TAP-Vid metrics it is None if one query set has no value, as in the
+            reference code, unless the protocol skips such sets. For all other metrics it covers the query sets with a
+            value.
         ci95: its interval.
-        nan: the number of query set sets without a value.
-        mean_without_nan: the mean over those that have a value.
-        clips: the number of clips that have a value; None where it was not counted.
+        nan: the number of query sets without a value.
+        mean_without_nan: the mean over the query sets with a value.
+        clips: the number of clips with a value; None if it was not counted.
     """
 
     mean: float | None
@@ -255,11 +252,11 @@ class Summary:
     """summary.json of a run: its scores.
 
     Attributes:
-        protocol: its name.
-        failures: why, by clip that failed.
+        protocol: the protocol's name.
+        failures: the reason for each failed clip, by clip id.
         metrics: by name.
-        seconds, frames: of tracking, over all clips whose cost is known.
-        peak_memory_mb: the largest of any clip; None where it is not known.
+        seconds, frames: tracking time and frames, over all clips with a known cost.
+        peak_memory_mb: the largest peak of any clip; None if it is not known.
         made_by: all code and devices that predicted the scored clips, as far as they are known.
         notices: what looks wrong, one sentence each.
     """
