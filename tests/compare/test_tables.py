@@ -107,7 +107,7 @@ def test_a_mean_without_a_value_is_told(rows: list[Row]) -> None:
     write_run(OUT, "gaps", [0.5, np.nan])
     text = tables.markdown(build(select_runs(OUT, ["gaps", "one"])))
     assert "| gaps | 50.00 (n=1) [50.0, 50.0] | 50.00 (n=1) [50.0, 50.0] | 50.00 (n=1) [50.0, 50.0] |" in text
-    assert "the mean is over n of them" in text
+    assert "the mean covers n query sets" in text
     assert "**60.00**" not in text  # means over different query sets do not compare
 
 

@@ -309,7 +309,7 @@ def test_names_that_are_no_folder_and_files_of_no_kind_are_refused(root: Path, t
     path = save_npz(tmp_path / "theirs.npz", truth(root))
     with pytest.raises(UsageError, match="cannot name a method"):
         score(path, root, name="../theirs")
-    with pytest.raises(UsageError, match="no units"):
+    with pytest.raises(UsageError, match="is not a unit"):
         Convention(units="256")
     planned = plan("zero-motion", "davis", data_root=root)
     planned.folder.create()
