@@ -55,8 +55,11 @@ def test_every_stage_equals_the_official_code(file: Golden, run: str) -> None:
             hook.remove()
     file.close(f"{run}ids_keep", encoded.kept)
     if f"{run}ids_restore" in file:
-        places = np.take_along_axis(file[f"{run}ids_restore"], encoded.kept.numpy(), axis=1)
+        restore = file[f"{run}ids_restore"]
+        places = np.take_along_axis(restore, encoded.kept.numpy(), axis=1)
         np.testing.assert_array_equal(places, np.broadcast_to(np.arange(places.shape[1]), places.shape))
+        np.testing.assert_array_equal(restore >= places.shape[1], encoded.mask.numpy())  # hidden tokens come last
+        np.testing.assert_array_equal(restore, order.argsort(dim=1).numpy())  # the whole order, hidden tokens too
         file.counted(f"{run}ids_restore")
     file.close(f"{run}mask", encoded.mask)
     for depth, output in enumerate(seen):
