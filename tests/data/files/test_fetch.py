@@ -112,7 +112,7 @@ def test_an_archive_that_leads_out_of_its_folder_is_thrown_away(
     spec: DatasetSpec, server: Server, tmp_path: Path
 ) -> None:
     server.files["tapvid_davis.zip"] = davis_zip(**{"../evil": b""})
-    with pytest.raises(BadDataError, match="leads out of its folder"):
+    with pytest.raises(BadDataError, match="points outside its folder"):
         ensure(spec, tmp_path / "root")
     assert visible(tmp_path / "root") == set()
     assert not (tmp_path / "evil").exists()

@@ -77,7 +77,7 @@ def test_kinetics_ids_do_not_depend_on_which_shards_are_there(tmp_path: Path) ->
     save_kinetics(tmp_path, "0001_of_0003.pkl", "0000_of_0003.pkl")
     dataset = tapvid.kinetics(tmp_path, KineticsConfig())
     assert list(dataset.ids) == ["0000-0000", "0000-0001", "0001-0000", "0001-0001"]
-    assert dataset.notes == ["1 of 3 shards are missing (0002_of_0003.pkl): scores are of a part of the set"]
+    assert dataset.notes == ["1 of 3 shards are missing (0002_of_0003.pkl): scores cover only a part of the dataset"]
     assert dataset.clip("0001-0000").read().shape == (6, 20, 32, 3)
     save_kinetics(tmp_path, "0002_of_0003.pkl")
     assert tapvid.kinetics(tmp_path, KineticsConfig()).notes == []

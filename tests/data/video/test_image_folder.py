@@ -51,7 +51,7 @@ def test_order(names: list[str]) -> None:
 def test_masks_and_copies_beside_frames_are_refused(names: list[str], why: str, tmp_path: Path) -> None:
     for name in names:
         Image.new("RGB", (8, 8)).save(tmp_path / name)
-    with pytest.raises(BadDataError, match="not one row of frames") as caught:
+    with pytest.raises(BadDataError, match="not one sequence of frames") as caught:
         open_video(tmp_path)
     assert why in caught.value.why
 

@@ -1,1 +1,1 @@
-"""Files of datasets: where they lie, downloads, archives, digests, clip names."""
+"""Files of datasets: their places, downloads, archives, digests, clip names."""

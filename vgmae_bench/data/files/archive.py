@@ -1,4 +1,4 @@
-"""Unpacking the zip archive of a dataset: every byte is checked, and the folder appears complete or not at all."""
+"""Unpacks the zip archive of a dataset. Every byte is checked, and the folder appears only when it is complete."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ def unpack(archive: Path, location: str, root: Path) -> None:
 
     Arguments:
         archive: the zip file.
-        location: "folder/pattern": the folder to unpack, and the file (or pattern of files) that must be in it.
-        root: the folder to unpack into; its `folder` must not exist, or be empty.
+        location: "folder/pattern": the folder to unpack, and the file (or pattern of files) that it must contain.
+        root: the parent of the new folder. `root/folder` must be empty or not exist.
 
     Raises:
-        BadDataError: the archive is no zip file, is damaged, lacks files, or has names that lead out of its folder.
+        BadDataError: the archive is not a zip file, is damaged, lacks files, or has names that point outside its
+            folder.
         MissingDataError: the disk has no room.
     """
     folder = location.partition("/")[0]
@@ -53,13 +54,15 @@ def unpack(archive: Path, location: str, root: Path) -> None:
 
 
 def _members(zipped: zipfile.ZipFile, location: str, archive: Path) -> list[zipfile.ZipInfo]:
-    """The files in the folder of `location`. Raises BadDataError where any name in the archive leads out of its folder."""
+    """The files in the folder of `location`. Raises BadDataError if any name in the archive points outside its folder."""
     folder = location.partition("/")[0]
     names = [info.filename for info in zipped.infolist()]
     for name in names:
         parts = PurePosixPath(name).parts
         if ".." in parts or name.startswith("/") or "\\" in name or ":" in name:
-            raise BadDataError(f"{archive} is not safe to unpack", f'it holds "{name}", which leads out of its folder')
+            raise BadDataError(
+                f"{archive} is not safe to unpack", f'it holds "{name}", which points outside its folder'
+            )
     if not any(fnmatchcase(name, location) for name in names):
         raise BadDataError(f"{archive} is not the expected archive", f"it holds no {location}")
     return [info for info in zipped.infolist() if info.filename.startswith(f"{folder}/") and not info.is_dir()]

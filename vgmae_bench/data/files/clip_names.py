@@ -1,4 +1,4 @@
-"""Names of clips as file names, and what the names of sharded files say."""
+"""Clip names as file names, and the numbers in the names of sharded files."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from urllib.parse import quote
 from vgmae_bench.errors import BadDataError
 
 _SHARD = re.compile(r"(\d+)_of_(\d+)")
-_LONGEST_NAME = 180  # bytes; file systems allow 255, and suffixes and marks of temporary files are added to it
+_LONGEST_NAME = 180  # bytes; file systems allow 255, including suffixes and marks of temporary files
 _DIGEST = 16  # hexadecimal digits
 
 
 def file_safe(key: str | int, file: Path) -> str:
-    """A clip's name as a file name: letters, digits, "_", "-" and inner dots stay, the rest is percent-encoded.
+    """A clip's name as a file name: letters, digits, "_", "-" and inner dots stay; other characters are percent-encoded.
 
-    Different names stay different. "+" is always encoded, so the pieces of a cut video cannot meet another clip's name.
+    Different names stay different. "+" is always encoded, so that pieces of a cut video never have another clip's name.
 
     Raises:
         BadDataError: the name is empty.
@@ -34,7 +34,7 @@ def file_safe(key: str | int, file: Path) -> str:
 
 
 def shortened(name: str) -> str:
-    """An ASCII file name that leaves room for suffixes. A long one keeps its beginning and ends with a digest of all of it."""
+    """An ASCII file name that leaves room for suffixes. A long name is cut and ends with a digest of the whole name."""
     if len(name) <= _LONGEST_NAME:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
@@ -43,10 +43,10 @@ def shortened(name: str) -> str:
 
 
 def missing_shards(files: Sequence[Path]) -> list[str]:
-    """What to say of a sharded set: which of the files numbered 0 … M - 1 of M are not there.
+    """A sentence on the missing shards of a sharded dataset: which of the files 0 … M - 1 of M do not exist.
 
     Raises:
-        BadDataError: the files belong to more than one way of sharding.
+        BadDataError: the files belong to several ways of sharding.
     """
     numbers = [(int(shard[1]), int(shard[2])) for file in files if (shard := _SHARD.fullmatch(file.stem))]
     totals = sorted({total for _, total in numbers})
@@ -58,4 +58,4 @@ def missing_shards(files: Sequence[Path]) -> list[str]:
     if not missing:
         return []
     named = ", ".join(f"{number:04d}_of_{totals[0]:04d}.pkl" for number in missing)
-    return [f"{len(missing)} of {totals[0]} shards are missing ({named}): scores are of a part of the set"]
+    return [f"{len(missing)} of {totals[0]} shards are missing ({named}): scores cover only a part of the dataset"]

@@ -1,4 +1,4 @@
-"""Downloading one large file: interrupted downloads go on, versions are never mixed, and the file appears when complete."""
+"""Downloads one large file. Interrupted downloads continue, versions never mix, and the file appears when it is complete."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _TIMEOUT = 30.0
 def download(url: str, target: Path) -> None:
     """Download `url` to `target`.
 
-    Bytes are kept in `<target>.part`, and the version that the server named in `<target>.part.json`. A later call goes on
-    where an earlier one stopped. A broken connection is tried again, up to 5 times in all.
+    Bytes are kept in `<target>.part`, and the version that the server named in `<target>.part.json`. A later call
+    continues an interrupted download. After a broken connection, it tries again, up to 5 times in all.
 
     Raises:
-        OSError: there is no connection, the server refuses, the connection broke too often, or the file's MD5 differs from
-            the one that the server names (Google's storage and many others do); its text says what happened.
+        OSError: there is no connection, the server refuses, the connection broke too often, or the file's MD5 differs
+            from the server's (Google's storage and many others send one). Its text gives the reason.
         MissingDataError: the disk has no room.
     """
     part = Path(f"{target}.part")
     try:
         if not any(_transfer(url, part) for _ in range(_ATTEMPTS)):
-            raise ConnectionError(f"the connection broke {_ATTEMPTS} times; the same command goes on from there")
+            raise ConnectionError(f"the connection broke {_ATTEMPTS} times; the same command continues from there")
     except urllib.error.HTTPError as error:
         error.close()
         raise ConnectionError(f"the server answered {error.code} {error.reason}") from error
@@ -78,7 +78,7 @@ def _transfer(url: str, part: Path) -> bool:
             if response.headers["Content-Range"] != f"bytes {offset}-{total - 1}/{total}":
                 part.unlink()
                 return False
-        else:  # from the start: nothing was there, or the file has changed since
+        else:  # from the start: there was no part, or the file has changed since
             offset = 0
             length = response.headers["Content-Length"]
             total = int(length) if length else None
@@ -110,7 +110,7 @@ def _mark_file(part: Path) -> Path:
 
 
 def _write_mark(part: Path, url: str, headers: http.client.HTTPMessage, total: int | None) -> None:
-    """Record which version is being downloaded. If-Range accepts a strong entity tag or a date, and no weak tag."""
+    """Record which version is being downloaded. If-Range accepts a strong entity tag or a date, but no weak tag."""
     tag = headers["ETag"]
     mark = tag if tag and not tag.startswith("W/") else headers["Last-Modified"]
     if mark and total is not None:

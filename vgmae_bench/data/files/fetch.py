@@ -1,4 +1,4 @@
-"""Getting a dataset's files: by download, or from files that the user has; and the error for a missing dataset."""
+"""Gets a dataset's files, by download or from the user's copies. Also makes the error for a missing dataset."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vgmae_bench.plugins import DatasetSpec
 
 _OTHERWISE = "or use --dataset synth, which needs no download"
 _VIDEOS_ELSEWHERE = {
-    "kinetics": "its videos are on YouTube and may not be handed on: get the Kinetics-700-2020 validation clips "
+    "kinetics": "its videos are on YouTube and may not be redistributed: get the Kinetics-700-2020 validation clips "
     "(https://s3.amazonaws.com/kinetics/700_2020/val/k700_2020_val_path.txt); shards that generate_tapvid.py of "
     "google-deepmind/tapnet has built from them are read as well",
     "kubric": "its scenes are TFDS files: gsutil -m cp 'gs://kubric-public/tfds/movi_e/256x256/1.0.0/*validation*' FOLDER",
@@ -36,15 +36,15 @@ _VIDEOS_ELSEWHERE = {
 
 
 def ensure(spec: DatasetSpec, root: Path) -> list[Path]:
-    """The files of a dataset. They are downloaded first if they are not below `root` and the source is a zip file.
+    """The files of a dataset. If they are missing in `root` and their source is a zip file, they are downloaded first.
 
-    If the zip file is already in `root`, it is unpacked without a download. Several processes may call this at once: one
+    A zip file that is already in `root` is unpacked without a download. Several processes can call this at once: one
     downloads, the others wait.
 
     Raises:
-        MissingDataError: the files do not exist and could not be downloaded; says where they were expected, where they
-            come from, and which command gets them.
-        BadDataError: the archive is damaged, or is another one than expected.
+        MissingDataError: the files do not exist and could not be downloaded. The message says where they were expected,
+            where they come from, and which command gets them.
+        BadDataError: the archive is damaged, or is not the expected one.
     """
     if files := locate(spec, root):
         return files
@@ -61,9 +61,9 @@ def ensure(spec: DatasetSpec, root: Path) -> list[Path]:
 
 
 def fetch(spec: DatasetSpec, root: Path, source: Path | None = None) -> list[Path]:
-    """Put the files of a dataset in their place, from `source` if it is given, otherwise by download.
+    """Put the files of a dataset in their place, from `source` if given, otherwise by download.
 
-    Files that exist already are kept. Where the videos cannot be downloaded, only the annotations are.
+    Existing files are kept. If the videos cannot be downloaded, only the annotations are.
 
     Raises:
         MissingDataError, BadDataError: as `ensure` and `install`.
@@ -77,7 +77,7 @@ def fetch(spec: DatasetSpec, root: Path, source: Path | None = None) -> list[Pat
 
 
 def install(spec: DatasetSpec, root: Path, source: Path) -> None:
-    """Copy files of a dataset that the user has to their place below `root`: all of them, or none.
+    """Copy the user's files of a dataset to their place in `root`: all of them, or none.
 
     Arguments:
         spec: the dataset.
@@ -85,7 +85,8 @@ def install(spec: DatasetSpec, root: Path, source: Path) -> None:
         source: the published zip file, one file of the dataset, or a folder of its files. It is not changed.
 
     Raises:
-        MissingDataError: `source` does not exist or holds none of the files, the disk has no room, or the place is taken.
+        MissingDataError: `source` does not exist or holds none of the files, the disk has no room, or the place is
+            taken.
         BadDataError: the archive is damaged.
         StorageError: the files cannot be written.
     """
@@ -103,7 +104,7 @@ def install(spec: DatasetSpec, root: Path, source: Path) -> None:
             files = _files_like(location, source)
             if not files:
                 raise MissingDataError(
-                    f"{source} holds no {location.rpartition('/')[2]}", f"that is what {spec.name} is"
+                    f"{source} holds no {location.rpartition('/')[2]}", f"{spec.name} consists of such files"
                 )
             check_disk_space(sum(file.stat().st_size for file in files), root, f"for {spec.name}")
             with tempfile.TemporaryDirectory(dir=root, prefix=f".{spec.name}-") as temporary:
@@ -158,7 +159,7 @@ def _folder(spec: DatasetSpec, root: Path) -> Path:
 
 
 def _check_empty(spec: DatasetSpec, root: Path) -> None:
-    """Raises MissingDataError where the folder of the dataset is not empty."""
+    """Raises MissingDataError if the folder of the dataset is not empty."""
     target = _folder(spec, root)
     if target.is_dir() and any(target.iterdir()):
         raise MissingDataError(

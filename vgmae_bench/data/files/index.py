@@ -1,7 +1,7 @@
 """The cached index of a data file: its digest and its clips.
 
-A run needs both before it starts, and reading gigabytes for them each time would be slow. So they are kept in a small JSON
-file in the cache folder. An index belongs to a path, and is valid while the file's size and time of change stay the same.
+A run needs both before it starts, and reading gigabytes each time would be slow. A small JSON file in the cache folder
+keeps them. An index belongs to a path. It is valid while the file's size and modification time stay the same.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _FORMAT = 1
 Shape = tuple[int, int, int]
 """(T, H, W) of a video."""
 Stamp = tuple[str, int, int]
-"""The state of a file: absolute path, size in bytes, time of change in nanoseconds."""
+"""The state of a file: absolute path, size in bytes, modification time in nanoseconds."""
 
 
 def stamp(path: Path) -> Stamp:
-    """The present state of a file. Raises OSError where it cannot be read."""
+    """The present state of a file. Raises OSError if it cannot be read."""
     state = path.stat()
     return str(path.absolute()), state.st_size, state.st_mtime_ns
 
 
 @dataclass(frozen=True)
 class ClipEntry:
-    """One clip of a file: its key there, and its video's shape (None when the clip is broken)."""
+    """One clip of a file: its key in the file, and its video's shape (None if the clip is broken)."""
 
     key: str | int
     shape: Shape | None
@@ -46,7 +46,7 @@ class FileIndex:
 
 
 def cached_index(path: Path) -> FileIndex | None:
-    """The cached index of a file; None where there is none, or the file has changed since."""
+    """The cached index of a file; None if there is none, or if the file has changed since."""
     try:
         stored = json.loads(_place(path).read_text(encoding="utf-8"))
         if stored["format"] != _FORMAT or stored["stamp"] != list(stamp(path)):
@@ -55,27 +55,27 @@ def cached_index(path: Path) -> FileIndex | None:
             stored["sha256"], tuple(ClipEntry(key, shape and tuple(shape)) for key, shape in stored["clips"])
         )
     except (OSError, ValueError, LookupError, TypeError):
-        return None  # never written, or damaged; it can be made again
+        return None  # missing or damaged; it can be made again
 
 
 def build_index(path: Path, list_clips: Callable[[Path], Sequence[ClipEntry]]) -> FileIndex:
     """Hash a file, list its clips with `list_clips`, and cache both.
 
     Raises:
-        OSError: the file cannot be read. A cache that cannot be written is no error.
+        OSError: the file cannot be read. A cache that cannot be written raises nothing.
     """
     state = stamp(path)
     index = FileIndex(file_digest(path), tuple(list_clips(path)))
     clips = [[entry.key, entry.shape] for entry in index.clips]
     content = json.dumps({"format": _FORMAT, "stamp": state, "sha256": index.sha256, "clips": clips})
-    with suppress(OSError, StorageError):  # without a cache the next run is slower, nothing else
+    with suppress(OSError, StorageError):  # without a cache, the next run is only slower
         _place(path).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(_place(path), lambda temporary: temporary.write_text(content, encoding="utf-8"))
     return index
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 (hex) of a file, from its cached index where there is one."""
+    """SHA-256 (hex) of a file, from its cached index if there is one."""
     known = cached_index(path)
     return known.sha256 if known else file_digest(path)
 

@@ -1,4 +1,4 @@
-"""Where data are: the data root, and the files of a dataset below it."""
+"""The data root, and the files of a dataset in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def data_root(explicit: Path | None = None) -> Path:
 
 
 def locate(spec: DatasetSpec, root: Path) -> list[Path]:
-    """The files of a dataset that exist: those that match `spec.location`, in natural order (split2 before split10)."""
+    """The existing files of a dataset: those that match `spec.location`, in natural order (split2 before split10)."""
     if not spec.location:
         return []
     return sorted((path for path in root.glob(spec.location) if path.is_file()), key=natural_order)
@@ -33,11 +33,11 @@ def prepared_path(root: Path, name: str) -> Path:
 
 
 def check_disk_space(needed: int, folder: Path, what: str) -> None:
-    """Refuse to begin what the disk has no room for.
+    """Refuse work for which the disk has no room.
 
     Arguments:
         needed: bytes.
-        folder: a folder on the disk in question.
+        folder: a folder on that disk.
         what: the purpose, for the error: "to unpack the data".
 
     Raises:

@@ -1,7 +1,7 @@
 """SHA-256 digests of data files, kept beside them in the format of `sha256sum --check`.
 
-Nobody publishes digests of these files. So a file's digest is recorded when the file is unpacked or first used, and compared
-at each later use.
+The publishers give no digests of these files. So a file's digest is recorded when it is unpacked or first used, and
+compared at each later use.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SUMS = "SHA256SUMS"
 
 
 def read_sums(folder: Path) -> dict[str, str]:
-    """The recorded digests of a folder: SHA-256 (hex) by file name; empty where nothing was recorded."""
+    """The recorded digests of a folder: SHA-256 (hex) by file name; empty if nothing was recorded."""
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -37,14 +37,14 @@ def add_sums(folder: Path, sums: Mapping[str, str]) -> None:
 
 
 def compare_sums(sums: Mapping[Path, str], *, record: bool = True) -> None:
-    """Compare the digests of files with the recorded ones, and record those of new files where the folder can be written to.
+    """Compare the digests of files with the recorded ones. Record those of new files if the folder is writable.
 
     Arguments:
         sums: SHA-256 (hex) by file.
         record: whether to record the digests of new files.
 
     Raises:
-        BadDataError: a file has changed since its digest was recorded; names it.
+        BadDataError: a file has changed since its digest was recorded. The message names it.
     """
     for folder in {file.parent for file in sums}:
         recorded = read_sums(folder)

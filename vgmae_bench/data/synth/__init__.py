@@ -1,1 +1,1 @@
-"""The generated dataset: scenes, their rendering and their exact tracks."""
+"""The generated datasets: scenes, their rendering and their exact tracks."""

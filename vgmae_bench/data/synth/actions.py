@@ -1,10 +1,10 @@
-"""synth-actions: clips that differ in nothing but how something moves, to see whether features know motion.
+"""synth-actions: labelled clips that differ in motion alone. They test whether features encode motion.
 
-Every scene is filmed once for each class, so that looks are balanced exactly. Six things about a frame can move: where the
-camera turns (yaw, pitch, roll), how narrow its view is, and where the nearest box is (distance, sideways). A class moves one
-of them along a ramp of T places from end to end; all others rest, each at a place of the same ramp, drawn so that over the
-scenes of a split every place is taken equally often. A frame drawn at random from a clip thus has the same distribution of
-places in every class: only the order of frames tells the classes apart.
+Every scene is rendered once per class, so that appearance is balanced exactly. Six coordinates of a scene can move: the
+camera's yaw, pitch, roll and angle of view, and the nearest box's distance and sideways position. A class moves one
+coordinate along a ramp of T values. The other five stay at one value of the same ramp. These values are drawn so that
+every value occurs equally often in a split. A random frame of a clip thus has the same distribution in every class.
+Only the order of frames tells the classes apart.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Split = Literal["train", "test"]
 
 
 class Motion(NamedTuple):
-    """What a class moves: one of `COORDINATES`, and which way; 0: either, in half of the scenes each."""
+    """What a class moves: one of `COORDINATES`, and the direction. 0 means both directions, each in half of the scenes."""
 
     coordinate: str
     way: int
@@ -68,13 +68,13 @@ class SynthActionsConfig:
     """Settings of synth-actions.
 
     Attributes:
-        size: of the square frames, pixels.
-        frames: per clip, T.
-        train_scenes, test_scenes: multiples of T (and of 2), which balances the places at rest.
-        seed: of everything.
+        size: side of the square frames in pixels.
+        frames: frames per clip, T.
+        train_scenes, test_scenes: multiples of T and of 2, which balances the values of coordinates that do not move.
+        seed: seed of all random numbers.
 
     Raises:
-        UsageError: a value out of range.
+        UsageError: a value is out of range.
     """
 
     size: int = 64
@@ -101,7 +101,7 @@ class SynthActionsConfig:
 
 
 class SynthActions:
-    """One split of synth-actions; clip scene * C + class, C classes. Rendered on first use and cached on disk.
+    """One split of synth-actions. Clip number = scene * C + class, with C classes. Rendered on first use and cached on disk.
 
     Attributes:
         labels: int64 [N], index into `CLASSES`.
@@ -113,7 +113,7 @@ class SynthActions:
 
     @property
     def ids(self) -> Sequence[str]:
-        """ "test-00003-zoom-in" and so on: split, scene, class."""
+        """Split, scene and class, for example "test-00003-zoom-in"."""
         names = list(CLASSES)
         scenes = range(self.config.scenes(self.split))
         return [f"{self.split}-{scene:05d}-{name}" for scene in scenes for name in names]
@@ -150,7 +150,7 @@ class SynthActions:
         return (len(self.labels), self.config.frames, self.config.size, self.config.size, 3)
 
     def _read(self, file: Path) -> npt.NDArray[np.uint8] | None:
-        """What the cache holds, if it is whole and of this shape."""
+        """The cached frames if the file is complete and has this shape; else None."""
         try:
             array = np.load(file, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError):
@@ -194,7 +194,7 @@ class ArrayVideo:
 
 
 def paths(config: SynthActionsConfig, split: Split) -> npt.NDArray[np.float64]:
-    """Where everything is, in every frame: [scenes, classes, T, coordinates], each from -1 to 1."""
+    """The value of every coordinate in every frame: [scenes, classes, T, coordinates], each from -1 to 1."""
     scenes, names = config.scenes(split), list(COORDINATES)
     rng = np.random.default_rng([config.seed, *b"paths", *split.encode()])
     ramp = np.linspace(-1, 1, config.frames)
@@ -210,7 +210,7 @@ def paths(config: SynthActionsConfig, split: Split) -> npt.NDArray[np.float64]:
 
 
 def render_scene(config: SynthActionsConfig, split: Split, scene: int) -> Tensor:
-    """One scene filmed for every class, uint8 [classes, T, size, size, 3] RGB."""
+    """One scene rendered once per class: uint8 [classes, T, size, size, 3] RGB."""
     rng = np.random.default_rng([config.seed, *b"reach", *split.encode(), scene])
     reach = np.array(list(COORDINATES.values())) * rng.uniform(_SLOWEST, 1, len(COORDINATES))
     places = torch.from_numpy(paths(config, split)[scene] * reach).flatten(0, 1)
@@ -237,7 +237,7 @@ def _pose(scene: Scenes, places: Tensor) -> Scenes:
 
     camera, hero = tensors["camera_position"][:, 0], tensors["position"][:, 0, _HERO]
     seen = ((hero - camera)[:, None] @ start)[:, 0]  # in the axes of the camera
-    seen[:, :2] *= 0.4  # towards the middle of the view, so that all of its path is seen
+    seen[:, :2] *= 0.4  # towards the middle of the view, so that its whole path is visible
     seen[:, 0] += sideways * seen[:, 2] * tensors["tangent"][:, 0]
     seen = seen * torch.exp(-distance)[:, None]
     tensors["position"][:, 0, _HERO] = camera + (start @ seen[..., None])[..., 0]

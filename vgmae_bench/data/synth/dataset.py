@@ -1,7 +1,7 @@
-"""The embedded data set: videos made on demand, with exact tracks and occlusion, without any download.
+"""The dataset `synth`: clips rendered on demand, with exact tracks and occlusion, without any download.
 
-`Synth` is the data set that the harness evaluates on. For training, `sample_scenes`, `render_video`, `sample_points` or
-`points_seen`, and `track_points` make whole batches on any device.
+Evaluation uses `Synth`. Training uses `sample_scenes`, `render_video`, `sample_points` or `points_seen`, and
+`track_points` for whole batches on any device.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 VERSION = 1
-"""Counts changes to what any configuration generates; part of the digest."""
+"""Grows whenever any configuration generates something else. It is part of the digest."""
 
 
 class Synth:
-    """Textured boxes that move through a textured room, before a moving camera; see `SynthConfig` for the settings."""
+    """Textured boxes that move in a textured room, filmed by a moving camera. See `SynthConfig` for the settings."""
 
     def __init__(self, config: SynthConfig) -> None:
         self.config = config
@@ -68,7 +68,7 @@ class Synth:
         return {**settings, "clips": self.config.num_clips}
 
     def clip(self, clip_id: str) -> Clip:
-        """One clip; its tracks are computed here, its frames when they are read. Both are kept in the cache folder.
+        """One clip. Its tracks are computed here, its frames when they are read. The cache folder keeps both.
 
         Raises:
             UnknownNameError: there is no such clip.
@@ -107,16 +107,17 @@ class Synth:
 
     @cached_property
     def _folder(self) -> Path:
-        """Where clips are kept that were rendered before, in this process or another one.
+        """The cache folder for rendered clips, shared by processes.
 
-        Clips do not depend on how many there are. What another version of torch renders may differ by rounding.
+        Clips do not depend on the number of clips. Another version of torch may render with different rounding, so it
+        has another folder.
         """
         settings = {name: value for name, value in self.options.items() if name != "clips"}
         key = digest({"synth": VERSION, "torch": torch.__version__, **settings})
         return cache_folder() / "synth" / key[:32]
 
     def _keep(self, file: Path, arrays: dict[str, Tensor]) -> None:
-        """Keep a clip for the next method. Where that cannot be, it is rendered again."""
+        """Keep a clip for later methods. If it cannot be kept, it is rendered again."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if make_room(self._folder.parent, sum(array.nbytes for array in arrays.values())):

@@ -1,6 +1,6 @@
-"""Rendered scenes kept in the cache folder: written whole or not at all, checked by digests, shared by processes.
+"""Keeps rendered scenes in the cache folder. Files are written atomically, checked by digests, and shared by processes.
 
-Evaluation keeps its clips here, and training its banks of scenes (`vgmae_bench.training.clips.bank`).
+Evaluation keeps its clips here, training its banks of scenes (`vgmae_bench.training.clips.bank`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from torch import Tensor
 from vgmae_bench.files import write_atomically
 
 LIMIT = 2 * 2**30
-"""Bytes of clips that evaluation keeps. The longest unused ones make room."""
+"""The largest size of evaluation's cached clips, in bytes. Clips that were unused for the longest time are deleted first."""
 
 
 def read_kept(file: Path, names: Sequence[str]) -> list[Tensor] | None:
-    """Arrays of a file that `keep` wrote. None: there is no such file, or it is damaged."""
+    """The arrays of a file that `keep` wrote. None if the file does not exist or is damaged."""
     try:
         with safe_open(file, framework="pt") as opened:
             digests = opened.metadata() or {}
@@ -46,7 +46,7 @@ def keep(file: Path, arrays: Mapping[str, Tensor]) -> None:
 
 
 def make_room(folder: Path, needed: int, limit: int = LIMIT) -> bool:
-    """Delete the longest unused files below a folder until `needed` more bytes fit into `limit`. False: they never will."""
+    """Delete files, the longest unused first, until `needed` bytes fit into `limit`. False if they cannot fit."""
     if needed > limit:
         return False
     files = []

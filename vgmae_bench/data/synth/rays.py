@@ -1,14 +1,14 @@
-"""What a ray of the camera hits first, exact, for any mixture of clips, frames and points.
+"""Computes exactly which face a camera ray hits first, for any mixture of clips, frames and points.
 
-A ray through (u, v), in units of the frame, has direction (x, y, 1) in the camera, so the depth z of a point is its
-parameter, and the *inverse* depth at which the ray crosses a plane is an affine function of (u, v):
+A ray through (u, v), in units of the frame, has direction (x, y, 1) in camera axes. The depth z of a point on the ray
+is thus the ray's parameter. The inverse depth at which the ray crosses a plane is an affine function of (u, v):
 
     1/z = n . d(u, v) / (h - n . o)        camera centre o, ray d, plane n . X = h, all in the axes of the solid.
 
-A box is six such planes. Those whose outside holds the camera are entered, the others left; the ray hits the box where
-it has entered all of the first and left none of the second (the slab method, Kay and Kajiya 1986). Hence: entry at the
-smallest inverse depth of the first, exit at the largest of the second, a hit where 0 < exit <= entry. The room is a box
-the camera is in: it is hit where it would be left.
+A box is six such planes. A ray enters the box through planes with the camera on their outer side, and leaves it through
+the others. It hits the box if it has entered through all of the former before it leaves through any of the latter (slab
+method, Kay and Kajiya 1986). So the entry is at the smallest inverse depth of the former, the exit at the largest of
+the latter, and the ray hits if 0 < exit <= entry. The room is a box around the camera: the ray hits it at the exit.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from torch import Tensor
 
 from vgmae_bench.data.synth.scene import Scenes
 
-_NEVER = 1e6  # an inverse depth that no plane in view has; finite, as infinity times zero is not a number
+_NEVER = 1e6  # larger than any inverse depth in view; finite, because infinity times zero is NaN
 
 
 @dataclass(frozen=True, eq=False)
 class Planes:
-    """The faces of S solids as R cameras meet them: coefficients of (u, v, 1) that give inverse depths.
+    """The faces of S solids as seen by R cameras: coefficients of (u, v, 1) that give inverse depths.
 
-    The cameras come last, so that lists of rays are read along memory. Indexing picks cameras: `planes[rows]`; None adds
+    The cameras are the last axis, so that memory is read in order. Indexing selects cameras: `planes[rows]`. None adds
     a dimension for their rays: `planes[:, None, None]`.
 
     Attributes:
-        entry: [S, 3, 3, R], for the face across each axis that is entered, or for a plane nearer than all.
-        entry_face: int64 [S, 3, R], which of the six faces that is.
-        exit: [S, 6, 3, R], for all faces that are left, and for a plane at infinity in place of the others.
+        entry: [S, 3, 3, R], for each axis the face through which rays enter, or a plane nearer than all others.
+        entry_face: int64 [S, 3, R], the number of that face (0 to 5).
+        exit: [S, 6, 3, R], for all faces through which rays leave; a plane at infinity replaces the other faces.
     """
 
     entry: Tensor
@@ -53,7 +53,7 @@ class Views:
         ray: [R, S, 3, 3], from (u, v, 1) to the direction of the ray in the axes of each solid.
         origin: [R, S, 3], the camera centre in the axes of each solid.
         inverse_depth: [R, S, 6, 3], the coefficients of (u, v, 1) for every face.
-        planes: the same, sorted out for `nearest_face`.
+        planes: the same coefficients, arranged for `nearest_face`.
     """
 
     ray: Tensor
@@ -63,7 +63,7 @@ class Views:
 
 
 def views(scenes: Scenes) -> Views:
-    """What the cameras of all frames of all clips see."""
+    """The solids as the cameras of all frames of all clips see them."""
     to_solid = scenes.rotation.transpose(-1, -2)
     ray = to_solid @ scenes.camera_rotation[:, :, None] @ _unproject(scenes.tangent)[:, None, None]
     away = scenes.camera_position[:, :, None] - scenes.position
@@ -89,18 +89,20 @@ def views(scenes: Scenes) -> Views:
 
 
 def nearest_face(planes: Planes, u: Tensor, v: Tensor) -> Tensor:
-    """The face that a ray hits first, solid * 6 + face, int64 of the shape that u, v and the rows broadcast to.
+    """The face that a ray hits first, as solid * 6 + face: int64, in the shape that u, v and the rows broadcast to.
 
     Arguments:
-        planes: of any shape of rows.
-        u, v: in units of the frame, inside of it or not, of as many dimensions as the rows. A grid is cheaper as a row
+        planes: planes with any shape of rows.
+        u, v: in units of the frame, also outside it, with as many dimensions as the rows. A grid is cheaper as a row
             and a column than in full.
     """
     best, face = _crossings(planes.exit[0], u, v).max(dim=0)
     for solid in range(1, len(planes.exit)):
         entry, axis = _crossings(planes.entry[solid], u, v).min(dim=0)
         leave = _crossings(planes.exit[solid], u, v).amax(dim=0)
-        hit = (entry >= leave) & (entry > best) & (entry < _NEVER)  # best is positive: entry is before the camera
+        hit = (
+            (entry >= leave) & (entry > best) & (entry < _NEVER)
+        )  # best is positive: the entry lies in front of the camera
         best = torch.where(hit, entry, best)
         face = torch.where(hit, solid * 6 + planes.entry_face[solid].take_along_dim(axis[None], dim=0)[0], face)
     return face

@@ -1,8 +1,8 @@
-"""Pictures of synthetic scenes: every frame of a batch at once, on the CPU or on a GPU.
+"""Renders synthetic scenes: all frames of a batch at once, on the CPU or on a GPU.
 
-Rays go through the corners of the pixels. Where the four corners of a pixel see one face, the pixel shows its texture at
-the centre, blurred to the size of a pixel; the few pixels on an outline are averaged over four rays. So edges are smooth and
-textures do not flicker, at little more than the cost of one ray per pixel.
+Rays go through the corners of the pixels. If the four corners of a pixel see one face, the pixel shows the face's
+texture at the pixel's centre, blurred to the size of a pixel. The few pixels on an outline are averaged over four rays.
+Edges are thus smooth and textures do not flicker, at about the cost of one ray per pixel.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _PIXELS_AT_ONCE = {"cpu": 2**16, "cuda": 2**22}  # about what fits in a core's c
 
 
 def render_video(scenes: Scenes, height: int, width: int) -> Tensor:
-    """uint8 [B, T, height, width, 3] RGB on the device of the scenes; computed in float32.
+    """uint8 [B, T, height, width, 3] RGB on the device of the scenes, computed in float32.
 
-    Give a height and width of the aspect the scenes were sampled for, or pixels will not be square.
+    The aspect ratio of height and width must be the one that the scenes were sampled for, or pixels are not square.
     """
     device = scenes.half.device
     scenes = scenes.to(device, torch.float32)
@@ -38,10 +38,10 @@ def render_video(scenes: Scenes, height: int, width: int) -> Tensor:
 
 
 def _paint(scenes: Scenes, seen: Views) -> Tensor:
-    """[22, R, 6 S], what a ray needs to know of a face to colour it.
+    """[22, R, 6 S]: the values of each face that the colour of a ray depends on.
 
     Rows 0-2, 3-5 and 6-8 are coefficients of (u, v, 1): texel x over depth, texel y over depth, one over depth (all
-    affine, like the inverse depth itself). Row 9 is the tile, 10-21 are the entries of `Scenes.colour`.
+    affine, like the inverse depth itself). Row 9 is the tile. Rows 10-21 are the entries of `Scenes.colour`.
     """
     frames, faces = scenes.camera_position.shape[1], scenes.tile[0].numel()
     across = torch.tensor([[1, 2], [1, 2], [0, 2], [0, 2], [0, 1], [0, 1]], device=seen.origin.device)  # axes of a face
@@ -81,12 +81,12 @@ def _render(planes: Planes, paint: Tensor, bank: Tensor, height: int, width: int
 
 
 def _colour(paint: Tensor, face: Tensor, u: Tensor, v: Tensor, bank: Tensor, spacing: float) -> Tensor:
-    """RGB [3, P] in [0, 1] of rays (u, v) [P] that hit faces [P] (columns of `paint`) and lie `spacing` apart in v."""
+    """RGB [3, P] in [0, 1] of rays (u, v) [P] that hit faces [P] (columns of `paint`). Rays are `spacing` apart in v."""
     ax, bx, cx, ay, by, cy, az, bz, cz, tile, *mix = paint.index_select(1, face)
     depth = 1 / (az * u + bz * v + cz)
     texel_x = (ax * u + bx * v + cx) * depth
     texel_y = (ay * u + by * v + cy) * depth
-    # By the quotient rule, texels per unit of u and of v; a pixel's longer side decides on the blur.
+    # Quotient rule: texels per unit of u and of v. A pixel's longer side in the texture sets the blur.
     along_u = torch.hypot(ax - texel_x * az, ay - texel_y * az)
     along_v = torch.hypot(bx - texel_x * bz, by - texel_y * bz)
     footprint = torch.maximum(along_u, along_v) * depth * spacing

@@ -1,9 +1,9 @@
-"""What happens in a synthetic clip: textured boxes that move through a textured room, before a moving camera.
+"""Samples synthetic scenes: textured boxes that move in a textured room, filmed by a moving camera.
 
-Scenes are sampled clip by clip on the CPU from (seed, split, index), so a clip is the same alone, in any batch and for
-any device; everything after the random numbers is batched tensor code.
+Each clip is sampled on the CPU from (seed, split, index). It is the same alone, in any batch and on any device. Only
+random numbers are made clip by clip; all other code is batched tensor code.
 
-World coordinates: x right, y down, z forward, in arbitrary units; the camera starts near the origin and looks along z.
+World coordinates: x right, y down, z forward, in arbitrary units. The camera starts near the origin and looks along z.
 """
 
 from __future__ import annotations
@@ -32,20 +32,21 @@ _TRIES = 8  # sets of paths to choose from
 
 @dataclass(frozen=True)
 class SynthConfig:
-    """Settings of the embedded data set.
+    """Settings of the dataset.
 
     Attributes:
-        split: the splits share no random number: neither scenes nor textures.
-        clips: how many; None for 1 000 000 (train), 30 (val) or 60 (test). Any number is free: clips are made on demand.
-        height, width: of the frames, pixels.
-        frames: per clip.
-        objects: moving boxes per clip; 0 leaves the room alone.
-        speed: rate of all motion; 1 moves points by some 3 px a frame at 256 x 256, 0 stands still.
-        points: tracks per clip (fewer only where a clip has not as many points of unambiguous visibility).
-        seed: of everything.
+        split: "train", "val" or "test". Splits share no random numbers: neither scenes nor textures.
+        clips: the number of clips; None for 1 000 000 (train), 30 (val) or 60 (test). Any number is possible, because
+            clips are rendered on demand.
+        height, width: size of the frames in pixels.
+        frames: frames per clip.
+        objects: moving boxes per clip; 0 leaves the room empty.
+        speed: speed of all motion. 1 moves points by about 3 px per frame at 256 x 256; 0 stops all motion.
+        points: tracks per clip. Clips with too few points of unambiguous visibility have fewer.
+        seed: seed of all random numbers.
 
     Raises:
-        UsageError: a value out of range.
+        UsageError: a value is out of range.
     """
 
     split: Split = "test"
@@ -76,13 +77,13 @@ class SynthConfig:
 
     @property
     def num_clips(self) -> int:
-        """Clips of the split: `clips`, or the usual number."""
+        """The number of clips of the split: `clips`, or the default."""
         return CLIPS[self.split] if self.clips is None else self.clips
 
 
 @dataclass(frozen=True, eq=False)
 class Scenes:
-    """A batch of B clips of T frames with S solids each; solid 0 is the room, seen from inside, the others are boxes.
+    """A batch of B clips with T frames and S solids each. Solid 0 is the room, seen from inside; the others are boxes.
 
     A solid has six faces in the order -x, +x, -y, +y, -z, +z of its own axes. All tensors are float64 until `to`.
 
@@ -91,7 +92,7 @@ class Scenes:
         camera_rotation, camera_position: [B, T, 3, 3] and [B, T, 3], camera to world.
         rotation, position: [B, T, S, 3, 3] and [B, T, S, 3], solid to world.
         half: [B, S, 3], half the lengths of a solid's edges.
-        tile: int64 [B, S, 6], which texture of the bank a face shows.
+        tile: int64 [B, S, 6], the texture of each face, as an index into the bank.
         texel: [B, S, 6, 2, 3], from (a, b, 1), a point of the face in the solid's two other axes, to texels.
         colour: [B, S, 6, 3, 4], from (texture's three channels, 1) to RGB in [0, 1].
         candidates: [B, M, 3], uniform in [0, 1): (frame, x, y) of points that may become tracks.
@@ -129,9 +130,9 @@ def sample_scenes(config: SynthConfig, indices: Sequence[int]) -> Scenes:
 
     vertical = _between(uniform["view"], 0.42, 0.56)
     tangent = torch.stack([vertical * config.width / config.height, vertical], dim=-1)
-    # Small sways, as of a camera held by hand. It never gets near a box or a wall.
+    # Small movements like those of a hand-held camera, which never comes near a box or a wall.
     sway = _wave(uniform["camera"], beats) * _vector(0.16, 0.12, 0.25, 0.015, 0.02, 0.04)
-    # The back wall of the room is always seen, the others at times; wide frames get a wide room.
+    # The back wall is always visible, the others sometimes. Wide frames get a wide room.
     room_half = _between(uniform["room"], _vector(4.0, 3.0, 6.5), _vector(6.0, 4.5, 7.5))
     room_half[:, 0] *= max(1.0, config.width / config.height)
     room_position = _vector(*_ROOM_CENTRE).expand(batch, frames, 1, 3)
@@ -164,7 +165,7 @@ def rotation_matrix(vector: Tensor) -> Tensor:
 
 
 def _draw(config: SynthConfig, index: int) -> dict[str, np.ndarray]:
-    """Everything random about one clip, as uniform numbers in [0, 1)."""
+    """All random values of one clip, as uniform numbers in [0, 1)."""
     rng = np.random.default_rng([config.seed, list(CLIPS).index(config.split), index])
     boxes, solids = config.objects, 1 + config.objects
     shapes: dict[str, tuple[int, ...]] = {

@@ -22,7 +22,7 @@ class SurfacePoints:
     Attributes:
         face: int64 [B, N], solid * 6 + face.
         position: [B, N, 3], in the axes of its solid.
-        clear: bool [B, N], whether the point's visibility is beyond doubt in every frame.
+        clear: bool [B, N], whether the point's visibility is unambiguous in every frame.
     """
 
     face: Tensor
@@ -61,7 +61,7 @@ def points_seen(scenes: Scenes, where: Tensor) -> SurfacePoints:
         where: [B, M, 3] in [0, 1), of the scenes' dtype: frame, x and y as shares of the clip and of the frame.
 
     Returns:
-        B times M points. Nobody looks whether their visibility is beyond doubt: `clear` is true.
+        B times M points. Their visibility is not checked for ambiguity: `clear` is true.
     """
     frames = scenes.camera_position.shape[1]
     when, u, v = where.unbind(-1)

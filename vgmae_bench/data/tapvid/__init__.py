@@ -1,1 +1,1 @@
-"""The files of TAP-Vid and RoboTAP, read without executing anything in them."""
+"""Reads the files of TAP-Vid and RoboTAP, without executing anything in them."""

@@ -1,7 +1,7 @@
-"""The published TAP-Vid sets and RoboTAP: reading their pickles, and opening each set by its settings.
+"""The published TAP-Vid datasets and RoboTAP: reads their pickles, and opens each dataset by its settings.
 
-Layouts as published with google-deepmind/tapnet (tapnet/tapvid): DAVIS and RoboTAP are dictionaries by video name,
-RGB-Stacking is a list, Kinetics comes as numbered shards whose frames are JPEGs. Points are in units of the frame.
+The layouts are those of google-deepmind/tapnet (tapnet/tapvid): DAVIS and RoboTAP are dictionaries by video name,
+RGB-Stacking is a list, Kinetics consists of numbered shards with JPEG frames. Points are in units of the frame.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ __all__ = [
 
 
 def davis(root: Path, config: TapVidConfig, prepared: Path | None = None) -> WithSettings:
-    """TAP-Vid-DAVIS; downloads itself when it is not below `root`."""
+    """TAP-Vid-DAVIS. Downloads itself if it is missing in `root`."""
     return _open(data.DAVIS, root, config, prepared, (dict,))
 
 
 def rgb_stacking(root: Path, config: TapVidConfig, prepared: Path | None = None) -> WithSettings:
-    """TAP-Vid-RGB-Stacking; downloads itself when it is not below `root`."""
+    """TAP-Vid-RGB-Stacking. Downloads itself if it is missing in `root`."""
     return _open(data.RGB_STACKING, root, config, prepared, (list,))
 
 
 def kinetics(root: Path, config: KineticsConfig, prepared: Path | None = None) -> WithSettings:
-    """TAP-Vid-Kinetics, prepared from videos or from shards the user has built; says how when there is neither."""
+    """TAP-Vid-Kinetics, prepared from videos or from shards that the user has built. The error says how if both are missing."""
     return _open(data.KINETICS, root, config, prepared, (list, dict))
 
 
 def robotap(root: Path, config: RoboTapConfig, prepared: Path | None = None) -> WithSettings:
-    """RoboTAP; downloads itself when it is not below `root`."""
+    """RoboTAP. Downloads itself if it is missing in `root`."""
     return _open(data.ROBOTAP, root, config, prepared, (dict,))
 
 
@@ -68,36 +68,36 @@ def _open(
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a clip is: its file, and its key there."""
+    """The place of a clip: its file, and its key in the file."""
 
     file: Path
     key: str | int
 
 
 class TapVid:
-    """A set of TAP-Vid pickles as a dataset (see `vgmae_bench.data.dataset.Dataset`).
+    """A dataset of TAP-Vid pickles (see `vgmae_bench.data.dataset.Dataset`).
 
-    Opening it reads every file once and remembers what is in it (`files/index.py`). One file at a time is in memory, and
-    frames are decoded when a clip's `read` is called.
+    Opening it reads every file once and caches an index (`files/index.py`). Memory holds one file at a time. Frames are
+    decoded when a clip's `read` is called.
 
     Arguments:
-        spec: of the set; its files are downloaded where they can be.
+        spec: describes the dataset. Its files are downloaded if possible.
         root: the data root.
-        containers: `dict`, `list`, or both: what the files may hold.
+        containers: `dict`, `list`, or both: the containers that the files may hold.
 
     Attributes:
-        ids: file order, then order in the file. Names are percent-encoded where they would not do as file names. Clips
-            of a list are numbered ("0007"), after their shard ("0003-0007").
+        ids: in the order of files, then in the order inside a file. Names are percent-encoded if they cannot be file
+            names. Clips of a list have numbers ("0007"), after their shard's number ("0003-0007").
         identity: names and SHA-256 of the files.
         digest: SHA-256 of the identity.
         files: the pickles.
-        coverage: how many of the published clips are here.
-        shapes: (T, H, W) by clip id; None for a clip that cannot be used.
-        notes: which shards are missing.
+        coverage: how many of the published clips are present.
+        shapes: (T, H, W) by clip id; None for an unusable clip.
+        notes: the missing shards.
 
     Raises:
-        BadDataError: a file is damaged or holds another container, or two clips have one name. A clip that cannot be used
-            raises when it is asked for, so that the others can still be used.
+        BadDataError: a file is damaged or holds another container, or two clips have the same name. An unusable clip
+            raises only when it is read, so that the others stay usable.
     """
 
     own_queries = False
@@ -123,11 +123,11 @@ class TapVid:
         self.coverage = Coverage(spec.published_clips, len(self.ids), [] if complete else None)
 
     def clip(self, clip_id: str) -> Clip:
-        """The clip of that id.
+        """The clip with this id.
 
         Raises:
-            UnknownNameError: there is none.
-            BadDataError: it cannot be used; names the file, the clip and the fault.
+            UnknownNameError: there is no such clip.
+            BadDataError: the clip is unusable. The message names the file, the clip and the fault.
         """
         if clip_id not in self._places:
             raise UnknownNameError(f'{self._set} has no clip "{clip_id}"', plugins.did_you_mean(clip_id, self._places))

@@ -1,4 +1,4 @@
-"""One entry of a TAP-Vid pickle as a clip: checked once, never changed, frames decoded when they are read."""
+"""Turns one entry of a TAP-Vid pickle into a clip. The entry is checked once; frames are decoded when they are read."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def parse_example(raw: object, clip_id: str, where: str, dataset: str = "") -> C
     """Check one entry of a TAP-Vid pickle.
 
     Arguments:
-        raw: a dictionary with `video` (uint8 [T, H, W, 3], or T JPEG byte strings), `points` (float [N, T, 2], units of the
-            frame) and `occluded` (bool or 0 and 1, [N, T]).
-        clip_id: of the clip.
+        raw: a dictionary with `video` (uint8 [T, H, W, 3], or T JPEG byte strings), `points` (float [N, T, 2], units of
+            the frame) and `occluded` (bool or 0 and 1, [N, T]).
+        clip_id: the id of the clip.
         where: names the clip and its file, for messages.
-        dataset: its name, for the command to try.
+        dataset: the dataset's name, for the command to try.
 
     Returns:
-        The clip. Frames are a read-only view where the file holds pixels, a new array where it holds JPEGs.
+        The clip. Frames are a read-only view if the file holds pixels, a new array if it holds JPEGs.
 
     Raises:
-        BadDataError: see `vgmae_bench.data.checks`; says what is wrong.
+        BadDataError: the entry has a fault, see `vgmae_bench.data.checks`.
     """
     what = f"{where[:1].upper()}{where[1:]} cannot be used"
     try:
@@ -60,12 +60,12 @@ def _video(video: object, what: str) -> tuple[Size, int, ReadPart, Sequence[byte
 
         return size, len(encoded), decode, encoded
     pixels = check_frames(video).view()
-    pixels.flags.writeable = False  # a tracker that draws on its frames must not change the next one's
+    pixels.flags.writeable = False  # a tracker that writes to its frames must not change those of the next one
     return (pixels.shape[1], pixels.shape[2]), len(pixels), lambda start, stop: pixels[start:stop], None
 
 
 def _jpeg_frames(video: object) -> Sequence[bytes] | None:
-    """The byte strings of an encoded video, None for anything else. Padding NULs of a bytes array are already gone."""
+    """The byte strings of an encoded video; None for anything else. NumPy has already removed padding NULs of bytes arrays."""
     if isinstance(video, np.ndarray) and (video.ndim != 1 or video.dtype.kind not in "OS"):
         return None
     if isinstance(video, np.ndarray | list) and len(video) and all(isinstance(frame, bytes) for frame in video):

@@ -1,4 +1,4 @@
-"""Loading TAP-Vid pickles: no code in them is run, and one file at a time is in memory."""
+"""Loads TAP-Vid pickles without running code in them. Memory holds one file at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vgmae_bench.errors import BadDataError
 
 
 class _OneFile:
-    """The file that was loaded last. Clips share its arrays; asking for another file lets go of it first."""
+    """The most recently loaded file. Clips share its arrays. Loading another file releases it first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -34,15 +34,15 @@ _last = _OneFile()
 
 
 def load_examples(path: Path, containers: tuple[type, ...]) -> Mapping[str | int, Any]:
-    """The raw examples of a file by clip name, or by position where the file holds a list.
+    """The raw examples of a file by clip name, or by position if the file holds a list.
 
     Arguments:
         path: a pickle.
-        containers: `dict`, `list`, or both: what the file may hold.
+        containers: `dict`, `list`, or both: the containers that the file may hold.
 
     Raises:
-        BadDataError: damaged, or another container than expected.
-        UntrustedFileError: it holds something other than plain data.
+        BadDataError: the file is damaged, or holds another container.
+        UntrustedFileError: the file holds something other than plain data.
     """
     content = _last.load(path)
     if not isinstance(content, containers):

@@ -1,4 +1,4 @@
-"""Points that people ask about in a video of their own: typed, on a grid, or inside a mask."""
+"""Query points in the user's own video: typed, on a grid, or inside a mask."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ def typed_points(texts: Sequence[str], size: Size) -> Queries:
     """Queries from texts "t,x,y": a frame counted from 0, and raster pixels of frames of `size` (height, width).
 
     Raises:
-        UsageError: a text that is no such point, or one outside the frame.
+        UsageError: a text is not such a point, or the point lies outside the frame.
     """
     points = [_point(text, size) for text in texts]
     return Queries(np.array([t for t, _, _ in points]), np.array([(x, y) for _, x, y in points]).reshape(-1, 2))
 
 
 def grid_points(count: int, size: Size) -> Queries:
-    """The centres of `count` × `count` equal cells of frames of `size`, row by row, asked about in frame 0."""
+    """The centres of `count` × `count` equal cells of frames of `size`, row by row, as queries in frame 0."""
     height, width = size
     return _first_frame(_cell_centres(count) * (width, height))
 
 
 def mask_points(path: Path, count: int, size: Size) -> Queries:
-    """Those points of a `count` × `count` grid over the foreground's bounding box that lie in the foreground, in frame 0.
+    """Queries in frame 0: a `count` × `count` grid over the foreground's bounding box, without the points off the foreground.
 
-    Foreground is what is neither black nor transparent, so masks of 0 and 1, of 0 and 255 and coloured ones all work;
-    in a JPEG, where black is not quite black, it is what is brighter than half.
+    Foreground pixels are neither black nor transparent. Masks with values 0 and 1, with values 0 and 255, and coloured
+    masks all work. In a JPEG, where black is not exactly black, foreground pixels are brighter than half.
 
     Raises:
         BadDataError: the image cannot be read.
-        UsageError: it has another size than the video, no foreground, or none that the grid hits.
+        UsageError: the mask has another size than the video, no foreground, or no grid point on it.
     """
     foreground = _foreground(path)
     if foreground.shape != size:

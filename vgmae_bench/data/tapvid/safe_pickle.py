@@ -1,7 +1,8 @@
-"""Read the TAP-Vid pickles without executing anything in them.
+"""Reads TAP-Vid pickles without executing anything in them.
 
-Those files hold dicts and lists of NumPy arrays. Unpickling normally calls whatever the file names; here NumPy's names
-resolve to records of an array's parts, which are checked before they become an array, and every other name is refused.
+These files hold dicts and lists of NumPy arrays. Normal unpickling calls any function that the file names. Here,
+NumPy's names create records of an array's parts, which are checked before they become an array. All other names are
+refused.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from vgmae_bench.errors import BadDataError, MissingDataError, UntrustedFileErro
 def load(source: Path | BinaryIO) -> Any:
     """The content of a pickle of plain data: None, bool, int, float, str, bytes, list, tuple, dict, NumPy arrays and scalars.
 
-    Arrays use the bytes that were read, without a copy of their own (NumPy copies those of up to 200 bytes).
+    Arrays share the bytes that were read (NumPy copies arrays of up to 200 bytes).
 
     Arguments:
         source: a file, or one that is open for reading in binary mode.
 
     Raises:
         MissingDataError: there is no such file.
-        UntrustedFileError: it names anything else; nothing is executed.
-        BadDataError: truncated, not a pickle, or arrays whose parts do not fit together.
+        UntrustedFileError: the file names anything else. Nothing is executed.
+        BadDataError: the file is truncated, is not a pickle, or holds arrays whose parts do not fit together.
     """
     if isinstance(source, Path):
         try:
@@ -46,13 +47,13 @@ def _load(file: BinaryIO, name: str) -> Any:
         return _finish(_Unpickler(file, name).load())
     except (UserError, OSError):
         raise
-    except Exception as error:  # damaged pickles fail in every way there is
+    except Exception as error:  # damaged pickles can raise any exception
         why = f"{type(error).__name__}: {error}"
-        raise BadDataError(f"{name} is not a whole pickle of plain data", why) from error
+        raise BadDataError(f"{name} is not a complete pickle of plain data", why) from error
 
 
 class _DType:
-    """A dtype in the making: `numpy.dtype(text)`, byte order following as state. Never structured, never datetime."""
+    """A dtype under construction: `numpy.dtype(text)`; the state then sets the byte order. Never structured, never datetime."""
 
     def __init__(self, text: str, *_align_and_copy: Any) -> None:
         if not isinstance(text, str) or not re.fullmatch(r"[biufc](1|2|4|8|16)|[SU]\d{1,9}|O8?", text):
@@ -67,7 +68,7 @@ class _DType:
 
 
 class _Array:
-    """An array in the making: what `numpy.ndarray.__setstate__` would be given, kept until it can be checked."""
+    """An array under construction: the arguments of `numpy.ndarray.__setstate__`, kept until they are checked."""
 
     def __init__(self, *_shape_and_type: Any) -> None:
         self._state: Any = None
@@ -76,7 +77,7 @@ class _Array:
         self._state = state
 
     def finish(self) -> np.ndarray[Any, Any]:
-        """The array. Raises ValueError when shape, dtype and content do not agree."""
+        """The array. Raises ValueError if shape, dtype and content do not agree."""
         _version, shape, dtype, fortran, content = self._state
         if isinstance(content, list):
             if not dtype.dtype.hasobject or len(content) != math.prod(shape):
@@ -85,14 +86,14 @@ class _Array:
         else:
             _check(shape, dtype.dtype, content)
         made = np.empty(0)
-        # The way that shares the bytes and leaves the array writable; safe, now that its arguments are known to agree.
+        # Shares the bytes and leaves the array writable. Safe, because the arguments were checked to agree.
         state = (1, shape, dtype.dtype, bool(fortran), content)
         made.__setstate__(state)  # type: ignore[arg-type]  # the stub wants numpy.bool, NumPy itself a Python bool
         return made
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows the names that NumPy arrays are pickled with, and no others."""
+    """Accepts the names with which NumPy arrays are pickled, and no others."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         super().__init__(file)
@@ -150,7 +151,7 @@ def _check(shape: Any, dtype: np.dtype[Any], content: Any) -> None:
 
 
 def _finish(value: Any) -> Any:
-    """The tree with its arrays made; containers are changed in place. Raises ValueError for anything but plain data."""
+    """The same tree with finished arrays. Containers are changed in place. Raises ValueError for anything but plain data."""
     if isinstance(value, _Array):
         return value.finish()
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The settings of the TAP-Vid sets, and a dataset with its settings applied, whether it was read from pickles or prepared."""
+"""The settings of the TAP-Vid datasets, and a dataset with its settings applied, for pickles and for prepared files."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from vgmae_bench.types import Clip, Size
 
 @dataclass(frozen=True)
 class TapVidConfig:
-    """Settings of all TAP-Vid sets.
+    """Settings of all TAP-Vid datasets.
 
     Attributes:
-        point_scale: "full", the protocol, multiplies stored points by (W, H). "minus_one" multiplies them by
-            (W - 1, H - 1), as CoTracker's reader does; use it only to reproduce CoTracker's numbers.
+        point_scale: "full", the protocol, multiplies stored points by (W, H). "minus_one" multiplies them by (W - 1, H
+            - 1), as CoTracker's reader does. Use it only to reproduce CoTracker's numbers.
     """
 
     point_scale: Literal["full", "minus_one"] = "full"
@@ -36,8 +36,8 @@ class KineticsConfig(TapVidConfig):
     """Settings of `kinetics`.
 
     Attributes:
-        half_pixel: the published generator stores points half a source pixel too far up and left. "keep" is the benchmark,
-            "compensate" adds the half pixel back.
+        half_pixel: the published generator stores points half a source pixel too far up and left. "keep" keeps them, as
+            in the benchmark. "compensate" adds the half pixel back.
     """
 
     half_pixel: Literal["keep", "compensate"] = "keep"
@@ -48,8 +48,8 @@ class RoboTapConfig(TapVidConfig):
     """Settings of `robotap`.
 
     Attributes:
-        long_video_split: cut videos longer than this many frames into equal pieces, each a clip of its own. The official
-            evaluation cuts at 1000 frames, CoTracker's does not cut. 0 leaves videos whole.
+        long_video_split: cut videos with more frames than this into equal pieces, each a clip of its own. The official
+            evaluation cuts at 1000 frames; CoTracker's does not cut. 0 keeps videos whole.
     """
 
     long_video_split: Annotated[int, pydantic.Field(ge=0)] = 0
@@ -66,7 +66,7 @@ class MinusOneClip(Clip):
 
 
 class StoredDataset(Protocol):
-    """What `WithSettings` reads of a dataset: a `TapVid` or a `PreparedDataset`."""
+    """The parts of a dataset that `WithSettings` reads: a `TapVid` or a `PreparedDataset`."""
 
     identity: dict[str, Json]
     files: list[Path]
@@ -80,7 +80,7 @@ class StoredDataset(Protocol):
 
     @property
     def notes(self) -> list[str]:
-        """Sentences about this copy."""
+        """Remarks on this copy."""
         ...
 
     def clip(self, clip_id: str) -> Clip:
@@ -90,7 +90,7 @@ class StoredDataset(Protocol):
 
 @dataclass(frozen=True)
 class _Piece:
-    """Frames `start` … `stop` - 1 of the stored clip `whole`; stop None: all of it."""
+    """Frames `start` … `stop` - 1 of the stored clip `whole`. If `stop` is None, all frames."""
 
     whole: str
     start: int = 0
@@ -121,7 +121,7 @@ class WithSettings:
         self.ids = list(self._pieces)
 
     def clip(self, clip_id: str) -> Clip:
-        """The clip of that id. Raises UnknownNameError where there is none, and like the stored dataset."""
+        """The clip with this id. Raises UnknownNameError if there is none, and the errors of the stored dataset."""
         if clip_id not in self._pieces:
             raise UnknownNameError(f'There is no clip "{clip_id}"', did_you_mean(clip_id, self._pieces))
         piece = self._pieces[clip_id]

@@ -1,1 +1,1 @@
-"""Frames: resizing, decoding, reading and writing of videos and images."""
+"""Frames: decoding, reading and writing of videos and images."""

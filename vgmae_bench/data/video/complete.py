@@ -1,11 +1,9 @@
-"""Telling a broken download from a whole video: does the file hold all the bytes that its own headers promise?
+"""Tells a broken download from a complete video: does the file hold all bytes that its own headers promise?
 
-Decoders do not tell. They show what there is, and whether they remark on the last, halved frame depends on the number of
-threads. The structure of the file decides, before anything is decoded: the sizes of the boxes of MP4 and QuickTime
-(ISO 14496-12), of the elements of Matroska and WebM (RFC 8794), of the chunks of AVI (RIFF), the packets of MPEG
-transport streams (ISO 13818-1), the flag on the last page of Ogg (RFC 3533), the size of the pictures of YUV4MPEG2, and the
-last byte of GIF. Where none of these tells, the decoder has to notice: raw HEVC, and FLV and transport streams that are cut
-between two packets, look whole.
+Decoders do not answer this reliably. They show the existing frames, and whether they report the last, damaged frame
+depends on the number of threads. The file's structure answers it before anything is decoded: the sizes of boxes in MP4
+and QuickTime (ISO 14496-12), of elements in Matroska and WebM (RFC 8794), of chunks in AVI (RIFF), the packets of MPEG
+transport streams (ISO 13818-1), and the last byte of GIF.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from typing import BinaryIO
 
 from vgmae_bench.errors import BadDataError
 
-ALLOW_TRUNCATED = "another copy; track --allow-truncated and --dataset-set allow_truncated=true use what is there"
+ALLOW_TRUNCATED = "another copy; track --allow-truncated and --dataset-set allow_truncated=true read the existing part"
 
 _BOX_TYPES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof", b"sidx"})
 _EBML = b"\x1a\x45\xdf\xa3"
@@ -32,18 +30,18 @@ _Y4M_STEPS = {"420": (2, 2), "422": (2, 1), "444": (1, 1), "411": (4, 1)}  # pix
 
 
 def check_complete(path: Path) -> None:
-    """Refuse a file that is shorter than it says itself. Files of unknown structure pass.
+    """Refuse a file that is shorter than its headers say. Files of unknown structure pass.
 
     Raises:
         ValueError: see `missing_bytes`.
-        BadDataError: bytes are missing at the end; names how many there are and how many were promised.
+        BadDataError: bytes are missing at the end. The message has the present and the promised number of bytes.
     """
     if missing := missing_bytes(path):
         raise incomplete(path, "{:,} of at least {:,} bytes".format(*missing))
 
 
 def missing_bytes(path: Path) -> tuple[int, int] | None:
-    """(bytes in the file, bytes that its headers promise at least) where the first are fewer; None for a whole file.
+    """(bytes in the file, smallest number of bytes that its headers promise) if bytes are missing; None for a complete file.
 
     Raises:
         ValueError: a part in the middle is missing.
@@ -55,13 +53,13 @@ def missing_bytes(path: Path) -> tuple[int, int] | None:
 
 
 def incomplete(path: Path, share: str) -> BadDataError:
-    """The error for a broken download. `share` says how much of what is there: "60 of 120 frames"."""
+    """The error for a broken download. `share` says which part of the video is present: "60 of 120 frames"."""
     what = f"The video {path} is incomplete: it holds {share} that its headers promise"
     return BadDataError(what, "a download or a copy was probably cut off", try_=ALLOW_TRUNCATED)
 
 
 def _promised(file: BinaryIO, found: int) -> int | None:
-    """How many bytes the file must have at least; None where its structure is not known."""
+    """The smallest number of bytes that the file must have; None if its structure is not known."""
     head = file.read(_TS_PACKETS[-1] * 3)
     if head[4:8] in _BOX_TYPES:
         return _after_boxes(file, found)
@@ -83,7 +81,7 @@ def _promised(file: BinaryIO, found: int) -> int | None:
 
 
 def _after_boxes(file: BinaryIO, found: int) -> int:
-    """The end of the last box at the top of an MP4. What follows the last whole box may be padding, and is not judged."""
+    """The end of the last top-level box of an MP4. Bytes after the last complete box can be padding, and are not checked."""
     place = 0
     while place + 8 <= found:
         file.seek(place)
@@ -91,7 +89,7 @@ def _after_boxes(file: BinaryIO, found: int) -> int:
         size = int.from_bytes(header[:4], "big")
         if size == 1:
             size = int.from_bytes(header[8:16], "big")
-        if size < 8:  # 0: up to the end of the file; anything else is no box
+        if size < 8:  # 0 means up to the end of the file; anything else is not a box
             return found
         place += size
     file.seek(min(place, found))
@@ -99,7 +97,7 @@ def _after_boxes(file: BinaryIO, found: int) -> int:
 
 
 def _after_chunks(file: BinaryIO, found: int) -> int:
-    """The end of the last RIFF chunk of an AVI; long files have several."""
+    """The end of the last RIFF chunk of an AVI. Long files have several chunks."""
     place = 0
     while place + 8 <= found:
         file.seek(place)
@@ -107,17 +105,17 @@ def _after_chunks(file: BinaryIO, found: int) -> int:
         if header[:4] != b"RIFF":
             return found
         size = int.from_bytes(header[4:8], "little")
-        if not size:  # the writer could not go back, as of a stream
+        if not size:  # the writer could not seek back, as in a stream
             return found
         place += 8 + size + size % 2
-    return place - (place == found + 1)  # the byte that makes the last size even may be left out
+    return place - (place == found + 1)  # the padding byte of the last chunk may be missing
 
 
 def _after_elements(file: BinaryIO, found: int) -> int:
-    """The end of the last element of a Matroska file. Segments and clusters are entered, the rest is skipped.
+    """The end of the last element of a Matroska file. Segments and clusters are entered; other elements are skipped.
 
     Raises:
-        ValueError: something that is no element lies between them, as in a file whose parts have not all arrived.
+        ValueError: something between them is not an element, as in a file with missing parts.
     """
     place = end = 0
     for _ in range(_MOST_ELEMENTS):
@@ -139,7 +137,7 @@ def _after_elements(file: BinaryIO, found: int) -> int:
 
 
 def _vint(data: bytes, *, keep_marker: bool) -> tuple[int, int]:
-    """The number at the beginning of `data` and how many bytes it takes; (0, 0) where there is none."""
+    """The number at the beginning of `data` and its length in bytes; (0, 0) if there is none."""
     if not data or not data[0]:
         return 0, 0
     length = 9 - data[0].bit_length()
@@ -182,6 +180,6 @@ def _after_pictures(head: bytes, found: int) -> int | None:
 
 
 def _ends_with_trailer(file: BinaryIO, found: int) -> bool:
-    """Whether the last byte of a GIF that is not padding is the one that ends it."""
+    """Whether the last byte of a GIF, without padding, is the trailer byte."""
     file.seek(max(found - 4096, 0), os.SEEK_SET)
     return file.read().rstrip(b"\0").endswith(_GIF_TRAILER)

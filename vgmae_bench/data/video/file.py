@@ -1,6 +1,6 @@
-"""Reading videos: files that FFmpeg decodes, and folders of frame images.
+"""Reads videos: files that FFmpeg decodes, and folders of frame images.
 
-Both have one small interface. It gives one frame at a time, already at the wanted size, so that a long video needs no more
+Both have one small interface. It gives one frame at a time at the requested size, so that a long video needs no more
 memory than the frames that the caller keeps.
 """
 
@@ -37,8 +37,8 @@ class Video(Protocol):
 
     Attributes:
         size: (height, width) of upright frames.
-        fps: frames per second, the average where the rate varies.
-        num_frames: how many frames `frames` gives.
+        fps: frames per second; the average if the rate varies.
+        num_frames: the number of frames that `frames` gives.
     """
 
     @property
@@ -53,7 +53,7 @@ class Video(Protocol):
 
     @property
     def num_frames(self) -> int:
-        """How many frames `frames` gives."""
+        """The number of frames that `frames` gives."""
         ...
 
     def frames(
@@ -65,7 +65,7 @@ class Video(Protocol):
             size: (height, width) of the frames, resized by an anti-aliased bicubic filter; None: the video's own size.
             start: the first frame, counted from 0.
             stride: the step between frames.
-            threads: number of threads that decode; 0: the codec decides.
+            threads: number of decoding threads; 0: the codec decides.
 
         Raises:
             BadDataError: a frame cannot be decoded, or frames are missing at the end.
@@ -74,13 +74,13 @@ class Video(Protocol):
 
 
 def open_video(path: Path, *, allow_truncated: bool = False) -> Video:
-    """Look at a video file (mp4, mkv, webm, gif and whatever else FFmpeg reads) or at a folder of frame images.
+    """Open a video file (mp4, mkv, webm, gif and everything else that FFmpeg reads) or a folder of frame images.
 
     Arguments:
-        allow_truncated: read what there is of an incomplete or damaged file; False refuses it.
+        allow_truncated: read the existing part of an incomplete or damaged file. False refuses it.
 
     Raises:
-        BadDataError: it is not there, cannot be read, is incomplete, or holds no frames.
+        BadDataError: the file does not exist, cannot be read, is incomplete, or holds no frames.
     """
     if path.is_dir():
         return ImageFolder.open(path, allow_gaps=allow_truncated)
@@ -88,10 +88,10 @@ def open_video(path: Path, *, allow_truncated: bool = False) -> Video:
 
 
 def stack(frames: Iterable[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
-    """Frames [H, W, 3] of one size as one array [T, H, W, 3], without holding them twice as `numpy.stack` would.
+    """Frames [H, W, 3] of one size as one array [T, H, W, 3]. Unlike `numpy.stack`, it does not hold the frames twice.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are no frames.
     """
     pixels, shape = bytearray(), None
     for frame in frames:
@@ -104,12 +104,11 @@ def stack(frames: Iterable[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class VideoFile:
-    """See `Video`. Holds no open file: it can be sent to another process.
+    """A video file; see `Video`. It holds no open file and can be sent to another process.
 
     Attributes:
-        times: when each frame is shown, in units of the stream, ascending; None where the file does not say, as raw
-            H.264 does not.
-        allow_truncated: read what there is of an incomplete or damaged file.
+        times: the time of each frame in units of the stream, ascending; None if the file does not say, as in raw H.264.
+        allow_truncated: read the existing part of an incomplete or damaged file.
     """
 
     path: Path
@@ -121,10 +120,11 @@ class VideoFile:
 
     @classmethod
     def open(cls, path: Path, *, allow_truncated: bool = False) -> VideoFile:
-        """Read all packets and decode the first frame: headers lie about counts, rates, and how the picture is turned.
+        """Read all packets and decode the first frame, because headers can be wrong about counts, rates and orientation.
 
         Raises:
-            BadDataError: the file cannot be read, holds no pictures, or is incomplete; names what was promised.
+            BadDataError: the file cannot be read, holds no pictures, or is incomplete. The message has the promised
+                size.
         """
         with reading(path):
             if not allow_truncated and (missing := missing_bytes(path)):
@@ -137,10 +137,10 @@ class VideoFile:
             raise BadDataError(f"The video {path} cannot be read", "it holds no frames")
         upright = Upright()(first)
         times, count = packets.times, packets.count
-        if first.interlaced_frame:  # a packet may hold one field, which is half a frame
+        if first.interlaced_frame:  # a packet can hold one field, which is half a frame
             times, count = None, sum(1 for _ in _decode(path, skip_damage=allow_truncated))
         elif times is not None and first.pts is not None:
-            times = times[bisect_left(times, first.pts) :]  # nobody can decode what comes before the first key frame
+            times = times[bisect_left(times, first.pts) :]  # frames before the first key frame cannot be decoded
             count = len(times)
         return cls(path, (upright.height, upright.width), packets.fps, count, times, allow_truncated)
 
@@ -173,7 +173,7 @@ class VideoFile:
                     yield from frames
                     return
                 if frame.pts is None or frame.pts > wanted:
-                    break  # the file's index led past it
+                    break  # the file's index pointed past it
         yield from itertools.islice(_decode(self.path, threads, skip_damage=skip_damage), start, None)
 
 
@@ -184,7 +184,7 @@ def _decode(
 
     Arguments:
         threads: see `Video.frames`.
-        skip_damage: leave out packets that are damaged, and keep frames that the decoder has patched up.
+        skip_damage: leave out damaged packets, and keep frames that the decoder has repaired.
 
     Raises:
         ValueError or FFmpegError: a part is damaged, and `skip_damage` is False.
@@ -192,7 +192,7 @@ def _decode(
     with av.open(str(path)) as container:
         stream = picture_stream(container, path)
         stream.thread_type = "AUTO"
-        # Frames with damage come out differently with each number of threads, and raw streams promise nothing to compare.
+        # Damaged frames depend on the number of threads, and raw streams promise no number of frames to compare with.
         stream.codec_context.thread_count = 1 if skip_damage or stream.start_time is None else threads
         if seek_to is not None:
             container.seek(seek_to, stream=stream)
@@ -212,7 +212,7 @@ def _decode(
 
 
 def _incomplete(path: Path, missing: tuple[int, int]) -> BadDataError:
-    """Says frames where the headers promise a number of them, else bytes."""
+    """Counts frames if the headers promise a number of frames, else bytes."""
     with contextlib.suppress(av.FFmpegError, BadDataError):
         packets = list_packets(path)
         if packets.count < packets.promised:

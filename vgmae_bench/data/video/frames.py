@@ -1,4 +1,4 @@
-"""Decoding of JPEG and PNG images."""
+"""Decodes JPEG and PNG images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ImageKind = Literal["JPEG", "PNG"]
 
 
 def jpeg_size(frame: bytes) -> Size:
-    """(height, width) of a JPEG from its header alone. Raises ValueError when it is none."""
+    """(height, width) of a JPEG from its header alone. Raises ValueError if it is not a JPEG."""
     with _open_image(frame, "JPEG") as image:
         return image.height, image.width
 
@@ -25,8 +25,8 @@ def decode_frames(frames: Sequence[bytes], kind: ImageKind = "JPEG") -> npt.NDAr
     """Decode frames of one size into uint8 [T, H, W, 3] RGB.
 
     Raises:
-        ValueError: a frame that is not a whole image of that kind, or not of the first one's size; says which (counted
-            from 0).
+        ValueError: a frame is not a complete image of that kind, or has another size than the first one. The message
+            has its number, counted from 0.
     """
     with _open_image(frames[0], kind) as image:
         height, width = image.height, image.width

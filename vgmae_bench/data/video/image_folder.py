@@ -24,7 +24,7 @@ from vgmae_bench.types import Size
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 DEFAULT_FPS = Fraction(25)
-"""Frames per second of what does not say, such as a folder of images."""
+"""Frames per second of sources without a rate, such as a folder of images."""
 
 _COUNTER = r"\d+"
 _FEW = 3  # names that an error lists
@@ -32,12 +32,13 @@ _FEW = 3  # names that an error lists
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """See `Video`: the JPEG and PNG images of a folder in the order of their numbers, so that 9.png comes before 10.png.
+    """The JPEG and PNG images of a folder in numeric order, so that 9.png comes before 10.png; see `Video`.
 
     Attributes:
         files: the images, in order.
-        size: (height, width) of the first image as it is meant to be seen; all others must have it too.
-        depth: bits of the values in images of more than 8 bits (12 or 16), one for the whole folder; None: each image decides.
+        size: (height, width) of the first upright image. All others must have this size.
+        depth: bits per value in images of more than 8 bits (12 or 16), one for the whole folder; None: each image
+            decides.
     """
 
     files: tuple[Path, ...]
@@ -49,11 +50,8 @@ class ImageFolder:
     def open(cls, path: Path, *, allow_gaps: bool = False) -> ImageFolder:
         """List the images and read the header of the first one. Images of more than 8 bits are all read, for `depth`.
 
-        Arguments:
-            allow_gaps: take the frames that there are; False refuses a row of numbers that lacks some.
-
         Raises:
-            BadDataError: there are no images, they are not one row of frames, or the first cannot be read.
+            BadDataError: there are no images, they are not one sequence of frames, or the first cannot be read.
         """
         images = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and file.name[0] != "."]
         if not images:
@@ -85,11 +83,11 @@ class ImageFolder:
 
 
 def frame_order(files: Sequence[Path]) -> list[Path]:
-    """The images of a folder in the order of their numbers.
+    """The images of a folder in numeric order.
 
     Raises:
-        BadDataError: the images are not one row of frames: two have one name (0.jpg beside 0.png), or some are named
-            differently (0.png beside 0_mask.png).
+        BadDataError: the images are not one sequence of frames: two have the same name (0.jpg beside 0.png), or some
+            have another naming scheme (0.png beside 0_mask.png).
     """
     files = sorted(files, key=natural_order)
     twins: dict[str, Path] = {}
@@ -128,7 +126,7 @@ def _first_gap(files: Sequence[Path]) -> tuple[int, str, str] | None:
 
 
 def _counts_after_point(stems: Sequence[str]) -> bool:
-    """Whether 1.8, 1.9, 1.10 … count after the point: numbers there go up by one, and are no decimals in equal steps."""
+    """Whether 1.8, 1.9, 1.10 … count after the point: those numbers grow by one and are not decimals in equal steps."""
     found = [re.search(r"(?<!\d)(?<!\d\.)(-?\d+)\.(\d+)$", stem) for stem in stems]
     if not all(found) or len({len(match[2]) for match in found if match}) == 1:
         return False
@@ -143,5 +141,5 @@ def _counts_after_point(stems: Sequence[str]) -> bool:
 
 
 def _mixed(folder: Path, why: str) -> BadDataError:
-    what = f"The images of {folder} are not one row of frames"
+    what = f"The images of {folder} are not one sequence of frames"
     return BadDataError(what, why, try_="moving masks and other images to another folder")

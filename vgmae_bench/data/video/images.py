@@ -1,4 +1,4 @@
-"""Single images, and folders of images to learn from."""
+"""Reads single images, and folders of training images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_image(path: Path, shorter_side: int | None = None) -> npt.NDArray[np.ui
 
     Arguments:
         path: the image.
-        shorter_side: a larger image is reduced, in proportion, to this shorter side in pixels; None: never.
+        shorter_side: reduce a larger image proportionally to this shorter side in pixels; None: never.
 
     Raises:
         BadDataError: the image cannot be read.
@@ -44,13 +44,13 @@ def read_image(path: Path, shorter_side: int | None = None) -> npt.NDArray[np.ui
 
 
 class ImageTree:
-    """The images below a folder, with or without class folders like those of ImageNet.
+    """The images in a folder and its sub-folders, with or without class folders like those of ImageNet.
 
-    If the folder has sub-folders `train` and `val`, training images are those below `train`, and examples those below `val`.
+    If the folder has sub-folders `train` and `val`, training images come from `train`, and examples from `val`.
 
     Attributes:
         paths: training images, in natural order.
-        examples: images to show; without `val`, the same ones.
+        examples: images to show. Without `val`, they are the training images.
         skipped: images that this process could not read so far, with the reason.
 
     Raises:
@@ -71,12 +71,13 @@ class ImageTree:
     def sample(self, rng: np.random.Generator, image_size: int, *, example: bool = False) -> npt.NDArray[np.uint8]:
         """A random image, uint8 [image_size, image_size, 3] RGB.
 
-        A training image is cropped at random and mirrored half of the time. An example is cropped to its centre.
+        A training image is cropped at random and mirrored with probability one half. An example is cropped to its
+        centre.
 
         Arguments:
-            rng: chooses image and crop. An image that cannot be read is added to `skipped`, and another one is chosen.
+            rng: chooses image and crop. An unreadable image is added to `skipped`, and another one is chosen.
             image_size: the side of the result in pixels.
-            example: whether to choose from `examples`.
+            example: choose from `examples`.
 
         Raises:
             BadDataError: 20 images in a row cannot be read.
@@ -95,7 +96,7 @@ class ImageTree:
 
 
 def find_images(root: Path) -> list[Path]:
-    """The images below a folder, to any depth, in natural order; hidden files and folders are left out."""
+    """The images in a folder at any depth, in natural order. Hidden files and folders are left out."""
     found: list[Path] = []
     for folder, below, names in os.walk(root):
         below[:] = [name for name in below if not name.startswith(".")]

@@ -1,7 +1,7 @@
-"""Turning decoded video frames upright, as FFmpeg's own player and command line do it.
+"""Turns decoded video frames upright, as FFmpeg's own player and command line do.
 
-A container may carry a display matrix (ISO 14496-12, 8.3.2): it turns the picture, mirrors it, or both. All eight
-orientations occur: telephones turn, front cameras mirror.
+A container can have a display matrix (ISO 14496-12, 8.3.2) that rotates the picture, mirrors it, or both. All eight
+orientations occur: phones rotate, front cameras mirror.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _QUARTER_TURN, _THREE_QUARTERS = 90.0, 270.0
 
 
 def upright_filters(frame: av.VideoFrame) -> list[Filter]:
-    """The filters that turn a frame upright; none for a frame that is upright already.
+    """The filters that turn a frame upright. An upright frame needs none.
 
     These are the filters that the ffmpeg command inserts by itself (`-autorotate`, fftools/ffmpeg_filter.c).
 
     Arguments:
-        frame: as decoded; its display matrix is read.
+        frame: the decoded frame. Its display matrix is read.
     """
     side_data = frame.side_data.get("DISPLAYMATRIX")
     if not isinstance(side_data, SideData):
         return []
-    # Row by row; a, b, c and d of ISO 14496-12 are the values 0, 1, 3 and 4.
+    # Row by row: a, b, c and d of ISO 14496-12 are values 0, 1, 3 and 4.
     matrix = np.frombuffer(bytes(side_data), dtype=np.int32)
     angle = _clockwise(matrix)
     if angle is None:
@@ -49,7 +49,7 @@ def upright_filters(frame: av.VideoFrame) -> list[Filter]:
 
 
 def buffer_arguments(frame: av.VideoFrame) -> str:
-    """Arguments of FFmpeg's "buffer" filter for frames like this one. FFmpeg would guess matrix and range if not told."""
+    """Arguments of FFmpeg's "buffer" filter for frames like this one. Without them, FFmpeg guesses matrix and range."""
     told = {
         "video_size": f"{frame.width}x{frame.height}",
         "pix_fmt": frame.format.name,
@@ -78,7 +78,7 @@ class Upright:
         self._arguments = ""
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The frame itself when it is upright, otherwise a new one."""
+        """The frame itself if it is upright, otherwise a new one."""
         filters = upright_filters(frame)
         if not filters:
             return frame
@@ -94,7 +94,7 @@ class Upright:
 
 
 def _clockwise(matrix: npt.NDArray[np.int32]) -> float | None:
-    """Degrees from 0 (about) to 360 that the picture has to be turned clockwise; None for a matrix without a direction."""
+    """The clockwise rotation that turns the picture upright, in degrees from 0 to 360; None without a direction."""
     across, down = math.hypot(matrix[0], matrix[3]), math.hypot(matrix[1], matrix[4])
     if not across or not down:
         return None

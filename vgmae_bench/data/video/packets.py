@@ -1,4 +1,4 @@
-"""What the packets of a video file tell: how many frames there are, when each is shown, and how many were promised."""
+"""Reads the packets of a video file: the number of frames, their times, and the number that the headers promise."""
 
 from __future__ import annotations
 
