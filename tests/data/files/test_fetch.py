@@ -74,7 +74,11 @@ def test_davis_downloads_itself_once(
     assert visible(root) == {"tapvid_davis"}
     assert set(read_sums(root / "tapvid_davis")) == {"README.md", "SOURCES.md", "tapvid_davis.pkl"}
     captured = capsys.readouterr()
-    assert captured.err.count("Licence: annotations CC BY 4.0") == captured.err.count("Please cite: Doersch") == 1
+    assert (
+        captured.err.count("Licence: annotations CC BY 4.0")
+        == captured.err.count("Please cite: @inproceedings{doersch")
+        == 1
+    )
     assert captured.out == ""
 
 
