@@ -7,15 +7,14 @@ Layouts as the official code writes and reads them (ayshrv/gmrw, haofeixu/gmflow
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from vgmae_bench.config import Json, build, to_json
-from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.config import Json, to_json
+from vgmae_bench.errors import WeightsError
 from vgmae_bench.models.checkpoint_content import (
     average_beside,
     plain,
@@ -25,7 +24,8 @@ from vgmae_bench.models.checkpoint_content import (
     without,
 )
 from vgmae_bench.models.checkpoint_file import read_checkpoint
-from vgmae_bench.models.weights_file import check_fit, save_weights
+from vgmae_bench.models.imported import Imported, import_options
+from vgmae_bench.models.weights_file import check_fit
 
 from .checkpoint import KIND, Inference, InputRange, Upsample
 from .network import GMRW, NetworkConfig
@@ -53,31 +53,10 @@ class ImportOptions:
     tau: float | None = None
 
 
-@dataclass(frozen=True)
-class Imported:
-    """A checkpoint, understood.
-
-    Attributes:
-        network, inference: what it holds and how it is meant to be used.
-        source: the file's name and the run's settings, for the record.
-        tensors: the state dict of our network.
-        dropped: (name in the checkpoint, why) of every tensor that was left out.
-        notes: what was assumed, a sentence each.
-    """
-
-    network: NetworkConfig
-    inference: Inference
-    source: dict[str, Json]
-    tensors: dict[str, Tensor]
-    dropped: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
 def import_weights(path: Path, out: Path, overrides: Mapping[str, Any]) -> Imported:
     """`import_release`, then a weights file that `vgmae_baselines.gmrw.checkpoint.load_model` reads."""
     imported = import_release(path, overrides)
-    config = {name: getattr(imported, name) for name in ("network", "inference", "source")}
-    save_weights(out, imported.tensors, KIND, config)
+    imported.write(out)
     return imported
 
 
@@ -93,10 +72,7 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
         UntrustedFileError: the file names things that are not data, or holds them in place of tensors.
         WeightsError: damaged, or of another architecture; says which names and shapes differ.
     """
-    try:
-        options = build(ImportOptions, overrides, owner="import-weights")
-    except UsageError as error:
-        raise UsageError(error.what, error.why, try_="vgmae-bench import-weights --help") from error
+    options = import_options(ImportOptions, overrides)
     content = read_checkpoint(path)
     tensors, dropped = without(unwrap(state_dict(content, path), path), _GMFLOW_ONLY)
     settings = plain(content.get("args"))
@@ -115,7 +91,8 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
         notes.append(f"the moving average of the weights ({beside}) is not taken")
     inference = _inference(options, bool(dropped), notes)
     source: dict[str, Json] = {"file": path.name, "hyper_parameters": to_json(settings)}
-    return Imported(network, inference, source, tensors, dropped, notes)
+    config = {"network": network, "inference": inference, "source": source}
+    return Imported(KIND, config, tensors, dropped, notes)
 
 
 def infer_network(shapes: Mapping[str, tuple[int, ...]], splits: int, tau: float | None, path: Path) -> NetworkConfig:

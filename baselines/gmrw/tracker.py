@@ -15,7 +15,7 @@ from vgmae_bench.coordinates import rescale
 from vgmae_bench.errors import UsageError
 from vgmae_bench.resizing import resize_frames
 from vgmae_bench.settings import no_effect
-from vgmae_bench.training.seeds import seeded
+from vgmae_bench.training.seeds import untrained
 from vgmae_bench.types import Queries, Size, Tracks
 
 from . import switches as options
@@ -148,7 +148,7 @@ class GMRWTracker:
     def __init__(self, config: GMRWConfig, weights: Path | Model | None, device: str, seed: int) -> None:
         self.note = "random weights" if weights is None else ""
         if weights is None:
-            weights = _random_model(config.size, seed)
+            weights = Model(untrained(lambda: GMRW(SIZES[config.size]), seed), Inference(), None)
         network, inference, _ = weights if isinstance(weights, Model) else load_model(weights)
         config.matching(inference)  # complains at once
         self._config, self._inference = config, inference
@@ -233,8 +233,3 @@ def _kept(flows: FlowsBetween, before: int) -> FlowsBetween:
         return made
 
     return remembered
-
-
-def _random_model(size: str, seed: int) -> Model:
-    with seeded(seed):
-        return Model(GMRW(SIZES[size]).eval(), Inference(), None)

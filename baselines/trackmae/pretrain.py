@@ -143,7 +143,7 @@ class Pretraining(Recipe[TrackMAE, Batch]):
         """See `take_what_fits`: weights of TrackMAE or VideoMAE, or the encoder of a classifier."""
         loaded = load_model(weights).network
         prefix = "" if isinstance(loaded, TrackMAE) else "encoder."
-        return take_what_fits(self.network, {prefix + name: p for name, p in loaded.named_parameters()}, weights)
+        return take_what_fits(self.network, {prefix + name: p for name, p in loaded.named_parameters()}, weights.name)
 
     def shape(self, step: int) -> ClipShape:
         """See `vgmae_bench.training.recipe.Recipe.shape`."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from vgmae_bench.models.encoder import NormedEncoder
-from vgmae_bench.training.seeds import seeded
+from vgmae_bench.training.seeds import untrained
 
 from .checkpoint import load_model
 from .network import SIZES, Encoder
@@ -30,10 +30,6 @@ def probed(config: ProbedConfig, weights: Path | None, seed: int) -> NormedEncod
     Raises:
         WeightsError: the file is no such weights, or damaged.
     """
-    if weights is None:
-        with seeded(seed):
-            encoder = Encoder(SIZES[config.size])
-    else:
-        encoder = load_model(weights).encoder
+    encoder = load_model(weights).encoder if weights else untrained(lambda: Encoder(SIZES[config.size]), seed)
     shape = encoder.config
     return NormedEncoder(encoder, shape.num_frames, shape.image_size, shape.embed_dim)

@@ -7,18 +7,18 @@ Layouts as the official code writes and reads them (rvandeghen/TrackMAE 3e7db78)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from vgmae_bench.config import Json, build, to_json
-from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.errors import WeightsError
 from vgmae_bench.models.checkpoint_content import average_beside, plain, require_finite, state_dict, unwrap
 from vgmae_bench.models.checkpoint_file import read_checkpoint
-from vgmae_bench.models.weights_file import check_fit, save_weights
+from vgmae_bench.models.imported import Imported, import_options
+from vgmae_bench.models.weights_file import check_fit
 
 from .checkpoint import CLASSIFIER, PRETRAINED, Trained
 from .names import blocks, in_our_names
@@ -49,29 +49,10 @@ class ImportOptions:
     mask_ratio: float | None = None
 
 
-@dataclass(frozen=True)
-class Imported:
-    """A checkpoint, understood.
-
-    Attributes:
-        kind: which model.
-        sections: its configuration, see `vgmae_baselines.trackmae.checkpoint`.
-        tensors: the state dict of our network.
-        dropped: (name in the checkpoint, why) of every tensor that was left out.
-        notes: what was assumed, a sentence each.
-    """
-
-    kind: str
-    sections: dict[str, Any]
-    tensors: dict[str, Tensor]
-    dropped: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
 def import_weights(path: Path, out: Path, overrides: Mapping[str, Any]) -> Imported:
     """`import_release`, then a weights file that `vgmae_baselines.trackmae.checkpoint.load_model` reads."""
     imported = import_release(path, overrides)
-    save_weights(out, imported.tensors, imported.kind, imported.sections)
+    imported.write(out)
     return imported
 
 
@@ -87,10 +68,7 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
         UntrustedFileError: the file names things that are not data, or holds them in place of tensors.
         WeightsError: damaged, or of another architecture; says which names and shapes differ.
     """
-    try:
-        options = build(ImportOptions, overrides, owner="import-weights")
-    except UsageError as error:
-        raise UsageError(error.what, error.why, try_="vgmae-bench import-weights --help") from error
+    options = import_options(ImportOptions, overrides)
     content = read_checkpoint(path)
     settings = plain(content.get("args")) if isinstance(content, Mapping) else None
     settings = settings if isinstance(settings, dict) else {}

@@ -19,7 +19,7 @@ from vgmae_bench.models.readout import read_tracks
 from vgmae_bench.models.windows import track_windows
 from vgmae_bench.settings import no_effect
 from vgmae_bench.training.clips.sources import calibration_clip
-from vgmae_bench.training.seeds import seeded
+from vgmae_bench.training.seeds import untrained
 from vgmae_bench.types import Queries, Tracks
 
 from .checkpoint import Model, Trained, load_model
@@ -209,6 +209,5 @@ def _motion_head(model: Model, source: str) -> MotionHead:
 
 def _random_model(size: str, seed: int, motion: bool) -> Model:
     config, trained = SIZES[size], Trained()
-    with seeded(seed):
-        heads = Heads(config.patch_values, CHANNELS[trained.motion_norm] if motion else 0)
-        return Model(TrackMAE(config, heads).eval(), trained, None)
+    heads = Heads(config.patch_values, CHANNELS[trained.motion_norm] if motion else 0)
+    return Model(untrained(lambda: TrackMAE(config, heads), seed), trained, None)

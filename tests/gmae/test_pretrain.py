@@ -15,11 +15,12 @@ from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.gmae import SPEC
-from vgmae_bench.gmae.checkpoint import load_model, new_network
+from vgmae_bench.gmae.checkpoint import load_model
 from vgmae_bench.gmae.losses import image_loss, patch_normalised
-from vgmae_bench.gmae.network import SIZES
+from vgmae_bench.gmae.network import GMAE, SIZES
 from vgmae_bench.gmae.pretrain import PretrainConfig, Pretraining
 from vgmae_bench.training.recipe import Batch
+from vgmae_bench.training.seeds import untrained
 from vgmae_bench.videogmae.pretrain import PretrainConfig as VideoConfig
 from vgmae_bench.videogmae.pretrain import Pretraining as VideoPretraining
 from vgmae_bench.videogmae.release import import_weights
@@ -143,7 +144,7 @@ def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> No
 
 def test_random_weights_depend_on_their_seed_alone() -> None:
     state = torch.random.get_rng_state()
-    first, again, other = (new_network(TINY.network, seed).blocks[0].mlp.fc1.weight for seed in (1, 1, 2))
+    first, again, other = (untrained(lambda: GMAE(TINY.network), seed).blocks[0].mlp.fc1.weight for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(torch.random.get_rng_state(), state)

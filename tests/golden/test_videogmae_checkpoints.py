@@ -11,10 +11,11 @@ import torch
 from tests.golden import goldens
 from tests.golden.goldens import Golden
 from tests.golden.test_videogmae_network import network_config
+from vgmae_bench.models.imported import Imported
 from vgmae_bench.videogmae.checkpoint import load_model
 from vgmae_bench.videogmae.network import Encoder, VideoGMAE
 from vgmae_bench.videogmae.readout import ReadoutTracker
-from vgmae_bench.videogmae.release import Imported, import_weights
+from vgmae_bench.videogmae.release import import_weights
 
 EXPECTED = "ckpt_vg_expected.npz"
 PRETRAINED = {
@@ -50,13 +51,13 @@ def test_pretrained_checkpoints_give_the_official_outputs(file: Golden, case: tu
     expected = file.sibling(EXPECTED)
     what, model = imported(file, tmp_path, ema=ema)
     assert isinstance(model, VideoGMAE)
-    assert what.network == network_config(file.constructor)
+    assert what.config["network"] == network_config(file.constructor)
     with torch.no_grad():
         encoded = model.encode(video(expected))
         gaussians = model.decode(encoded)
     check(expected, f"{outputs}.latent", encoded.latent)
     check(expected, f"{outputs}.x_points", gaussians)
-    assert what.source["weights"] == ("ema" if outputs == "ema" else "raw")
+    assert what.config["source"]["weights"] == ("ema" if outputs == "ema" else "raw")
 
 
 @pytest.mark.parametrize("file", goldens.each("vg_lightning_plain.ckpt"))
@@ -69,7 +70,7 @@ def test_what_is_dropped_is_named_with_its_reason(file: Golden, tmp_path: Path) 
 @pytest.mark.parametrize("file", goldens.each("vg_lightning_*.ckpt"))
 def test_hyper_parameters_are_read(file: Golden, tmp_path: Path) -> None:
     what, _ = imported(file, tmp_path)
-    hyper = what.source["hyper_parameters"]
+    hyper = what.config["source"]["hyper_parameters"]
     assert isinstance(hyper, dict)
     assert hyper["vocab_size"] == file.constructor["num_gaussian"]
     assert hyper["seq_length"] == file.constructor["number_of_frames"]
@@ -105,8 +106,8 @@ def test_a_fine_tuned_checkpoint_gives_the_official_outputs(file: Golden, tmp_pa
     expected = file.sibling(EXPECTED)
     what, model = imported(file, tmp_path)
     assert isinstance(model, ReadoutTracker)
-    assert what.readout is not None
-    assert what.readout.fourier_features == file.constructor["num_fourier_features"]
+    assert what.config["readout"] is not None
+    assert what.config["readout"].fourier_features == file.constructor["num_fourier_features"]
     with torch.no_grad():
         check(expected, "ft.latent", model.encode(video(expected)).latent)
         positions, occlusion = model(video(expected), expected.tensor("ft.queries"))

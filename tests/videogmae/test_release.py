@@ -35,7 +35,7 @@ def save(tmp_path: Path, content: Any) -> Path:
 def test_a_bare_state_dict_is_enough(tmp_path: Path) -> None:
     model = VideoGMAE(SMALL)
     imported = import_weights(save(tmp_path, model.state_dict()), tmp_path / "out.safetensors", HEADS)
-    assert imported.network == SMALL
+    assert imported.config["network"] == SMALL
     loaded, weights = load_model(tmp_path / "out.safetensors")
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in loaded.state_dict().items())
     assert weights.config["source"] == {"file": "official.ckpt", "weights": "raw", "hyper_parameters": {}}
@@ -45,17 +45,17 @@ def test_a_bare_state_dict_is_enough(tmp_path: Path) -> None:
 def test_the_legacy_format_is_read_too(tmp_path: Path) -> None:
     path = tmp_path / "old.pth"
     torch.save({"state_dict": official(VideoGMAE(SMALL))}, path, _use_new_zipfile_serialization=False)
-    assert import_release(path, HEADS).network == SMALL
+    assert import_release(path, HEADS).config["network"] == SMALL
 
 
 def test_head_counts_are_assumed_aloud_and_can_be_set(tmp_path: Path) -> None:
     config = replace(SMALL, embed_dim=192, num_heads=3, decoder_embed_dim=128, decoder_num_heads=2)
     path = save(tmp_path, {"state_dict": official(VideoGMAE(config))})
     imported = import_release(path, {})
-    assert imported.network == config
+    assert imported.config["network"] == config
     assert any("num_heads=3 is assumed" in note for note in imported.notes)
     imported = import_release(path, {"num_heads": "6", "decoder_num_heads": 4})
-    assert (imported.network.num_heads, imported.network.decoder_num_heads) == (6, 4)
+    assert (imported.config["network"].num_heads, imported.config["network"].decoder_num_heads) == (6, 4)
     assert not any("assumed from" in note for note in imported.notes)
 
 
@@ -65,12 +65,12 @@ def test_frames_of_3d_tables_are_told_by_their_values(tmp_path: Path) -> None:
     )  # 16 tokens: also 1 frame of 4 x 4, or 16 of 1
     model = VideoGMAE(config)
     path = save(tmp_path, {"state_dict": official(model)})
-    assert import_release(path, HEADS).network == config
+    assert import_release(path, HEADS).config["network"] == config
     model.pos_embed.normal_()  # no sin-cos table any more
     path = save(tmp_path, {"state_dict": official(model)})
     with pytest.raises(WeightsError, match="possible are 1, 4, 16"):
         import_release(path, HEADS)
-    assert import_release(path, {**HEADS, "num_frames": 4}).network == config
+    assert import_release(path, {**HEADS, "num_frames": 4}).config["network"] == config
 
 
 @pytest.mark.parametrize(
@@ -85,13 +85,13 @@ def test_frames_of_3d_tables_are_told_by_their_values(tmp_path: Path) -> None:
 def test_hyper_parameters_become_the_activation(hyper: dict[str, Any], activation: Activation, tmp_path: Path) -> None:
     content = {"state_dict": official(VideoGMAE(SMALL)), "hyper_parameters": {"cfg": hyper}}
     imported = import_release(save(tmp_path, content), HEADS)
-    assert imported.activation == activation
-    assert imported.source["hyper_parameters"] == hyper
+    assert imported.config["activation"] == activation
+    assert imported.config["source"]["hyper_parameters"] == hyper
 
 
 def test_random_frames_means_bidirectional_attention(tmp_path: Path) -> None:
     content = {"state_dict": official(VideoGMAE(SMALL)), "hyper_parameters": {"random_frames": True}}
-    assert import_release(save(tmp_path, content), HEADS).network.decoder_attention == "bidirectional"
+    assert import_release(save(tmp_path, content), HEADS).config["network"].decoder_attention == "bidirectional"
 
 
 @pytest.mark.parametrize("frozen", [False, True])
@@ -107,7 +107,7 @@ def test_moving_averages_are_matched_with_and_without_frozen_blocks(frozen: bool
     for name, value in model.state_dict().items():
         averaged = name in dict(trained)
         torch.testing.assert_close(imported.tensors[name], value + 1 if averaged else value)
-    assert import_release(save(tmp_path, content), {**HEADS, "ema": False}).source["weights"] == "raw"
+    assert import_release(save(tmp_path, content), {**HEADS, "ema": False}).config["source"]["weights"] == "raw"
 
 
 def test_a_moving_average_that_does_not_fit_is_refused(tmp_path: Path) -> None:
@@ -123,8 +123,8 @@ def test_readouts_are_recognised(tmp_path: Path) -> None:
         path = save(tmp_path, {"state_dict": official(ReadoutTracker(config, readout))})
         imported = import_release(path, {**HEADS, "readout_heads": 4})
         assert imported.kind == "videogmae-readout"
-        assert imported.readout == readout
-        assert imported.activation is None
+        assert imported.config["readout"] == readout
+        assert "activation" not in imported.config
 
 
 def test_an_image_mae_becomes_an_encoder_of_16_frames(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_an_image_mae_becomes_an_encoder_of_16_frames(tmp_path: Path) -> None:
     path = save(tmp_path, {"model": {**state, "decoder_pred.weight": torch.ones(2), "mask_token": torch.ones(1)}})
     imported = import_release(path, HEADS)
     assert imported.kind == "mae-encoder"
-    assert imported.network.num_frames == 16
+    assert imported.config["network"].num_frames == 16
     assert [name for name, _ in imported.dropped] == ["decoder_pred.weight", "mask_token"]
 
 

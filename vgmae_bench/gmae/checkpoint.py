@@ -12,7 +12,7 @@ from vgmae_bench.errors import WeightsError
 from vgmae_bench.gmae.gaussians import View
 from vgmae_bench.gmae.network import GMAE, SIZES, ImageNetwork
 from vgmae_bench.models.weights_file import load_into, load_weights, save_weights
-from vgmae_bench.training.seeds import seeded
+from vgmae_bench.training.seeds import untrained
 
 KIND = "gmae"
 
@@ -52,10 +52,4 @@ def open_model(weights: Path | None, size: str, seed: int) -> Model:
     """The model of a weights file, or, without one, a random network of one of `SIZES`, drawn from `seed` alone."""
     if weights is not None:
         return load_model(weights)
-    return Model(new_network(SIZES[size], seed), View())
-
-
-def new_network(shape: ImageNetwork, seed: int) -> GMAE:
-    """A random network in evaluation mode, drawn from `seed` alone."""
-    with seeded(seed):
-        return GMAE(shape).eval()
+    return Model(untrained(lambda: GMAE(SIZES[size]), seed), View())

@@ -14,10 +14,12 @@ from torch import Tensor
 
 from vgmae_bench.errors import UsageError
 from vgmae_bench.gmae import spatial
-from vgmae_bench.gmae.checkpoint import new_network, open_model
+from vgmae_bench.gmae.checkpoint import open_model
 from vgmae_bench.gmae.figure import Panels
+from vgmae_bench.gmae.network import GMAE
 from vgmae_bench.models.explorer import Image, Seen
 from vgmae_bench.models.frames import prepare
+from vgmae_bench.training.seeds import untrained
 from vgmae_bench.videogmae.gaussians.gaussians import Backend
 
 CUMULATIVE = (32, 64, 128, 256, 512, 1024)
@@ -85,7 +87,7 @@ class GMAEExplorer:
         """The same with new weights, drawn from `seed` alone."""
         other = copy.copy(self)
         other.note = "random weights"
-        other._network = new_network(self._network.config, seed).to(self._network.cls_token.device)
+        other._network = untrained(lambda: GMAE(self._network.config), seed).to(self._network.cls_token.device)
         return other
 
     def explore(self, image: Image) -> Panels:

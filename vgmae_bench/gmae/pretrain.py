@@ -16,7 +16,7 @@ from vgmae_bench.gmae.losses import LossRegion, image_loss
 from vgmae_bench.gmae.network import GMAE, ImageNetwork
 from vgmae_bench.gmae.pictures import draw
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig, Losses, Recipe
-from vgmae_bench.videogmae.checkpoint import take_what_fits
+from vgmae_bench.videogmae.checkpoint import start_from
 from vgmae_bench.videogmae.gaussians.gaussians import Backend
 from vgmae_bench.videogmae.masking import encode_part
 
@@ -76,8 +76,8 @@ class Pretraining(Recipe[GMAE, Batch]):
         super().__init__(config, lambda: GMAE(config.network))
 
     def init_from(self, weights: Path) -> list[str]:
-        """See `take_what_fits`: weights of GMAE or an image MAE."""
-        return take_what_fits(self.network, weights)
+        """See `start_from`: weights of GMAE or an image MAE."""
+        return start_from(self.network, weights)
 
     def shape(self, step: int) -> ClipShape:
         """See `vgmae_bench.training.recipe.Recipe.shape`."""

@@ -7,7 +7,8 @@ dataclass, and "source", what is known of where the weights come from).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,14 +113,15 @@ def load_into(model: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -
     model.load_state_dict({name: value.to(expected[name].dtype) for name, value in tensors.items()}, assign=on_meta)
 
 
-def take_what_fits(model: nn.Module, given: Mapping[str, Tensor], weights: Path) -> list[str]:
-    """Give a new model every parameter of the same name and shape.
+def take_what_fits(model: nn.Module, given: Mapping[str, Tensor], source: str) -> list[str]:
+    """Give a new model every parameter of the same name and shape. Tables, which are computed, stay as they are.
 
     Arguments:
-        given: tensors by name, read from the file `weights`.
+        given: tensors by name.
+        source: where they come from, for messages.
 
     Returns:
-        Sentences on what was taken and what is new.
+        Sentences on what was taken, what is new, and what was not taken.
 
     Raises:
         WeightsError: nothing fits.
@@ -127,10 +129,22 @@ def take_what_fits(model: nn.Module, given: Mapping[str, Tensor], weights: Path)
     wanted = dict(model.named_parameters())
     taken = {name: given[name] for name, value in wanted.items() if name in given and given[name].shape == value.shape}
     if not taken:
-        raise WeightsError(f"Nothing in {weights} fits the network", "all its tensors have other shapes")
+        raise WeightsError(
+            f"Nothing in {source} fits the network", "no tensor has the name and the shape of one of its own"
+        )
     model.load_state_dict(taken, strict=False)
-    new = [name for name in wanted if name not in taken]
-    return [f"taken from {weights.name}: {len(taken)} of {len(wanted)} tensors", *(f"new: {name}" for name in new[:5])]
+    tables = {name for name, _ in model.named_buffers()}
+    return [
+        f"taken from {source}: {len(taken)} of {len(wanted)} tensors: {_by_part(taken)}",
+        f"new: {_by_part(name for name in wanted if name not in taken)}",
+        f"not taken: {_by_part(name for name in given if name not in taken and name not in tables)}",
+    ]
+
+
+def _by_part(names: Iterable[str]) -> str:
+    """How many tensors of each part of the network: "blocks (48), norm (2)"."""
+    counts = Counter(name.partition(".")[0] for name in names)
+    return ", ".join(f"{part} ({count})" for part, count in counts.items()) or "nothing"
 
 
 def check_fit(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]], *, source: str) -> None:

@@ -5,8 +5,6 @@ Their configuration holds "network", "source", and, depending on the kind, "read
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +15,7 @@ from vgmae_bench.config import build
 from vgmae_bench.errors import WeightsError
 from vgmae_bench.models import weights_file
 from vgmae_bench.models.readout import ReadoutConfig
-from vgmae_bench.models.weights_file import Weights, check_fit, load_into, save_weights
+from vgmae_bench.models.weights_file import Weights, check_fit, load_into, save_weights, take_what_fits
 from vgmae_bench.videogmae.gaussians.gaussians import Activation
 from vgmae_bench.videogmae.network import Encoder, NetworkConfig, VideoGMAE
 from vgmae_bench.videogmae.readout import ReadoutTracker
@@ -32,7 +30,7 @@ __all__ = [
     "load_weights",
     "make_model",
     "save_weights",
-    "take_what_fits",
+    "start_from",
 ]
 
 KINDS = ("videogmae", "videogmae-readout", "mae-encoder")
@@ -68,33 +66,13 @@ def load_model(path: Path) -> tuple[Encoder, Weights]:
     return model.eval(), weights
 
 
-def take_what_fits(model: nn.Module, weights: Path) -> list[str]:
-    """Give a new model every parameter of the same name and shape that a file holds; its tables are computed.
+def start_from(model: nn.Module, weights: Path) -> list[str]:
+    """Give a new model what fits of a weights file; see `vgmae_bench.models.weights_file.take_what_fits`.
 
     The file may be Video-GMAE's, GMAE's or an image MAE's, whose encoders have the same parameters.
-
-    Returns:
-        Sentences on what was taken, what is new, and what was not taken.
-
-    Raises:
-        WeightsError: the file cannot be read, or nothing fits.
     """
     given = load_weights(weights)
-    wanted = dict(model.named_parameters())
-    taken = {
-        name: given.tensors[name]
-        for name, parameter in wanted.items()
-        if name in given.tensors and given.tensors[name].shape == parameter.shape
-    }
-    if not taken:
-        raise WeightsError(f"Nothing in {weights} fits the network", f'it holds a "{given.kind}" model')
-    model.load_state_dict(taken, strict=False)
-    tables = {name for name, _ in model.named_buffers()}
-    return [
-        f"taken from {weights.name} ({given.kind}): {len(taken)} tensors: {_summary(taken)}",
-        f"new: {_summary(name for name in wanted if name not in taken)}",
-        f"not taken: {_summary(name for name in given.tensors if name not in taken and name not in tables)}",
-    ]
+    return take_what_fits(model, given.tensors, f"{weights.name} ({given.kind})")
 
 
 def make_model(kind: str, network: NetworkConfig, readout: ReadoutConfig | None) -> Encoder:
@@ -104,9 +82,3 @@ def make_model(kind: str, network: NetworkConfig, readout: ReadoutConfig | None)
     if readout is not None:
         return ReadoutTracker(network, readout)
     return Encoder(network)
-
-
-def _summary(names: Iterable[str]) -> str:
-    """How many tensors of each part of the network: "blocks (48), norm (2)"."""
-    counts = Counter(name.partition(".")[0] for name in names)
-    return ", ".join(f"{part} ({count})" for part, count in counts.items()) or "nothing"

@@ -20,7 +20,7 @@ from vgmae_bench.errors import UsageError
 from vgmae_bench.models.losses import reconstruction_loss
 from vgmae_bench.models.readout import TokenOrder
 from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig, Losses, Recipe
-from vgmae_bench.videogmae.checkpoint import Model, save_weights, take_what_fits
+from vgmae_bench.videogmae.checkpoint import Model, save_weights, start_from
 from vgmae_bench.videogmae.gaussians.gaussians import (
     Activation,
     Backend,
@@ -191,8 +191,8 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
             self.network.blocks.requires_grad_(False)
 
     def init_from(self, weights: Path) -> list[str]:
-        """See `take_what_fits`: weights of Video-GMAE, GMAE or an image MAE."""
-        return take_what_fits(self.network, weights)
+        """See `start_from`: weights of Video-GMAE, GMAE or an image MAE."""
+        return start_from(self.network, weights)
 
     def shape(self, step: int) -> ClipShape:
         """See `vgmae_bench.training.recipe.Recipe.shape`."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.models.encoder import NormedEncoder
-from vgmae_bench.training.seeds import seeded
+from vgmae_bench.training.seeds import untrained
 from vgmae_bench.videogmae.checkpoint import load_model
 from vgmae_bench.videogmae.network import SIZES, Encoder
 
@@ -43,8 +43,7 @@ def probed(config: ProbedConfig, weights: Path | None, seed: int) -> Probed:
     """
     if weights is not None:
         return encoder_of(load_model(weights)[0])
-    with seeded(seed):
-        return encoder_of(Encoder(SIZES[config.size]))
+    return encoder_of(untrained(lambda: Encoder(SIZES[config.size]), seed))
 
 
 def encoder_of(model: Encoder) -> Probed:

@@ -7,29 +7,25 @@ executed, and nothing of it is left out without saying so.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from vgmae_bench.config import Json, build, to_json
-from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.config import to_json
+from vgmae_bench.errors import WeightsError
 from vgmae_bench.models.checkpoint_content import average_beside, plain, require_finite, state_dict, unwrap, without
 from vgmae_bench.models.checkpoint_file import read_checkpoint
-from vgmae_bench.models.readout import ReadoutConfig
+from vgmae_bench.models.imported import Imported, import_options
 from vgmae_bench.videogmae.architecture import (
     ImportOptions,
-    Kind,
     infer_activation,
     infer_network,
     infer_readout,
     recognise,
 )
-from vgmae_bench.videogmae.checkpoint import check_fit, make_model, save_weights
-from vgmae_bench.videogmae.gaussians.gaussians import Activation
-from vgmae_bench.videogmae.network import NetworkConfig
+from vgmae_bench.videogmae.checkpoint import check_fit, make_model
 
 _DROPPED = {
     "linear_layer.": "online linear probe of the training run",
@@ -45,41 +41,11 @@ _FROZEN = ("test_rfid.", "perceptual_loss.")
 _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
-@dataclass(frozen=True)
-class Imported:
-    """A checkpoint, understood.
-
-    Attributes:
-        kind: "videogmae", "videogmae-readout" or "mae-encoder".
-        network, readout, activation: configurations; `readout` is only of a readout, `activation` only of Gaussians.
-        source: the file's name, which weights were taken, and the run's hyper-parameters, for the record.
-        tensors: the state dict of our model.
-        dropped: (name in the checkpoint, why) of every tensor that was left out.
-        notes: what was assumed or done, a sentence each.
-    """
-
-    kind: Kind
-    network: NetworkConfig
-    readout: ReadoutConfig | None
-    activation: Activation | None
-    source: dict[str, Json]
-    tensors: dict[str, Tensor]
-    dropped: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
 def import_weights(path: Path, out: Path, overrides: Mapping[str, Any]) -> Imported:
-    """`import_release`, then `write_imported`."""
+    """`import_release`, then a weights file that `vgmae_bench.videogmae.checkpoint.load_model` reads."""
     imported = import_release(path, overrides)
-    write_imported(imported, out)
+    imported.write(out)
     return imported
-
-
-def write_imported(imported: Imported, out: Path) -> None:
-    """Write a weights file that `vgmae_bench.videogmae.checkpoint.load_model` reads. Raises StorageError."""
-    sections = {name: getattr(imported, name) for name in ("network", "readout", "activation", "source")}
-    config = {name: section for name, section in sections.items() if section is not None}
-    save_weights(out, imported.tensors, imported.kind, config)
 
 
 def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
@@ -94,10 +60,7 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
         UntrustedFileError: the file names things that are not data, or holds them in place of tensors.
         WeightsError: damaged, or of another architecture; says which names and shapes differ.
     """
-    try:
-        options = build(ImportOptions, overrides, owner="import-weights")
-    except UsageError as error:
-        raise UsageError(error.what, error.why, try_="vgmae-bench import-weights --help") from error
+    options = import_options(ImportOptions, overrides)
     content = read_checkpoint(path)
     stored = state_dict(content, path)
     hyper = _hyper_parameters(content)
@@ -133,7 +96,9 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
     tensors = rebuilt | named
     notes += [f"{name} is not in the checkpoint: a fixed table, computed" for name in rebuilt]
     source = {"file": path.name, "weights": "ema" if ema else "raw", "hyper_parameters": to_json(hyper)}
-    return Imported(kind, network, readout, activation, source, tensors, dropped, notes)
+    sections = {"network": network, "readout": readout, "activation": activation, "source": source}
+    config = {name: section for name, section in sections.items() if section is not None}
+    return Imported(kind, config, tensors, dropped, notes)
 
 
 def _clean(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:

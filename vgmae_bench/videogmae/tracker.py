@@ -19,7 +19,7 @@ from vgmae_bench.models.readout import TokenOrder, read_tracks
 from vgmae_bench.models.windows import WindowTracks, track_windows
 from vgmae_bench.settings import no_effect
 from vgmae_bench.training.clips.sources import calibration_clip
-from vgmae_bench.training.seeds import seeded
+from vgmae_bench.training.seeds import untrained
 from vgmae_bench.types import Queries, Scene, Tracks
 from vgmae_bench.videogmae.checkpoint import Model, load_model
 from vgmae_bench.videogmae.features import EncoderFeatures
@@ -141,7 +141,7 @@ class VideoGMAETracker:
         self.unused_settings = {"features"} if weights is None else {"features", "size"}
         self._config, self._switches, self._device = config, config.switches, torch.device(device)
         if weights is None:
-            weights = _random_model(config.size, seed)
+            weights = Model(untrained(lambda: VideoGMAE(SIZES[config.size]), seed), Activation())
         model, self._activation = weights if isinstance(weights, Model) else _trained_model(weights, config)
         if not self._switches.apply_scale_factor:
             self._activation = replace(self._activation, scale_factor=1.0)
@@ -230,11 +230,6 @@ class VideoGMAETracker:
             return None
         generator = torch.Generator().manual_seed(self._config.shuffle_seed)
         return torch.randperm(self._model.config.num_tokens, generator=generator)[None]
-
-
-def _random_model(size: str, seed: int) -> Model:
-    with seeded(seed):
-        return Model(VideoGMAE(SIZES[size]).eval(), Activation())
 
 
 def _trained_model(path: Path, config: VideoGMAEConfig) -> Model:

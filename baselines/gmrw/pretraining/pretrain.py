@@ -111,7 +111,7 @@ class Pretraining(Recipe[GMRW, Batch]):
 
     def init_from(self, weights: Path) -> list[str]:
         """See `take_what_fits`: GMRW weights."""
-        return take_what_fits(self.network, load_model(weights).network.state_dict(), weights)
+        return take_what_fits(self.network, load_model(weights).network.state_dict(), weights.name)
 
     def shape(self, step: int) -> ClipShape:
         """See `vgmae_bench.training.recipe.Recipe.shape`."""

@@ -40,8 +40,8 @@ def test_a_container_of_a_distributed_run(prefix: str, tmp_path: Path) -> None:
     arguments = argparse.Namespace(temp=0.0, lr=4e-5, device=torch.device("cuda", 0), resume=None)
     content = {"model": state(prefix=prefix), "optimizer": {"state": {}}, "epoch": 7, "args": arguments}
     imported = import_weights(save(tmp_path, content), tmp_path / "out.safetensors", {})
-    assert imported.network == SMALL
-    assert imported.inference == Inference(None, 4)
+    assert imported.config["network"] == SMALL
+    assert imported.config["inference"] == Inference(None, 4)
     assert imported.dropped == []
     loaded = load_model(tmp_path / "out.safetensors")
     assert loaded.network.config == SMALL and not loaded.network.training
@@ -56,7 +56,7 @@ def test_a_container_of_a_distributed_run(prefix: str, tmp_path: Path) -> None:
 
 def test_an_old_file_may_hold_weights_and_nothing_else(tmp_path: Path) -> None:
     old = {"_use_new_zipfile_serialization": False}
-    assert import_release(save(tmp_path, {"model": state()}, **old), {}).network == SMALL
+    assert import_release(save(tmp_path, {"model": state()}, **old), {}).config["network"] == SMALL
     with pytest.raises(UntrustedFileError, match="more than tensors"):
         import_release(save(tmp_path, {"model": state(), "args": argparse.Namespace(temp=0.0)}, **old), {})
 
@@ -65,7 +65,7 @@ def test_an_old_file_may_hold_weights_and_nothing_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "model.", "module._orig_mod.model."])
 def test_every_wrapping_is_the_same_network(wrapping: str, prefix: str, tmp_path: Path) -> None:
     imported = import_release(save(tmp_path, {wrapping: {**state(prefix=prefix), "_extra_state": None}}), {})
-    assert imported.network == SMALL and imported.tensors.keys() == state().keys()
+    assert imported.config["network"] == SMALL and imported.tensors.keys() == state().keys()
 
 
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
@@ -77,25 +77,25 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 
 def test_a_bare_state_dict_is_enough(tmp_path: Path) -> None:
     imported = import_release(save(tmp_path, state()), {})
-    assert imported.network == SMALL
-    assert imported.source == {"file": "official.pth", "hyper_parameters": None}
+    assert imported.config["network"] == SMALL
+    assert imported.config["source"] == {"file": "official.pth", "hyper_parameters": None}
 
 
 def test_what_the_tensors_do_not_tell_is_said_and_can_be_set(tmp_path: Path) -> None:
     path = save(tmp_path, {"model": state(), "args": argparse.Namespace(temp=0.07)})
     imported = import_release(path, {})
-    assert imported.network == replace(SMALL, tau=0.07)
+    assert imported.config["network"] == replace(SMALL, tau=0.07)
     assert any("input_range" in note for note in imported.notes) and any("upsample" in note for note in imported.notes)
     told = import_release(path, {"input_range": "official", "upsample": 1, "splits": "4", "tau": 2})
-    assert told.network == replace(SMALL, splits=4, tau=2.0)
-    assert told.inference == Inference("official", 1)
+    assert told.config["network"] == replace(SMALL, splits=4, tau=2.0)
+    assert told.config["inference"] == Inference("official", 1)
     assert told.notes == []
 
 
 def test_gmflow_is_imported_without_what_only_it_uses(tmp_path: Path) -> None:
     imported = import_release(save(tmp_path, {"model": {**state(), **GMFLOW_ONLY}}), {})
-    assert imported.network == SMALL
-    assert imported.inference == Inference("correct", 1)
+    assert imported.config["network"] == SMALL
+    assert imported.config["inference"] == Inference("correct", 1)
     assert [name for name, _ in imported.dropped] == list(GMFLOW_ONLY)
     assert set(imported.tensors) == set(state())
     assert any("ground-truth flow" in note for note in imported.notes)

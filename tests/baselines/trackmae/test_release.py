@@ -75,8 +75,8 @@ def test_old_names_come_back_with_key_biases_of_zero() -> None:
 def test_what_the_run_tells_and_what_is_assumed(tmp_path: Path) -> None:
     path = save(tmp_path, trackmae().state_dict(), window_size=(4, 4, 4), cotracker_norm="raw", mask_ratio=0.8)
     imported = import_release(path, HEADS)
-    assert imported.sections["network"] == NETWORK
-    trained = imported.sections["trained"]
+    assert imported.config["network"] == NETWORK
+    trained = imported.config["trained"]
     assert (trained.motion_norm, trained.mask_ratio, trained.motion_drop_last) == ("none", 0.8, False)
     assert imported.notes == [] and imported.dropped == []
     path = save(tmp_path, trackmae().state_dict())
@@ -130,7 +130,7 @@ def test_hugging_face_pretraining_models_give_the_same_outputs(suffix: str, tmp_
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
     out = tmp_path / "out.safetensors"
     imported = import_weights(path, out, {**HEADS, **SIZES})
-    assert imported.sections["heads"] == {"spatial": NETWORK.patch_values, "motion": 0}
+    assert imported.config["heads"] == {"spatial": NETWORK.patch_values, "motion": 0}
     ours = load_model(out).network
     assert isinstance(ours, TrackMAE)
     mask = (torch.arange(16) % 4 > 0).repeat(4).expand(2, -1)

@@ -209,8 +209,8 @@ def test_starting_from_weights_says_what_was_taken(tmp_path: Path) -> None:
     recipe, model = made(replace(TINY, layers=2))
     notes = recipe.init_from(tmp_path / "given.safetensors")
     assert torch.equal(model.backbone.conv1.weight, given.backbone.conv1.weight)
-    assert notes[0] == "taken from given.safetensors: 36 of 52 tensors"
-    assert "transformer.layers.1" in notes[1]
+    assert notes[0].startswith("taken from given.safetensors: 36 of 52 tensors: ")
+    assert notes[1] == "new: transformer (16)" and notes[2] == "not taken: nothing"
     recipe, _ = made(replace(TINY, feature_channels=8, stem_channels=(4, 4, 4)))
     with pytest.raises(WeightsError, match="Nothing in"):
         recipe.init_from(tmp_path / "given.safetensors")

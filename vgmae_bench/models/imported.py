@@ -1,0 +1,48 @@
+"""What the importers of official checkpoints share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from vgmae_bench.config import build
+from vgmae_bench.errors import UsageError
+from vgmae_bench.models.weights_file import save_weights
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A checkpoint, understood.
+
+    Attributes:
+        kind: which model it is.
+        config: what its weights file will say of it: configurations by name, and "source" (the checkpoint's name and the
+            settings of its training).
+        tensors: the state dict of our model.
+        dropped: (name in the checkpoint, why) of every tensor that was left out.
+        notes: what was assumed or done, a sentence each.
+    """
+
+    kind: str
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+    dropped: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def write(self, out: Path) -> None:
+        """Write the weights file. Raises StorageError."""
+        save_weights(out, self.tensors, self.kind, self.config)
+
+
+def import_options(options: type[T], overrides: Mapping[str, Any]) -> T:
+    """What the user says about a checkpoint. Raises UsageError: an unknown name or a bad value."""
+    try:
+        return build(options, overrides, owner="import-weights")
+    except UsageError as error:
+        raise UsageError(error.what, error.why, try_="vgmae-bench import-weights --help") from error
