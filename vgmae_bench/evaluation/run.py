@@ -18,7 +18,7 @@ from vgmae_bench.evaluation.pictures import draw_clips
 from vgmae_bench.evaluation.predict import StoppedError, predict
 from vgmae_bench.evaluation.protocols import EvalProtocol
 from vgmae_bench.evaluation.records.results import DatasetUsed, MethodUsed, Record, Session, Summary, run_key
-from vgmae_bench.evaluation.runs import folder_of, start_session
+from vgmae_bench.evaluation.runs import place_of, start_session
 from vgmae_bench.evaluation.score import score_run
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.metrics.scored_tracks import QueryMode
@@ -117,11 +117,12 @@ def plan_of(
     """
     record = new_record(method.used, dataset_used(dataset, spec, dataset_settings), protocol, dataset, name)
     clip_ids = list(dataset.ids)[:limit]
+    record, folder = place_of(record, out)
     return Plan(
         method=method,
         dataset=dataset,
         record=record,
-        folder=folder_of(record, out),
+        folder=folder,
         share=clip_ids[shard[0] % shard[1] :: shard[1]] if shard else clip_ids,
     )
 

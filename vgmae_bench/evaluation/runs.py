@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vgmae_bench.errors import StorageError, UnknownNameError
-from vgmae_bench.evaluation.records.results import Record, Session
+from vgmae_bench.evaluation.records.results import Record, Session, former
 from vgmae_bench.evaluation.store import RECORD, RunFolder
 from vgmae_bench.files import locked
 
@@ -17,6 +17,18 @@ def folder_of(record: Record, root: Path) -> RunFolder:
     method, protocol = record.method, record.protocol.name
     name = f"{method.name}.{method.weights.name}" if method.weights else method.name
     return RunFolder(root / f"{record.dataset.name}-{protocol}" / name / record.key[:8])
+
+
+def place_of(record: Record, root: Path) -> tuple[Record, RunFolder]:
+    """The folder of a run below `root`, and the record with the key that it has there.
+
+    Older versions made keys of all settings. A run that has such a key goes on where it lies.
+    """
+    folder, old = folder_of(record, root), former(record)
+    before = folder_of(old, root)
+    if (folder.path / RECORD).is_file() or not (before.path / RECORD).is_file() or before.record().key != old.key:
+        return record, folder
+    return old, before
 
 
 def start_session(folder: RunFolder, record: Record, session: Session) -> None:

@@ -193,6 +193,12 @@ def run_key(method: MethodUsed, dataset: DatasetUsed, protocol: EvalProtocol) ->
     return config.digest(identity(method, dataset, protocol))
 
 
+def former(record: Record) -> Record:
+    """The record as older versions wrote it: its key is made of all settings, also of those without effect."""
+    method = replace(record.method, without_effect={})
+    return replace(record, key=run_key(method, record.dataset, record.protocol), method=method)
+
+
 @dataclass(frozen=True)
 class Cost:
     """The cost of predicting a clip: wall-clock seconds of tracking alone, and the process's peak memory so far."""
