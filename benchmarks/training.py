@@ -68,7 +68,7 @@ class Trainer:
         self.source = open_clips(["synth"], seed=0, workers=0)
         self.clips()
         self.raw = torch.randn(
-            *self.batch.video.shape[:2], config.num_gaussians, GAUSSIAN_PARAMETERS, device=self.device
+            *self.batch.video.shape[:2], config.network.num_gaussians, GAUSSIAN_PARAMETERS, device=self.device
         )
 
     def clips(self) -> None:
@@ -97,7 +97,7 @@ class Trainer:
         """Forward and backward through activations and splatting alone."""
         raw = self.raw.clone().requires_grad_()
         gaussians = activate(raw, self.config.activation)
-        camera = fixed_camera(self.config.image_size, self.config.image_size, like=raw)
+        camera = fixed_camera(self.config.network.image_size, self.config.network.image_size, like=raw)
         self.render(gaussians, camera, self.config.composite, self.config.backend).sum().backward()
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tests.configured import configured
 from vgmae_bench.gmae.checkpoint import save_model
 from vgmae_bench.gmae.network import GMAE
 from vgmae_bench.gmae.pretrain import PretrainConfig
 from vgmae_bench.training.recipe import Batch
 
-TINY = PretrainConfig(
+TINY = configured(
+    PretrainConfig,
     image_size=32,
     patch_size=8,
     num_gaussians=36,

@@ -1,17 +1,17 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.configured import changed
 from tests.gmae.nets import TINY, weights_file
 from vgmae_bench.errors import UsageError
 from vgmae_bench.gmae.explorer import ExplorerConfig, GMAEExplorer
 
-SCATTERED = replace(TINY, gaussian_start="random")
+SCATTERED = changed(TINY, gaussian_start="random")
 
 
 @pytest.fixture

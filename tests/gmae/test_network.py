@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
+from tests.configured import changed
 from tests.gmae.nets import TINY, network
 from vgmae_bench.gmae.gaussians import View
 from vgmae_bench.gmae.network import SIZES
@@ -24,7 +23,7 @@ def test_as_many_gaussians_as_queries_whatever_is_masked(mask_ratio: float) -> N
 @pytest.mark.parametrize(("position", "expected"), [("own", [1, 3]), ("previous", [0, 2])])
 def test_where_the_decoder_takes_latents_to_be(position: str, expected: list[int]) -> None:
     """Patch i at row 1 + i of the table, whose first row is zero; off by one, patch 0 is nowhere and 1 at the place of 0."""
-    model = network(replace(TINY, latent_position=position, class_token="dropped"))
+    model = network(changed(TINY, latent_position=position, class_token="dropped"))
     kept = torch.tensor([[0, 2]])
     latent = torch.zeros(1, 2, 32)
     context = model._context(Encoded(latent, kept, torch.ones(1, 16, dtype=torch.bool)))
@@ -35,7 +34,7 @@ def test_where_the_decoder_takes_latents_to_be(position: str, expected: list[int
 
 def test_the_class_token_is_decoded_unless_it_is_dropped() -> None:
     for class_token, latents in (("decoded", 17), ("dropped", 16)):
-        model = network(replace(TINY, class_token=class_token))
+        model = network(changed(TINY, class_token=class_token))
         assert model._context(model.encode(image())).shape == (1, latents, 32)
 
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from tests.configured import changed, configured
 from tests.gmae.nets import TINY, pictures, weights_file
 from tests.golden import goldens
 from tests.golden.goldens import Golden
@@ -31,7 +31,7 @@ def db(error: float) -> float:
 
 
 def test_it_overfits_images_far_beyond_their_mean_colours() -> None:
-    config = replace(TINY, mask_ratio=0.0, loss_region="all", attention_start="similar", patch_start="whitened")
+    config = changed(TINY, mask_ratio=0.0, loss_region="all", attention_start="similar", patch_start="whitened")
     recipe, batch = Pretraining(config), pictures(2)
     model = recipe.network
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
@@ -93,7 +93,7 @@ def test_three_quarters_of_the_patches_are_hidden_the_same_ones_for_the_same_see
 
 @pytest.mark.parametrize("changes", [{}, {"query_position": "learned", "gaussian_start": "random"}])
 def test_every_parameter_gets_a_gradient(changes: dict[str, Any]) -> None:
-    config = replace(TINY, **changes)
+    config = changed(TINY, **changes)
     recipe = Pretraining(config)
     model = recipe.network
     recipe(pictures(), 0)[0].backward()
@@ -110,7 +110,7 @@ def test_shipped_configurations_are_valid_and_say_what_the_paper_says() -> None:
     assert made["tiny"].network == SIZES["tiny"]
     paper = made["paper-base"]
     assert paper.network == SIZES["base"]
-    assert (paper.mask_ratio, paper.loss_region, paper.scale_factor) == (0.75, "masked", 1.0)
+    assert (paper.mask_ratio, paper.loss_region, paper.view.scale_factor) == (0.75, "masked", 1.0)
     assert paper.steps * paper.batch_size / 1_281_167 == pytest.approx(400, rel=1e-3)
     assert paper.peak_lr == pytest.approx(2.4e-3)
 
@@ -133,7 +133,7 @@ def test_impossible_settings(settings: dict[str, Any], message: str) -> None:
 
 
 def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> None:
-    config = replace(TINY, scale_factor=0.5, gaussian_start="random", composite="black")
+    config = changed(TINY, scale_factor=0.5, gaussian_start="random", composite="black")
     recipe = Pretraining(config)
     model = recipe.network
     recipe.export(tmp_path / "weights.safetensors", {"steps": 3})
@@ -182,7 +182,7 @@ def test_official_image_mae_weights_start_the_encoder(tmp_path: Path) -> None:
     imported = import_weights(
         goldens.HERE / "data" / MAE, tmp_path / "mae.safetensors", {"num_heads": of_an_image_mae()["num_heads"]}
     )
-    recipe = Pretraining(PretrainConfig(**of_an_image_mae()))
+    recipe = Pretraining(configured(PretrainConfig, **of_an_image_mae()))
     model = recipe.network
     told = recipe.init_from(tmp_path / "mae.safetensors")
     state = model.state_dict()
@@ -197,9 +197,11 @@ def test_official_image_mae_weights_start_the_encoder(tmp_path: Path) -> None:
 def test_video_gmae_starts_from_gmae_and_sees_a_still_as_it_does(tmp_path: Path) -> None:
     """With the same encoder, the first frame of a clip, alone unmasked, has the latents of that image."""
     weights_file(tmp_path / "gmae.safetensors")
-    shape = {name: getattr(TINY, name) for name in ("image_size", "patch_size", "embed_dim", "depth", "num_heads")}
+    shape = {
+        name: getattr(TINY.network, name) for name in ("image_size", "patch_size", "embed_dim", "depth", "num_heads")
+    }
     decoder = {"decoder_embed_dim": 32, "decoder_depth": 1, "decoder_num_heads": 2, "num_gaussians": 36}
-    recipe = VideoPretraining(VideoConfig(**shape, **decoder, num_frames=2, backend="torch"))
+    recipe = VideoPretraining(configured(VideoConfig, **shape, **decoder, num_frames=2, backend="torch"))
     video = recipe.network
     told = recipe.init_from(tmp_path / "gmae.safetensors")
     assert told[0].startswith("taken from gmae.safetensors (gmae)")

@@ -15,7 +15,7 @@ from vgmae_bench.videogmae.release import import_weights
 def test_what_is_probed_are_the_tokens_of_the_encoder(tmp_path: Path) -> None:
     weights = weights_file(tmp_path / "gmae.safetensors")
     encoder = open_encoder("gmae", str(weights), {}, seed=0).encoder
-    assert (encoder.num_frames, encoder.image_size, encoder.width) == (1, 32, TINY.embed_dim)
+    assert (encoder.num_frames, encoder.image_size, encoder.width) == (1, 32, TINY.network.embed_dim)
     image = torch.randn(2, 3, 1, 32, 32)
     with torch.no_grad():
         expected = load_model(weights).network.encode(image).latent

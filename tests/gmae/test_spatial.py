@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 import pytest
 import torch
 
+from tests.configured import changed
 from tests.gmae.nets import TINY, network
 from vgmae_bench.gmae import spatial
 from vgmae_bench.gmae.gaussians import View
@@ -33,7 +33,7 @@ def planes(near: float = 4.0, far: float = 8.0) -> Scene:
 
 def outputs() -> Gaussians:
     """What a random network, its Gaussians scattered, makes of noise."""
-    model = network(replace(TINY, gaussian_start="random", query_position="learned"))
+    model = network(changed(TINY, gaussian_start="random", query_position="learned"))
     with torch.no_grad():
         return View().gaussians(model(torch.randn(1, 3, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0))))
 

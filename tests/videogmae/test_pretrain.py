@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.configured import changed, configured
 from tests.videogmae.gaussians.scenes import blurred_noise
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.settings import flatten
 from vgmae_bench.training.clips.sources import open_bank, open_clips
 from vgmae_bench.training.loop import Job, train
 from vgmae_bench.training.recipe import Batch
@@ -22,7 +23,8 @@ from vgmae_bench.videogmae.masking import draw_order, encode_part
 from vgmae_bench.videogmae.network import SIZES, Encoder, VideoGMAE
 from vgmae_bench.videogmae.pretrain import PretrainConfig, Pretraining, Stage
 
-TINY = PretrainConfig(
+TINY = configured(
+    PretrainConfig,
     image_size=32,
     patch_size=8,
     num_frames=3,
@@ -44,7 +46,7 @@ def clips(count: int = 2, frames: int = 3) -> Batch:
 
 
 def made(config: PretrainConfig, seed: int = 0) -> tuple[Pretraining, VideoGMAE]:
-    recipe = Pretraining(replace(config, seed=seed))
+    recipe = Pretraining(changed(config, seed=seed))
     return recipe, recipe.network
 
 
@@ -57,7 +59,7 @@ def gradient(config: PretrainConfig, batch: Batch) -> Tensor:
 
 
 def test_it_overfits_a_clip() -> None:
-    recipe, model = made(replace(TINY, gaussian_start="grid", query_position="anchored", decoder="per_identity"))
+    recipe, model = made(changed(TINY, gaussian_start="grid", query_position="anchored", decoder="per_identity"))
     batch = clips(1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     losses = []
@@ -85,7 +87,7 @@ def test_the_scale_of_the_gradient() -> None:
     once = clips(2)
     twice = Batch(torch.cat([once.video, once.video]), once.seeds * 2)
     for reduction, factor in (("mean", 1), ("sum", 2)):
-        config = build(PretrainConfig, {**vars(TINY), "loss_reduction": reduction}, owner="videogmae")
+        config = build(PretrainConfig, {**flatten(TINY), "loss_reduction": reduction}, owner="videogmae")
         torch.testing.assert_close(gradient(config, twice), factor * gradient(config, once), rtol=1e-4, atol=1e-7)
 
 
@@ -94,14 +96,14 @@ def test_the_encoder_learns_unless_it_is_frozen() -> None:
         return {name.partition(".")[0] for name, p in made(config)[1].named_parameters() if p.requires_grad}
 
     assert "blocks" in learning(TINY)
-    frozen = learning(replace(TINY, freeze_encoder=True))
+    frozen = learning(changed(TINY, freeze_encoder=True))
     assert {"patch_embed", "cls_token", "norm", "decoder_blocks", "linear_gaussian"} <= frozen
     assert "blocks" not in frozen
 
 
 @pytest.mark.parametrize("changes", [{}, {"position": "pos3d"}, {"decoder": "per_identity"}, {"freeze_encoder": True}])
 def test_every_parameter_that_may_learn_gets_a_gradient(changes: dict[str, Any]) -> None:
-    recipe, model = made(replace(TINY, **changes))
+    recipe, model = made(changed(TINY, **changes))
     recipe(clips(), 0)[0].backward()
     without = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
     assert without == []
@@ -123,7 +125,7 @@ def test_only_what_is_masked_counts_where_that_is_asked(monkeypatch: pytest.Monk
         return image.mean()
 
     monkeypatch.setattr(pretrain, "reconstruction_loss", loss_of)
-    recipe, _ = made(replace(TINY, loss_region="masked"))
+    recipe, _ = made(changed(TINY, loss_region="masked"))
     batch = clips(1, frames=2)
     recipe(batch, 0)
     patches = masks[0].view(2, 4, 8, 4, 8).transpose(2, 3).reshape(32, 64)
@@ -133,7 +135,7 @@ def test_only_what_is_masked_counts_where_that_is_asked(monkeypatch: pytest.Monk
 
 
 def test_penalties_are_parts_of_the_loss() -> None:
-    recipe, _ = made(replace(TINY, deltas_reg_weight=0.5, smoothness_weight=0.25))
+    recipe, _ = made(changed(TINY, deltas_reg_weight=0.5, smoothness_weight=0.25))
     loss, parts = recipe(clips(), 0)
     assert parts.keys() == {"reconstruction", "displacement", "smoothness"}
     assert parts["displacement"] > 0
@@ -143,7 +145,7 @@ def test_penalties_are_parts_of_the_loss() -> None:
 def test_a_curriculum() -> None:
     first = Stage(until=0.25, num_frames=2, residuals="position", mask_mode="first_shown")
     second = Stage(until=0.5, mask_ratio=0.25, speed=2.0, stride=3, unmasked_share=0.25)
-    config = replace(TINY, steps=8, stages=(first, second))
+    config = changed(TINY, steps=8, stages=(first, second))
     assert [config.at(step)._asdict() for step in (0, 2, 4)] == [
         {"num_frames": 2, "mask_ratio": 0.5, "mask_mode": "first_shown", "unmasked_share": 0.0, "speed": 1.0, "stride": 4,
              "residuals": "position", "registration_weight": 0.0},
@@ -161,7 +163,7 @@ def test_a_curriculum() -> None:
 def test_registration_moves_gaussians_where_the_frames_say() -> None:
     """A pattern that moves by a pixel a frame: one step on the registration alone moves Gaussians that way."""
     stages = (Stage(until=0.5, registration_weight=1.0), Stage())
-    config = replace(TINY, steps=2, stages=stages, gaussian_start="grid", residuals="position")
+    config = changed(TINY, steps=2, stages=stages, gaussian_start="grid", residuals="position")
     recipe, model = made(config)
     pattern = blurred_noise(32, 36)
     video = torch.stack([pattern[:, 3 - t : 35 - t] for t in range(3)])[None]
@@ -204,7 +206,7 @@ def test_the_first_frame_may_be_shown_whole() -> None:
     assert not half[:, 0].all()
 
 
-OURS = replace(
+OURS = changed(
     TINY,
     decoder="per_identity",
     query_position="anchored",
@@ -246,15 +248,15 @@ def test_a_share_of_each_batch_is_shown_whole_as_pairs(monkeypatch: pytest.Monke
     mixed = recipe(batch, 0).total
     shown = {(count, first + second) for count, first, second in seen}
     assert shown == {(2, 16)} and {first for _, first, _ in seen} >= {16}  # half of 32 patches, or all of frame 1
-    alone = replace(OURS, unmasked_share=0.0)
+    alone = changed(OURS, unmasked_share=0.0)
     masked = Pretraining(alone).around(model)(batch.cut(2, None), 0).total
-    pairs = replace(OURS, unmasked_share=1.0)
+    pairs = changed(OURS, unmasked_share=1.0)
     whole = Pretraining(pairs).around(model)(batch.cut(None, 2), 0).total
     torch.testing.assert_close(mixed, (masked + whole) / 2)
 
 
 def test_when_clips_get_longer_new_frames_move_as_the_last_known_one() -> None:
-    config = replace(OURS, num_frames=4, steps=4, stages=(Stage(until=0.5, num_frames=2),))
+    config = changed(OURS, num_frames=4, steps=4, stages=(Stage(until=0.5, num_frames=2),))
     recipe, model = made(config)
     with torch.no_grad():
         model.linear_motion.weight.normal_()
@@ -267,9 +269,9 @@ def test_when_clips_get_longer_new_frames_move_as_the_last_known_one() -> None:
         assert torch.equal(rows, before[:1].expand(3, -1, -1))
     with torch.no_grad():
         rows[2] += 1
-    changed = rows.clone()
+    moved = rows.clone()
     recipe(clips(2, 4), 3)
-    assert torch.equal(rows, changed)
+    assert torch.equal(rows, moved)
 
 
 class Killed(BaseException):
@@ -282,7 +284,7 @@ def test_killed_around_the_start_of_a_stage_it_goes_on_exactly(
 ) -> None:
     monkeypatch.setenv("VGMAE_BENCH_CACHE", str(tmp_path))
     stages = (Stage(until=0.5, num_frames=2, mask_ratio=0.0, stride=2),)
-    config = replace(
+    config = changed(
         OURS, steps=6, batch_size=4, stages=stages, ema_decay=0.9, bank_scenes=64, bank_frames=4, checkpoint_every=1,
         picture_every=0, validate_every=0, validate_clips=0, workers=0,
     )  # fmt: skip
@@ -319,8 +321,8 @@ def test_the_paper_keeps_156_of_3136_patches() -> None:
 
     config = build(PretrainConfig, read_toml(configurations()["paper-base"]), owner="videogmae")
     assert (config.network.num_tokens, config.peak_lr) == (3136, 5e-4)
-    narrow = replace(config, embed_dim=16, depth=1, num_heads=1, decoder_embed_dim=16, decoder_depth=1)
-    narrow = replace(narrow, num_gaussians=1, decoder_num_heads=1, backend="torch")
+    narrow = changed(config, embed_dim=16, depth=1, num_heads=1, decoder_embed_dim=16, decoder_depth=1)
+    narrow = changed(narrow, num_gaussians=1, decoder_num_heads=1, backend="torch")
     batch = Batch(torch.zeros(1, 16, 224, 224, 3, dtype=torch.uint8), (1,))
     recipe = Pretraining(narrow)
     recipe.network = Peeping(narrow.network)
@@ -365,7 +367,7 @@ def test_impossible_settings(settings: dict[str, Any], message: str) -> None:
 
 
 def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> None:
-    recipe, model = made(replace(TINY, rgb_mode="cumulative", residuals="position"))
+    recipe, model = made(changed(TINY, rgb_mode="cumulative", residuals="position"))
     recipe.export(tmp_path / "weights.safetensors", {"steps": 3})
     loaded, content = load_model(tmp_path / "weights.safetensors")
     assert loaded.config == TINY.network
@@ -377,7 +379,7 @@ def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> No
 def test_starting_from_weights_says_what_was_taken(tmp_path: Path) -> None:
     recipe, given = made(TINY, seed=1)
     recipe.export(tmp_path / "given.safetensors", None)
-    longer = replace(TINY, num_frames=4)
+    longer = changed(TINY, num_frames=4)
     recipe, model = made(longer)
     notes = recipe.init_from(tmp_path / "given.safetensors")
     assert torch.equal(model.blocks[0].attn.qkv.weight, given.blocks[0].attn.qkv.weight)  # type: ignore[union-attr]  # a Block

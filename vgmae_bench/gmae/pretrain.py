@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -22,12 +22,14 @@ from vgmae_bench.videogmae.masking import encode_part
 
 
 @dataclass(frozen=True)
-class PretrainConfig(LoopConfig, View, ImageNetwork):
-    """Settings of pretraining: those of the loop, of the network and of what its outputs mean, in one flat list.
+class PretrainConfig(LoopConfig):
+    """Settings of pretraining.
 
     A clip is one image here. Nothing is tracked while it learns: validate_every and validate_clips mean nothing.
 
     Attributes:
+        network: its shape.
+        view: what its outputs mean, and how they are looked at.
         mask_ratio: share of the patches hidden from the encoder.
         loss_region: see `vgmae_bench.gmae.losses.image_loss`.
         backend: of the splatting.
@@ -36,6 +38,8 @@ class PretrainConfig(LoopConfig, View, ImageNetwork):
         UsageError: a number out of its range, or settings that do not go together.
     """
 
+    network: ImageNetwork = field(default_factory=ImageNetwork)
+    view: View = field(default_factory=View)
     validate_clips: int = 0
     mask_ratio: float = 0.75
     loss_region: LossRegion = "masked"
@@ -43,28 +47,16 @@ class PretrainConfig(LoopConfig, View, ImageNetwork):
 
     def __post_init__(self) -> None:
         LoopConfig.__post_init__(self)
-        View.__post_init__(self)
-        _ = self.network  # which checks its numbers
         if not 0 <= self.mask_ratio < 1:
             raise UsageError("mask_ratio must lie in [0, 1)", f"it is {self.mask_ratio}")
         if self.loss_region != "all" and self.mask_ratio == 0:
             raise UsageError("Without masking no pixel is masked", f"loss_region={self.loss_region} with mask_ratio=0")
-        if self.gaussian_start == "grid" and (self.mean_range, self.camera) != ("wide", "far"):
+        if self.network.gaussian_start == "grid" and (self.view.mean_range, self.view.camera) != ("wide", "far"):
             raise UsageError(
                 "Gaussians can start on a grid only where mean_range=wide and camera=far",
-                f"they are {self.mean_range} and {self.camera}",
+                f"they are {self.view.mean_range} and {self.view.camera}",
                 try_="--set gaussian_start=random",
             )
-
-    @property
-    def network(self) -> ImageNetwork:
-        """The settings of the network alone."""
-        return ImageNetwork(**{field.name: getattr(self, field.name) for field in fields(ImageNetwork)})
-
-    @property
-    def view(self) -> View:
-        """The settings of the view."""
-        return View(**{field.name: getattr(self, field.name) for field in fields(View)})
 
 
 class Pretraining(Recipe[GMAE, Batch]):
@@ -81,7 +73,7 @@ class Pretraining(Recipe[GMAE, Batch]):
 
     def shape(self, step: int) -> ClipShape:
         """See `vgmae_bench.training.recipe.Recipe.shape`."""
-        return ClipShape(1, self.config.image_size)
+        return ClipShape(1, self.config.network.image_size)
 
     def forward(self, batch: Batch, step: int) -> Losses:
         """Mean squared error of the rendered images."""
@@ -94,7 +86,7 @@ class Pretraining(Recipe[GMAE, Batch]):
         """Images [B, 1, S, S, 3] rendered from a part of their patches, and bool [B, L], True where a patch is hidden."""
         encoded = encode_part(self.network, batch, mask_ratio)
         gaussians = self.config.view.gaussians(self.network.decode(encoded).float())
-        size = self.config.image_size
+        size = self.config.network.image_size
         return self.config.view.render(gaussians, size, size, self.config.backend), encoded.mask
 
     def export(self, path: Path, source: Json) -> None:

@@ -19,9 +19,12 @@ from vgmae_bench.evaluation.records import results as records
 from vgmae_bench.evaluation.records.others import TrainingRecord
 from vgmae_bench.evaluation.records.results import Session
 from vgmae_bench.files import storage_errors
+from vgmae_bench.settings import flatten
 from vgmae_bench.training.recipe import BOOKKEEPING, LoopConfig
 
 RECORD = "record.json"
+OLD_WAYS: dict[str, Json] = {"ema_warmup": False}
+"""How trainings worked before a setting existed, where that is not the setting's default."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +45,17 @@ class Identity:
 
     def to_json(self) -> dict[str, Json]:
         """The identity as plain JSON, without settings that do not change what is learned."""
-        settings = config.to_json(self.settings)
-        assert isinstance(settings, dict)  # it is a dataclass
-        learned = {name: value for name, value in settings.items() if name not in BOOKKEEPING}
-        return {"method": self.method, "data": self.data, "init": self.init, **learned}
+        return {"method": self.method, "data": self.data, "init": self.init, **_learned_with(self.settings)}
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex)."""
         return config.digest(self.to_json())
+
+
+def _learned_with(settings: LoopConfig) -> dict[str, Json]:
+    """The settings by name that change what is learned."""
+    return {name: config.to_json(value) for name, value in flatten(settings).items() if name not in BOOKKEEPING}
 
 
 class TrainingFolder:
@@ -76,7 +81,7 @@ class TrainingFolder:
                         try_="another folder with --out DIR",
                     )
             return
-        known, mine = self._record().identity, self.identity.to_json()
+        known, mine = self._known(), self.identity.to_json()
         names = sorted(name for name in {*known, *mine} if known.get(name) != mine.get(name))
         if names:
             differences = ", ".join(f"{name}: {known.get(name)} there, {mine.get(name)} here" for name in names[:3])
@@ -85,6 +90,11 @@ class TrainingFolder:
                 differences + (f", and {len(names) - 3} more settings" if len(names) > 3 else ""),
                 try_="another folder with --out DIR",
             )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the identity, as the record has it if there is one: what checkpoints are marked with."""
+        return self._record().digest if (self.path / RECORD).exists() else self.identity.digest
 
     def open(self, device: str, command: str, processes: int, notes: list[str]) -> None:
         """Make the folder and its record, or add this session to the record.
@@ -104,6 +114,11 @@ class TrainingFolder:
     def note_progress(self, progress: dict[str, Json]) -> None:
         """Say in the record how far the training is."""
         self._write(replace(self._record(), progress=progress))
+
+    def _known(self) -> dict[str, Json]:
+        """The identity in the record. A setting that is newer than the record has the value that stands for the old way."""
+        usual = _learned_with(type(self.identity.settings)())
+        return {**usual, **OLD_WAYS, **self._record().identity}
 
     def _record(self) -> TrainingRecord:
         return records.read(self.path / RECORD, TrainingRecord)

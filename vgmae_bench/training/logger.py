@@ -131,7 +131,7 @@ class TrainingLogger:
         # No times in here: the same training leaves the same weights, whatever happened to it.
         self._best.export(folder.weights, {"training": identity.to_json(), "digest": identity.digest, **done})
         folder.note_progress({**done, "seconds": round(state.seconds, 1), "last": dict(self.last)})
-        state.save(folder.checkpoint, folder.identity.digest)
+        state.save(folder.checkpoint, folder.digest)
 
     @property
     def _best(self) -> Recipe[Any, Any]:

@@ -92,7 +92,7 @@ def _train(job: Job[B], fabric: Fabric) -> Row:
     average = AveragedModel(recipe.network, multi_avg_fn=update) if config.ema_decay else None
     state = State(recipe.network, optimizer, Meter(), average)
     if folder.checkpoint.exists():
-        state.load(folder.checkpoint, folder.identity.digest)
+        state.load(folder.checkpoint, folder.digest)
     fabric.barrier()  # all have looked into the folder before one writes to it
 
     if not fabric.is_global_zero:

@@ -6,7 +6,7 @@ Where paper, official code (tekotan/video-gmae c630810) and our defaults part, t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -76,10 +76,13 @@ class Now(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PretrainConfig(LoopConfig, MotionLoss, Activation, NetworkConfig):
-    """Settings of pretraining: of the loop, the network, what its outputs mean, and how later frames are compared.
+class PretrainConfig(LoopConfig):
+    """Settings of pretraining.
 
     Attributes:
+        network: its shape.
+        activation: what its outputs mean.
+        motion_loss: how later frames are compared.
         mask_ratio: share of the patches hidden from the encoder: 0.95 in the paper, 0.9 in the official settings.
         mask_mode: "uniform" hides patches of all frames alike (paper and official code). "first_shown", ours, shows all of
             frame 0 and hides that share of the later frames' patches.
@@ -106,6 +109,9 @@ class PretrainConfig(LoopConfig, MotionLoss, Activation, NetworkConfig):
         UsageError: a number out of its range.
     """
 
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    activation: Activation = field(default_factory=Activation)
+    motion_loss: MotionLoss = field(default_factory=MotionLoss)
     mask_ratio: float = 0.95
     mask_mode: MaskMode = "uniform"
     unmasked_share: float = 0.0
@@ -124,10 +130,11 @@ class PretrainConfig(LoopConfig, MotionLoss, Activation, NetworkConfig):
 
     def __post_init__(self) -> None:
         LoopConfig.__post_init__(self)
-        _ = self.network  # which checks its numbers
         for when in map(self.fill, (Stage(), *self.stages)):
-            if not 2 <= when.num_frames <= self.num_frames:
-                raise UsageError(f"Clips have 2 to {self.num_frames} frames", f"{when.num_frames} were asked for")
+            if not 2 <= when.num_frames <= self.network.num_frames:
+                raise UsageError(
+                    f"Clips have 2 to {self.network.num_frames} frames", f"{when.num_frames} were asked for"
+                )
             if not 0 <= when.mask_ratio < 1 or not 0 <= when.unmasked_share <= 1 or when.speed < 0 or when.stride < 1:
                 raise UsageError(
                     "mask_ratio must lie in [0, 1), unmasked_share in [0, 1], speed at 0 or above, stride at 1 or above",
@@ -142,21 +149,6 @@ class PretrainConfig(LoopConfig, MotionLoss, Activation, NetworkConfig):
         if self.loss_region == "masked" and self.mask_ratio == 0:
             raise UsageError("Without masking no pixel is masked", "loss_region=masked with mask_ratio=0")
 
-    @property
-    def network(self) -> NetworkConfig:
-        """The settings of the network alone."""
-        return NetworkConfig(**{field.name: getattr(self, field.name) for field in fields(NetworkConfig)})
-
-    @property
-    def motion_loss(self) -> MotionLoss:
-        """The settings of the motion loss."""
-        return MotionLoss(**{field.name: getattr(self, field.name) for field in fields(MotionLoss)})
-
-    @property
-    def activation(self) -> Activation:
-        """The settings of the activation."""
-        return Activation(**{field.name: getattr(self, field.name) for field in fields(Activation)})
-
     def at(self, step: int) -> Now:
         """What holds at a step, counted from 0."""
         for stage in self.stages:
@@ -167,13 +159,13 @@ class PretrainConfig(LoopConfig, MotionLoss, Activation, NetworkConfig):
     def fill(self, stage: Stage) -> Now:
         """A stage's settings, with the configuration's where it has none."""
         return Now(
-            stage.num_frames or self.num_frames,
+            stage.num_frames or self.network.num_frames,
             self.mask_ratio if stage.mask_ratio is None else stage.mask_ratio,
             stage.mask_mode or self.mask_mode,
             self.unmasked_share if stage.unmasked_share is None else stage.unmasked_share,
             self.speed if stage.speed is None else stage.speed,
             self.stride if stage.stride is None else stage.stride,
-            stage.residuals or self.residuals,
+            stage.residuals or self.activation.residuals,
             self.registration_weight if stage.registration_weight is None else stage.registration_weight,
         )
 
@@ -185,7 +177,7 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
 
     def __init__(self, config: PretrainConfig) -> None:
         super().__init__(config, lambda: VideoGMAE(config.network))
-        if config.position == "pos3d":
+        if config.network.position == "pos3d":
             self.network.cls_token.requires_grad_(False)  # in the state dict, but not in the network
         if config.freeze_encoder:
             self.network.blocks.requires_grad_(False)
@@ -197,7 +189,7 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
     def shape(self, step: int) -> ClipShape:
         """See `vgmae_bench.training.recipe.Recipe.shape`."""
         now = self.config.at(step)
-        return ClipShape(now.num_frames, self.config.image_size, now.stride, now.speed)
+        return ClipShape(now.num_frames, self.config.network.image_size, now.stride, now.speed)
 
     def forward(self, batch: Batch, step: int) -> Losses:
         """Reconstruction error of the clips, plus what holds the Gaussians back."""
@@ -221,7 +213,7 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
         config, target = self.config, batch.video.float() / 255
         encoded = encode_part(self.network, batch, mask_ratio, config.token_order, now.mask_mode)
         gaussians = self._gaussians(encoded, batch.video.shape[1], now.residuals)
-        camera = fixed_camera(config.image_size, config.image_size, like=gaussians.means)
+        camera = fixed_camera(config.network.image_size, config.network.image_size, like=gaussians.means)
         if config.motion_loss.plain:
             image = render_video(gaussians, camera, config.composite, config.backend)
             mask = None
@@ -267,7 +259,7 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
         whole = encode_part(self.network, batch, 0.0, config.token_order)
         part = encode_part(self.network, batch, config.mask_ratio, config.token_order, config.mask_mode)
         hidden = pixel_mask(part.mask, config.network)[:, :frames] if config.mask_ratio else None
-        masked, seen = (self._gaussians(encoded, frames, config.residuals) for encoded in (part, whole))
+        masked, seen = (self._gaussians(encoded, frames, config.activation.residuals) for encoded in (part, whole))
         return panels(Seen(batch.video, hidden, masked, seen, batch.flow), config.composite, config.backend)
 
     def _gaussians(self, encoded: Encoded, frames: int, residuals: Residuals) -> Gaussians:

@@ -1,0 +1,64 @@
+"""Whose a training's folder is: the same settings go on, also those of a record that is older than some setting."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.training.toy import FAST, ToyRecipe, ToySource
+from vgmae_bench.errors import StorageError
+from vgmae_bench.training.loop import Job, train
+from vgmae_bench.training.recipe import LoopConfig
+
+
+def job(out: Path, **changes: Any) -> Job[Any]:
+    return Job("toy", ToyRecipe(replace(FAST, **changes)), ToySource(), out, "cpu")
+
+
+def without(out: Path, *names: str) -> None:
+    """Make the record and the checkpoint those of a version that did not have these settings."""
+    import torch
+
+    from vgmae_bench import config
+
+    record = json.loads((out / "record.json").read_text())
+    record["identity"] = {name: value for name, value in record["identity"].items() if name not in names}
+    record["digest"] = config.digest(record["identity"])
+    (out / "record.json").write_text(json.dumps(record))
+    checkpoint = torch.load(out / "checkpoint.pt", weights_only=True)
+    torch.save({**checkpoint, "digest": record["digest"]}, out / "checkpoint.pt")
+
+
+def half_done(out: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    forward = ToyRecipe.forward
+
+    def stopping(recipe: ToyRecipe, batch: Any, step: int) -> Any:
+        if step == 7:
+            raise KeyboardInterrupt
+        return forward(recipe, batch, step)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ToyRecipe, "forward", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            train(job(out, **changes))
+
+
+def test_a_training_that_is_older_than_a_setting_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = train(job(tmp_path / "whole"))
+    half_done(tmp_path / "old", monkeypatch)
+    without(tmp_path / "old", "bank_frames", "lr_schedule")
+    with pytest.raises(StorageError, match="lr_schedule: cosine there, constant here"):
+        train(job(tmp_path / "old", lr_schedule="constant"))
+    assert train(job(tmp_path / "old"))["loss"] == whole["loss"]
+
+
+def test_a_default_that_is_not_the_old_way_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert LoopConfig().ema_warmup
+    half_done(tmp_path, monkeypatch)
+    without(tmp_path, "ema_warmup")
+    with pytest.raises(StorageError, match="ema_warmup: False there, True here"):
+        train(job(tmp_path))
