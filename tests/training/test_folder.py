@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from tests.training.toy import FAST, ToyRecipe, ToySource
 from vgmae_bench.errors import StorageError
+from vgmae_bench.training.folder import Identity, TrainingFolder
 from vgmae_bench.training.loop import Job, train
 from vgmae_bench.training.recipe import LoopConfig
 
@@ -62,3 +63,17 @@ def test_a_default_that_is_not_the_old_way_does_not_count(tmp_path: Path, monkey
     without(tmp_path, "ema_warmup")
     with pytest.raises(StorageError, match="ema_warmup: False there, True here"):
         train(job(tmp_path))
+
+
+def test_stages_of_a_record_may_lack_entries_that_say_nothing(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Staged(LoopConfig):
+        stages: tuple[dict[str, float | None], ...] = ()
+
+    def folder(*stages: dict[str, float | None]) -> TrainingFolder:
+        return TrainingFolder(tmp_path, Identity("toy", Staged(stages=stages), None, None))
+
+    folder({"until": 0.5}).open("cpu", "", 1, [])
+    folder({"until": 0.5, "speed": None}).check()
+    with pytest.raises(StorageError, match="stages"):
+        folder({"until": 0.5, "speed": 2.0}).check()

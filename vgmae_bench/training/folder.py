@@ -58,6 +58,18 @@ def _learned_with(settings: LoopConfig) -> dict[str, Json]:
     return {name: config.to_json(value) for name, value in flatten(settings).items() if name not in BOOKKEEPING}
 
 
+def _said(identity: dict[str, Json]) -> dict[str, Json]:
+    """An identity whose stages of a curriculum hold what they say alone: older records lack newer entries, which are None."""
+    stages = identity.get("stages")
+    if not isinstance(stages, list):
+        return identity
+    told: list[Json] = [
+        {name: value for name, value in stage.items() if value is not None} if isinstance(stage, dict) else stage
+        for stage in stages
+    ]
+    return {**identity, "stages": told}
+
+
 class TrainingFolder:
     """The files of one training. All processes look into it; one of them writes."""
 
@@ -81,7 +93,7 @@ class TrainingFolder:
                         try_="another folder with --out DIR",
                     )
             return
-        known, mine = self._known(), self.identity.to_json()
+        known, mine = (_said(identity) for identity in (self._known(), self.identity.to_json()))
         names = sorted(name for name in {*known, *mine} if known.get(name) != mine.get(name))
         if names:
             differences = ", ".join(f"{name}: {known.get(name)} there, {mine.get(name)} here" for name in names[:3])
