@@ -151,3 +151,13 @@ def test_an_archive_that_only_python_can_open_is_a_weights_error(tmp_path: Path)
         archive.writestr("data.pkl", pickle.dumps({}))
     with pytest.raises(WeightsError, match="is not a whole PyTorch checkpoint"):
         read_checkpoint(path)
+
+
+def test_an_npz_that_asks_for_what_python_lacks_is_a_weights_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, weight=np.zeros(3))
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 10] = 99  # a way of compressing
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="is not a whole npz file"):
+        read_checkpoint(path)
