@@ -29,7 +29,7 @@ BOOKKEEPING = frozenset(
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """Settings of the loop. A recipe's own settings extend them, so that a user sees one flat list.
+    """Settings of the loop. A recipe's own settings extend them.
 
     Attributes:
         steps: updates of the weights.
