@@ -30,7 +30,7 @@ GREY = "#666666"
 LIGHT_GREY = "#BBBBBB"
 INK = "#222222"
 OTHER_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
-OTHER_MARKERS = ("<", ">", "p", "*", "d", "8")
+OTHER_MARKERS = ("<", ">", "*", "d", "8")
 """Markers of methods that palette.csv does not list. None of them is in palette.csv."""
 LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 FILLS = ("full", "none", "left", "bottom", "right")
