@@ -37,3 +37,13 @@ def test_numbers_without_a_range_are_refused(tmp_path: Path) -> None:
     Image.fromarray(RAMP.astype(np.float32)).save(tmp_path / "a.tif")
     with pytest.raises(BadDataError, match="32-bit numbers"):
         read_image(tmp_path / "a.tif")
+
+
+def test_a_header_that_asks_for_too_much_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(*_: object) -> None:
+        raise MemoryError
+
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image.Image, "convert", greedy)
+    with pytest.raises(BadDataError, match="asks for more memory than there is"):
+        read_image(tmp_path / "a.png")

@@ -27,6 +27,8 @@ def reading(path: Path) -> Iterator[None]:
         if path.is_file() and not path.stat().st_size:
             raise ValueError("it is empty")
         yield
+    except MemoryError as error:
+        raise BadDataError(f"{path} cannot be read", "it asks for more memory than there is") from error
     except (av.FFmpegError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = error.strerror if isinstance(error, (OSError, av.FFmpegError)) else None
         raise BadDataError(f"{path} cannot be read", reason or str(error)) from error
