@@ -18,7 +18,7 @@ LAYERS = (
     ("evaluation",),
     ("viz",),
     ("data",),
-    ("metrics", "splatting"),
+    ("checkouts", "metrics", "splatting"),
     ("coordinates", "provenance"),
     ("types",),
     ("ahead", "config", "files", "resizing"),

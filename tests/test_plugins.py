@@ -14,6 +14,7 @@ from tests.clips import write_davis
 from vgmae_bench import plugins
 from vgmae_bench.config import config_of
 from vgmae_bench.errors import PluginError, UnknownNameError, UsageError
+from vgmae_bench.evaluation.method import open_method
 from vgmae_bench.settings import settings_of
 
 GOOD = '''
@@ -131,6 +132,30 @@ def test_a_file_without_that_attribute_is_named(tmp_path: Path) -> None:
     (tmp_path / "plugin.py").write_text(GOOD)
     with pytest.raises(PluginError, match="Go"):
         plugins.find("methods", f"{tmp_path / 'plugin.py'}:Go")
+
+
+def test_a_file_may_hold_several_specs_and_says_what_it_requires(tmp_path: Path) -> None:
+    other = (
+        'OTHER = MethodSpec("go", "Goes.", tracker="x:Go", requires=("not_there",), install="pip install not-there")'
+    )
+    more = f"{GOOD}\n{other}\n\nclass Go(Stay):\n    pass\n"
+    (tmp_path / "several.py").write_text(more)
+    assert plugins.find("methods", f"{tmp_path / 'several.py'}:Stay").name == "stay"
+    with pytest.raises(PluginError, match='"go" needs not_there') as raised:
+        plugins.find("methods", f"{tmp_path / 'several.py'}:Go")
+    assert raised.value.try_ == "pip install not-there"
+
+
+def test_a_method_that_makes_no_tracker_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text("def make():\n    return 3\n")
+    with pytest.raises(PluginError, match="make is no tracker"):
+        open_method(f"{tmp_path / 'odd.py'}:make", weights=None, settings={}, device="cpu", seed=0)
+
+
+def test_torchvision_of_another_torch_is_explained() -> None:
+    told = plugins.explained(RuntimeError("operator torchvision::nms does not exist\nmore"))
+    assert told.startswith("RuntimeError: operator torchvision::nms does not exist (")
+    assert "another version of torch" in told
 
 
 def test_unknown_names_come_with_suggestions() -> None:

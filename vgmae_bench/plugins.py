@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 from vgmae_bench.errors import PluginError, UnknownNameError, UsageError
@@ -83,7 +84,7 @@ def find(kind: Kind, name: str, *, offer: Offer = "tracker") -> Plugin:
         PluginError: its SPEC or its requirements could not be imported.
     """
     if is_file_reference(name):
-        return _from_file(kind, name, offer)
+        return _complete(_from_file(kind, name, offer))
     plugins = {plugin.name: plugin for plugin in installed(kind)}
     if name not in plugins:
         raise UnknownNameError(
@@ -94,13 +95,7 @@ def find(kind: Kind, name: str, *, offer: Offer = "tracker") -> Plugin:
     plugin = plugins[name]
     if plugin.error:
         raise PluginError(f'"{name}" of {plugin.distribution} {plugin.version} cannot be used', plugin.error)
-    if plugin.missing:
-        raise PluginError(
-            f'"{name}" needs {", ".join(plugin.missing)}',
-            "not installed here",
-            try_=getattr(plugin.spec, "install", ""),
-        )
-    return plugin
+    return _complete(plugin)
 
 
 def is_file_reference(name: str) -> bool:
@@ -138,8 +133,16 @@ def load_reference(plugin: Plugin, reference: str) -> Any:
     except Exception as error:  # a plugin may fail in any way; whatever it is, say whose it is
         raise PluginError(
             f'"{plugin.name}" of {plugin.distribution} {plugin.version} could not be loaded',
-            f"importing {reference} gave {type(error).__name__}: {error}",
+            f"importing {reference} gave {explained(error)}",
         ) from error
+
+
+def explained(error: BaseException) -> str:
+    """An error of an import in one line. What torch says when torchvision belongs to another torch is put in words."""
+    text = next(iter(str(error).splitlines()), "")
+    if "torchvision::" in text:
+        return f"{type(error).__name__}: {text} (this torchvision was built for another version of torch)"
+    return f"{type(error).__name__}: {text}"
 
 
 def beside(plugin: Plugin, relative: str) -> Path:
@@ -163,7 +166,7 @@ def _read_spec(point: metadata.EntryPoint, kind: Kind) -> Plugin:
         if not isinstance(spec, _SPEC_TYPES[kind]):
             raise TypeError(f"{point.value} is a {type(spec).__name__}, not a {_SPEC_TYPES[kind].__name__}")
     except Exception as error:  # one broken plugin must not take the list of the others down
-        return Plugin(point.name, None, f"{type(error).__name__}: {error}", *origin, point.module)
+        return Plugin(point.name, None, explained(error), *origin, point.module)
     return Plugin(point.name, spec, "", *origin, point.module)
 
 
@@ -184,13 +187,33 @@ def _from_file(kind: Kind, name: str, offer: Offer) -> Plugin:
         module_spec.loader.exec_module(module)
         getattr(module, attribute)
     except Exception as error:
-        raise PluginError(f'"{name}" could not be loaded', f"{type(error).__name__}: {error}") from error
+        declared = _declared(module, kind, offer if kind == "methods" else "factory", attribute)
+        lacking = Plugin(name, declared, "", str(path), "", module_name).missing if declared else []
+        if isinstance(error, ImportError) and lacking:
+            raise PluginError(
+                f'"{name}" needs {", ".join(lacking)}', "not installed here", try_=declared.install
+            ) from error
+        raise PluginError(f'"{name}" could not be loaded', explained(error)) from error
     part = offer if kind == "methods" else "factory"
     spec = {"name": attribute, "summary": f"from {path.name}", part: f"{module_name}:{attribute}"}
-    declared: Any = vars(module).get("SPEC")
     made: Any = _SPEC_TYPES[kind](**spec)
-    if isinstance(declared, _SPEC_TYPES[kind]):
-        referred = getattr(declared, part)
-        if referred and referred.endswith(f":{attribute}"):
-            made = dataclasses.replace(declared, **{part: spec[part]})
+    if declared := _declared(module, kind, part, attribute):
+        made = dataclasses.replace(declared, **{part: spec[part]})
     return Plugin(made.name, made, "", str(path), "", module_name)
+
+
+def _declared(module: ModuleType, kind: Kind, part: str, attribute: str) -> Any:
+    """The spec in a file that refers to an attribute of it; a file may hold several specs. None where there is none."""
+    specs = [value for value in vars(module).values() if isinstance(value, _SPEC_TYPES[kind])]
+    return next((spec for spec in specs if (getattr(spec, part) or "").endswith(f":{attribute}")), None)
+
+
+def _complete(plugin: Plugin) -> Plugin:
+    """The plugin. Raises PluginError where modules that it requires are not installed."""
+    if plugin.missing:
+        raise PluginError(
+            f'"{plugin.name}" needs {", ".join(plugin.missing)}',
+            "not installed here",
+            try_=getattr(plugin.spec, "install", ""),
+        )
+    return plugin

@@ -34,6 +34,14 @@ def commit() -> dict[str, Json] | None:
     head = _git(folder, "rev-parse", "HEAD")
     if head is None or _git(folder, "ls-files", "--error-unmatch", __file__) is None:
         return None  # an installed package may lie inside somebody else's checkout
+    return commit_of(folder)
+
+
+def commit_of(folder: Path) -> dict[str, Json] | None:
+    """The Git commit of a folder and whether tracked files differ from it; None outside a checkout."""
+    head = _git(folder, "rev-parse", "HEAD")
+    if head is None:
+        return None
     return {"id": head, "dirty": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
 
 

@@ -250,6 +250,16 @@ class Noted(Protocol):
 
 
 @runtime_checkable
+class Foreign(Protocol):
+    """A tracker that runs code which is neither ours nor a plugin's: a checkout of somebody's repository."""
+
+    @property
+    def checkout(self) -> str:
+        """Which code, "owner/name commit digest"; part of a run's key."""
+        ...
+
+
+@runtime_checkable
 class Selective(Protocol):
     """A tracker whose answers do not depend on all of its settings."""
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vgmae_bench import config, plugins
-from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.errors import PluginError, UsageError, WeightsError
 from vgmae_bench.evaluation.records.results import MethodUsed, WeightsUsed
 from vgmae_bench.files import file_digest
-from vgmae_bench.types import Noted, Selective, Tracker
+from vgmae_bench.types import Foreign, Noted, Selective, Tracker
 
 UNTRAINED = "random"
 """Instead of a weights name: build the method without training, as a baseline."""
@@ -98,6 +98,10 @@ def open_method(name: str, *, weights: str | None, settings: Mapping[str, Any], 
     plugin = plugins.find("methods", name)
     where = resolve_device(device)
     made = make(plugin, plugins.load(plugin, "tracker"), settings, weights=weights, seed=seed, device=where)
+    if not callable(getattr(made.product, "track", None)):
+        raise PluginError(
+            f"{plugin.name} is no tracker", "a tracker has a method track(frames, queries) that returns Tracks"
+        )
     return Method(plugin, made.product, made.used, made.weights, where)
 
 
@@ -138,6 +142,7 @@ def make(
         weights=file.used if file else None,
         note=built.product.note if isinstance(built.product, Noted) else "",
         without_effect=built.without_effect(unused),
+        checkout=built.product.checkout if isinstance(built.product, Foreign) else "",
     )
     return Made(built.product, used, file)
 

@@ -77,6 +77,8 @@ def _answer(
     tracker: Tracker, frames: npt.NDArray[np.uint8], queries: Queries, *, causal: bool, backward: bool
 ) -> Tracks:
     num_frames = len(frames)
+    if not len(queries):  # many networks fail on an empty batch
+        return Tracks(np.zeros((0, num_frames, 2), np.float32), np.zeros((0, num_frames), np.bool_))
     forward = _checked(tracker.track(frames, queries), len(queries), num_frames)
     asked = np.flatnonzero(queries.frame > 0)
     if not (causal and backward and len(asked)):

@@ -43,6 +43,7 @@ class MethodUsed:
         note: the method's remark about itself ("random weights"), often empty.
         without_effect: for settings that differ from their defaults but do not change the answers: their defaults. A
             run's key uses these instead.
+        checkout: the repository of others that it runs, with commit and digest; empty for most methods.
     """
 
     name: str
@@ -52,6 +53,7 @@ class MethodUsed:
     weights: WeightsUsed | None = None
     note: str = ""
     without_effect: dict[str, Any] = field(default_factory=dict)
+    checkout: str = ""
 
     @property
     def label(self) -> str:
@@ -176,7 +178,8 @@ class Record:
 
 def identity(method: MethodUsed, dataset: DatasetUsed, protocol: EvalProtocol) -> dict[str, config.Json]:
     """Everything that the predictions of a run depend on."""
-    return {
+    foreign: dict[str, config.Json] = {"checkout": method.checkout} if method.checkout else {}
+    return foreign | {
         "method": method.name,
         "method_config": config.to_json({**method.settings, **method.without_effect}),
         "method_source": method.source,

@@ -1,0 +1,57 @@
+"""LocoTrack: an adapter of the PyTorch model of cvlab-kaist/locotrack (arXiv 2407.15420)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from vgmae_bench import Queries, Tracks
+from vgmae_bench.checkouts import Checkout
+from vgmae_bench.settings import no_effect
+
+from .common import from_scores, queries_tyx, ready, to_video
+
+SOURCE = "cvlab-kaist/locotrack@3385a23:locotrack_pytorch"
+
+
+@dataclass(frozen=True)
+class LocoTrackConfig:
+    """Settings.
+
+    Attributes:
+        size: of the network.
+        chunk: so many queries at a time.
+    """
+
+    size: Literal["small", "base"] = "base"
+    chunk: int = no_effect(256)
+
+
+class LocoTrack:
+    """Follows each query by itself, through the whole clip in both directions."""
+
+    def __init__(self, config: LocoTrackConfig, weights: Path | None, device: str, seed: int) -> None:
+        found = Checkout(SOURCE)
+        self.checkout = found.identity
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            made = found.module("models.locotrack_model").LocoTrack(model_size=config.size, num_pips_iter=4)
+        self._network, self.note = ready(made, weights, device, strip="model.")
+        self._device, self._chunk = device, config.chunk
+
+    @torch.inference_mode()
+    def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
+        """See `vgmae_bench.types.Tracker.track`."""
+        out = self._network(
+            to_video(frames, self._device, "thwc", -1, 1),
+            queries_tyx(queries, self._device),
+            query_chunk_size=self._chunk,
+            refinement_resolutions=((256, 256),),
+        )
+        seen = (1 - out["occlusion"][0].sigmoid()) * (1 - out["expected_dist"][0].sigmoid())
+        return from_scores(out["tracks"][0], seen, 0.5)

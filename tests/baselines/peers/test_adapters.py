@@ -1,0 +1,125 @@
+"""Adapters of others' trackers, on stand-ins with the peers' interfaces."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from vgmae_baselines.peers.cotracker3 import CoTracker3Config, offline, online
+from vgmae_baselines.peers.locotrack import LocoTrack, LocoTrackConfig
+from vgmae_baselines.peers.tapir import BootsTapirConfig, TapirConfig, bootstapir, tapir
+
+from tests.baselines.peers.stand_ins import lay_out
+from vgmae_bench.checkouts import Checkout
+from vgmae_bench.errors import PluginError, UsageError, WeightsError
+from vgmae_bench.types import Foreign, Noted, Queries
+
+FRAMES = np.full((20, 32, 48, 3), 200, dtype=np.uint8)
+QUERIES = Queries(np.array([0, 5]), np.array([[10.5, 7.25], [3.0, 4.0]], dtype=np.float32))
+MAKERS: dict[str, tuple[Any, Any]] = {
+    "tapir": (tapir, TapirConfig()),
+    "bootstapir": (bootstapir, BootsTapirConfig()),
+    "locotrack": (LocoTrack, LocoTrackConfig()),
+    "cotracker3": (offline, CoTracker3Config()),
+    "cotracker3-joint": (offline, CoTracker3Config(single_point=False)),
+    "cotracker3-published": (offline, CoTracker3Config(preset="published")),
+    "cotracker3-online": (online, CoTracker3Config()),
+    "cotracker3-online-joint": (online, CoTracker3Config(single_point=False)),
+}
+
+
+@pytest.fixture(autouse=True)
+def checkouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, folder in lay_out(tmp_path).items():
+        monkeypatch.setenv(name, folder)
+
+
+def make(name: str, weights: Path | None = None) -> Any:
+    maker, config = MAKERS[name]
+    return maker(config, weights, "cpu", 0)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_queries_and_answers_are_raster_pixels(name: str) -> None:
+    tracker = make(name)
+    tracks = tracker.track(FRAMES, QUERIES)
+    since = np.arange(20) - QUERIES.frame[:, None]
+    np.testing.assert_allclose(tracks.xy[..., 0], QUERIES.xy[:, :1] + since, atol=1e-5)
+    np.testing.assert_allclose(tracks.xy[..., 1], np.repeat(QUERIES.xy[:, 1:], 20, axis=1), atol=1e-5)
+    np.testing.assert_array_equal(tracks.visible, since >= 0)
+    assert isinstance(tracker, Noted) and tracker.note == "random weights"
+    assert isinstance(tracker, Foreign) and "no-commit" in tracker.checkout
+
+
+@pytest.mark.parametrize("frames", [1, 4, 8, 9, 17])
+def test_online_answers_clips_of_any_length(frames: int) -> None:
+    tracks = make("cotracker3-online").track(FRAMES[:frames], QUERIES[:1])
+    assert tracks.xy.shape == (1, frames, 2)
+
+
+def test_the_published_temperature_of_bootstapir() -> None:
+    assert (BootsTapirConfig().temperature, TapirConfig().temperature) == (10.0, 20.0)
+
+
+def test_building_leaves_random_numbers_and_modules_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(2)
+    torch.manual_seed(5)
+    for name in ("tapir", "locotrack", "cotracker3"):
+        make(name)
+    assert torch.equal(torch.rand(2), expected)
+    assert not {"models", "tapnet", "cotracker", "models.utils"} & set(sys.modules)
+
+
+def test_weights_are_read_without_their_prefix_and_must_fit(tmp_path: Path) -> None:
+    file = tmp_path / "locotrack_base.ckpt"
+    torch.save({"state_dict": {"model.drawn": torch.ones(3)}}, file)
+    tracker = make("locotrack", file)
+    assert tracker.note == ""
+    torch.save({"state_dict": {"model.drawn": torch.ones(4)}}, file)
+    with pytest.raises(WeightsError, match=r"drawn \[4\] instead of \[3\]"):
+        make("locotrack", file)
+
+
+def test_checkouts_with_modules_of_one_name_live_in_one_process() -> None:
+    trackers = [make("locotrack"), make("tapir"), make("locotrack")]
+    for tracker in trackers:
+        assert tracker.track(FRAMES, QUERIES).xy.shape == (2, 20, 2)
+
+
+def test_two_top_level_modules_called_utils_are_told_apart(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "utils.py").write_text(f"NAME = {name!r}\n")
+        (tmp_path / name / "network.py").write_text("import utils\ndef name():\n    return utils.NAME\n")
+    found = [
+        Checkout(f"them/{name}@abcdef0", {f"VGMAE_BENCH_CHECKOUT_{name.upper()}": str(tmp_path / name)})
+        for name in ("one", "two")
+    ]
+    networks = [checkout.module("network") for checkout in found]
+    assert [network.name() for network in networks] == ["one", "two"]
+    assert found[0].module("network") is networks[0]
+    before = found[0].identity
+    (tmp_path / "one" / "utils.py").write_text("NAME = 'changed'\n")
+    assert found[0].identity != before
+
+
+def test_what_is_missing_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match="facebookresearch/co-tracker is not checked out") as raised:
+        Checkout("facebookresearch/co-tracker@82e02e8", {"VGMAE_BENCH_CHECKOUT_CO_TRACKER": str(tmp_path / "nowhere")})
+    assert "git clone https://github.com/facebookresearch/co-tracker" in raised.value.try_
+    assert "checkout 82e02e8" in raised.value.try_
+    with pytest.raises(UsageError, match="is no repository"):
+        Checkout("co-tracker")
+
+
+def test_an_import_that_fails_names_the_repository(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')\n")
+    checkout = Checkout("them/theirs@abcdef0", {"VGMAE_BENCH_CHECKOUT_THEIRS": str(tmp_path)})
+    with pytest.raises(PluginError, match="net of them/theirs cannot be imported") as raised:
+        checkout.module("net")
+    assert "built for another version of torch" in raised.value.why

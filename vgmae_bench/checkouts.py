@@ -1,0 +1,102 @@
+"""Repositories of others that are no packages: found in a folder of the user's and imported under private names.
+
+Such repositories have modules called `utils` or `models`, and two of them would overwrite each other in `sys.modules`. The
+modules of a checkout are there only while something of it is being imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from types import ModuleType
+
+from vgmae_bench.errors import PluginError, UsageError
+from vgmae_bench.plugins import explained
+from vgmae_bench.provenance import commit_of
+
+_TURN = RLock()
+_SOURCE = re.compile(r"(?P<owner>[\w.-]+)/(?P<name>[\w.-]+)@(?P<commit>[0-9a-f]{7,40})(:(?P<subfolder>[\w./-]+))?")
+
+
+class Checkout:
+    """A checked-out repository.
+
+    Arguments:
+        source: "owner/name@commit" on GitHub, the commit it was tried with, and ":subfolder" where modules lie in one.
+        environment: the variable VGMAE_BENCH_CHECKOUT_<NAME>, capital letters and "_" for all but letters and digits,
+            names its folder. Without one, the folder `name` in the folder `checkouts` of the user's cache is taken.
+
+    Raises:
+        PluginError: there is no such folder; says how to get it.
+        UsageError: `source` has another form.
+    """
+
+    def __init__(self, source: str, environment: Mapping[str, str] = os.environ) -> None:
+        import platformdirs
+
+        parts = _SOURCE.fullmatch(source)
+        if parts is None:
+            raise UsageError(f'"{source}" is no repository', "it looks like owner/name@commit:subfolder")
+        self.repository, self.wanted = f"{parts['owner']}/{parts['name']}", parts["commit"]
+        variable = "VGMAE_BENCH_CHECKOUT_" + re.sub(r"[^A-Z0-9]", "_", parts["name"].upper())
+        cache = platformdirs.user_cache_path("vgmae-bench", appauthor=False) / "checkouts" / parts["name"]
+        root = Path(environment[variable]).expanduser() if environment.get(variable) else cache
+        self.folder = (root / (parts["subfolder"] or "")).absolute()
+        if not self.folder.is_dir():
+            place = shlex.quote(str(root))
+            clone = f"git clone https://github.com/{self.repository} {place} && git -C {place} checkout {self.wanted}"
+            why = f"{self.folder} is no folder; ${variable} can name another"
+            raise PluginError(f"{self.repository} is not checked out", why, try_=clone)
+        self._modules: dict[str, ModuleType] = {}
+
+    def module(self, name: str) -> ModuleType:
+        """Import a module of the checkout.
+
+        Raises:
+            PluginError: it cannot be imported.
+        """
+        with self.importing():
+            try:
+                return importlib.import_module(name)
+            except Exception as error:  # their code may fail in any way
+                raise PluginError(f"{name} of {self.repository} cannot be imported", explained(error)) from error
+
+    @contextmanager
+    def importing(self) -> Iterator[None]:
+        """While this lasts, `import` finds the checkout's modules first, and its own ones alone by their names."""
+        tops = {path.stem for path in self.folder.glob("*.py")}
+        tops |= {path.parts[len(self.folder.parts)] for path in self.folder.glob("*/**/*.py")}
+
+        def take() -> dict[str, ModuleType]:
+            return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in tops}
+
+        with _TURN:
+            others = take()
+            sys.modules.update(self._modules)
+            sys.path.insert(0, str(self.folder))
+            importlib.invalidate_caches()
+            try:
+                yield
+            finally:
+                sys.path.remove(str(self.folder))
+                self._modules = take()
+                sys.modules.update(others)
+
+    @property
+    def identity(self) -> str:
+        """ "owner/name commit digest": the commit, "+" where files differ, and SHA-256 (16 digits) of its Python files."""
+        hashed = hashlib.sha256()
+        for path in sorted(self.folder.rglob("*.py")):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            hashed.update(f"{path.relative_to(self.folder).as_posix()} {content}\n".encode())
+        commit = commit_of(self.folder)
+        where = f"{str(commit['id'])[:12]}{'+' if commit['dirty'] else ''}" if commit else "no-commit"
+        return f"{self.repository} {where} {hashed.hexdigest()[:16]}"
