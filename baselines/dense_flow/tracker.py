@@ -14,6 +14,10 @@ from vgmae_bench import Queries, Tracks
 from ..chaining import follow
 
 
+LONGEST = 1 << 14
+"""Points that `cv2.remap` gets at once: it refuses images with a side of 32,767 pixels or more."""
+
+
 @dataclass(frozen=True)
 class DISConfig:
     """Settings of DIS flow.
@@ -103,6 +107,9 @@ def carry(
     Returns:
         The new positions, and true for each: dense flow is known everywhere.
     """
-    at = np.ascontiguousarray(xy[:, None], dtype=np.float32)
-    step = cv2.remap(flow, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return xy + np.asarray(step, dtype=np.float32)[:, 0], np.ones(len(xy), dtype=np.bool_)
+    parts = np.array_split(np.asarray(xy, dtype=np.float32), -(-len(xy) // LONGEST))
+    steps = [
+        np.asarray(cv2.remap(flow, part[:, :1], part[:, 1:], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))[:, 0]
+        for part in parts
+    ]
+    return xy + np.concatenate(steps), np.ones(len(xy), dtype=np.bool_)

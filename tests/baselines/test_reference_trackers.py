@@ -67,3 +67,11 @@ def test_flow_is_read_between_pixels_and_at_the_border() -> None:
     moved, found = carry(flow, np.array([[1.5, 1.0], [9.0, 2.0]], dtype=np.float32))
     np.testing.assert_allclose(moved, [[3.5, 2.0], [9.0, 7.0]])
     assert found.all()
+
+
+def test_any_number_of_points_can_be_carried() -> None:
+    flow = np.full((4, 4, 2), 0.5, dtype=np.float32)
+    xy = np.random.default_rng(0).uniform(0, 3, (40_000, 2)).astype(np.float32)
+    moved, found = carry(flow, xy)
+    np.testing.assert_allclose(moved, xy + 0.5, rtol=1e-6)
+    assert len(found) == len(xy)
