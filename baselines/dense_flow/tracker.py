@@ -13,7 +13,6 @@ from vgmae_bench import Queries, Tracks
 
 from ..chaining import follow
 
-
 LONGEST = 1 << 14
 """Points that `cv2.remap` gets at once: it refuses images with a side of 32,767 pixels or more."""
 
