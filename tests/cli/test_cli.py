@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import re
 import signal
@@ -18,8 +19,14 @@ from vgmae_bench.cli import COMMANDS
 
 
 def call(*arguments: str, code: int = 0, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command whose output is in UTF-8, whatever the tests' own is; test_streams.py has other encodings."""
     done = subprocess.run(
-        [sys.executable, "-m", "vgmae_bench", *arguments], capture_output=True, text=True, timeout=120, cwd=cwd
+        [sys.executable, "-m", "vgmae_bench", *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        cwd=cwd,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
     )
     assert done.returncode == code, done.stderr
     return done
