@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.configured import configured
 from vgmae_bench.training.meter import Meter
 from vgmae_bench.training.recipe import Batch
 from vgmae_bench.training.schedule import parameter_groups
@@ -66,7 +67,7 @@ def test_what_waits_is_counted() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_update_of_video_gmae_does_not_wait(kind: str) -> None:
-    recipe = Pretraining(PretrainConfig(**NETWORK, **KINDS[kind]))
+    recipe = Pretraining(configured(PretrainConfig, **NETWORK, **KINDS[kind]))
     optimizer = torch.optim.SGD(parameter_groups(recipe.network, 0.05), lr=1e-3)
     meter, video = Meter(), torch.randint(0, 256, (2, 2, 16, 16, 3), dtype=torch.uint8)
 
