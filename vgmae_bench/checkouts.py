@@ -19,6 +19,7 @@ from threading import RLock
 from types import ModuleType
 
 from vgmae_bench.errors import PluginError, UsageError
+from vgmae_bench.files import cache_folder
 from vgmae_bench.plugins import explained
 from vgmae_bench.provenance import commit_of
 
@@ -32,7 +33,7 @@ class Checkout:
     Arguments:
         source: "owner/name@commit" on GitHub, the commit it was tried with, and ":subfolder" where modules lie in one.
         environment: the variable VGMAE_BENCH_CHECKOUT_<NAME>, capital letters and "_" for all but letters and digits,
-            names its folder. Without one, the folder `name` in the folder `checkouts` of the user's cache is taken.
+            names its folder. Without one, it is `checkouts/name` in `vgmae_bench.files.cache_folder`.
 
     Raises:
         PluginError: there is no such folder; says how to get it.
@@ -40,14 +41,12 @@ class Checkout:
     """
 
     def __init__(self, source: str, environment: Mapping[str, str] = os.environ) -> None:
-        import platformdirs
-
         parts = _SOURCE.fullmatch(source)
         if parts is None:
             raise UsageError(f'"{source}" is no repository', "it looks like owner/name@commit:subfolder")
         self.repository, self.wanted = f"{parts['owner']}/{parts['name']}", parts["commit"]
         variable = "VGMAE_BENCH_CHECKOUT_" + re.sub(r"[^A-Z0-9]", "_", parts["name"].upper())
-        cache = platformdirs.user_cache_path("vgmae-bench", appauthor=False) / "checkouts" / parts["name"]
+        cache = cache_folder() / "checkouts" / parts["name"]
         root = Path(environment[variable]).expanduser() if environment.get(variable) else cache
         self.folder = (root / (parts["subfolder"] or "")).absolute()
         if not self.folder.is_dir():
