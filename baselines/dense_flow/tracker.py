@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from vgmae_bench import Queries, Tracks
 
-from ..chaining import follow
+from ..chaining import Grey, Points, follow
 
 LONGEST = 1 << 14
 """Points that `cv2.remap` gets at once: it refuses images with a side of 32,767 pixels or more."""
@@ -61,9 +61,7 @@ class DIS:
         """See `vgmae_bench.types.Tracker.track`."""
         return follow(frames, queries, self._flow, self._config.max_error)
 
-    def _flow(
-        self, first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8], xy: npt.NDArray[np.float32]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    def _flow(self, first: Grey, second: Grey, xy: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
         start = np.zeros((*first.shape, 2), np.float32)
         return carry(np.asarray(self._dis.calc(first, second, start)), xy)
 
@@ -78,9 +76,7 @@ class Farneback:
         """See `vgmae_bench.types.Tracker.track`."""
         return follow(frames, queries, self._flow, self._config.max_error)
 
-    def _flow(
-        self, first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8], xy: npt.NDArray[np.float32]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    def _flow(self, first: Grey, second: Grey, xy: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
         c = self._config
         sigma = {5: 1.1, 7: 1.5}[c.neighbourhood]  # as OpenCV's documentation advises
         flow = cv2.calcOpticalFlowFarneback(
@@ -98,9 +94,7 @@ class Farneback:
         return carry(np.asarray(flow), xy)
 
 
-def carry(
-    flow: npt.NDArray[np.float32], xy: npt.NDArray[np.float32]
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+def carry(flow: npt.NDArray[np.float32], xy: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
     """Positions [N, 2] carried along by a flow map [H, W, 2], read bilinearly. Outside, the nearest pixel's flow is taken.
 
     Returns:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from vgmae_bench import Queries, Tracks
 
-from ..chaining import follow
+from ..chaining import Grey, Points, follow
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,7 @@ class LucasKanade:
         """See `vgmae_bench.types.Tracker.track`."""
         return follow(frames, queries, self._flow, self.config.max_error)
 
-    def _flow(
-        self, first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8], xy: npt.NDArray[np.float32]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    def _flow(self, first: Grey, second: Grey, xy: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
         """Where points of the first image are in the second, float32 [N, 2], and whether they were found, bool [N]."""
         moved, status, _ = cv2.calcOpticalFlowPyrLK(
             first,

@@ -138,7 +138,7 @@ class VideoGMAETracker:
 
     def __init__(self, config: VideoGMAEConfig, weights: Path | Model | None, device: str, seed: int) -> None:
         self.note = "random weights" if weights is None else ""
-        self.unused_settings = {"features"} if weights is None else {"features", "size"}
+        self.unused_settings: set[str] = set() if weights is None else {"size"}
         self._config, self._switches, self._device = config, config.switches, torch.device(device)
         if weights is None:
             weights = Model(untrained(lambda: VideoGMAE(SIZES[config.size]), seed), Activation())
@@ -151,9 +151,11 @@ class VideoGMAETracker:
             self._features = CorrespondenceTracker(
                 EncoderFeatures(self._model), config.features, device, calibration_clip, backward=False
             )
-            self.unused_settings ^= {"features", "gaussians", "token_order", "clip_to_frame", "shuffle_seed"}
+            self.unused_settings |= {"gaussians", "token_order", "clip_to_frame", "shuffle_seed"}
         elif isinstance(self._model, ReadoutTracker):
-            self.unused_settings |= {"gaussians"}
+            self.unused_settings |= {"features", "gaussians"}
+        else:
+            self.unused_settings |= {"features"}
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.models.windows.track_windows`."""
