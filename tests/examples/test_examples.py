@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,10 @@ EXAMPLES = ROOT / "examples"
 
 @pytest.mark.slow
 def test_the_script_joins_its_tracker_with_the_reference_and_compares() -> None:
-    done = subprocess.run([sys.executable, EXAMPLES / "own_tracker.py"], capture_output=True, text=True, timeout=200)
+    known = os.environ | {"PYTHONIOENCODING": "utf-8"}  # the stdout of a script is its user's affair
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "own_tracker.py"], capture_output=True, encoding="utf-8", timeout=200, env=known
+    )
     assert done.returncode == 0, done.stderr
     table, _, sentences = done.stdout.rpartition("warp, tapvid-first")
     for method in ("Pan (from a Python session)", "lucas-kanade", "videogmae (tiny)"):
