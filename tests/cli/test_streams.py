@@ -30,6 +30,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = shell(f"cd '{folder}' && bench {RUN}", **PLAIN)
     assert done.returncode == 0, done.stderr
     assert done.stdout.isascii() and b"d_avg" in done.stdout and b"256x256" in done.stdout
+    assert done.stderr.isascii() and b"input 256x256 (lanczos)" in done.stderr
     return folder / "r"
 
 
@@ -69,10 +70,17 @@ def test_a_reader_that_has_seen_enough_is_no_error(results: Path, command: str) 
     assert not done.stderr
 
 
+@pytest.mark.parametrize("environment", [PLAIN, {"PYTHONIOENCODING": "utf-8"}])
 @pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
-def test_work_goes_on_where_nobody_can_be_told_of_it(results: Path, where: str) -> None:
-    done = shell(f"cd '{results.parent}' && bench {RUN} {where}")
+def test_work_goes_on_where_nobody_can_be_told_of_it(results: Path, where: str, environment: dict[str, str]) -> None:
+    done = shell(f"cd '{results.parent}' && bench {RUN} {where}", **environment)
     assert done.returncode == 0 and b"zero-motion" in done.stdout
+
+
+def test_help_is_in_ascii_where_nothing_else_can_be_shown() -> None:
+    for command in ("data show --help", "table --help"):
+        done = shell(f"bench {command}", **PLAIN)
+        assert done.returncode == 0 and done.stdout.isascii() and b"Usage" in done.stdout
 
 
 def test_what_the_system_refuses_is_one_line(results: Path) -> None:

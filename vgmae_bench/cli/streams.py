@@ -10,6 +10,8 @@ import unicodedata
 from contextlib import suppress
 
 _PLAIN = "vgmae_bench.plain"  # the name of the error handler for characters that a stream cannot show
+_ASCII = "ascii_spelled"
+"""ASCII under another name. Click writes UTF-8, past our streams, where a stream's encoding is called "ascii"."""
 _SPELLED = {
     "×": "x", "δ": "d", "Δ": "D", "…": "...", "–": "-", "—": "-", "−": "-", "·": ".", "→": "->", "←": "<-", "±": "+-",
     "≤": "<=", "≥": ">=", "≈": "~", "√": "sqrt", "°": " deg", "•": "*", "µ": "u", "μ": "u", "²": "2", "“": '"', "”": '"',
@@ -25,6 +27,7 @@ def prepare() -> None:
     pipe.
     """
     codecs.register_error(_PLAIN, _spelled)
+    codecs.register(_codec)
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # it stays open as long as the process
     if sys.stderr is None:
@@ -97,7 +100,25 @@ class _Talk(io.TextIOWrapper):
 def _again(stream: io.TextIOWrapper, kind: type[io.TextIOWrapper]) -> io.TextIOWrapper:
     """The same stream as one of that kind, which spells what it cannot encode."""
     encoding, lines = stream.encoding, stream.line_buffering
+    if codecs.lookup(encoding).name == "ascii":
+        encoding = _ASCII
     return kind(stream.detach(), encoding=encoding, errors=_PLAIN, line_buffering=lines)
+
+
+def _codec(name: str) -> codecs.CodecInfo | None:
+    """The codec `_ASCII`, for Python's registry; None for all other names."""
+    if name != _ASCII:
+        return None
+    plain = codecs.lookup("ascii")
+    return codecs.CodecInfo(
+        name=_ASCII,
+        encode=plain.encode,
+        decode=plain.decode,
+        incrementalencoder=plain.incrementalencoder,
+        incrementaldecoder=plain.incrementaldecoder,
+        streamreader=plain.streamreader,
+        streamwriter=plain.streamwriter,
+    )
 
 
 def _spelled(error: UnicodeError) -> tuple[str, int]:
