@@ -45,7 +45,24 @@ def test_tracks_off_their_queries_are_noticed() -> None:
     (told,) = noticed(IndexOut)
     assert "12 of 12 tracks do not lie on their query" in told and "(0.71 px off)" in told
     assert "vgmae-bench check IndexOut" in told
-    assert "12 of 12" in noticed(Fractions)[0]
+    assert "in 2 of 2 clips, the first is clip-0, positions look like this mistake: half a pixel too small" in told
+    assert "12 of 12" in noticed(Fractions)[0] and "this mistake: fractions of the frame;" in noticed(Fractions)[0]
+
+
+def test_one_clip_in_another_order_or_with_inverted_visibility_is_named() -> None:
+    class Odd(Correct):
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls = 0
+
+        def track(self, frames: np.ndarray, queries: vb.Queries) -> vb.Tracks:
+            tracks, self.calls = super().track(frames, queries), self.calls + 1
+            return vb.Tracks(tracks.xy[..., ::-1], ~tracks.visible) if self.calls == 2 else tracks
+
+    run = vb.evaluate(Odd, clips(4))
+    off, inverted = run.summary.notices
+    assert "in 1 of 4 clips, the first is clip-1, positions look like this mistake: (y, x) in place of (x, y)" in off
+    assert inverted.startswith("visibility looks inverted in 1 of 4 clips, the first is clip-1:")
 
 
 def test_a_past_that_is_not_followed_is_noticed_where_it_is_scored() -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from vgmae_bench.conformance.findings import Finding
-from vgmae_bench.conformance.naming import OF_POSITIONS, explain
 from vgmae_bench.conformance.probe import BrokenError, Probe
 from vgmae_bench.conformance.textures import Frames, points
+from vgmae_bench.evaluation.mistakes import OF_POSITIONS, explain
 from vgmae_bench.types import Queries
 
 OFF = 0.2

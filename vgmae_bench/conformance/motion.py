@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from vgmae_bench.conformance.findings import Finding
-from vgmae_bench.conformance.naming import OF_MOTION, explain
 from vgmae_bench.conformance.probe import Probe
 from vgmae_bench.conformance.textures import affine, clip, moved, points
+from vgmae_bench.evaluation.mistakes import OF_MOTION, explain
 from vgmae_bench.types import FloatArray, Queries
 
 FOLLOWED = 0.5

@@ -1,4 +1,4 @@
-"""Which mistaken convention explains positions that are off."""
+"""Mistakes that answers of trackers show: a wrong convention of positions, inverted visibility."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from vgmae_bench.resizing import Size
 
 Points = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 class Convention(NamedTuple):
@@ -61,6 +62,30 @@ OF_MOTION = (
     Convention("fractions of the frame", lambda xy, size: xy / _frame(size), _SCALE),
 )
 """Of displacements."""
+
+
+INVERTED = 0.3
+"""The mean of two shares: visible points called visible, hidden points called hidden. Below it, visibility looks inverted."""
+_NEVER = 0.1  # instead of `INVERTED` if the truth has only one of the two
+_FEW = 5  # points of a kind that tell something
+
+
+def looks_inverted(visible: Flags, occluded: Flags, asked: Flags) -> bool:
+    """Whether predicted visibility is true where points are hidden.
+
+    Every point is visible in its query frame, so predictions that hide most points there are inverted. Elsewhere the truth
+    decides: visible and hidden points count alike, so that a tracker that calls all points hidden is not named.
+
+    Arguments:
+        visible: bool [N, T], the prediction.
+        occluded: bool [N, T], the truth.
+        asked: bool [N, T], true in the query frame of each point.
+    """
+    if asked.any() and visible[asked].mean() < 0.5:
+        return True
+    seen, hidden = visible[~asked & ~occluded], ~visible[~asked & occluded]
+    rates = [float(part.mean()) for part in (seen, hidden) if len(part) >= _FEW]
+    return bool(rates) and sum(rates) / len(rates) < (INVERTED if len(rates) == 2 else _NEVER)
 
 
 def explain(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vgmae_bench import plugins
+from vgmae_bench.evaluation.mistakes import OF_POSITIONS, explain, looks_inverted
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.evaluation.records.results import Record
 from vgmae_bench.types import Tracks
@@ -30,6 +31,9 @@ class Look:
         late: how many tracks have enough frames before the query and move after it.
         frozen: how many of these do not move before the query.
         shown: whether any point is predicted visible outside its query frame.
+        mistake: the name of the mistake that explains positions off their queries, or empty.
+        inverted: whether visibility looks inverted.
+        clip: the clip's id.
     """
 
     tracks: int
@@ -39,9 +43,12 @@ class Look:
     late: int
     frozen: int
     shown: bool
+    mistake: str = ""
+    inverted: bool = False
+    clip: str = ""
 
 
-def look(query_set: QuerySet, tracks: Tracks) -> Look:
+def look(query_set: QuerySet, tracks: Tracks, protocol: EvalProtocol, clip: str = "") -> Look:
     """Count the signs of faults in the predictions for one query set."""
     queries, xy = query_set.queries, tracks.xy
     rows, number = np.arange(len(queries)), np.arange(xy.shape[1])
@@ -51,14 +58,32 @@ def look(query_set: QuerySet, tracks: Tracks) -> Look:
     moves = np.abs(xy - at_query[:, None]).max(axis=-1) > 0
     before = number < queries.frame[:, None]
     late = (queries.frame >= _EARLY) & (moves & ~before).any(axis=1)
+    off = distance > OFF  # false for NaN: `lost` counts these
+    known = finite[rows, queries.frame]
+    mistake = (
+        explain(
+            at_query[known].astype(np.float64),
+            queries.xy[known].astype(np.float64),
+            protocol.input_size,
+            OF_POSITIONS,
+            OFF,
+        )
+        if off.any()
+        else None
+    )
     return Look(
         tracks=len(queries),
         lost=int((~finite).sum()),
-        off=int((distance > OFF).sum()),  # false for NaN: `lost` counts these
-        offset=float(np.nanmedian(distance)) if finite[rows, queries.frame].any() else 0.0,
+        off=int(off.sum()),
+        offset=float(np.nanmedian(distance)) if known.any() else 0.0,
         late=int(late.sum()),
         frozen=int((late & ~(moves & before).any(axis=1)).sum()),
         shown=bool((tracks.visible & (number != queries.frame[:, None])).any()),
+        mistake="" if mistake is None else mistake.name,
+        inverted=looks_inverted(
+            tracks.visible, query_set.target_occluded[query_set.track], number == queries.frame[:, None]
+        ),
+        clip=clip,
     )
 
 
@@ -75,13 +100,13 @@ def notices(record: Record, looks: Sequence[Look], protocol: EvalProtocol) -> li
     name = record.method.name
     tracks, found = sum(one.tracks for one in looks), []
     if lost := sum(one.lost for one in looks):
-        clips = sum(bool(one.lost) for one in looks)
-        found.append(f"{lost} positions are not finite, in {clips} of {len(looks)} clips; they count as wrong")
+        some = sum(bool(one.lost) for one in looks)
+        found.append(f"{lost} positions are not finite, in {some} of {len(looks)} clips; they count as wrong")
     if off := sum(one.off for one in looks):
         typical = float(np.median([one.offset for one in looks if one.off]))
         found.append(
-            f"{off} of {tracks} tracks do not lie on their query in its frame ({typical:.2f} px off); "
-            f"vgmae-bench check {name} says why"
+            f"{off} of {tracks} tracks do not lie on their query in its frame ({typical:.2f} px off)"
+            f"{_mistakes(looks)}; vgmae-bench check {name} says why"
         )
     late, frozen = sum(one.late for one in looks), sum(one.frozen for one in looks)
     if protocol.query_mode == "strided" and late and frozen > 0.9 * late:
@@ -91,7 +116,24 @@ def notices(record: Record, looks: Sequence[Look], protocol: EvalProtocol) -> li
         )
     if not any(one.shown for one in looks):
         found.append("no point is ever called visible: Jaccard is 0 however good the positions are; is it inverted?")
+    elif inverted := [one.clip for one in looks if one.inverted]:
+        found.append(
+            f"visibility looks inverted in {len(inverted)} of {len(looks)} clips, the first is {inverted[0]}: points are "
+            "called hidden in their query frames, or mostly where they are visible"
+        )
     return found + _small_weights(record)
+
+
+def _mistakes(looks: Sequence[Look]) -> str:
+    """The mistakes that explain clips, each after a semicolon."""
+    clips: dict[str, list[str]] = {}
+    for one in looks:
+        if one.mistake:
+            clips.setdefault(one.mistake, []).append(one.clip)
+    return "".join(
+        f"; in {len(those)} of {len(looks)} clips, the first is {those[0]}, positions look like this mistake: {mistake}"
+        for mistake, those in clips.items()
+    )
 
 
 def _small_weights(record: Record) -> list[str]:

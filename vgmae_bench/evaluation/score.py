@@ -68,7 +68,7 @@ def _score_now(
             empty.append(clip_id)
         for number, (query_set, predictions) in enumerate(answered):
             given = scored_tracks(query_set, predictions, protocol)
-            looks.append(notices.look(query_set, predictions))
+            looks.append(notices.look(query_set, predictions, protocol, clip_id))
             row: dict[str, Any] = {
                 "clip": clip_id,
                 "question": number,

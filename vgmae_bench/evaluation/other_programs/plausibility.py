@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from vgmae_bench.coordinates import rescale
-from vgmae_bench.evaluation.other_programs.convention import Convention
+from vgmae_bench.evaluation.mistakes import OF_POSITIONS, Convention, explain, looks_inverted
+from vgmae_bench.evaluation.other_programs import convention as file_convention
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.types import FloatArray, Size, Tracks
 
 FAR = 4.0
 """In pixels of the metric raster. A point farther than this from its query, in the query frame, is off its query."""
-HALF_PIXEL = (0.4, 0.6)
-"""An offset in this range counts as half a pixel, in pixels of the frames that the file counts in."""
+_NEAR, _TIMES = 1.0, 10
+"""Where tracks begin on their queries, a point is off at a smaller distance: `_TIMES` the median of all, `_NEAR` or more."""
+_CLOSE = 0.25
+"""In pixels. A mistake explains a clip if it leaves a smaller median distance."""
 
 
 @dataclass(frozen=True)
@@ -25,86 +27,100 @@ class ClipLook:
 
     Attributes:
         clip: the clip's id.
-        offset: float [M, 2], position minus query in pixels of the frames that the file counts in; None if the file
-            holds fractions of the frame.
-        off: bool [M], whether the point is farther than `FAR` from its query.
-        visible: bool [M], whether the point is predicted visible.
-        agreement: the share of (point, frame) pairs whose visibility agrees with the truth; NaN without points.
+        distance: float [M], from each point to its query, in pixels of the metric raster.
+        mistake: the mistake that explains the positions; None if they need no explanation, or have none.
+        inverted: whether visibility looks inverted.
     """
 
     clip: str
-    offset: FloatArray | None
-    off: npt.NDArray[np.bool_]
-    visible: npt.NDArray[np.bool_]
-    agreement: float
+    distance: FloatArray
+    mistake: Convention | None
+    inverted: bool
 
 
 def look(
-    clip: str, query_set: QuerySet, tracks: Tracks, convention: Convention, source: Size, protocol: EvalProtocol
+    clip: str,
+    query_set: QuerySet,
+    tracks: Tracks,
+    convention: file_convention.Convention,
+    source: Size,
+    protocol: EvalProtocol,
 ) -> ClipLook:
     """Describe every point of a clip in its query frame. `source` is the (height, width) of the clip's own frames."""
-    row, frame = np.arange(len(query_set.queries)), query_set.queries.frame
-    difference = tracks.xy[row, frame].astype(np.float64) - query_set.queries.xy
-    distance = np.linalg.norm(rescale(difference, protocol.input_size, protocol.metric_size), axis=-1)
-    size = convention.size(source)
-    agreement = tracks.visible == ~query_set.target_occluded[query_set.track]
+    queries = query_set.queries
+    row, frame = np.arange(len(queries)), queries.frame
+    found, asked = tracks.xy[row, frame].astype(np.float64), queries.xy.astype(np.float64)
+    counted = convention.size(source)
+    sizes = [counted] if counted != (1, 1) else list(dict.fromkeys((source, protocol.input_size)))
     return ClipLook(
         clip=clip,
-        offset=None if size == (1, 1) else rescale(difference, protocol.input_size, size),
-        off=~(distance <= FAR),
-        visible=tracks.visible[row, frame],
-        agreement=float(agreement.mean()) if agreement.size else np.nan,
+        distance=np.linalg.norm(rescale(found - asked, protocol.input_size, protocol.metric_size), axis=-1),
+        mistake=next(filter(None, (_mistake(found, asked, size, source, protocol) for size in sizes)), None),
+        inverted=looks_inverted(
+            tracks.visible,
+            query_set.target_occluded[query_set.track],
+            np.arange(tracks.visible.shape[1]) == frame[:, None],
+        ),
     )
 
 
+def _mistake(
+    found: FloatArray, asked: FloatArray, size: Size, source: Size, protocol: EvalProtocol
+) -> Convention | None:
+    """The mistake that explains positions of the tracker's input if the file counts in frames of `size`."""
+    if not len(found):
+        return None
+    ours = protocol.input_size
+    across, down = source[1] / size[1], source[0] / size[0]
+    own = Convention("pixels of the clip's own frames", lambda xy, _: xy * [across, down], "scale them")
+    placed, true = (np.asarray(rescale(xy, ours, size), dtype=np.float64) for xy in (found, asked))
+    return explain(placed, true, size, (*OF_POSITIONS, own), _CLOSE)
+
+
 def doubts(looks: Sequence[ClipLook]) -> list[str]:
-    """What looks wrong, one sentence each: points far from their queries, inverted visibility, half-pixel offsets.
+    """What looks wrong, one sentence each: mistaken conventions, points off their queries, inverted visibility.
 
     Every clip and every point counts. A single clip that differs from all others is named.
     """
+    return [*_mistaken(looks), *_off(looks), *_inverted(looks)]
+
+
+def _mistaken(looks: Sequence[ClipLook]) -> list[str]:
+    clips: dict[str, list[str]] = {}
+    mends: dict[str, str] = {}
+    for one in looks:
+        if one.mistake is not None:
+            clips.setdefault(one.mistake.name, []).append(one.clip)
+            mends[one.mistake.name] = one.mistake.mend
     return [
-        *_off(looks),
-        *_inverted(looks),
-        *_half_pixel(looks),
+        f"in {len(found)} of {len(looks)} clips, the first is {found[0]}, positions look like this mistake: {name}; "
+        f"{mends[name]}"
+        for name, found in clips.items()
     ]
 
 
 def _off(looks: Sequence[ClipLook]) -> list[str]:
-    found = {one.clip: int(one.off.sum()) for one in looks if one.off.any()}
+    """Points far from their queries, without the clips that a mistake explains."""
+    if not any(len(one.distance) for one in looks):
+        return []
+    typical = float(np.median(np.concatenate([one.distance for one in looks])))
+    far = min(FAR, max(_NEAR, _TIMES * typical))
+    found = {one.clip: off for one in looks if one.mistake is None and (off := int((~(one.distance <= far)).sum()))}
     if not found:
         return []
-    points = sum(len(one.off) for one in looks)
+    points = sum(len(one.distance) for one in looks)
     worst = max(found, key=lambda clip: found[clip])
     return [
-        f"{sum(found.values())} of {points} points are more than {FAR:g} px from their query in its frame, in "
+        f"{sum(found.values())} of {points} points are more than {far:g} px from their query in its frame, in "
         f"{len(found)} of {len(looks)} clips; most of them in {worst} ({found[worst]})"
     ]
 
 
 def _inverted(looks: Sequence[ClipLook]) -> list[str]:
-    """Every point is visible in its query frame. Predictions that say otherwise are probably inverted."""
-    found = [one for one in looks if len(one.visible) and one.visible.mean() < 0.5 and one.agreement < 0.5]
+    found = [one.clip for one in looks if one.inverted]
     if not found:
         return []
     return [
-        f"visibility looks inverted in {len(found)} of {len(looks)} clips, the first is {found[0].clip}: most points are "
-        f"called hidden in their query frames, and {100 * found[0].agreement:.0f} % of all frames agree with the truth"
-    ]
-
-
-def _half_pixel(looks: Sequence[ClipLook]) -> list[str]:
-    found = []
-    for one in looks:
-        kept = one.offset[~one.off] if one.offset is not None else np.empty((0, 2))
-        if len(kept):
-            shift = np.median(kept, axis=0)
-            spread = np.median(np.abs(kept - shift))
-            if all(HALF_PIXEL[0] <= abs(value) <= HALF_PIXEL[1] for value in shift) and spread < 0.1:
-                found.append((one.clip, shift))
-    if not found:
-        return []
-    clip, (x, y) = found[0]
-    return [
-        f"positions are half a pixel off in {len(found)} of {len(looks)} clips, the first is {clip} ({x:+.2f}, {y:+.2f} px): "
-        "pixel centres are at .5 here, and at whole numbers in many programs"
+        f"visibility looks inverted in {len(found)} of {len(looks)} clips, the first is {found[0]}: points are called "
+        "hidden in their query frames, or mostly where they are visible"
     ]
