@@ -21,7 +21,7 @@ LAYERS = (
     ("checkouts", "metrics", "splatting"),
     ("coordinates", "provenance"),
     ("types",),
-    ("ahead", "config", "files", "resizing"),
+    ("ahead", "config", "files", "progress", "resizing"),
     ("settings",),
     ("plugins",),
     ("specs",),

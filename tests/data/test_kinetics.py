@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -104,13 +105,14 @@ def test_half_pixels_are_those_of_the_generator(tmp_path: Path) -> None:
     np.testing.assert_allclose(moved.clip("other_000120_000130").tracks(), published, atol=1e-9)
 
 
-def test_what_is_missing_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_missing_is_known(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "vgmae_bench")
     _, broken = write_videos(tmp_path / "videos")
     broken.write_bytes(broken.read_bytes()[:100])
     write_csv(tmp_path)
     path = prepare("kinetics", tmp_path, tmp_path / "videos")
     assert kinetics(tmp_path).coverage == Coverage(1147, 1, ["gone_000000_000010", "other_000120_000130"])
-    assert "other_000120_000130 is left out" in capsys.readouterr().out
+    assert "other_000120_000130 is left out" in caplog.text
     names = [name for name, _ in PreparedDataset(path).about["sources"]]
     assert names == ["tapvid_kinetics.csv", "-a_Clip_000003_000013.mp4"]
 
@@ -162,10 +164,11 @@ def test_different_videos_of_one_name_are_named(tmp_path: Path) -> None:
         prepare("kinetics", tmp_path, tmp_path / "videos")
 
 
-def test_a_broken_download_is_left_out_and_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_download_is_left_out_and_listed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "vgmae_bench")
     broken, _ = write_videos(tmp_path / "videos")
     broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
     write_csv(tmp_path)
     prepare("kinetics", tmp_path, tmp_path / "videos")
     assert "-a_Clip_000003_000013" in kinetics(tmp_path).coverage.missing
-    assert "-a_Clip_000003_000013 is left out: The video" in capsys.readouterr().out
+    assert "-a_Clip_000003_000013 is left out: The video" in caplog.text

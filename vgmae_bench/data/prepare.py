@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from vgmae_bench import __version__, config, plugins
 from vgmae_bench.config import Json
 from vgmae_bench.data.checks import checked_clip
@@ -22,6 +20,7 @@ from vgmae_bench.data.prepared import Lossless, write_prepared
 from vgmae_bench.errors import UsageError
 from vgmae_bench.files import ANOTHER_DATA_ROOT, file_digest, storage_errors
 from vgmae_bench.plugins import DatasetSpec
+from vgmae_bench.progress.bar import counted
 from vgmae_bench.types import Clip
 
 
@@ -31,7 +30,7 @@ class Raw:
 
     Attributes:
         clips: read one at a time; their ids are file names.
-        total: how many, for the progress bar.
+        total: how many, for the display of progress.
         about: provenance for the prepared file. It may be filled while `clips` is read. "sources": [path, SHA-256] of the
             files read; "missing": ids of published clips that are not here; "identity": what decides the scores, where
             that is more lasting than the encoded frames.
@@ -106,8 +105,8 @@ def prepare(
     lossless: Lossless = "PNG" if small else raw.lossless
     about |= {"published": spec.published_clips, "pixels": lossless if quality is None else f"JPEG, quality {quality}"}
     checked = (checked_clip(clip, f'Clip "{clip.id}" of {spec.name} cannot be used', spec.name) for clip in raw.clips)
-    bar = tqdm(checked, f"Preparing {spec.name}", raw.total, unit="clip", disable=None)
-    write_prepared(path, about, bar, quality, lossless)
+    shown = counted(checked, f"preparing {spec.name}", "clips", raw.total)
+    write_prepared(path, about, shown, quality, lossless)
     add_sums(path.parent, {path.name: file_digest(path)})
     return path
 

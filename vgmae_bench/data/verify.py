@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tqdm import tqdm
-
 from vgmae_bench import plugins
 from vgmae_bench.data.appearance import looks_exchanged
 from vgmae_bench.data.dataset import OpenedDataset
@@ -19,6 +17,7 @@ from vgmae_bench.data.files.sums import SUMS, compare_sums, read_sums
 from vgmae_bench.data.open import open_quietly
 from vgmae_bench.errors import UserError
 from vgmae_bench.files import file_digest
+from vgmae_bench.progress.bar import counted
 
 _EXCHANGED = (
     "x and y look exchanged: colours under the points stay alike along tracks only if they are read as (y, x). "
@@ -81,7 +80,7 @@ def verify(name: str, root: Path | None = None, options: Mapping[str, Any] | Non
 def _check_files(files: list[Path]) -> list[Finding]:
     """Compare contents with what was recorded at download, and with what is remembered of unchanged files."""
     findings = []
-    for file in tqdm(files, desc="Hashing", unit="file", disable=None):
+    for file in counted(files, "hashing", "files"):
         digest = file_digest(file)
         recorded = read_sums(file.parent).get(file.name)
         known = cached_index(file)
@@ -104,7 +103,7 @@ def _check_files(files: list[Path]) -> list[Finding]:
 
 def _check_clips(dataset: OpenedDataset) -> list[Finding]:
     findings = []
-    for clip_id in tqdm(dataset.ids, desc="Decoding", unit="clip", disable=None):
+    for clip_id in counted(dataset.ids, "decoding", "clips"):
         try:
             clip = dataset.clip(clip_id)
             frames = clip.read()

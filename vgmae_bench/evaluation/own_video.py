@@ -19,7 +19,6 @@ import contextlib
 import itertools
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -31,7 +30,6 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from vgmae_bench.ahead import drawn_ahead, made_ahead, read_memory, read_threads
 from vgmae_bench.coordinates import rescale
@@ -43,6 +41,7 @@ from vgmae_bench.evaluation.predict import answer
 from vgmae_bench.evaluation.records.others import TrackRecord
 from vgmae_bench.evaluation.records.results import text_of
 from vgmae_bench.files import storage_errors
+from vgmae_bench.progress.bar import counted
 from vgmae_bench.types import Queries, Scene, SceneMaker, Size, Tracks
 from vgmae_bench.viz.draw import draw_frame, rainbow
 from vgmae_bench.viz.flow import colour_flow
@@ -50,7 +49,6 @@ from vgmae_bench.viz.flow import colour_flow
 OUTPUTS = ("tracks.csv", "tracks.h5", "tracks.mp4", "record.json")
 SCENE_OUTPUTS = ("scene.h5", "flow.mp4", "reconstruction.mp4")
 _FRAMES_AHEAD = 8
-_BAR: dict[str, Any] = {"unit": "frame", "disable": None, "file": sys.stderr}
 
 
 def track_video(
@@ -82,7 +80,7 @@ def track_video(
         raise UsageError(f"{method.plugin.name} has no scene to show", "it gives tracks only", try_="without --scene")
     total = min(video.num_frames, max_frames or video.num_frames)
     read = drawn_ahead(itertools.islice(video.frames(size), max_frames), _ahead(size))
-    frames = stack(tqdm(read, "decoding", total, **_BAR))
+    frames = stack(counted(read, "decoding", "frames", total))
     late = queries.frame[queries.frame >= len(frames)]
     if len(late):
         raise UsageError(f"There is no frame {late[0]} to track from", f"frames 0 to {len(frames) - 1} are tracked")
@@ -118,7 +116,7 @@ def write_tracks(
     colours = rainbow(queries.xy)
     # One thread decodes, another one draws, this one encodes.
     read = drawn_ahead(itertools.islice(video.frames(), num_frames), _ahead(video.size))
-    frames = enumerate(tqdm(read, "drawing", num_frames, **_BAR))
+    frames = enumerate(counted(read, "drawing", "frames", num_frames))
 
     def draw(numbered: tuple[int, npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
         return draw_frame(numbered[1], tracks, numbered[0], colours)

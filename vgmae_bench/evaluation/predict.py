@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 import traceback
 from collections.abc import Sequence
@@ -12,7 +11,6 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from vgmae_bench.ahead import NextAhead, read_memory, read_threads
 from vgmae_bench.data.dataset import Dataset
@@ -20,6 +18,7 @@ from vgmae_bench.errors import PluginError, StorageError, UserError
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet, query_sets
 from vgmae_bench.evaluation.records.results import Cost, Maker
 from vgmae_bench.evaluation.store import RunFolder
+from vgmae_bench.progress.bar import Progress
 from vgmae_bench.provenance import peak_memory_mb
 from vgmae_bench.types import Queries, Tracker, Tracks
 
@@ -126,7 +125,6 @@ def predict(
         StorageError: predictions cannot be written. The run stops, because further predictions would be lost too.
         StoppedError: the tracker failed for several clips in a row, each time in the same place.
     """
-    bar = tqdm(clip_ids, unit="clip", disable=None, desc="tracking", file=sys.stderr)
     elsewhere: list[str] = []
 
     failed_at: list[tuple[str, int]] = []
@@ -140,7 +138,7 @@ def predict(
 
     def work(clip_id: str, following: str | None) -> None:
         nonlocal failures
-        bar.set_postfix_str(clip_id)
+        progress.note(clip_id)
         try:
             asked = clips.get(clip_id, following)
             _predict_clip(tracker, asked, clip_id, protocol, folder, causal, allow_nonfinite, made_by)
@@ -166,17 +164,21 @@ def predict(
         else:
             failed_at.clear()
 
-    with closing(clips):
-        for number, clip_id in enumerate(bar, 1):
+    with closing(clips), Progress("tracking", "clips", len(clip_ids)) as progress:
+        for number, clip_id in enumerate(clip_ids, 1):
             with folder.claim(clip_id) as mine:
                 if not mine:
                     elsewhere.append(clip_id)
-                elif to_do(clip_id):  # checked just before: another process may share the run
+                    continue
+                open_here = to_do(clip_id)  # checked just before: another process may share the run
+                if open_here:
                     work(clip_id, next(filter(to_do, clip_ids[number:]), None))
+                progress.advance(skipped=not open_here)
         for clip_id in elsewhere:  # another process had them; if it was killed, they are still missing
             with folder.claim(clip_id, wait=True):
                 if not folder.has_prediction(clip_id) and folder.failure(clip_id) is None:
                     work(clip_id, None)
+            progress.advance(skipped=True)
 
 
 def _clips_ahead(dataset: Dataset, protocol: EvalProtocol) -> NextAhead[list[Asked]]:

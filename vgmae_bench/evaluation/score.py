@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import logging
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from vgmae_bench import plugins
 from vgmae_bench.errors import PluginError
@@ -24,6 +22,7 @@ from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import locked, write_atomically
 from vgmae_bench.metrics import over_time, tapvid
 from vgmae_bench.metrics.stats import Mean, clip_bootstrap
+from vgmae_bench.progress.bar import counted
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ def _score_now(
     predicted = [clip_id for clip_id in clip_ids if folder.has_prediction(clip_id)]
     empty = []
     looks: list[notices.Look] = []
-    for clip_id in tqdm(predicted, unit="clip", disable=None, desc="scoring", file=sys.stderr, leave=False):
+    for clip_id in counted(predicted, "scoring", "clips", leave=False):
         answered = folder.read_prediction(clip_id)
         cost = folder.cost(clip_id)
         if not answered:

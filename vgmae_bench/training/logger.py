@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import sys
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tqdm import tqdm
-
 from vgmae_bench.config import Json
 from vgmae_bench.data.video.write import write_mp4
 from vgmae_bench.files import write_atomically
+from vgmae_bench.progress.bar import Progress
 from vgmae_bench.provenance import peak_memory_mb
 from vgmae_bench.training.checkpoint import State
 from vgmae_bench.training.folder import TrainingFolder
@@ -49,7 +47,7 @@ class Due(NamedTuple):
 
 
 class TrainingLogger:
-    """Writes log, checkpoints, weights, curve and pictures of a training, and shows a progress bar.
+    """Writes log, checkpoints, weights, curve and pictures of a training, and shows progress.
 
     Arguments:
         state: as it is at the moment; read whenever there is something to write.
@@ -69,9 +67,7 @@ class TrainingLogger:
         config = recipe.config
         self._watch = Watch(config.validate_clips) if config.validate_clips else None
         self._log = Log(folder.log, state.step, METRICS if self._watch else ())
-        self._bar = tqdm(
-            total=config.steps, initial=state.step, unit="step", disable=None, file=sys.stderr, dynamic_ncols=True
-        )
+        self._progress = Progress("training", "steps", config.steps, done=state.step)
 
     @property
     def last(self) -> Row:
@@ -80,7 +76,7 @@ class TrainingLogger:
 
     def tick(self) -> None:
         """A step is over."""
-        self._bar.update()
+        self._progress.advance()
 
     def log(self, lr: float, *, validate: bool) -> None:
         """Write down what the meter says, and what validation says; `lr` is the learning rate of the step that is over."""
@@ -97,7 +93,7 @@ class TrainingLogger:
         row |= measured
         self._log.add(row)
         told = f"loss {row['loss']:.4g}, {row['clips_per_second']:.1f} clips/s, {peak_memory_mb():.0f} MB"
-        self._bar.set_postfix_str(told)
+        self._progress.note(told)
         if measured:
             delta, floor, error, correlation = (measured[name] for name in METRICS)
             _log.info(
@@ -147,6 +143,6 @@ class TrainingLogger:
             return {} if tracker is None else self._watch(tracker)
 
     def close(self) -> None:
-        """Close the log and the progress bar."""
-        self._bar.close()
+        """Close the log and the display of progress."""
+        self._progress.close()
         self._log.close()

@@ -62,14 +62,13 @@ def spatial(
     threshold for all images, OIS the best one per image. Hidden patches are scored by PSNR and SSIM. The table also
     shows the model with random weights, and baselines without learning. Nothing is tuned on the measured images.
     """
-    from tqdm import tqdm
-
     from vgmae_bench import provenance
     from vgmae_bench.downstream.space.labelled import open_labelled
     from vgmae_bench.downstream.space.measure import measure, write
     from vgmae_bench.downstream.space.opened import open_explorer
     from vgmae_bench.evaluation.records.others import ImagesUsed, SpatialRecord
     from vgmae_bench.evaluation.records.results import Session, text_of
+    from vgmae_bench.progress.bar import counted
 
     labelled = open_labelled(data).first(limit)
     used = open_explorer(method, weights=weights, settings=parse_assignments(settings), device=device, seed=seed)
@@ -78,7 +77,7 @@ def spatial(
         models[f"{used.plugin.name} (random weights)"] = used.explorer.untrained(seed)
     click.echo(f"method    {used.plugin.name}, weights: {used.provided_by}, {used.device}", err=True)
     click.echo(f"data      {labelled.kind}, {len(labelled.images)} images", err=True)
-    images = tqdm(labelled.images, unit="image", disable=None, file=sys.stderr)
+    images = counted(labelled.images, "measuring", "images")
     measured = measure(models, images, mask_ratio=mask_ratio, seed=seed)
     record = SpatialRecord(
         method=used.used,

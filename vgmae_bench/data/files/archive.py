@@ -10,11 +10,10 @@ import zlib
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from tqdm import tqdm
-
 from vgmae_bench.data.files.root import check_disk_space
 from vgmae_bench.data.files.sums import add_sums
 from vgmae_bench.errors import BadDataError
+from vgmae_bench.progress.bar import BYTES, Progress
 
 _BLOCK = 1 << 20
 
@@ -71,7 +70,7 @@ def _members(zipped: zipfile.ZipFile, location: str, archive: Path) -> list[zipf
 def _extract(zipped: zipfile.ZipFile, members: list[zipfile.ZipInfo], into: Path) -> dict[str, str]:
     sums = {}
     total = sum(info.file_size for info in members)
-    with tqdm(total=total, desc="Unpacking", unit="B", unit_scale=True, disable=None) as bar:
+    with Progress("unpacking", BYTES, total) as progress:
         for info in members:
             target = into / info.filename
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -80,6 +79,6 @@ def _extract(zipped: zipfile.ZipFile, members: list[zipfile.ZipInfo], into: Path
                 while block := source.read(_BLOCK):
                     digest.update(block)
                     file.write(block)
-                    bar.update(len(block))
+                    progress.advance(len(block))
             sums[info.filename] = digest.hexdigest()
     return sums

@@ -13,9 +13,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from vgmae_bench.data.files.root import check_disk_space
+from vgmae_bench.progress.bar import BYTES, Progress
 
 _ATTEMPTS = 5
 _BLOCK = 1 << 20
@@ -88,12 +87,12 @@ def _transfer(url: str, part: Path) -> bool:
 
 
 def _receive(response: http.client.HTTPResponse, part: Path, offset: int, total: int | None) -> bool:
-    bar = tqdm(total=total, initial=offset, desc=part.stem, unit="B", unit_scale=True, disable=None)
-    with bar, part.open("ab" if offset else "wb") as file:
+    progress = Progress(f"downloading {part.stem}", BYTES, total, done=offset)
+    with progress, part.open("ab" if offset else "wb") as file:
         try:
             while block := response.read(_BLOCK):
                 file.write(block)
-                bar.update(len(block))
+                progress.advance(len(block))
         except (ConnectionError, TimeoutError, http.client.HTTPException):
             return False
         return total is None or file.tell() == total

@@ -7,6 +7,7 @@ stores them as (x · W - 0.5) / W.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,6 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from vgmae_bench import data
 from vgmae_bench.config import Json
@@ -27,6 +27,8 @@ from vgmae_bench.data.video.frames import decode_frames, jpeg_size
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import file_digest
 from vgmae_bench.types import Clip
+
+_log = logging.getLogger(__name__)
 
 _KEY_FIELDS = 3  # YouTube id, start and end in seconds, before the x, y and occlusion of every frame
 
@@ -73,7 +75,7 @@ def prepare(root: Path, source: Path | None) -> Raw:
             except BadDataError as error:
                 if error.what.startswith("The annotations"):
                     raise
-                tqdm.write(f"{name} is left out: {error.what}. {error.why}.")
+                _log.info(f"{name} is left out: {error.what}. {error.why}.")
                 gone.append(name)
                 continue
             sources.append([videos[name].name, file_digest(videos[name])])

@@ -28,6 +28,7 @@ from vgmae_bench.data.synth.dataset import VERSION, Scenes, SynthConfig, render_
 from vgmae_bench.data.synth.scene import rotation_matrix
 from vgmae_bench.errors import UsageError
 from vgmae_bench.files import cache_folder, storage_errors, write_atomically
+from vgmae_bench.progress.bar import counted
 from vgmae_bench.types import Size
 
 ACTIONS_VERSION = 1
@@ -158,12 +159,12 @@ class SynthActions:
         return array if array.shape == self._shape and array.dtype == np.uint8 else None
 
     def _render(self, path: Path) -> None:
-        from tqdm import trange
-
         with path.open("wb") as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": self._shape}
             np.lib.format.write_array_header_1_0(file, header)
-            for scene in trange(self.config.scenes(self.split), desc=f"synth-actions {self.split}", disable=None):
+            for scene in counted(
+                range(self.config.scenes(self.split)), f"rendering synth-actions {self.split}", "scenes"
+            ):
                 file.write(render_scene(self.config, self.split, scene).numpy().tobytes())
 
 

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from vgmae_bench import data, plugins
 from vgmae_bench.config import Json
 from vgmae_bench.data.dataset import Coverage, VideoShape, stored_digest
@@ -25,6 +23,7 @@ from vgmae_bench.data.tapvid.pickles import load_examples
 from vgmae_bench.data.tapvid.settings import KineticsConfig, RoboTapConfig, TapVidConfig, WithSettings
 from vgmae_bench.errors import BadDataError, UnknownNameError
 from vgmae_bench.plugins import DatasetSpec
+from vgmae_bench.progress.bar import counted
 from vgmae_bench.types import Clip
 
 __all__ = [
@@ -137,8 +136,8 @@ class TapVid:
     def _index(self, files: Sequence[Path]) -> dict[Path, FileIndex]:
         known = {file: cached_index(file) for file in files}
         unknown = [file for file, index in known.items() if index is None]
-        bar = tqdm(unknown, desc=f"Reading {self._set} for the first time", unit="file", leave=False, disable=None)
-        new = {file: build_index(file, self._list_clips) for file in bar}
+        shown = counted(unknown, f"reading {self._set} for the first time", "files", leave=False)
+        new = {file: build_index(file, self._list_clips) for file in shown}
         return {file: index or new[file] for file, index in known.items()}
 
     def _list_clips(self, file: Path) -> list[ClipEntry]:

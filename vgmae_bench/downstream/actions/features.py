@@ -23,6 +23,7 @@ from vgmae_bench.downstream.actions.views import ViewConfig, views_of
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.files import cache_folder, storage_errors, write_atomically
 from vgmae_bench.models.encoder import VideoEncoder
+from vgmae_bench.progress.bar import Progress
 
 VERSION = 1
 """Increase this when the features of the same videos change. It is part of the name of the cache."""
@@ -67,14 +68,12 @@ def compute_features(
         final_norm: apply the encoder's last norm before the mean.
         device: a torch device.
         workers: threads that read videos.
-        title: label of the progress bar.
+        title: what progress is shown of.
 
     Raises:
         BadDataError: no video can be read.
         StorageError: the cache cannot be written.
     """
-    from tqdm import trange
-
     depends: dict[str, Json] = {"version": VERSION, "encoder": probed.describe(), "videos": videos.digest}
     views: dict[str, Json] = {name: getattr(config, name) for name in ("sampling", "stride", "segments", "crops")}
     key = digest({**depends, **views, "final_norm": final_norm})
@@ -84,12 +83,16 @@ def compute_features(
     encoder = probed.encoder
     encoder.to(device)
     parts: list[tuple[Tensor, Tensor, dict[str, str]]] = []
-    with ThreadPoolExecutor(workers) if workers else nullcontext() as pool:
-        for start in trange(0, len(videos.ids), CHUNK, desc=title, unit_scale=CHUNK, unit="videos", disable=None):
+    with (
+        ThreadPoolExecutor(workers) if workers else nullcontext() as pool,
+        Progress(title, "videos", len(videos.ids)) as progress,
+    ):
+        for start in range(0, len(videos.ids), CHUNK):
             file = folder / f"{start:08d}.safetensors"
+            rows = range(start, min(start + CHUNK, len(videos.ids)))
             part = _read(file)
+            kept = part is not None
             if part is None:
-                rows = range(start, min(start + CHUNK, len(videos.ids)))
 
                 def look(row: int) -> npt.NDArray[np.uint8] | str:
                     try:
@@ -101,6 +104,7 @@ def compute_features(
                 part = _compute(encoder, dict(zip(rows, looked, strict=True)), videos, final_norm, device)
                 _write(file, part)
             parts.append(part)
+            progress.advance(len(rows), skipped=kept)
     skipped = {name: why for _, _, failed in parts for name, why in failed.items()}
     good = [(values, rows) for values, rows, _ in parts if len(rows)]
     if not good:

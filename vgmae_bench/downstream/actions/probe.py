@@ -33,6 +33,7 @@ from vgmae_bench.downstream.actions.views import views_of
 from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.files import write_atomically
 from vgmae_bench.models.weights_file import load_into, load_weights
+from vgmae_bench.progress.bar import counted
 from vgmae_bench.training.launch import world
 from vgmae_bench.training.loop import Job, train
 
@@ -196,8 +197,6 @@ def _trained(plan: Plan, model: nn.Module) -> nn.Module:
 @torch.inference_mode()
 def _test(plan: Plan, model: nn.Module) -> Answers:
     """Probabilities of every tested video, averaged over its views."""
-    from tqdm import tqdm
-
     config, videos, encoder = plan.config, plan.actions.test, plan.probed.encoder
     skipped: dict[str, str] = {}
 
@@ -211,7 +210,7 @@ def _test(plan: Plan, model: nn.Module) -> Answers:
     rows, shares = [], []
     with ThreadPoolExecutor(1) as pool:  # reads one video ahead of the encoder
         pending = pool.submit(look, 0)
-        for row in tqdm(range(len(videos.ids)), desc="test", unit="videos", disable=None):
+        for row in counted(range(len(videos.ids)), "testing", "videos"):
             views = pending.result()
             if row + 1 < len(videos.ids):
                 pending = pool.submit(look, row + 1)

@@ -26,6 +26,7 @@ from vgmae_bench.data.synth.kept import keep, read_kept
 from vgmae_bench.data.synth.tracks import sample_points, track_points
 from vgmae_bench.errors import UsageError
 from vgmae_bench.files import cache_folder, storage_errors
+from vgmae_bench.progress.bar import Progress
 from vgmae_bench.training.clips.synthetic import clip_seed, synth_scenes, synth_video
 from vgmae_bench.training.recipe import ClipShape
 
@@ -126,8 +127,6 @@ class Bank:
 
 def _open(config: BankConfig, folder: Path) -> list[BankClips]:
     """All parts, in order; missing and damaged ones are rendered."""
-    from tqdm import tqdm
-
     files = [folder / f"{first:06d}.safetensors" for first in range(0, config.scenes, PART)]
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -135,10 +134,12 @@ def _open(config: BankConfig, folder: Path) -> list[BankClips]:
     missing = [file for file, part in found.items() if part is None]
     if missing:
         check_disk_space(config.bytes * len(missing) // len(files), folder, "to render a bank of synthetic clips")
-    for file in tqdm(missing, desc="rendering the bank", unit="scenes", unit_scale=PART, disable=None):
-        part = _render(config, range(int(file.stem), int(file.stem) + PART))
-        keep(file, part._asdict())
-        found[file] = part
+    with Progress("rendering the bank", "scenes", len(missing) * PART) as progress:
+        for file in missing:
+            part = _render(config, range(int(file.stem), int(file.stem) + PART))
+            keep(file, part._asdict())
+            found[file] = part
+            progress.advance(PART)
     return [part for part in found.values() if part is not None]
 
 
