@@ -88,6 +88,7 @@ def test_text_has_the_protocol_the_coverage_and_the_warning(
     assert (
         "too few clips to rank. On 2 clips no paired test over 4 runs can reach the 5 % level; 8 clips could." in text
     )
+    assert "┃ rank ┃" not in text
 
 
 def test_csv_and_json_hold_the_same_fractions(rows: list[Row]) -> None:
@@ -101,6 +102,12 @@ def test_csv_and_json_hold_the_same_fractions(rows: list[Row]) -> None:
         assert number["complete"] == (number["method"] != "partial")
         assert number["rank"] is None  # two clips separate nothing
         assert json.loads(text["settings"]) == number["settings"]
+
+
+def test_csv_and_json_can_be_sorted_and_hold_chosen_metrics(rows: list[Row]) -> None:
+    records = flat_records(rows, metrics=["average_jaccard"], sort="average_jaccard")
+    assert [record["method"] for record in records] == ["partial", "tied_&", "one", "third"]
+    assert all("average_jaccard_low" in record and "occlusion_accuracy" not in record for record in records)
 
 
 def test_a_mean_without_a_value_is_told(rows: list[Row]) -> None:
@@ -144,7 +151,10 @@ def test_published_rows_stand_below_with_source_and_mark() -> None:
 
 def test_without_published_numbers_the_table_says_so() -> None:
     write_run(OUT, "ours", [0.5, 0.7])
-    assert "There are no published numbers for synth." in build(select_runs(OUT), with_published="all").notes
+    table = build(select_runs(OUT), with_published="all")
+    assert "There are no published numbers for synth." in table.notes
+    assert table.details == ["clips", "ms/frame", "peak MB"]  # no column that says "measured" in every line
+    assert {len(line.details) for line in table.measured} == {3}
 
 
 def test_published_numbers_need_no_runs_and_can_be_chosen() -> None:
@@ -203,6 +213,22 @@ def test_no_number_and_no_name_is_cut(
     assert any(("[50.0, 70.0]" if width >= 120 else "60.00 ±10.0") in line for line in grid)
 
 
+def test_marks_stay_with_names_and_addresses_break_after_slashes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    (table, _) = published_tables("davis", None, list(HEADLINE), "primary")
+    tables.print_text(table)
+    rows = [line.split("│")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert not any(row[0].strip().startswith(("†", "‡")) for row in rows)
+    assert any(row[0].strip().endswith("†4") for row in rows)
+    sources = [row[-1].strip() for row in rows]
+    assert any(source.startswith("github.com/") and source.endswith("/") for source in sources)
+    whole = "".join(sources)
+    for line in table.literature:
+        assert line.details[-1].replace(" ", "") in whole.replace(" ", "")
+
+
 def test_many_metrics_go_into_further_tables_below(
     rows: list[Row], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +239,18 @@ def test_many_metrics_go_into_further_tables_below(
     assert len(headers) > 1
     assert [name for name in HEADLINE.values() if not any(name in line for line in headers)] == []
     assert max(len(line) for line in lines if line.startswith("│")) <= 44
+    assert "clips" in headers[0]
+    assert not any("clips" in line for line in headers[1:])
+
+
+def test_where_nothing_fits_lines_are_too_long_rather_than_cut(
+    rows: list[Row], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    tables.print_text(build(rows, columns=["clips", "run", "protocol"]))
+    text = capsys.readouterr().out
+    assert "…" not in text
+    assert all(value in text for value in ("partial*", "tapvid-first", "60.00"))
 
 
 def test_metrics_columns_and_order_are_chosen() -> None:
@@ -240,7 +278,13 @@ def test_metrics_columns_and_order_are_chosen() -> None:
 def test_runs_of_several_protocols_in_one_table_have_no_best() -> None:
     write_run(OUT, "one", [0.5, 0.7])
     write_run(OUT, "one", [0.5, 0.8], protocol="tapvid-strided")
-    assert {cell.mark for line in build(select_runs(OUT)).measured for cell in line.cells} == {""}
+    table = build(select_runs(OUT))
+    assert {cell.mark for line in table.measured for cell in line.cells} == {""}
+    assert table.details[:2] == ["dataset", "protocol"]
+    assert [[line.name, *line.details[:2]] for line in table.measured] == [
+        ["one", "synth", "tapvid-strided"],
+        ["one", "synth", "tapvid-first"],
+    ]
 
 
 def cover(run: Path, here: int, published: int) -> None:

@@ -105,7 +105,14 @@ dataset_settings = click.option(
     help="A setting of the dataset; repeatable. See: vgmae-bench show D",
 )
 dataset_filter = click.option("--dataset", metavar="D", help="Only runs on this dataset.")
-method_filter = click.option("--method", multiple=True, metavar="M", help="Only runs of this method; repeatable.")
+method_filter = click.option(
+    "--method",
+    multiple=True,
+    type=Several(),
+    callback=lambda context, option, values: flat(values),
+    metavar="M,...",
+    help="Only runs of these methods.",
+)
 protocol_filter = click.option("--protocol", metavar="NAME", help="Only runs under this protocol.")
 allow_incomplete = click.option(
     "--allow-incomplete", is_flag=True, help="Include runs that lack clips. Tables mark them."

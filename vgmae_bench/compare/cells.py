@@ -13,9 +13,12 @@ Mark = Literal["best", "second", ""]
 INCOMPLETE, OTHER_PROTOCOL, SECONDARY = "*", "†", "‡"
 """Marks after names: runs that lack clips, published rows of another protocol, and secondary published rows."""
 RANK, CLIPS, TIME, MEMORY, RUN, SOURCE = "rank", "clips", "ms/frame", "peak MB", "run", "source"
+DATASET, PROTOCOL = "dataset", "protocol"
 COSTS = (TIME, MEMORY)
-DETAILS = (CLIPS, TIME, MEMORY, RUN)
+DETAILS = (CLIPS, TIME, MEMORY, RUN, DATASET, PROTOCOL)
 """The columns after the metrics that `build` can be asked for. `run` is the first eight digits of a run's key."""
+WORDS = (DATASET, PROTOCOL, SOURCE)
+"""Columns of words, aligned to the left."""
 
 
 @dataclass(frozen=True)

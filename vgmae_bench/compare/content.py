@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from vgmae_bench.compare.cells import (
     CLIPS,
     COSTS,
+    DATASET,
     DETAILS,
     INCOMPLETE,
     MEMORY,
+    PROTOCOL,
     RANK,
     RUN,
     SOURCE,
@@ -43,21 +45,27 @@ def build(
     Arguments:
         metrics: names in records.
         sort: a metric, one of `DETAILS` but "run", or "method"; by default the first metric. The best comes first.
-        columns: some of `DETAILS`; by default clips and costs.
-        rank: add ranks in the first metric, see `paired.ranks`. The runs must have the same query sets.
+        columns: some of `DETAILS`; by default clips and costs. Tables of several protocols or datasets also name these.
+        rank: add ranks in the first metric, see `paired.ranks`. The runs must have the same query sets. If there are
+            too few clips for ranks, a note says so instead.
         with_published: add published numbers on the datasets; see `published.select` for the values.
 
     Raises:
         UnknownNameError: no published method has a name in `with_published`.
     """
-    rows = sorted(rows, key=lambda row: _order(row, sort or metrics[0]))
+    rows = in_order(rows, sort or metrics[0])
+    kinds = by_protocol(rows)
+    called = {row.run.path: name for kind in kinds for name, row in zip(names(kind), kind, strict=True)}
     kept = list(DETAILS[:3] if columns is None else columns)
-    details = [RANK] * rank + kept + [SOURCE] * bool(with_published)
+    if len(kinds) > 1:
+        kept = list(dict.fromkeys([DATASET, PROTOCOL, *kept]))
+    placed = ranks(rows, metrics[0]) if rank else None
+    details = ([RANK] if placed else []) + kept + [SOURCE] * bool(with_published)
     title = "\n".join(dict.fromkeys(row.title for row in rows))
     table = Table(title, [label(metric) for metric in metrics], details, [], chosen=columns is not None)
-    placed = ranks(rows, metrics[0]) if rank else None
-    for number, (name, row) in enumerate(zip(names(rows), rows, strict=True)):
-        shown = [str(placed[number]) if placed else "–"] * rank + [_detail(row, column) for column in kept]
+    for number, row in enumerate(rows):
+        name = called[row.run.path]
+        shown = ([str(placed[number])] if placed else []) + [_detail(row, column) for column in kept]
         mark = "" if row.complete else INCOMPLETE
         cells = [_cell(row, metric) for metric in metrics]
         table.measured.append(Line(name + mark, cells, shown + ["measured"] * bool(with_published), row.complete))
@@ -70,13 +78,27 @@ def build(
     if with_published:
         for dataset, protocol in sorted({(row.dataset_name, row.protocol) for row in rows}):
             add_published(table, dataset, protocol, metrics, with_published)
-        if table.literature and not whole:
+        if not table.literature:
+            _drop_source(table)
+        elif not whole:
             table.notes.append(
                 "Published numbers cover the whole dataset. They do not compare with runs on a part of it."
             )
-    if len(by_protocol(rows)) == 1:
+    if len(kinds) == 1:
         mark_best(table, metrics, literature=whole)
     return table
+
+
+def _drop_source(table: Table) -> None:
+    """Drop the column of sources. Without published numbers, it would say "measured" everywhere."""
+    table.details.pop()
+    for line in table.measured:
+        line.details.pop()
+
+
+def in_order(rows: Sequence[Row], by: str) -> list[Row]:
+    """The runs sorted by a metric, a column or "method", the best first. See `find_sort` for the names."""
+    return sorted(rows, key=lambda row: _order(row, by))
 
 
 def find_columns(asked: str | None) -> list[str] | None:
@@ -133,6 +155,8 @@ def _detail(row: Row, column: str) -> str:
         TIME: _known(row.milliseconds_per_frame, 1),
         MEMORY: _known(row.peak_memory_mb, 0),
         RUN: row.run.path.name[:8],
+        DATASET: row.dataset,
+        PROTOCOL: row.protocol,
     }
     return known[column]
 

@@ -10,17 +10,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from vgmae_bench.compare import published
+from vgmae_bench.compare.content import in_order
 from vgmae_bench.compare.paired import ranks
 from vgmae_bench.compare.row import Row
 from vgmae_bench.compare.selection import HEADLINE, by_protocol
 
 
-def flat_records(rows: Sequence[Row], *, rank: bool = False, with_published: str = "") -> list[dict[str, Any]]:
-    """One flat record per run: settings, all metrics with their intervals, coverage and cost.
+def flat_records(
+    rows: Sequence[Row],
+    *,
+    metrics: Sequence[str] = (),
+    sort: str = "",
+    rank: bool = False,
+    with_published: str = "",
+) -> list[dict[str, Any]]:
+    """One flat record per run: settings, metrics with their intervals, coverage and cost.
 
     Metrics are fractions (or px), as in summary.json. Published numbers follow under the same names, as fractions.
 
     Arguments:
+        metrics: names in records; by default all.
+        sort: as for `content.build`; by default the order of `rows`.
         rank: add ranks in AJ among runs of one protocol; None if there are too few clips for ranks.
         with_published: see `published.select`; empty for none.
 
@@ -28,10 +38,11 @@ def flat_records(rows: Sequence[Row], *, rank: bool = False, with_published: str
         UnknownNameError: no published method has a name in `with_published`.
     """
     records = []
+    rows = in_order(rows, sort) if sort else rows
     for group in by_protocol(rows):
         placed = ranks(group) if rank else None
         for number, row in enumerate(group):
-            records.append(_run_record(row) | ({"rank": placed[number] if placed else None} if rank else {}))
+            records.append(_run_record(row, metrics) | ({"rank": placed[number] if placed else None} if rank else {}))
     if with_published:
         kinds = dict.fromkeys((row.dataset_name, row.protocol) for row in rows)
         records += [record for kind in kinds for record in published_records(*kind, with_published)]
@@ -69,7 +80,7 @@ def as_json(records: Sequence[dict[str, Any]]) -> str:
     return json.dumps(records, ensure_ascii=False, indent=2)
 
 
-def _run_record(row: Row) -> dict[str, Any]:
+def _run_record(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
     method, dataset, clips, summary = row.record.method, row.record.dataset, row.summary.clips, row.summary
     record: dict[str, Any] = {
         "method": method.name,
@@ -89,7 +100,9 @@ def _run_record(row: Row) -> dict[str, Any]:
         "peak_memory_mb": summary.peak_memory_mb,
         "run": str(row.run.path),
     }
-    for name, value in summary.metrics.items():
+    for name in metrics or summary.metrics:
+        if (value := summary.metrics.get(name)) is None:
+            continue
         record |= {name: value.mean, f"{name}_low": value.ci95[0], f"{name}_high": value.ci95[1]}
     return record
 

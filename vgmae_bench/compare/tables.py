@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vgmae_bench.compare.cells import COSTS, SOURCE, Cell, Line, Table
+from vgmae_bench.compare.cells import CLIPS, COSTS, SOURCE, WORDS, Cell, Line, Table
 from vgmae_bench.compare.content import build
 from vgmae_bench.compare.selection import Row
 
@@ -24,6 +26,10 @@ TEX = {
 """LaTeX for characters that are commands, and for those that not every engine knows."""
 FILE_WIDTH = 200
 """Columns where the output is not a terminal and COLUMNS is not set."""
+SOURCE_WIDTH, CLIPS_WIDTH = 34, 12
+"""Characters per line in the columns of sources and of clips, on a terminal."""
+NAME_WIDTHS = (100, 28, 24, 20, 16)
+"""Characters per line of names, the widest first. A word is never broken, so a line can be longer."""
 STYLES = {"best": "bold", "second": "underline", "": ""}
 
 
@@ -42,12 +48,16 @@ class Layout:
     name: int | None = None
 
 
-def console() -> Console:
-    """The console for tables: as wide as the terminal, or wide if the output is a file."""
+def console(needed: int = 0) -> Console:
+    """The console for tables: as wide as the terminal, or wide if the output is a file.
+
+    Arguments:
+        needed: the least width. A terminal that is narrower wraps the lines, so that nothing is cut.
+    """
     from rich.console import Console
 
     known = Console().is_terminal or "COLUMNS" in os.environ
-    return Console(width=None if known else FILE_WIDTH, highlight=False)
+    return Console(width=max(needed, Console().width if known else FILE_WIDTH), highlight=False)
 
 
 def print_table(rows: Sequence[Row]) -> None:
@@ -58,15 +68,16 @@ def print_table(rows: Sequence[Row]) -> None:
 def print_text(table: Table) -> None:
     """Print a table for people to stdout. On a terminal, the best value is bold and the second best underlined.
 
-    A narrow terminal leaves costs out first. Next, intervals become half-widths. Next, long names are wrapped. Next,
-    intervals are left out. If the table is still too wide, it is split into several tables. Numbers and names are never
-    cut.
+    A narrow terminal leaves costs out first. Next, intervals become half-widths. Next, long names are wrapped. If the
+    table is still too wide, its metrics are split into several tables, and at last intervals are left out. Numbers and
+    names are never cut.
     """
     from rich.markup import escape
 
     screen = console()
     screen.print(escape(table.title), soft_wrap=True)
     parts = _fitting(table, screen.width)
+    screen = console(max(_width(part, layout) for part, layout in parts))
     for part, layout in parts:
         screen.print(_grid(part, layout))
     for note in (*_layout_notes(table, parts), *table.notes):
@@ -74,32 +85,40 @@ def print_text(table: Table) -> None:
 
 
 def _fitting(table: Table, width: int) -> list[tuple[Table, Layout]]:
-    """The table in the first layout that fits the width, or its metrics in two halves, each in the first layout that fits."""
+    """The table in the first layout that fits the width. If none does, it is split by metrics into as few as possible."""
     longest = max((len(line.name) for line in _lines(table)), default=0)
+    names = sorted({min(longest, length) for length in NAME_WIDTHS}, reverse=True)
     kept = table.chosen or not set(COSTS) & set(table.details)
-    for layout in (
-        Layout(),
-        Layout(kept),
-        Layout(kept, "half"),
-        *(Layout(kept, "half", name) for name in (longest, 28, 24, 20, 16)),
-        *(Layout(kept, "none", name) for name in (longest, 28, 24, 20, 16)),
-    ):
-        if _width(table, layout) <= width:
-            return [(table, layout)]
-    half = (len(table.metrics) + 1) // 2
-    if half == len(table.metrics):
-        return [(table, Layout(kept, "none", 16))]
-    return [*_fitting(_columns(table, 0, half), width), *_fitting(_columns(table, half, len(table.metrics)), width)]
+    ends, half, none = ([Layout(kept, form, name) for name in names] for form in ("ends", "half", "none"))
+    for layouts in ([Layout(), Layout(kept), Layout(kept, "half"), *half], none):
+        for number in range(1, len(table.metrics) + 1):
+            parts = _split(table, number)
+            for layout in layouts:
+                if all(_width(part, layout) <= width for part in parts):
+                    return [(part, layout) for part in parts]
+            layouts = layouts if number > 1 or layouts is none else [Layout(kept), *ends, *half]
+    return [(part, none[-1]) for part in _split(table, len(table.metrics))]
 
 
-def _columns(table: Table, start: int, stop: int) -> Table:
-    """Some of the metrics of a table."""
+def _split(table: Table, number: int) -> list[Table]:
+    """The metrics of a table in several tables. Only the first one has the other columns."""
+    bounds = [k * len(table.metrics) // number for k in range(number + 1)]
 
-    def cut(lines: Sequence[Line]) -> list[Line]:
-        return [replace(line, cells=line.cells[start:stop]) for line in lines]
+    def part(start: int, stop: int) -> Table:
+        def cut(lines: Sequence[Line]) -> list[Line]:
+            return [
+                replace(line, cells=line.cells[start:stop], details=[] if start else line.details) for line in lines
+            ]
 
-    measured, literature = cut(table.measured), cut(table.literature)
-    return replace(table, metrics=table.metrics[start:stop], measured=measured, literature=literature)
+        return replace(
+            table,
+            metrics=table.metrics[start:stop],
+            details=[] if start else table.details,
+            measured=cut(table.measured),
+            literature=cut(table.literature),
+        )
+
+    return [part(start, stop) for start, stop in itertools.pairwise(bounds)]
 
 
 def _lines(table: Table) -> list[Line]:
@@ -124,12 +143,29 @@ def _headers(table: Table, layout: Layout) -> list[str]:
 
 
 def _folded(name: str, layout: Layout) -> str:
-    return "\n".join(textwrap.wrap(name, layout.name, break_on_hyphens=False)) if layout.name else name
+    """A name on as many lines as the layout needs. A mark after the name stays with its last word."""
+    if not layout.name:
+        return name
+    tied = re.sub(r" (?=[*†‡])", "\N{NO-BREAK SPACE}", name)
+    lines = textwrap.wrap(tied, layout.name, break_on_hyphens=False, break_long_words=False)
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 
-def _detail_width(name: str) -> int | None:
-    """The width at which details are wrapped; None: they are not."""
-    return {SOURCE: 34, "clips": 12}.get(name)
+def _folded_source(source: str) -> str:
+    """An address on lines that end after a slash or a word."""
+    lines = [""]
+    for part in re.findall(r"[^/ ]+[/ ]*", source):
+        if lines[-1] and len((lines[-1] + part).rstrip()) > SOURCE_WIDTH:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _detail(name: str, text: str) -> str:
+    """The text of a detail, folded where it can be long."""
+    if name == SOURCE:
+        return _folded_source(text)
+    return "\n".join(textwrap.wrap(text, CLIPS_WIDTH)) if name == CLIPS else text
 
 
 def _rows(table: Table, layout: Layout) -> list[list[str]]:
@@ -139,8 +175,7 @@ def _rows(table: Table, layout: Layout) -> list[list[str]]:
     rows = [header]
     for line in _lines(table):
         cells = ["".join(_texts(cell, layout)) for cell in line.cells]
-        texts = [(line.details[k], _detail_width(table.details[k])) for k in details]
-        folded = ["\n".join(textwrap.wrap(text, width)) if width else text for text, width in texts]
+        folded = [_detail(table.details[k], line.details[k]) for k in details]
         rows.append([_folded(line.name, layout), *cells, *folded])
     return rows
 
@@ -157,7 +192,7 @@ def _grid(table: Table, layout: Layout) -> Grid:
     grid = Grid(header_style="bold")
     header, *body = _rows(table, layout)
     for number, name in enumerate(header):
-        left = number == 0 or name == SOURCE
+        left = number == 0 or name in WORDS
         grid.add_column(escape(name), justify="left" if left else "right", no_wrap=True)
     for number, (line, texts) in enumerate(zip(_lines(table), body, strict=True)):
         if number == len(table.measured) > 0:
@@ -201,7 +236,7 @@ def latex(table: Table) -> str:
     """
     styles = {"best": r"\textbf{%s}", "second": r"\underline{%s}", "": "%s"}
     header = ["Method", *(_tex(name) for name in table.metrics), *(_tex(name) for name in table.details)]
-    aligned = "".join("l" if name == SOURCE else "r" for name in (*table.metrics, *table.details))
+    aligned = "".join("l" if name in WORDS else "r" for name in (*table.metrics, *table.details))
     lines = [r"% \usepackage{booktabs}", r"\begin{table}", r"\centering"]
     lines += [rf"\begin{{tabular}}{{l{aligned}}}", r"\toprule", " & ".join(header) + r" \\"]
     for part in (table.measured, table.literature):

@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from vgmae_bench.cli import main
-from vgmae_bench.compare.selection import select_runs
+from vgmae_bench.cli import cli, main
+from vgmae_bench.compare.paired import compare
+from vgmae_bench.compare.selection import select_pair, select_runs
+from vgmae_bench.errors import UsageError
 
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "results"
@@ -63,6 +66,42 @@ def test_a_fresh_clone_compares_its_records_without_torch() -> None:
     assert "lucas-kanade is better than zero-motion" in comparison["sentences"][0]
     assert comparison["sentences"][0] in told
     assert [claim["stated"] for claim in json.loads(claims)] == [34.6, 13.1, -1.2]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_compare_cuts_no_name_and_no_number(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    runs = ["videogmae.masked-32px-readout", "lucas-kanade", "--dataset", "synth", "--protocol", "tapvid-first"]
+    result = CliRunner().invoke(cli, ["compare", *runs, "--metric", "AJ", "--results", str(RESULTS)])
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[1:3] == ["A  videogmae (masked-32px-readout)", "B  lucas-kanade"]
+    grid = [line for line in lines if line.startswith(("│", "┃"))]
+    (found,) = compare(
+        *select_pair(RESULTS, ("videogmae.masked-32px-readout", "lucas-kanade"), "synth", "tapvid-first")
+    )[:1]
+    values = [f"{found.scale * value:.2f}" for value in (found.first, found.second, found.difference)]
+    assert all(any(value in line for line in grid) for value in values)
+    assert "…" not in result.stdout
+    assert width < 80 or max(map(len, grid)) <= width
+
+
+def test_methods_are_separated_by_commas_or_repeated() -> None:
+    asked = ["table", "--results", str(RESULTS), "--dataset", "warp", "--format", "json"]
+    found = [
+        {record["method"] for record in json.loads(CliRunner().invoke(cli, [*asked, *methods]).stdout)}
+        for methods in (["--method", "dis,zero-motion"], ["--method", "dis", "--method", "zero-motion"])
+    ]
+    assert found == [{"dis", "zero-motion"}] * 2
+
+
+def test_csv_has_all_columns_and_chosen_metrics() -> None:
+    asked = ["table", "--results", str(RESULTS), "--dataset", "warp", "--format", "csv"]
+    result = CliRunner().invoke(cli, [*asked, "--columns", "clips"])
+    assert isinstance(result.exception, UsageError)
+    header = CliRunner().invoke(cli, [*asked, "--metric", "survival"]).stdout.splitlines()[0]
+    assert "survival_low" in header
+    assert "average_jaccard" not in header
 
 
 @pytest.mark.parametrize(

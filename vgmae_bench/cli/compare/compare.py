@@ -14,6 +14,8 @@ from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.cli.streams import ascii_only
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from vgmae_bench.compare.paired import Paired
     from vgmae_bench.compare.selection import Row
 
@@ -56,6 +58,7 @@ def compare(
     (Holm). Intervals come from resampling clips. Neither says anything about other datasets or other training seeds.
     """
     from vgmae_bench.compare import paired
+    from vgmae_bench.compare.metric_names import find_metrics
     from vgmae_bench.compare.row import names
     from vgmae_bench.compare.selection import HEADLINE, select_pair
 
@@ -66,7 +69,8 @@ def compare(
         protocol,
         incomplete=allow_incomplete,
     )
-    found = paired.compare(a, b, metrics or tuple(HEADLINE))
+    chosen = find_metrics(metrics, [*a.metric_names, *b.metric_names]) if metrics else list(HEADLINE)
+    found = paired.compare(a, b, chosen)
     if not as_json:
         _print(a, b, found, clips)
         return
@@ -81,26 +85,23 @@ def compare(
 
 
 def _print(a: Row, b: Row, found: Sequence[Paired], clips: int) -> None:
+    from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.measure import Measurement
 
     from vgmae_bench.compare.row import names
-    from vgmae_bench.compare.tables import console
+    from vgmae_bench.compare.tables import FILE_WIDTH, console
 
-    table = Table(header_style="bold")
-    table.add_column("metric", no_wrap=True)
     one, other = names([a, b])
-    for name in (one, other, "difference [95 %]", "p (Holm)", "wins / ties / losses", "clips"):
-        table.add_column(escape(name), justify="right")
-    for pair in found:
-        values = [f"{pair.scale * value:.2f}" for value in (pair.first, pair.second)]
-        difference, low, high = (pair.scale * value for value in (pair.difference, pair.low, pair.high))
-        counts = f"{pair.wins} / {pair.ties} / {pair.losses}"
-        cells = [*values, f"{difference:+.2f} [{low:+.1f}, {high:+.1f}]", f"{pair.p_holm:.2g}", counts, str(pair.clips)]
-        table.add_row(pair.label, *map(escape, cells))
     screen = console()
-    screen.print(escape(a.title), soft_wrap=True)
-    screen.print(table)
+    screen.print(escape(f"{a.title}\nA  {one}\nB  {other}"), soft_wrap=True)
+    wide = Console(width=FILE_WIDTH)
+    one_line, two_lines = (_grid(found, break_) for break_ in (" ", "\n"))
+    needed = [Measurement.get(wide, wide.options, table).maximum for table in (one_line, two_lines)]
+    if needed[0] <= screen.width:
+        screen.print(one_line)
+    else:
+        console(needed[1]).print(two_lines)
     for name, row in ((one, a), (other, b)):
         if not row.complete:
             screen.print(escape(f"{name}: incomplete, {row.clips} clips; not for comparison."), soft_wrap=True)
@@ -110,3 +111,29 @@ def _print(a: Row, b: Row, found: Sequence[Paired], clips: int) -> None:
     for word, listed in (("best", best), ("worst", worst)):
         told = ", ".join(f"{clip} ({found[0].scale * difference:+.1f})" for clip, difference in listed)
         screen.print(escape(f"{one} does {word} ({found[0].label}) on {told}"), soft_wrap=True)
+
+
+def _grid(found: Sequence[Paired], break_: str) -> Table:
+    """One line per metric. `break_` stands before intervals: a new line on a narrow terminal."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(header_style="bold")
+    shared = len({pair.clips for pair in found}) == 1
+    for name in (
+        "metric",
+        "A",
+        "B",
+        f"A − B{break_}[95 %]",
+        "p (Holm)",
+        "wins / ties\n/ losses",
+        *["clips"] * (not shared),
+    ):
+        table.add_column(escape(name), justify="left" if name == "metric" else "right", no_wrap=True)
+    for pair in found:
+        values = [f"{pair.scale * value:.2f}" for value in (pair.first, pair.second)]
+        difference, low, high = (pair.scale * value for value in (pair.difference, pair.low, pair.high))
+        counts = f"{pair.wins} / {pair.ties} / {pair.losses}"
+        cells = [*values, f"{difference:+.2f}{break_}[{low:+.1f}, {high:+.1f}]", f"{pair.p_holm:.2g}", counts]
+        table.add_row(escape(pair.label), *map(escape, cells), *[str(pair.clips)] * (not shared))
+    return table

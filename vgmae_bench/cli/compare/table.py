@@ -72,7 +72,7 @@ def table(
     from vgmae_bench.compare import content, flat, literature, tables
     from vgmae_bench.compare.metric_names import find_metrics
     from vgmae_bench.compare.selection import HEADLINE, by_protocol, select_runs
-    from vgmae_bench.errors import UnknownNameError
+    from vgmae_bench.errors import UnknownNameError, UsageError
 
     try:
         rows = select_runs(results, runs, dataset, method, protocol, incomplete=allow_incomplete)
@@ -83,8 +83,12 @@ def table(
     if runs and not allow_mixed:
         content.check_comparable(rows)
     names = [name for row in rows for name in row.metric_names]
+    by = content.find_sort(sort, names)
     if form in ("csv", "json"):
-        records = flat.flat_records(rows, rank=rank, with_published=published)
+        if columns is not None:
+            raise UsageError(f"--columns does not go with --format {form}", "it has all columns")
+        chosen = find_metrics(metrics, names) if metrics and rows else []
+        records = flat.flat_records(rows, metrics=chosen, sort=by, rank=rank, with_published=published)
         if not rows:
             records = flat.published_alone(dataset, protocol, published)
         click.echo({"csv": flat.as_csv, "json": flat.as_json}[form](records).rstrip("\n"))
@@ -93,7 +97,6 @@ def table(
     if not rows:
         built = literature.published_tables(dataset, protocol, shown, published)
     else:
-        by = content.find_sort(sort, names)
         kept = content.find_columns(columns)
         groups = [rows] if allow_mixed else by_protocol(rows)
         built = [
