@@ -11,15 +11,18 @@ import numpy.typing as npt
 from vgmae_bench import Queries, Tracks
 
 Grey = npt.NDArray[np.uint8]
+"""uint8 [H, W], or [H, W, 3] RGB where `follow` is told that a flow reads colour."""
 Points = npt.NDArray[np.float32]
 Flow = Callable[[Grey, Grey, Points], tuple[Points, npt.NDArray[np.bool_]]]
 """(first image, second image, positions [N, 2] in the first) → positions in the second, and whether they were found, bool [N].
 
-Images are uint8 [H, W]. Positions are those of OpenCV: pixel centres lie at integers.
+Positions are those of OpenCV: pixel centres lie at integers.
 """
 
 
-def follow(frames: npt.NDArray[np.uint8], queries: Queries, flow: Flow, max_error: float) -> Tracks:
+def follow(
+    frames: npt.NDArray[np.uint8], queries: Queries, flow: Flow, max_error: float, *, colour: bool = False
+) -> Tracks:
     """Follow each point by the flow at its position.
 
     A point is lost for good when its forward-backward error grows: it stays hidden, and its position goes on by the flow
@@ -28,9 +31,10 @@ def follow(frames: npt.NDArray[np.uint8], queries: Queries, flow: Flow, max_erro
     Arguments:
         frames: uint8 [T, H, W, 3] RGB.
         max_error: a point is lost once following it there and back misses it by more, pixels.
+        colour: `flow` gets RGB images, not grey ones.
     """
-    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    height, width = grey[0].shape
+    images = list(frames) if colour else [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    height, width = frames.shape[1:3]
     xy = np.repeat(queries.xy[:, None], len(frames), axis=1)
     visible = np.zeros(xy.shape[:2], dtype=bool)
     visible[np.arange(len(queries)), queries.frame] = True
@@ -40,8 +44,8 @@ def follow(frames: npt.NDArray[np.uint8], queries: Queries, flow: Flow, max_erro
         if not len(started):
             continue
         here = xy[started, t] - 0.5  # OpenCV puts pixel centres at integers
-        there, found = flow(grey[t], grey[t + 1], here)
-        back, found_back = flow(grey[t + 1], grey[t], there)
+        there, found = flow(images[t], images[t + 1], here)
+        back, found_back = flow(images[t + 1], images[t], there)
         error = np.linalg.norm(back - here, axis=1)
         there += 0.5
         inside = (there >= 0).all(axis=1) & (there < (width, height)).all(axis=1)

@@ -5,6 +5,8 @@ See README.md for what to check out, which weights fit, and what was tried.
 
 from vgmae_bench import MethodSpec
 
+from . import citations
+
 _APACHE = "Apache-2.0 (code and weights)"
 _NON_COMMERCIAL = "CC-BY-NC 4.0 (code and weights): not for commercial use"
 
@@ -16,6 +18,7 @@ TAPIR = MethodSpec(
     requires=("einshape", "tree"),
     install="pip install einshape dm-tree",
     paper="Doersch et al., TAPIR: Tracking Any Point with per-frame Initialization and temporal Refinement, ICCV 2023",
+    citation=citations.TAPIR,
     licence=_APACHE,
 )
 BOOTSTAPIR = MethodSpec(
@@ -26,6 +29,32 @@ BOOTSTAPIR = MethodSpec(
     requires=("einshape", "tree"),
     install="pip install einshape dm-tree",
     paper="Doersch et al., BootsTAP: Bootstrapped Training for Tracking-Any-Point, ACCV 2024",
+    citation=citations.BOOTSTAP,
+    licence=_APACHE,
+)
+TAPNEXT = MethodSpec(
+    name="tapnext",
+    tracker="vgmae_baselines.peers.tapnext:tapnext",
+    summary="TAPNext: points as tokens of a recurrent transformer. Needs a checkout of google-deepmind/tapnet.",
+    causal=True,
+    lookahead=0,
+    requires=("einops", "torchvision"),
+    install="pip install einops torchvision",
+    paper="Zholus et al., TAPNext: Tracking Any Point (TAP) as Next Token Prediction, arXiv 2504.05579",
+    citation=citations.TAPNEXT,
+    licence=_APACHE,
+)
+TAPNEXT_PLUS_PLUS = MethodSpec(
+    name="tapnext++",
+    tracker="vgmae_baselines.peers.tapnext:tapnext_plus_plus",
+    summary="TAPNext++: TAPNext trained on longer videos. Needs a checkout of google-deepmind/tapnet.",
+    causal=True,
+    lookahead=0,
+    key_settings=("resolution",),
+    requires=("einops", "torchvision"),
+    install="pip install einops torchvision",
+    paper="TAPNext++, arXiv 2604.10582",
+    citation=citations.TAPNEXT_PLUS_PLUS,
     licence=_APACHE,
 )
 LOCOTRACK = MethodSpec(
@@ -36,7 +65,20 @@ LOCOTRACK = MethodSpec(
     requires=("einops",),
     install="pip install einops",
     paper="Cho et al., Local All-Pair Correspondence for Point Tracking, ECCV 2024",
+    citation=citations.LOCOTRACK,
     licence="Apache-2.0 (code); the licence of the weights is not stated",
+)
+ALLTRACKER = MethodSpec(
+    name="alltracker",
+    tracker="vgmae_baselines.peers.alltracker:AllTracker",
+    summary="AllTracker: dense flow from a query's frame to all later ones. Needs a checkout of aharley/alltracker.",
+    causal=True,
+    key_settings=("size", "preset"),
+    requires=("einops", "torchvision"),
+    install="pip install einops torchvision",
+    paper="Harley et al., AllTracker: Efficient Dense Point Tracking at High Resolution, ICCV 2025, arXiv 2506.07310",
+    citation=citations.ALLTRACKER,
+    licence="MIT (code); the licence of the weights is not stated",
 )
 COTRACKER3 = MethodSpec(
     name="cotracker3",
@@ -46,6 +88,7 @@ COTRACKER3 = MethodSpec(
     requires=("torchvision",),
     install="pip install torchvision",
     paper="Karaev et al., CoTracker3: Simpler and Better Point Tracking by Pseudo-Labelling Real Videos, arXiv 2410.11831",
+    citation=citations.COTRACKER3,
     licence=_NON_COMMERCIAL,
 )
 COTRACKER3_ONLINE = MethodSpec(
@@ -58,5 +101,52 @@ COTRACKER3_ONLINE = MethodSpec(
     requires=("torchvision",),
     install="pip install torchvision",
     paper="Karaev et al., CoTracker3: Simpler and Better Point Tracking by Pseudo-Labelling Real Videos, arXiv 2410.11831",
+    citation=citations.COTRACKER3,
     licence=_NON_COMMERCIAL,
+)
+RAFT = MethodSpec(
+    name="raft",
+    tracker="vgmae_baselines.peers.flows:raft",
+    summary="RAFT of torchvision, chained from frame to frame; hidden where forward and backward flow disagree.",
+    causal=True,
+    lookahead=0,
+    key_settings=("iterations", "max_error"),
+    requires=("torchvision",),
+    install="pip install torchvision",
+    paper="Teed and Deng, RAFT: Recurrent All-Pairs Field Transforms for Optical Flow, ECCV 2020, arXiv 2003.12039",
+    citation=citations.RAFT,
+    licence="BSD-3-Clause (code)",
+)
+RAFT_PRINCETON = MethodSpec(
+    name="raft-princeton",
+    tracker="vgmae_baselines.peers.flows:raft_princeton",
+    summary="RAFT of its authors, chained like raft. Needs a checkout of princeton-vl/RAFT.",
+    causal=True,
+    lookahead=0,
+    key_settings=("iterations", "max_error"),
+    paper="Teed and Deng, RAFT: Recurrent All-Pairs Field Transforms for Optical Flow, ECCV 2020, arXiv 2003.12039",
+    citation=citations.RAFT,
+    licence="BSD-3-Clause (code)",
+)
+PTLFLOW = MethodSpec(
+    name="ptlflow",
+    tracker="vgmae_baselines.peers.flows:ptlflow",
+    summary="Any optical flow model of ptlflow, chained like raft: --set model=NAME.",
+    causal=True,
+    lookahead=0,
+    key_settings=("model", "max_error"),
+    requires=("ptlflow",),
+    install="pip install ptlflow",
+    paper="Morimitsu, PyTorch Lightning Optical Flow, 2021; each model has a paper of its own",
+    citation=citations.PTLFLOW,
+    licence="Apache-2.0 (ptlflow); each model and its weights have a licence of their own",
+)
+DINOV2 = MethodSpec(
+    name="dinov2",
+    tracker="vgmae_baselines.peers.dinov2:DinoV2",
+    summary="DINOv2: nearest neighbours of patches, never trained to track. Needs a checkout of facebookresearch/dinov2.",
+    key_settings=("size", "image_size", "propagation"),
+    paper="Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, arXiv 2304.07193",
+    citation=citations.DINOV2,
+    licence=_APACHE,
 )

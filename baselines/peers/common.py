@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vgmae_bench import Queries, Tracks
-from vgmae_bench.models.checkpoint_file import load_checkpoint
+from vgmae_bench.models.checkpoint_content import load_checkpoint
 from vgmae_bench.models.weights_file import load_into
 
 
@@ -22,7 +22,7 @@ def ready(network: nn.Module, weights: Path | None, device: str, *, strip: str =
         WeightsError, UntrustedFileError: the file does not fit the network, or is not read.
     """
     if weights is not None:
-        load_into(network, load_checkpoint(weights, strip=strip), source=weights.name)
+        load_into(network, load_checkpoint(weights, strip=(strip,) if strip else ()), source=weights.name)
     return network.to(device).eval(), "" if weights else "random weights"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -77,28 +77,6 @@ def read_checkpoint(path: Path) -> Any:
         raise WeightsError(f"Cannot read the checkpoint {path}", error.strerror or str(error)) from error
     except Exception as error:  # damaged files fail in every way there is
         raise WeightsError(f"{path} is not a whole {path.suffix[1:]} file", _first_line(error)) from error
-
-
-def load_checkpoint(path: Path, *, strip: str = "") -> dict[str, torch.Tensor]:
-    """The state dict in a checkpoint of others, whatever its format; nothing in the file is executed.
-
-    Arguments:
-        path: a file as of `read_checkpoint`. Where a state dict lies under "state_dict" or "model", that one is taken.
-        strip: left out where names begin with it ("module.", of DataParallel).
-
-    Raises:
-        WeightsError: no such file, a damaged one, or one without tensors.
-        UntrustedFileError: as `read_checkpoint`.
-    """
-    content = read_checkpoint(path)
-    for key in ("state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    tensors = {} if not isinstance(content, Mapping) else content
-    found = {str(name).removeprefix(strip): value for name, value in tensors.items() if isinstance(value, torch.Tensor)}
-    if not found:
-        raise WeightsError(f"{path} holds no weights", "it has no tensors by name, nor under state_dict or model")
-    return found
 
 
 def _read_torch(path: Path) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.baselines.peers import forward_stand_ins
+
 UTILS = "OWNER = {owner!r}\n"
 MATCHER = """
 import torch
@@ -94,4 +96,5 @@ def lay_out(root: Path) -> dict[str, str]:
     (models / "evaluation_predictor.py").write_text(EVALUATION)
     (models.parent / "predictor.py").write_text(ONLINE)
     folders = {"TAPNET": tapnet, "LOCOTRACK": locotrack, "CO_TRACKER": cotracker}
-    return {f"VGMAE_BENCH_CHECKOUT_{name}": str(folder) for name, folder in folders.items()}
+    named = {f"VGMAE_BENCH_CHECKOUT_{name}": str(folder) for name, folder in folders.items()}
+    return named | forward_stand_ins.lay_out(root)

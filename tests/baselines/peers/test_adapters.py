@@ -13,7 +13,6 @@ from vgmae_baselines.peers.cotracker3 import CoTracker3Config, offline, online
 from vgmae_baselines.peers.locotrack import LocoTrack, LocoTrackConfig
 from vgmae_baselines.peers.tapir import BootsTapirConfig, TapirConfig, bootstapir, tapir
 
-from tests.baselines.peers.stand_ins import lay_out
 from vgmae_bench.checkouts import Checkout
 from vgmae_bench.errors import PluginError, UsageError, WeightsError
 from vgmae_bench.types import Foreign, Noted, Queries
@@ -30,12 +29,6 @@ MAKERS: dict[str, tuple[Any, Any]] = {
     "cotracker3-online": (online, CoTracker3Config()),
     "cotracker3-online-joint": (online, CoTracker3Config(single_point=False)),
 }
-
-
-@pytest.fixture(autouse=True)
-def checkouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, folder in lay_out(tmp_path).items():
-        monkeypatch.setenv(name, folder)
 
 
 def make(name: str, weights: Path | None = None) -> Any:

@@ -1,0 +1,69 @@
+"""DINOv2: features of facebookresearch/dinov2 (arXiv 2304.07193), matched by `vgmae_bench.models.features`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor
+
+from vgmae_bench.checkouts import Checkout
+from vgmae_bench.errors import UsageError
+from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
+from vgmae_bench.training.clips.sources import calibration_clip
+from vgmae_bench.training.seeds import untrained
+
+from .common import ready
+
+SOURCE = "facebookresearch/dinov2@b8931f7"
+_PATCH = 14
+
+
+@dataclass(frozen=True)
+class DinoV2Config(CorrespondenceConfig):
+    """Settings. Those of matching have defaults that suit an encoder of single images.
+
+    Attributes:
+        size: of the network.
+        image_size: frames are resized to so many pixels square, a multiple of 14.
+    """
+
+    size: Literal["small", "base", "large", "giant2"] = "small"
+    image_size: int = 252
+    context: Literal["query", "window"] = "window"
+    stitch: int = 1
+    calibration_clips: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.image_size <= 0 or self.image_size % _PATCH:
+            raise UsageError(f"image_size must be a multiple of {_PATCH}", f"it is {self.image_size}")
+
+
+class Encoder:
+    """The network as a `vgmae_bench.models.features.encoder.PatchEncoder` that sees one frame at a time."""
+
+    num_frames = time_stride = 1
+    patch_size = _PATCH
+
+    def __init__(self, network: Any, image_size: int) -> None:
+        self._network, self.image_size = network, image_size
+
+    def patch_features(self, video: Tensor) -> Tensor:
+        """float32 [B, 3, 1, S, S] to [B, 1, S / 14, S / 14, C]."""
+        tokens: Tensor = self._network.forward_features(video[:, :, 0])["x_norm_patchtokens"]
+        return tokens.unflatten(1, (self.image_size // _PATCH, -1))[:, None]
+
+
+class DinoV2(CorrespondenceTracker):
+    """Nearest neighbours of patches. Queries do not see each other."""
+
+    def __init__(self, config: DinoV2Config, weights: Path | None, device: str, seed: int) -> None:
+        found = Checkout(SOURCE)
+        make = getattr(found.module("dinov2.models.vision_transformer"), f"vit_{config.size}")
+        ffn = {"ffn_layer": "swiglufused"} if config.size == "giant2" else {}
+        made = untrained(lambda: make(patch_size=_PATCH, img_size=518, init_values=1.0, block_chunks=0, **ffn), seed)
+        network, self.note = ready(made, weights, device)
+        self.checkout = found.identity
+        super().__init__(Encoder(network, config.image_size), config, device, calibration_clip)

@@ -1,0 +1,104 @@
+"""TAPNext and TAPNext++: an adapter of the PyTorch model of google-deepmind/tapnet (arXiv 2504.05579, 2604.10582)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from vgmae_bench import Queries, Tracks
+from vgmae_bench.checkouts import Checkout
+from vgmae_bench.coordinates import rescale
+from vgmae_bench.errors import WeightsError
+from vgmae_bench.training.seeds import untrained
+
+from .common import queries_tyx, ready, to_video
+
+SOURCE = "google-deepmind/tapnet@c2cbab8"
+_RASTER = (256, 256)
+"""(height, width): positions go in and come out in pixels of such frames, at every resolution."""
+
+
+@dataclass(frozen=True)
+class TapNextConfig:
+    """TAPNext has no settings. It sees frames at 256x256."""
+
+
+@dataclass(frozen=True)
+class TapNextPPConfig:
+    """Settings.
+
+    Attributes:
+        resolution: frames are resized to so many pixels square. 512 has weights of its own.
+    """
+
+    resolution: Literal[256, 512] = 256
+
+
+class TapNext:
+    """Points as tokens of a recurrent video transformer, frame by frame, forward in time. Points see each other."""
+
+    def __init__(self, resolution: int, weights: Path | None, device: str, seed: int) -> None:
+        found = Checkout(SOURCE)
+        self.checkout = found.identity
+        make = found.module("tapnet.tapnext.tapnext_torch").TAPNext
+        made = untrained(lambda: _drawn(make(image_size=_RASTER)), seed)
+        if weights is not None and weights.suffix == ".npz":  # of the JAX model; reading it executes nothing
+            restore = found.module("tapnet.tapnext.tapnext_torch_utils").restore_model_from_jax_checkpoint
+            try:
+                restore(made, weights)
+            except Exception as error:  # a file of another network fails in many ways
+                raise WeightsError(
+                    f"{weights.name} does not fit the network", f"{type(error).__name__}: {error}"
+                ) from error
+        self._network: Any
+        self._network, self.note = ready(
+            made, None if weights and weights.suffix == ".npz" else weights, device, strip="tapnext."
+        )
+        self.note = "" if weights else self.note
+        self._resolution, self._device = resolution, device
+
+    @torch.inference_mode()
+    def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
+        """See `vgmae_bench.types.Tracker.track`."""
+        given = (frames.shape[1], frames.shape[2])
+        asked = queries_tyx(Queries(queries.frame, rescale(queries.xy, given, _RASTER)), self._device)
+        state, positions, visible = None, [], []
+        for number in range(len(frames)):
+            question = {"query_points": asked} if state is None else {"state": state}
+            yx, _, logit, state = self._network(video=self._seen(frames[number]), **question)
+            positions.append(yx[0, 0].flip(-1))
+            visible.append(logit[0, 0, :, 0] > 0)
+        xy = torch.stack(positions, dim=1).float().cpu().numpy()
+        return Tracks(rescale(xy, _RASTER, given), torch.stack(visible, dim=1).cpu().numpy())
+
+    def _seen(self, frame: npt.NDArray[np.uint8]) -> Tensor:
+        """float32 [1, 1, S, S, 3] from -1 to 1, resized as in the authors' wrapper of TAPNext++."""
+        video = to_video(frame[None], self._device, "tchw", -1, 1)[0]
+        size = (self._resolution, self._resolution)
+        if video.shape[2:] != size:
+            video = interpolate(video, size, mode="bilinear", align_corners=False)
+        return video.permute(0, 2, 3, 1)[None]
+
+
+def _drawn(network: nn.Module) -> nn.Module:
+    """The network with drawn weights: it leaves some unset and others zero, as only a checkpoint would use it."""
+    for value in network.parameters():
+        nn.init.normal_(value, std=0.02)
+    return network
+
+
+def tapnext(config: TapNextConfig, weights: Path | None, device: str, seed: int) -> TapNext:
+    """TAPNext."""
+    return TapNext(_RASTER[0], weights, device, seed)
+
+
+def tapnext_plus_plus(config: TapNextPPConfig, weights: Path | None, device: str, seed: int) -> TapNext:
+    """TAPNext++."""
+    return TapNext(config.resolution, weights, device, seed)
