@@ -53,7 +53,8 @@ class Encoder:
     def patch_features(self, video: Tensor) -> Tensor:
         """float32 [B, 3, 1, S, S] to [B, 1, S / 14, S / 14, C]."""
         tokens: Tensor = self._network.forward_features(video[:, :, 0])["x_norm_patchtokens"]
-        return tokens.unflatten(1, (self.image_size // _PATCH, -1))[:, None]
+        side = self.image_size // _PATCH
+        return tokens.reshape(len(tokens), 1, side, side, -1)
 
 
 class DinoV2(CorrespondenceTracker):
