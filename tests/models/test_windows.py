@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from torch import Tensor
 
 from tests.videogmae.gaussians.scenes import blobs, carpet, uniform
-from vgmae_bench.models.windows import TrackWindow, sweep
+from vgmae_bench.models.windows import TrackWindow, on_tiles, sweep
 from vgmae_bench.types import Queries, Tracks
 from vgmae_bench.videogmae.gaussians.gaussians import fixed_camera
 from vgmae_bench.videogmae.gaussians.motion import read_motion
@@ -130,3 +131,41 @@ def test_gaussians_in_uniform_motion_are_followed_through_chained_windows() -> N
 def test_impossible_windows_and_queries(wrong: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match=r"at least 2|frames 0 to 3"):
         wrong()
+
+
+def test_tiles_cut_a_window_and_put_positions_back() -> None:
+    """The video's pixels hold their own place, so that a tile tells where it was cut."""
+    side, frames = 8, 3
+    rows, columns = torch.meshgrid(torch.arange(24.0), torch.arange(16.0), indexing="ij")
+    video = torch.stack([columns, rows, 0 * rows])[None, :, None].repeat(1, 1, frames, 1, 1)
+    xy = torch.tensor([[0.5, 0.5], [15.5, 23.5], [7.5, 11.5], [3.0, 19.0], [7.6, 11.4], [12.0, 6.0], [-2.0, 30.0]])
+    sizes = []
+
+    def track_window(tile: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+        sizes.append(tuple(tile.shape))
+        assert len(inside) > 0
+        corner = tile[0, :2, 0, 0, 0]
+        known = corner + inside  # in the whole window
+        for here, there in zip(inside, known, strict=True):
+            for place, end, of in zip(there, (16, 24), here, strict=True):
+                near_border = place < side / 4 or place > end - side / 4
+                assert near_border or side / 4 <= of <= side * 3 / 4
+        return inside[:, None] + torch.arange(frames)[:, None], known[:, :1].repeat(1, frames) > 7
+
+    tracked, visible = on_tiles(video, xy, side, track_window)
+    torch.testing.assert_close(tracked, xy[:, None] + torch.arange(frames)[:, None])
+    assert visible[:, 0].tolist() == [False, True, True, False, True, True, False]
+    assert set(sizes) == {(1, 3, frames, side, side)}
+    assert len(sizes) == 5  # twice two points share a tile
+
+
+def test_a_window_of_the_models_own_size_is_one_tile() -> None:
+    video, xy = torch.zeros(1, 3, 2, 8, 8), torch.tensor([[1.0, 7.0], [20.0, -3.0]])
+    seen = []
+
+    def track_window(tile: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+        seen.append(tile is video and inside is xy)
+        return inside[:, None], inside[:, :1] > 2
+
+    assert on_tiles(video, xy, 8, track_window).visible[:, 0].tolist() == [False, True]
+    assert seen == [True]

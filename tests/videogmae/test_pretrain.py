@@ -373,7 +373,14 @@ def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> No
     assert loaded.config == TINY.network
     assert content.config["activation"] == vars(recipe.config.activation)
     assert content.config["source"] == {"steps": 3}
+    assert "tracking" not in content.config
     assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+def test_weights_say_on_how_many_tiles_to_track(tmp_path: Path) -> None:
+    recipe, _ = made(changed(TINY, tiles=2))
+    recipe.export(tmp_path / "weights.safetensors", None)
+    assert load_model(tmp_path / "weights.safetensors")[1].config["tracking"] == {"tiles": 2}
 
 
 def test_starting_from_weights_says_what_was_taken(tmp_path: Path) -> None:

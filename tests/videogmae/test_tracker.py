@@ -263,3 +263,27 @@ def test_a_readout_of_several_windows_is_tracked_with_in_longer_ones(tmp_path: P
     np.testing.assert_allclose(
         tracks.xy[0, 1:count], (found[1:count] / size).numpy() * np.array([WIDTH, HEIGHT]), atol=1e-3
     )
+
+
+def test_each_tile_is_tracked_like_a_frame_of_its_own(tmp_path: Path) -> None:
+    side = NETWORK.image_size
+    weights = _saved(tmp_path / "weights.safetensors", seed=4)
+    frames = np.random.default_rng(1).integers(0, 256, (NETWORK.num_frames, 2 * side, 2 * side, 3), dtype=np.uint8)
+    corner = Queries(np.zeros(2, np.int64), np.array([[9.5, 12.0], [3.0, 20.5]]))
+    whole = _tracker(weights, tiles=2).track(frames, corner)
+    tile = _tracker(weights).track(frames[:, :side, :side], corner)
+    np.testing.assert_allclose(whole.xy, tile.xy, rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(whole.visible, tile.visible)
+
+
+@pytest.mark.parametrize(("written", "asked", "as_if"), [(2, None, 2), (2, 1, 1), (None, None, 1), (None, 3, 3)])
+def test_weights_say_on_how_many_tiles_they_track(
+    tmp_path: Path, written: int | None, asked: int | None, as_if: int
+) -> None:
+    sections = {"tracking": {"tiles": written}} if written else {}
+    said = _saved(tmp_path / "said.safetensors", **sections)
+    silent = _saved(tmp_path / "silent.safetensors")
+    clip = _clip()
+    _assert_same(_tracker(said, tiles=asked).track(clip, QUERIES), _tracker(silent, tiles=as_if).track(clip, QUERIES))
+    other = _tracker(silent, tiles=as_if % 3 + 1).track(clip, QUERIES)
+    assert not np.array_equal(other.xy, _tracker(said, tiles=asked).track(clip, QUERIES).xy)

@@ -71,6 +71,7 @@ def track_windows(
     image_size: int,
     device: torch.device,
     track_window: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    tiles: int = 1,
 ) -> Tracks:
     """`sweep` through frames of any size with a model that sees `length` square frames: squashed, and tracks stretched back.
 
@@ -80,15 +81,52 @@ def track_windows(
         image_size: side of the frames that the model sees, pixels.
         track_window: from a window, float32 [1, 3, length, image_size, image_size] as `vgmae_bench.models.frames.prepare`
             makes it, and positions [M, 2] in its first frame to positions [M, n, 2] and visible bool [M, n].
+        tiles: how many frames of the model fit along a side of the squashed frames. See `on_tiles`.
     """
-    clip_size, model_size = (frames.shape[1], frames.shape[2]), (image_size, image_size)
+    clip_size, model_size = (frames.shape[1], frames.shape[2]), (tiles * image_size, tiles * image_size)
     windows = FrameWindows(frames, length, model_size, device)
 
     def track(start: int, xy: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        found, visible = track_window(windows[start], torch.from_numpy(xy).to(device))
+        found, visible = on_tiles(windows[start], torch.from_numpy(xy).to(device), image_size, track_window)
         return found.cpu().numpy(), visible.cpu().numpy()
 
     with torch.inference_mode():
         scaled = Queries(queries.frame, rescale(queries.xy, clip_size, model_size))
         tracks = sweep(len(frames), length, scaled, track)
     return Tracks(xy=rescale(tracks.xy, model_size, clip_size), visible=tracks.visible)
+
+
+def on_tiles(
+    video: Tensor,
+    xy: Tensor,
+    side: int,
+    track_window: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+) -> WindowTracks:
+    """Track points through a window that is larger than the model's frames, each in one tile of the model's size.
+
+    Tiles overlap by half. A point belongs to the tile whose centre is nearest to it in the first frame, and stays with it
+    to the end of the window. So a point that is not at the frame's border has at least a quarter of a tile to move in. A
+    point that leaves its tile counts as occluded. The model runs once for each tile that has points.
+
+    Arguments:
+        video: float32 [1, 3, T, h, w], h and w multiples of `side`.
+        xy: [M, 2] positions in its first frame, raster pixels.
+        side: of a tile, pixels.
+        track_window: from a tile [1, 3, T, side, side] and positions [m, 2] in its first frame to positions [m, n, 2] and
+            visible bool [m, n].
+    """
+    height, width = video.shape[3:]
+    if (height, width) == (side, side):
+        return WindowTracks(*track_window(video, xy))
+    last = xy.new_tensor([(width - side) // (side // 2), (height - side) // (side // 2)])
+    nearest = torch.minimum(((xy - side / 4) / (side / 2)).floor().clamp(min=0), last).long()
+    parts, order = [], []
+    for tile in torch.unique(nearest, dim=0):
+        points = (nearest == tile).all(dim=1).nonzero()[:, 0]
+        corner = tile * (side // 2)
+        left, top = corner.tolist()
+        found, visible = track_window(video[..., top : top + side, left : left + side], xy[points] - corner)
+        parts.append(WindowTracks(found + corner, visible))
+        order.append(points)
+    back = torch.cat(order).argsort()
+    return WindowTracks(torch.cat([part.xy for part in parts])[back], torch.cat([part.visible for part in parts])[back])

@@ -103,6 +103,8 @@ class PretrainConfig(LoopConfig):
             synthetic clips ignore it.
         speed: of synthetic clips; 1 moves points by 3/256 of the frame per frame.
         stages: a curriculum; later stages begin where earlier ones end, and after the last all is as set here.
+        tiles: the tracker's `tiles` for these weights. It is written into their file, and validation tracks with it. The
+            training itself does not depend on it.
         backend: of the splatting.
 
     Raises:
@@ -126,10 +128,12 @@ class PretrainConfig(LoopConfig):
     stride: int = 4
     speed: float = 1.0
     stages: tuple[Stage, ...] = ()
+    tiles: int = 1
     backend: Backend = "auto"
 
     def __post_init__(self) -> None:
         LoopConfig.__post_init__(self)
+        _ = VideoGMAEConfig(tiles=self.tiles)  # which checks it
         for when in map(self.fill, (Stage(), *self.stages)):
             if not 2 <= when.num_frames <= self.network.num_frames:
                 raise UsageError(
@@ -237,12 +241,14 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
     def export(self, path: Path, source: Json) -> None:
         """See `vgmae_bench.training.recipe.Recipe.export`."""
         sections = {"network": self.config.network, "activation": self.config.activation, "source": source}
+        if self.config.tiles != 1:
+            sections["tracking"] = {"tiles": self.config.tiles}
         save_weights(path, self.network.state_dict(), "videogmae", sections)
 
     def tracker(self, device: str) -> VideoGMAETracker:
         """See `vgmae_bench.training.recipe.Recipe.tracker`."""
         model = Model(self.network, self.config.activation)
-        config = VideoGMAEConfig(gaussians=GaussiansConfig(backend=self.config.backend))
+        config = VideoGMAEConfig(tiles=self.config.tiles, gaussians=GaussiansConfig(backend=self.config.backend))
         return VideoGMAETracker(config, model, device, seed=0)
 
     def pictures(self, batch: Batch, path: Path) -> None:

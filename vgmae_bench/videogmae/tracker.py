@@ -29,7 +29,7 @@ from vgmae_bench.videogmae.gaussians.gaussians import Activation, Backend, Gauss
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.scene import whole_scene
 from vgmae_bench.videogmae.gaussians.tracking import advect, follow_anchors
-from vgmae_bench.videogmae.network import SIZES, VideoGMAE
+from vgmae_bench.videogmae.network import SIZES, Encoder, VideoGMAE
 from vgmae_bench.videogmae.readout import ReadoutTracker
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -75,6 +75,17 @@ class GaussiansConfig:
 
 
 @dataclass(frozen=True)
+class _Tracking:
+    """What a weights file says about tracking with it.
+
+    Attributes:
+        tiles: see `VideoGMAEConfig`.
+    """
+
+    tiles: int = 1
+
+
+@dataclass(frozen=True)
 class VideoGMAEConfig:
     """Settings of the tracker. A section that is not tracked with does not matter.
 
@@ -86,6 +97,10 @@ class VideoGMAEConfig:
         token_order, clip_to_frame: see `vgmae_bench.videogmae.gaussians.switches.Switches`. None: as the preset says.
         shuffle_seed: of the token order "shuffled". Every window gets the same permutation.
         precision: of the network. Gaussians and tracks are always float32.
+        tiles: how many of the network's frames fit along a side of the frames that are tracked on. 1: the whole frame is
+            squashed to the network's size. 2: it is squashed to twice that size, and cut into tiles that overlap by half
+            (`vgmae_bench.models.windows.on_tiles`). Small networks then see more detail, and motion in larger pixels. None:
+            what the weights were trained for, 1 unless they say so. Ours. readout="features" does not read it.
         points_per_batch: points worked on at once. It bounds the memory and does not change the answers.
         gaussians: settings of tracking by Gaussians.
         features: settings of readout="features".
@@ -101,13 +116,15 @@ class VideoGMAEConfig:
     clip_to_frame: bool | None = None
     shuffle_seed: int = 0
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    tiles: int | None = None
     points_per_batch: int = no_effect(512)
     gaussians: GaussiansConfig = field(default_factory=GaussiansConfig)
     features: CorrespondenceConfig = field(default_factory=CorrespondenceConfig)
 
     def __post_init__(self) -> None:
-        if self.points_per_batch < 1:
-            raise UsageError("points_per_batch must be at least 1", f"it is {self.points_per_batch}")
+        for name in ("points_per_batch", "tiles"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise UsageError(f"{name} must be at least 1", f"it is {value}")
         _ = self.switches  # which checks itself: better here than when the weights are loaded
 
     @property
@@ -142,7 +159,10 @@ class VideoGMAETracker:
         self._config, self._switches, self._device = config, config.switches, torch.device(device)
         if weights is None:
             weights = Model(untrained(lambda: VideoGMAE(SIZES[config.size]), seed), Activation())
-        model, self._activation = weights if isinstance(weights, Model) else _trained_model(weights, config)
+        model, self._activation, tiles = (
+            (*weights, 1) if isinstance(weights, Model) else _trained_model(weights, config)
+        )
+        self._tiles = config.tiles or tiles
         if not self._switches.apply_scale_factor:
             self._activation = replace(self._activation, scale_factor=1.0)
         self._model = model.to(self._device)
@@ -151,7 +171,7 @@ class VideoGMAETracker:
             self._features = CorrespondenceTracker(
                 EncoderFeatures(self._model), config.features, device, calibration_clip, backward=False
             )
-            self.unused_settings |= {"gaussians", "token_order", "clip_to_frame", "shuffle_seed"}
+            self.unused_settings |= {"gaussians", "token_order", "clip_to_frame", "shuffle_seed", "tiles"}
         elif isinstance(self._model, ReadoutTracker):
             self.unused_settings |= {"features", "gaussians"}
         else:
@@ -164,7 +184,9 @@ class VideoGMAETracker:
         network, length = self._model.config, self._model.config.num_frames
         if isinstance(self._model, ReadoutTracker):
             length *= self._model.readout.config.windows
-        tracks = track_windows(frames, queries, length, network.image_size, self._device, self._track_window)
+        tracks = track_windows(
+            frames, queries, length, network.image_size, self._device, self._track_window, self._tiles
+        )
         if self._switches.clip_to_frame:
             return Tracks(np.clip(tracks.xy, 0, (frames.shape[2], frames.shape[1])), tracks.visible)
         return tracks
@@ -234,8 +256,11 @@ class VideoGMAETracker:
         return torch.randperm(self._model.config.num_tokens, generator=generator)[None]
 
 
-def _trained_model(path: Path, config: VideoGMAEConfig) -> Model:
-    """The network of a weights file and how its outputs are activated ("activation" in the file's configuration)."""
+def _trained_model(path: Path, config: VideoGMAEConfig) -> tuple[Encoder, Activation, int]:
+    """The network of a weights file, how its outputs are activated, and the tiles to track on.
+
+    The last two are the sections "activation" and "tracking" of the file's configuration.
+    """
     model, weights = load_model(path)
     if not isinstance(model, VideoGMAE | ReadoutTracker) and config.readout != "features":
         raise WeightsError(
@@ -243,5 +268,6 @@ def _trained_model(path: Path, config: VideoGMAEConfig) -> Model:
             "it has neither Gaussians nor a readout to track with",
             try_="--set readout=features",
         )
-    section = weights.config.get("activation")
-    return Model(model, build(Activation, section if isinstance(section, dict) else {}, owner="videogmae"))
+    sections = {name: section for name, section in weights.config.items() if isinstance(section, dict)}
+    tracking = build(_Tracking, sections.get("tracking", {}), owner="videogmae")
+    return model, build(Activation, sections.get("activation", {}), owner="videogmae"), tracking.tiles
