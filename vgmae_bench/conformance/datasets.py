@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vgmae_bench.conformance.findings import Finding
-from vgmae_bench.data.appearance import looks_exchanged
+from vgmae_bench.data.appearance import misread
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import MissingDataError, UsageError, UserError
 from vgmae_bench.types import Clip
@@ -102,11 +102,9 @@ def _clip(clip: Clip) -> Iterator[Finding]:
     if frames.max() <= 1:
         why, mend = "No tracker can see anything", "are they fractions? (video * 255).round().astype(np.uint8)"
         yield Finding("clips", "fault", f"{clip.id}: all its pixels are 0 or 1", why, mend)
-    elif looks_exchanged(clip, frames):
-        why, mend = "Every method scores badly on it", "points are (x, y): points[..., ::-1]"
-        yield Finding(
-            "clips", "fault", f"{clip.id}: colours stay alike along tracks only if x and y are exchanged", why, mend
-        )
+    elif (better := misread(clip.points, clip.occluded, frames, clip.size)) is not None:
+        what = f"{clip.id}: {better.fault}: colours under the points stay alike along tracks only then"
+        yield Finding("clips", "fault", what, "Every method scores badly on it", better.remedy)
 
 
 def _digest(dataset: OpenedDataset, again: OpenedDataset, contents: Mapping[str, str]) -> Iterator[Finding]:

@@ -1,16 +1,19 @@
-"""Checks whether tracks stay on what they follow, by the colours under them. For `vgmae-bench data verify`.
+"""Checks whether tracks stay on what they follow, by the colours under them.
 
 Fractions of a frame range from 0 to 1 in both axes, so the numbers do not show that x and y are exchanged. The video
 shows it: from one frame to the next, the colour under a tracked point changes less than it differs from its
-surroundings.
+surroundings. `data verify` and every run look at every clip.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.types import Clip, FloatArray
+from vgmae_bench.types import FloatArray, Size
 
 OFFSET = 6
 """How far beside a point its surroundings are taken, in pixels."""
@@ -19,35 +22,85 @@ _CONTRAST = 8.0  # grey levels; where surroundings differ by less, nothing can b
 _ON = 0.4
 """Below this, tracks are on what they follow. Those of the embedded sets are at 0.11 to 0.16, and at 0.55 to 0.83 with x and y
 exchanged."""
+_RIGHT = 0.2  # below this, no other reading is tried
+_MOVING = 0.5
+"""In pixels from frame to frame. Only such tracks tell: what stands still on what stands still is on it however it is read."""
 _WORSE = 2.5
+_INSIDE = 0.8  # share of visible positions that another reading has to put inside the frame
 
 
-def looks_exchanged(clip: Clip, frames: npt.NDArray[np.uint8]) -> bool:
-    """Whether the tracks of a clip follow what is in its frames only if x and y are exchanged.
+class Reading(NamedTuple):
+    """Another way to read the positions of a clip.
+
+    Attributes:
+        fault: what would be wrong with them as they are read now.
+        remedy: what mends them.
+        read: gives positions in units of the frame, from such positions and the (height, width) of the clip.
+    """
+
+    fault: str
+    remedy: str
+    read: Callable[[FloatArray, Size], FloatArray]
+
+
+def _in_pixels(points: FloatArray, size: Size) -> FloatArray:
+    height, width = size
+    return np.asarray(points[..., ::-1] * [height / width, width / height])
+
+
+READINGS = (
+    Reading("x and y look exchanged", "points[..., ::-1]", lambda points, _: points[..., ::-1]),
+    Reading("x and y look exchanged", "exchanging the two", _in_pixels),
+    Reading(
+        "positions look like pixels of frames of 256 × 256",
+        "x * width / 256 and y * height / 256",
+        lambda points, size: points * [size[1] / 256, size[0] / 256],
+    ),
+    Reading("positions look like fractions from -1 to 1", "(points + 1) / 2", lambda points, _: (points + 1) / 2),
+)
+"""What people write in place of fractions of the frame, or of pixels."""
+
+
+def misread(
+    points: FloatArray, occluded: npt.NDArray[np.bool_], frames: npt.NDArray[np.uint8], size: Size
+) -> Reading | None:
+    """The reading with which tracks follow what is in the frames, if they do not follow it as they are.
 
     Arguments:
-        frames: uint8 [T, H, W, 3] RGB at the source size.
+        points: float [N, T, 2] in units of the frame.
+        occluded: bool [N, T].
+        frames: uint8 [T, H, W, 3] RGB, at any size.
+        size: (height, width) of the clip's own frames.
 
     Returns:
-        False also if the evidence is too weak: few visible positions, or no contrast.
+        None also if the evidence is too weak: few visible positions, or no contrast.
     """
-    height, width = clip.size
-    visible = ~clip.occluded
-    given = _change(frames, clip.points * np.array([width, height]), visible)
-    exchanged = _change(frames, clip.points[..., ::-1] * np.array([width, height]), visible)
-    return given is not None and exchanged is not None and exchanged < _ON and given > _WORSE * exchanged
+    raster = np.array([frames.shape[2], frames.shape[1]])
+    given = _change(frames, points * raster, ~occluded)
+    if given is None or given <= _RIGHT:
+        return None
+    others: list[tuple[float, Reading]] = []
+    for reading in READINGS:
+        read = reading.read(points, size)
+        with np.errstate(invalid="ignore"):
+            inside = ((read >= 0) & (read <= 1)).all(axis=2)[~occluded]
+        change = _change(frames, read * raster, ~occluded) if inside.mean() > _INSIDE else None
+        if change is not None and change < _ON and given > _WORSE * change:
+            others.append((change, reading))
+    return min(others, key=lambda pair: pair[0])[1] if others else None
 
 
 def _change(frames: npt.NDArray[np.uint8], xy: FloatArray, visible: npt.NDArray[np.bool_]) -> float | None:
     """Colour change along tracks over the colour difference to the surroundings: near 0 on the tracks, near 1 elsewhere.
 
-    None if too few positions are inside the frame, or nothing has contrast.
+    None if too few positions are inside the frame and move, or nothing has contrast.
     """
     height, width = frames.shape[1:3]
     rng = np.random.default_rng(0)
     with np.errstate(invalid="ignore"):
         inside = visible & ((xy >= 0) & (xy < [width, height])).all(axis=2)
-    track, start = np.nonzero(inside[:, :-1] & inside[:, 1:])
+        moving = np.abs(np.diff(xy, axis=1)).max(axis=2) >= _MOVING
+    track, start = np.nonzero(inside[:, :-1] & inside[:, 1:] & moving)
     if len(track) < _FEWEST:
         return None
     if len(track) > _MOST:

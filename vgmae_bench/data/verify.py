@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vgmae_bench import plugins
-from vgmae_bench.data.appearance import looks_exchanged
+from vgmae_bench.data.appearance import misread
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.data.files.fetch import missing
 from vgmae_bench.data.files.index import cached_index
@@ -18,11 +18,6 @@ from vgmae_bench.data.open import open_quietly
 from vgmae_bench.errors import UserError
 from vgmae_bench.files import file_digest
 from vgmae_bench.progress.bar import counted
-
-_EXCHANGED = (
-    "x and y look exchanged: colours under the points stay alike along tracks only if they are read as (y, x). "
-    "(x, y) is expected: points[..., ::-1]"
-)
 
 
 @dataclass(frozen=True)
@@ -110,8 +105,9 @@ def _check_clips(dataset: OpenedDataset) -> list[Finding]:
         except UserError as error:
             findings.append(Finding("error", clip_id, _one_line(error)))
             continue
-        if looks_exchanged(clip, frames):
-            findings.append(Finding("error", clip_id, _EXCHANGED))
+        if (better := misread(clip.points, clip.occluded, frames, clip.size)) is not None:
+            fault = f"{better.fault}: colours under the points stay alike along tracks only then. Try: {better.remedy}"
+            findings.append(Finding("error", clip_id, fault))
         if frames.max() <= 1:
             findings.append(Finding("note", clip_id, "all its pixels are 0 or 1: it is black"))
     return findings

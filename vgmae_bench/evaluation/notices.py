@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,13 +87,16 @@ def look(query_set: QuerySet, tracks: Tracks, protocol: EvalProtocol, clip: str 
     )
 
 
-def notices(record: Record, looks: Sequence[Look], protocol: EvalProtocol) -> list[str]:
+def notices(
+    record: Record, looks: Sequence[Look], protocol: EvalProtocol, doubts: Mapping[str, str] | None = None
+) -> list[str]:
     """What looks wrong in a run, one sentence each.
 
     Arguments:
         record: the run's record. Predictions of other programs have their own checks (`other_programs.plausibility`).
         looks: the counts of all scored query sets.
         protocol: only "strided" protocols score the frames before a query.
+        doubts: what looks wrong in the true tracks, by clip id.
     """
     if not looks or record.external is not None:
         return []
@@ -121,7 +124,18 @@ def notices(record: Record, looks: Sequence[Look], protocol: EvalProtocol) -> li
             f"visibility looks inverted in {len(inverted)} of {len(looks)} clips, the first is {inverted[0]}: points are "
             "called hidden in their query frames, or mostly where they are visible"
         )
-    return found + _small_weights(record)
+    return [*_doubtful(doubts or {}, len(looks), record.dataset.name), *found, *_small_weights(record)]
+
+
+def _doubtful(doubts: Mapping[str, str], number: int, dataset: str) -> list[str]:
+    clips: dict[str, list[str]] = {}
+    for clip, doubt in doubts.items():
+        clips.setdefault(doubt, []).append(clip)
+    return [
+        f"the true tracks of {len(those)} of {number} clips do not follow what is in the frames, the first is {those[0]}: "
+        f"{doubt}; vgmae-bench data verify {dataset} names every such clip"
+        for doubt, those in clips.items()
+    ]
 
 
 def _mistakes(looks: Sequence[Look]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench.ahead import NextAhead, read_memory, read_threads
+from vgmae_bench.data.appearance import misread
 from vgmae_bench.data.dataset import Dataset
 from vgmae_bench.errors import PluginError, StorageError, UserError
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet, query_sets
@@ -140,8 +141,8 @@ def predict(
         nonlocal failures
         progress.note(clip_id)
         try:
-            asked = clips.get(clip_id, following)
-            _predict_clip(tracker, asked, clip_id, protocol, folder, causal, allow_nonfinite, made_by)
+            asked, doubt = clips.get(clip_id, following)
+            _predict_clip(tracker, asked, clip_id, protocol, folder, causal, allow_nonfinite, made_by, doubt)
         except StorageError:
             raise
         except Exception as failure:  # the other clips are still worth predicting
@@ -181,15 +182,21 @@ def predict(
             progress.advance(skipped=True)
 
 
-def _clips_ahead(dataset: Dataset, protocol: EvalProtocol) -> NextAhead[list[Asked]]:
-    """The query sets and frames of each clip. The next clip is read while the tracker works on the present one."""
+def _clips_ahead(dataset: Dataset, protocol: EvalProtocol) -> NextAhead[tuple[list[Asked], str]]:
+    """The query sets and frames of each clip, and a doubt about its true tracks, or empty.
 
-    def make(clip_id: str, ahead: bool) -> list[Asked] | None:
+    The next clip is read while the tracker works on the present one.
+    """
+
+    def make(clip_id: str, ahead: bool) -> tuple[list[Asked], str] | None:
         clip = dataset.clip(clip_id)
         height, width = protocol.input_size
         if ahead and clip.num_frames * height * width * 3 > read_memory():
             return None
-        return list(query_sets(clip, protocol))
+        asked = list(query_sets(clip, protocol))
+        whole = len(asked) == 1 and protocol.resize == "lanczos"  # crops show parts of the frame
+        better = misread(clip.points, clip.occluded, asked[0][0], clip.size) if whole else None
+        return asked, better.fault if better else ""
 
     return NextAhead(make, ahead=read_threads() > 0)
 
@@ -203,6 +210,7 @@ def _predict_clip(
     causal: bool,
     allow_nonfinite: bool,
     made_by: Maker | None,
+    doubt: str,
 ) -> None:
     answered, seconds, frames_seen = [], 0.0, 0
     backward = protocol.query_mode == "strided"
@@ -218,7 +226,7 @@ def _predict_clip(
         frames_seen += len(frames)
         answered.append((query_set, tracks))
     cost = Cost(seconds, peak_memory_mb(), frames_seen, sum(len(query_set.queries) for query_set, _ in answered))
-    folder.write_prediction(clip_id, answered, cost, made_by)
+    folder.write_prediction(clip_id, answered, cost, made_by, doubt)
 
 
 def _place(error: BaseException) -> tuple[str, int]:

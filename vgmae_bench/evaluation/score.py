@@ -91,7 +91,9 @@ def _score_now(
     summary = replace(
         summarise(table, protocol, expected=len(clip_ids), empty=len(empty), costs=costs, failures=failures),
         made_by=list(makers),
-        notices=notices.notices(folder.record(), looks, protocol),
+        notices=notices.notices(
+            folder.record(), looks, protocol, {clip: doubt for clip in predicted if (doubt := folder.doubt(clip))}
+        ),
     )
     folder.write_summary(summary)
     return summary

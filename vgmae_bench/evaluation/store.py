@@ -95,10 +95,19 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     def write_prediction(
-        self, clip_id: str, answered: Sequence[tuple[QuerySet, Tracks]], cost: Cost | None, made_by: Maker | None = None
+        self,
+        clip_id: str,
+        answered: Sequence[tuple[QuerySet, Tracks]],
+        cost: Cost | None,
+        made_by: Maker | None = None,
+        doubt: str = "",
     ) -> None:
-        """Keep the predictions for all query sets of a clip. The bytes depend on the predictions alone."""
-        records.write(self._note(clip_id), ClipNote(cost=cost, made_by=made_by))
+        """Keep the predictions for all query sets of a clip. The bytes depend on the predictions alone.
+
+        Arguments:
+            doubt: what looks wrong in the true tracks, or empty.
+        """
+        records.write(self._note(clip_id), ClipNote(cost=cost, made_by=made_by, doubt=doubt))
         write_atomically(self.prediction(clip_id), lambda temporary: _write_h5(temporary, clip_id, answered))
 
     def read_prediction(self, clip_id: str) -> list[tuple[QuerySet, Tracks]]:
@@ -137,6 +146,10 @@ class RunFolder:
     def made_by(self, clip_id: str) -> Maker | None:
         """The code and the device that predicted the clip; None if they are not known."""
         return self._clip_note(clip_id).made_by
+
+    def doubt(self, clip_id: str) -> str:
+        """What looks wrong in the true tracks of the clip, or empty."""
+        return self._clip_note(clip_id).doubt
 
     def record(self) -> Record:
         """Read record.json. Raises BadDataError if it is damaged."""

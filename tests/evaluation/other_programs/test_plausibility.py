@@ -60,6 +60,10 @@ def a_little(clips: Clips) -> None:
     clips["clip-3"]["tracks"][1] += [1.5, 0]
 
 
+def in_half_precision(clips: Clips) -> None:
+    clips["clip-4"]["tracks"] = clips["clip-4"]["tracks"].astype(np.float16)
+
+
 def inverted_but_for_the_query(clips: Clips) -> None:
     hidden = ~clips["clip-1"]["occluded"]
     hidden[:, 0] = False
@@ -73,6 +77,7 @@ def inverted_but_for_the_query(clips: Clips) -> None:
         (a_little, "1 of 42 points are more than 1 px from their query in its frame, in 1 of 7 clips; most of them in clip-3"),
         (inverted, "visibility looks inverted in 1 of 7 clips, the first is clip-6"),
         (inverted_but_for_the_query, "visibility looks inverted in 1 of 7 clips, the first is clip-1"),
+        (in_half_precision, "positions are float16 in 1 of 7 clips, the first is clip-4"),
         (half_a_pixel, "in 7 of 7 clips, the first is clip-0, positions look like this mistake: half a pixel too small"),
         (half_a_pixel_in_two, "in 2 of 7 clips, the first is clip-2, positions look like this mistake: half a pixel too large"),
         (exchanged, "in 1 of 7 clips, the first is clip-6, positions look like this mistake: (y, x) in place of (x, y)"),

@@ -20,7 +20,7 @@ from vgmae_bench.evaluation.other_programs.convention import Convention, packed
 from vgmae_bench.evaluation.other_programs.detection import NEAR, detect
 from vgmae_bench.evaluation.other_programs.plausibility import ClipLook, doubts, look
 from vgmae_bench.evaluation.other_programs.prediction_file import PredictionFile, Tree, open_predictions
-from vgmae_bench.evaluation.other_programs.track_arrays import query_set_trees, read_tracks
+from vgmae_bench.evaluation.other_programs.track_arrays import in_half_precision, query_set_trees, read_tracks
 from vgmae_bench.evaluation.pictures import draw_clips
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet, query_sets
 from vgmae_bench.evaluation.records.results import ExternalPredictions, MethodUsed, Session, Summary
@@ -72,12 +72,15 @@ class Submission:
         asked = _asked(clip, self.protocol)
         if asked and clip_id not in self.file.clips:
             return None
+        paired = _paired(self.file, clip_id, asked)
         answered = [
             (query_set, read_tracks(tree, query_set, self.convention, clip.size, self.protocol, where))
-            for tree, query_set, where in _paired(self.file, clip_id, asked)
+            for tree, query_set, where in paired
         ]
         if looks is not None:
-            looks += [look(clip_id, *pair, self.convention, clip.size, self.protocol) for pair in answered]
+            for (tree, _, _), (query_set, tracks) in zip(paired, answered, strict=True):
+                half = in_half_precision(tree)
+                looks.append(look(clip_id, query_set, tracks, self.convention, clip.size, self.protocol, half))
         return answered
 
 

@@ -30,12 +30,14 @@ class ClipLook:
         distance: float [M], from each point to its query, in pixels of the metric raster.
         mistake: the mistake that explains the positions; None if they need no explanation, or have none.
         inverted: whether visibility looks inverted.
+        half: whether the file holds positions as float16.
     """
 
     clip: str
     distance: FloatArray
     mistake: Convention | None
     inverted: bool
+    half: bool = False
 
 
 def look(
@@ -45,8 +47,14 @@ def look(
     convention: file_convention.Convention,
     source: Size,
     protocol: EvalProtocol,
+    half: bool = False,
 ) -> ClipLook:
-    """Describe every point of a clip in its query frame. `source` is the (height, width) of the clip's own frames."""
+    """Describe every point of a clip in its query frame.
+
+    Arguments:
+        source: the (height, width) of the clip's own frames.
+        half: whether the file holds positions as float16.
+    """
     queries = query_set.queries
     row, frame = np.arange(len(queries)), queries.frame
     found, asked = tracks.xy[row, frame].astype(np.float64), queries.xy.astype(np.float64)
@@ -61,6 +69,7 @@ def look(
             query_set.target_occluded[query_set.track],
             np.arange(tracks.visible.shape[1]) == frame[:, None],
         ),
+        half=half,
     )
 
 
@@ -82,7 +91,7 @@ def doubts(looks: Sequence[ClipLook]) -> list[str]:
 
     Every clip and every point counts. A single clip that differs from all others is named.
     """
-    return [*_mistaken(looks), *_off(looks), *_inverted(looks)]
+    return [*_mistaken(looks), *_off(looks), *_inverted(looks), *_half(looks)]
 
 
 def _mistaken(looks: Sequence[ClipLook]) -> list[str]:
@@ -123,4 +132,14 @@ def _inverted(looks: Sequence[ClipLook]) -> list[str]:
     return [
         f"visibility looks inverted in {len(found)} of {len(looks)} clips, the first is {found[0]}: points are called "
         "hidden in their query frames, or mostly where they are visible"
+    ]
+
+
+def _half(looks: Sequence[ClipLook]) -> list[str]:
+    found = [one.clip for one in looks if one.half]
+    if not found:
+        return []
+    return [
+        f"positions are float16 in {len(found)} of {len(looks)} clips, the first is {found[0]}: float16 has 11 bits, which "
+        "are steps of an eighth of a pixel between 128 and 256; save float32"
     ]

@@ -25,6 +25,11 @@ def query_set_trees(tree: Tree) -> list[Tree]:
     return [groups[name] for name in sorted(groups, key=int)] if groups else [tree]
 
 
+def in_half_precision(tree: Tree) -> bool:
+    """Whether the positions of a query set are float16."""
+    return any(part.dtype == np.float16 for name in POSITIONS if isinstance(part := tree.get(name), Stored))
+
+
 def oriented(tree: Tree, query_set: QuerySet, axes: Axes | None, where: str) -> tuple[Stored, Stored, Axes]:
     """(positions, visibility or occlusion, axes). The shapes are checked; no values are read.
 

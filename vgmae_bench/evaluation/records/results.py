@@ -216,13 +216,15 @@ class Cost:
 class ClipNote:
     """predictions/<clip>.json: the cost of the clip, or why it failed.
 
-    `cost` and `made_by` are None if they are not known. `error` is None if the clip did not fail.
+    `cost` and `made_by` are None if they are not known. `error` is None if the clip did not fail. `doubt` says what looks
+    wrong in the clip's true tracks, and is mostly empty.
     """
 
     schema: int = field(default=SCHEMA, kw_only=True)
     cost: Cost | None = None
     error: str | None = None
     made_by: Maker | None = None
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
