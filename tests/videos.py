@@ -13,7 +13,7 @@ from PIL import Image
 STEP = 8
 """Grey levels from one frame to the next."""
 
-CODECS = {".mp4": "libx264", ".mkv": "mpeg4", ".avi": "mpeg4", ".webm": "libvpx", ".gif": "gif"}
+CODECS = {".mp4": "libx264", ".mkv": "mpeg4", ".avi": "mpeg4", ".webm": "libvpx", ".gif": "gif", ".flv": "flv"}
 
 
 def greys(count: int, size: tuple[int, int] = (48, 64)) -> npt.NDArray[np.uint8]:

@@ -56,6 +56,9 @@ def test_other_units_are_seen_where_positions_stay_inside_the_frame() -> None:
     assert named(clip, clip.points * 2 - 1, frames) == "positions look like fractions from -1 to 1"
     told = named(clip, clip.points * 256 / wide, frames)  # pixels of 256 × 256, taken for pixels of the video
     assert told == "positions look like pixels of frames of 256 × 256"
+    assert named(clip, clip.points / 2, frames) == "positions look like pixels of frames of half the size"
+    assert named(clip, clip.points * [1, -1] + [0, 1], frames) == "y looks counted from the bottom"
+    assert named(clip, clip.points * [-1, 1] + [1, 0], frames) == "x looks counted from the right"
     pixels = (clip.points * wide)[..., ::-1] / wide  # (y, x) in pixels of the video
     assert named(clip, pixels, frames) == "x and y look exchanged"
 
@@ -88,6 +91,13 @@ def test_verify_names_the_clip(tmp_path: Path) -> None:
     found = [finding for finding in verify("davis", tmp_path) if finding.severity == "error"]
     assert [finding.where for finding in found] == ["bad"]
     assert "x and y look exchanged" in found[0].fault
+
+
+def test_points_in_half_precision_are_noted(tmp_path: Path) -> None:
+    entry = moving_square()
+    save_davis(tmp_path, {"coarse": {**entry, "points": entry["points"].astype(np.float16)}})
+    (told,) = [finding.fault for finding in verify("davis", tmp_path) if finding.where == "coarse"]
+    assert told == "its points are float16, in steps of up to 0.12 pixels of a frame of 256"
 
 
 def test_a_black_video_is_noted(tmp_path: Path) -> None:

@@ -62,6 +62,30 @@ def test_the_likely_reason_is_named(
     assert reason in str(fault) and remedy in fault.remedy
 
 
+def test_fractions_from_minus_one_and_pixels_of_256_are_named() -> None:
+    spread = np.random.default_rng(0).random((9, 4, 2))
+    shown = np.zeros((9, 4), bool)
+    fault = refused(spread * 2 - 1, shown)
+    assert "they look like fractions from -1 to 1" in str(fault) and fault.remedy == "(points + 1) / 2"
+    with pytest.raises(FaultError, match="pixels of frames of 256 × 256") as caught:
+        check_tracks(spread * 256, shown, 4, (480, 854), "fractions")
+    assert caught.value.remedy == "points / 256"
+
+
+@pytest.mark.parametrize("unit", ["fractions", "pixels"])
+def test_points_without_a_position_that_are_called_visible_are_refused(unit: Unit) -> None:
+    points = np.where(HIDDEN[..., None], 0, POINTS)
+    check_tracks(points, HIDDEN, 12, SIZE, unit)  # hidden, they may be anywhere
+    fault = refused(points, np.zeros_like(HIDDEN), unit)
+    assert f"{HIDDEN.sum()} of {HIDDEN.size} visible positions are exactly (0, 0), the first of them, track" in str(
+        fault
+    )
+    assert "marking points without a position as hidden" in fault.remedy
+    once = POINTS.copy()
+    once[0, 0] = 0
+    check_tracks(once, np.zeros_like(HIDDEN), 12, SIZE, unit)
+
+
 def test_the_first_position_far_outside_is_named() -> None:
     assert f"1 of {(~HIDDEN).sum()} visible positions lie far outside" in str(refused(far_away()))
     assert "track 2 in frame 0, at (40, -144) in 80 × 48 pixels" in str(refused(far_away()))

@@ -23,8 +23,10 @@ _ON = 0.4
 """Below this, tracks are on what they follow. Those of the embedded sets are at 0.11 to 0.16, and at 0.55 to 0.83 with x and y
 exchanged."""
 _RIGHT = 0.2  # below this, no other reading is tried
-_MOVING = 0.5
-"""In pixels from frame to frame. Only such tracks tell: what stands still on what stands still is on it however it is read."""
+_MOVING = 2.0
+"""In pixels between two frames. Only such tracks tell: what stands still on what stands still is on it however it is read."""
+_STEP = 0.1  # pixels from frame to frame; slower points do not choose the lag
+_LONGEST = 8  # frames; light changes meanwhile
 _WORSE = 2.5
 _INSIDE = 0.8  # share of visible positions that another reading has to put inside the frame
 
@@ -56,6 +58,9 @@ READINGS = (
         "x * width / 256 and y * height / 256",
         lambda points, size: points * [size[1] / 256, size[0] / 256],
     ),
+    Reading("positions look like pixels of frames of half the size", "2 * x and 2 * y", lambda points, _: 2 * points),
+    Reading("y looks counted from the bottom", "height - y", lambda points, _: points * [1, -1] + [0, 1]),
+    Reading("x looks counted from the right", "width - x", lambda points, _: points * [-1, 1] + [1, 0]),
     Reading("positions look like fractions from -1 to 1", "(points + 1) / 2", lambda points, _: (points + 1) / 2),
 )
 """What people write in place of fractions of the frame, or of pixels."""
@@ -76,31 +81,44 @@ def misread(
         None also if the evidence is too weak: few visible positions, or no contrast.
     """
     raster = np.array([frames.shape[2], frames.shape[1]])
-    given = _change(frames, points * raster, ~occluded)
+    lag = _lag(points * raster, ~occluded)
+    given = _change(frames, points * raster, ~occluded, lag)
     if given is None or given <= _RIGHT:
         return None
     others: list[tuple[float, Reading]] = []
     for reading in READINGS:
         read = reading.read(points, size)
         with np.errstate(invalid="ignore"):
-            inside = ((read >= 0) & (read <= 1)).all(axis=2)[~occluded]
-        change = _change(frames, read * raster, ~occluded) if inside.mean() > _INSIDE else None
+            inside = np.asarray(((read >= 0) & (read <= 1)).all(axis=2))[~occluded]
+        change = _change(frames, read * raster, ~occluded, lag) if inside.mean() > _INSIDE else None
         if change is not None and change < _ON and given > _WORSE * change:
             others.append((change, reading))
     return min(others, key=lambda pair: pair[0])[1] if others else None
 
 
-def _change(frames: npt.NDArray[np.uint8], xy: FloatArray, visible: npt.NDArray[np.bool_]) -> float | None:
+def _lag(xy: FloatArray, visible: npt.NDArray[np.bool_]) -> int:
+    """The number of frames in which points that move have moved by about `OFFSET`, from 1 to `_LONGEST`."""
+    with np.errstate(invalid="ignore"):
+        steps = np.linalg.norm(np.diff(xy, axis=1), axis=2)[visible[:, :-1] & visible[:, 1:]]
+        steps = steps[steps >= _STEP]
+    longest = min(_LONGEST, xy.shape[1] - 1)
+    return int(np.clip(np.ceil(OFFSET / np.median(steps)), 1, max(longest, 1))) if len(steps) else 1
+
+
+def _change(frames: npt.NDArray[np.uint8], xy: FloatArray, visible: npt.NDArray[np.bool_], lag: int) -> float | None:
     """Colour change along tracks over the colour difference to the surroundings: near 0 on the tracks, near 1 elsewhere.
 
     None if too few positions are inside the frame and move, or nothing has contrast.
+
+    Arguments:
+        lag: frames between the two colours that are compared.
     """
     height, width = frames.shape[1:3]
     rng = np.random.default_rng(0)
     with np.errstate(invalid="ignore"):
         inside = visible & ((xy >= 0) & (xy < [width, height])).all(axis=2)
-        moving = np.abs(np.diff(xy, axis=1)).max(axis=2) >= _MOVING
-    track, start = np.nonzero(inside[:, :-1] & inside[:, 1:] & moving)
+        moving = np.abs(xy[:, lag:] - xy[:, :-lag]).max(axis=2) >= _MOVING
+    track, start = np.nonzero(inside[:, :-lag] & inside[:, lag:] & moving)
     if len(track) < _FEWEST:
         return None
     if len(track) > _MOST:
@@ -109,8 +127,8 @@ def _change(frames: npt.NDArray[np.uint8], xy: FloatArray, visible: npt.NDArray[
     angle = rng.uniform(0, 2 * np.pi, len(track))
     aside = OFFSET * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     here = _colour(frames, start, xy[track, start])
-    along = np.abs(_colour(frames, start + 1, xy[track, start + 1]) - here).mean()
-    around = np.abs(_colour(frames, start + 1, xy[track, start + 1] + aside) - here).mean()
+    along = np.abs(_colour(frames, start + lag, xy[track, start + lag]) - here).mean()
+    around = np.abs(_colour(frames, start + lag, xy[track, start + lag] + aside) - here).mean()
     return None if around < _CONTRAST else float(along / around)
 
 

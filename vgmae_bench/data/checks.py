@@ -175,6 +175,14 @@ def _check_positions(points: FloatArray, hidden: npt.NDArray[np.bool_], size: Si
             + _UNITS[unit],
             remedy,
         )
+    nowhere = (shown == 0).all(axis=1)
+    if nowhere.sum() > 1:
+        track, number = np.argwhere(~hidden)[np.flatnonzero(nowhere)[0]]
+        raise FaultError(
+            f"{nowhere.sum()} of {len(shown)} visible positions are exactly (0, 0), the first of them, track {track} in frame "
+            f"{number}; programs write (0, 0) where a point has no position",
+            "marking points without a position as hidden",
+        )
     far, outside = _outside(shown, FAR), _outside(shown, 0.1)
     exchanged = (
         outside.sum() > 2 and outside.mean() > 0.1 and not _outside((shown * frame)[:, ::-1] / frame, 0.02).any()
@@ -198,6 +206,10 @@ def _check_positions(points: FloatArray, hidden: npt.NDArray[np.bool_], size: Si
 def _likely_reason(shown: FloatArray, unseen: FloatArray, frame: FloatArray, unit: Unit) -> tuple[str, str]:
     """Why visible positions lie outside the frame, and what to try. Positions [M, 2] are in units of the frame."""
     width, height = (int(length) for length in frame)
+    if unit == "fractions" and (shown < -0.1).any(axis=1).mean() > 0.1 and not _outside((shown + 1) / 2, 0.01).any():
+        return f"they look like fractions from -1 to 1, and {_UNITS[unit]}", "(points + 1) / 2"
+    if unit == "fractions" and min(width, height) > 256 and not _outside(shown / 256, 1 / 256).any():
+        return f"they look like pixels of frames of 256 × 256, and {_UNITS[unit]}", "points / 256"
     if unit == "fractions" and (np.abs(shown).max(axis=1) > 1 + FAR).mean() > 0.5:
         return f"they look like pixels, and {_UNITS[unit]}", f"points / [{width}, {height}]"
     if len(unseen) and _outside(shown, 0.0).mean() > 0.5 and not _outside(unseen, 1 / frame).any():

@@ -108,6 +108,9 @@ def _check_clips(dataset: OpenedDataset) -> list[Finding]:
         if (better := misread(clip.points, clip.occluded, frames, clip.size)) is not None:
             fault = f"{better.fault}: colours under the points stay alike along tracks only then. Try: {better.remedy}"
             findings.append(Finding("error", clip_id, fault))
+        if clip.points.dtype.name == "float16":
+            fault = "its points are float16, in steps of up to 0.12 pixels of a frame of 256"
+            findings.append(Finding("note", clip_id, fault))
         if frames.max() <= 1:
             findings.append(Finding("note", clip_id, "all its pixels are 0 or 1: it is black"))
     return findings

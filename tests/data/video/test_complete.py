@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -23,6 +24,7 @@ KINDS = {
     "known.mkv": {},
     "live.webm": {"live": "1"},
     "picture.gif": {},
+    "flash.flv": {},
 }
 
 
@@ -126,3 +128,22 @@ def test_yuv4mpeg2_ends_with_a_whole_picture(tmp_path: Path, words: str, picture
     assert missing_bytes(file) == (len(whole) - 1, len(whole))
     file.write_bytes(whole + b"F")
     assert missing_bytes(file) == (len(whole) + 1, len(whole) + 6 + picture)
+
+
+def test_a_raw_stream_is_read_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "raw.h264"
+    with av.open(str(encode(tmp_path / "a.mp4", noise()))) as whole, av.open(str(path), "w") as raw:
+        stream = raw.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(whole.streams.video[0]):
+            if packet.size:
+                packet.stream = stream
+                raw.mux(packet)
+    assert open_video(path).num_frames == FRAMES
+    assert [record.message for record in caplog.records if "raw stream" in record.message] == [
+        f"{path} is a raw stream, which does not say how long it is: frames may be missing at its end"
+    ]
+
+
+def test_damage_that_is_met_while_frames_are_counted_is_one_line() -> None:
+    with pytest.raises(BadDataError, match=r"damaged_interlaced\.mkv cannot be read"):
+        open_video(Path(__file__).parent / "files" / "damaged_interlaced.mkv")

@@ -56,6 +56,26 @@ def test_masks_and_copies_beside_frames_are_refused(names: list[str], why: str, 
     assert why in caught.value.why
 
 
+@pytest.mark.parametrize("name", ["2.webp", "2.gif", "2.bmp", "2.tif", "2.TIFF"])
+def test_images_that_would_be_left_out_are_named(name: str, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / name)
+    with pytest.raises(BadDataError, match=f"holds no JPEG or PNG images, but 1 like {name}"):
+        open_video(tmp_path)
+    for number in range(2):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.png")
+    with pytest.raises(BadDataError, match=f"it holds 2 JPEG or PNG images and 1 like {name}"):
+        open_video(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP"])
+def test_an_animation_is_no_frame(kind: str, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "0.png")
+    more = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.png", kind, save_all=True, append_images=more)
+    with pytest.raises(BadDataError, match=r"1.png cannot be used. it is an animation of 3 pictures"):
+        list(open_video(tmp_path).frames())
+
+
 def test_decimals_are_read_in_their_order(tmp_path: Path) -> None:
     for number, name in enumerate(["-0.1", "0", "0.05", "0.1", "0.15"]):
         Image.new("L", (8, 8), 10 * number).save(tmp_path / f"{name}.png")

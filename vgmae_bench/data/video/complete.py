@@ -3,13 +3,14 @@
 Decoders do not answer this reliably. They show the existing frames, and whether they report the last, damaged frame
 depends on the number of threads. The file's structure answers it before anything is decoded: the sizes of boxes in MP4
 and QuickTime (ISO 14496-12), of elements in Matroska and WebM (RFC 8794), of chunks in AVI (RIFF), the packets of MPEG
-transport streams (ISO 13818-1), and the last byte of GIF.
+transport streams (ISO 13818-1), the size that FLV states of itself, and the last byte of GIF.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import struct
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +27,8 @@ _TS_SYNC = 0x47
 _GIF_TRAILER = b";"
 _OGG, _OGG_HEADER, _OGG_LAST = b"OggS", 27, 4
 _LONGEST_PAGE = 27 + 255 + 255 * 255
+_FLV, _FLV_SIZE = b"FLV\x01", b"\x00\x08filesize\x00"  # in the tag onMetaData, before a number of 8 bytes
+_FLV_HEADER = 1 << 16  # bytes in which it stands
 _Y4M_STEPS = {"420": (2, 2), "422": (2, 1), "444": (1, 1), "411": (4, 1)}  # pixels that share a colour: across, down
 
 
@@ -69,6 +72,8 @@ def _promised(file: BinaryIO, found: int) -> int | None:
         return _after_chunks(file, found)
     if head[:6] in (b"GIF87a", b"GIF89a"):
         return found + (not _ends_with_trailer(file, found))
+    if head[:4] == _FLV:
+        return _stated_in_flv(file)
     if head[:4] == _OGG:
         return found + (not _ends_with_page(file, found))
     if head.startswith(b"YUV4MPEG2 "):
@@ -177,6 +182,16 @@ def _after_pictures(head: bytes, found: int) -> int | None:
     picture = len(b"FRAME\n") + (width * height + colours) * (2 if deep else 1)
     pictures = found - len(line) - 1
     return len(line) + 1 + -(-pictures // picture) * picture
+
+
+def _stated_in_flv(file: BinaryIO) -> int | None:
+    """The size of an FLV file as its metadata states it; None where they do not. Its tags would end anywhere."""
+    file.seek(0)
+    _, name, value = file.read(_FLV_HEADER).partition(_FLV_SIZE)
+    if not name or len(value) < 8:
+        return None
+    (size,) = struct.unpack(">d", value[:8])
+    return int(size) if 0 < size < 2**53 else None
 
 
 def _ends_with_trailer(file: BinaryIO, found: int) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from vgmae_bench.data.video.packets import list_packets, picture_stream
 from vgmae_bench.data.video.pixels import reading
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.types import Size
+
+_log = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".ts", ".mts", ".m2ts", ".h264", ".264"}
@@ -133,15 +136,19 @@ class VideoFile:
             if packets.count < packets.promised and not allow_truncated:
                 raise incomplete(path, f"{packets.count} of {packets.promised} frames")
             first = next(iter(_decode(path, skip_damage=allow_truncated)), None)
-        if first is None:
-            raise BadDataError(f"The video {path} cannot be read", "it holds no frames")
-        upright = Upright()(first)
-        times, count = packets.times, packets.count
-        if first.interlaced_frame:  # a packet can hold one field, which is half a frame
-            times, count = None, sum(1 for _ in _decode(path, skip_damage=allow_truncated))
-        elif times is not None and first.pts is not None:
-            times = times[bisect_left(times, first.pts) :]  # frames before the first key frame cannot be decoded
-            count = len(times)
+            if first is None:
+                raise BadDataError(f"The video {path} cannot be read", "it holds no frames")
+            upright = Upright()(first)
+            times, count = packets.times, packets.count
+            if first.interlaced_frame:  # a packet can hold one field, which is half a frame
+                times, count = None, sum(1 for _ in _decode(path, skip_damage=allow_truncated))
+            elif times is not None and first.pts is not None:
+                times = times[bisect_left(times, first.pts) :]  # frames before the first key frame cannot be decoded
+                count = len(times)
+        if packets.raw and not allow_truncated:
+            _log.warning(
+                "%s is a raw stream, which does not say how long it is: frames may be missing at its end", path
+            )
         return cls(path, (upright.height, upright.width), packets.fps, count, times, allow_truncated)
 
     def frames(

@@ -23,11 +23,32 @@ from vgmae_bench.files import NUMBER, natural_order
 from vgmae_bench.types import Size
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+OTHER_SUFFIXES = frozenset(
+    {
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".jfif",
+        ".jpe",
+        ".jp2",
+        ".avif",
+        ".heic",
+        ".ppm",
+        ".pgm",
+        ".tga",
+        ".exr",
+    }
+)
+"""Other kinds of images. A folder of frames must not hold any: they might be frames that would be left out."""
 DEFAULT_FPS = Fraction(25)
 """Frames per second of sources without a rate, such as a folder of images."""
 
 _COUNTER = r"\d+"
 _FEW = 3  # names that an error lists
+_CONVERT = "converting them to PNG, for example with magick mogrify -format png"
+_STILL = ("PNG", "GIF", "WEBP")  # formats with animations; the second picture of an MPO is a preview
 
 
 @dataclass(frozen=True)
@@ -53,9 +74,16 @@ class ImageFolder:
         Raises:
             BadDataError: there are no images, they are not one sequence of frames, or the first cannot be read.
         """
-        images = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and file.name[0] != "."]
+        seen = sorted(file for file in path.iterdir() if file.name[0] != ".")
+        images = [file for file in seen if file.suffix.lower() in IMAGE_SUFFIXES]
+        others = [file for file in seen if file.suffix.lower() in OTHER_SUFFIXES]
         if not images:
-            raise BadDataError(f"The folder {path} is no video", "it holds no JPEG or PNG images")
+            what, why = f"The folder {path} is no video", "it holds no JPEG or PNG images"
+            if not others:
+                raise BadDataError(what, why)
+            raise BadDataError(what, f"{why}, but {len(others)} like {others[0].name}", try_=_CONVERT)
+        if others:
+            raise _mixed(path, f"it holds {len(images)} JPEG or PNG images and {len(others)} like {others[0].name}")
         files = frame_order(images)
         if not allow_gaps and (lost := _first_gap(files)):
             what = f"The frames of {path} are incomplete: there is no number {lost[0]} between {lost[1]} and {lost[2]}"
@@ -75,6 +103,11 @@ class ImageFolder:
         """See `Video.frames`."""
         height, width = size or self.size
         for file in self.files[start::stride]:
+            with reading(file), Image.open(file) as opened:
+                pictures = getattr(opened, "n_frames", 1) if opened.format in _STILL else 1
+            if pictures > 1:
+                why = f"it is an animation of {pictures} pictures, and one would be shown"
+                raise BadDataError(f"The frame {file} cannot be used", why, try_="a file for each picture")
             image = open_rgb(file, self.depth)
             if (image.height, image.width) != self.size:
                 found, first = f"{image.width} x {image.height}", f"{self.size[1]} x {self.size[0]}"

@@ -14,6 +14,7 @@ from vgmae_bench.data.video.image_folder import DEFAULT_FPS
 from vgmae_bench.errors import BadDataError
 
 _VP8_SHOWN = 0x10  # of the first byte of a frame (RFC 6386, 9.1); frames without it are only referred to
+_RAW = frozenset({"h264", "hevc", "vvc", "m4v", "mpegvideo", "obu"})
 _TOLERANCE = Fraction(1, 20)
 _LAST_FRAME = 1  # seconds
 _DURATION = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
@@ -28,12 +29,14 @@ class Packets:
         times: when each is shown, in units of the stream, ascending; None where the file does not say.
         fps: frames per second, the average where the rate varies.
         promised: frames that the headers promise; `count` or less where they do not say.
+        raw: the file is a bare stream of a codec, whose end cannot be told from a cut.
     """
 
     count: int
     times: tuple[int, ...] | None
     fps: Fraction
     promised: int
+    raw: bool = False
 
 
 def list_packets(path: Path) -> Packets:
@@ -53,7 +56,8 @@ def list_packets(path: Path) -> Packets:
         reliable = bool(known) and len(known) == len(times) and container.format.name != "avi"
         fps = _rate(stream, known)
         promised = max(_indexed(stream) - unseen, _until_end(stream, known, fps))
-        return Packets(len(times), tuple(known) if reliable else None, fps, promised)
+        raw = container.format.name in _RAW
+        return Packets(len(times), tuple(known) if reliable else None, fps, promised, raw)
 
 
 def picture_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ from typing import Any
 from vgmae_bench import config, plugins
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.data.open import open_dataset
-from vgmae_bench.errors import BadDataError, UsageError
+from vgmae_bench.errors import BadDataError, UsageError, UserError
 from vgmae_bench.evaluation import protocols
+from vgmae_bench.evaluation.other_programs.clip_names import named
 from vgmae_bench.evaluation.other_programs.convention import Convention, packed
 from vgmae_bench.evaluation.other_programs.detection import NEAR, detect
 from vgmae_bench.evaluation.other_programs.plausibility import ClipLook, doubts, look
@@ -59,7 +62,7 @@ class Submission:
     convention: Convention
     remark: str
 
-    def answered(self, clip_id: str, looks: list[ClipLook] | None = None) -> list[tuple[QuerySet, Tracks]] | None:
+    def answered(self, clip: Clip, looks: list[ClipLook] | None = None) -> list[tuple[QuerySet, Tracks]] | None:
         """The protocol's query sets of a clip with the file's predictions; None if the file lacks the clip.
 
         Arguments:
@@ -68,11 +71,10 @@ class Submission:
         Raises:
             BadDataError: arrays do not fit, see `vgmae_bench.evaluation.other_programs.track_arrays.read_tracks`.
         """
-        clip = self.dataset.clip(clip_id)
         asked = _asked(clip, self.protocol)
-        if asked and clip_id not in self.file.clips:
+        if asked and clip.id not in self.file.clips:
             return None
-        paired = _paired(self.file, clip_id, asked)
+        paired = _paired(self.file, clip.id, asked)
         answered = [
             (query_set, read_tracks(tree, query_set, self.convention, clip.size, self.protocol, where))
             for tree, query_set, where in paired
@@ -80,7 +82,7 @@ class Submission:
         if looks is not None:
             for (tree, _, _), (query_set, tracks) in zip(paired, answered, strict=True):
                 half = in_half_precision(tree)
-                looks.append(look(clip_id, query_set, tracks, self.convention, clip.size, self.protocol, half))
+                looks.append(look(clip.id, query_set, tracks, self.convention, clip.size, self.protocol, half))
         return answered
 
 
@@ -121,10 +123,9 @@ def open_submission(
             f"{file.about.get('dataset')} had another version or other settings",
             try_="--dataset-set as for the run that was exported",
         )
-    file = _named(file, opened)
-    present = [clip_id for clip_id in opened.ids if clip_id in file.clips]
+    file = named(file, opened.ids)
     convention, remark = _settle(
-        file, [opened.clip(clip_id) for clip_id in present[:_SAMPLE]], declared or Convention(), chosen
+        file, list(itertools.islice(_usable(opened, file.clips), _SAMPLE)), declared or Convention(), chosen
     )
     return Submission(file, opened, spec, dataset_settings or {}, chosen, convention, remark)
 
@@ -177,7 +178,13 @@ def score_submission(
         staged.create()
         looks: list[ClipLook] = []
         for clip_id in dataset.ids:
-            answered = submission.answered(clip_id, looks)
+            try:
+                clip = dataset.clip(clip_id)
+            except UserError as error:  # the others are still worth scoring
+                staged.write_failure(clip_id, f"{error.what}: {error.why}")
+                _log.info(f"{clip_id} failed: {error.what}: {error.why}")
+                continue
+            answered = submission.answered(clip, looks)
             if answered is None:
                 staged.write_failure(clip_id, f"{file.path.name} has no such clip")
             else:
@@ -195,28 +202,12 @@ def score_submission(
     return folder, summary
 
 
-def _named(file: PredictionFile, dataset: OpenedDataset) -> PredictionFile:
-    """The file with the dataset's clip names. A list must be as long as the dataset and have its order.
-
-    Raises:
-        BadDataError: the dataset lacks a clip, or the list has another length.
-    """
-    if not file.named:
-        if len(file.clips) != len(dataset.ids):
-            raise BadDataError(
-                f"{file.path} holds a list of {len(file.clips)} clips", f"the dataset has {len(dataset.ids)}"
-            )
-        return replace(file, clips=dict(zip(dataset.ids, file.clips.values(), strict=True)))
-    unknown = [name for name in file.clips if name not in set(dataset.ids)]
-    if unknown:
-        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        raise BadDataError(
-            f'{file.path} holds "{unknown[0]}"{more}, which the dataset does not have',
-            plugins.did_you_mean(unknown[0], dataset.ids) or f'its clips are called "{dataset.ids[0]}" and so on',
-        )
-    if not file.clips:
-        raise BadDataError(f"{file.path} holds no clips")
-    return file
+def _usable(dataset: OpenedDataset, names: Collection[str]) -> Iterator[Clip]:
+    """The clips with these names that can be used."""
+    for clip_id in dataset.ids:
+        if clip_id in names:
+            with suppress(UserError):
+                yield dataset.clip(clip_id)
 
 
 def _settle(

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import h5py
 import numpy as np
@@ -49,7 +48,7 @@ class PredictionFile:
         sha256: SHA-256 of the file. For a folder, SHA-256 of the names and digests of its files.
         about: the file's description of itself. Empty without the layout of
             `vgmae_bench.evaluation.other_programs.export`.
-        clips: for each clip name, a function that opens its arrays.
+        clips: for each clip name, as the file has it, a function that opens its arrays.
         named: False if the file holds a list, so that clips have numbers instead of names.
     """
 
@@ -74,7 +73,7 @@ def open_predictions(path: Path) -> PredictionFile:
             raise BadDataError(f"{path} holds no predictions", f"none of its files ends in {', '.join(SUFFIXES)}")
         digest = config.digest({file.name: file_digest(file) for file in files})
         about = {"format": PACKED} if all(_tells(file) for file in files) else {}
-        return PredictionFile(path, digest, about, {unquote(file.stem): _opener(file) for file in files})
+        return PredictionFile(path, digest, about, {file.stem: _opener(file) for file in files})
     if not path.is_file():
         raise MissingDataError(f"There is no file {path}")
     content, about = _open_file(path)
@@ -83,8 +82,22 @@ def open_predictions(path: Path) -> PredictionFile:
         return PredictionFile(path, file_digest(path), about, numbered, named=False)
     if not content or any(isinstance(part, Stored) for part in content.values()):
         content = {str(about.get("clip", path.stem)): content}  # the file holds the arrays of one clip
-    clips = {unquote(name): (lambda part=part: part) for name, part in content.items()}
+    clips = {name: (lambda part=part: part) for name, part in _parts_by_clip(content)}
     return PredictionFile(path, file_digest(path), about, clips)
+
+
+def _parts_by_clip(content: Tree, before: str = "") -> Iterator[tuple[str, Tree]]:
+    """The clips of a file and their names. A "/" in a name makes groups in groups."""
+    for name, part in content.items():
+        if not isinstance(part, dict):
+            continue
+        is_clip = not part or any(
+            isinstance(inner, Stored) or inner_name.isdecimal() for inner_name, inner in part.items()
+        )
+        if is_clip:
+            yield before + name, part
+        else:
+            yield from _parts_by_clip(part, f"{before}{name}/")
 
 
 SUFFIXES = (".h5", ".hdf5", ".npz", ".npy", ".pkl")
@@ -178,6 +191,11 @@ def _reader(path: Path, item: h5py.Dataset) -> Callable[[], npt.NDArray[Any]]:
 def _npz(path: Path) -> tuple[Tree, dict[str, Any]]:
     archive = zipfile.ZipFile(path)  # stays open as long as the tree is in use
     names = [name for name in archive.namelist() if name.endswith(".npy")]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadDataError(
+            f"{path} holds {twice} twice", "it is not known which one counts", try_="writing the file anew"
+        )
     if not names:
         raise BadDataError(f"{path} is a zip file without arrays", "torch files are not read: save as NPZ or HDF5")
     tree: Tree = {}
