@@ -111,7 +111,7 @@ def test_shipped_configurations_are_valid_and_say_what_the_paper_says() -> None:
     paper = made["paper-base"]
     assert paper.network == SIZES["base"]
     assert (paper.mask_ratio, paper.loss_region, paper.view.scale_factor) == (0.75, "masked", 1.0)
-    assert paper.steps * paper.batch_size / 1_281_167 == pytest.approx(400, rel=1e-3)
+    assert paper.steps * paper.data.batch_size / 1_281_167 == pytest.approx(400, rel=1e-3)
     assert paper.peak_lr == pytest.approx(2.4e-3)
 
 

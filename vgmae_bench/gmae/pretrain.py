@@ -15,7 +15,8 @@ from vgmae_bench.gmae.gaussians import View
 from vgmae_bench.gmae.losses import LossRegion, image_loss
 from vgmae_bench.gmae.network import GMAE, ImageNetwork
 from vgmae_bench.gmae.pictures import draw
-from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig, Losses, Recipe
+from vgmae_bench.training.recipe import Batch, ClipShape, Losses, Recipe
+from vgmae_bench.training.settings import LoopConfig
 from vgmae_bench.videogmae.checkpoint import start_from
 from vgmae_bench.videogmae.gaussians.gaussians import Backend
 from vgmae_bench.videogmae.masking import encode_part

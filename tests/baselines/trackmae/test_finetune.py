@@ -38,7 +38,7 @@ def weights(tmp_path: Path) -> Path:
 
 
 def recipe(weights: Path | None, **settings: Any) -> ReadoutRecipe[ReadoutTracker]:
-    return finetuning(FinetuneConfig(**{"readout_heads": 4, "points": 12, **settings}), weights)
+    return finetuning(configured(FinetuneConfig, **{"readout_heads": 4, "points": 12, **settings}), weights)
 
 
 def made(recipe: ReadoutRecipe[ReadoutTracker], weights: Path | None) -> ReadoutTracker:
