@@ -74,7 +74,7 @@ def test_patch_has_the_same_target_for_every_velocity() -> None:
     for recipe in recipes:
         tracks = recipe.tracks_per_tubelet(batch(VELOCITY))
         assert tracks is not None
-        assert (motion_targets(*tracks, NETWORK.patch_size, settings).values == 0).all()
+        assert (motion_targets(*tracks, NETWORK.patch_size, settings.targets).values == 0).all()
 
 
 def test_what_patch_learns_does_not_depend_on_the_velocity() -> None:
