@@ -1,8 +1,8 @@
-"""Checks whether tracks stay on what they follow, by the colours under them. For `vgmae-bench data verify`.
+"""Checks by colour whether tracks stay on the surface that they follow. `vgmae-bench data verify` uses it.
 
-Fractions of a frame range from 0 to 1 in both axes, so the numbers do not show that x and y are exchanged. The video
-shows it: from one frame to the next, the colour under a tracked point changes less than it differs from its
-surroundings.
+Fractions of a frame range from 0 to 1 in both axes, so the numbers do not show whether x and y are exchanged. The video
+shows it. From one frame to the next, the colour under a correct track changes little. It changes less than the colour
+differs from the surroundings of the point.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ import numpy.typing as npt
 from vgmae_bench.types import Clip, FloatArray
 
 OFFSET = 6
-"""How far beside a point its surroundings are taken, in pixels."""
-_MOST, _FEWEST = 4000, 60  # pairs of frames of a track that are looked at
-_CONTRAST = 8.0  # grey levels; where surroundings differ by less, nothing can be seen
+"""Distance in pixels from a point to its surroundings."""
+_MOST, _FEWEST = 4000, 60  # limits on the number of examined pairs (track, frame)
+_CONTRAST = 8.0  # grey levels; pairs with less contrast to the surroundings are skipped
 _ON = 0.4
-"""Below this, tracks are on what they follow. Those of the embedded sets are at 0.11 to 0.16, and at 0.55 to 0.83 with x and y
-exchanged."""
+"""Tracks with a smaller ratio are correct. The embedded sets have 0.11 to 0.16, and 0.55 to 0.83 with x and y exchanged."""
 _WORSE = 2.5
 
 
 def looks_exchanged(clip: Clip, frames: npt.NDArray[np.uint8]) -> bool:
-    """Whether the tracks of a clip follow what is in its frames only if x and y are exchanged.
+    """Whether the tracks of a clip fit its frames only if x and y are exchanged.
 
     Arguments:
         frames: uint8 [T, H, W, 3] RGB at the source size.
@@ -39,7 +38,7 @@ def looks_exchanged(clip: Clip, frames: npt.NDArray[np.uint8]) -> bool:
 
 
 def _change(frames: npt.NDArray[np.uint8], xy: FloatArray, visible: npt.NDArray[np.bool_]) -> float | None:
-    """Colour change along tracks over the colour difference to the surroundings: near 0 on the tracks, near 1 elsewhere.
+    """Colour change along tracks, divided by the colour difference to the surroundings. Correct tracks give about 0, others 1.
 
     None if too few positions are inside the frame, or nothing has contrast.
     """
