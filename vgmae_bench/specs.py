@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+Direction = Literal["forward", "both"]
+QueryKind = Literal["independent", "joint"]
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,13 @@ class MethodSpec:
         finetuner: the same for learning to track from clips with known tracks; called with `config` and `weights`, those
             of the pretrained encoder.
         importer: turns an official checkpoint into safetensors: (file, out, settings) → what it took and left out.
-        causal: the tracker follows points forward in time only. The harness then runs it on the reversed clip for the
-            frames before a query.
+        direction: "forward": the tracker follows points forward in time only. The harness then runs it on the reversed clip
+            for the frames before a query. "both": it follows them in both directions. Empty: `causal` says it.
+        causal: the older way to say direction="forward".
         lookahead: how many frames after a frame its answer there may depend on; 0 for a tracker that could run on a live
-            video. None: it does not say.
+            video. "all": the whole clip. None: it does not say.
+        queries: "joint": answers to the queries of a call depend on each other. The harness then asks one query at a time,
+            unless the user wants it otherwise (`--ask`).
         random: its answers to the same question differ from time to time, whatever the seed.
         floor: it follows nothing on purpose and is there to compare with.
         weights: named weights, each a file relative to the module that holds the SPEC ("weights/tiny.safetensors").
@@ -55,8 +61,10 @@ class MethodSpec:
     trainer: str | None = None
     finetuner: str | None = None
     importer: str | None = None
+    direction: Direction | Literal[""] = ""
     causal: bool = False
-    lookahead: int | None = None
+    lookahead: int | Literal["all"] | None = None
+    queries: QueryKind = "independent"
     random: bool = False
     floor: bool = False
     weights: Mapping[str, str] = field(default_factory=dict)
@@ -69,6 +77,11 @@ class MethodSpec:
     paper: str = ""
     citation: str = ""
     licence: str = ""
+
+    @property
+    def looks_forward(self) -> bool:
+        """Whether the tracker follows points forward in time only."""
+        return self.direction == "forward" or (not self.direction and self.causal)
 
 
 def TrackerSpec(name: str, factory: str, summary: str, **others: Any) -> MethodSpec:  # noqa: N802  # it was a class

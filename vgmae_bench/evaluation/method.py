@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from vgmae_bench import config, plugins
 from vgmae_bench.errors import PluginError, UsageError, WeightsError
+from vgmae_bench.evaluation.asking import Asking, asking_of
 from vgmae_bench.evaluation.records.results import MethodUsed, WeightsUsed
 from vgmae_bench.files import file_digest
 from vgmae_bench.types import Foreign, Noted, Selective, Tracker
@@ -63,6 +64,7 @@ class Method:
         used: the method's entry for records.
         weights: the weights file; None if the tracker was built without one.
         device: a torch device, for example "cpu" or "cuda".
+        how: how the tracker is asked.
     """
 
     plugin: plugins.Plugin
@@ -70,6 +72,7 @@ class Method:
     used: MethodUsed
     weights: Weights | None
     device: str
+    how: Asking = field(default_factory=Asking)
 
     @property
     def provided_by(self) -> str:
@@ -82,7 +85,9 @@ def provided_by(used: MethodUsed) -> str:
     return f"{used.weights.name} ({used.weights.sha256[:8]})" if used.weights else used.note or "none"
 
 
-def open_method(name: str, *, weights: str | None, settings: Mapping[str, Any], device: str, seed: int) -> Method:
+def open_method(
+    name: str, *, weights: str | None, settings: Mapping[str, Any], device: str, seed: int, ask: str | None = None
+) -> Method:
     """Find, load and build a method.
 
     Arguments:
@@ -91,6 +96,7 @@ def open_method(name: str, *, weights: str | None, settings: Mapping[str, Any], 
         settings: values for the fields of its configuration.
         device: "auto", "cpu", "cuda" or any torch device.
         seed: for trackers that take one.
+        ask: how many queries a call has, see `vgmae_bench.evaluation.asking.parse`; None: as suits the tracker.
 
     Raises:
         UserError: something cannot be found or built.
@@ -102,7 +108,13 @@ def open_method(name: str, *, weights: str | None, settings: Mapping[str, Any], 
         raise PluginError(
             f"{plugin.name} is no tracker", "a tracker has a method track(frames, queries) that returns Tracks"
         )
-    return Method(plugin, made.product, made.used, made.weights, where)
+    how = asking_of(plugin.spec, made.product, ask)
+    return Method(plugin, made.product, asked_as(made.used, how), made.weights, where, how)
+
+
+def asked_as(used: MethodUsed, how: Asking) -> MethodUsed:
+    """The entry for records, with how the tracker is asked."""
+    return replace(used, queries=how.queries, ask=how.ask)
 
 
 class Made(NamedTuple):

@@ -75,6 +75,7 @@ def plan_again(
         limit=limit,
         device=device,
         seed=method.seed,
+        ask=method.ask,
     )
     if planned.record.method.source != method.source:
         raise BadDataError(f"{name} is not the tracker of the run", "its file has another SHA-256")

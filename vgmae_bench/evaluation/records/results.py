@@ -14,6 +14,7 @@ from vgmae_bench.evaluation.records.json_files import text_of as text_of
 from vgmae_bench.evaluation.records.json_files import validated
 from vgmae_bench.evaluation.records.json_files import write as write
 from vgmae_bench.evaluation.records.migrate import SCHEMA
+from vgmae_bench.specs import QueryKind
 
 SESSION_SOURCE = "session-"
 """Start of `MethodUsed.source` for a tracker that was defined in a Python session. A unique part follows."""
@@ -44,6 +45,8 @@ class MethodUsed:
         without_effect: for settings that differ from their defaults but do not change the answers: their defaults. A
             run's key uses these instead.
         checkout: the repository of others that it runs, with commit and digest; empty for most methods.
+        queries: "joint" if answers to the queries of a call depend on each other.
+        ask: how many queries a call had, see `vgmae_bench.evaluation.asking.parse`.
     """
 
     name: str
@@ -54,6 +57,13 @@ class MethodUsed:
     note: str = ""
     without_effect: dict[str, Any] = field(default_factory=dict)
     checkout: str = ""
+    queries: QueryKind = "independent"
+    ask: str = "all"
+
+    @property
+    def joint(self) -> bool:
+        """Whether its answers could depend on other queries."""
+        return self.queries == "joint" and self.ask != "single" and not self.ask.endswith(":1")
 
     @property
     def label(self) -> str:
@@ -178,8 +188,10 @@ class Record:
 
 def identity(method: MethodUsed, dataset: DatasetUsed, protocol: EvalProtocol) -> dict[str, config.Json]:
     """Everything that the predictions of a run depend on."""
-    foreign: dict[str, config.Json] = {"checkout": method.checkout} if method.checkout else {}
-    return foreign | {
+    further: dict[str, config.Json] = {"checkout": method.checkout} if method.checkout else {}
+    if method.queries == "joint" or method.ask != "all":
+        further["ask"] = method.ask
+    return further | {
         "method": method.name,
         "method_config": config.to_json({**method.settings, **method.without_effect}),
         "method_source": method.source,
