@@ -13,7 +13,7 @@ from vgmae_bench.api.objects import AnyMethod, dataset_of, method_of
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation import protocols
-from vgmae_bench.evaluation.predict import answer
+from vgmae_bench.evaluation.asking import answer
 from vgmae_bench.types import Clip, Queries, Tracks
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -84,13 +84,17 @@ def asking_of(spec: MethodSpec, tracker: Any, ask: str | None = None) -> Asking:
     Raises:
         UsageError: `ask` is no way to ask.
     """
-    direction, queries = getattr(tracker, "direction", None), getattr(tracker, "queries", None)
-    joint = (queries if isinstance(queries, str) and queries in get_args(QueryKind) else spec.queries) == "joint"
-    own = getattr(tracker, "ask", None)
-    by, chunk = parse(ask or (own if isinstance(own, str) else None) or ("single" if joint else "all"))
-    if not (isinstance(direction, str) and direction in get_args(Direction)):
-        direction = "forward" if spec.looks_forward else "both"
-    return Asking(direction, "joint" if joint else "independent", by, chunk)
+    direction, queries = _said(tracker, "direction"), _said(tracker, "queries")
+    joint = (queries if queries in ("independent", "joint") else spec.queries) == "joint"
+    by, chunk = parse(ask if ask is not None else _said(tracker, "ask") or ("single" if joint else "all"))
+    forward = direction == "forward" if direction in ("forward", "both") else spec.looks_forward
+    return Asking("forward" if forward else "both", "joint" if joint else "independent", by, chunk)
+
+
+def _said(tracker: Any, name: str) -> str:
+    """An attribute of a tracker if it is text, which it then says of itself; otherwise nothing."""
+    value = getattr(tracker, name, None)
+    return value if isinstance(value, str) else ""
 
 
 def answer(
