@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from vgmae_bench.specs import DatasetSpec as DatasetSpec
     from vgmae_bench.specs import MethodSpec as MethodSpec
     from vgmae_bench.specs import MetricSpec as MetricSpec
+    from vgmae_bench.specs import RemoteWeights as RemoteWeights
     from vgmae_bench.specs import TrackerSpec as TrackerSpec
     from vgmae_bench.types import Clip as Clip
     from vgmae_bench.types import Queries as Queries
@@ -50,6 +51,7 @@ _HOME = {
     "MethodSpec": "specs",
     "MetricSpec": "specs",
     "Queries": "types",
+    "RemoteWeights": "specs",
     "Run": "api.run",
     "Runs": "api.runs",
     "StreamingTracker": "types",

@@ -11,6 +11,27 @@ QueryKind = Literal["independent", "joint"]
 
 
 @dataclass(frozen=True)
+class RemoteWeights:
+    """Weights that somebody publishes at an address. They are fetched when they are first used, and kept.
+
+    Attributes:
+        url: where they are; the last part of its path names the file.
+        size: in bytes; None: not known.
+        sha256: hex, or its first digits. Empty: recorded when they are first fetched, and compared later.
+        settings: of the method, which these weights were made for. Other values of the same settings are refused.
+        licence: of the weights; empty: that of the method.
+        notice: see `MethodSpec.notice`; empty: that of the method.
+    """
+
+    url: str
+    size: int | None = None
+    sha256: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    notice: str = ""
+
+
+@dataclass(frozen=True)
 class MethodSpec:
     """What is known of a method without importing it.
 
@@ -40,7 +61,8 @@ class MethodSpec:
             unless the user wants it otherwise (`--ask`).
         random: its answers to the same question differ from time to time, whatever the seed.
         floor: it follows nothing on purpose and is there to compare with.
-        weights: named weights, each a file relative to the module that holds the SPEC ("weights/tiny.safetensors").
+        weights: named weights: files relative to the module that holds the SPEC ("weights/tiny.safetensors"), or
+            `RemoteWeights`.
         small_weights: those of `weights` that are much smaller than the paper's, to try the method out. A run with them on a
             published dataset says so.
         default_weights: the name of those that are used when none are asked for.
@@ -51,6 +73,8 @@ class MethodSpec:
         paper: authors, title, venue.
         citation: how to cite it, BibTeX.
         licence: of code and weights.
+        notice: what whoever uses the answers must know of the licence ("not for commercial use"). Runs print it, records keep
+            it, and tables show it.
     """
 
     name: str
@@ -67,7 +91,7 @@ class MethodSpec:
     queries: QueryKind = "independent"
     random: bool = False
     floor: bool = False
-    weights: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str | RemoteWeights] = field(default_factory=dict)
     small_weights: tuple[str, ...] = ()
     default_weights: str | None = None
     configs: str | None = None
@@ -77,6 +101,7 @@ class MethodSpec:
     paper: str = ""
     citation: str = ""
     licence: str = ""
+    notice: str = ""
 
     @property
     def looks_forward(self) -> bool:

@@ -40,3 +40,8 @@ def test_answers_to_queries_that_see_each_other_are_marked(row: Row) -> None:
 def test_answers_to_single_queries_have_no_mark(row: Row, asked: dict[str, str]) -> None:
     table = build([with_method(row, **asked)])
     assert [line.name for line in table.measured] == ["crowd"] and not table.notes
+
+
+def test_what_a_licence_forbids_is_told_below(row: Row) -> None:
+    table = build([with_method(row, notice="not for commercial use")])
+    assert table.notes == ["crowd: not for commercial use."] and [line.name for line in table.measured] == ["crowd"]

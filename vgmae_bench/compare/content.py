@@ -210,6 +210,8 @@ def _warnings(run: str, row: Row) -> list[str]:
         warnings.append(
             f"{JOINT} {run}: queries see each other (--ask {asked}). TAP-Vid asks each query on its own (--ask single)."
         )
+    if row.record.method.notice:
+        warnings.append(f"{run}: {row.record.method.notice}.")
     if row.clips_without_queries:
         warnings.append(f"{run}: {row.clips_without_queries} clips have no visible track, so no query.")
     warnings += [f"{run}: {notice}." for notice in row.summary.notices]

@@ -7,40 +7,60 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vgmae_bench import config, plugins
+from vgmae_bench import config, plugins, provenance
+from vgmae_bench.data.files.remote import ensure_file
 from vgmae_bench.errors import PluginError, UsageError, WeightsError
 from vgmae_bench.evaluation.asking import Asking, asking_of
 from vgmae_bench.evaluation.records.results import MethodUsed, WeightsUsed
-from vgmae_bench.files import file_digest
+from vgmae_bench.files import cache_folder, file_digest
+from vgmae_bench.specs import RemoteWeights
 from vgmae_bench.types import Foreign, Noted, Selective, Tracker
 
+OURS = "vgmae-bench"
+"""The distribution that holds this benchmark and its own methods."""
 UNTRAINED = "random"
 """Instead of a weights name: build the method without training, as a baseline."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A weights file, its name and its SHA-256."""
+    """A weights file, its name and its SHA-256.
+
+    Attributes:
+        settings: of the method, which these weights were made for.
+        notice: see `vgmae_bench.specs.MethodSpec.notice`.
+    """
 
     name: str
     sha256: str
     path: Path
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    notice: str = ""
 
     @classmethod
     def find(cls, plugin: plugins.Plugin, asked: str | None) -> Weights | None:
         """The weights that the user asked for. Without a request, the method's default weights, if it has any.
+
+        Weights with an address are fetched into the folder `weights` of `vgmae_bench.files.cache_folder`.
 
         Arguments:
             asked: a name that the method declares, a file, "random" (no weights) or None.
 
         Raises:
             WeightsError: `asked` is neither a declared name nor a readable file.
+            UserError: weights with an address could not be fetched, or are another file; see
+                `vgmae_bench.data.files.remote.ensure_file`.
         """
         named = dict(plugin.spec.weights)
         chosen = asked if asked is not None else plugin.spec.default_weights
         if chosen is None or chosen == UNTRAINED:
             return None
-        path = plugins.beside(plugin, named[chosen]) if chosen in named else Path(chosen)
+        known = named.get(chosen)
+        if isinstance(known, RemoteWeights):
+            what, folder = f"the weights {chosen} of {plugin.name}", cache_folder() / "weights" / plugin.name
+            path, digest = ensure_file(known.url, folder, what=what, size=known.size, sha256=known.sha256)
+            return cls(chosen, digest, path, known.settings, known.notice)
+        path = plugins.beside(plugin, known) if known is not None else Path(chosen)
         if not path.is_file():
             names = ", ".join(named) or "none"
             raise WeightsError(
@@ -48,12 +68,26 @@ class Weights:
                 f"it is neither a file nor a name known to {plugin.name} (which are: {names})",
                 try_=f"vgmae-bench show {plugin.name}",
             )
-        return cls(chosen if chosen in named else path.stem, file_digest(path), path)
+        return cls(chosen if known is not None else path.stem, file_digest(path), path)
 
     @property
     def used(self) -> WeightsUsed:
         """The name and SHA-256 for records, without the path."""
         return WeightsUsed(self.name, self.sha256)
+
+    def implied(self, given: Mapping[str, Any], owner: str) -> dict[str, Any]:
+        """The settings `given` by the user, with those that the weights were made for.
+
+        Raises:
+            UsageError: the user gave another value.
+        """
+        for name, value in self.settings.items():
+            if given.get(name, value) != value:
+                told = f"and not for {name}={given[name]}"
+                raise UsageError(
+                    f"The weights {self.name} of {owner} are for {name}={value}", told, try_="without --set"
+                )
+        return {**self.settings, **given}
 
 
 @dataclass(frozen=True)
@@ -143,6 +177,7 @@ def make(
     if weights is not None and not config.takes(factory, "weights"):
         raise UsageError(f"{plugin.name} has no weights", "it learns nothing")
     path = file.path if file else None
+    settings = file.implied(settings, plugin.name) if file else settings
     built = config.call_with(factory, settings, owner=plugin.name, weights=path, seed=seed, **given)
     source = Path(plugin.distribution)
     unused = built.product.unused_settings if isinstance(built.product, Selective) else ()
@@ -155,8 +190,17 @@ def make(
         note=built.product.note if isinstance(built.product, Noted) else "",
         without_effect=built.without_effect(unused),
         checkout=built.product.checkout if isinstance(built.product, Foreign) else "",
+        notice=(file.notice if file else "") or plugin.spec.notice,
+        distribution=_distribution(plugin),
+        numerics=provenance.numerics(given["device"]) if "device" in given and config.takes(factory, "device") else "",
     )
     return Made(built.product, used, file)
+
+
+def _distribution(plugin: plugins.Plugin) -> str:
+    """ "name version" of the distribution that a plugin comes from; empty for this one, and for files."""
+    ours = plugin.distribution in (OURS, "") or not plugin.version
+    return "" if ours else f"{plugin.distribution} {plugin.version}"
 
 
 def resolve_device(device: str) -> str:

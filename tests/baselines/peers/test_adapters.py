@@ -13,7 +13,7 @@ from vgmae_baselines.peers.cotracker3 import OfflineConfig, OnlineConfig, offlin
 from vgmae_baselines.peers.locotrack import LocoTrack, LocoTrackConfig
 from vgmae_baselines.peers.tapir import BootsTapirConfig, TapirConfig, bootstapir, tapir
 
-from vgmae_bench.checkouts import Checkout
+from vgmae_bench.checkouts import Checkout, use
 from vgmae_bench.errors import PluginError, UsageError, WeightsError
 from vgmae_bench.evaluation.asking import asking_of
 from vgmae_bench.specs import MethodSpec
@@ -129,3 +129,12 @@ def test_an_import_that_fails_names_the_repository(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="net of them/theirs cannot be imported") as raised:
         checkout.module("net")
     assert "built for another version of torch" in raised.value.why
+
+
+def test_a_folder_on_the_command_line_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VGMAE_BENCH_CHECKOUT_CO_TRACKER", str(tmp_path / "nowhere"))
+    use([f"co-tracker={tmp_path / 'co-tracker'}"])
+    assert Checkout("facebookresearch/co-tracker@82e02e8").folder == tmp_path / "co-tracker"
+    for wrong in ("co-tracker", "co-tracker=", f"co-tracker={tmp_path / 'nowhere'}"):
+        with pytest.raises(UsageError, match=r"is no checkout|There is no folder"):
+            use([wrong])

@@ -64,6 +64,7 @@ _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Predict only the first N clips.")
 @click.option("--shard", metavar="I/N", help="Predict every N-th clip only, as one of N processes or machines.")
 @options.ask
+@options.checkout
 @options.device
 @options.seed(multiple=True, type=options.Several(click.INT), default=None, show_default="0", metavar="N")
 @click.option(
@@ -197,6 +198,8 @@ def _say_plan(plan: Plan, redo: str | None) -> None:
         + (f" of {used.published_clips} published" if used.published_clips else "")
     )
     say(f"protocol  {plan.sentence}")
+    if notice := plan.record.method.notice:
+        say(f"licence   {notice}")
     say(f"folder    {plan.folder.path}")
     if redo in (None, "metrics"):
         say(f"to do     {left if redo is None else 0} clips of {share}; {share - left} are predicted already")

@@ -53,6 +53,7 @@ class _HeightByWidth(click.ParamType[Any]):
 @options.weights()
 @options.settings()
 @options.ask
+@options.checkout
 @options.device
 @options.seed()
 @click.option(
