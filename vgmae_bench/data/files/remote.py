@@ -66,6 +66,5 @@ def _download(url: str, target: Path, what: str) -> None:
         raise
     except OSError as error:
         curl = f"curl -L -C - --create-dirs -o {shlex.quote(str(target))} {shlex.quote(url)}"
-        raise MissingDataError(
-            f"{what[:1].upper()}{what[1:]} could not be fetched", f"downloading {url} failed: {error}", try_=curl
-        ) from error
+        told = f"{what[:1].upper()}{what[1:]} could not be fetched"
+        raise MissingDataError(told, f"downloading {url} failed: {error}", try_=curl) from error
