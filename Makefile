@@ -7,7 +7,7 @@ DEMO := demo
 # The tests start processes that share the cores with them; waiting threads must not spin.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: demo docs test browser tfds lint clean
+.PHONY: demo docs test check unit browser tfds lint clean
 
 # Each run prints a table of its own; one at the end is enough.
 demo: $(VENV)/.ready
@@ -19,11 +19,17 @@ demo: $(VENV)/.ready
 	@$(BIN)/vgmae-bench table --dataset synth --results $(DEMO)
 	@echo "The runs lie in $(DEMO)/: predictions, metrics of every clip and track, and records of how they came about."
 
+# Types are checked while the tests run: mypy uses one core.
 test: $(VENV)/.ready
+	@$(MAKE) --no-print-directory --jobs=2 check unit
+
+check: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses auto
+
+unit: $(VENV)/.ready
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # The documentation as a site: docs/_build/index.html. Warnings are errors.
 docs: $(VENV)/.docs

@@ -35,6 +35,7 @@ from PIL import Image
 from vgmae_bench.ahead import THREADS
 from vgmae_bench.data.video.frames import decode_frames
 from vgmae_bench.evaluation import protocols
+from vgmae_bench.evaluation.asking import Asking
 from vgmae_bench.evaluation.predict import predict
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.provenance import peak_memory_mb
@@ -115,7 +116,7 @@ def harness(clips: Clips, tracker: Sleeper) -> str:
     with tempfile.TemporaryDirectory() as path:
         folder = RunFolder(Path(path))
         folder.create()
-        predict(tracker, clips, clips.ids, PROTOCOL, folder, causal=False)
+        predict(tracker, clips, clips.ids, PROTOCOL, folder, how=Asking())
         for name in clips.ids:
             for _, tracks in folder.read_prediction(name):
                 digest.update(tracks.xy.tobytes())

@@ -58,29 +58,30 @@ class Trainer:
         if teacher is None:
             config = replace(config, motion_weight=0.0, mask_type="random")
         torch.manual_seed(0)
-        self._config, self._recipe = config, Pretraining(config, teacher)
-        self._model = self._recipe.build().to(device)
-        self._optimizer = torch.optim.AdamW(parameter_groups(self._model, config.weight_decay), lr=1e-4)
+        self._config, self._recipe = config, Pretraining(config, teacher).to(device)
+        self._optimizer = torch.optim.AdamW(
+            parameter_groups(self._recipe.network, config.optimiser.weight_decay), lr=1e-4
+        )
         self._source = open_clips(["synth"], config.seed, workers=0)
         self._first = 0
 
     def clips(self) -> Batch:
         """Render a batch."""
-        size = self._config.batch_size
+        size = self._config.data.batch_size
         self._first += size if self._new_clips else 0
         return self._source.batch(range(self._first, self._first + size), self._recipe.shape(0), self._device)
 
     def tracks(self) -> Callable[[], object]:
         """How the teacher is asked about a batch that is already rendered."""
-        return partial(self._recipe.knots, self.clips())
+        return partial(self._recipe.tracks_per_tubelet, self.clips())
 
     def update(self) -> None:
         """Clips, tracks, loss, gradients, step."""
         batch = self.clips()
         with torch.autocast(self._device, torch.bfloat16, enabled=self._config.precision == "bf16"):
-            loss, _ = self._recipe.loss(self._model, batch, 0)
+            loss, _ = self._recipe(batch, 0)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self._model.parameters(), self._config.clip_norm)
+        torch.nn.utils.clip_grad_norm_(self._recipe.parameters(), self._config.optimiser.clip_norm)
         self._optimizer.step()
         self._optimizer.zero_grad()
 
@@ -100,7 +101,7 @@ def measure(
     cached, unseen = (CachedTeacher(online, cache, limit_mb=4096) for _ in range(2))
     teachers: dict[str, Teacher | None] = {
         "no tracks": None,
-        "ground truth": GroundTruth(config.seed, config.speed),
+        "ground truth": GroundTruth(config.seed, config.data.speed),
         "cached": cached,
         "first pass": unseen,
         "on-line": online,
@@ -113,7 +114,7 @@ def measure(
         for variant, trainer in trainers.items():
             updates[variant].append(milliseconds(trainer.update))
             tracks[variant].append(milliseconds(trainer.tracks()))
-    if cached.found != cached.asked - config.batch_size or unseen.found:
+    if cached.found != cached.asked - config.data.batch_size or unseen.found:
         raise RuntimeError(f"the cache does not work: {cached.found} of {cached.asked} found, {unseen.found} too soon")
     usage, clips = cached.usage(), trainers["cached"].clips
     online_ms = median(updates["on-line"][1:])
@@ -128,7 +129,7 @@ def measure(
     } | {
         "notes": {
             "teacher": teacher,
-            "clips": f"{config.batch_size} of {config.num_frames} frames of {config.image_size} px",
+            "clips": f"{config.data.batch_size} of {config.network.num_frames} frames of {config.network.image_size} px",
             "clips_ms": round(median(milliseconds(clips) for _ in range(repeats)), 1),
             "kilobytes_per_clip": round(usage.megabytes / usage.entries * 1e3, 1),
             "device": device_name(device),
@@ -152,7 +153,8 @@ def main() -> None:
     name = arguments.config or ("small" if device == "cuda" else "tiny")
     folder = plugins.beside(plugins.find("methods", "trackmae"), "configs")
     config = build(PretrainConfig, read_toml(folder / f"{name}.toml"), owner="trackmae")
-    config = replace(config, batch_size=arguments.batch_size or config.batch_size, accumulate=1)
+    data = replace(config.data, batch_size=arguments.batch_size or config.data.batch_size, accumulate=1)
+    config = replace(config, data=data)
     with tempfile.TemporaryDirectory() as cache:
         result = measure(
             arguments.teacher, config, device, arguments.repeats, Path(cache), lambda text: print(text, file=sys.stderr)

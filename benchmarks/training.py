@@ -29,7 +29,7 @@ from form import in_form
 from torch import Tensor
 
 from vgmae_bench import plugins
-from vgmae_bench.config import build, read_toml
+from vgmae_bench.config import build, merge, read_toml
 from vgmae_bench.provenance import device_name, peak_memory_mb
 from vgmae_bench.training.clips.sources import open_clips
 from vgmae_bench.training.schedule import parameter_groups
@@ -58,13 +58,14 @@ class Trainer:
         self.device = "cpu" if variant in CPU_VARIANTS else "cuda"
         folder = plugins.beside(plugins.find("methods", "videogmae"), "configs")
         settings = read_toml(folder / ("tiny.toml" if self.device == "cpu" else "paper-base.toml"))
-        config = replace(build(PretrainConfig, settings, owner="videogmae"), stages=())
+        config = build(PretrainConfig, merge(settings, {"curriculum": {"stages": []}}), owner="videogmae")
         backend: Backend = "gsplat" if self.device == "cuda" else "native" if variant == "native" else "torch"
-        self.config = replace(config, backend=backend, batch_size=batch_size or config.batch_size)
+        data = replace(config.data, batch_size=batch_size or config.data.batch_size)
+        self.config = replace(config, backend=backend, data=data)
         self.render = render_frame_by_frame if variant == "a call a frame" else render_video
         self.recipe = Pretraining(self.config).to(self.device)
         self.model = self.recipe.network
-        self.optimizer = torch.optim.AdamW(parameter_groups(self.model, self.config.weight_decay), lr=1e-4)
+        self.optimizer = torch.optim.AdamW(parameter_groups(self.model, self.config.optimiser.weight_decay), lr=1e-4)
         self.source = open_clips(["synth"], seed=0, workers=0)
         self.clips()
         self.raw = torch.randn(
@@ -73,7 +74,7 @@ class Trainer:
 
     def clips(self) -> None:
         """Render a batch."""
-        self.batch = self.source.batch(range(self.config.batch_size), self.recipe.shape(0), self.device)
+        self.batch = self.source.batch(range(self.config.data.batch_size), self.recipe.shape(0), self.device)
 
     def update(self) -> None:
         """Clips, loss, gradients, step."""
@@ -82,14 +83,16 @@ class Trainer:
         with autocast, patch.object(pretrain, "render_video", self.render):
             loss, _ = self.recipe(self.batch, 0)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimiser.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
 
     def network(self) -> None:
         """Forward and backward through the network alone."""
         with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
-            x = self.recipe.network.decode(encode_part(self.recipe.network, self.batch, self.config.mask_ratio))
+            x = self.recipe.network.decode(
+                encode_part(self.recipe.network, self.batch, self.config.curriculum.mask_ratio)
+            )
         x.float().sum().backward()
         self.optimizer.zero_grad()
 
@@ -166,7 +169,7 @@ def measure(repeats: int, batch_size: int | None, say: Callable[[str], None]) ->
     splatting = milliseconds({variant: trainer.splatting for variant, trainer in trainers.items()}, repeats)
     first = trainers[variants[0]]
     parts = milliseconds({"clips": first.clips, "network": first.network}, repeats)
-    size = first.config.batch_size
+    size = first.config.data.batch_size
     return {
         variant: {
             "clips_per_second": round(size / updates[variant] * 1e3, 1),

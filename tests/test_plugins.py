@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.clips import write_davis
+from tests.processes import Started
 from vgmae_bench import plugins
 from vgmae_bench.config import config_of
 from vgmae_bench.errors import PluginError, UnknownNameError, UsageError
@@ -63,9 +62,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def call(site: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(site)}
-    command = [sys.executable, "-m", "vgmae_bench", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    done = Started(*arguments, env={"PYTHONPATH": str(site)}).wait()
     assert done.returncode == code, done.stderr
     return done
 

@@ -30,12 +30,15 @@ if TYPE_CHECKING:
     from vgmae_bench.api.training import train as train
     from vgmae_bench.data.dataset import Dataset as Dataset
     from vgmae_bench.models.checkpoint_content import load_checkpoint as load_checkpoint
+    from vgmae_bench.models.frames import to_video as to_video
     from vgmae_bench.specs import DatasetSpec as DatasetSpec
     from vgmae_bench.specs import MethodSpec as MethodSpec
     from vgmae_bench.specs import MetricSpec as MetricSpec
+    from vgmae_bench.specs import RemoteWeights as RemoteWeights
     from vgmae_bench.specs import TrackerSpec as TrackerSpec
     from vgmae_bench.types import Clip as Clip
     from vgmae_bench.types import Queries as Queries
+    from vgmae_bench.types import StreamingTracker as StreamingTracker
     from vgmae_bench.types import Tracker as Tracker
     from vgmae_bench.types import Tracks as Tracks
 
@@ -48,8 +51,10 @@ _HOME = {
     "MethodSpec": "specs",
     "MetricSpec": "specs",
     "Queries": "types",
+    "RemoteWeights": "specs",
     "Run": "api.run",
     "Runs": "api.runs",
+    "StreamingTracker": "types",
     "Tracker": "types",
     "TrackerSpec": "specs",
     "Tracks": "types",
@@ -62,6 +67,7 @@ _HOME = {
     "open_dataset": "api.clips",
     "published": "api.runs",
     "score": "api.clips",
+    "to_video": "models.frames",
     "track": "api.clips",
     "train": "api.training",
 }

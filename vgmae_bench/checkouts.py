@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -25,6 +25,29 @@ from vgmae_bench.provenance import commit_of
 
 _TURN = RLock()
 _SOURCE = re.compile(r"(?P<owner>[\w.-]+)/(?P<name>[\w.-]+)@(?P<commit>[0-9a-f]{7,40})(:(?P<subfolder>[\w./-]+))?")
+
+
+def variable_of(name: str) -> str:
+    """The environment variable that names the folder of a checkout: VGMAE_BENCH_CHECKOUT_CO_TRACKER for co-tracker."""
+    return "VGMAE_BENCH_CHECKOUT_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+def use(assignments: Iterable[str]) -> None:
+    """Take checkouts from these folders, here and in processes that are started from here.
+
+    Arguments:
+        assignments: "name=folder", with the repository's name without its owner.
+
+    Raises:
+        UsageError: an assignment has another form, or there is no such folder.
+    """
+    for assignment in assignments:
+        name, equals, folder = assignment.partition("=")
+        if not (name and equals and folder):
+            raise UsageError(f'"{assignment}" is no checkout', "it looks like tapnet=FOLDER")
+        if not Path(folder).expanduser().is_dir():
+            raise UsageError(f"There is no folder {folder}", f"--checkout {name}=… names one")
+        os.environ[variable_of(name)] = str(Path(folder).expanduser().absolute())
 
 
 class Checkout:
@@ -45,14 +68,14 @@ class Checkout:
         if parts is None:
             raise UsageError(f'"{source}" is no repository', "it looks like owner/name@commit:subfolder")
         self.repository, self.wanted = f"{parts['owner']}/{parts['name']}", parts["commit"]
-        variable = "VGMAE_BENCH_CHECKOUT_" + re.sub(r"[^A-Z0-9]", "_", parts["name"].upper())
+        variable = variable_of(parts["name"])
         cache = cache_folder() / "checkouts" / parts["name"]
         root = Path(environment[variable]).expanduser() if environment.get(variable) else cache
         self.folder = (root / (parts["subfolder"] or "")).absolute()
         if not self.folder.is_dir():
             place = shlex.quote(str(root))
             clone = f"git clone https://github.com/{self.repository} {place} && git -C {place} checkout {self.wanted}"
-            why = f"{self.folder} is no folder; ${variable} can name another"
+            why = f"{self.folder} is no folder; --checkout {parts['name']}=FOLDER or ${variable} can name another"
             raise PluginError(f"{self.repository} is not checked out", why, try_=clone)
         self._modules: dict[str, ModuleType] = {}
 

@@ -54,6 +54,20 @@ def device_name(device: str) -> str:
     return f"CPU, {os.cpu_count()} cores ({_processor()})"
 
 
+def numerics(device: str) -> str:
+    """What rounding depends on besides the code: the kind of device, and whether float32 is kept.
+
+    Empty for full float32 on a CPU. How many threads torch has changes the last digits alone, and is not told.
+    """
+    import torch
+
+    kind, precision = torch.device(device).type, torch.get_float32_matmul_precision()
+    parts = [kind] * (kind != "cpu") + [f"matmul {precision}"] * (precision != "highest")
+    if kind == "cuda" and torch.backends.cudnn.allow_tf32:
+        parts.append("convolutions tf32")
+    return ", ".join(parts)
+
+
 def peak_memory_mb() -> float:
     """The most memory this process has held so far, in MB; on the GPU as well as off it."""
     peak = _peak_resident()

@@ -51,6 +51,14 @@ def no_effect(default: Any) -> Any:
     return dataclasses.field(default=default, metadata=_NO_EFFECT)
 
 
+def at_least(config: Any, **limits: float) -> None:
+    """Raise UsageError where a setting is below its limit, or NaN. None passes."""
+    for name, limit in limits.items():
+        value = getattr(config, name)
+        if value is not None and not value >= limit:
+            raise UsageError(f"{name} must be at least {limit}", f"it is {value}")
+
+
 def settings_of(config_class: type[Any]) -> list[Setting]:
     """All settings of a dataclass, in its order, with those of dataclasses in it."""
     return list(_walk(config_class, ""))

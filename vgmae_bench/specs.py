@@ -4,7 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+Direction = Literal["forward", "both"]
+QueryKind = Literal["independent", "joint"]
+
+
+@dataclass(frozen=True)
+class RemoteWeights:
+    """Weights that somebody publishes at an address. They are fetched when they are first used, and kept.
+
+    Attributes:
+        url: where they are; the last part of its path names the file.
+        size: in bytes; None: not known.
+        sha256: hex, or its first digits. Empty: recorded when they are first fetched, and compared later.
+        settings: of the method, which these weights were made for. Other values of the same settings are refused.
+        licence: of the weights; empty: that of the method.
+        notice: see `MethodSpec.notice`; empty: that of the method.
+    """
+
+    url: str
+    size: int | None = None
+    sha256: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    notice: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,13 +52,17 @@ class MethodSpec:
         finetuner: the same for learning to track from clips with known tracks; called with `config` and `weights`, those
             of the pretrained encoder.
         importer: turns an official checkpoint into safetensors: (file, out, settings) → what it took and left out.
-        causal: the tracker follows points forward in time only. The harness then runs it on the reversed clip for the
-            frames before a query.
+        direction: "forward": the tracker follows points forward in time only. The harness then runs it on the reversed clip
+            for the frames before a query. "both": it follows them in both directions. Empty: `causal` says it.
+        causal: the older way to say direction="forward".
         lookahead: how many frames after a frame its answer there may depend on; 0 for a tracker that could run on a live
-            video. None: it does not say.
+            video. "all": the whole clip. None: it does not say.
+        queries: "joint": answers to the queries of a call depend on each other. The harness then asks one query at a time,
+            unless the user wants it otherwise (`--ask`).
         random: its answers to the same question differ from time to time, whatever the seed.
         floor: it follows nothing on purpose and is there to compare with.
-        weights: named weights, each a file relative to the module that holds the SPEC ("weights/tiny.safetensors").
+        weights: named weights: files relative to the module that holds the SPEC ("weights/tiny.safetensors"), or
+            `RemoteWeights`.
         small_weights: those of `weights` that are much smaller than the paper's, to try the method out. A run with them on a
             published dataset says so.
         default_weights: the name of those that are used when none are asked for.
@@ -45,6 +73,8 @@ class MethodSpec:
         paper: authors, title, venue.
         citation: how to cite it, BibTeX.
         licence: of code and weights.
+        notice: what whoever uses the answers must know of the licence ("not for commercial use"). Runs print it, records keep
+            it, and tables show it.
     """
 
     name: str
@@ -55,11 +85,13 @@ class MethodSpec:
     trainer: str | None = None
     finetuner: str | None = None
     importer: str | None = None
+    direction: Direction | Literal[""] = ""
     causal: bool = False
-    lookahead: int | None = None
+    lookahead: int | Literal["all"] | None = None
+    queries: QueryKind = "independent"
     random: bool = False
     floor: bool = False
-    weights: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str | RemoteWeights] = field(default_factory=dict)
     small_weights: tuple[str, ...] = ()
     default_weights: str | None = None
     configs: str | None = None
@@ -69,6 +101,12 @@ class MethodSpec:
     paper: str = ""
     citation: str = ""
     licence: str = ""
+    notice: str = ""
+
+    @property
+    def looks_forward(self) -> bool:
+        """Whether the tracker follows points forward in time only."""
+        return self.direction == "forward" or (not self.direction and self.causal)
 
 
 def TrackerSpec(name: str, factory: str, summary: str, **others: Any) -> MethodSpec:  # noqa: N802  # it was a class

@@ -3,12 +3,20 @@
 See README.md for what to check out, which weights fit, and what was tried.
 """
 
-from vgmae_bench import MethodSpec
+from vgmae_bench import MethodSpec, RemoteWeights
 
 from . import citations
 
 _APACHE = "Apache-2.0 (code and weights)"
 _NON_COMMERCIAL = "CC-BY-NC 4.0 (code and weights): not for commercial use"
+_NOTICE = (
+    "CoTracker3 is under CC-BY-NC 4.0: its code, its weights and what is made with them are not for commercial use"
+)
+_TAPNET = "https://storage.googleapis.com/dm-tapnet"
+_COTRACKER = "https://huggingface.co/facebook/cotracker3/resolve/main"
+_LOCOTRACK = "https://huggingface.co/datasets/hamacojr/LocoTrack-pytorch-weights/resolve/main"
+_ALLTRACKER = "https://huggingface.co/aharley/alltracker/resolve/main"
+_DINOV2 = "https://dl.fbaipublicfiles.com/dinov2"
 
 TAPIR = MethodSpec(
     name="tapir",
@@ -17,6 +25,8 @@ TAPIR = MethodSpec(
     key_settings=("temperature",),
     requires=("einshape", "tree"),
     install="pip install einshape dm-tree",
+    weights={"panning": RemoteWeights(f"{_TAPNET}/tapir_checkpoint_panning.pt")},
+    default_weights="panning",
     paper="Doersch et al., TAPIR: Tracking Any Point with per-frame Initialization and temporal Refinement, ICCV 2023",
     citation=citations.TAPIR,
     licence=_APACHE,
@@ -28,6 +38,8 @@ BOOTSTAPIR = MethodSpec(
     key_settings=("temperature",),
     requires=("einshape", "tree"),
     install="pip install einshape dm-tree",
+    weights={"v2": RemoteWeights(f"{_TAPNET}/bootstap/bootstapir_checkpoint_v2.pt")},
+    default_weights="v2",
     paper="Doersch et al., BootsTAP: Bootstrapped Training for Tracking-Any-Point, ACCV 2024",
     citation=citations.BOOTSTAP,
     licence=_APACHE,
@@ -36,10 +48,17 @@ TAPNEXT = MethodSpec(
     name="tapnext",
     tracker="vgmae_baselines.peers.tapnext:tapnext",
     summary="TAPNext: points as tokens of a recurrent transformer. Needs a checkout of google-deepmind/tapnet.",
-    causal=True,
+    direction="forward",
     lookahead=0,
+    key_settings=("preset",),
+    queries="joint",
     requires=("einops", "torchvision"),
     install="pip install einops torchvision",
+    weights={
+        "bootstapnext": RemoteWeights(f"{_TAPNET}/tapnext/bootstapnext_ckpt.npz"),
+        "tapnext": RemoteWeights(f"{_TAPNET}/tapnext/tapnext_ckpt.npz"),
+    },
+    default_weights="bootstapnext",
     paper="Zholus et al., TAPNext: Tracking Any Point (TAP) as Next Token Prediction, arXiv 2504.05579",
     citation=citations.TAPNEXT,
     licence=_APACHE,
@@ -48,11 +67,19 @@ TAPNEXT_PLUS_PLUS = MethodSpec(
     name="tapnext++",
     tracker="vgmae_baselines.peers.tapnext:tapnext_plus_plus",
     summary="TAPNext++: TAPNext trained on longer videos. Needs a checkout of google-deepmind/tapnet.",
-    causal=True,
+    direction="forward",
     lookahead=0,
-    key_settings=("resolution",),
+    key_settings=("preset", "resolution"),
+    queries="joint",
     requires=("einops", "torchvision"),
     install="pip install einops torchvision",
+    weights={
+        "256": RemoteWeights(f"{_TAPNET}/tapnextpp/tapnextpp_ckpt.pt", settings={"resolution": 256}),
+        "512": RemoteWeights(
+            "https://storage.googleapis.com/gresearch/tapnextpp/tapnextpp_512.ckpt", settings={"resolution": 512}
+        ),
+    },
+    default_weights="256",
     paper="TAPNext++, arXiv 2604.10582",
     citation=citations.TAPNEXT_PLUS_PLUS,
     licence=_APACHE,
@@ -64,6 +91,11 @@ LOCOTRACK = MethodSpec(
     key_settings=("size",),
     requires=("einops",),
     install="pip install einops",
+    weights={
+        size: RemoteWeights(f"{_LOCOTRACK}/locotrack_{size}.ckpt", settings={"size": size}, licence="not stated")
+        for size in ("base", "small")
+    },
+    default_weights="base",
     paper="Cho et al., Local All-Pair Correspondence for Point Tracking, ECCV 2024",
     citation=citations.LOCOTRACK,
     licence="Apache-2.0 (code); the licence of the weights is not stated",
@@ -72,10 +104,15 @@ ALLTRACKER = MethodSpec(
     name="alltracker",
     tracker="vgmae_baselines.peers.alltracker:AllTracker",
     summary="AllTracker: dense flow from a query's frame to all later ones. Needs a checkout of aharley/alltracker.",
-    causal=True,
+    direction="forward",
     key_settings=("size", "preset"),
     requires=("einops", "torchvision"),
     install="pip install einops torchvision",
+    weights={
+        "full": RemoteWeights(f"{_ALLTRACKER}/alltracker.pth", settings={"size": "full"}, licence="not stated"),
+        "tiny": RemoteWeights(f"{_ALLTRACKER}/alltracker_tiny.pth", settings={"size": "tiny"}, licence="not stated"),
+    },
+    default_weights="full",
     paper="Harley et al., AllTracker: Efficient Dense Point Tracking at High Resolution, ICCV 2025, arXiv 2506.07310",
     citation=citations.ALLTRACKER,
     licence="MIT (code); the licence of the weights is not stated",
@@ -85,8 +122,12 @@ COTRACKER3 = MethodSpec(
     tracker="vgmae_baselines.peers.cotracker3:offline",
     summary="CoTracker3 offline: points of a whole clip together. Needs a checkout of facebookresearch/co-tracker.",
     key_settings=("preset", "single_point"),
+    queries="joint",
     requires=("torchvision",),
     install="pip install torchvision",
+    weights={name: RemoteWeights(f"{_COTRACKER}/{name}_offline.pth") for name in ("scaled", "baseline")},
+    default_weights="scaled",
+    notice=_NOTICE,
     paper="Karaev et al., CoTracker3: Simpler and Better Point Tracking by Pseudo-Labelling Real Videos, arXiv 2410.11831",
     citation=citations.COTRACKER3,
     licence=_NON_COMMERCIAL,
@@ -95,11 +136,15 @@ COTRACKER3_ONLINE = MethodSpec(
     name="cotracker3-online",
     tracker="vgmae_baselines.peers.cotracker3:online",
     summary="CoTracker3 online: in windows, forward in time. Needs a checkout of facebookresearch/co-tracker.",
-    causal=True,
+    direction="forward",
     lookahead=15,
-    key_settings=("preset", "single_point"),
+    key_settings=("preset",),
+    queries="joint",
     requires=("torchvision",),
     install="pip install torchvision",
+    weights={name: RemoteWeights(f"{_COTRACKER}/{name}_online.pth") for name in ("scaled", "baseline")},
+    default_weights="scaled",
+    notice=_NOTICE,
     paper="Karaev et al., CoTracker3: Simpler and Better Point Tracking by Pseudo-Labelling Real Videos, arXiv 2410.11831",
     citation=citations.COTRACKER3,
     licence=_NON_COMMERCIAL,
@@ -108,11 +153,17 @@ RAFT = MethodSpec(
     name="raft",
     tracker="vgmae_baselines.peers.flows:raft",
     summary="RAFT of torchvision, chained from frame to frame; hidden where forward and backward flow disagree.",
-    causal=True,
+    direction="forward",
     lookahead=0,
     key_settings=("iterations", "max_error"),
     requires=("torchvision",),
     install="pip install torchvision",
+    weights={
+        "C_T_SKHT_V2": RemoteWeights(
+            "https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth", sha256="ff5fadd5"
+        )
+    },
+    default_weights="C_T_SKHT_V2",
     paper="Teed and Deng, RAFT: Recurrent All-Pairs Field Transforms for Optical Flow, ECCV 2020, arXiv 2003.12039",
     citation=citations.RAFT,
     licence="BSD-3-Clause (code)",
@@ -121,7 +172,7 @@ RAFT_PRINCETON = MethodSpec(
     name="raft-princeton",
     tracker="vgmae_baselines.peers.flows:raft_princeton",
     summary="RAFT of its authors, chained like raft. Needs a checkout of princeton-vl/RAFT.",
-    causal=True,
+    direction="forward",
     lookahead=0,
     key_settings=("iterations", "max_error"),
     paper="Teed and Deng, RAFT: Recurrent All-Pairs Field Transforms for Optical Flow, ECCV 2020, arXiv 2003.12039",
@@ -132,7 +183,7 @@ PTLFLOW = MethodSpec(
     name="ptlflow",
     tracker="vgmae_baselines.peers.flows:ptlflow",
     summary="Any optical flow model of ptlflow, chained like raft: --set model=NAME.",
-    causal=True,
+    direction="forward",
     lookahead=0,
     key_settings=("model", "max_error"),
     requires=("ptlflow",),
@@ -146,6 +197,11 @@ DINOV2 = MethodSpec(
     tracker="vgmae_baselines.peers.dinov2:DinoV2",
     summary="DINOv2: nearest neighbours of patches, never trained to track. Needs a checkout of facebookresearch/dinov2.",
     key_settings=("size", "image_size", "propagation"),
+    weights={
+        size: RemoteWeights(f"{_DINOV2}/dinov2_{vit}14/dinov2_{vit}14_pretrain.pth", settings={"size": size})
+        for size, vit in {"small": "vits", "base": "vitb", "large": "vitl", "giant2": "vitg"}.items()
+    },
+    default_weights="small",
     paper="Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, arXiv 2304.07193",
     citation=citations.DINOV2,
     licence=_APACHE,

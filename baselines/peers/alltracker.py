@@ -18,9 +18,10 @@ from torch.overrides import TorchFunctionMode
 from vgmae_bench import Queries, Tracks
 from vgmae_bench.checkouts import Checkout
 from vgmae_bench.coordinates import rescale
+from vgmae_bench.models.frames import to_video
 from vgmae_bench.training.seeds import untrained
 
-from .common import from_scores, ready, to_video
+from .common import ready
 
 SOURCE = "aharley/alltracker@c1ed462"
 _THRESHOLD = 0.6  # of its evaluator, on visibility times confidence
@@ -64,7 +65,7 @@ class AllTracker:
         config, given = self._config, (frames.shape[1], frames.shape[2])
         size, shift = (config.height, config.width), 0.5 if config.preset == "tapvid" else 0.0
         resized = np.stack([cv2.resize(frame, size[::-1], interpolation=cv2.INTER_LINEAR) for frame in frames])
-        video = to_video(resized, self._device, "tchw", 0, 255)
+        video = to_video(resized, device=self._device)
         start = torch.from_numpy(rescale(queries.xy, given, size) - shift).float().to(self._device)
         xy = start[:, None].repeat(1, len(frames), 1)
         score = torch.from_numpy(queries.frame[:, None] == np.arange(len(frames))).float().to(self._device)
@@ -76,7 +77,7 @@ class AllTracker:
             xy[rows, frame:] = (at + moved).transpose(0, 1)
             score[rows, frame:] = _read(sure, at).prod(dim=-1).T
         placed = torch.from_numpy(rescale((xy + shift).cpu().numpy(), size, given))
-        return from_scores(placed, score.cpu(), _THRESHOLD)
+        return Tracks.from_scores(placed, score.cpu(), _THRESHOLD)
 
     def _fields(self, video: Tensor, frame: int) -> tuple[Tensor, Tensor]:
         """Flow, and visibility with confidence, from a frame to it and all later ones; both [T - frame, 2, H, W]."""

@@ -13,25 +13,37 @@ from torch import Tensor
 
 from vgmae_bench import Queries, Tracks
 from vgmae_bench.checkouts import Checkout
+from vgmae_bench.models.frames import to_video
+from vgmae_bench.training.seeds import seeded, untrained
 
-from .common import queries_txy, ready, to_video
+from .common import ready
 
 SOURCE = "facebookresearch/co-tracker@82e02e8"
 _THRESHOLD = 0.6  # of its evaluator, on visibility times confidence
 
 
 @dataclass(frozen=True)
-class CoTracker3Config:
+class OnlineConfig:
     """Settings.
 
     Attributes:
-        preset: "tapvid" puts pixel centres at +0.5, as the benchmark has them. "published" hands on positions as the authors'
-            evaluator does, half a pixel off what the network samples.
-        single_point: one query at a time with support points around it, which is the benchmark's rule and the paper's way;
-            otherwise all queries of a clip at once, which see each other.
+        preset: "tapvid" puts pixel centres at +0.5 and asks one query at a time, as the benchmark has it. "published" hands on
+            positions as the authors' evaluator does, half a pixel off what the network samples, and what queries a call
+            has is as in that evaluator.
     """
 
     preset: Literal["tapvid", "published"] = "tapvid"
+
+
+@dataclass(frozen=True)
+class OfflineConfig(OnlineConfig):
+    """Settings.
+
+    Attributes:
+        single_point: each query by itself with support points around it, which is the paper's way; otherwise a call's queries
+            see each other, and there is a grid of 5x5 support points.
+    """
+
     single_point: bool = True
 
 
@@ -39,48 +51,39 @@ class CoTracker3:
     """CoTracker3 as its authors evaluate it: frames at 384x512, a grid of 5x5 support points, 8x8 around a single query.
 
     Arguments:
-        mode: "offline" sees the whole clip; "online" goes through it in windows of 16 frames.
+        offline: sees the whole clip; otherwise goes through it in windows of 16 frames.
+        joint: the queries of a call see each other.
     """
 
     def __init__(
-        self,
-        config: CoTracker3Config,
-        weights: Path | None,
-        device: str,
-        seed: int,
-        *,
-        mode: Literal["offline", "online"],
+        self, config: OnlineConfig, weights: Path | None, device: str, seed: int, *, offline: bool, joint: bool
     ) -> None:
         found = Checkout(SOURCE)
         self.checkout = found.identity
-        offline = mode == "offline"
-        with torch.random.fork_rng(devices=[]):
-            build = found.module("cotracker.models.build_cotracker").build_cotracker  # importing it seeds torch
-            torch.manual_seed(seed)
-            made = build(None, offline=offline, window_len=60 if offline else 16)
+        self.queries = "joint" if joint else "independent"
+        self.ask = "single" if joint and config.preset == "tapvid" else "all"
+        with seeded(seed):  # importing it seeds torch
+            build = found.module("cotracker.models.build_cotracker").build_cotracker
+        made = untrained(lambda: build(None, offline=offline, window_len=60 if offline else 16), seed)
         network, self.note = ready(made, weights, device)
         evaluation = found.module("cotracker.models.evaluation_predictor")
-        self._offline = (
-            evaluation.EvaluationPredictor(network, single_point=config.single_point).eval() if offline else None
-        )
+        self._offline = evaluation.EvaluationPredictor(network, single_point=not joint).eval() if offline else None
         self._online_class = found.module("cotracker.predictor").CoTrackerOnlinePredictor
         self._network: Any = network
-        self._single, self._device = config.single_point, device
-        self._shift = 0.5 if config.preset == "tapvid" else 0.0
+        self._centres, self._device = config.preset == "tapvid", device
 
     @torch.inference_mode()
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """See `vgmae_bench.types.Tracker.track`."""
-        video = to_video(frames, self._device, "tchw", 0, 255)
-        asked = queries_txy(queries, self._device, shift=self._shift)
+        video = to_video(frames, device=self._device)
+        asked = torch.from_numpy(queries.txy(centres=self._centres))[None].to(self._device)
         if self._offline is not None:
             xy, score = self._offline(video, asked)
             visible = score > _THRESHOLD
         else:
-            groups = asked.split(1, dim=1) if self._single else [asked]
-            answers = [self._online(video, group) for group in groups]
-            xy, visible = (torch.cat(parts, dim=2) for parts in zip(*answers, strict=True))
-        return Tracks(xy[0].transpose(0, 1).cpu().numpy() + self._shift, visible[0].T.bool().cpu().numpy())
+            xy, visible = self._online(video, asked)
+        positions = xy[0].transpose(0, 1).cpu().numpy() + 0.5 * self._centres
+        return Tracks(positions, visible[0].T.bool().cpu().numpy())
 
     def _online(self, video: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
         """Windows in turn. At least one: the authors' own loop gives no answer for clips of at most half a window."""
@@ -92,11 +95,11 @@ class CoTracker3:
         return xy, visible
 
 
-def offline(config: CoTracker3Config, weights: Path | None, device: str, seed: int) -> CoTracker3:
+def offline(config: OfflineConfig, weights: Path | None, device: str, seed: int) -> CoTracker3:
     """CoTracker3 offline."""
-    return CoTracker3(config, weights, device, seed, mode="offline")
+    return CoTracker3(config, weights, device, seed, offline=True, joint=not config.single_point)
 
 
-def online(config: CoTracker3Config, weights: Path | None, device: str, seed: int) -> CoTracker3:
+def online(config: OnlineConfig, weights: Path | None, device: str, seed: int) -> CoTracker3:
     """CoTracker3 online."""
-    return CoTracker3(config, weights, device, seed, mode="online")
+    return CoTracker3(config, weights, device, seed, offline=False, joint=True)

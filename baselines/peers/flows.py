@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +61,19 @@ class FlowTracker:
     Arguments:
         network: on the device.
         flow: (network, first image, second image), both float32 [1, 3, H, W] RGB from 0 to 255, to flow [1, 2, H, W].
+        code: which repository or package runs, see `vgmae_bench.types.Foreign`.
     """
 
     def __init__(
-        self, network: Any, flow: Callable[[Any, Tensor, Tensor], Tensor], max_error: float, note: str, device: str
+        self,
+        network: Any,
+        flow: Callable[[Any, Tensor, Tensor], Tensor],
+        max_error: float,
+        note: str,
+        device: str,
+        code: str,
     ) -> None:
-        self.note, self.checkout = note, ""
+        self.note, self.checkout = note, code
         self._network, self._flow, self._max_error, self._device = network, flow, max_error, device
 
     @torch.inference_mode()
@@ -82,6 +91,14 @@ class FlowTracker:
         return carry(flow.permute(1, 2, 0).float().cpu().numpy(), xy)
 
 
+def version(package: str) -> str:
+    """The version of an installed package, or that of a module which lies on the path without one."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return str(getattr(importlib.import_module(package), "__version__", "unknown"))
+
+
 def raft(config: RaftConfig, weights: Path | None, device: str, seed: int) -> FlowTracker:
     """RAFT (large) of torchvision."""
     from torchvision.models.optical_flow import raft_large
@@ -91,7 +108,7 @@ def raft(config: RaftConfig, weights: Path | None, device: str, seed: int) -> Fl
         return found
 
     network, note = ready(untrained(lambda: raft_large(weights=None), seed), weights, device)
-    return FlowTracker(network, flow, config.max_error, note, device)
+    return FlowTracker(network, flow, config.max_error, note, device, f"torchvision {version('torchvision')}")
 
 
 def raft_princeton(config: RaftConfig, weights: Path | None, device: str, seed: int) -> FlowTracker:
@@ -105,9 +122,7 @@ def raft_princeton(config: RaftConfig, weights: Path | None, device: str, seed: 
         return upsampled
 
     network, note = ready(untrained(lambda: make(settings), seed), weights, device)
-    tracker = FlowTracker(network, flow, config.max_error, note, device)
-    tracker.checkout = found.identity
-    return tracker
+    return FlowTracker(network, flow, config.max_error, note, device, found.identity)
 
 
 def ptlflow(config: PtlflowConfig, weights: Path | None, device: str, seed: int) -> FlowTracker:
@@ -125,4 +140,4 @@ def ptlflow(config: PtlflowConfig, weights: Path | None, device: str, seed: int)
         return found
 
     network, note = ready(untrained(lambda: library.get_model(config.model), seed), weights, device)
-    return FlowTracker(network, flow, config.max_error, note, device)
+    return FlowTracker(network, flow, config.max_error, note, device, f"ptlflow {version('ptlflow')}")

@@ -12,9 +12,11 @@ import torch
 
 from vgmae_bench import Queries, Tracks
 from vgmae_bench.checkouts import Checkout
+from vgmae_bench.models.frames import to_video
 from vgmae_bench.settings import no_effect
+from vgmae_bench.training.seeds import untrained
 
-from .common import from_scores, queries_tyx, ready, to_video
+from .common import ready
 
 SOURCE = "cvlab-kaist/locotrack@3385a23:locotrack_pytorch"
 
@@ -38,9 +40,8 @@ class LocoTrack:
     def __init__(self, config: LocoTrackConfig, weights: Path | None, device: str, seed: int) -> None:
         found = Checkout(SOURCE)
         self.checkout = found.identity
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            made = found.module("models.locotrack_model").LocoTrack(model_size=config.size, num_pips_iter=4)
+        make = found.module("models.locotrack_model").LocoTrack
+        made = untrained(lambda: make(model_size=config.size, num_pips_iter=4), seed)
         self._network, self.note = ready(made, weights, device, strip="model.")
         self._device, self._chunk = device, config.chunk
 
@@ -48,10 +49,10 @@ class LocoTrack:
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """See `vgmae_bench.types.Tracker.track`."""
         out = self._network(
-            to_video(frames, self._device, "thwc", -1, 1),
-            queries_tyx(queries, self._device),
+            to_video(frames, "thwc", (-1, 1), self._device),
+            torch.from_numpy(queries.tyx())[None].to(self._device),
             query_chunk_size=self._chunk,
             refinement_resolutions=((256, 256),),
         )
         seen = (1 - out["occlusion"][0].sigmoid()) * (1 - out["expected_dist"][0].sigmoid())
-        return from_scores(out["tracks"][0], seen, 0.5)
+        return Tracks.from_scores(out["tracks"][0], seen, 0.5)

@@ -11,9 +11,11 @@ import torch
 
 from vgmae_bench import Queries, Tracks
 from vgmae_bench.checkouts import Checkout
+from vgmae_bench.models.frames import to_video
 from vgmae_bench.settings import no_effect
+from vgmae_bench.training.seeds import untrained
 
-from .common import from_scores, queries_tyx, ready, to_video
+from .common import ready
 
 SOURCE = "google-deepmind/tapnet@c2cbab8"
 
@@ -48,21 +50,20 @@ class Tapir:
     def __init__(self, config: TapirConfig, weights: Path | None, device: str, seed: int, *, boots: bool) -> None:
         found = Checkout(SOURCE)
         self.checkout = found.identity
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            made = found.module("tapnet.torch.tapir_model").TAPIR(
-                pyramid_level=int(boots), extra_convs=boots, softmax_temperature=config.temperature
-            )
+        make = found.module("tapnet.torch.tapir_model").TAPIR
+        options = {"pyramid_level": int(boots), "extra_convs": boots, "softmax_temperature": config.temperature}
+        made = untrained(lambda: make(**options), seed)
         self._network, self.note = ready(made, weights, device)
         self._device, self._chunk = device, config.chunk
 
     @torch.inference_mode()
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """See `vgmae_bench.types.Tracker.track`."""
-        video = to_video(frames, self._device, "thwc", -1, 1)
-        out = self._network(video, queries_tyx(queries, self._device), query_chunk_size=self._chunk)
+        video = to_video(frames, "thwc", (-1, 1), self._device)
+        asked = torch.from_numpy(queries.tyx())[None].to(self._device)
+        out = self._network(video, asked, query_chunk_size=self._chunk)
         seen = (1 - out["occlusion"][0].sigmoid()) * (1 - out["expected_dist"][0].sigmoid())
-        return from_scores(out["tracks"][0], seen, 0.5)
+        return Tracks.from_scores(out["tracks"][0], seen, 0.5)
 
 
 def tapir(config: TapirConfig, weights: Path | None, device: str, seed: int) -> Tapir:

@@ -16,9 +16,11 @@ from vgmae_bench import Queries, Tracks
 from vgmae_bench.checkouts import Checkout
 from vgmae_bench.coordinates import rescale
 from vgmae_bench.errors import WeightsError
+from vgmae_bench.models.frames import to_video
 from vgmae_bench.training.seeds import untrained
+from vgmae_bench.types import StreamingTracker
 
-from .common import queries_tyx, ready, to_video
+from .common import ready
 
 SOURCE = "google-deepmind/tapnet@c2cbab8"
 _RASTER = (256, 256)
@@ -27,11 +29,18 @@ _RASTER = (256, 256)
 
 @dataclass(frozen=True)
 class TapNextConfig:
-    """TAPNext has no settings. It sees frames at 256x256."""
+    """Settings. TAPNext sees frames at 256x256.
+
+    Attributes:
+        preset: "tapvid" asks one query at a time, which is the benchmark's rule. "published" asks all queries of a clip
+            together, as the authors evaluate it.
+    """
+
+    preset: Literal["tapvid", "published"] = "tapvid"
 
 
 @dataclass(frozen=True)
-class TapNextPPConfig:
+class TapNextPPConfig(TapNextConfig):
     """Settings.
 
     Attributes:
@@ -41,10 +50,10 @@ class TapNextPPConfig:
     resolution: Literal[256, 512] = 256
 
 
-class TapNext:
+class TapNext(StreamingTracker):
     """Points as tokens of a recurrent video transformer, frame by frame, forward in time. Points see each other."""
 
-    def __init__(self, resolution: int, weights: Path | None, device: str, seed: int) -> None:
+    def __init__(self, config: TapNextConfig, resolution: int, weights: Path | None, device: str, seed: int) -> None:
         found = Checkout(SOURCE)
         self.checkout = found.identity
         make = found.module("tapnet.tapnext.tapnext_torch").TAPNext
@@ -62,25 +71,28 @@ class TapNext:
             made, None if weights and weights.suffix == ".npz" else weights, device, strip="tapnext."
         )
         self.note = "" if weights else self.note
+        self.ask = "all" if config.preset == "published" else "single"
         self._resolution, self._device = resolution, device
 
+    def start(self, queries: Queries) -> None:
+        """See `vgmae_bench.types.Streaming.start`."""
+        self._queries, self._state = queries, None
+
     @torch.inference_mode()
-    def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
-        """See `vgmae_bench.types.Tracker.track`."""
-        given = (frames.shape[1], frames.shape[2])
-        asked = queries_tyx(Queries(queries.frame, rescale(queries.xy, given, _RASTER)), self._device)
-        state, positions, visible = None, [], []
-        for number in range(len(frames)):
-            question = {"query_points": asked} if state is None else {"state": state}
-            yx, _, logit, state = self._network(video=self._seen(frames[number]), **question)
-            positions.append(yx[0, 0].flip(-1))
-            visible.append(logit[0, 0, :, 0] > 0)
-        xy = torch.stack(positions, dim=1).float().cpu().numpy()
-        return Tracks(rescale(xy, _RASTER, given), torch.stack(visible, dim=1).cpu().numpy())
+    def step(self, frame: npt.NDArray[np.uint8]) -> Tracks:
+        """See `vgmae_bench.types.Streaming.step`."""
+        given, asked = (frame.shape[0], frame.shape[1]), self._queries
+        question: dict[str, Any] = {"state": self._state}
+        if self._state is None:
+            placed = Queries(asked.frame, rescale(asked.xy, given, _RASTER)).tyx()
+            question = {"query_points": torch.from_numpy(placed)[None].to(self._device)}
+        yx, _, logit, self._state = self._network(video=self._seen(frame), **question)
+        xy = yx[0].flip(-1).transpose(0, 1).float().cpu().numpy()
+        return Tracks(rescale(xy, _RASTER, given), (logit[0, :, :, 0] > 0).T.cpu().numpy())
 
     def _seen(self, frame: npt.NDArray[np.uint8]) -> Tensor:
         """float32 [1, 1, S, S, 3] from -1 to 1, resized as in the authors' wrapper of TAPNext++."""
-        video = to_video(frame[None], self._device, "tchw", -1, 1)[0]
+        video = to_video(frame[None], "tchw", (-1, 1), self._device)[0]
         size = (self._resolution, self._resolution)
         if video.shape[2:] != size:
             video = interpolate(video, size, mode="bilinear", align_corners=False)
@@ -96,9 +108,9 @@ def _drawn(network: nn.Module) -> nn.Module:
 
 def tapnext(config: TapNextConfig, weights: Path | None, device: str, seed: int) -> TapNext:
     """TAPNext."""
-    return TapNext(_RASTER[0], weights, device, seed)
+    return TapNext(config, _RASTER[0], weights, device, seed)
 
 
 def tapnext_plus_plus(config: TapNextPPConfig, weights: Path | None, device: str, seed: int) -> TapNext:
     """TAPNext++."""
-    return TapNext(config.resolution, weights, device, seed)
+    return TapNext(config, config.resolution, weights, device, seed)

@@ -5,9 +5,9 @@ Where paper, official code (rvandeghen/TrackMAE 3e7db78) and our defaults part, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,14 +17,16 @@ from vgmae_bench.errors import UsageError
 from vgmae_bench.models.frames import prepare
 from vgmae_bench.models.nn import rows
 from vgmae_bench.models.weights_file import take_what_fits
-from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig, Losses, Recipe
+from vgmae_bench.settings import at_least
+from vgmae_bench.training.recipe import Batch, ClipShape, Losses, Recipe
+from vgmae_bench.training.settings import ClipDataConfig, LoopConfig
 
 from .checkpoint import Model, Trained, load_model, save_model
 from .network import Heads, NetworkConfig, Predictions, TrackMAE, split
 from .pictures import draw
 from .targets.clip_tower import ClipTower, Statistics, tower_channels
 from .targets.masking import motion_bins, random_tubes, shown_tubes, tube_motion, wanted_of_halves
-from .targets.motion import CHANNELS, SIDE, MotionConfig, Targets, motion_loss, motion_targets
+from .targets.motion import CHANNELS, SIDE, Targets, motion_loss, motion_targets
 from .targets.spatial import pixel_targets
 from .teachers.registry import TeacherName, open_teacher
 from .teachers.teacher import Teacher, TeacherTracks
@@ -32,10 +34,24 @@ from .tracker import TrackMAEConfig, TrackMAETracker
 
 
 @dataclass(frozen=True)
-class PretrainConfig(LoopConfig, Trained, NetworkConfig):
-    """Settings of pretraining: those of the loop, of the motion targets and of the network, in one flat list.
+class PretrainData(ClipDataConfig):
+    """The clips.
 
     Attributes:
+        stride: frames of a video from one frame of a clip to the next; synthetic clips are made as they are.
+    """
+
+    stride: int = 4
+
+
+@dataclass(frozen=True)
+class PretrainConfig(LoopConfig):
+    """Settings of pretraining.
+
+    Attributes:
+        network: its shape.
+        targets: what of a training matters to those who use its weights.
+        data: the clips.
         spatial_target: "pixel", each token's, standardised; "clip", features of a frozen image network; or "none", so that
             motion alone is learned ("trajectory only").
         motion_tokens: whose motion is learned: that of the "masked" tokens (paper), or of "all", ours: motion is no part of
@@ -52,13 +68,14 @@ class PretrainConfig(LoopConfig, Trained, NetworkConfig):
             `ratio_motion` says.
         ratio_motion: share of the shown tubes that are of the half that moves most; drawn for each clip between the two. The
             paper has one half, the official command 0.15 if it is enabled at all.
-        stride: frames of a video from one frame of a clip to the next; synthetic clips are made as they are.
-        speed: of synthetic clips; 1 moves points by 3/256 of the frame per frame.
 
     Raises:
         UsageError: a number out of its range, or nothing to learn.
     """
 
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    targets: Trained = field(default_factory=Trained)
+    data: PretrainData = field(default_factory=PretrainData)
     spatial_target: Literal["pixel", "clip", "none"] = "pixel"
     spatial_weight: float = 1.0
     motion_weight: float = 1.0
@@ -70,49 +87,31 @@ class PretrainConfig(LoopConfig, Trained, NetworkConfig):
     cache_tracks: bool = True
     mask_type: Literal["motion-bins", "random"] = "motion-bins"
     ratio_motion: tuple[float, float] = (0.5, 0.5)
-    stride: int = 4
-    speed: float = 1.0
 
     def __post_init__(self) -> None:
-        LoopConfig.__post_init__(self)
-        Trained.__post_init__(self)
-        _ = self.network  # which checks its numbers
-        for name in ("spatial_weight", "motion_weight", "speed"):
-            if not getattr(self, name) >= 0:
-                raise UsageError(f"{name} must be at least 0", f"it is {getattr(self, name)}")
+        super().__post_init__()
+        at_least(self, spatial_weight=0, motion_weight=0)
         if not self.learns_appearance and not self.motion_weight:
             raise UsageError("There is nothing to learn", "neither appearance nor motion", try_="--set motion_weight=1")
         low, high = self.ratio_motion
         if not 0 <= low <= high <= 1:
             raise UsageError("ratio_motion is two ascending shares", f"it is {self.ratio_motion}")
-        if shown_tubes(self.network.tubes, self.mask_ratio) == self.network.tubes:
-            raise UsageError(f"mask_ratio {self.mask_ratio} hides none of {self.network.tubes} tubes")
+        if shown_tubes(self.network.tubes, self.targets.mask_ratio) == self.network.tubes:
+            raise UsageError(f"mask_ratio {self.targets.mask_ratio} hides none of {self.network.tubes} tubes")
         if self.mask_type == "motion-bins":
             self._check_halves()
         if self.needs_tracks and self.network.slots < 2:
-            raise UsageError("Motion needs at least two tubelets", f"num_frames={self.num_frames} has one")
+            raise UsageError("Motion needs at least two tubelets", f"num_frames={self.network.num_frames} has one")
 
     def _check_halves(self) -> None:
         """A half of the tubes that is asked for more than it has would show fewer tubes than `mask_ratio` says."""
-        tubes = self.network.tubes
+        tubes, mask_ratio = self.network.tubes, self.targets.mask_ratio
         for share in self.ratio_motion:
-            wanted = wanted_of_halves(shown_tubes(tubes, self.mask_ratio), share)
+            wanted = wanted_of_halves(shown_tubes(tubes, mask_ratio), share)
             if wanted[0] > tubes // 2 or wanted[1] > tubes - tubes // 2:
-                what = (
-                    f"mask_ratio {self.mask_ratio} with ratio_motion {share} wants more tubes of one half than it has"
-                )
+                what = f"mask_ratio {mask_ratio} with ratio_motion {share} wants more tubes of one half than it has"
                 why = f"{wanted[0]} that move most and {wanted[1]} others, of {tubes} in all"
                 raise UsageError(what, why, try_="--set ratio_motion=[0.5,0.5]")
-
-    @property
-    def network(self) -> NetworkConfig:
-        """The settings of the network alone."""
-        return _part(NetworkConfig, self)
-
-    @property
-    def trained(self) -> Trained:
-        """The settings of the targets that are predicted."""
-        return _part(Trained, self)
 
     @property
     def learns_appearance(self) -> bool:
@@ -147,8 +146,8 @@ class Pretraining(Recipe[TrackMAE, Batch]):
 
     def shape(self, step: int) -> ClipShape:
         """See `vgmae_bench.training.recipe.Recipe.shape`."""
-        config = self.config
-        return ClipShape(config.num_frames, config.image_size, config.stride, config.speed)
+        network, data = self.config.network, self.config.data
+        return ClipShape(network.num_frames, network.image_size, data.stride, data.speed)
 
     def forward(self, batch: Batch, step: int) -> Losses:
         """Mean squared errors of the hidden tokens' appearance, and of their motion or that of all tokens."""
@@ -171,19 +170,20 @@ class Pretraining(Recipe[TrackMAE, Batch]):
             self._teacher = open_teacher(
                 config.teacher,
                 seed=config.seed,
-                speed=config.speed,
+                speed=config.data.speed,
                 cache=config.cache_tracks,
                 device=str(batch.video.device),
             )
-        grid = config.network.grid * (1 if config.upsample_tracks else SIDE)
+        grid = config.network.grid * (1 if config.targets.upsample_tracks else SIDE)
         with torch.no_grad():
             xy, visible = self._teacher.tracks(batch.video, batch.numbers, grid)
-        return TeacherTracks(xy[:, :, :: config.tubelet_size], visible[:, :, :: config.tubelet_size])
+        span = config.network.tubelet_size
+        return TeacherTracks(xy[:, :, ::span], visible[:, :, ::span])
 
     def masks(self, seeds: tuple[int, ...], tracks: TeacherTracks | None) -> Tensor:
         """Which tokens of each clip are hidden, bool [B, N] on the CPU, whole tubes; a matter of its seed and its motion."""
         config, network = self.config, self.config.network
-        shown = shown_tubes(network.tubes, config.mask_ratio)
+        shown = shown_tubes(network.tubes, config.targets.mask_ratio)
         motion = None if tracks is None else tube_motion(tracks.xy, network.grid).cpu()
         low, high = config.ratio_motion
         hidden = []
@@ -206,7 +206,7 @@ class Pretraining(Recipe[TrackMAE, Batch]):
             parts["spatial"] = config.spatial_weight * wrong
         if predicted.motion is not None:
             assert tracks is not None  # motion_weight is above 0
-            every = motion_targets(*tracks, config.patch_size, config)
+            every = motion_targets(*tracks, config.network.patch_size, config.targets)
             tokens = torch.cat([shown, hidden], dim=1) if config.motion_tokens == "all" else hidden
             targets = Targets(*(rows(part, tokens) for part in every))
             parts["motion"] = config.motion_weight * motion_loss(predicted.motion.float(), targets)
@@ -224,13 +224,13 @@ class Pretraining(Recipe[TrackMAE, Batch]):
 
     def export(self, path: Path, source: Json) -> None:
         """See `vgmae_bench.training.recipe.Recipe.export`."""
-        save_model(path, self.network, self.config.trained, source)
+        save_model(path, self.network, self.config.targets, source)
 
     def tracker(self, device: str) -> TrackMAETracker | None:
         """None if the motion head cannot track."""
-        if not self.config.motion_weight or self.config.motion_norm == "patch":
+        if not self.config.motion_weight or self.config.targets.motion_norm == "patch":
             return None
-        return TrackMAETracker(TrackMAEConfig(), Model(self.network, self.config.trained, None), device, seed=0)
+        return TrackMAETracker(TrackMAEConfig(), Model(self.network, self.config.targets, None), device, seed=0)
 
     def pictures(self, batch: Batch, path: Path) -> None:
         """Clips, what is shown of them, and the prediction of the rest beside its target."""
@@ -238,11 +238,12 @@ class Pretraining(Recipe[TrackMAE, Batch]):
             tracks = self.tracks_per_tubelet(batch)
             mask = self.masks(batch.seeds, tracks).to(batch.video.device)
             predicted = self.network(network_input(batch.video), mask)
-        targets = None if tracks is None else motion_targets(*tracks, self.config.patch_size, self.config)
-        pixels = self.config.spatial_target == "pixel"
+        config = self.config
+        targets = None if tracks is None else motion_targets(*tracks, config.network.patch_size, config.targets)
+        pixels = config.spatial_target == "pixel"
         shown = predicted if pixels else predicted._replace(spatial=None)
-        norm, normalised = self.config.motion_norm, self.config.normalise_pixels
-        draw(batch.video, mask, shown, targets, self.config.network, norm, path, normalised=normalised)
+        norm, normalised = config.targets.motion_norm, config.normalise_pixels
+        draw(batch.video, mask, shown, targets, config.network, norm, path, normalised=normalised)
 
 
 @dataclass(frozen=True)
@@ -275,18 +276,10 @@ def _heads(config: PretrainConfig) -> Heads:
     if config.learns_appearance:
         clip = config.spatial_target == "clip"
         spatial = tower_channels(config.clip_model) if clip else config.network.patch_values
-    return Heads(spatial, CHANNELS[config.motion_norm] if config.motion_weight else 0)
+    return Heads(spatial, CHANNELS[config.targets.motion_norm] if config.motion_weight else 0)
 
 
 def network_input(video: Tensor) -> Tensor:
     """uint8 [B, T, H, W, 3] to float32 [B, 3, T, H, W], ImageNet-normalised."""
     B, T, H, W, _ = video.shape
     return prepare(video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)
-
-
-Part = TypeVar("Part", NetworkConfig, Trained, MotionConfig)
-
-
-def _part(kind: type[Part], config: PretrainConfig) -> Part:
-    """The settings of that kind."""
-    return kind(**{field.name: getattr(config, field.name) for field in fields(kind)})

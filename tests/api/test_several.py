@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +11,7 @@ from click.testing import CliRunner
 
 from tests.cli.test_cli import call
 from tests.clips import write_davis
+from tests.processes import Started
 from vgmae_bench.api.several import Job, evaluate_all, read_sweep
 from vgmae_bench.cli.evaluation.run import run as run_command
 from vgmae_bench.errors import IncompleteError, UnknownNameError, UsageError
@@ -132,16 +129,16 @@ def test_two_processes_share_a_sweep_and_no_clip_is_predicted_twice(root: str, t
     (tmp_path / "sweep.toml").write_text(
         'datasets = ["davis"]\nprotocols = ["tapvid-first", "tapvid-strided"]\nmethods = ["slow.py:Slow"]\n'
     )
-    command = [sys.executable, "-m", "vgmae_bench", "run", "sweep.toml", "--data-root", root, "--json", "--out", "out"]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for _ in "ab"]
+    command = ["run", "sweep.toml", "--data-root", root, "--json", "--out", "out"]
+    processes = [Started(*command) for _ in "ab"]
     deadline = time.monotonic() + 60
     while not list(Path("out").rglob("*.h5")) and time.monotonic() < deadline:
         time.sleep(0.02)
-    os.kill(processes[0].pid, signal.SIGKILL)
-    processes[0].communicate()
-    told = json.loads(processes[1].communicate(timeout=120)[0])
+    processes[0].kill()
+    processes[0].wait()
+    told = json.loads(processes[1].wait().stdout)
     assert [run["clips"]["scored"] for run in told["runs"]] == [3, 3]
-    subprocess.run(command, check=True, capture_output=True)
+    assert Started(*command).wait().returncode == 0
     asked = [tuple(line.split()[1:]) for line in Path("log").read_text().splitlines()]
     assert len(set(asked)) == 6
     assert len(asked) <= 7  # the killed process may have been at one that another had to do again

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import re
 import signal
@@ -15,19 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests.clips import moving_square, write_davis
+from tests.processes import Started
 from vgmae_bench.cli import COMMANDS
 
 
 def call(*arguments: str, code: int = 0, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command whose output is in UTF-8, whatever the tests' own is; test_streams.py has other encodings."""
-    done = subprocess.run(
-        [sys.executable, "-m", "vgmae_bench", *arguments],
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        cwd=cwd,
-        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
-    )
+    done = Started(*arguments, cwd=cwd).wait()
     assert done.returncode == code, done.stderr
     return done
 
@@ -152,17 +145,16 @@ def test_an_interrupt_ends_quietly_and_keeps_what_is_there(root: str, tmp_path: 
     (tmp_path / "slow.py").write_text(
         "import time\nclass Slow:\n    def track(self, frames, queries):\n        time.sleep(60)\n"
     )
-    command = [sys.executable, "-m", "vgmae_bench", "run", "--method", "slow.py:Slow", "--dataset", "davis"]
-    process = subprocess.Popen([*command, "--data-root", root], stderr=subprocess.PIPE, text=True)
+    process = Started("run", "--method", "slow.py:Slow", "--dataset", "davis", "--data-root", root)
     deadline = time.monotonic() + 60
     while not list(Path("results").rglob("record.json")) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "Interrupted" in told
-    assert "Traceback" not in told
+    done = process.wait(timeout=30)
+    assert done.returncode == 130
+    assert "Interrupted" in done.stderr
+    assert "Traceback" not in done.stderr
     assert not list(Path("results").rglob("*.tmp"))
 
 

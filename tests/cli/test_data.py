@@ -43,7 +43,7 @@ def test_from_a_folder_to_pictures(tmp_path: Path) -> None:
     [
         (["fetch", "synth"], "synth needs no files"),
         (["fetch", "badja"], "benjiebob/BADJA"),
-        (["prepare", "synth"], "needs no preparing"),
+        (["prepare", "synth"], "needs no preparation"),
         (["prepare", "kinetics", "--from", "."], "data fetch kinetics"),
         (["show", "davsi"], "did you mean davis"),
         (["show", "folder"], "path=DIR"),

@@ -106,12 +106,6 @@ class WildConfidence(Correct):
         return replace(tracks, confidence=np.full(tracks.visible.shape, 3.0))
 
 
-class NeedsQueries(Correct):
-    def track(self, frames: np.ndarray, queries: Queries) -> Tracks:
-        queries.xy.max()
-        return super().track(frames, queries)
-
-
 class NeedsMotion(Correct):
     def track(self, frames: np.ndarray, queries: Queries) -> Tracks:
         np.stack(list(frames[1:]))
@@ -244,7 +238,6 @@ FAULTS = (
     Fault(SoftVisibility, "shapes", "visible must be boolean"),
     Fault(Tuple, "shapes", "returns a tuple"),
     Fault(WildConfidence, "shapes", r"\[3, 3\]"),
-    Fault(NeedsQueries, "edges", "zero-size array"),
     Fault(NeedsMotion, "edges", "need at least one array"),
     Fault(EvenSizes, "edges", "cannot reshape"),
     Fault(StillSwapped, "on-query", r"\(y, x\)"),
@@ -262,7 +255,7 @@ FAULTS = (
     Fault(CountsOthers, "independent", "beside equal"),
     Fault(Remembers, "repeatable", "after another clip"),
     Fault(Dice, "repeatable", "after another clip"),
-    Fault(Correct, "backward", "does not declare causal", {"causal": False}),
+    Fault(Correct, "backward", "does not declare direction=forward", {"causal": False}),
     Fault(Smooths, "looks-ahead", "depend on 1 frames .*declares lookahead=0"),
     Fault(Inverted, "visibility", "inverted"),
     Fault(Hidden, "visibility", "nearly everything is hidden"),

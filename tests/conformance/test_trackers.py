@@ -42,6 +42,21 @@ def test_what_is_declared_is_no_fault() -> None:
     assert vb.check(Smooths, declares={"causal": True, "lookahead": 1}, only=["looks-ahead"]).passed
 
 
+def test_joint_queries_and_all_frames_are_no_fault_where_they_are_declared() -> None:
+    (found,) = vb.check(SeesOthers, declares={"queries": "joint"}, only=["independent"]).findings
+    assert found.verdict == "info" and "asked one at a time" in found.what
+    assert vb.check(Smooths, declares={"direction": "forward", "lookahead": "all"}, only=["looks-ahead"]).passed
+
+
+def test_what_the_built_tracker_says_goes_before_its_spec() -> None:
+    class AsBuilt(Smooths):
+        lookahead, queries = 1, "joint"
+
+    findings = vb.check(AsBuilt, declares={"direction": "forward"}, only=["looks-ahead", "independent"]).findings
+    assert "declares lookahead=1" in str(findings[0]) + str(findings[1])
+    assert {finding.verdict for finding in findings} == {"pass", "info"}
+
+
 def test_the_smallest_number_of_later_frames_is_told() -> None:
     class Late(Correct):
         """The answer is made when three more frames are known."""

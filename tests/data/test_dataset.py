@@ -186,7 +186,7 @@ def test_a_prepared_copy_that_was_overtaken_is_said_whenever_it_is_opened(
         caplog.clear()
         assert open_dataset("davis", root=root)[0].ids == ("clip-0",)
         assert caplog.messages == [
-            f"davis: the prepared copy {path} was not made from {pickle} as it is now; clips are read from the copy. "
+            f"davis: the prepared copy {path} was made from another version of {pickle}; clips are read from the copy. "
             "To make it again: vgmae-bench data prepare davis"
         ]
     prepare("davis", root)

@@ -210,7 +210,7 @@ def test_links_out_of_the_file_are_not_followed(tmp_path: Path) -> None:
     with h5py.File(path, "r+") as file:
         del file["clips/judo/points"]
         file["clips/judo/points"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "clips/judo/points")
-    with pytest.raises(BadDataError, match="it has no points of the kind expected"):
+    with pytest.raises(BadDataError, match="it has no points of the expected kind"):
         PreparedDataset(path).clip("judo")
 
 
@@ -260,7 +260,7 @@ def test_a_failing_write_is_a_storage_error(tmp_path: Path) -> None:
 
 
 def test_generated_sets_need_none(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="needs no preparing"):
+    with pytest.raises(UsageError, match="needs no preparation"):
         prepare("synth", tmp_path)
 
 

@@ -12,6 +12,9 @@ from click.testing import CliRunner
 from vgmae_bench.cli import cli
 
 ROOT = Path(__file__).parents[2]
+READ_ONLY = " --results results/reference "
+_passed: set[str] = set()
+"""Commands that only read the committed results and passed: on another page they would do the same."""
 
 
 def pages() -> list[Path]:
@@ -45,9 +48,13 @@ def run_page(page: Path) -> int:
     for language, text in blocks(page):
         if language == "bash":
             for line in commands(text):
+                count += 1
+                if line in _passed:
+                    continue
                 result = CliRunner().invoke(cli, shlex.split(line)[1:])
                 assert result.exit_code == 0, f"{page.name}: {line}\n{result.output}\n{result.exception}"
-                count += 1
+                if READ_ONLY in f"{line} ":
+                    _passed.add(line)
         elif language == "python":
             if named := re.match(r'"""(\w+\.py):', text):
                 Path(named[1]).write_text(text)

@@ -61,6 +61,23 @@ def test_a_setting_with_effect_makes_another_run(root: Path) -> None:
     assert len(other.open_clips) == 1
 
 
+def test_how_many_queries_a_call_has_makes_another_run_where_answers_could_depend_on_it(root: Path) -> None:
+    file = root.parent / "shifted.py"
+    name = f"{file}:Shifted"
+
+    def key(ask: str | None) -> str:
+        return plan(name, "davis", data_root=root, out=root.parent / "results", ask=ask).record.key
+
+    assert key(None) == key("all") != key("single")
+    file.write_text(METHOD.replace("class Shifted:", "class Shifted:\n    queries = 'joint'"))
+    keys = {ask: key(ask) for ask in (None, "single", "frame", "all", "all:2")}
+    assert keys[None] == keys["single"] and len(set(keys.values())) == 4
+    made = plan(name, "davis", data_root=root, out=root.parent / "results", ask="frame:2")
+    execute(made, figures=0)
+    record = made.folder.record()
+    assert (record.method.queries, record.method.ask, record.method.joint) == ("joint", "frame:2", True)
+
+
 def as_older_versions_wrote_it(made: Plan) -> Path:
     """Give the run at `made` the key and the record that version 0.1.0 of November 2026 gave it; returns its folder."""
     from vgmae_bench import config

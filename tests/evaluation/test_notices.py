@@ -13,6 +13,7 @@ from tests.clips import clip
 from tests.conformance.faulty import Correct, Fractions, HalfNaN, Hidden, IndexOut
 from tests.logs import logged
 from vgmae_bench.errors import PluginError
+from vgmae_bench.evaluation.mistakes import looks_inverted
 from vgmae_bench.evaluation.notices import Look, notices
 from vgmae_bench.evaluation.predict import StoppedError
 from vgmae_bench.evaluation.protocols import PROTOCOLS
@@ -67,7 +68,7 @@ def test_one_clip_in_another_order_or_with_inverted_visibility_is_named() -> Non
 
 def test_a_past_that_is_not_followed_is_noticed_where_it_is_scored() -> None:
     (told,) = noticed(Correct, "tapvid-strided")
-    assert "do not move before their query" in told and "causal=True" in told
+    assert "do not move before their query" in told and 'direction="forward"' in told
     assert vb.evaluate(Correct, clips(), protocol="tapvid-strided", causal=True).summary.notices == []
     assert vb.evaluate(Correct, clips()).summary.notices == []
     assert vb.evaluate("zero-motion", clips(), protocol="tapvid-strided").summary.notices == []
@@ -76,6 +77,16 @@ def test_a_past_that_is_not_followed_is_noticed_where_it_is_scored() -> None:
 def test_visibility_that_is_always_false_is_noticed() -> None:
     (told,) = noticed(Hidden)
     assert "no point is ever called visible" in told
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_one_answer_for_all_points_is_not_inverted(answer: bool) -> None:
+    asked = np.zeros((6, 12), dtype=bool)
+    asked[:, 0] = True
+    for occluded in (~asked, np.zeros_like(asked), np.random.default_rng(0).random(asked.shape) < 0.5):
+        assert not looks_inverted(asked | answer, occluded & ~asked, asked)
+        assert looks_inverted(~asked & answer, occluded & ~asked, asked)  # hidden in the query frames
+    assert looks_inverted(asked | occluded, occluded & ~asked, asked)
 
 
 def test_small_weights_are_noticed_on_published_sets_alone() -> None:

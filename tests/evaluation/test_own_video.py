@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -20,7 +21,7 @@ from vgmae_bench.evaluation.method import Method, open_method
 from vgmae_bench.evaluation.own_video import OUTPUTS, SCENE_OUTPUTS, track_video, write_tracks
 from vgmae_bench.evaluation.records.others import TrackRecord, VideoUsed
 from vgmae_bench.evaluation.records.results import MethodUsed, Session
-from vgmae_bench.types import Queries, Scene, Size, Tracks
+from vgmae_bench.types import Queries, Scene, Size, StreamingTracker, Tracks
 
 
 @dataclass
@@ -64,6 +65,32 @@ def record(method: str) -> TrackRecord:
         peak_memory_mb=100.0,
         session=Session.now("cpu", "vgmae-bench track"),
     )
+
+
+def test_a_streaming_tracker_gets_each_frame_as_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Brightness(StreamingTracker):
+        def start(self, queries: Queries) -> None:
+            self.number = len(queries)
+
+        def step(self, frame: npt.NDArray[np.uint8]) -> Tracks:
+            assert alive == 1  # the frame before is gone
+            return Tracks(np.full((self.number, 1, 2), frame.mean()), np.ones((self.number, 1), bool))
+
+    alive = 0
+
+    class One(Played):
+        def frames(self, *args: Any, **options: Any) -> Iterator[npt.NDArray[np.uint8]]:
+            nonlocal alive
+            for frame in super().frames(*args, **options):
+                alive += 1
+                yield frame
+                alive -= 1
+
+    monkeypatch.setenv("VGMAE_BENCH_READ_THREADS", "0")
+    pictures = np.repeat(np.arange(6, dtype=np.uint8), 8 * 8 * 3).reshape(6, 8, 8, 3)
+    used = replace(method(), tracker=Brightness())
+    tracks, scene, seconds = track_video(used, One(pictures), Queries([0, 0], np.zeros((2, 2))), (8, 8))  # type: ignore[arg-type]
+    assert tracks.xy[:, :, 0].tolist() == [[0, 1, 2, 3, 4, 5]] * 2 and scene is None and seconds >= 0
 
 
 def test_tracks_are_in_pixels_of_the_video_whatever_the_method_sees() -> None:

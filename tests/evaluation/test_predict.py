@@ -1,4 +1,4 @@
-"""Asking trackers: forward, backward, and about clips that fail."""
+"""Predicting: clips that fail, runs that go on, and full disks."""
 
 from __future__ import annotations
 
@@ -10,53 +10,12 @@ import pytest
 from tests.clips import clip
 from tests.logs import logged
 from tests.records import new_record
-from vgmae_bench.errors import PluginError, StorageError
-from vgmae_bench.evaluation.predict import answer, predict
+from vgmae_bench.errors import StorageError
+from vgmae_bench.evaluation.asking import Asking
+from vgmae_bench.evaluation.predict import predict
 from vgmae_bench.evaluation.protocols import PROTOCOLS
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.types import Clip, Queries, Tracks
-
-FRAMES = np.zeros((5, 8, 8, 3), dtype=np.uint8)
-
-
-class Counter:
-    """A causal tracker: x counts the frames since the query, y tells the brightness of the frame."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def track(self, frames: np.ndarray, queries: Queries) -> Tracks:
-        self.calls += 1
-        since = np.arange(len(frames)) - queries.frame[:, None]
-        brightness = np.broadcast_to(frames[:, 0, 0, 0], since.shape)
-        return Tracks(np.stack([since, brightness], axis=-1), since >= 0)
-
-
-def test_frames_before_a_query_come_from_the_reversed_clip() -> None:
-    frames = FRAMES + np.arange(5, dtype=np.uint8)[:, None, None, None]
-    tracker = Counter()
-    tracks = answer(tracker, frames, Queries([0, 3], np.zeros((2, 2))), causal=True, backward=True)  # type: ignore[arg-type]
-    assert tracker.calls == 2
-    assert tracks.xy[..., 0].tolist() == [[0, 1, 2, 3, 4], [3, 2, 1, 0, 1]]
-    assert tracks.xy[1, :, 1].tolist() == [0, 1, 2, 3, 4]  # each position was found in its own frame
-    assert tracks.visible.all()
-
-
-@pytest.mark.parametrize(("causal", "backward"), [(False, True), (True, False)])
-def test_the_second_pass_is_saved_where_it_is_not_needed(causal: bool, backward: bool) -> None:
-    tracker = Counter()
-    answer(tracker, FRAMES, Queries([2], np.zeros((1, 2))), causal=causal, backward=backward)  # type: ignore[arg-type]
-    assert tracker.calls == 1
-
-
-@pytest.mark.parametrize("wrong", [None, Tracks(np.zeros((1, 4, 2)), np.zeros((1, 4), bool))])  # type: ignore[arg-type]
-def test_a_tracker_that_answers_something_else_is_told_so(wrong: Any) -> None:
-    class Wrong:
-        def track(self, frames: np.ndarray, queries: Queries) -> Any:
-            return wrong
-
-    with pytest.raises(PluginError, match=r"did not return Tracks|the wrong size"):
-        answer(Wrong(), FRAMES, Queries([0], np.zeros((1, 2))), causal=False, backward=False)  # type: ignore[arg-type]
 
 
 class TwoClips:
@@ -87,7 +46,7 @@ def run(tracker: Any, folder: RunFolder, **options: Any) -> list[str]:
     folder.create()
     ids, protocol = TwoClips.ids, PROTOCOLS["tapvid-first"]
     with logged() as said:
-        predict(tracker, TwoClips(), ids, protocol, folder, causal=False, **options)
+        predict(tracker, TwoClips(), ids, protocol, folder, how=Asking(), **options)
     return said
 
 
@@ -119,7 +78,7 @@ def test_a_full_disk_stops_the_run_and_leaves_nothing_half_written(
     folder.create()
     monkeypatch.setattr("os.replace", full)
     with pytest.raises(StorageError, match="No space left"):
-        predict(FailsOnce(), TwoClips(), ("b",), PROTOCOLS["tapvid-first"], folder, causal=False)
+        predict(FailsOnce(), TwoClips(), ("b",), PROTOCOLS["tapvid-first"], folder, how=Asking())
     monkeypatch.undo()
     with pytest.raises(StorageError, match="No space left"):
         monkeypatch.setattr("os.replace", full)

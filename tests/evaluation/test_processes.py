@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.clips import write_davis
+from tests.processes import Started
 from tests.records import new_record, write_run
 from vgmae_bench.evaluation.records.results import Commit, Maker, Session
 from vgmae_bench.evaluation.run import execute, plan
@@ -50,15 +48,10 @@ for turn in range(20):
 
 
 def at_once(program: str, *arguments: tuple[str, ...]) -> None:
-    folder = str(Path(__file__).parents[2])
-    environment = {**os.environ, "PYTHONPATH": folder, "OMP_NUM_THREADS": "1"}
-    running = [
-        subprocess.Popen([sys.executable, "-c", program, *one], env=environment, stderr=subprocess.PIPE, text=True)
-        for one in arguments
-    ]
+    running = [Started(*one, program=program, env={"OMP_NUM_THREADS": "1"}) for one in arguments]
     for process in running:
-        _, told = process.communicate(timeout=240)
-        assert process.returncode == 0, told
+        done = process.wait(timeout=240)
+        assert done.returncode == 0, done.stderr
 
 
 def test_shards_at_once_lose_no_clip_and_the_last_one_scores_all(tmp_path: Path) -> None:

@@ -7,8 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pytest
 
 from tests.clips import write_davis
 from tests.logs import logged
+from tests.processes import Started
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.evaluation.method import resolve_device
 from vgmae_bench.evaluation.records.results import ClipCounts
@@ -118,15 +117,15 @@ def test_shards_give_the_same_table_as_one_process(root: Path, tmp_path: Path, s
 
 def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_happened(root: Path, tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
-    command = [sys.executable, "-m", "vgmae_bench", "run", "--method", "slow.py:Slow", "--dataset", "davis"]
-    command += ["--data-root", str(root), "--json"]
+    command = ["run", "--method", "slow.py:Slow", "--dataset", "davis", "--data-root", str(root), "--json"]
 
     def run(out: str) -> dict[str, Any]:
-        done = subprocess.run([*command, "--out", out], capture_output=True, text=True, check=True, timeout=120)
+        done = Started(*command, "--out", out).wait()
+        assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)  # type: ignore[no-any-return]  # an object, by the contract
 
     whole = run("whole")
-    process = subprocess.Popen([*command, "--out", "killed"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = Started(*command, "--out", "killed")
     deadline = time.monotonic() + 60
     while not list(Path("killed").rglob("*.h5")) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -111,7 +111,7 @@ def test_shipped_configurations_are_valid_and_say_what_the_paper_says() -> None:
     paper = made["paper-base"]
     assert paper.network == SIZES["base"]
     assert (paper.mask_ratio, paper.loss_region, paper.view.scale_factor) == (0.75, "masked", 1.0)
-    assert paper.steps * paper.batch_size / 1_281_167 == pytest.approx(400, rel=1e-3)
+    assert paper.steps * paper.data.batch_size / 1_281_167 == pytest.approx(400, rel=1e-3)
     assert paper.peak_lr == pytest.approx(2.4e-3)
 
 
@@ -120,10 +120,10 @@ def test_shipped_configurations_are_valid_and_say_what_the_paper_says() -> None:
     [
         ({"mask_ratios": 0.5}, "did you mean mask_ratio"),
         ({"mask_ratio": 1.0}, "mask_ratio"),
-        ({"mask_ratio": 0.0}, "no pixel is masked"),
+        ({"mask_ratio": 0.0}, "loss has no pixels"),
         ({"num_frames": 2}, "num_frames"),
         ({"scale_factor": 0}, "scale_factor"),
-        ({"gaussian_start": "grid", "camera": "box"}, "start on a grid"),
+        ({"gaussian_start": "grid", "camera": "box"}, "gaussian_start=grid needs"),
         ({"image_size": 65}, "multiple of 16"),
     ],
 )

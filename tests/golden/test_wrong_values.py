@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.golden.goldens import HERE, Golden
+from tests.processes import Started
 
 SMALL = HERE / "small"
 FILES = sorted(path.name for path in SMALL.glob("*.npz"))
@@ -35,14 +33,9 @@ def spoil(path: Path, array: str) -> None:
 def failures(folder: Path) -> set[str]:
     """The files of a set that tests fail of."""
     tests = [str(path) for path in sorted(HERE.glob("test_*.py")) if path != Path(__file__).resolve()]
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", *tests, "-p", "no:cacheprovider", "--tb=no", "-rf"],
-        cwd=HERE.parents[1],
-        env={**os.environ, "VGMAE_BENCH_GOLDENS": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    arguments = [*tests, "-k", folder.name, "-p", "no:cacheprovider", "--tb=no", "-rf"]
+    program = f"import sys, pytest\nsys.exit(pytest.main({arguments!r}))"
+    run = Started(program=program, cwd=HERE.parents[1], env={"VGMAE_BENCH_GOLDENS": str(folder)}).wait()
     assert run.returncode in (0, 1), run.stdout + run.stderr
     named = re.findall(rf"^FAILED \S+\[(?:\w+-)*{re.escape(folder.name)}/([\w.]+\.npz)", run.stdout, flags=re.MULTILINE)
     return set(named)

@@ -3,13 +3,11 @@
 import ctypes
 import logging
 import stat
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
+from tests.processes import Started
 from tests.splatting import scenes
 from vgmae_bench.errors import UserError
 from vgmae_bench.splatting import backends, compiler, native, render
@@ -73,10 +71,8 @@ def test_processes_may_compile_at_once(source):
         "import ctypes, sys; from pathlib import Path; from vgmae_bench.splatting.compiler import compile_library\n"
         "print(ctypes.CDLL(str(compile_library(Path(sys.argv[1])))).answer())"
     )
-    root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", code, str(source)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) for _ in range(2)]
-    assert [process.communicate()[0].strip() for process in running] == ["42", "42"]
+    running = [Started(str(source), program=code) for _ in range(2)]
+    assert [process.wait().stdout.strip() for process in running] == ["42", "42"]
     assert len(list(compiler.cache_folder().iterdir())) == 1
 
 
@@ -135,7 +131,7 @@ def test_without_a_compiler_auto_falls_back_and_says_so_once(tmp_path, monkeypat
     assert "no C++ compiler found" in caplog.text
     assert torch.equal(first.features, render(*scene, 18, 20, backend="torch").features)
     assert not backends.status()["native"].usable
-    with pytest.raises(UserError, match=r"(?i)native back end cannot be used here\. no C\+\+ compiler found"):
+    with pytest.raises(UserError, match=r"(?i)native back end does not work on this machine\. no C\+\+ compiler found"):
         render(*scene, 18, 20, backend="native")
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.configured import changed
 from tests.training.toy import FAST, ToyRecipe, ToySource
 from vgmae_bench.errors import StorageError
 from vgmae_bench.training.folder import Identity, TrainingFolder
 from vgmae_bench.training.loop import Job, train
-from vgmae_bench.training.recipe import LoopConfig
+from vgmae_bench.training.settings import LoopConfig
 
 
 def job(out: Path, **changes: Any) -> Job[Any]:
-    return Job("toy", ToyRecipe(replace(FAST, **changes)), ToySource(), out, "cpu")
+    return Job("toy", ToyRecipe(changed(FAST, **changes)), ToySource(), out, "cpu")
 
 
 def without(out: Path, *names: str) -> None:
@@ -58,7 +59,7 @@ def test_a_training_that_is_older_than_a_setting_goes_on(tmp_path: Path, monkeyp
 
 
 def test_a_default_that_is_not_the_old_way_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert LoopConfig().ema_warmup
+    assert LoopConfig().optimiser.ema_warmup
     half_done(tmp_path, monkeypatch)
     without(tmp_path, "ema_warmup")
     with pytest.raises(StorageError, match="ema_warmup: False there, True here"):

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
+from tests.processes import Started
 from vgmae_bench.errors import UsageError
 from vgmae_bench.training.launch import World, launch, stoppable, world
 
@@ -49,16 +48,8 @@ def test_two_tasks_of_srun_train_together() -> None:
     shared = {"SLURM_NTASKS": "2", "SLURM_STEP_NUM_TASKS": "2", "SLURM_NNODES": "1", "SLURM_NODEID": "0"}
     shared |= {"SLURM_JOB_NAME": "train", "SLURM_JOB_ID": str(os.getpid())}
     shared |= {"SLURM_NODELIST": "localhost", "OMP_NUM_THREADS": "1"}
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", script],
-            env={**os.environ, **shared, "SLURM_PROCID": rank, "SLURM_LOCALID": rank},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in "01"
-    ]
-    assert [process.communicate(timeout=240)[0] for process in started] == ["2\n", "2\n"]
+    started = [Started(program=script, env={**shared, "SLURM_PROCID": rank, "SLURM_LOCALID": rank}) for rank in "01"]
+    assert [process.wait(timeout=240).stdout for process in started] == ["2\n", "2\n"]
 
 
 def test_a_process_on_its_own() -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +12,16 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from tests.configured import changed
 from tests.logs import logged
 from tests.training.toy import FAST, ToyRecipe, ToySource, job
 from vgmae_bench.errors import StorageError, UsageError, UserError
 from vgmae_bench.training.log import Row, read_log
 from vgmae_bench.training.loop import Job, train
-from vgmae_bench.training.recipe import LoopConfig
+from vgmae_bench.training.settings import LoopConfig
 from vgmae_bench.types import Queries, Tracker, Tracks
 
-EVERYTHING = replace(FAST, accumulate=2, ema_decay=0.9, warmup_steps=3, checkpoint_every=4)
+EVERYTHING = changed(FAST, accumulate=2, ema_decay=0.9, warmup_steps=3, checkpoint_every=4)
 
 
 class Killed(BaseException):
@@ -57,7 +57,7 @@ def same_weights(one: Path, other: Path) -> bool:
 
 def test_it_learns_and_leaves_what_scripts_rely_on(tmp_path: Path) -> None:
     with logged() as said:
-        last = train(job(tmp_path / "out", replace(FAST, steps=60), command="vgmae-bench train"))
+        last = train(job(tmp_path / "out", changed(FAST, steps=60), command="vgmae-bench train"))
     rows = read_log(tmp_path / "out" / "log.csv")
     assert rows[-1] == last
     assert {"step", "loss", "lr", "seconds", "clips_per_second", "grad_norm", "colour"} <= set(last)
@@ -86,34 +86,34 @@ def test_a_training_that_was_stopped_goes_on_exactly(tmp_path: Path, stop: Calla
 
 def test_an_interrupt_loses_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        train(job(tmp_path, replace(EVERYTHING, checkpoint_every=0), source=at_clip(24, interrupt)))
+        train(job(tmp_path, changed(EVERYTHING, checkpoint_every=0), source=at_clip(24, interrupt)))
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 7
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_prefetching_changes_nothing(tmp_path: Path) -> None:
     train(job(tmp_path / "in turn"))
-    train(job(tmp_path / "ahead", replace(FAST, workers=1)))
+    train(job(tmp_path / "ahead", changed(FAST, workers=1)))
     assert same_weights(tmp_path / "in turn", tmp_path / "ahead")
 
 
 def test_distinct_clips_come_again(tmp_path: Path) -> None:
     firsts: list[int] = []
-    config = replace(FAST, steps=5, distinct_clips=2 * FAST.batch_size)
+    config = changed(FAST, steps=5, distinct_clips=2 * FAST.data.batch_size)
     train(job(tmp_path / "out", config, source=ToySource(firsts.append)))
-    size = FAST.batch_size
+    size = FAST.data.batch_size
     assert firsts == [0, size, 0, size, 0]
 
 
 def test_passes_add_up_to_the_batch(tmp_path: Path) -> None:
     train(job(tmp_path / "whole"))
-    train(job(tmp_path / "parts", replace(FAST, accumulate=4)))
+    train(job(tmp_path / "parts", changed(FAST, accumulate=4)))
     for one, other in zip(curve(tmp_path / "whole"), curve(tmp_path / "parts"), strict=True):
         assert one == pytest.approx(other, rel=1e-5)
 
 
 def test_weights_leave_as_their_moving_average(tmp_path: Path) -> None:
-    averaged = replace(FAST, ema_decay=0.75, ema_warmup=False, steps=2, checkpoint_every=1)
+    averaged = changed(FAST, ema_decay=0.75, ema_warmup=False, steps=2, checkpoint_every=1)
     with pytest.raises(Killed):
         train(job(tmp_path, averaged, source=at_clip(4, kill)))
     first = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["model"]["weight"]
@@ -123,12 +123,12 @@ def test_weights_leave_as_their_moving_average(tmp_path: Path) -> None:
 
 
 def test_the_learning_rate_may_stay(tmp_path: Path) -> None:
-    train(job(tmp_path, replace(FAST, warmup_steps=4, lr_schedule="constant")))
-    assert [row["lr"] for row in read_log(tmp_path / "log.csv")] == [FAST.lr / 2, *[FAST.lr] * 5]
+    train(job(tmp_path, changed(FAST, warmup_steps=4, lr_schedule="constant")))
+    assert [row["lr"] for row in read_log(tmp_path / "log.csv")] == [FAST.optimiser.lr / 2, *[FAST.optimiser.lr] * 5]
 
 
 def test_in_bfloat16_weights_stay_float32(tmp_path: Path) -> None:
-    train(job(tmp_path / "bf16", replace(FAST, precision="bf16")))
+    train(job(tmp_path / "bf16", changed(FAST, precision="bf16")))
     train(job(tmp_path / "fp32"))
     assert load_file(tmp_path / "bf16" / "weights.safetensors")["weight"].dtype == torch.float32
     rough, exact = curve(tmp_path / "bf16")[-1]["loss"], curve(tmp_path / "fp32")[-1]["loss"]
@@ -144,7 +144,7 @@ def test_a_finished_training_stays_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "differs"), [(replace(FAST, lr=0.01), r"lr: 0\.05 there, 0\.01 here"), (replace(FAST, seed=1), "seed")]
+    ("config", "differs"), [(changed(FAST, lr=0.01), r"lr: 0\.05 there, 0\.01 here"), (changed(FAST, seed=1), "seed")]
 )
 def test_the_folder_of_another_training_is_refused(tmp_path: Path, config: LoopConfig, differs: str) -> None:
     train(job(tmp_path))
@@ -154,7 +154,7 @@ def test_the_folder_of_another_training_is_refused(tmp_path: Path, config: LoopC
 
 def test_what_is_only_written_differently_may_change(tmp_path: Path) -> None:
     train(job(tmp_path))
-    train(job(tmp_path, replace(FAST, log_every=1, checkpoint_every=1)))
+    train(job(tmp_path, changed(FAST, log_every=1, checkpoint_every=1)))
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "log.csv", "checkpoint.pt"])
@@ -181,13 +181,13 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 def test_a_training_that_diverges_stops_and_keeps_its_last_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no longer finite"):
-        train(job(tmp_path, replace(FAST, lr=1e30, clip_norm=0.0, checkpoint_every=1)))
+        train(job(tmp_path, changed(FAST, lr=1e30, clip_norm=0.0, checkpoint_every=1)))
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["model"]["weight"].isfinite().all()
 
 
 def test_a_batch_must_divide() -> None:
     with pytest.raises(UsageError, match="multiple of accumulate"):
-        replace(FAST, accumulate=3)
+        changed(FAST, accumulate=3)
 
 
 def test_a_recipe_around_other_weights_shares_the_rest() -> None:
@@ -202,7 +202,7 @@ def test_a_recipe_around_other_weights_shares_the_rest() -> None:
 
 def test_initial_weights_depend_on_the_seed_alone() -> None:
     before = torch.random.get_rng_state()
-    first, again, other = (ToyRecipe(replace(FAST, seed=seed)).network.weight for seed in (1, 1, 2))
+    first, again, other = (ToyRecipe(changed(FAST, seed=seed)).network.weight for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
     assert torch.equal(torch.random.get_rng_state(), before)
 
@@ -221,7 +221,7 @@ def test_validation_tracks_with_the_weights_in_memory(tmp_path: Path) -> None:
             xy = np.repeat(queries.xy[:, None], len(frames), axis=1)
             return Tracks(xy, np.ones(xy.shape[:2], dtype=np.bool_))
 
-    config = replace(FAST, steps=2, ema_decay=0.9, validate_clips=1)
+    config = changed(FAST, steps=2, ema_decay=0.9, validate_clips=1)
     recipe = Validated(config)
     last = train(Job("toy", recipe, ToySource(), tmp_path, "cpu"))
     assert last["delta_avg"] == last["delta_avg_zero_motion"]

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from vgmae_bench.training.recipe import LoopConfig
+from tests.configured import configured
 from vgmae_bench.training.schedule import lr_factor, moving_average, parameter_groups
+from vgmae_bench.training.settings import LoopConfig
 
 
 def test_linear_warm_up_then_half_a_cosine() -> None:
@@ -22,8 +23,8 @@ def test_the_learning_rate_may_stay() -> None:
 
 
 def test_the_learning_rate_may_be_meant_for_another_batch() -> None:
-    assert LoopConfig(lr=1e-3, batch_size=128).peak_lr == 1e-3
-    assert LoopConfig(lr=1e-3, batch_size=128, lr_base_batch=256).peak_lr == 5e-4
+    assert configured(LoopConfig, lr=1e-3, batch_size=128).peak_lr == 1e-3
+    assert configured(LoopConfig, lr=1e-3, batch_size=128, lr_base_batch=256).peak_lr == 5e-4
 
 
 def test_only_what_is_1_d_or_a_bias_does_not_decay() -> None:

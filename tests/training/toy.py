@@ -10,12 +10,15 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from tests.configured import configured
 from vgmae_bench.config import Json
 from vgmae_bench.training.loop import Job
-from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig, Losses, Recipe
+from vgmae_bench.training.recipe import Batch, ClipShape, Losses, Recipe
+from vgmae_bench.training.settings import LoopConfig
 from vgmae_bench.types import Tracker
 
-FAST = LoopConfig(
+FAST = configured(
+    LoopConfig,
     steps=12,
     batch_size=4,
     lr=0.05,

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from tests.configured import configured
 from tests.videogmae.test_network import SMALL, small
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
@@ -38,7 +39,7 @@ def weights(tmp_path: Path) -> Path:
 
 
 def recipe(weights: Path, **settings: Any) -> ReadoutRecipe[ReadoutTracker]:
-    return finetuning(FinetuneConfig(**{"readout_heads": 4, "points": 6, **settings}), weights)
+    return finetuning(configured(FinetuneConfig, **{"readout_heads": 4, "points": 6, **settings}), weights)
 
 
 def made(recipe: ReadoutRecipe[ReadoutTracker], weights: Path) -> ReadoutTracker:
@@ -151,7 +152,7 @@ def test_a_readout_that_does_not_fit_is_refused(weights: Path) -> None:
     with pytest.raises(UsageError, match="fourier_features"):
         FinetuneConfig(fourier_features=3)
     with pytest.raises(UsageError, match="points"):
-        FinetuneConfig(points=0)
+        configured(FinetuneConfig, points=0)
 
 
 def test_it_overfits_two_clips(weights: Path) -> None:
@@ -207,7 +208,12 @@ def test_shipped_configurations(path: Path) -> None:
     if path.stem == "finetune-official":
         assert config.readout == OFFICIAL
     if path.stem == "finetune-paper":
-        assert (config.steps, config.batch_size, config.lr, config.readout.heads) == (50_000, 8, 1e-4, 16)
+        assert (config.steps, config.data.batch_size, config.optimiser.lr, config.readout.heads) == (
+            50_000,
+            8,
+            1e-4,
+            16,
+        )
     assert {"finetune-official", "finetune-paper", "finetune-tiny"} < {path.stem for path in CONFIGS}
 
 

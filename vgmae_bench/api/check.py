@@ -14,7 +14,7 @@ from vgmae_bench.api.objects import AnyDataset, AnyMethod, dataset_of, method_of
 from vgmae_bench.conformance.findings import Finding, Kind, Report
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import PluginError, UnknownNameError, UsageError
-from vgmae_bench.evaluation.method import UNTRAINED
+from vgmae_bench.evaluation.method import UNTRAINED, Method
 from vgmae_bench.specs import DatasetSpec, MethodSpec, MetricSpec
 
 _KINDS: dict[Kind, plugins.Kind] = {"tracker": "methods", "dataset": "datasets", "metric": "metrics"}
@@ -79,6 +79,15 @@ def check(
     return Report(found, name, kept)
 
 
+def _as_built(method: Method) -> dict[str, Any]:
+    """The fields of a SPEC that the tracker, as it was built, says otherwise."""
+    spec, lookahead = method.plugin.spec, getattr(method.tracker, "lookahead", None)
+    told: dict[str, Any] = {"queries": method.how.queries}
+    if (method.how.direction == "forward") != spec.looks_forward:
+        told["direction"] = method.how.direction
+    return told | ({"lookahead": lookahead} if isinstance(lookahead, int) or lookahead == "all" else {})
+
+
 def _tracker(
     thing: AnyMethod,
     weights: str | None,
@@ -99,7 +108,7 @@ def _tracker(
     if unknown := [name for name in only if name not in (*CHECKS, "cost")]:
         raise UnknownNameError(f'There is no check "{unknown[0]}"', f"there are: {', '.join(CHECKS)}, cost")
     method = method_of(thing, weights=weights, settings=settings, device=device, seed=seed)
-    spec = dataclasses.replace(method.plugin.spec, **declares)
+    spec = dataclasses.replace(method.plugin.spec, **_as_built(method) | dict(declares))
     untrained = weights == UNTRAINED or "random weights" in method.used.note
     probe = Probe(method.tracker, spec, untrained, method.device, frames, width)
     asked = costs.Asked(thing, weights, settings, method.device, seed) if isinstance(thing, str) else None

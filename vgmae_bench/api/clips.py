@@ -13,7 +13,7 @@ from vgmae_bench.api.objects import AnyMethod, dataset_of, method_of
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation import protocols
-from vgmae_bench.evaluation.predict import answer
+from vgmae_bench.evaluation.asking import answer
 from vgmae_bench.types import Clip, Queries, Tracks
 
 
@@ -59,6 +59,7 @@ def track(
     device: str = "auto",
     seed: int = 0,
     causal: bool = False,
+    ask: str | None = None,
 ) -> Tracks:
     """Track points through a video that is in memory, forward and backward from the frames they are given in.
 
@@ -71,6 +72,7 @@ def track(
         device: "auto", "cpu" or "cuda".
         seed: for methods that draw random numbers.
         causal: for a tracker or a class: it tracks forward in time only.
+        ask: "single", "frame" or "all" queries in a call, or "all:64"; None: as suits the method.
 
     Returns:
         Positions in raster pixels of the frames, and visibility.
@@ -91,8 +93,8 @@ def track(
     if len(queries) and not (queries.frame.min() >= 0 and queries.frame.max() < len(frames)):
         raise UsageError("A query lies in no frame", f"there are frames 0 to {len(frames) - 1}")
     path = None if weights is None else str(weights)
-    used = method_of(method, weights=path, settings=settings, device=device, seed=seed, causal=causal)
-    return answer(used.tracker, frames, queries, causal=used.plugin.spec.causal, backward=True)
+    used = method_of(method, weights=path, settings=settings, device=device, seed=seed, causal=causal, ask=ask)
+    return answer(used.tracker, frames, queries, used.how, backward=True)
 
 
 def score(tracks: Tracks, clip: Clip, *, protocol: str = "tapvid-first") -> dict[str, float]:

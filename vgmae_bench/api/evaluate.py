@@ -31,6 +31,7 @@ def evaluate(
     redo: Redo = "nothing",
     figures: int = 0,
     allow_nonfinite: bool = False,
+    ask: str | None = None,
     command: str = "",
     on_plan: Callable[[Plan], None] = lambda plan: None,
 ) -> Run:
@@ -57,6 +58,8 @@ def evaluate(
         redo: "predictions" or "all" predicts everything again; "metrics" only scores.
         figures: draw the tracks of the first so many clips.
         allow_nonfinite: keep positions that are not finite; otherwise a clip with one fails.
+        ask: "single", "frame" or "all" queries in a call, or "all:64" for at most 64; None: one at a time if the method's
+            queries are joint, otherwise all.
         command: the command that was typed, for the record.
         on_plan: called with the plan before the work.
 
@@ -69,7 +72,7 @@ def evaluate(
     chosen = protocols.find(protocol, None)
     path = None if weights is None else str(weights)
     root = None if data_root is None else Path(data_root)
-    used = method_of(method, weights=path, settings=settings, device=device, seed=seed, causal=causal)
+    used = method_of(method, weights=path, settings=settings, device=device, seed=seed, causal=causal, ask=ask)
     opened, spec = dataset_of(dataset, settings=dataset_settings, data_root=root)
     planned = plan_of(
         used, opened, spec, chosen, dataset_settings or {}, out=Path(out), limit=limit, shard=shard, name=name or ""

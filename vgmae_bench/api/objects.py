@@ -13,7 +13,8 @@ from typing import Any, cast
 from vgmae_bench import config, plugins
 from vgmae_bench.data.dataset import Dataset, OpenedDataset, opened
 from vgmae_bench.errors import PluginError, UsageError
-from vgmae_bench.evaluation.method import Method, open_method, resolve_device
+from vgmae_bench.evaluation.asking import asking_of
+from vgmae_bench.evaluation.method import Method, asked_as, open_method, resolve_device
 from vgmae_bench.evaluation.records.results import SESSION_SOURCE, MethodUsed
 from vgmae_bench.specs import DatasetSpec, MethodSpec
 from vgmae_bench.types import Clip, Noted, Tracker
@@ -47,6 +48,7 @@ def method_of(
     device: str = "auto",
     seed: int = 0,
     causal: bool = False,
+    ask: str | None = None,
 ) -> Method:
     """A method, ready to track.
 
@@ -56,13 +58,14 @@ def method_of(
     Arguments:
         method: see `AnyMethod`. A class is called with those of `config`, `weights`, `device` and `seed` that it names.
         weights, settings, device, seed: see `vgmae_bench.evaluate`.
-        causal: for a tracker or a class: it tracks forward in time only.
+        causal: for a tracker or a class: it tracks forward in time only. Its attribute `direction` says the same.
+        ask: how many queries a call has, see `vgmae_bench.evaluation.asking.parse`; None: as suits the tracker.
 
     Raises:
         UserError: it cannot be found or built, or it is no tracker.
     """
     if isinstance(method, str):
-        return open_method(method, weights=weights, settings=settings or {}, device=device, seed=seed)
+        return open_method(method, weights=weights, settings=settings or {}, device=device, seed=seed, ask=ask)
     where = resolve_device(device)
     factory = inspect.isclass(method)
     name = method.__name__ if inspect.isclass(method) else type(method).__name__
@@ -88,7 +91,8 @@ def method_of(
     )
     spec = MethodSpec(name=used.name, summary=f"defined in {_HERE}", causal=causal)
     plugin = plugins.Plugin(used.name, spec, "", _HERE, "", "")
-    return Method(plugin, cast(Tracker, tracker), used, None, where)
+    how = asking_of(spec, tracker, ask)
+    return Method(plugin, cast(Tracker, tracker), asked_as(used, how), None, where, how)
 
 
 def dataset_of(

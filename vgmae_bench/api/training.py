@@ -61,10 +61,10 @@ def train(
     source = open_clips(
         sources,
         recipe.config.seed,
-        recipe.config.workers,
+        recipe.config.data.workers,
         images=shape.frames == 1,
         bank=lambda: open_bank(recipe.config, shape),
-        repeat=recipe.config.distinct_clips > 0,
+        repeat=recipe.config.data.distinct_clips > 0,
     )
     start = None if init is None else Path(init)
     return carry_out(plugin, recipe, source, Path(out), device=device, init=start, command=command)

@@ -72,6 +72,26 @@ def flat(values: tuple[tuple[Any, ...], ...]) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(value for part in values for value in part))
 
 
+def _use_checkouts(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> None:
+    from vgmae_bench import checkouts
+
+    checkouts.use(values)
+
+
+checkout = click.option(
+    "--checkout",
+    multiple=True,
+    expose_value=False,
+    callback=_use_checkouts,
+    metavar="NAME=DIR",
+    help="Folder of a repository that a method runs; repeatable.  [default: $VGMAE_BENCH_CHECKOUT_NAME]",
+)
+ask = click.option(
+    "--ask",
+    metavar="single|frame|all[:N]",
+    help="Queries in a call: one, those of a frame, or all; all:64 for at most 64.  [default: one if the method's queries "
+    "see each other, else all]",
+)
 device = click.option("--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu or cuda.")
 query_mode = click.option(
     "--query-mode", type=click.Choice(["first", "strided"]), help="Mode of TAP-Vid.  [default: first]"

@@ -150,7 +150,9 @@ def _method_facts(plugin: plugins.Plugin) -> dict[str, Any]:
         "offers": [told for offer, told in _OFFERS.items() if getattr(spec, offer)],
         "weights": "; ".join(filter(None, [", ".join(names), *imports])) or "none",
         "configs": [path.stem for path in sorted(folder.glob("*.toml"))] if folder else [],
-        "direction": "forward in time; frames before a query are tracked on the reversed clip" if spec.causal else "",
+        "direction": "forward in time; frames before a query are tracked on the reversed clip"
+        if spec.looks_forward
+        else "",
         "licence": spec.licence,
         "paper": spec.paper,
         "cite": spec.citation,

@@ -10,8 +10,9 @@ from typing import Literal
 from vgmae_bench.compare.metric_names import lower_is_better
 
 Mark = Literal["best", "second", ""]
-INCOMPLETE, OTHER_PROTOCOL, SECONDARY = "*", "†", "‡"
-"""Marks after names: runs that lack clips, published rows of another protocol, and secondary published rows."""
+INCOMPLETE, JOINT, OTHER_PROTOCOL, SECONDARY = "*", "§", "†", "‡"
+"""Marks after names: runs that lack clips, runs whose queries see each other, published rows of another protocol, and
+secondary published rows."""
 RANK, CLIPS, TIME, MEMORY, RUN, SOURCE = "rank", "clips", "ms/frame", "peak MB", "run", "source"
 DATASET, PROTOCOL = "dataset", "protocol"
 COSTS = (TIME, MEMORY)

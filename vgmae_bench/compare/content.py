@@ -11,6 +11,7 @@ from vgmae_bench.compare.cells import (
     DATASET,
     DETAILS,
     INCOMPLETE,
+    JOINT,
     MEMORY,
     PROTOCOL,
     RANK,
@@ -66,7 +67,7 @@ def build(
     for number, row in enumerate(rows):
         name = called[row.run.path]
         shown = ([str(placed[number])] if placed else []) + [_detail(row, column) for column in kept]
-        mark = "" if row.complete else INCOMPLETE
+        mark = ("" if row.complete else INCOMPLETE) + JOINT * row.record.method.joint
         cells = [_cell(row, metric) for metric in metrics]
         table.measured.append(Line(name + mark, cells, shown + ["measured"] * bool(with_published), row.complete))
         table.notes += _warnings(name, row)
@@ -204,6 +205,13 @@ def _warnings(run: str, row: Row) -> list[str]:
     warnings = []
     if not row.complete:
         warnings.append(f"{INCOMPLETE} {run}: incomplete, {row.clips} clips. Do not compare it.")
+    if row.record.method.joint:
+        asked = row.record.method.ask
+        warnings.append(
+            f"{JOINT} {run}: queries see each other (--ask {asked}). TAP-Vid asks each query on its own (--ask single)."
+        )
+    if row.record.method.notice:
+        warnings.append(f"{run}: {row.record.method.notice}.")
     if row.clips_without_queries:
         warnings.append(f"{run}: {row.clips_without_queries} clips have no visible track, so no query.")
     warnings += [f"{run}: {notice}." for notice in row.summary.notices]

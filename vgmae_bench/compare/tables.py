@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "δ": r"$\delta$", "×": r"$\times$", "†": r"$\dagger$", "‡": r"$\ddagger$", "–": "--", "±": r"$\pm$",
+    "δ": r"$\delta$", "×": r"$\times$", "†": r"$\dagger$", "‡": r"$\ddagger$", "–": "--", "±": r"$\pm$", "§": r"\S{}",
 }  # fmt: skip
 """LaTeX for characters that are commands, and for those that not every engine knows."""
 FILE_WIDTH = 200
@@ -146,7 +146,7 @@ def _folded(name: str, layout: Layout) -> str:
     """A name on as many lines as the layout needs. A mark after the name stays with its last word."""
     if not layout.name:
         return name
-    tied = re.sub(r" (?=[*†‡])", "\N{NO-BREAK SPACE}", name)
+    tied = re.sub(r" (?=[*§†‡])", "\N{NO-BREAK SPACE}", name)
     lines = textwrap.wrap(tied, layout.name, break_on_hyphens=False, break_long_words=False)
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 

@@ -64,7 +64,6 @@ def _edge_cases(probe: Probe) -> list[tuple[str, Frames, Queries]]:
         return Queries(np.full(len(xy), frame, dtype=np.int64), np.array(xy, dtype=np.float32))
 
     return [
-        ("no query", pan, probe.queries[:0]),
         ("one query", pan, probe.queries[:1]),
         ("equal queries", pan, at(middle * 2)),
         ("corners", pan, at([[0, 0], [width, 0], [0, height], [width, height]])),

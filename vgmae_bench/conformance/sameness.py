@@ -50,7 +50,11 @@ def independent(probe: Probe) -> Iterator[Finding]:
     }
     told = "; ".join(f"{how}: {apart:.2g} px, {flags} flags" for how, (apart, flags) in results.items())
     understated = "; its weights are random, so that dependence is understated" if probe.untrained else ""
-    if all(apart <= SAME and not flags for apart, flags in results.values()):
+    if probe.spec.queries == "joint":
+        yield Finding(
+            "independent", "info", f"jointly or {told}; its SPEC declares joint queries, which are asked one at a time"
+        )
+    elif all(apart <= SAME and not flags for apart, flags in results.values()):
         yield Finding("independent", "pass", f"jointly or {told}{understated}")
     else:
         why = "TAP-Vid asks every query on its own: queries that see each other leak where the object is"

@@ -46,7 +46,7 @@ def looks_ahead(probe: Probe) -> Iterator[Finding]:
         told = f"its answers depend on frames up to the end of {length} frames"
     else:
         told = f"its answers depend on {'' if exact else 'at least '}{ahead} frames after theirs"
-    if declared is not None and ahead > declared:
+    if isinstance(declared, int) and ahead > declared:
         why = "Who reads lookahead takes it for a tracker that could run on a live video"
         mend = f"declare lookahead={ahead}, or None where the whole clip counts"
         yield Finding("looks ahead", "fault", f"{told}{every}; its SPEC declares lookahead={declared}", why, mend)
@@ -78,13 +78,15 @@ def backward(probe: Probe) -> Iterator[Finding]:
     told = f"before a query in the last frame it moves by {moves:.1f} px and is {errors}"
     if probe.spec.floor:
         yield Finding("backward", "info", f"{told}: it is a floor")
-    elif probe.spec.causal:
-        extra = "" if moves < 0.25 else ": it follows motion backward, too, and causal makes the benchmark run it twice"
-        yield Finding("backward", "pass" if not extra else "info", f"{told}; its SPEC declares causal{extra}")
+    elif probe.spec.looks_forward:
+        extra = "" if moves < 0.25 else ": it follows motion backward, too, and this makes the benchmark run it twice"
+        yield Finding(
+            "backward", "pass" if not extra else "info", f"{told}; its SPEC declares direction=forward{extra}"
+        )
     elif moves < 0.25 or (forward_error <= FOLLOWED and backward_error > 4 * FOLLOWED):
         why = "In strided mode half of the scored frames lie before the query: 39.8 AJ in place of 74.6 was seen"
-        mend = "declare causal=True in the SPEC; the benchmark then also runs it on the reversed clip"
-        yield Finding("backward", "fault", f"{told}; its SPEC does not declare causal", why, mend)
+        mend = 'declare direction="forward" in the SPEC; the benchmark then also runs it on the reversed clip'
+        yield Finding("backward", "fault", f"{told}; its SPEC does not declare direction=forward", why, mend)
     else:
         good = backward_error <= FOLLOWED
         yield Finding("backward", "pass" if good else "info", told)

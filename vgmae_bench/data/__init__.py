@@ -1,4 +1,4 @@
-"""Datasets. This module only declares them; the modules beside it read, download and check them.
+"""Datasets. This module only declares them. The other modules of the package read, download and check them.
 
 The published TAP-Vid datasets lie in one data root (`files/root.py`), in the layout of their archives.
 """
@@ -30,7 +30,7 @@ KINETICS = DatasetSpec(
     name="kinetics",
     factory="vgmae_bench.data.tapvid.dataset:kinetics",
     summary="TAP-Vid-Kinetics: about 1150 YouTube videos; you bring the videos, `data prepare` does the rest.",
-    published_clips=1147,  # distinct clips in the annotation CSV; fewer can still be had from YouTube
+    published_clips=1147,  # distinct clips in the annotation CSV; YouTube no longer has all of them
     clip_frames=250,
     location="tapvid_kinetics/*_of_*.pkl",
     annotations="tapvid_kinetics/*.csv",

@@ -36,9 +36,9 @@ class FaultError(ValueError):
 def check_tracks(
     points: object, occluded: object, num_frames: int, size: Size, unit: Unit = "fractions"
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Check tracks as a reader found them: points float [N, T, 2] in units of the frame, occluded bool [N, T].
+    """Check the tracks of a file. Returns points, float [N, T, 2] in units of the frame, and occluded, bool [N, T].
 
-    Hidden points may have positions that are not finite.
+    Positions of hidden points may be infinite or NaN.
 
     Arguments:
         points: in units of the frame.
@@ -49,7 +49,7 @@ def check_tracks(
 
     Raises:
         FaultError: a wrong dtype, shape or length; a visible point without a finite position; or impossible positions.
-            These probably have another unit, x and y exchanged, or belong to frames of another size.
+            Impossible positions probably have another unit, exchanged x and y, or another frame size.
     """
     try:
         hidden = boolean_occlusion(points, occluded)
@@ -87,7 +87,7 @@ def check_frames(frames: object, shape: tuple[int, int, int] | None = None) -> n
         shape: the expected (T, H, W); None: any.
 
     Raises:
-        FaultError: they have another form. The message says what they look like.
+        FaultError: the frames have another form. The message says what they look like.
     """
     if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
         raise FaultError(f"video must be uint8 [T, H, W, 3], not {describe(frames)}{_what_frames_look_like(frames)}")

@@ -1,6 +1,6 @@
-"""The dataset "folder": your own videos with tracks beside them, as CSV or JSON.
+"""The dataset "folder": your own videos, each with a CSV or JSON file of tracks in the same folder.
 
-    bear.mp4  bear.csv       a video (any file that FFmpeg reads, or a folder of images) and its tracks, with the same
+    bear.mp4  bear.csv       a video (any file that FFmpeg reads, or a folder of images), and its tracks under the same
         name
     camel/    camel.json
 
@@ -76,7 +76,7 @@ class FolderDataset:
     Raises:
         UsageError: no folder was given.
         MissingDataError: the folder does not exist, or holds no tracks.
-        BadDataError: tracks have no video beside them, or two files have the same name.
+        BadDataError: tracks have no video of the same name, or two files have the same name.
     """
 
     def __init__(self, config: FolderConfig) -> None:
@@ -144,7 +144,7 @@ class FolderDataset:
         )
 
     def _check_unchanged(self, clip_id: str) -> None:
-        """Raise BadDataError if a file of the clip is not the one that `digest` speaks of."""
+        """Raise BadDataError if a file of the clip has changed since `digest` was computed."""
         if _state(self._pairs[clip_id]) != self._states[clip_id]:
             raise BadDataError(
                 f"The files of {clip_id} have changed since the run began",
@@ -157,7 +157,7 @@ def _pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
     """(video, tracks) by clip id, in natural order. Different Unicode forms of a name count as the same name.
 
     Raises:
-        BadDataError: tracks have no video with their name beside them, or two files have the same name.
+        BadDataError: tracks have no video of the same name, or two files have the same name.
     """
     tracks: dict[str, Path] = {}
     videos: dict[str, list[Path]] = {}
@@ -190,7 +190,7 @@ def _pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
 
 
 def _state(pair: tuple[Path, Path]) -> list[tuple[int, int, int]]:
-    """What changes when a file is written or replaced: its number, its size, and its time."""
+    """Inode number, size and modification time of each file. Writing or replacing a file changes them."""
     with damage(f"{pair[0].name} and {pair[1].name} cannot be used"):
         return [(status.st_ino, status.st_size, status.st_mtime_ns) for status in (file.stat() for file in pair)]
 

@@ -1,4 +1,4 @@
-"""Opening a dataset by the name that was typed."""
+"""Opens a dataset by the name that the user typed."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _log = logging.getLogger(__name__)
 def open_dataset(
     name: str, options: Mapping[str, Any] | None = None, root: Path | None = None, *, use_prepared: bool = True
 ) -> tuple[OpenedDataset, DatasetSpec]:
-    """Open a dataset and say what is known of it.
+    """Open a dataset. Returns the dataset and its declaration.
 
-    Its prepared form (`vgmae-bench data prepare`) is used if it is below the data root. A factory that has a parameter
-    `prepared` gets its path. For other factories it is opened in their place, unless there are settings, which only the
-    factory understands.
+    If the data root holds a prepared form (`vgmae-bench data prepare`), that is used. A factory with a parameter `prepared`
+    gets its path. For other factories, this function opens the prepared form itself, unless there are settings: only the
+    factory understands them.
+
+    The dataset's remarks on this copy, such as missing shards, are logged as warnings.
 
     Arguments:
-        name: as after `--dataset`: a plugin's name, or `path/to/file.py:Attribute`.
+        name: the value of `--dataset`: a plugin's name, or `path/to/file.py:Attribute`.
         options: its settings.
-        root: the data root; None for the usual one (`data_root`).
-        use_prepared: False leaves the prepared form aside.
-
-    What the dataset has to say about this copy of it, such as missing shards, is logged as warnings.
+        root: the data root; None for the default (`data_root`).
+        use_prepared: False ignores the prepared form.
 
     Raises:
-        UserError: unknown name, wrong settings, files missing or damaged.
+        UserError: the name is unknown, settings are wrong, or files are missing or damaged.
     """
     dataset, spec = open_quietly(name, options, root, use_prepared=use_prepared)
     for note in dataset.notes:
@@ -48,7 +48,7 @@ def open_dataset(
 def open_quietly(
     name: str, options: Mapping[str, Any] | None = None, root: Path | None = None, *, use_prepared: bool = True
 ) -> tuple[OpenedDataset, DatasetSpec]:
-    """Like `open_dataset`, without the warnings: for those who report `notes` themselves."""
+    """Like `open_dataset`, but without the warnings, for callers that report `notes` themselves."""
     plugin = plugins.find("datasets", name)
     factory, where = plugins.load(plugin), data_root(root)
     path = prepared_path(where, plugin.name)
@@ -64,7 +64,7 @@ def open_quietly(
             kind = MissingDataError if isinstance(error, FileNotFoundError) else BadDataError
             why = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
             raise kind(f"The dataset {plugin.name} could not be opened", why) from error
-        except Exception as error:  # a stranger's constructor may raise anything
+        except Exception as error:  # a plugin's constructor can raise anything
             why = f"{type(error).__name__}: {error}"
             raise PluginError(f"The dataset {plugin.name} could not be opened", why) from error
     made = opened(dataset, plugin.name)

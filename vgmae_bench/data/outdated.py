@@ -1,4 +1,4 @@
-"""Whether a prepared file was made from the published files that lie below the data root today."""
+"""Checks whether a prepared file was made from the published files that are in the data root now."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from vgmae_bench.plugins import DatasetSpec
 
 
 def outdated(prepared: Path, spec: DatasetSpec, root: Path) -> list[str]:
-    """What to say of a prepared file that other files have overtaken; nothing where it is up to date.
+    """A warning if the published files differ from those that the prepared file was made from; empty if they do not.
 
-    A published file counts if its SHA-256 is not the one that the prepared file was made from. It is hashed only if it is
-    newer than the prepared file and its hash is not remembered; files that did not exist then count if they are newer.
+    A published file differs if its SHA-256 is not the recorded one. It is hashed only if it is newer than the prepared
+    file and its hash is not cached. A file without a recorded hash differs if it is newer than the prepared file.
     """
     sources = {
         Path(str(name)).name: digest for name, digest, *_ in PreparedDataset(prepared, spec).about.get("sources") or ()
@@ -27,7 +27,7 @@ def outdated(prepared: Path, spec: DatasetSpec, root: Path) -> list[str]:
         return []
     more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
     return [
-        f"the prepared copy {prepared} was not made from {changed[0]}{more} as it is now; clips are read from the copy. "
+        f"the prepared copy {prepared} was made from another version of {changed[0]}{more}; clips are read from the copy. "
         f"To make it again: vgmae-bench data prepare {spec.name}"
     ]
 

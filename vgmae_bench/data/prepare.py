@@ -1,4 +1,4 @@
-"""Making the prepared form of a dataset from whatever it is published as."""
+"""Makes the prepared form of a dataset from its published files."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Raw:
     """What the preparer of a dataset (`DatasetSpec.preparer`) returns.
 
     Attributes:
-        clips: read one at a time; their ids are file names.
-        total: how many, for the display of progress.
+        clips: read one at a time. Their ids are valid file names.
+        total: the number of clips, for the display of progress.
         about: provenance for the prepared file. It may be filled while `clips` is read. "sources": [path, SHA-256] of the
-            files read; "missing": ids of published clips that are not here; "identity": what decides the scores, where
-            that is more lasting than the encoded frames.
-        size: an estimate of the bytes the prepared form takes, at the most.
-        lossless: how frames that are pixels are stored: RAW is read fastest, and right where they are published so.
+            files read. "missing": ids of the published clips that are not present. "identity": what the scores depend on,
+            if that is more permanent than the encoded frames.
+        size: upper estimate of the size of the prepared form, in bytes.
+        lossless: storage of frames that are pixels. RAW reads fastest, and suits datasets that are published so.
     """
 
     clips: Iterable[Clip]
@@ -54,29 +54,29 @@ def prepare(
     *,
     small: bool = False,
 ) -> Path:
-    """Make the prepared form of a dataset and put it in its place, over an older one. Downloads what downloads itself.
+    """Make the prepared form of a dataset in the data root, and replace an older one. Download files that can be downloaded.
 
     Arguments:
-        name: of the dataset.
-        root: the data root; None for the usual one.
-        source: files brought by hand: for `kinetics` the folder of videos, else see `vgmae_bench.data.files.fetch.install`.
-        quality: 1 … 100 stores frames that are published as pixels as JPEGs; None without loss.
-        options: settings of its preparer.
-        small: store pixels as PNGs, even those that are published raw: half the room, and reading takes longer.
+        name: the dataset's name.
+        root: the data root; None for the default.
+        source: the user's files: for `kinetics` the folder of videos, otherwise see `vgmae_bench.data.files.fetch.install`.
+        quality: JPEG quality, 1 to 100, for frames that are published as pixels; None stores them without loss.
+        options: settings of the dataset's preparer.
+        small: store pixels as PNGs, even those that are published raw. They take half the space and read more slowly.
 
     Returns:
-        Where it is.
+        The path of the prepared file.
 
     Raises:
         UsageError: the dataset needs no files, or has no such settings.
-        MissingDataError: its files are not there, or there is no room for the prepared form.
-        BadDataError: a clip is broken; names it.
-        StorageError: it cannot be written. What was there before is still there.
+        MissingDataError: the dataset's files are missing, or the disk has no room for the prepared form.
+        BadDataError: a clip is damaged. The message names it.
+        StorageError: the file cannot be written. An older one is unchanged.
     """
     plugin = plugins.find("datasets", name)
     spec, where = plugin.spec, data_root(root)
     if spec.embedded:
-        raise UsageError(f"{spec.name} needs no preparing", "its clips come with vgmae-bench or are made by it")
+        raise UsageError(f"{spec.name} needs no preparation", "vgmae-bench contains or generates its clips")
     path = prepared_path(where, spec.name)
     if spec.preparer:
         preparer: Callable[..., Raw] = plugins.load_reference(plugin, spec.preparer)
@@ -112,7 +112,7 @@ def prepare(
 
 
 def raw_from_dataset(spec: DatasetSpec, dataset: OpenedDataset, root: Path) -> Raw:
-    """The clips of a dataset as it opens with its usual settings. Frames that it has as JPEGs or pixels stay as they are."""
+    """The clips of a dataset opened with its default settings. Frames that are JPEGs or pixels are not changed."""
     files = locate(spec, root)
     about: dict[str, Json] = {
         "sources": [[str(file.relative_to(root)), digest_of(file)] for file in files],
@@ -126,5 +126,5 @@ def raw_from_dataset(spec: DatasetSpec, dataset: OpenedDataset, root: Path) -> R
     pixels = sum(3 * shape[0] * shape[1] * shape[2] for shape in shapes if shape)
     published = sum(file.stat().st_size for file in files)
     clips = (dataset.clip(clip_id) for clip_id in dataset.ids)
-    lossless: Lossless = "RAW" if 0 < pixels <= published else "PNG"  # files of fewer bytes hold no pixels as such
+    lossless: Lossless = "RAW" if 0 < pixels <= published else "PNG"  # smaller files do not hold raw pixels
     return Raw(clips, len(dataset.ids), about, min(pixels, published), lossless)

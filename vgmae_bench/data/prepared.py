@@ -1,18 +1,18 @@
-"""The prepared form of a dataset, written and read: one HDF5 file of encoded frames and tracks, checked as it is read.
+"""Writes and reads the prepared form of a dataset: one HDF5 file of encoded frames and tracks, checked when it is read.
 
 about                 JSON as uint8: where the clips come from, and id, shape and SHA-256 of every clip
 clips/<id>/
     frames            uint8: the frames, one after another: images (JPEG or PNG), or RAW pixels in row order, RGB
-    offsets           int64 [T + 1]: where each begins
-    crc32             uint32 [T]: of each
-    points            float [N, T, 2]: (x, y) in units of the frame, exactly as published: what is scored
+    offsets           int64 [T + 1]: the byte at which each frame begins
+    crc32             uint32 [T]: of each frame
+    points            float [N, T, 2]: (x, y) in units of the frame, exactly as published; scores use these
     xy                float32 [N, T, 2]: the same in raster pixels of the source, for other programs
     occluded          bool [N, T]
-    annotated, radius, asked    of sets that have them (`vgmae_bench.types.Clip`)
-attributes of a clip: size (height, width), kind (JPEG, PNG or RAW), fps where known, sha256 of all of the above
+    annotated, radius, asked    of datasets that have them (`vgmae_bench.types.Clip`)
+attributes of a clip: size (height, width), kind (JPEG, PNG or RAW), fps if known, sha256 of all of the above
 
-No file stays open: objects from here may be copied to other processes by fork or spawn, and any number of them may read at
-once. Nothing in a file is trusted before it is checked.
+No file stays open. Other processes can thus get copies of these objects by fork or spawn, and any number of them can read
+at once. Everything in a file is checked before it is used.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ _ARRAYS = {
     "radius": ("f", 1),
     "asked": ("i", 1),
 }
-"""What is beside the frames of a clip: kind of dtype, number of axes."""
+"""Arrays of a clip other than frames: kind of dtype, number of axes."""
 _ATTRIBUTES = ("size", "kind", "frames_sha256", "fps")
-_BLOCK = 16  # frames decoded at once while they are encoded anew
+_BLOCK = 16  # frames in memory at once while they are encoded again
 _OPTIONS: dict[str, Json] = {"point_scale": "full"}
-"""The settings of a prepared dataset that is read as it is. They are part of its digest, and so of every record."""
+"""Settings in the digest of a prepared dataset, and thus in every record."""
 Lossless = Literal["PNG", "RAW"]
 
 
@@ -67,17 +67,17 @@ def write_prepared(
     quality: int | None = None,
     lossless: Lossless = "PNG",
 ) -> None:
-    """Write the prepared form of clips, one in memory at a time; what was at `path` is replaced when all is done.
+    """Write the prepared form of clips. Memory holds one clip at a time. A file at `path` is replaced only at the end.
 
     Arguments:
-        about: for the file's `about`; read after the last clip.
-        clips: their ids are file names. Frames that are encoded already are kept byte for byte.
-        quality: 1 … 100 stores other frames as JPEGs; None stores them without loss.
-        lossless: how frames are stored without loss: PNG takes about half the room of RAW pixels and takes many times
-            as long to read.
+        about: content of the file's `about`; read after the last clip.
+        clips: their ids are valid file names. Encoded frames are stored byte for byte.
+        quality: JPEG quality, 1 to 100, for other frames; None stores them without loss.
+        lossless: lossless storage of frames. PNG takes about half the space of RAW pixels, but reading takes many times
+            as long.
 
     Raises:
-        StorageError: the disk is full, read-only, or otherwise unwilling; `path` is as it was.
+        StorageError: the file cannot be written, for example because the disk is full. `path` is unchanged.
     """
     write = partial(_write, about=about, clips=clips, quality=quality, lossless=lossless)
     write_atomically(path, write, try_=ANOTHER_DATA_ROOT)
@@ -87,19 +87,20 @@ class PreparedDataset:
     """A prepared file as a dataset (see `vgmae_bench.data.dataset.Dataset`).
 
     Arguments:
-        path: of the file.
-        spec: of the dataset; None: a file on its own.
+        path: the file.
+        spec: the declaration of the dataset; None for a file without one.
 
     Attributes:
-        path: of the file.
-        about: what the file says of itself; `about["clips"]` is left out.
-        shapes: (T, H, W) by clip id, in order.
+        path: the file.
+        about: the file's provenance, without `about["clips"]`.
+        shapes: (T, H, W) by clip id, in evaluation order.
         sums: SHA-256 (hex) by clip id.
-        identity: what scores depend on: the published files where frames are as published, else ids and sums of clips.
-        digest: the same as that of the published files, as long as frames are as published.
+        identity: what scores depend on. If frames are stored as published: the published files. Otherwise: ids and digests
+            of the clips.
+        digest: equal to the digest of the published files, if frames are stored as published.
 
     Raises:
-        BadDataError: it is no such file, or damaged.
+        BadDataError: the file is damaged, or is not a prepared dataset.
     """
 
     def __init__(self, path: Path, spec: DatasetSpec | None = None) -> None:
@@ -127,11 +128,11 @@ class PreparedDataset:
         self.coverage = Coverage(published, len(self.ids), missing)
 
     def clip(self, clip_id: str) -> Clip:
-        """The clip of that id, its tracks checked against its SHA-256. Each frame is checked when it is read.
+        """The clip with this id. Its tracks are checked against its SHA-256. Each frame is checked when it is read.
 
         Raises:
-            UnknownNameError: there is none.
-            BadDataError: the clip is damaged; names it, and the frame where it is one.
+            UnknownNameError: there is no such clip.
+            BadDataError: the clip is damaged. The message names the clip, and the frame if one is damaged.
         """
         if clip_id not in self.shapes:
             raise UnknownNameError(f'{self.path} has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
@@ -168,7 +169,7 @@ class PreparedDataset:
         start: int,
         stop: int,
     ) -> npt.NDArray[np.uint8]:
-        """Frames start … stop - 1, uint8 [·, H, W, 3] RGB."""
+        """Frames `start` to `stop - 1`: uint8 [stop - start, H, W, 3] RGB."""
         with damage(self._where(clip_id)), h5py.File(self.path, "r", locking=False) as file:
             stored = _values(file["clips"][clip_id], "frames", "u", 1)
             content: npt.NDArray[np.uint8] = stored[offsets[start] : offsets[stop]]
@@ -202,7 +203,7 @@ def _write(
 
 
 def _write_clip(group: h5py.Group, clip: Clip, quality: int | None, lossless: Lossless) -> str:
-    """Write one clip; returns its SHA-256."""
+    """Write one clip. Returns its SHA-256 (hex)."""
     kind = _kind(clip, quality, lossless)
     frames = list(_encode(clip, kind, quality))
     content = np.concatenate(frames)
@@ -230,14 +231,14 @@ def _write_clip(group: h5py.Group, clip: Clip, quality: int | None, lossless: Lo
 
 
 def _kind(clip: Clip, quality: int | None, lossless: Lossless) -> ImageKind | Literal["RAW"]:
-    """What the frames of a clip become."""
+    """The form in which the frames of a clip are stored."""
     if clip.encoded is not None:
         return "JPEG" if bytes(clip.encoded[0]).startswith(b"\xff\xd8") else "PNG"
     return "JPEG" if quality else lossless
 
 
 def _encode(clip: Clip, kind: ImageKind | Literal["RAW"], quality: int | None) -> Iterator[npt.NDArray[np.uint8]]:
-    """Each frame as uint8 [bytes]."""
+    """Each frame as uint8 [number of bytes]."""
     if clip.encoded is not None:
         yield from (np.frombuffer(frame, dtype=np.uint8) for frame in clip.encoded)
         return
@@ -252,7 +253,7 @@ def _encode(clip: Clip, kind: ImageKind | Literal["RAW"], quality: int | None) -
 
 
 def _digest(attributes: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> str:
-    """SHA-256 (hex) of all of a clip; its frames take part by their own SHA-256 and CRCs."""
+    """SHA-256 (hex) of a clip. For the frames, it covers their SHA-256 and CRCs."""
     total = hashlib.sha256(json.dumps(attributes, sort_keys=True).encode())
     for name, values in sorted(arrays.items()):
         total.update(f"{name} {values.dtype.str} {values.shape}".encode())
@@ -261,11 +262,11 @@ def _digest(attributes: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]
 
 
 def _values(group: h5py.Group, name: str, kinds: str, axes: int) -> h5py.Dataset:
-    """An array of a group. Raises ValueError where it is missing, of another kind, elsewhere, or larger than its bytes."""
+    """An array of a group. Raises ValueError if it is missing, has another kind, is external, or claims more than it stores."""
     linked = isinstance(group.get(name, getlink=True), h5py.HardLink)
     item = group[name] if linked else None
     if not isinstance(item, h5py.Dataset) or item.dtype.kind not in kinds or item.ndim != axes:
-        raise ValueError(f"it has no {name} of the kind expected")
+        raise ValueError(f"it has no {name} of the expected kind")
     if item.is_virtual or item.external or item.id.get_storage_size() != item.nbytes:
         raise ValueError(f"its {name} are not stored plainly")
     return item

@@ -1,4 +1,4 @@
-"""Tracks of one's own as a table (CSV) or as JSON; see `vgmae_bench.data.folder` for both formats."""
+"""Reads the user's tracks from CSV or JSON files. `vgmae_bench.data.folder` describes both formats."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from vgmae_bench.data.checks import FaultError
 
 COLUMNS = ("point", "frame", "x", "y", "visible")
 _KEYS = ("xy", "visible", "annotated")
-_LIKE_KEYS = ("vis", "occ", "annot", "hidden", "points", "tracks")  # other keys of a JSON file are left alone
-_MOST_FRAMES = 1_000_000  # a slip of the pen in a frame number must not fill the memory
+# Unknown JSON keys like these are errors; others are ignored.
+_LIKE_KEYS = ("vis", "occ", "annot", "hidden", "points", "tracks")
+_MOST_FRAMES = 1_000_000  # a mistyped frame number must not fill the memory
 
 
 class TrackTable(NamedTuple):
     """The tracks of one file.
 
     Attributes:
-        xy: float64 [N, T, 2], raster pixels; NaN where the file has no position.
+        xy: float64 [N, T, 2], raster pixels (the centre of the first pixel is (0.5, 0.5)); NaN where the file has no
+            position.
         hidden: bool [N, T].
-        annotated: bool [T], the frames that the file says something about.
+        annotated: bool [T], the frames for which the file has annotations.
     """
 
     xy: npt.NDArray[np.float64]
@@ -36,8 +38,8 @@ def read_tracks(path: Path) -> TrackTable:
     """Read a file of tracks.
 
     Raises:
-        FaultError: it is not such a table; says in which line and why.
-        OSError: it cannot be read.
+        FaultError: the file is not such a table. The message names the line and the reason.
+        OSError: the file cannot be read.
     """
     try:
         table = _read_csv(path) if path.suffix.lower() == ".csv" else _read_json(path)
@@ -55,7 +57,7 @@ def read_tracks(path: Path) -> TrackTable:
 
 
 def first_frame(path: Path) -> int:
-    """The lowest frame number of a CSV; 0 where there is none, and for a file that `read_tracks` refuses."""
+    """The lowest frame number of a CSV file; 0 if it has none, or if `read_tracks` refuses the file."""
     lowest = None
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -124,7 +126,7 @@ def _row(row: dict[str | Any, Any]) -> tuple[str, int, float, float, bool]:
 def _position(fields: dict[str, str], name: str) -> float:
     text = fields[name].strip()
     try:
-        if "_" in text:  # Python's own spelling of large numbers
+        if "_" in text:  # float() would accept underscores
             raise ValueError
         return float(text or "nan")
     except ValueError:
@@ -157,7 +159,7 @@ def _read_json(path: Path) -> TrackTable:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object. Raises FaultError where a key comes twice: readers do not agree on which one counts."""
+    """A JSON object. Raises FaultError if a key occurs twice, because readers do not agree on which one counts."""
     content = dict(pairs)
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]

@@ -1,4 +1,4 @@
-"""Checking a dataset from end to end: are the files what was downloaded, and can every clip be used?"""
+"""Checks a whole dataset: are the files unchanged since the download, and is every clip usable?"""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from vgmae_bench.progress.bar import counted
 
 @dataclass(frozen=True)
 class Finding:
-    """Something `verify` has to say.
+    """One result of `verify`.
 
     Attributes:
-        severity: "error" when results would be wrong or missing, "note" when it is merely good to know.
-        where: the file or clip.
-        fault: what is the matter.
+        severity: "error" if results would be wrong or missing; "note" for information.
+        where: the file or the clip.
+        fault: the fault.
     """
 
     severity: Literal["error", "note"]
@@ -36,24 +36,24 @@ class Finding:
 
 
 def paths(name: str, root: Path | None = None) -> list[Path]:
-    """The files of a dataset that are there: its prepared form, which is used where it is there, then the published ones."""
+    """The existing files of a dataset: its prepared form, which takes precedence, then the published files."""
     spec, where = plugins.find("datasets", name).spec, data_root(root)
     prepared = prepared_path(where, spec.name)
     return [*([prepared] if prepared.is_file() else []), *locate(spec, where)]
 
 
 def verify(name: str, root: Path | None = None, options: Mapping[str, Any] | None = None) -> list[Finding]:
-    """Hash every file, open every clip, decode every frame; downloads nothing.
+    """Hash every file, open every clip and decode every frame. Nothing is downloaded.
 
     Arguments:
         options: settings of the dataset.
 
     Returns:
-        What was found; nothing but notes means that all is well.
+        The findings. If all of them are notes, the dataset is usable.
 
     Raises:
         MissingDataError: there are no files to check.
-        UnknownNameError: no such dataset.
+        UnknownNameError: there is no such dataset.
     """
     spec = plugins.find("datasets", name).spec
     files = paths(name, root)
@@ -73,7 +73,7 @@ def verify(name: str, root: Path | None = None, options: Mapping[str, Any] | Non
 
 
 def _check_files(files: list[Path]) -> list[Finding]:
-    """Compare contents with what was recorded at download, and with what is remembered of unchanged files."""
+    """Compare the files with the digests recorded at download, and with the cached digests of unchanged files."""
     findings = []
     for file in counted(files, "hashing", "files"):
         digest = file_digest(file)

@@ -30,7 +30,7 @@ class VideoFolder:
         skipped: videos that this process could not read so far, with the reason.
 
     Raises:
-        MissingDataError: the folder is not there, or there are no videos in it.
+        MissingDataError: the folder does not exist, or has no videos.
     """
 
     def __init__(self, path: Path) -> None:

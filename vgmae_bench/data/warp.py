@@ -1,4 +1,4 @@
-"""The embedded set of photographs moved by known warps: what it is made of stands in clips/warp.md."""
+"""The embedded dataset `warp`: photographs moved by known warps. clips/warp.md describes it."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ FILE = Path(__file__).parent / "clips" / "warp.h5"
 
 
 def warp() -> PreparedDataset:
-    """The four clips, in the prepared form, from the installed package."""
+    """The four clips. The installed package contains them in the prepared form."""
     return PreparedDataset(FILE, data.WARP)

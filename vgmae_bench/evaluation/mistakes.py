@@ -66,7 +66,6 @@ OF_MOTION = (
 
 INVERTED = 0.3
 """The mean of two shares: visible points called visible, hidden points called hidden. Below it, visibility looks inverted."""
-_NEVER = 0.1  # instead of `INVERTED` if the truth has only one of the two
 _FEW = 5  # points of a kind that tell something
 
 
@@ -74,7 +73,8 @@ def looks_inverted(visible: Flags, occluded: Flags, asked: Flags) -> bool:
     """Whether predicted visibility is true where points are hidden.
 
     Every point is visible in its query frame, so predictions that hide most points there are inverted. Elsewhere the truth
-    decides: visible and hidden points count alike, so that a tracker that calls all points hidden is not named.
+    decides. Visible and hidden points count alike, and both are needed, so that a tracker that calls all points visible, or
+    all hidden, is not named.
 
     Arguments:
         visible: bool [N, T], the prediction.
@@ -84,8 +84,7 @@ def looks_inverted(visible: Flags, occluded: Flags, asked: Flags) -> bool:
     if asked.any() and visible[asked].mean() < 0.5:
         return True
     seen, hidden = visible[~asked & ~occluded], ~visible[~asked & occluded]
-    rates = [float(part.mean()) for part in (seen, hidden) if len(part) >= _FEW]
-    return bool(rates) and sum(rates) / len(rates) < (INVERTED if len(rates) == 2 else _NEVER)
+    return min(len(seen), len(hidden)) >= _FEW and bool(seen.mean() + hidden.mean() < 2 * INVERTED)
 
 
 def explain(

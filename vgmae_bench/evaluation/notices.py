@@ -115,7 +115,7 @@ def notices(
     if protocol.query_mode == "strided" and late and frozen > 0.9 * late:
         found.append(
             f"{frozen} of {late} tracks do not move before their query, and these frames are scored: a tracker that looks "
-            "forward only declares causal=True in its SPEC"
+            'forward only declares direction="forward" in its SPEC'
         )
     if not any(one.shown for one in looks):
         found.append("no point is ever called visible: Jaccard is 0 however good the positions are; is it inverted?")

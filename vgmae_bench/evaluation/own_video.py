@@ -21,7 +21,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -36,13 +36,13 @@ from vgmae_bench.coordinates import rescale
 from vgmae_bench.data.video.file import Video, stack
 from vgmae_bench.data.video.write import write_mp4
 from vgmae_bench.errors import UsageError
+from vgmae_bench.evaluation.asking import answer
 from vgmae_bench.evaluation.method import Method
-from vgmae_bench.evaluation.predict import answer
 from vgmae_bench.evaluation.records.others import TrackRecord
 from vgmae_bench.evaluation.records.results import text_of
 from vgmae_bench.files import storage_errors
 from vgmae_bench.progress.bar import counted
-from vgmae_bench.types import Queries, Scene, SceneMaker, Size, Tracks
+from vgmae_bench.types import Queries, Scene, SceneMaker, Size, Streaming, Tracks, stream
 from vgmae_bench.viz.draw import draw_frame, rainbow
 from vgmae_bench.viz.flow import colour_flow
 
@@ -62,6 +62,8 @@ def track_video(
 ) -> tuple[Tracks, Scene | None, float]:
     """Track points through a whole video. Memory holds the frames at `size` only.
 
+    A streaming tracker that is asked about the first frame alone, in one call, gets each frame as it is decoded.
+
     Arguments:
         queries: raster pixels of the video.
         size: (height, width) of the frames that the method gets.
@@ -80,16 +82,41 @@ def track_video(
         raise UsageError(f"{method.plugin.name} has no scene to show", "it gives tracks only", try_="without --scene")
     total = min(video.num_frames, max_frames or video.num_frames)
     read = drawn_ahead(itertools.islice(video.frames(size), max_frames), _ahead(size))
+    scaled = Queries(queries.frame, rescale(queries.xy, video.size, size))
+    if isinstance(maker, Streaming) and not with_scene and _in_one_pass(method, queries):
+        found, seconds = _streamed(maker, counted(read, "tracking", "frames", total), scaled)
+        return Tracks(rescale(found.xy, size, video.size), found.visible, found.confidence), None, seconds
     frames = stack(counted(read, "decoding", "frames", total))
     late = queries.frame[queries.frame >= len(frames)]
     if len(late):
         raise UsageError(f"There is no frame {late[0]} to track from", f"frames 0 to {len(frames) - 1} are tracked")
     start = time.perf_counter()
-    scaled = Queries(queries.frame, rescale(queries.xy, video.size, size))
-    found = answer(method.tracker, frames, scaled, causal=method.plugin.spec.causal, backward=True)
+    found = answer(method.tracker, frames, scaled, method.how, backward=True)
     seconds = time.perf_counter() - start
     scene = _enlarged(maker.scene(frames), size, video.size) if with_scene and isinstance(maker, SceneMaker) else None
     return Tracks(rescale(found.xy, size, video.size), found.visible, found.confidence), scene, seconds
+
+
+def _in_one_pass(method: Method, queries: Queries) -> bool:
+    """Whether all queries lie in the first frame and go into one call."""
+    return len(queries) > 0 and not queries.frame.any() and len(list(method.how.groups(queries))) == 1
+
+
+def _streamed(tracker: Streaming, frames: Iterable[npt.NDArray[np.uint8]], queries: Queries) -> tuple[Tracks, float]:
+    """The tracks, and the seconds that the tracker took."""
+    reading, start = 0.0, time.perf_counter()
+
+    def timed() -> Iterator[npt.NDArray[np.uint8]]:
+        nonlocal reading
+        asked = time.perf_counter()
+        for frame in frames:
+            reading += time.perf_counter() - asked
+            yield frame
+            asked = time.perf_counter()
+        reading += time.perf_counter() - asked
+
+    tracks = stream(tracker, timed(), queries)
+    return tracks, time.perf_counter() - start - reading
 
 
 def _ahead(size: Size) -> int:

@@ -7,7 +7,6 @@ import time
 import traceback
 from collections.abc import Sequence
 from contextlib import closing
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +15,16 @@ from vgmae_bench.ahead import NextAhead, read_memory, read_threads
 from vgmae_bench.data.appearance import misread
 from vgmae_bench.data.dataset import Dataset
 from vgmae_bench.errors import PluginError, StorageError, UserError
+from vgmae_bench.evaluation.asking import Asking, answer
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet, query_sets
 from vgmae_bench.evaluation.records.results import Cost, Maker
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.progress.bar import Progress
 from vgmae_bench.provenance import peak_memory_mb
-from vgmae_bench.types import Queries, Tracker, Tracks
+from vgmae_bench.types import Tracker
 
 _log = logging.getLogger(__name__)
 
-Value = TypeVar("Value", bound=np.generic)
 Asked = tuple[npt.NDArray[np.uint8], QuerySet]
 """Frames as the tracker gets them, and what it is asked about them."""
 
@@ -42,63 +41,6 @@ class _TrackerError(Exception):
     """Wraps an exception of the tracker, which is its `__cause__`."""
 
 
-def answer(
-    tracker: Tracker,
-    frames: npt.NDArray[np.uint8],
-    queries: Queries,
-    *,
-    causal: bool,
-    backward: bool,
-    allow_nonfinite: bool = True,
-) -> Tracks:
-    """Ask a tracker. A causal tracker gets the reversed clip for the frames before each query.
-
-    Arguments:
-        causal: the tracker does not track backward in time.
-        backward: the frames before a query matter. If not, the second pass is skipped.
-        allow_nonfinite: keep positions that are not finite. They count as wrong.
-
-    Raises:
-        PluginError: the tracker returned something other than tracks of these queries, or positions that are not
-            finite.
-    """
-    tracks = _answer(tracker, frames, queries, causal=causal, backward=backward)
-    lost: npt.NDArray[np.bool_] = ~np.isfinite(tracks.xy.sum(axis=2))
-    if lost.any() and not allow_nonfinite:
-        raise PluginError(
-            "The tracker returned positions that are not finite",
-            f"{lost.sum()} of {lost.size}, on {lost.any(axis=1).sum()} of {len(lost)} tracks",
-            try_="the same command with --allow-nonfinite, which counts them as wrong",
-        )
-    return tracks
-
-
-def _answer(
-    tracker: Tracker, frames: npt.NDArray[np.uint8], queries: Queries, *, causal: bool, backward: bool
-) -> Tracks:
-    num_frames = len(frames)
-    if not len(queries):  # many networks fail on an empty batch
-        return Tracks(np.zeros((0, num_frames, 2), np.float32), np.zeros((0, num_frames), np.bool_))
-    forward = _checked(tracker.track(frames, queries), len(queries), num_frames)
-    asked = np.flatnonzero(queries.frame > 0)
-    if not (causal and backward and len(asked)):
-        return forward
-    reversed_queries = Queries(num_frames - 1 - queries.frame[asked], queries.xy[asked])
-    back = _checked(tracker.track(np.ascontiguousarray(frames[::-1]), reversed_queries), len(asked), num_frames)
-    before = np.arange(num_frames) < queries.frame[asked, None]
-
-    def join(ahead: npt.NDArray[Value], behind: npt.NDArray[Value]) -> npt.NDArray[Value]:
-        joined = ahead.copy()
-        mask = before[..., None] if ahead.ndim == 3 else before
-        joined[asked] = np.where(mask, behind[:, ::-1], ahead[asked])
-        return joined
-
-    confidence = None
-    if forward.confidence is not None and back.confidence is not None:
-        confidence = join(forward.confidence, back.confidence)
-    return Tracks(join(forward.xy, back.xy), join(forward.visible, back.visible), confidence)
-
-
 def predict(
     tracker: Tracker,
     dataset: Dataset,
@@ -106,7 +48,7 @@ def predict(
     protocol: EvalProtocol,
     folder: RunFolder,
     *,
-    causal: bool,
+    how: Asking,
     made_by: Maker | None = None,
     redo: bool = False,
     allow_nonfinite: bool = False,
@@ -118,6 +60,7 @@ def predict(
     Several processes can do this at once. Only one of them predicts a clip. Each returns when all clips are done.
 
     Arguments:
+        how: see `vgmae_bench.evaluation.asking.asking_of`.
         made_by: this process, noted with every clip that it predicts.
         redo: predict all clips again and replace the old predictions clip by clip.
         allow_nonfinite: keep positions that are not finite. Otherwise a clip with one fails.
@@ -142,7 +85,7 @@ def predict(
         progress.note(clip_id)
         try:
             asked, doubt = clips.get(clip_id, following)
-            _predict_clip(tracker, asked, clip_id, protocol, folder, causal, allow_nonfinite, made_by, doubt)
+            _predict_clip(tracker, asked, clip_id, protocol, folder, how, allow_nonfinite, made_by, doubt)
         except StorageError:
             raise
         except Exception as failure:  # the other clips are still worth predicting
@@ -207,7 +150,7 @@ def _predict_clip(
     clip_id: str,
     protocol: EvalProtocol,
     folder: RunFolder,
-    causal: bool,
+    how: Asking,
     allow_nonfinite: bool,
     made_by: Maker | None,
     doubt: str,
@@ -217,9 +160,7 @@ def _predict_clip(
     for frames, query_set in asked:
         start = time.perf_counter()
         try:
-            tracks = answer(
-                tracker, frames, query_set.queries, causal=causal, backward=backward, allow_nonfinite=allow_nonfinite
-            )
+            tracks = answer(tracker, frames, query_set.queries, how, backward=backward, allow_nonfinite=allow_nonfinite)
         except Exception as error:
             raise _TrackerError from error
         seconds += time.perf_counter() - start
@@ -233,14 +174,3 @@ def _place(error: BaseException) -> tuple[str, int]:
     """The file and the line that raised an error."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return last.filename, last.lineno or 0
-
-
-def _checked(tracks: Tracks, num_queries: int, num_frames: int) -> Tracks:
-    if not isinstance(tracks, Tracks):
-        raise PluginError("The tracker did not return Tracks", f"it returned a {type(tracks).__name__}")
-    if tracks.visible.shape != (num_queries, num_frames):
-        raise PluginError(
-            "The tracker returned tracks of the wrong size",
-            f"asked for {num_queries} queries × {num_frames} frames, got {' × '.join(map(str, tracks.visible.shape))}",
-        )
-    return tracks

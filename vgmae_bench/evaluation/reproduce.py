@@ -13,12 +13,13 @@ from vgmae_bench import config, plugins
 from vgmae_bench.config import Json
 from vgmae_bench.errors import BadDataError, UsageError, WeightsError
 from vgmae_bench.evaluation import protocols
-from vgmae_bench.evaluation.method import UNTRAINED
+from vgmae_bench.evaluation.method import UNTRAINED, Weights
 from vgmae_bench.evaluation.records.others import Change, MetricChange, PositionChange, Reproduction
 from vgmae_bench.evaluation.records.results import SESSION_SOURCE, Record, identity
 from vgmae_bench.evaluation.run import Plan, execute, plan
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import file_digest
+from vgmae_bench.specs import RemoteWeights
 
 
 def plan_again(
@@ -75,6 +76,7 @@ def plan_again(
         limit=limit,
         device=device,
         seed=method.seed,
+        ask=method.ask,
     )
     if planned.record.method.source != method.source:
         raise BadDataError(f"{name} is not the tracker of the run", "its file has another SHA-256")
@@ -219,8 +221,13 @@ def _weights(name: str, record: Record, file: Path | None) -> str | None:
         if not file.is_file() or file_digest(file) != weights.sha256:
             raise WeightsError(f"{file} does not hold the weights of the run", f"their SHA-256 is {weights.sha256}")
         return str(file)
-    for known, relative in plugin.spec.weights.items():
-        path = plugins.beside(plugin, relative)
+    for known, where in plugin.spec.weights.items():
+        if isinstance(where, RemoteWeights):
+            found = Weights.find(plugin, known) if known == weights.name else None
+            if found and found.sha256 == weights.sha256:
+                return str(known)
+            continue
+        path = plugins.beside(plugin, where)
         if path.is_file() and file_digest(path) == weights.sha256:
             return str(known)
     raise WeightsError(

@@ -69,6 +69,7 @@ def plan(
     shard: tuple[int, int] | None = None,
     device: str = "auto",
     seed: int = 0,
+    ask: str | None = None,
 ) -> Plan:
     """Find and load everything that a run needs, and choose its folder. Nothing is written.
 
@@ -83,6 +84,7 @@ def plan(
         shard: (i, n): this process takes every n-th clip, beginning with clip i modulo n.
         device: "auto", "cpu", "cuda" or any torch device.
         seed: for trackers that take one.
+        ask: how many queries a call has, see `vgmae_bench.evaluation.asking.parse`.
 
     Raises:
         UserError: something cannot be found, opened or built.
@@ -90,7 +92,7 @@ def plan(
     from vgmae_bench.data.open import open_dataset
 
     chosen = protocols.find(protocol, query_mode)
-    opened_method = open_method(method, weights=weights, settings=settings or {}, device=device, seed=seed)
+    opened_method = open_method(method, weights=weights, settings=settings or {}, device=device, seed=seed, ask=ask)
     opened, dataset_spec = open_dataset(dataset, dataset_settings or {}, data_root)
     return plan_of(
         opened_method, opened, dataset_spec, chosen, dataset_settings or {}, out=out, limit=limit, shard=shard
@@ -192,7 +194,7 @@ def execute(
                 plan.share,
                 plan.protocol,
                 plan.folder,
-                causal=plan.method.plugin.spec.causal,
+                how=plan.method.how,
                 made_by=session.maker,
                 redo=redo in ("predictions", "all"),
                 allow_nonfinite=allow_nonfinite,

@@ -1,4 +1,4 @@
-"""GMAE: a masked autoencoder that sees an image as 3-D Gaussians, and what their depth tells without any training."""
+"""GMAE: a masked autoencoder that represents an image by 3-D Gaussians, and read-outs of their depth without training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from vgmae_bench.specs import MethodSpec
 
 SPEC = MethodSpec(
     name="gmae",
-    summary="Sees an image as 3-D Gaussians: layers, figure and ground, outlines (explore, spatial). Does not track.",
+    summary="Represents an image by 3-D Gaussians: layers, figure and ground, outlines (explore, spatial). Does not track.",
     weights={"tiny": "weights/tiny.safetensors"},
     default_weights="tiny",
     importer="vgmae_bench.videogmae.release:import_weights",

@@ -1,4 +1,4 @@
-"""Weights files of GMAE; see `vgmae_bench.models.weights_file`. Their configuration holds "network", "view" and "source"."""
+"""Weights files of GMAE (`vgmae_bench.models.weights_file`). Their configuration has "network", "view" and "source"."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ KIND = "gmae"
 
 
 class Model(NamedTuple):
-    """A network, in evaluation mode on the CPU, and how its outputs are to be read."""
+    """A network in evaluation mode on the CPU, and the interpretation of its outputs."""
 
     network: GMAE
     view: View
 
 
 def save_model(path: Path, network: GMAE, view: View, source: Json) -> None:
-    """Write a weights file. Raises StorageError."""
+    """Write a weights file. Raises StorageError if it cannot be written."""
     save_weights(path, network.state_dict(), KIND, {"network": network.config, "view": view, "source": source})
 
 
@@ -33,7 +33,7 @@ def load_model(path: Path) -> Model:
     """The model of a weights file.
 
     Raises:
-        WeightsError: the file is damaged or holds another model.
+        WeightsError: the file is damaged, or holds another model.
     """
     weights = load_weights(path, method="gmae")
     network, view = weights.config.get("network"), weights.config.get("view")
@@ -42,14 +42,14 @@ def load_model(path: Path) -> Model:
             f'{path} holds a "{weights.kind}" model, not a GMAE', "its encoder can start a training: train --init"
         )
     shape, seen = build(ImageNetwork, network, owner="gmae"), build(View, view, owner="gmae")
-    with torch.device("meta"):  # nothing is initialised that the file overwrites anyway
+    with torch.device("meta"):  # no initialisation, because the file replaces all values
         model = GMAE(shape)
     load_into(model, weights.tensors, source=str(path))
     return Model(model.eval(), seen)
 
 
 def open_model(weights: Path | None, size: str, seed: int) -> Model:
-    """The model of a weights file, or, without one, a random network of one of `SIZES`, drawn from `seed` alone."""
+    """The model of a weights file. Without a file: a random network of one of `SIZES`, which depends on `seed` alone."""
     if weights is not None:
         return load_model(weights)
     return Model(untrained(lambda: GMAE(SIZES[size]), seed), View())

@@ -1,4 +1,4 @@
-"""GMAE looks at an image: one forward pass, and everything that the depth of its Gaussians tells."""
+"""Explores an image with GMAE: one forward pass, then all read-outs of the Gaussians' depth."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from vgmae_bench.training.seeds import untrained
 from vgmae_bench.videogmae.gaussians.gaussians import Backend
 
 CUMULATIVE = (32, 64, 128, 256, 512, 1024)
-"""First K Gaussians that the paper shows, as far as there are more than K; a smaller network gets fractions instead."""
+"""Numbers K of first Gaussians that the paper shows, if there are more than K. Smaller networks use fractions instead."""
 SHOWN_LAYERS = 6
 
 
 @dataclass(frozen=True)
 class ExplorerConfig:
-    """How an image is looked at. The paper gives no constants: these are ours, tuned on nothing.
+    """Settings of exploring. The paper gives no values; these are ours, and they are not tuned.
 
     Attributes:
-        size: of the network when there are no weights to tell.
-        order: which Gaussians come first: the nearest, as in the released image path, or the farthest.
-        figure_share: of the Gaussians, which come first and explain the ground.
-        figure_threshold: a pixel of which they leave more than this open belongs to the figure.
-        edge_layers: numbers of layers that outlines are looked for in; an outline counts for the share of them that has it.
+        size: size of the random network that is used without weights.
+        order: the order of the Gaussians: nearest first, as in the released image path, or farthest first.
+        figure_share: the share of the Gaussians that represent the ground. They are the first ones in the order.
+        figure_threshold: a pixel belongs to the figure if these Gaussians leave more than this share of it transparent.
+        edge_layers: numbers of layers for outlines. The strength of an outline is the share of these numbers that show it.
         edge_rule, edge_eps: see `vgmae_bench.gmae.spatial.layer_map`.
-        backend: of the splatting.
+        backend: back end of splatting.
 
     Raises:
-        UsageError: a number out of its range.
+        UsageError: a number is out of range.
     """
 
     size: Literal["tiny", "base", "large"] = "tiny"
@@ -64,17 +64,17 @@ class ExplorerConfig:
 
 
 class GMAEExplorer:
-    """Looks at single images with GMAE; see `vgmae_bench.models.explorer.Explorer`.
+    """Explores single images with GMAE; see `vgmae_bench.models.explorer.Explorer`.
 
-    Images of any shape are squashed to the network's square. The Gaussians are rendered at the size of the image.
+    Images of any shape are resized to the network's square. The Gaussians are rendered at the size of the image.
 
     Arguments:
         config: settings.
-        weights: a file of GMAE weights, or None for random ones drawn from `seed` alone; `note` says so.
-        device: anything torch knows.
+        weights: a file of GMAE weights. None: random weights that depend on `seed` alone; `note` says so.
+        device: any device name of torch.
 
     Raises:
-        WeightsError: the file is no such weights, or damaged.
+        WeightsError: the file is damaged, or does not hold GMAE weights.
     """
 
     def __init__(self, config: ExplorerConfig, weights: Path | None, device: str, seed: int) -> None:
@@ -84,14 +84,14 @@ class GMAEExplorer:
         self.image_size, self.grid = network.config.image_size, network.config.grid
 
     def untrained(self, seed: int) -> GMAEExplorer:
-        """The same with new weights, drawn from `seed` alone."""
+        """The same explorer with random weights that depend on `seed` alone."""
         other = copy.copy(self)
         other.note = "random weights"
         other._network = untrained(lambda: GMAE(self._network.config), seed).to(self._network.cls_token.device)
         return other
 
     def explore(self, image: Image) -> Panels:
-        """Every picture that `vgmae_bench.gmae.figure` draws."""
+        """All pictures that `vgmae_bench.gmae.figure` draws."""
         config = self._config
         scene = self._scene(image)
         count = len(scene.splats.means)
@@ -123,14 +123,14 @@ class GMAEExplorer:
         )
 
     def look(self, image: Image) -> Seen:
-        """Figure and outlines."""
+        """The figure and the outlines."""
         scene = self._scene(image)
         with torch.inference_mode():
             found = torch.stack([self._edges(scene, number) for number in self._config.edge_layers])
             return Seen(self._figure(scene).cpu().numpy(), found.float().mean(dim=0).cpu().numpy())
 
     def rebuild(self, image: Image, hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-        """The image as far as the patches that are not hidden tell."""
+        """Reconstruct the image from the patches that are not hidden: float32 [S, S, 3] RGB in [0, 1], S the input size."""
         with torch.inference_mode():
             shown = int((~hidden).sum())
             order = torch.from_numpy(np.argsort(hidden, axis=None, kind="stable"))[None]

@@ -1,4 +1,4 @@
-"""One figure of all that GMAE sees in an image."""
+"""Draws one figure of everything that GMAE finds in an image."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ FIGURE_COLOUR = (255, 60, 0)
 
 @dataclass(frozen=True)
 class Panels:
-    """What was found in an image of H × W pixels; see `vgmae_bench.models.explorer.Exploration`.
+    """Results for an image of H × W pixels; see `vgmae_bench.models.explorer.Exploration`.
 
     Attributes:
-        arrays: by name: image uint8 [H, W, 3]; reconstruction [H, W, 3] RGB in [0, 1]; alpha, depth, density and unexplained
-            [H, W]; centres [k, 2] raster pixels, depths [k] world units and opacities [k], in the order of the layers;
-            cumulative_layers [n, H, W, 3] of the first cumulative_counts [n] Gaussians; single_layers [6, H, W, 3]; figure
-            bool [H, W]; layer_maps int64 and edges bool [m, H, W] for edge_layers [m] layers. See `vgmae_bench.gmae.spatial`.
+        arrays: by name. image: uint8 [H, W, 3]. reconstruction: [H, W, 3], RGB in [0, 1]. alpha, depth, density and
+            unexplained: [H, W]. centres: [k, 2], raster pixels. depths (world units) and opacities: [k], in the order of the
+            layers. cumulative_layers: [n, H, W, 3], of the first cumulative_counts [n] Gaussians. single_layers:
+            [6, H, W, 3]. figure: bool [H, W]. layer_maps: int64 [m, H, W], and edges: bool [m, H, W], for edge_layers [m]
+            layers. See `vgmae_bench.gmae.spatial`.
     """
 
     arrays: Mapping[str, npt.NDArray[Any]]
 
     def draw(self, path: Path) -> None:
-        """All of them as one PNG."""
+        """Draw all results as one PNG."""
         draw_panels(self.arrays, path)
 
 
 def draw_panels(found: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
-    """The pictures of `Panels.arrays` in four rows: the scene, layers added up, layers alone, figure and outlines."""
+    """Draw `Panels.arrays` in four rows: the scene, cumulative layers, single layers, figure and outlines."""
     from matplotlib.figure import Figure
 
     height, width = found["image"].shape[:2]
@@ -53,18 +54,18 @@ def draw_panels(found: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
     show(0, 1, found["reconstruction"].clip(0, 1), f"its {len(found['depths'])} Gaussians")
     show(0, 2, found["depth"], "depth (dark: near)", cmap="magma")
     show(0, 3, found["density"], "density of Gaussians", cmap="viridis")
-    show(0, 4, found["image"], "centres, by opacity")
+    show(0, 4, found["image"], "centres (brightness: opacity)")
     xy, strength = found["centres"], found["opacities"]
     axes[0, 4].scatter(xy[:, 0], xy[:, 1], s=14 * strength + 1, c="yellow", edgecolors="black", linewidths=0.4)
     axes[0, 4].set(xlim=(0, width), ylim=(height, 0))
-    show(0, 5, found["unexplained"], "left open by the first layers", cmap="gray", vmin=0, vmax=1)
+    show(0, 5, found["unexplained"], "not covered by the first layers", cmap="gray", vmin=0, vmax=1)
 
     for column, (count, picture) in enumerate(zip(found["cumulative_counts"], found["cumulative_layers"], strict=True)):
         show(1, column, picture.clip(0, 1), f"first {count} Gaussians")
     for column, picture in enumerate(found["single_layers"]):
-        show(2, column, picture.clip(0, 1), f"layer {column + 1} of {len(found['single_layers'])} alone")
+        show(2, column, picture.clip(0, 1), f"layer {column + 1} of {len(found['single_layers'])} only")
     show(3, 0, _tinted(found["image"], found["figure"]), "figure (red) and ground")
-    show(3, 1, found["edges"].mean(axis=0), "outlines, all together", cmap="gray_r", vmin=0, vmax=1)
+    show(3, 1, found["edges"].mean(axis=0), "outlines, all layer counts", cmap="gray_r", vmin=0, vmax=1)
     for column, (number, edge) in enumerate(zip(found["edge_layers"], found["edges"], strict=True)):
         if column + 2 < COLUMNS:
             show(3, column + 2, edge, f"outlines of {number} layers", cmap="gray_r", vmin=0, vmax=1)
@@ -72,7 +73,7 @@ def draw_panels(found: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
 
 
 def _tinted(image: npt.NDArray[np.uint8], figure: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """The image with its figure in colour, and the ground in grey."""
+    """The image with a coloured figure and a grey ground."""
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     red = (0.55 * image + 0.45 * np.array(FIGURE_COLOUR)).astype(np.uint8)
     return np.where(figure[..., None], red, grey)

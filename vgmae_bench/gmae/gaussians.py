@@ -1,4 +1,4 @@
-"""What the network's numbers mean, and the camera that sees it: GMAE's part of `vgmae_bench.videogmae.gaussians.gaussians`."""
+"""Converts GMAE's outputs to Gaussians, with their camera. Builds on `vgmae_bench.videogmae.gaussians.gaussians`."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ from vgmae_bench.videogmae.gaussians.gaussians import (
 )
 
 DISTANCE = {"far": SCENE_DEPTH, "box": 2.0}
-"""From the camera to the origin, world units. At 2, the near face of [-1, 1]³ just fills the 90° across."""
+"""Distance from the camera to the origin, in world units. At 2, the near face of [-1, 1]³ exactly fills the view of 90°."""
 
 
 @dataclass(frozen=True)
 class View:
-    """How raw outputs become a picture; a property of the weights, fixed when they were trained.
+    """How raw outputs become Gaussians and an image. Part of the weights: fixed when they were trained.
 
-    The released image path has mean_range "unit" and camera "far", with which no centre can be more than 16 of 224 pixels
-    from the middle of the image; it cannot have made the published figures.
+    The released image path has mean_range "unit" and camera "far". With these, no centre can be more than 16 pixels of 224
+    from the middle of the image. So it cannot have made the published figures.
 
     Attributes:
-        mean_range: of centres, world units: "wide" is 5 tanh(x), as in Video-GMAE; "unit" is 2 sigmoid(x) - 1.
-        camera: "far" is 8 units from the origin, "box" 2, so that it sees just the range "unit". Both look 90° across.
+        mean_range: range of the centres in world units. "wide" is 5 tanh(x), as in Video-GMAE; "unit" is 2 sigmoid(x) - 1.
+        camera: "far" is 8 units from the origin. "box" is 2 units from it, and sees exactly the range "unit". Both have a
+            view of 90°.
         composite: the background: "over" white, as in Video-GMAE, or "black", as in the released image path.
-        scale_factor: the largest standard deviation c of c sigmoid(x), world units.
+        scale_factor: c in c sigmoid(x), the largest standard deviation in world units.
 
     Raises:
-        UsageError: no size.
+        UsageError: scale_factor is not positive.
     """
 
     mean_range: Literal["wide", "unit"] = "wide"
@@ -50,14 +51,14 @@ class View:
             raise UsageError("scale_factor must be above 0", f"it is {self.scale_factor}")
 
     def gaussians(self, raw: Tensor) -> Gaussians:
-        """Raw outputs [B, 1, k, 14] as k Gaussians of each image."""
+        """The k Gaussians of each image from raw outputs [B, 1, k, 14]."""
         made = activate(raw, Activation(scale_factor=self.scale_factor))
         return made if self.mean_range == "wide" else made._replace(means=2 * raw[..., :3].sigmoid() - 1)
 
     def camera_for(self, height: int, width: int, like: Tensor) -> Camera:
-        """The camera, for pictures of that size: they show what a square one does, stretched as the input was squashed.
+        """The camera for images of this size. They show the same scene as a square image, stretched like the input.
 
-        Video-GMAE's camera shows less of the height, or more, where frames are not square.
+        Video-GMAE's camera differs: with frames that are not square, it shows less or more of the height.
         """
         square = fixed_camera(width, width, like, DISTANCE[self.camera])
         stretch = like.new_tensor([[1.0], [height / width], [1.0]])

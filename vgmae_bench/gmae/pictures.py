@@ -1,4 +1,4 @@
-"""What a GMAE network makes of images while it learns, to look at."""
+"""Draws reconstructions of images during training."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from vgmae_bench.videogmae.sizes import NetworkConfig
 from vgmae_bench.viz.mosaic import save_mosaic
 
 GREY = 128
-"""What hidden patches are painted with."""
+"""The colour of hidden patches."""
 
 
 def draw(images: Tensor, mask: Tensor, rebuilt: Sequence[Tensor], config: NetworkConfig, path: Path) -> None:
-    """A PNG with a row an image: the image, the part of it that is shown, and each of its reconstructions.
+    """Draw a PNG with one row per image: the image, its visible part, and its reconstructions.
 
     Arguments:
-        images: uint8 [B, 1, S, S, 3].
+        images: uint8 [B, 1, S, S, 3] RGB.
         mask: bool [B, L], True where a patch is hidden.
-        rebuilt: [B, 1, S, S, 3] in [0, 1], each.
+        rebuilt: reconstructions, each [B, 1, S, S, 3] in [0, 1].
     """
     shown = torch.where(pixel_mask(mask, config)[..., None], GREY, images).to(torch.uint8)
     columns = [images, shown, *((picture.clamp(0, 1) * 255).round().byte() for picture in rebuilt)]

@@ -1,4 +1,4 @@
-"""How GMAE learns: rebuild a masked image from Gaussians (arXiv 2501.03229). Where the paper is silent, a setting says so."""
+"""Pretraining of GMAE: reconstruct a masked image from Gaussians (arXiv 2501.03229). Settings cover what the paper omits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from vgmae_bench.gmae.gaussians import View
 from vgmae_bench.gmae.losses import LossRegion, image_loss
 from vgmae_bench.gmae.network import GMAE, ImageNetwork
 from vgmae_bench.gmae.pictures import draw
-from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig, Losses, Recipe
+from vgmae_bench.training.recipe import Batch, ClipShape, Losses, Recipe
+from vgmae_bench.training.settings import LoopConfig
 from vgmae_bench.videogmae.checkpoint import start_from
 from vgmae_bench.videogmae.gaussians.gaussians import Backend
 from vgmae_bench.videogmae.masking import encode_part
@@ -25,17 +26,17 @@ from vgmae_bench.videogmae.masking import encode_part
 class PretrainConfig(LoopConfig):
     """Settings of pretraining.
 
-    A clip is one image here. Nothing is tracked while it learns: validate_every and validate_clips mean nothing.
+    A clip is one image here. Validation by tracking does not apply: validate_every and validate_clips have no effect.
 
     Attributes:
-        network: its shape.
-        view: what its outputs mean, and how they are looked at.
-        mask_ratio: share of the patches hidden from the encoder.
+        network: shape of the network.
+        view: interpretation of the network's outputs, and the camera.
+        mask_ratio: share of the patches that are hidden from the encoder.
         loss_region: see `vgmae_bench.gmae.losses.image_loss`.
-        backend: of the splatting.
+        backend: back end of splatting.
 
     Raises:
-        UsageError: a number out of its range, or settings that do not go together.
+        UsageError: a number is out of range, or settings contradict each other.
     """
 
     network: ImageNetwork = field(default_factory=ImageNetwork)
@@ -50,17 +51,19 @@ class PretrainConfig(LoopConfig):
         if not 0 <= self.mask_ratio < 1:
             raise UsageError("mask_ratio must lie in [0, 1)", f"it is {self.mask_ratio}")
         if self.loss_region != "all" and self.mask_ratio == 0:
-            raise UsageError("Without masking no pixel is masked", f"loss_region={self.loss_region} with mask_ratio=0")
+            raise UsageError(
+                "The loss has no pixels", f"loss_region={self.loss_region} needs masked patches, and mask_ratio is 0"
+            )
         if self.network.gaussian_start == "grid" and (self.view.mean_range, self.view.camera) != ("wide", "far"):
             raise UsageError(
-                "Gaussians can start on a grid only where mean_range=wide and camera=far",
+                "gaussian_start=grid needs mean_range=wide and camera=far",
                 f"they are {self.view.mean_range} and {self.view.camera}",
                 try_="--set gaussian_start=random",
             )
 
 
 class Pretraining(Recipe[GMAE, Batch]):
-    """GMAE's recipe."""
+    """The pretraining recipe of GMAE."""
 
     config: PretrainConfig
 
@@ -68,7 +71,7 @@ class Pretraining(Recipe[GMAE, Batch]):
         super().__init__(config, lambda: GMAE(config.network))
 
     def init_from(self, weights: Path) -> list[str]:
-        """See `start_from`: weights of GMAE or an image MAE."""
+        """Start from weights of GMAE or of an image MAE; see `start_from`."""
         return start_from(self.network, weights)
 
     def shape(self, step: int) -> ClipShape:
@@ -76,14 +79,14 @@ class Pretraining(Recipe[GMAE, Batch]):
         return ClipShape(1, self.config.network.image_size)
 
     def forward(self, batch: Batch, step: int) -> Losses:
-        """Mean squared error of the rendered images."""
+        """The mean squared error of the rendered images."""
         rendered, mask = self.rebuild(batch, self.config.mask_ratio)
         images = batch.video.float() / 255
         loss = image_loss(rendered, images, mask, self.config.loss_region, self.config.network)
         return Losses(loss, {"reconstruction": loss.detach()})
 
     def rebuild(self, batch: Batch, mask_ratio: float) -> tuple[Tensor, Tensor]:
-        """Images [B, 1, S, S, 3] rendered from a part of their patches, and bool [B, L], True where a patch is hidden."""
+        """Reconstructions [B, 1, S, S, 3] from the visible patches, and the mask, bool [B, L], True where a patch is hidden."""
         encoded = encode_part(self.network, batch, mask_ratio)
         gaussians = self.config.view.gaussians(self.network.decode(encoded).float())
         size = self.config.network.image_size
@@ -94,11 +97,11 @@ class Pretraining(Recipe[GMAE, Batch]):
         save_model(path, self.network, self.config.view, source)
 
     def tracker(self, device: str) -> None:
-        """None: images do not move."""
+        """None: GMAE does not track."""
         return
 
     def pictures(self, batch: Batch, path: Path) -> None:
-        """Each image, the part of it that is shown, what is rebuilt from that part, and what is rebuilt from all of it."""
+        """Draw each image, its visible part, the reconstruction from that part, and the reconstruction from all patches."""
         with torch.no_grad():
             masked, mask = self.rebuild(batch, self.config.mask_ratio)
             whole, _ = self.rebuild(batch, 0.0)

@@ -1,4 +1,4 @@
-"""GMAE's encoder, to be probed; see `vgmae_bench.models.encoder.VideoEncoder`."""
+"""GMAE's encoder for probes; see `vgmae_bench.models.encoder.VideoEncoder`."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class ProbedConfig:
     """Settings of the encoder.
 
     Attributes:
-        size: of the network when there are no weights to tell.
+        size: size of the random network that is used without weights.
     """
 
     size: Literal["tiny", "base", "large"] = "tiny"
 
 
 def probed(config: ProbedConfig, weights: Path | None, seed: int) -> Probed:
-    """The encoder of GMAE weights or, to compare with, of an image MAE's; without any a random one, drawn from `seed` alone.
+    """The encoder of GMAE weights or of weights of an image MAE. Without weights: a random encoder from `seed` alone.
 
-    An image MAE's is of images where it was imported with num_frames=1.
+    Weights of an image MAE must have been imported with num_frames=1 to encode images.
 
     Raises:
-        WeightsError: the file is no such weights, or damaged.
+        WeightsError: the file is damaged, or holds other weights.
     """
     if weights is not None and load_weights(weights, method="gmae").kind != KIND:
         return encoder_of(video.load_model(weights)[0])

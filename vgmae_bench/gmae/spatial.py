@@ -1,7 +1,7 @@
-"""What the depth of an image's Gaussians tells without training: layers, figure and ground, outlines, information density.
+"""Read-outs of the Gaussians' depth without training: layers, figure and ground, outlines, information density.
 
-Procedures of arXiv 2501.03229. It gives no constants for them: how many Gaussians or layers, which end comes first and what
-counts as a change are arguments here, and their defaults are ours.
+The procedures are from arXiv 2501.03229, which gives no values for them. The number of Gaussians or layers, the order of the
+Gaussians and the threshold of a change are arguments here. Their defaults are ours.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ Order = Literal["near", "far"]
 
 
 class Splats(NamedTuple):
-    """The k Gaussians of one image in an order, which says what comes first below.
+    """The k Gaussians of one image, in the order from which layers are formed.
 
     Attributes:
-        means, scales: [k, 3] world units. quats: [k, 4] wxyz. opacities: [k]. colors: [k, 3] RGB in [0, 1].
+        means, scales: [k, 3], world units.
+        quats: [k, 4], (w, x, y, z).
+        opacities: [k].
+        colors: [k, 3], RGB in [0, 1].
     """
 
     means: Tensor
@@ -39,7 +42,7 @@ class Splats(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """An image as Gaussians, and how it is looked at."""
+    """An image as Gaussians, with its camera and its background."""
 
     splats: Splats
     camera: Camera
@@ -48,12 +51,12 @@ class Scene(NamedTuple):
 
     @property
     def depths(self) -> Tensor:
-        """[k], along the axis of the camera, world units."""
+        """[k]: depths along the camera's axis, in world units."""
         viewmat = self.camera.viewmat
         return self.splats.means @ viewmat[2, :3] + viewmat[2, 3]
 
     def draw(self, which: Tensor | slice = slice(None), features: Tensor | None = None) -> Rendered:
-        """Some of the Gaussians alone, with their colours or with features [k, C]: premultiplied, without background."""
+        """Render some of the Gaussians with their colours, or with features [k, C]: premultiplied, without background."""
         some = self.splats.pick(which)
         values = some.colors if features is None else features[which]
         if len(some.means) == 0:
@@ -73,12 +76,12 @@ class Scene(NamedTuple):
         )
 
     def picture(self, which: Tensor | slice = slice(None)) -> Tensor:
-        """[H, W, 3] RGB in [0, 1] of some of the Gaussians on the background."""
+        """[H, W, 3], RGB in [0, 1]: some of the Gaussians on the background."""
         return composite(*self.draw(which), self.mode)
 
 
 def ordered(gaussians: Gaussians, camera: Camera, mode: Composite, order: Order, backend: Backend = "auto") -> Scene:
-    """The scene of the only image of `gaussians`, its Gaussians sorted by depth from the near or the far end."""
+    """The scene of `gaussians`, which must hold one image. Its Gaussians are sorted by depth, nearest or farthest first."""
     splats = Splats(
         gaussians.means[0, 0], gaussians.scales[0], gaussians.quats[0], gaussians.opacities[0], gaussians.colors[0, 0]
     )
@@ -87,23 +90,23 @@ def ordered(gaussians: Gaussians, camera: Camera, mode: Composite, order: Order,
 
 
 def layers(count: int, number: int) -> list[slice]:
-    """`count` Gaussians in `number` groups of equal size, in order; sizes differ by at most one, groups may be empty."""
+    """Divide `count` Gaussians into `number` groups, in order. Sizes differ by at most one; groups can be empty."""
     ends = [round(count * i / number) for i in range(number + 1)]
     return [slice(first, last) for first, last in itertools.pairwise(ends)]
 
 
 def cumulative_layers(scene: Scene, counts: Sequence[int]) -> Tensor:
-    """[len(counts), H, W, 3]: the picture of the first K Gaussians, for every K."""
+    """[len(counts), H, W, 3]: the picture of the first K Gaussians, for every K in `counts`."""
     return torch.stack([scene.picture(slice(count)) for count in counts])
 
 
 def single_layers(scene: Scene, number: int) -> Tensor:
-    """[number, H, W, 3]: the picture of each layer alone."""
+    """[number, H, W, 3]: a picture of each single layer."""
     return torch.stack([scene.picture(layer) for layer in layers(len(scene.splats.means), number)])
 
 
 def layer_weights(scene: Scene, number: int) -> Tensor:
-    """[number, H, W]: how much each layer contributes to the full render; their sum is its alpha."""
+    """[number, H, W]: the weight of each layer in the full image. Their sum is its alpha."""
     member = torch.zeros(
         len(scene.splats.means), number, dtype=scene.splats.means.dtype, device=scene.splats.means.device
     )
@@ -113,12 +116,12 @@ def layer_weights(scene: Scene, number: int) -> Tensor:
 
 
 def layer_map(scene: Scene, number: int, rule: Rule = "change", eps: float = 0.05) -> Tensor:
-    """int64 [H, W]: the layer that each pixel belongs to, from 0; -1 where none has any say.
+    """int64 [H, W]: the layer of each pixel, from 0; -1 where no layer contributes.
 
     Arguments:
-        rule: "change": layers are added one after the other, and a pixel takes the number of the last one that changes it by
-            more than `eps` in some channel (paper); "weight": that of the layer with the largest weight in the full render.
-        eps: of "change", in RGB from 0 to 1. Ours.
+        rule: "change": layers are added one after the other, and a pixel belongs to the last layer that changes it by more
+            than `eps` in some channel (paper). "weight": a pixel belongs to the layer of the largest weight in the image.
+        eps: threshold of "change", in RGB from 0 to 1. The value is ours.
     """
     if rule == "weight":
         weights = layer_weights(scene, number)
@@ -131,7 +134,7 @@ def layer_map(scene: Scene, number: int, rule: Rule = "change", eps: float = 0.0
 
 
 def discontinuities(labels: Tensor) -> Tensor:
-    """bool [H, W]: where a map of labels [H, W] differs from the pixel to the right or below."""
+    """bool [H, W]: True where a map of labels [H, W] differs from the pixel to the right or below."""
     found = torch.zeros_like(labels, dtype=torch.bool)
     found[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     found[:-1] |= labels[:-1] != labels[1:]
@@ -139,23 +142,23 @@ def discontinuities(labels: Tensor) -> Tensor:
 
 
 def edges(scene: Scene, number: int, rule: Rule = "change", eps: float = 0.05) -> Tensor:
-    """bool [H, W]: outlines, the discontinuities of `layer_map`. Fewer layers give coarser ones."""
+    """bool [H, W]: outlines, which are the discontinuities of `layer_map`. Fewer layers give coarser outlines."""
     return discontinuities(layer_map(scene, number, rule, eps))
 
 
 def unexplained(scene: Scene, share: float = 0.5) -> Tensor:
-    """[H, W] in (0, 1]: what the first `share` of the Gaussians leave open, 1 - alpha: the figure, if they are the ground.
+    """[H, W] in (0, 1]: 1 - alpha of the first `share` of the Gaussians. It shows the figure if these are the ground.
 
-    In the paper's example the first layers are a blurred background with a hole where the animal is.
+    In the paper's example, the first layers show a blurred background with a hole at the place of the animal.
     """
     return 1 - scene.draw(slice(round(share * len(scene.splats.means)))).alpha
 
 
 def depth_image(scene: Scene) -> Tensor:
-    """[H, W] in [0, 1]: the mean of the log depths that a pixel shows, 0 at the nearest Gaussian, 1 at the farthest.
+    """[H, W] in [0, 1]: the mean log depth of each pixel, from 0 at the nearest Gaussian to 1 at the farthest.
 
-    NaN where nothing is shown. The logarithm of min-max normalised depths, as the released image path paints them, has no
-    bounds; here the logarithm is taken first.
+    NaN where no Gaussian is visible. The released image path normalises depths to [0, 1] first and then takes the logarithm,
+    which is unbounded. Here the logarithm comes first.
     """
     logs = scene.depths.log()
     logs = (logs - logs.min()) / (logs.max() - logs.min()).clamp(min=1e-12)
@@ -164,17 +167,17 @@ def depth_image(scene: Scene) -> Tensor:
 
 
 def centres(scene: Scene) -> Tensor:
-    """[k, 2]: where the Gaussians' centres are in the image, raster pixels."""
+    """[k, 2]: the Gaussians' centres in the image, in raster pixels."""
     means, scales, quats = scene.splats.means, scene.splats.scales, scene.splats.quats
     camera = scene.camera
     return project(means, quats, scales, camera.viewmat, camera.K, camera.height, camera.width).means2d
 
 
 def density(scene: Scene, sigma: float = 0.03) -> Tensor:
-    """[H, W]: how many Gaussians have their centres about there, weighted by opacity; per pixel, so that it sums to about k.
+    """[H, W]: smoothed number of Gaussian centres per pixel, weighted by opacity. It sums to k at most.
 
     Arguments:
-        sigma: standard deviation of what each centre is smeared to, in shares of the longer side.
+        sigma: standard deviation of the smoothing, as a share of the longer side of the image.
     """
     height, width = scene.camera.height, scene.camera.width
     place = centres(scene)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -10,6 +12,32 @@ from torch.nn.functional import interpolate
 
 from vgmae_bench.models.nn import imagenet_statistics
 from vgmae_bench.types import Size
+
+Layout = Literal["thwc", "tchw", "cthw"]
+_AXES: dict[Layout, tuple[int, ...]] = {"thwc": (0, 1, 2, 3), "tchw": (0, 3, 1, 2), "cthw": (3, 0, 1, 2)}
+
+
+def to_video(
+    frames: npt.NDArray[np.uint8],
+    layout: Layout = "tchw",
+    value_range: tuple[float, float] = (0, 255),
+    device: str = "cpu",
+) -> Tensor:
+    """Frames in the layout that other people's video networks take: a batch of one clip.
+
+    Arguments:
+        frames: uint8 [T, H, W, 3] RGB.
+        layout: order of the axes of the result.
+        value_range: what 0 and 255 become.
+        device: a torch device.
+
+    Returns:
+        float32 [1, …] in that order.
+    """
+    low, high = value_range
+    video = torch.from_numpy(np.ascontiguousarray(frames)).to(device).float()
+    video = video if value_range == (0, 255) else video / 255 * (high - low) + low
+    return video.permute(_AXES[layout])[None]
 
 
 class FrameWindows:

@@ -8,7 +8,7 @@ Sources: Baranwal et al., arXiv 2512.22489, and the behaviour of the official co
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -31,8 +31,9 @@ from vgmae_bench.models.readout import (
 )
 from vgmae_bench.models.weights_file import Weights, check_fit
 from vgmae_bench.plugins import did_you_mean
-from vgmae_bench.training.clips.tracks import TrackBatch, TrackingConfig
+from vgmae_bench.training.clips.tracks import TrackBatch, TrackDataConfig
 from vgmae_bench.training.recipe import ClipShape, Losses, N, Recipe, evaluating
+from vgmae_bench.training.settings import LoopConfig, OptimiserConfig
 from vgmae_bench.types import Tracker, Tracks
 from vgmae_bench.viz.draw import contact_sheet
 
@@ -45,7 +46,15 @@ SMALLEST = 192
 
 
 @dataclass(frozen=True)
-class FinetuneConfig(TrackingConfig):
+class FinetuneOptimiser(OptimiserConfig):
+    """How gradients become updates of the weights."""
+
+    lr: float = 1e-4
+    warmup_steps: int = 20
+
+
+@dataclass(frozen=True)
+class FinetuneConfig(LoopConfig):
     """Settings of fine-tuning. The defaults are the paper's, in the corrected form.
 
     Attributes:
@@ -61,16 +70,14 @@ class FinetuneConfig(TrackingConfig):
         hidden_positions: positions count in the loss where points are occluded, as in the official code.
         readout_heads, readout_mlp_residual, fourier_features, readout_unshuffle, readout_predict, readout_query_feature,
             readout_mlps, readout_code_scale, readout_windows: see `vgmae_bench.models.readout.ReadoutConfig`.
-        speed: of synthetic clips; 1 moves points by 3/256 of the frame per frame.
-        stride: frames of a video from one frame of a clip to the next; synthetic clips are made as they are.
 
     Raises:
         UsageError: a number out of its range.
     """
 
+    optimiser: FinetuneOptimiser = field(default_factory=FinetuneOptimiser)
+    data: TrackDataConfig = field(default_factory=TrackDataConfig)
     steps: int = 50_000
-    lr: float = 1e-4
-    warmup_steps: int = 20
     size: str = "tiny"
     freeze_scope: FreezeScope = "all"
     token_order: TokenOrder = "identity"
@@ -87,8 +94,6 @@ class FinetuneConfig(TrackingConfig):
     readout_mlps: int = 1
     readout_code_scale: float = 1.0
     readout_windows: int = 1
-    speed: float = 1.0
-    stride: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,12 +118,7 @@ class FinetuneConfig(TrackingConfig):
 
 
 class Shape(Protocol):
-    """What an encoder takes and gives.
-
-    Attributes:
-        num_frames, image_size: of its clips, T and S. A token may span several frames.
-        num_tokens: L, what it makes of a clip.
-    """
+    """What an encoder takes and gives. A token may span several frames."""
 
     @property
     def num_frames(self) -> int:
@@ -187,7 +187,7 @@ class ReadoutRecipe(Recipe[N, TrackBatch], Generic[N]):
     def shape(self, step: int) -> ClipShape:
         """See `vgmae_bench.training.recipe.Recipe.shape`."""
         frames = self._host.network.num_frames * self.config.readout_windows
-        return ClipShape(frames, self._host.network.image_size, self.config.stride, self.config.speed)
+        return ClipShape(frames, self._host.network.image_size, self.config.data.stride, self.config.data.speed)
 
     def forward(self, batch: TrackBatch, step: int) -> Losses:
         """`readout_loss` of all points, each queried in the first frame, as in the official code."""

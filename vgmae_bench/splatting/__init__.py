@@ -1,6 +1,6 @@
-"""Differentiable Gaussian splatting: `render` and its parts, on CUDA (gsplat), on the CPU (native), anywhere (torch).
+"""Differentiable Gaussian splatting: `render` and its parts. Back ends: gsplat (CUDA), native (CPU), torch (any device).
 
-Raster pixels (x, y), pixel centres at +0.5. The numerics are those of gsplat 1.5.3.
+Coordinates are raster pixels (x, y); the centre of the first pixel is (0.5, 0.5). The numerics are those of gsplat 1.5.3.
 """
 
 from vgmae_bench.splatting.backends import Status, status

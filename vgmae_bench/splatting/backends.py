@@ -1,4 +1,4 @@
-"""Which back end renders: what was asked for, what the machine can do, what the tensors are."""
+"""Chooses the back end that renders, from the request, the machine and the tensors."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _log = logging.getLogger(__name__)
 
 
 class Status(NamedTuple):
-    """Whether a back end can be used on this machine, and one line that says how or why not."""
+    """Whether a back end is usable on this machine, and one line of detail (version, or the reason why not)."""
 
     usable: bool
     detail: str
 
 
 def status() -> dict[Name, Status]:
-    """Try every back end by rendering one Gaussian. The first call compiles what is not compiled yet."""
+    """Try every back end: render one Gaussian. The first call compiles the back ends that need compilation."""
     return {name: _try(name) for name in NAMES}
 
 
 def choose(backend: str, device: torch.device, dtype: torch.dtype, max_alpha: float) -> Name:
-    """The back end to use; "auto": gsplat on CUDA, native on the CPU, torch where these cannot be used or not fit.
+    """The back end to use. "auto" means gsplat on CUDA and native on the CPU. If these cannot render this, it means torch.
 
     Raises:
-        UsageError: no such back end, or it cannot do what is asked for.
-        UserError: it cannot be used on this machine.
+        UsageError: there is no such back end, or it does not support this device, dtype or max_alpha.
+        UserError: the back end does not work on this machine.
     """
     if backend == "auto":
         return _best(device, dtype, max_alpha)
@@ -47,9 +47,13 @@ def choose(backend: str, device: torch.device, dtype: torch.dtype, max_alpha: fl
         )
     name: Name = next(known for known in NAMES if known == backend)
     if reason := _misfit(name, device, dtype, max_alpha):
-        raise UsageError(f"The {name} back end cannot render this", reason, try_="the torch back end, which does all")
+        raise UsageError(
+            f"The {name} back end cannot render this", reason, try_="the torch back end, which supports everything"
+        )
     if not _try(name).usable:
-        raise UserError(f"The {name} back end cannot be used here", _try(name).detail, try_="vgmae-bench doctor")
+        raise UserError(
+            f"The {name} back end does not work on this machine", _try(name).detail, try_="vgmae-bench doctor"
+        )
     return name
 
 
@@ -64,7 +68,7 @@ def _best(device: torch.device, dtype: torch.dtype, max_alpha: float) -> Name:
 
 
 def _misfit(name: Name, device: torch.device, dtype: torch.dtype, max_alpha: float) -> str:
-    """Why a back end cannot do what is asked for on any machine, or an empty string."""
+    """The reason why a back end never supports these arguments, on any machine; or an empty string."""
     if name == "torch":
         return ""
     needed = "cuda" if name == "gsplat" else "cpu"
@@ -95,7 +99,7 @@ def _try(name: Name) -> Status:
 
 @cache
 def _warn_once(name: Name) -> None:
-    _log.warning("Splatting falls back to the slower torch back end: %s cannot be used (%s)", name, _try(name).detail)
+    _log.warning("Splatting falls back to the slower torch back end: %s does not work (%s)", name, _try(name).detail)
 
 
 def _probe_native() -> None:
@@ -107,4 +111,4 @@ def _probe_native() -> None:
     )
     out, alpha = native.composite(projection, torch.full((1, 1), 0.5), torch.full((1, 1, 1), 2.0), 3, 5, 0.999)
     if abs(float(out[0, 1, 2, 0]) - 1) > 1e-5 or abs(float(alpha[0, 1, 3]) - 0.30326533) > 1e-5:
-        raise RuntimeError("the compiled library draws a single Gaussian wrongly")
+        raise RuntimeError("the compiled library renders a single Gaussian wrongly")

@@ -1,4 +1,4 @@
-"""Compile a C++ file with the system's compiler, once per source, compiler and processor."""
+"""Compiles a C++ file with the system's compiler, once per source, compiler and processor."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from vgmae_bench.files import cache_folder
 
 FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math")
 VARIANTS: tuple[tuple[str, ...], ...] = (("-march=native", "-fopenmp"), ("-march=native",), ("-fopenmp",), ())
-"""Fastest first. Some compilers have no OpenMP (Apple's), some targets no -march=native."""
+"""Sets of flags, fastest first. Apple's compiler lacks OpenMP, and some targets lack -march=native."""
 PATIENCE = 300.0
-"""Seconds after which a compiler is taken to hang."""
+"""Time limit for one run of the compiler, in seconds."""
 
 
 class CompilerError(Exception):
-    """There is no compiler, or none of the variants compiles; the message says why in one line."""
+    """There is no compiler, or no set of flags compiles. The message gives the reason in one line."""
 
 
 def compile_library(source: Path) -> Path:
-    """The shared library made of `source` and the headers beside it, from the cache where possible.
+    """The shared library made from `source` and the headers in its folder. It is cached.
 
-    The library's name is a hash of these files and of all macros the compiler predefines for this processor, which hold
-    its version and every instruction set it may use. It is written beside its place and moved there, so that any number
-    of processes may do this at once.
+    The library's name is a hash of these files and of all macros that the compiler predefines for this processor. The
+    macros hold the compiler's version and every instruction set that it may use. The library is written to a temporary
+    file and then moved to its place, so that several processes can do this at once.
 
     Raises:
-        CompilerError: nothing could be compiled, or the cache folder cannot be written.
+        CompilerError: compilation failed, or the cache folder cannot be written.
     """
     compiler = _compiler()
     text = b"\0".join(file.read_bytes() for file in (source, *sorted(source.parent.glob("*.h"))))
@@ -40,7 +40,7 @@ def compile_library(source: Path) -> Path:
         try:
             macros = _run([*compiler, *variant, "-dM", "-E", "-x", "c++", "-"])
         except CompilerError:
-            continue  # it does not know these flags
+            continue  # the compiler does not know these flags
         digest = hashlib.sha256("\0".join([*FLAGS, *variant, macros]).encode() + text).hexdigest()[:16]
         targets.append((variant, cache_folder() / f"{source.stem}-{digest}.so"))
         if targets[-1][1].exists():
@@ -57,7 +57,7 @@ def compile_library(source: Path) -> Path:
 
 
 def _compiler() -> list[str]:
-    """The compiler's command: $CXX, which may hold options, or the first of the usual names."""
+    """The compiler's command: $CXX, which may contain options, or the first installed compiler of the usual names."""
     configured = shlex.split(os.environ.get("CXX", ""))
     names = configured[:1] or ["c++", "g++", "clang++"]
     found = next((path for path in map(shutil.which, names) if path), None)
@@ -78,7 +78,7 @@ def _compile(command: list[str], source: Path, target: Path) -> None:
 
 
 def _run(command: list[str]) -> str:
-    """Standard output of a command whose standard input is empty."""
+    """Run a command with empty standard input. Returns its standard output."""
     try:
         done = subprocess.run(command, input="", capture_output=True, text=True, timeout=PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

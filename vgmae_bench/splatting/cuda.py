@@ -1,6 +1,6 @@
 """The gsplat back end: gsplat's CUDA kernels (nerfstudio-project/gsplat, Apache-2.0). float32.
 
-gsplat compiles its kernels when one is first called (about a minute), so it is imported here only when it is used.
+gsplat compiles its kernels on their first call, which takes about a minute. So this module imports gsplat only on use.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def max_alpha() -> float:
-    """The largest alpha of one Gaussian in the installed gsplat, a constant of its kernels: 0.99 since 1.6."""
+    """The largest alpha of one Gaussian in the installed gsplat. It is a constant of gsplat's kernels: 0.99 since 1.6."""
     major, minor = metadata.version("gsplat").split(".")[:2]
     return 0.999 if (int(major), int(minor)) < (1, 6) else 0.99
 
@@ -29,11 +29,11 @@ def render(
     height: int,
     width: int,
 ) -> tuple[Tensor, Tensor]:
-    """As `vgmae_bench.splatting.render`, for one leading dimension [I] on all arguments, the camera's included.
+    """Like `vgmae_bench.splatting.render`, with exactly one leading dimension [I] on all arguments, also the camera's.
 
-    The images are gsplat's batch of scenes, each with one camera: one call renders them all.
+    gsplat treats the images as a batch of scenes with one camera each, so one call renders all.
     """
-    if means.shape[0] * means.shape[1] == 0:  # its kernels do not start with nothing to do
+    if means.shape[0] * means.shape[1] == 0:  # gsplat's kernels cannot start without Gaussians
         empty = (opacities.sum() + features.sum()) * 0
         out = features.new_zeros(len(features), height, width, features.shape[-1]) + empty
         return out, out.new_zeros(out.shape[:-1]) + empty
@@ -56,7 +56,7 @@ def render(
 
 
 def probe() -> None:
-    """Render one Gaussian forward and backward; whatever is wrong with the installation shows here."""
+    """Render one Gaussian forward and backward. Any fault of the installation raises an error here."""
     if not torch.cuda.is_available():
         raise RuntimeError("torch sees no CUDA device")
     device = torch.device("cuda")
@@ -69,4 +69,4 @@ def probe() -> None:
     _, alpha = render(mean, quat, one.expand(1, 1, 3), one, one[..., None], view, K, height=17, width=17)
     torch.autograd.grad(alpha.sum(), mean)
     if abs(float(alpha[0, 8, 8]) - max_alpha()) > 1e-3:
-        raise RuntimeError("gsplat draws a single Gaussian wrongly")
+        raise RuntimeError("gsplat renders a single Gaussian wrongly")

@@ -1,6 +1,6 @@
-"""The native back end: kernel/native.cpp, compiled on first use, called through ctypes. CPU, float32.
+"""The native back end: kernel/native.cpp. It is compiled on first use and called through ctypes. CPU, float32.
 
-Its results do not depend on the number of threads, which is at most torch's (`torch.set_num_threads`).
+It uses at most as many threads as torch (`torch.set_num_threads`). The results do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Shape = tuple[int, ...]
 def composite(
     projection: Projection, opacities: Tensor, features: Tensor, height: int, width: int, max_alpha: float
 ) -> tuple[Tensor, Tensor]:
-    """As `vgmae_bench.splatting.composite`, for one leading dimension: features [I, H, W, C] and alpha [I, H, W].
+    """Like `vgmae_bench.splatting.composite`, with one leading dimension: features [I, H, W, C] and alpha [I, H, W].
 
     Raises:
-        CompilerError: it could not be compiled.
-        OSError: what was compiled could not be loaded.
+        CompilerError: compilation failed.
+        OSError: the compiled library could not be loaded.
     """
     means2d, conics, depths, radii = projection
     out: tuple[Tensor, Tensor] = _Composite.apply(  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -49,16 +49,16 @@ def render(
     width: int,
     max_alpha: float,
 ) -> tuple[Tensor, Tensor]:
-    """As `vgmae_bench.splatting.render`, but for gradients of the camera: there are none.
+    """Like `vgmae_bench.splatting.render`, but without gradients of the camera.
 
-    Projection and compositing are one call, forward and backward, and nothing is copied for images that share it.
+    One call does projection and compositing, forward and backward. Arrays that several images share are not copied.
 
     Arguments:
-        cloud: means, quats, scales, opacities, features; see there.
-        batch: what the leading dimensions of all arrays broadcast to.
+        cloud: means, quats, scales, opacities, features, as in `render`.
+        batch: the common shape to which the leading dimensions of all arrays broadcast.
 
     Returns:
-        features [I, H, W, C] and alpha [I, H, W], I the product of `batch`.
+        features [I, H, W, C] and alpha [I, H, W]. I is the product of `batch`.
     """
     out: tuple[Tensor, Tensor] = _Render.apply(  # type: ignore[no-untyped-call]  # torch leaves it untyped
         *cloud, viewmat, K, batch, height, width, max_alpha
@@ -93,7 +93,7 @@ def _library() -> ctypes.CDLL:
 
 
 class _State:
-    """What a forward pass leaves behind for the backward pass; freed with this object."""
+    """Memory of a forward pass that the backward pass needs. It is freed with this object."""
 
     def __init__(self, address: int) -> None:
         self.address, self._free = address, _library().vgmae_free
@@ -112,7 +112,7 @@ def _pointers(arrays: list[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
 
 @lru_cache(maxsize=64)
 def _rows(batch: Shape, *leading: Shape) -> Tensor:
-    """int32 [arrays, I]: the row of each array, its leading dimensions made one, that each image is made of."""
+    """int32 [arrays, I]: the row of each array (leading dimensions flattened) that each image uses."""
     rows = [np.broadcast_to(np.arange(math.prod(shape)).reshape(shape), batch).reshape(-1) for shape in leading]
     return torch.from_numpy(np.stack(rows).astype(np.int32))
 
@@ -201,7 +201,7 @@ class _Render(torch.autograd.Function):
 
 
 def _outer(grad: Tensor | None, grad_alpha: Tensor | None, channels: int) -> tuple[Tensor, Tensor | None]:
-    """The gradients of both outputs as the kernel reads them: that of alpha may be left out, that of features not."""
+    """The gradients of both outputs in the form that the kernel reads. That of alpha may be None, that of features not."""
     if grad is None:
         assert grad_alpha is not None
         grad = grad_alpha.new_zeros(*grad_alpha.shape, channels)

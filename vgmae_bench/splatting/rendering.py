@@ -1,4 +1,4 @@
-"""Gaussians to images: one signature, three back ends that agree."""
+"""Renders Gaussians to images. Three back ends share one signature and give the same results."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from vgmae_bench.splatting.projection import Projection, project
 
 
 class Rendered(NamedTuple):
-    """What a camera sees of Gaussians.
+    """A rendered image.
 
     Attributes:
-        features: [*, H, W, C] sum of w_i f_i: premultiplied, without background, not clamped.
-        alpha: [*, H, W] sum of w_i, in [0, 1).
+        features: [*, H, W, C], the sum of w_i f_i: premultiplied by alpha, without background, not clamped.
+        alpha: [*, H, W], the sum of w_i, in [0, 1).
     """
 
     features: Tensor
@@ -43,25 +43,30 @@ def render(
 ) -> Rendered:
     """Composite 3-D Gaussians front to back (Kerbl et al., 3D Gaussian Splatting, 2023; numerics of gsplat 1.5.3).
 
-    With w_i = alpha_i T_i, alpha_i = min(max_alpha, o_i exp(-sigma_i)) and T_i the product of 1 - alpha over nearer
-    Gaussians: alpha below 1/255 is skipped, and a pixel ends before the Gaussian that makes T ≤ 1e-4. Leading
-    dimensions are any and broadcast against each other. float16 and bfloat16 are rendered in float32.
+    The weights are w_i = alpha_i T_i with alpha_i = min(max_alpha, o_i exp(-sigma_i)). T_i is the product of 1 - alpha over
+    nearer Gaussians. Gaussians with alpha below 1/255 are skipped. Compositing of a pixel stops before the Gaussian that
+    makes T ≤ 1e-4. Any leading dimensions are allowed; they broadcast against each other. float16 and bfloat16 are rendered
+    in float32.
 
     Arguments:
-        means: [*, N, 3] world.
-        quats: [*, N, 4] (w, x, y, z), any length.
-        scales: [*, N, 3] standard deviations, world.
-        opacities: [*, N] in [0, 1].
-        features: [*, N, C], C ≥ 1: colours, flow, whatever is to be splatted.
-        viewmat: [*, 4, 4] world to camera. K: [*, 3, 3] intrinsics, pixels.
-        height, width: of the images, pixels.
+        means: [*, N, 3], centres in world units.
+        quats: [*, N, 4], rotations (w, x, y, z), of any length.
+        scales: [*, N, 3], standard deviations in world units.
+        opacities: [*, N], in [0, 1].
+        features: [*, N, C], C ≥ 1: the values to splat, such as colours or flow.
+        viewmat: [*, 4, 4], world to camera (x right, y down, z forward).
+        K: [*, 3, 3], intrinsics in pixels.
+        height, width: size of the images in pixels.
         max_alpha: largest alpha of one Gaussian.
         backend: "gsplat" (CUDA, float32), "native" (CPU, float32), "torch" (any device, also float64), or "auto": the
-            fastest that fits. The gradients of all reach all tensors but, with gsplat, K.
+            fastest that supports the arguments. All back ends give gradients to all tensors, except gsplat for K.
+
+    Returns:
+        The images: float64 if any argument is float64, else float32.
 
     Raises:
-        UsageError: there is no such back end, or it cannot do this (other device, type or max_alpha).
-        UserError: the back end that was asked for cannot be used on this machine.
+        UsageError: there is no such back end, or it does not support the device, dtype or max_alpha.
+        UserError: the requested back end does not work on this machine.
         ValueError: shapes do not agree.
     """
     cloud = [means, quats, scales, opacities, features, viewmat, K]
@@ -95,10 +100,10 @@ def _render_native(
     width: int,
     max_alpha: float,
 ) -> Rendered:
-    """Projection and compositing in one call, which saves most of the time of small images.
+    """Project and composite in one call. This saves most of the time of small images.
 
-    Its projection differs from `project` by rounding. So what is rendered without gradients is projected by `project`,
-    and has the same bits as `composite` of that.
+    Its projection differs from `project` by rounding. So without gradients, `project` projects, and the result equals that of
+    `composite` bit for bit.
     """
     cloud = (means, quats, scales, opacities, features)
     _check("render", means, ((means, (3,)), (quats, (4,)), (scales, (3,)), (opacities, ()), (features, (-1,))))
@@ -110,7 +115,7 @@ def _render_native(
 
 
 def _check(what: str, like: Tensor, arrays: Iterable[tuple[Tensor, tuple[int, ...]]]) -> None:
-    """Raise ValueError unless each array is [*, N, …] with the given last dimensions, -1 for any that is not 0."""
+    """Raise ValueError unless each array is [*, N, …] with the given last dimensions. -1 stands for any positive length."""
     count = like.shape[-2]
     for array, expected in arrays:
         shape = array.shape[-1 - len(expected) :]
@@ -132,9 +137,9 @@ def composite(
     max_alpha: float = 0.999,
     backend: str = "auto",
 ) -> Rendered:
-    """The second half of `render`: composite Gaussians [*, N] that are projected already.
+    """Composite Gaussians [*, N] that are already projected: the second half of `render`.
 
-    Arguments and errors are those of `render`; gsplat, which projects by itself, is not among the back ends here.
+    Arguments and errors are those of `render`. The gsplat back end is not available here, because it projects by itself.
     """
     if backend == "gsplat":
         raise UsageError("gsplat cannot composite a given projection", "it projects by itself", try_="render(...)")
@@ -154,7 +159,7 @@ def composite(
 
 
 def _flatten(*arrays: tuple[Tensor, int]) -> tuple[tuple[int, ...], list[Tensor]]:
-    """Broadcast the leading dimensions, all but the last so many of each array, against each other; make them one."""
+    """Broadcast the leading dimensions against each other and flatten them. Each array has its number of last ones."""
     batch = np.broadcast_shapes(*(array.shape[:-kept] for array, kept in arrays))
     return batch, [
         array.expand(*batch, *array.shape[-kept:]).reshape(math.prod(batch), *array.shape[-kept:])

@@ -1,9 +1,9 @@
-"""The torch back end: compositing tile by tile, on any device, in float32 or float64.
+"""The torch back end: composites tile by tile, on any device, in float32 or float64.
 
-A pixel sees few Gaussians, so each tile of 16 × 16 pixels gets its own depth-sorted list of them. Tiles with lists of
-like length are composited together. The exponents of all pixels of a tile are the squares of two matrix products,
-coefficients of the Gaussians times monomials of the pixels, and all sums over pixels in the backward pass are matrix
-products too; it recomputes the weights instead of keeping them.
+Few Gaussians touch a pixel. So each tile of 16 × 16 pixels gets a depth-sorted list of its Gaussians, and tiles with lists of
+similar length are composited together. Matrix products compute the exponents for all pixels of a tile: an exponent is the sum
+of two squares, and each root is a product of coefficients of the Gaussian and monomials of the pixel. The backward pass sums
+over pixels by matrix products, too. It recomputes the weights instead of storing them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from vgmae_bench.splatting.projection import ALPHA_MIN, T_STOP, Projection
 
 TILE = 16
 CHUNK = 1 << 18
-"""Most (Gaussian, pixel) pairs worked on at once, unless a single tile has more: 1 MB an array in float32."""
+"""Limit on (Gaussian, pixel) pairs in memory, unless a single tile has more: 1 MB per array in float32."""
 
 
 def composite(
     projection: Projection, opacities: Tensor, features: Tensor, height: int, width: int, max_alpha: float
 ) -> tuple[Tensor, Tensor]:
-    """As `vgmae_bench.splatting.composite`, for one leading dimension: features [I, H, W, C] and alpha [I, H, W]."""
+    """Like `vgmae_bench.splatting.composite`, with one leading dimension: features [I, H, W, C] and alpha [I, H, W]."""
     means2d, conics, depths, radii = projection
     with_alpha: Tensor = _Tiled.apply(  # type: ignore[no-untyped-call]  # torch leaves it untyped
         means2d, conics, opacities, features, depths, radii, height, width, max_alpha
@@ -35,7 +35,7 @@ def composite(
 
 
 class _Chunk(NamedTuple):
-    """Tiles [t] with, for each, the flat indices [t, L] of its Gaussians, nearest first; `real` is False for padding."""
+    """Tiles [t] and the flat indices [t, L] of their Gaussians, nearest first; `real` is False for padding."""
 
     tiles: Tensor
     members: Tensor
@@ -43,16 +43,16 @@ class _Chunk(NamedTuple):
 
 
 class _Weights(NamedTuple):
-    """Of one chunk. [t, L, 256] but for `centred`, the means relative to the middle of the tile: [t, L, 2]."""
+    """Weights of one chunk, [t, L, 256] each. `centred`, [t, L, 2], are the means relative to the middle of the tile."""
 
     centred: Tensor
     alpha: Tensor
-    before: Tensor  # the light that reaches a Gaussian
+    before: Tensor  # transmittance in front of the Gaussian
     weight: Tensor
 
 
 class _Tiled(torch.autograd.Function):
-    """[I, N, …] → [I, H, W, C + 1]; the last channel is alpha, the composite of a feature that is 1 everywhere."""
+    """[I, N, …] → [I, H, W, C + 1]. The last channel is alpha: the composite of a feature that is 1 everywhere."""
 
     @staticmethod
     def forward(
@@ -117,7 +117,7 @@ class _Tiled(torch.autograd.Function):
 
 
 def _chunks(means2d: Tensor, depths: Tensor, radii: Tensor, height: int, width: int) -> Iterator[_Chunk]:
-    """Group tiles by how many Gaussians' boxes touch them; tiles that none touches are left out."""
+    """Group tiles by the number of Gaussians whose boxes touch them. Tiles without Gaussians are left out."""
     device, (images, count) = means2d.device, depths.shape
     grid = torch.tensor([-(-width // TILE), -(-height // TILE)], device=device)
     order = torch.argsort(depths, dim=-1, stable=True) + count * torch.arange(images, device=device)[:, None]
@@ -162,8 +162,8 @@ def _weigh(
     middle = (torch.stack([index % columns, index // columns], dim=-1) + 0.5) * TILE
     centred = means2d.flatten(0, 1)[chunk.members] - middle[:, None]
     (x, y), (a, b, c) = centred.unbind(-1), conics.flatten(0, 1)[chunk.members].unbind(-1)
-    # By Cholesky sigma is half a sum of two squares, both linear in the pixel: expanding the quadratic form instead would
-    # cancel for Gaussians smaller than the tile.
+    # By Cholesky, sigma is half a sum of two squares, and both roots are linear in the pixel. Expanding the quadratic form
+    # would lose digits for Gaussians smaller than the tile.
     p = a.sqrt()
     q, r = b / p, (c - b * b / a).clamp(min=0).sqrt()
     linear = _monomials(means2d)[:3]
@@ -173,14 +173,15 @@ def _weigh(
     opacity = torch.where(chunk.real, opacities.flatten()[chunk.members], 0.0)
     alpha = torch.exp_(minus_sigma).mul_(opacity[..., None])
     alpha = torch.where(alpha >= ALPHA_MIN, alpha, 0.0).clamp_(max=max_alpha)
-    light = torch.ones_like(alpha[:, :1]).repeat(1, alpha.shape[1] + 1, 1)  # before the first Gaussian, …, behind all
+    # Transmittance before the first Gaussian, between Gaussians, and after the last.
+    light = torch.ones_like(alpha[:, :1]).repeat(1, alpha.shape[1] + 1, 1)
     after, before = light[:, 1:], light[:, :-1]
     torch.cumprod(1 - alpha, dim=1, out=after)
     return _Weights(centred, alpha, before, torch.where(after > T_STOP, alpha * before, 0.0))
 
 
 def _shift(moments: Tensor, mean: Tensor) -> Tensor:
-    """Moments [t, L, 6] about the middle of the tile → about `mean` [t, L, 2]."""
+    """Convert moments [t, L, 6] about the middle of the tile to moments about `mean` [t, L, 2]."""
     one, x, y, xx, xy, yy = moments.unbind(dim=-1)
     mx, my = mean.unbind(dim=-1)
     dx, dy = x - mx * one, y - my * one

@@ -20,7 +20,7 @@ from vgmae_bench.evaluation.records.others import TrainingRecord
 from vgmae_bench.evaluation.records.results import Session
 from vgmae_bench.files import storage_errors
 from vgmae_bench.settings import flatten
-from vgmae_bench.training.recipe import BOOKKEEPING, LoopConfig
+from vgmae_bench.training.settings import BOOKKEEPING, LoopConfig
 
 RECORD = "record.json"
 OLD_WAYS: dict[str, Json] = {"ema_warmup": False}

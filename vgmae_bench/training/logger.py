@@ -16,7 +16,8 @@ from vgmae_bench.provenance import peak_memory_mb
 from vgmae_bench.training.checkpoint import State
 from vgmae_bench.training.folder import TrainingFolder
 from vgmae_bench.training.log import Log, Row, draw_curve
-from vgmae_bench.training.recipe import LoopConfig, Recipe, Source, evaluating
+from vgmae_bench.training.recipe import Recipe, Source, evaluating
+from vgmae_bench.training.settings import LoopConfig
 from vgmae_bench.training.watch import METRICS, Watch
 
 _log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class TrainingLogger:
             "step": state.step,
             "lr": lr,
             "seconds": state.seconds,
-            "clips_per_second": steps * self._recipe.config.batch_size / seconds,
+            "clips_per_second": steps * self._recipe.config.data.batch_size / seconds,
             **state.meter.means(),
         }
         measured = self._validate() if validate else {}
@@ -121,7 +122,7 @@ class TrainingLogger:
         done: dict[str, Json] = {
             "step": state.step,
             "of": self._recipe.config.steps,
-            "clips": state.step * self._recipe.config.batch_size,
+            "clips": state.step * self._recipe.config.data.batch_size,
         }
         identity = folder.identity
         # No times in here: the same training leaves the same weights, whatever happened to it.

@@ -26,7 +26,7 @@ from vgmae_bench.training.log import Row
 from vgmae_bench.training.logger import Due, TrainingLogger
 from vgmae_bench.training.meter import Meter
 from vgmae_bench.training.recipe import B, Losses, Recipe, Source
-from vgmae_bench.training.schedule import lr_factor, moving_average, parameter_groups
+from vgmae_bench.training.schedule import moving_average, parameter_groups
 
 _log = logging.getLogger(__name__)
 
@@ -76,20 +76,20 @@ def train(job: Job[B]) -> Row:
 
 def _train(job: Job[B], fabric: Fabric) -> Row:
     recipe, config = job.recipe, job.recipe.config
-    if config.batch_size % (fabric.world_size * config.accumulate):
+    if config.data.batch_size % (fabric.world_size * config.data.accumulate):
         raise UsageError(
-            f"A batch of {config.batch_size} cannot be divided evenly",
-            f"among {fabric.world_size} processes of {config.accumulate} passes each",
+            f"A batch of {config.data.batch_size} cannot be divided evenly",
+            f"among {fabric.world_size} processes of {config.data.accumulate} passes each",
         )
     init = None if job.init is None else file_digest(job.init)
     folder = TrainingFolder(job.out, Identity(job.method, config, job.source.describe(), init))
     folder.check()
 
     notes = [] if job.init is None else recipe.init_from(job.init)
-    groups = parameter_groups(recipe.network, config.weight_decay)
-    module, optimizer = fabric.setup(recipe, torch.optim.AdamW(groups, lr=config.peak_lr, betas=config.betas))
-    update = moving_average(config.ema_decay, config.ema_warmup)
-    average = AveragedModel(recipe.network, multi_avg_fn=update) if config.ema_decay else None
+    groups = parameter_groups(recipe.network, config.optimiser.weight_decay)
+    module, optimizer = fabric.setup(recipe, torch.optim.AdamW(groups, lr=config.peak_lr, betas=config.optimiser.betas))
+    update = moving_average(config.optimiser.ema_decay, config.optimiser.ema_warmup)
+    average = AveragedModel(recipe.network, multi_avg_fn=update) if config.optimiser.ema_decay else None
     state = State(recipe.network, optimizer, Meter(), average)
     if folder.checkpoint.exists():
         state.load(folder.checkpoint, folder.digest)
@@ -120,17 +120,17 @@ def _run(
     with stoppable() as interrupt, closing(_batches(job, fabric, state.step)) as batches:
         mark = time.perf_counter()
         while state.step < config.steps:
-            lr = config.peak_lr * lr_factor(state.step, config.warmup_steps, config.steps, config.lr_schedule)
+            lr = config.lr_at(state.step)
             for group in optimizer.param_groups:
                 group["lr"] = lr * group.get("lr_scale", 1.0)
             torch.manual_seed(clip_seed(config.seed, state.step * fabric.world_size + fabric.global_rank))
-            for part in range(config.accumulate):
-                with fabric.no_backward_sync(module, enabled=part < config.accumulate - 1):
+            for part in range(config.data.accumulate):
+                with fabric.no_backward_sync(module, enabled=part < config.data.accumulate - 1):
                     losses: Losses = module(next(batches), state.step)
-                    fabric.backward(losses.total / config.accumulate)
-                state.meter.add({"loss": losses.total, **losses.parts}, weight=1 / config.accumulate)
+                    fabric.backward(losses.total / config.data.accumulate)
+                state.meter.add({"loss": losses.total, **losses.parts}, weight=1 / config.data.accumulate)
             norm = fabric.clip_gradients(
-                module, optimizer, max_norm=config.clip_norm or math.inf, error_if_nonfinite=False
+                module, optimizer, max_norm=config.optimiser.clip_norm or math.inf, error_if_nonfinite=False
             )
             assert norm is not None  # it is for sharded models only
             optimizer.step()
@@ -166,17 +166,17 @@ def _run(
 def _batches(job: Job[B], fabric: Fabric, first_step: int) -> Generator[B, None, None]:
     """This process's share of the clips of every step, in as many parts as each has."""
     config, world = job.recipe.config, fabric.world_size
-    size = config.batch_size // (world * config.accumulate)
+    size = config.data.batch_size // (world * config.data.accumulate)
 
     def make(request: tuple[int, int]) -> B:
         step, part = request
-        start = step * config.batch_size + (part * world + fabric.global_rank) * size
-        if config.distinct_clips:
-            start %= config.distinct_clips
+        start = step * config.data.batch_size + (part * world + fabric.global_rank) * size
+        if config.data.distinct_clips:
+            start %= config.data.distinct_clips
         return job.source.batch(range(start, start + size), job.recipe.shape(step), str(fabric.device))
 
-    requests = ((step, part) for step in range(first_step, config.steps) for part in range(config.accumulate))
-    return made_ahead(requests, make, PREFETCHED if config.workers else 0)
+    requests = ((step, part) for step in range(first_step, config.steps) for part in range(config.data.accumulate))
+    return made_ahead(requests, make, PREFETCHED if config.data.workers else 0)
 
 
 def _require_finite(state: State) -> None:

@@ -1,4 +1,4 @@
-"""What a method provides to be trained, and the settings that every method's training has."""
+"""What a method provides to be trained."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, NamedTuple, Protocol, Self, TypeVar
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,97 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from vgmae_bench.config import Json
-from vgmae_bench.errors import UsageError
-from vgmae_bench.training.schedule import Schedule
 from vgmae_bench.training.seeds import seeded
+from vgmae_bench.training.settings import LoopConfig
 from vgmae_bench.types import Tracker
-
-BOOKKEEPING = frozenset(
-    {"workers", "log_every", "checkpoint_every", "picture_every", "validate_every", "validate_clips"}
-)
-"""Settings that change what is written along the way but not what is learned: a resumed run may have others."""
-
-
-@dataclass(frozen=True)
-class LoopConfig:
-    """Settings of the loop. A recipe's own settings extend them.
-
-    Attributes:
-        steps: updates of the weights.
-        batch_size: clips of one update, over all processes.
-        accumulate: passes in which each process works through its share of them.
-        distinct_clips: clips to learn from; when all have been seen they come again. 0: as many as the training takes. Must
-            be a multiple of the batch. What is rare or hard to find is found sooner in few clips that repeat than in many
-            (Charton and Kempe, arXiv 2410.07041).
-        bank_scenes: cut synthetic clips from a bank of so many rendered scenes, at random places and strides, mirrored and
-            recoloured (`vgmae_bench.training.clips.bank`). Far faster than rendering each clip. 0: render each.
-        bank_frames: of each scene of the bank.
-        seed: of initial weights, data and masks. Every random number is a function of it and of the step.
-        lr: the highest learning rate.
-        lr_base_batch: `lr` is meant for this batch size and scaled linearly to the actual one; 0: taken as it is.
-        weight_decay: of AdamW, for matrices; biases and other 1-D parameters never decay.
-        betas: of AdamW.
-        warmup_steps: of linear warm-up.
-        lr_schedule: what follows: half a "cosine", down to 0, or the "constant" highest learning rate.
-        clip_norm: gradients are scaled down to this norm; 0: never.
-        precision: "bf16" runs matrix products in bfloat16; weights stay float32 either way.
-        ema_decay: weights leave as their exponential moving average with this decay; 0: as they are.
-        ema_warmup: the average begins short, with a decay of (1 + n) / (10 + n) at its n-th update while that is less;
-            otherwise the first weights stay in it for thousands of steps, as in the official code.
-        workers: threads that read videos; with any, batches are made ahead, beside the training.
-        log_every, checkpoint_every, picture_every, validate_every: in steps; 0: only at the end.
-        validate_clips: held-out synthetic clips that are tracked to see where training stands; 0: none.
-
-    Raises:
-        UsageError: a number out of its range.
-    """
-
-    steps: int = 1000
-    batch_size: int = 8
-    accumulate: int = 1
-    distinct_clips: int = 0
-    bank_scenes: int = 0
-    bank_frames: int = 12
-    seed: int = 0
-    lr: float = 1e-3
-    lr_base_batch: int = 0
-    weight_decay: float = 0.05
-    betas: tuple[float, float] = (0.9, 0.95)
-    warmup_steps: int = 0
-    lr_schedule: Schedule = "cosine"
-    clip_norm: float = 2.0
-    precision: Literal["fp32", "bf16"] = "fp32"
-    ema_decay: float = 0.0
-    ema_warmup: bool = True
-    workers: int = 2
-    log_every: int = 10
-    checkpoint_every: int = 500
-    picture_every: int = 500
-    validate_every: int = 500
-    validate_clips: int = 8
-
-    def __post_init__(self) -> None:
-        at_least = {"steps": 1, "batch_size": 1, "accumulate": 1, "lr": 0, "validate_clips": 0, "workers": 0}
-        counts = dict.fromkeys(
-            ["bank_scenes", "seed", "lr_base_batch", "weight_decay", "warmup_steps", "clip_norm", "log_every"], 0
-        )
-        every = dict.fromkeys(["checkpoint_every", "picture_every", "validate_every"], 0)
-        for name, limit in {**at_least, **counts, **every}.items():
-            if not getattr(self, name) >= limit:
-                raise UsageError(f"{name} must be at least {limit}", f"it is {getattr(self, name)}")
-        if not 0 <= self.ema_decay < 1:
-            raise UsageError("ema_decay is a share below 1", f"it is {self.ema_decay}")
-        if self.distinct_clips < 0 or self.distinct_clips % self.batch_size:
-            raise UsageError(
-                "distinct_clips must be a multiple of batch_size", f"{self.distinct_clips}, {self.batch_size}"
-            )
-        if self.batch_size % self.accumulate:
-            raise UsageError("batch_size must be a multiple of accumulate", f"{self.batch_size}, {self.accumulate}")
-
-    @property
-    def peak_lr(self) -> float:
-        """The highest learning rate, scaled to the batch."""
-        return self.lr * self.batch_size / self.lr_base_batch if self.lr_base_batch else self.lr
 
 
 class ClipShape(NamedTuple):

@@ -28,7 +28,7 @@ def lr_factor(step: int, warmup: int, steps: int, schedule: Schedule = "cosine")
 def moving_average(decay: float, warmup: bool) -> Callable[[Tensors, Tensors, Tensor | int], None]:
     """How `torch.optim.swa_utils.AveragedModel` is to update its weights, given the new ones and how often it has.
 
-    The average starts as the first weights it is given; see `vgmae_bench.training.recipe.LoopConfig` for its decay.
+    The average starts as the first weights it is given; see `vgmae_bench.training.settings.OptimiserConfig` for its decay.
     """
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ SPEC = MethodSpec(
     name="videogmae",
     tracker="vgmae_bench.videogmae.tracker:VideoGMAETracker",
     summary="Tracks points by the motion of predicted 3-D Gaussians, zero-shot, or by a readout trained on top.",
-    causal=True,
+    direction="forward",
     weights={
         "masked-32px": "weights/masked-32px.safetensors",
         "masked-32px-readout": "weights/masked-32px-readout.safetensors",

@@ -19,7 +19,8 @@ from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.losses import reconstruction_loss
 from vgmae_bench.models.readout import TokenOrder
-from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig, Losses, Recipe
+from vgmae_bench.training.recipe import Batch, ClipShape, Losses, Recipe
+from vgmae_bench.training.settings import ClipDataConfig, LoopConfig
 from vgmae_bench.videogmae.checkpoint import Model, save_weights, start_from
 from vgmae_bench.videogmae.gaussians.gaussians import (
     Activation,
@@ -76,6 +77,32 @@ class Now(NamedTuple):
 
 
 @dataclass(frozen=True)
+class PretrainData(ClipDataConfig):
+    """The clips."""
+
+    stride: int = 4
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """What is shown of the clips, and what changes along the way.
+
+    Attributes:
+        mask_ratio: share of the patches hidden from the encoder: 0.95 in the paper, 0.9 in the official settings.
+        mask_mode: "uniform" hides patches of all frames alike (paper and official code). "first_shown", ours, shows all of
+            frame 0 and hides that share of the later frames' patches.
+        unmasked_share: of each batch that is shown whole, as pairs of frames, whatever the mask ratio and the length of
+            the others. Keeps the network from forgetting what it learned of pairs. Ours.
+        stages: later stages begin where earlier ones end, and after the last all is as set here and in the other sections.
+    """
+
+    mask_ratio: float = 0.95
+    mask_mode: MaskMode = "uniform"
+    unmasked_share: float = 0.0
+    stages: tuple[Stage, ...] = ()
+
+
+@dataclass(frozen=True)
 class PretrainConfig(LoopConfig):
     """Settings of pretraining.
 
@@ -83,11 +110,7 @@ class PretrainConfig(LoopConfig):
         network: its shape.
         activation: what its outputs mean.
         motion_loss: how later frames are compared.
-        mask_ratio: share of the patches hidden from the encoder: 0.95 in the paper, 0.9 in the official settings.
-        mask_mode: "uniform" hides patches of all frames alike (paper and official code). "first_shown", ours, shows all of
-            frame 0 and hides that share of the later frames' patches.
-        unmasked_share: of each batch that is shown whole, as pairs of frames, whatever the mask ratio and the length of
-            the others. Keeps the network from forgetting what it learned of pairs. Ours.
+        curriculum: what is shown of the clips, and what changes along the way.
         token_order: "identity" shows patches in raster order, "shuffled" at random as in the official code.
         composite: see `vgmae_bench.videogmae.gaussians.gaussians.composite`; "official" has a factor too many.
         loss_reduction: over the clips of a batch: "mean", or "sum" as in the official code, over each process's part of
@@ -99,10 +122,6 @@ class PretrainConfig(LoopConfig):
         smoothness_weight: of differences between the steps of neighbours. Ours.
         registration_weight: of the distance between where Gaussians go in the image and where a registration of the
             frames says, a warm start that needs no labels. Ours; see `vgmae_bench.videogmae.gaussians.registration`.
-        stride: frames of a video from one frame of a clip to the next. Clips of a bank are 1 to `stride` frames apart. Other
-            synthetic clips ignore it.
-        speed: of synthetic clips; 1 moves points by 3/256 of the frame per frame.
-        stages: a curriculum; later stages begin where earlier ones end, and after the last all is as set here.
         tiles: the tracker's `tiles` for these weights. It is written into their file, and validation tracks with it. The
             training itself does not depend on it.
         backend: of the splatting.
@@ -114,9 +133,8 @@ class PretrainConfig(LoopConfig):
     network: NetworkConfig = field(default_factory=NetworkConfig)
     activation: Activation = field(default_factory=Activation)
     motion_loss: MotionLoss = field(default_factory=MotionLoss)
-    mask_ratio: float = 0.95
-    mask_mode: MaskMode = "uniform"
-    unmasked_share: float = 0.0
+    data: PretrainData = field(default_factory=PretrainData)
+    curriculum: Curriculum = field(default_factory=Curriculum)
     token_order: TokenOrder = "identity"
     composite: Composite = "over"
     loss_reduction: Literal["mean", "sum"] = "mean"
@@ -125,16 +143,13 @@ class PretrainConfig(LoopConfig):
     deltas_reg_weight: float = 0.0
     smoothness_weight: float = 0.0
     registration_weight: float = 0.0
-    stride: int = 4
-    speed: float = 1.0
-    stages: tuple[Stage, ...] = ()
     tiles: int = 1
     backend: Backend = "auto"
 
     def __post_init__(self) -> None:
         LoopConfig.__post_init__(self)
         _ = VideoGMAEConfig(tiles=self.tiles)  # which checks it
-        for when in map(self.fill, (Stage(), *self.stages)):
+        for when in self.stretches:
             if not 2 <= when.num_frames <= self.network.num_frames:
                 raise UsageError(
                     f"Clips have 2 to {self.network.num_frames} frames", f"{when.num_frames} were asked for"
@@ -144,31 +159,37 @@ class PretrainConfig(LoopConfig):
                     "mask_ratio must lie in [0, 1), unmasked_share in [0, 1], speed at 0 or above, stride at 1 or above",
                     str(when),
                 )
-            if self.bank_scenes and when.speed != self.speed:
+            if self.data.bank_scenes and when.speed != self.data.speed:
                 raise UsageError(
                     "All clips of a bank have one speed",
-                    f"a stage asks for {when.speed}, the bank has {self.speed}",
+                    f"a stage asks for {when.speed}, the bank has {self.data.speed}",
                     try_="stride in the stage instead",
                 )
-        if self.loss_region == "masked" and self.mask_ratio == 0:
+        if self.loss_region == "masked" and self.curriculum.mask_ratio == 0:
             raise UsageError("Without masking no pixel is masked", "loss_region=masked with mask_ratio=0")
 
     def at(self, step: int) -> Now:
         """What holds at a step, counted from 0."""
-        for stage in self.stages:
+        for stage in self.curriculum.stages:
             if step < stage.until * self.steps:
                 return self.fill(stage)
         return self.fill(Stage())
 
+    @property
+    def stretches(self) -> list[Now]:
+        """What holds after the last stage, and in each stage."""
+        return [self.fill(stage) for stage in (Stage(), *self.curriculum.stages)]
+
     def fill(self, stage: Stage) -> Now:
         """A stage's settings, with the configuration's where it has none."""
+        data, curriculum = self.data, self.curriculum
         return Now(
             stage.num_frames or self.network.num_frames,
-            self.mask_ratio if stage.mask_ratio is None else stage.mask_ratio,
-            stage.mask_mode or self.mask_mode,
-            self.unmasked_share if stage.unmasked_share is None else stage.unmasked_share,
-            self.speed if stage.speed is None else stage.speed,
-            self.stride if stage.stride is None else stage.stride,
+            curriculum.mask_ratio if stage.mask_ratio is None else stage.mask_ratio,
+            stage.mask_mode or curriculum.mask_mode,
+            curriculum.unmasked_share if stage.unmasked_share is None else stage.unmasked_share,
+            data.speed if stage.speed is None else stage.speed,
+            data.stride if stage.stride is None else stage.stride,
             stage.residuals or self.activation.residuals,
             self.registration_weight if stage.registration_weight is None else stage.registration_weight,
         )
@@ -231,7 +252,7 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
             parts["displacement"] = config.deltas_reg_weight * displacement_penalty(gaussians)
         if config.smoothness_weight:
             parts["smoothness"] = config.smoothness_weight * neighbourhood_smoothness(gaussians)
-        if any(stage.registration_weight for stage in map(config.fill, (Stage(), *config.stages))):
+        if any(now.registration_weight for now in config.stretches):
             parts["registration"] = image.new_zeros(())
             if now.registration_weight:
                 distance = registration_distance(gaussians, camera, batch.video.float() / 255)
@@ -261,10 +282,10 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
 
     @torch.no_grad()
     def _panels(self, batch: Batch) -> list[Panels]:
-        config, frames = self.config, batch.video.shape[1]
+        config, shown, frames = self.config, self.config.curriculum, batch.video.shape[1]
         whole = encode_part(self.network, batch, 0.0, config.token_order)
-        part = encode_part(self.network, batch, config.mask_ratio, config.token_order, config.mask_mode)
-        hidden = pixel_mask(part.mask, config.network)[:, :frames] if config.mask_ratio else None
+        part = encode_part(self.network, batch, shown.mask_ratio, config.token_order, shown.mask_mode)
+        hidden = pixel_mask(part.mask, config.network)[:, :frames] if shown.mask_ratio else None
         masked, seen = (self._gaussians(encoded, frames, config.activation.residuals) for encoded in (part, whole))
         return panels(Seen(batch.video, hidden, masked, seen, batch.flow), config.composite, config.backend)
 

@@ -1,1 +1,1 @@
-"""Tracks, flow and images drawn as pictures and videos."""
+"""Draws tracks, flow and images as pictures and videos."""

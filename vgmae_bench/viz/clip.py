@@ -1,4 +1,4 @@
-"""A clip of a dataset with its ground-truth tracks, as a contact sheet and a video."""
+"""Draws a clip of a dataset with its ground-truth tracks, as a contact sheet and a video."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _BLOCK = 16  # frames in memory at a time
 
 
 def show_clip(clip: Clip, out: Path, fps: Fraction = Fraction(25)) -> list[Path]:
-    """Write `<clip>.png`, eight numbered frames, and `<clip>.mp4`, all frames at the source's size.
+    """Write `<clip>.png`, with eight numbered frames, and `<clip>.mp4`, with all frames at the size of the source.
 
-    Visible points are dots with trails; hidden points are rings. Where only some frames are annotated, the sheet shows
-    these, and the video has no points on the others.
+    Visible points are dots with trails. Hidden points are rings. If only some frames are annotated, the sheet shows these,
+    and the video has no points on the others.
 
     Arguments:
-        out: the folder; made if it does not exist.
-        fps: the frame rate of clips that have none.
+        out: the folder. It is created if it does not exist.
+        fps: the frame rate of clips without one.
 
     Returns:
         The two files.

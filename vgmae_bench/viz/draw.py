@@ -1,4 +1,4 @@
-"""Tracks drawn on video: visible points as dots with trails, hidden points as rings, in rainbow colours."""
+"""Draws tracks on video: visible points as dots with trails, hidden points as rings, in rainbow colours."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def rainbow(xy: FloatArray) -> Colours:
     rank = np.empty(len(xy))
     rank[np.lexsort((xy[:, 0], xy[:, 1]))] = np.arange(len(xy))
     hsv = np.full((1, len(xy), 3), 255, dtype=np.uint8)
-    hsv[0, :, 0] = rank / max(len(xy), 1) * 150  # of 180 half degrees: beyond violet it would be red again
+    hsv[0, :, 0] = rank / max(len(xy), 1) * 150  # OpenCV's hues have 180 steps; the last 30 would lead back to red
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0] if len(xy) else hsv[0])
 
 
@@ -41,13 +41,13 @@ def draw_frame(
 ) -> npt.NDArray[np.uint8]:
     """Draw the points of frame `t` with their trails.
 
-    Dots and rings have a dark outline, so that they show on any ground.
+    Dots and rings have a dark outline, so that they are visible on any background.
 
     Arguments:
         frame: uint8 [H, W, 3] RGB; it is not changed.
         tracks: N points, raster pixels of the frame.
         colours: uint8 [N, 3] RGB.
-        trail: length of trails in frames. A trail has no step to or from a frame in which the point is hidden.
+        trail: length of the trails in frames. A trail has gaps where the point is hidden.
 
     Returns:
         uint8 [H, W, 3] RGB.
@@ -73,9 +73,9 @@ def draw_frame(
 
 
 def write_number(picture: npt.NDArray[np.uint8], number: int) -> None:
-    """Write a frame's number into the top left corner of a picture, white on a dark ground, in place.
+    """Write a frame's number into the top left corner of a picture, white on a dark background, in place.
 
-    Pictures lower than 48 pixels get none: it would hide them.
+    Pictures with fewer than 48 rows get no number, because it would hide them.
 
     Arguments:
         picture: uint8 [H, W, 3] RGB.
@@ -113,13 +113,13 @@ def contact_sheet(
     trail: int = 12,
     numbers: npt.NDArray[np.int64] | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """Draw tracks on frames from the first to the last and put them side by side, with frame numbers.
+    """Draw tracks on frames that are spread from the first to the last. Arrange the pictures in a grid, with frame numbers.
 
     Arguments:
         frames: uint8 [T, H, W, 3] RGB.
-        columns, rows: of pictures. If there are fewer frames, the last places are black.
+        columns, rows: the size of the grid. If there are fewer frames, the last cells are black.
         trail: see `draw_frame`.
-        numbers: int64 [T], the frames' numbers; by default 0 … T - 1.
+        numbers: int64 [T], the frame numbers; by default 0 to T - 1.
 
     Returns:
         uint8 [rows * H, columns * W, 3] RGB.
@@ -136,7 +136,7 @@ def contact_sheet(
 
 
 def _fixed(xy: FloatArray) -> npt.NDArray[np.int32]:
-    """Raster pixels in OpenCV's convention: pixel centres at integers, fixed point, clipped to its range."""
+    """Raster pixels as fixed-point numbers for OpenCV, whose pixel centres are integers. Values are clipped to its range."""
     near = np.clip(np.nan_to_num(xy - 0.5, nan=-1e6), -1e6, 1e6)
     fixed: npt.NDArray[np.int32] = np.rint(near * (1 << _SHIFT)).astype(np.int32)
     return fixed

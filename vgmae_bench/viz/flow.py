@@ -1,4 +1,4 @@
-"""Optical flow as colour."""
+"""Shows optical flow as colour."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy.typing as npt
 from vgmae_bench.types import FloatArray
 
 FULL_COLOUR = 1 / 32
-"""Flow of this fraction of the frame's width per frame, or more, has full saturation."""
+"""Speed of full saturation, as a fraction of the frame's width per frame. Faster flow looks the same."""
 
 
 def colour_flow(flow: FloatArray) -> npt.NDArray[np.uint8]:
-    """Turn flow into colours: the hue is the direction, the saturation the speed; no motion is white.
+    """Turn flow into colours. The hue shows the direction, the saturation shows the speed. White means no motion.
 
     Arguments:
         flow: float [..., H, W, 2], pixels per frame, (x, y).

@@ -1,4 +1,4 @@
-"""A grid of small pictures in one PNG file."""
+"""Writes a grid of small pictures as one PNG file."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 SMALLEST = 128
-"""Pixels: lower pictures are enlarged by a whole factor, without interpolation."""
+"""Pixels. Smaller pictures are enlarged by a whole factor, without interpolation."""
 LABEL_WIDTH = 100
-"""Pixels of the column of labels."""
+"""Width of the column of labels, in pixels."""
 
 
 def enlarge(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """A picture, uint8 [H, W, 3], repeated by the smallest whole factor that makes it `SMALLEST` pixels high."""
+    """A picture, uint8 [H, W, 3], enlarged by the smallest whole factor that makes it at least `SMALLEST` pixels high."""
     factor = -(-SMALLEST // len(picture))
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
@@ -25,8 +25,8 @@ def save_mosaic(rows: Iterable[Sequence[npt.NDArray[np.uint8]]], path: Path, lab
     """Write a grid of pictures as one PNG file.
 
     Arguments:
-        rows: from top to bottom. Each row has the same number of pictures, uint8 [H, W, 3] RGB, all of one size.
-        labels: written to the left of each row, in black on white. None: no such column.
+        rows: the rows, from top to bottom. Each has the same number of pictures, uint8 [H, W, 3] RGB, all of one size.
+        labels: text to the left of each row, black on white. If empty, there is no column of labels.
     """
     large = [[enlarge(picture) for picture in row] for row in rows]
     sheet = Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in large]))

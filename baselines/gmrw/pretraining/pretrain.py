@@ -5,7 +5,7 @@ Where paper, official code (ayshrv/gmrw bf832bd) and our defaults part, there is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -16,7 +16,9 @@ from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.nn import imagenet_statistics
 from vgmae_bench.models.weights_file import take_what_fits
-from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig, Losses, Recipe
+from vgmae_bench.settings import at_least
+from vgmae_bench.training.recipe import Batch, ClipShape, Losses, Recipe
+from vgmae_bench.training.settings import ClipDataConfig, LoopConfig
 
 from ..checkpoint import Inference, Model, Upsample, load_model, save_model
 from ..network import GMRW, STRIDE, NetworkConfig
@@ -31,17 +33,60 @@ from .warp import Labels, Targets
 
 
 @dataclass(frozen=True)
-class PretrainConfig(LoopConfig, CropConfig, NetworkConfig):
-    """Settings of pretraining: those of the loop, of the crops and of the network, in one flat list.
+class PretrainData(ClipDataConfig, CropConfig):
+    """The clips, and the crops that are cut from them.
 
     Attributes:
         num_frames: of a clip; a walk visits them all and comes back. It takes N² for N cells with two, N³ with more.
         image_size: side of the clips that crops are cut from, pixels.
         stride: frames of a video from one frame of a clip to the next; synthetic clips are made as they are.
-        speed: of synthetic clips; 1 moves points by 3/256 of the frame per frame.
+
+    Raises:
+        UsageError: a number out of its range.
+    """
+
+    num_frames: int = 2
+    image_size: int = 640
+
+    def __post_init__(self) -> None:
+        ClipDataConfig.__post_init__(self)
+        CropConfig.__post_init__(self)
+        at_least(self, num_frames=2, image_size=8)
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """What changes along the way.
+
+    Attributes:
+        smoothness: weight of the smoothness of flow, reached at step `smoothness_end`, 0 until `smoothness_start`.
+
+    Raises:
+        UsageError: a number out of its range.
+    """
+
+    smoothness: float = 0.0
+    smoothness_start: int = 0
+    smoothness_end: int = 0
+
+    def __post_init__(self) -> None:
+        at_least(self, smoothness=0, smoothness_start=0)
+        if not self.smoothness_start <= self.smoothness_end:
+            raise UsageError(
+                "smoothness_start must not be after smoothness_end", f"{self.smoothness_start}, {self.smoothness_end}"
+            )
+
+
+@dataclass(frozen=True)
+class PretrainConfig(LoopConfig):
+    """Settings of pretraining.
+
+    Attributes:
+        network: its shape.
+        data: the clips, and the crops that are cut from them.
+        curriculum: what changes along the way.
         labels: where walks should end: "analytic", the cell in which the starting point exactly lies; "official", with the
             official code's slips near the border; "none", where they began, both ways having the same crop.
-        smoothness: weight of the smoothness of flow, reached at step `smoothness_end`, 0 until `smoothness_start`.
         radius: steps lead only to cells nearer than this to the likeliest one, in cells; None: to all.
         upsample, readout, readout_radius, short_side: how the weights will say they are to be tracked with: `upsample`,
             `method`, `radius` and `short_side` of `vgmae_baselines.gmrw.checkpoint.Inference`.
@@ -51,14 +96,10 @@ class PretrainConfig(LoopConfig, CropConfig, NetworkConfig):
         UsageError: a number out of its range.
     """
 
-    num_frames: int = 2
-    image_size: int = 640
-    stride: int = 1
-    speed: float = 1.0
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    data: PretrainData = field(default_factory=PretrainData)
+    curriculum: Curriculum = field(default_factory=Curriculum)
     labels: Labels = "analytic"
-    smoothness: float = 0.0
-    smoothness_start: int = 0
-    smoothness_end: int = 0
     radius: float | None = None
     upsample: Upsample = 1
     readout: Method = "weighted_sum"
@@ -67,26 +108,12 @@ class PretrainConfig(LoopConfig, CropConfig, NetworkConfig):
     matrix_mb: int = 256
 
     def __post_init__(self) -> None:
-        LoopConfig.__post_init__(self)
-        CropConfig.__post_init__(self)
-        NetworkConfig.__post_init__(self)
-        least = {"num_frames": 2, "image_size": 8, "stride": 1, "speed": 0, "smoothness": 0, "matrix_mb": 1}
-        for name, limit in least.items():
-            if not getattr(self, name) >= limit:
-                raise UsageError(f"{name} must be at least {limit}", f"it is {getattr(self, name)}")
-        if not 0 <= self.smoothness_start <= self.smoothness_end:
-            raise UsageError(
-                "smoothness_start must not be after smoothness_end", f"{self.smoothness_start}, {self.smoothness_end}"
-            )
+        super().__post_init__()
+        at_least(self, matrix_mb=1)
         for name in ("radius", "readout_radius"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"{name} must be above 0", f"it is {value}")
-
-    @property
-    def network(self) -> NetworkConfig:
-        """The settings of the network alone."""
-        return NetworkConfig(**{field.name: getattr(self, field.name) for field in fields(NetworkConfig)})
 
     @property
     def inference(self) -> Inference:
@@ -105,7 +132,7 @@ class Pretraining(Recipe[GMRW, Batch]):
 
     def __init__(self, config: PretrainConfig) -> None:
         super().__init__(config, lambda: GMRW(config.network))
-        grid = config.crop_size // STRIDE
+        grid = config.data.crop_size // STRIDE
         entries = config.matrix_mb * 2**20 // torch.float32.itemsize
         self._walker = Walker(grid, grid, config.network.temperature, config.radius, pieces=entries)
 
@@ -115,8 +142,8 @@ class Pretraining(Recipe[GMRW, Batch]):
 
     def shape(self, step: int) -> ClipShape:
         """See `vgmae_bench.training.recipe.Recipe.shape`."""
-        config = self.config
-        return ClipShape(config.num_frames, config.image_size, config.stride, config.speed)
+        data = self.config.data
+        return ClipShape(data.num_frames, data.image_size, data.stride, data.speed)
 
     def forward(self, batch: Batch, step: int) -> Losses:
         """How unlikely walks are to come back, plus how rough the flow is."""
@@ -124,19 +151,19 @@ class Pretraining(Recipe[GMRW, Batch]):
         walk = transitions(self.network, images)
         with torch.autocast(images.device.type, enabled=False):
             parts = {"walk": walk_loss(self._walker.return_probability(walk, targets.cell), targets).mean()}
-            if self.config.smoothness:
+            if self.config.curriculum.smoothness:
                 parts["smoothness"] = self._smoothness(walk, images, step)
         return Losses.sum_of(parts)
 
     def palindrome(self, batch: Batch) -> tuple[Tensor, Targets]:
         """What walks pass: float [B, 2 n - 1, 3, S, S] RGB in [0, 1], n frames there and n - 1 back, and where they end."""
-        config = self.config
+        config, data = self.config, self.config.data
         video = batch.video.permute(0, 1, 4, 2, 3).float() / 255
-        outgoing, returning = draw_crops(batch.seeds, config).to(video.device).unbind(1)
+        outgoing, returning = draw_crops(batch.seeds, data).to(video.device).unbind(1)
         if config.labels == "none":
             returning = outgoing
-        there = crop(video, outgoing, config.crop_size)
-        back = crop(video[:, :-1].flip(1), returning, config.crop_size)
+        there = crop(video, outgoing, data.crop_size)
+        back = crop(video[:, :-1].flip(1), returning, data.crop_size)
         return torch.cat([there, back], dim=1), self._targets(outgoing, returning)
 
     def _targets(self, outgoing: Tensor, returning: Tensor) -> Targets:
@@ -144,12 +171,12 @@ class Pretraining(Recipe[GMRW, Batch]):
         if self.config.labels == "none":
             return warp.same_cell(len(outgoing), height, width, outgoing.device)
         make = warp.analytic if self.config.labels == "analytic" else warp.official
-        return make(between_crops(outgoing, returning, self.config.crop_size), height, width)
+        return make(between_crops(outgoing, returning, self.config.data.crop_size), height, width)
 
     def _smoothness(self, walk: list[Transition], images: Tensor, step: int) -> Tensor:
         """Of the flow of all transitions, weighted as the step says."""
-        config = self.config
-        weight = ramp(step, config.smoothness_start, config.smoothness_end, config.smoothness)
+        ways = self.config.curriculum
+        weight = ramp(step, ways.smoothness_start, ways.smoothness_end, ways.smoothness)
         if not weight:
             return images.new_zeros(())
         size = (images.shape[3], images.shape[4])
@@ -169,7 +196,7 @@ class Pretraining(Recipe[GMRW, Batch]):
 
     def pictures(self, batch: Batch, path: Path) -> None:
         """The first two frames, whole, at the size of crops, and how they are matched."""
-        size = self.config.crop_size
+        size = self.config.data.crop_size
         images = F.interpolate(
             batch.video[:, :2].permute(0, 1, 4, 2, 3).flatten(0, 1).float() / 255, (size, size), mode="area"
         ).unflatten(0, (-1, 2))

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from vgmae_baselines.peers.cotracker3 import CoTracker3Config, offline, online
+from vgmae_baselines.peers.cotracker3 import OfflineConfig, OnlineConfig, offline, online
 from vgmae_baselines.peers.locotrack import LocoTrack, LocoTrackConfig
 from vgmae_baselines.peers.tapir import BootsTapirConfig, TapirConfig, bootstapir, tapir
 
-from vgmae_bench.checkouts import Checkout
+from vgmae_bench.checkouts import Checkout, use
 from vgmae_bench.errors import PluginError, UsageError, WeightsError
+from vgmae_bench.evaluation.asking import asking_of
+from vgmae_bench.specs import MethodSpec
 from vgmae_bench.types import Foreign, Noted, Queries
 
 FRAMES = np.full((20, 32, 48, 3), 200, dtype=np.uint8)
@@ -23,11 +25,11 @@ MAKERS: dict[str, tuple[Any, Any]] = {
     "tapir": (tapir, TapirConfig()),
     "bootstapir": (bootstapir, BootsTapirConfig()),
     "locotrack": (LocoTrack, LocoTrackConfig()),
-    "cotracker3": (offline, CoTracker3Config()),
-    "cotracker3-joint": (offline, CoTracker3Config(single_point=False)),
-    "cotracker3-published": (offline, CoTracker3Config(preset="published")),
-    "cotracker3-online": (online, CoTracker3Config()),
-    "cotracker3-online-joint": (online, CoTracker3Config(single_point=False)),
+    "cotracker3": (offline, OfflineConfig()),
+    "cotracker3-joint": (offline, OfflineConfig(single_point=False)),
+    "cotracker3-published": (offline, OfflineConfig(preset="published")),
+    "cotracker3-online": (online, OnlineConfig()),
+    "cotracker3-online-published": (online, OnlineConfig(preset="published")),
 }
 
 
@@ -52,6 +54,17 @@ def test_queries_and_answers_are_raster_pixels(name: str) -> None:
 def test_online_answers_clips_of_any_length(frames: int) -> None:
     tracks = make("cotracker3-online").track(FRAMES[:frames], QUERIES[:1])
     assert tracks.xy.shape == (1, frames, 2)
+
+
+def test_joint_queries_go_one_by_one_unless_the_preset_is_that_of_the_authors() -> None:
+    spec = MethodSpec("cotracker3", "", queries="joint")
+    said = {name: asking_of(spec, make(name)) for name in MAKERS if name.startswith("cotracker3")}
+    assert {name: how.ask for name, how in said.items() if how.queries == "joint"} == {
+        "cotracker3-joint": "single",
+        "cotracker3-online": "single",
+        "cotracker3-online-published": "all",
+    }
+    assert said["cotracker3"] == asking_of(MethodSpec("cotracker3", ""), make("cotracker3"))  # as it splits by itself
 
 
 def test_the_published_temperature_of_bootstapir() -> None:
@@ -116,3 +129,12 @@ def test_an_import_that_fails_names_the_repository(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="net of them/theirs cannot be imported") as raised:
         checkout.module("net")
     assert "built for another version of torch" in raised.value.why
+
+
+def test_a_folder_on_the_command_line_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VGMAE_BENCH_CHECKOUT_CO_TRACKER", str(tmp_path / "nowhere"))
+    use([f"co-tracker={tmp_path / 'co-tracker'}"])
+    assert Checkout("facebookresearch/co-tracker@82e02e8").folder == tmp_path / "co-tracker"
+    for wrong in ("co-tracker", "co-tracker=", f"co-tracker={tmp_path / 'nowhere'}"):
+        with pytest.raises(UsageError, match=r"is no checkout|There is no folder"):
+            use([wrong])

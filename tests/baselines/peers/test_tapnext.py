@@ -19,7 +19,11 @@ QUERIES = Queries(np.array([0, 5]), np.array([[10.5, 7.25], [3.0, 4.0]]))
 
 @pytest.mark.parametrize(
     ("make", "config"),
-    [(tapnext, TapNextConfig()), (tapnext_plus_plus, TapNextPPConfig()), (tapnext_plus_plus, TapNextPPConfig(512))],
+    [
+        (tapnext, TapNextConfig()),
+        (tapnext_plus_plus, TapNextPPConfig()),
+        (tapnext_plus_plus, TapNextPPConfig(resolution=512)),
+    ],
 )
 def test_frames_of_any_size_are_tracked_one_by_one(make: Any, config: Any) -> None:
     tracker = make(config, None, "cpu", 0)
@@ -29,6 +33,11 @@ def test_frames_of_any_size_are_tracked_one_by_one(make: Any, config: Any) -> No
     np.testing.assert_allclose(tracks.xy[..., 1], np.repeat(QUERIES.xy[:, 1:], 8, axis=1), atol=1e-4)
     np.testing.assert_array_equal(tracks.visible, since >= 0)
     assert tracker.note == "random weights" and "google-deepmind/tapnet" in tracker.checkout
+
+
+def test_all_queries_go_together_with_the_preset_of_the_authors() -> None:
+    assert tapnext(TapNextConfig(), None, "cpu", 0).ask == "single"
+    assert tapnext(TapNextConfig(preset="published"), None, "cpu", 0).ask == "all"
 
 
 def test_random_weights_are_drawn_where_the_network_leaves_them_unset() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -18,6 +17,7 @@ from vgmae_baselines.trackmae.targets.motion import CHANNELS, Norm
 from vgmae_baselines.trackmae.tracker import TrackMAETracker
 
 from tests.baselines.trackmae.sliding import ENCODER, NETWORK, Sliding, batch
+from tests.configured import changed, configured
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
@@ -26,7 +26,7 @@ from vgmae_bench.training.clips.sources import open_clips
 from vgmae_bench.training.loop import Job, train
 from vgmae_bench.training.recipe import Batch
 
-TINY = PretrainConfig(**vars(NETWORK), mask_ratio=0.7)
+TINY = configured(PretrainConfig, **vars(NETWORK), mask_ratio=0.7)
 
 
 def made(config: PretrainConfig = TINY, velocity: tuple[int, int] = (1, 1)) -> tuple[Pretraining, TrackMAE]:
@@ -36,7 +36,7 @@ def made(config: PretrainConfig = TINY, velocity: tuple[int, int] = (1, 1)) -> t
 
 @pytest.mark.parametrize("target", ["pixel", "none"])
 def test_it_learns(target: str) -> None:
-    recipe, model = made(replace(TINY, spatial_target=target))
+    recipe, model = made(changed(TINY, spatial_target=target))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     history: list[dict[str, Tensor]] = []
     for step in range(60):
@@ -52,7 +52,7 @@ def test_it_learns(target: str) -> None:
 
 
 def test_what_a_clip_is_trained_with_depends_on_its_seed_alone() -> None:
-    recipe, _ = made(replace(TINY, ratio_motion=(0.1, 0.9)))
+    recipe, _ = made(changed(TINY, ratio_motion=(0.1, 0.9)))
     video = open_clips(["synth"], seed=0, workers=0).batch(range(3), recipe.shape(0), "cpu").video
     both = recipe(Batch(video, (5, 6, 7)), 0)[0]
     each = [recipe(Batch(video[i : i + 1], (5 + i,)), 0)[0] for i in range(3)]
@@ -71,17 +71,17 @@ def test_masks_are_whole_tubes_of_the_motion_that_was_asked_for() -> None:
     xy[:, ~fast.flatten()] = 0
     moving = tracks._replace(xy=xy)
     for share, upper in (((0.5, 0.5), {2}), ((1.0, 1.0), {5}), ((0.0, 0.0), {0}), ((0.2, 0.99), {1, 2, 3, 4})):
-        some = Pretraining(replace(TINY, ratio_motion=share), Sliding((1, 1)))
+        some = Pretraining(changed(TINY, ratio_motion=share), Sliding((1, 1)))
         masks = some.masks(seeds, moving).view(50, 4, 4, 4)
         assert (masks == masks[:, :1]).all()
         assert ((~masks[:, 0]).sum(dim=(1, 2)) == 5).all()
         assert {int(count) for count in (~masks[:, 0, :2]).sum(dim=(1, 2))} == upper
-    random = Pretraining(replace(TINY, mask_type="random"), Sliding((1, 1))).masks(seeds, moving).view(50, 4, 4, 4)
+    random = Pretraining(changed(TINY, mask_type="random"), Sliding((1, 1))).masks(seeds, moving).view(50, 4, 4, 4)
     assert len({int(count) for count in (~random[:, 0, :2]).sum(dim=(1, 2))}) > 2
 
 
 def test_nobody_is_asked_for_tracks_that_are_not_needed() -> None:
-    recipe = VideoMAEPretraining(VideoMAEConfig(**vars(NETWORK), mask_ratio=0.7))
+    recipe = VideoMAEPretraining(configured(VideoMAEConfig, **vars(NETWORK), mask_ratio=0.7))
     assert recipe.tracks_per_tubelet(batch((1, 1))) is None
     model = recipe.network
     assert not hasattr(model, "tracker_decoder")
@@ -89,7 +89,7 @@ def test_nobody_is_asked_for_tracks_that_are_not_needed() -> None:
     assert recipe.tracker("cpu") is None
     with pytest.raises(UsageError, match="VideoMAE does not learn motion"):
         VideoMAEConfig(motion_weight=1)
-    masked = Pretraining(replace(TINY, motion_weight=0.0), Sliding((1, 1)))  # a teacher for masks alone
+    masked = Pretraining(changed(TINY, motion_weight=0.0), Sliding((1, 1)))  # a teacher for masks alone
     assert masked.tracks_per_tubelet(batch((1, 1))) is not None
     assert masked(batch((1, 1)), 0).parts.keys() == {"spatial"}
 
@@ -99,7 +99,7 @@ def test_the_named_teacher_is_opened() -> None:
     clips = open_clips(["synth"], seed=0, workers=0)
     found = []
     for teacher in ("ground-truth", "lucas-kanade"):
-        recipe = Pretraining(build(PretrainConfig, {**vars(TINY), "teacher": teacher, "cache_tracks": False}, owner=""))
+        recipe = Pretraining(changed(TINY, teacher=teacher, cache_tracks=False))
         tracks = recipe.tracks_per_tubelet(clips.batch(range(2), recipe.shape(0), "cpu"))
         assert tracks is not None and tracks.xy.shape == (2, 64, 4, 2)
         found.append(tracks.xy)
@@ -109,7 +109,7 @@ def test_the_named_teacher_is_opened() -> None:
 @pytest.mark.parametrize("norm", CHANNELS)
 @pytest.mark.parametrize("upsampled", [False, True])
 def test_every_target_is_learned_and_drawn(norm: Norm, upsampled: bool, tmp_path: Path) -> None:
-    recipe, _ = made(replace(TINY, motion_norm=norm, upsample_tracks=upsampled))
+    recipe, _ = made(changed(TINY, motion_norm=norm, upsample_tracks=upsampled))
     loss, _ = recipe(batch((1, 1), (1, 2)), 0)
     assert torch.isfinite(loss)
     recipe.pictures(batch((1, 1), (1, 2)), tmp_path / "picture.png")
@@ -129,7 +129,7 @@ def test_hidden_points_are_not_learned_from() -> None:
             return true._replace(xy=torch.where(true.visible[..., None], true.xy, true.xy + 99))
 
     for weighted in (True, False):
-        config = replace(TINY, mask_type="random", motion_visibility_weight=weighted)
+        config = changed(TINY, mask_type="random", motion_visibility_weight=weighted)
         honest, lying = (
             Pretraining(config, teacher((3, 0)))(batch((3, 0)), 0).parts["motion"] for teacher in (Sliding, Lying)
         )
@@ -147,7 +147,7 @@ def test_motion_is_learned_of_masked_tokens_or_of_all() -> None:
             return true._replace(xy=true.xy + 9 * torch.arange(8.0)[:, None] * shown[..., None, None])
 
     for tokens in ("masked", "all"):
-        config = build(PretrainConfig, {**vars(TINY), "mask_type": "random", "motion_tokens": tokens}, owner="")
+        config = changed(TINY, mask_type="random", motion_tokens=tokens)
         honest, lying = (
             Pretraining(config, teacher((1, 0)))(batch((1, 0)), 0).parts["motion"] for teacher in (Sliding, Lying)
         )
@@ -158,7 +158,7 @@ def test_weights_start_another_training(tmp_path: Path) -> None:
     recipe, model = made()
     nn.init.constant_(model.mask_token, 3)
     recipe.export(tmp_path / "w.safetensors", None)
-    other = Pretraining(replace(TINY, motion_norm="patch+mean"), Sliding((1, 1)))
+    other = Pretraining(changed(TINY, motion_norm="patch+mean"), Sliding((1, 1)))
     new = other.network
     notes = other.init_from(tmp_path / "w.safetensors")
     assert torch.equal(new.mask_token, model.mask_token)
@@ -168,7 +168,7 @@ def test_weights_start_another_training(tmp_path: Path) -> None:
     save_weights(tmp_path / "c.safetensors", classifier.state_dict(), CLASSIFIER, {"network": ENCODER, "classes": 3})
     other.init_from(tmp_path / "c.safetensors")
     assert torch.equal(new.encoder.blocks[1].mlp.fc2.weight, classifier.blocks[1].mlp.fc2.weight)
-    wide = Pretraining(PretrainConfig(**{**vars(NETWORK), "embed_dim": 24, "decoder_embed_dim": 16}))
+    wide = Pretraining(changed(TINY, embed_dim=24, decoder_embed_dim=16))
     with pytest.raises(WeightsError, match="Nothing in"):
         wide.init_from(tmp_path / "c.safetensors")
 
@@ -188,10 +188,12 @@ def test_every_configuration_is_one(spec: plugins.MethodSpec) -> None:
         size = path.stem.split("-")[1] if path.stem.startswith("paper") else path.stem
         if size != "small" or path.stem.startswith("paper"):
             names = [name for name in vars(SIZES[size]) if spec is SPEC or name != "motion_decoder_depth"]
-            assert {n: getattr(config, n) for n in names} == {n: getattr(SIZES[size], n) for n in names}, path.stem
+            assert {n: getattr(config.network, n) for n in names} == {n: getattr(SIZES[size], n) for n in names}, (
+                path.stem
+            )
         if path.stem.startswith("paper"):
-            assert config.upsample_tracks or spec is VIDEOMAE
-            assert config.peak_lr == pytest.approx(config.batch_size / 256 * 1.5e-4)
+            assert config.targets.upsample_tracks or spec is VIDEOMAE
+            assert config.peak_lr == pytest.approx(config.data.batch_size / 256 * 1.5e-4)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +213,7 @@ def test_every_configuration_is_one(spec: plugins.MethodSpec) -> None:
 )
 def test_settings_that_make_no_sense_are_usage_errors(change: dict[str, Any], match: str) -> None:
     with pytest.raises(UsageError, match=match):
-        replace(TINY, **change)
+        changed(TINY, **change)
 
 
 def test_a_training_from_end_to_end(tmp_path: Path) -> None:
@@ -232,6 +234,6 @@ def test_a_training_from_end_to_end(tmp_path: Path) -> None:
     last = train(Job("trackmae", recipe, open_clips(["synth"], seed=0, workers=0), out, "cpu"))
     assert last["step"] == 6 and last["delta_avg"] is not None
     model = load_model(out / "weights.safetensors")
-    assert model.trained == recipe.config.trained
+    assert model.trained == recipe.config.targets
     assert isinstance(model.network, TrackMAE) and isinstance(model.network.config, NetworkConfig)
     assert split(recipe.masks((1,), None), NETWORK.num_tokens)[0].shape == (1, 20)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from vgmae_baselines.trackmae.targets.motion import Norm, motion_targets
 from vgmae_baselines.trackmae.tracker import TrackMAEConfig, TrackMAETracker
 
 from tests.baselines.trackmae.sliding import NETWORK, Sliding, Velocity, batch, clip
+from tests.configured import changed, configured
 from vgmae_bench.errors import UsageError
 from vgmae_bench.types import Queries
 
@@ -27,7 +27,8 @@ CLOSE = 0.5
 
 
 def config(norm: Norm) -> PretrainConfig:
-    return PretrainConfig(**vars(NETWORK), spatial_target="none", mask_ratio=0.7, mask_type="random", motion_norm=norm)
+    settings = {"spatial_target": "none", "mask_ratio": 0.7, "mask_type": "random", "motion_norm": norm}
+    return configured(PretrainConfig, **vars(NETWORK), **settings)
 
 
 @cache
@@ -57,7 +58,7 @@ def velocity(model: TrackMAE, trained: Trained) -> Tensor:
 @pytest.mark.parametrize("norm", ["units", "patch+mean", "none"])
 def test_the_velocity_of_an_overfitted_clip_is_recovered(norm: Norm, tmp_path: Path) -> None:
     recipe = overfitted(norm)
-    wrong = (velocity(recipe.network, recipe.config.trained) - torch.tensor(VELOCITY)).norm(dim=1)
+    wrong = (velocity(recipe.network, recipe.config.targets) - torch.tensor(VELOCITY)).norm(dim=1)
     assert wrong.max() < CLOSE
 
     recipe.export(tmp_path / "weights.safetensors", None)
@@ -68,17 +69,17 @@ def test_the_velocity_of_an_overfitted_clip_is_recovered(norm: Norm, tmp_path: P
 
 
 def test_patch_has_the_same_target_for_every_velocity() -> None:
-    settings = replace(config("patch"), motion_var_floor=0.0)  # as in the official code
+    settings = changed(config("patch"), motion_var_floor=0.0)  # as in the official code
     recipes = [Pretraining(settings, Sliding(told)) for told in [(2, -1), (-5.5, 3.25), (0, 0)]]
     for recipe in recipes:
         tracks = recipe.tracks_per_tubelet(batch(VELOCITY))
         assert tracks is not None
-        assert (motion_targets(*tracks, NETWORK.patch_size, settings).values == 0).all()
+        assert (motion_targets(*tracks, NETWORK.patch_size, settings.targets).values == 0).all()
 
 
 def test_what_patch_learns_does_not_depend_on_the_velocity() -> None:
     """Told of other velocities on the same clip, training ends in the same network, bit by bit: it cannot know any."""
-    settings = replace(config("patch"), motion_visibility_weight=False)
+    settings = changed(config("patch"), motion_visibility_weight=False)
     ends = []
     for told in [(2, -1), (0, 0), (1, 2)]:
         recipe = Pretraining(settings, Sliding(told))
@@ -101,7 +102,7 @@ def test_the_velocity_cannot_be_recovered_from_patch(tmp_path: Path) -> None:
     assert velocity(model, read_as_if).norm(dim=1).max() < CLOSE  # it learned its target: nothing moves
 
     recipe.export(tmp_path / "weights.safetensors", None)
-    assert load_model(tmp_path / "weights.safetensors").trained == recipe.config.trained
+    assert load_model(tmp_path / "weights.safetensors").trained == recipe.config.targets
     with pytest.raises(UsageError, match="neither their mean nor their size") as refused:
         TrackMAETracker(TrackMAEConfig(), tmp_path / "weights.safetensors", "cpu", seed=0)
     assert "motion_norm=units" in refused.value.try_

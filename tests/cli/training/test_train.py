@@ -18,6 +18,7 @@ from PIL import Image
 
 from tests.cli.arguments import changed
 from tests.cli.test_cli import call
+from tests.processes import Started
 from vgmae_bench.cli import cli
 from vgmae_bench.errors import UserError
 from vgmae_bench.training.log import read_log
@@ -108,7 +109,7 @@ def test_run_and_init_take_the_weights(whole: Path) -> None:
 
 
 def test_a_training_killed_at_any_moment_goes_on_to_the_same_curve(whole: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-m", "vgmae_bench", *arguments("out")], stderr=subprocess.DEVNULL)
+    process = Started(*arguments("out"))
     deadline = time.monotonic() + 60
     while not Path("out/checkpoint.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -123,16 +124,15 @@ def test_a_training_killed_at_any_moment_goes_on_to_the_same_curve(whole: Path) 
 
 
 def test_ctrl_c_writes_a_checkpoint_and_ends_with_130() -> None:
-    slow = arguments("out", "--set", "steps=100000", "--set", "checkpoint_every=0")
-    process = subprocess.Popen([sys.executable, "-m", "vgmae_bench", *slow], stderr=subprocess.PIPE, text=True)
+    process = Started(*arguments("out", "--set", "steps=100000", "--set", "checkpoint_every=0"))
     deadline = time.monotonic() + 60
     while len(read_log(Path("out/log.csv"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "Interrupted" in told
-    assert "Traceback" not in told
+    done = process.wait(timeout=30)
+    assert done.returncode == 130
+    assert "Interrupted" in done.stderr
+    assert "Traceback" not in done.stderr
     assert Path("out/checkpoint.pt").exists()
     assert Path("out/weights.safetensors").exists()
 

@@ -12,6 +12,7 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
+from tests.configured import configured
 from tests.downstream.actions.toy import SOURCE, Blocks, folder
 from vgmae_bench.cli.downstream.probe import probe
 from vgmae_bench.downstream.actions import features
@@ -19,8 +20,9 @@ from vgmae_bench.downstream.actions.augment import erase, mix, random_crop
 from vgmae_bench.downstream.actions.encoder import Probed, open_encoder, set_layer_rates
 from vgmae_bench.downstream.actions.heads import Classifier
 from vgmae_bench.downstream.actions.probe import Plan, execute
-from vgmae_bench.downstream.actions.recipes import FinetuneConfig, LinearConfig, Shuffled, settle
+from vgmae_bench.downstream.actions.recipes import Shuffled
 from vgmae_bench.downstream.actions.report import Answers, confusion, measure
+from vgmae_bench.downstream.actions.settings import FinetuneConfig, LinearConfig, settle
 from vgmae_bench.downstream.actions.videos import PROTOCOLS, open_actions
 from vgmae_bench.errors import IncompleteError, UsageError
 from vgmae_bench.evaluation.records.results import MethodUsed
@@ -89,7 +91,7 @@ FAST = {"epochs": 0, "steps": 6, "batch_size": 4, "workers": 0, "stride": 1, "se
 
 def test_finetuning_goes_on_to_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     folder(Path("videos"))
-    config = FinetuneConfig(**FAST, checkpoint_every=3)
+    config = configured(FinetuneConfig, **FAST, checkpoint_every=3)
     whole = execute(plan(config, "whole"))
     assert whole["mode"] == "finetune" and whole["videos"]["tested"] == 2
     from vgmae_bench.training.logger import TrainingLogger
@@ -113,7 +115,7 @@ def test_finetuning_goes_on_to_the_same_weights(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_frozen_encoder_stays_as_it_is() -> None:
     folder(Path("videos"))
-    execute(plan(FinetuneConfig(**FAST, freeze=True, pooling="attentive"), "out"))
+    execute(plan(configured(FinetuneConfig, **FAST, freeze=True, pooling="attentive"), "out"))
     learned = load_weights(Path("out/weights.safetensors"), method="m").tensors
     assert all(torch.equal(learned[f"encoder.{name}"], value) for name, value in Blocks(0).state_dict().items())
     assert "pool.query" in learned
@@ -164,8 +166,8 @@ def test_mistakes_are_named() -> None:
 
 
 def test_epochs_become_steps() -> None:
-    config = settle(FinetuneConfig(batch_size=10), PROTOCOLS["ssv2"]["finetune"], 100)
-    assert (config.steps, config.warmup_steps, config.sampling, config.segments) == (400, 50, "uniform", 2)
+    config = settle(configured(FinetuneConfig, batch_size=10), PROTOCOLS["ssv2"]["finetune"], 100)
+    assert (config.steps, config.optimiser.warmup_steps, config.sampling, config.segments) == (400, 50, "uniform", 2)
     assert settle(LinearConfig(epochs=0, steps=7), PROTOCOLS["ssv2"]["linear"], 100).steps == 7
     order = Shuffled(5, seed=0)
     assert sorted(order[n] for n in range(5)) == sorted(order[n] for n in range(5, 10)) == list(range(5))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from vgmae_bench.errors import UnknownNameError, UsageError
-from vgmae_bench.training.clips.tracks import DatasetTracks, SynthTracks, TrackBatch, TrackingConfig, open_tracks
+from vgmae_bench.training.clips.tracks import DatasetTracks, SynthTracks, TrackBatch, open_tracks
 from vgmae_bench.training.recipe import ClipShape
 
 SHAPE = ClipShape(frames=4, image_size=32)
@@ -95,17 +95,16 @@ def test_clips_without_a_beginning_are_passed_over_and_named(tmp_path: Path) -> 
 
 def test_what_is_described_tells_trainings_apart(tmp_path: Path) -> None:
     davis(tmp_path, {"long": video(9, [0])})
-    config = TrackingConfig(points=5)
     described = [
-        open_tracks("synth", {}, None, config).describe(),
-        open_tracks("davis", {}, tmp_path, config).describe(),
+        open_tracks("synth", {}, None, 0, 5).describe(),
+        open_tracks("davis", {}, tmp_path, 0, 5).describe(),
     ]
     assert described[0] != described[1] and str(tmp_path) not in str(described)
-    assert open_tracks("synth", {}, None, TrackingConfig(points=6)).describe() != described[0]
+    assert open_tracks("synth", {}, None, 0, 6).describe() != described[0]
 
 
 def test_wrong_names_and_settings_are_refused() -> None:
     with pytest.raises(UnknownNameError, match="did you mean davis"):
-        open_tracks("daviss", {}, None, TrackingConfig())
+        open_tracks("daviss", {}, None, 0, 5)
     with pytest.raises(UsageError, match="synth"):
-        open_tracks("synth", {"speed": 2}, None, TrackingConfig())
+        open_tracks("synth", {"speed": 2}, None, 0, 5)

@@ -44,6 +44,7 @@ class BrokenContractError(UserError):
 @options.settings()
 @options.dataset_settings
 @options.data_root
+@options.checkout
 @options.device
 @options.seed()
 @click.option(

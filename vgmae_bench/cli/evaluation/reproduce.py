@@ -41,6 +41,7 @@ class DifferentError(UserError):
     help="Largest accepted difference of a clip's metric: a fraction, or pixels for metrics in pixels.",
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Execute and compare only the first N clips.")
+@options.checkout
 @options.device
 @options.method("file.py:Class, if the run's tracker came from a file.", required=False)
 @options.weights(

@@ -63,6 +63,8 @@ _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "
 @click.option("--name", metavar="NAME", help="The run's name in tables.  [default: the method with its weights]")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Predict only the first N clips.")
 @click.option("--shard", metavar="I/N", help="Predict every N-th clip only, as one of N processes or machines.")
+@options.ask
+@options.checkout
 @options.device
 @options.seed(multiple=True, type=options.Several(click.INT), default=None, show_default="0", metavar="N")
 @click.option(
@@ -80,6 +82,7 @@ def run(
     name: str | None,
     limit: int | None,
     shard: str | None,
+    ask: str | None,
     device: str,
     redo: str | None,
     figures: int,
@@ -118,6 +121,7 @@ def run(
         "limit": limit,
         "shard": parse_shard(shard) if shard else shard_from_environment(),
         "device": device,
+        "ask": ask,
         "redo": redo or "nothing",
         "figures": figures,
         "allow_nonfinite": allow_nonfinite,
@@ -194,6 +198,8 @@ def _say_plan(plan: Plan, redo: str | None) -> None:
         + (f" of {used.published_clips} published" if used.published_clips else "")
     )
     say(f"protocol  {plan.sentence}")
+    if notice := plan.record.method.notice:
+        say(f"licence   {notice}")
     say(f"folder    {plan.folder.path}")
     if redo in (None, "metrics"):
         say(f"to do     {left if redo is None else 0} clips of {share}; {share - left} are predicted already")

@@ -52,6 +52,8 @@ class _HeightByWidth(click.ParamType[Any]):
 )
 @options.weights()
 @options.settings()
+@options.ask
+@options.checkout
 @options.device
 @options.seed()
 @click.option(
@@ -77,6 +79,7 @@ def track(
     mask: Path | None,
     weights: str | None,
     settings: tuple[str, ...],
+    ask: str | None,
     device: str,
     seed: int,
     size: Size | None,
@@ -105,7 +108,9 @@ def track(
     height, width = opened.size
     queries, chosen_by = _queries(points, more_points, grid, mask, opened.size)
     with data_alone_on_stdout():
-        used = open_method(method, weights=weights, settings=parse_assignments(settings), device=device, seed=seed)
+        used = open_method(
+            method, weights=weights, settings=parse_assignments(settings), device=device, seed=seed, ask=ask
+        )
     seen = size or _working_size(opened.size)
     num_frames = min(opened.num_frames, max_frames or opened.num_frames)
     memory = num_frames * seen[0] * seen[1] * 3

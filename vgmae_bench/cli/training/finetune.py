@@ -50,14 +50,15 @@ def finetune(
     from vgmae_bench.api.training import carry_out, make_recipe
     from vgmae_bench.evaluation.method import Weights
     from vgmae_bench.training.clips.sources import open_bank
-    from vgmae_bench.training.clips.tracks import TrackingConfig, open_tracks
+    from vgmae_bench.training.clips.tracks import open_tracks
 
     plugin = plugins.find("methods", method)
     encoder = Weights.find(plugin, weights)
     start = encoder.path if encoder else None
     recipe = make_recipe(plugin, "finetuner", config, parse_assignments(settings), weights=start)
-    assert isinstance(recipe.config, TrackingConfig)  # which is what a finetuner's settings extend
-    bank = open_bank(recipe.config, recipe.shape(0)) if data == "synth" else None
-    source = open_tracks(data, parse_assignments(dataset_settings), data_root, recipe.config, bank)
+    learning = recipe.config
+    bank = open_bank(learning, recipe.shape(0)) if data == "synth" else None
+    chosen = parse_assignments(dataset_settings)
+    source = open_tracks(data, chosen, data_root, learning.seed, learning.data.points, bank)
     typed = command_line(sys.argv[1:])
     tell(plugin, carry_out(plugin, recipe, source, out, device=device, init=start, command=typed))

@@ -1,4 +1,4 @@
-"""TAP-Vid-Kinetics from its published annotations and the videos, without the shards of the published generator.
+"""TAP-Vid-Kinetics from the published annotations and the videos. The shards of the published generator are not needed.
 
 The generator (generate_tapvid.py of google-deepmind/tapnet) keeps up to 250 frames of each video, at 25 frames per
 second (`frames`), and cuts the tracks to these frames. Published points are fractions of the frame. The generator

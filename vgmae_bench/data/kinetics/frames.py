@@ -1,11 +1,12 @@
-"""Frames of a Kinetics video exactly as the published generator of TAP-Vid-Kinetics makes them.
+"""Makes the frames of a Kinetics video exactly as the published generator of TAP-Vid-Kinetics does.
 
 The generator (generate_tapvid.py of google-deepmind/tapnet) runs `ffmpeg -i VIDEO -filter_complex [0]fps=fps=25 -f
-image2pipe pipe:`. This module does with the libraries of FFmpeg what that command does with them:
+image2pipe pipe:`. This module calls the libraries of FFmpeg in the same way:
 
-* Time 0 is the start of the file, not of its picture. Where the picture starts later, its first frame is repeated.
-* The picture is turned upright, then frames are repeated or dropped to reach 25 frames a second.
-* The JPEG encoder takes 4:2:0, 4:2:2 and 4:4:4 at 200 kbit/s, so that the quality of a frame depends on those before it.
+* Time 0 is the start of the file. If the picture starts later, its first frame is repeated.
+* The picture is turned upright. Then frames are repeated or dropped to reach 25 frames per second.
+* The JPEG encoder has a target of 200 kbit/s, and stores 4:2:0, 4:2:2 or 4:4:4 like the video. The quality of a frame thus
+  depends on the frames before it.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ MAX_FRAMES = 250
 
 _JPEG_FORMATS = "yuvj420p|yuvj422p|yuvj444p"
 _FULL_RANGE = 2  # FFmpeg's AVCOL_RANGE_JPEG
-_START_OF_USED_STREAMS = 0x0200  # FFmpeg's AVFMT_TS_DISCONT: time 0 is the start of the stream that is read
+_START_OF_USED_STREAMS = 0x0200  # FFmpeg's AVFMT_TS_DISCONT: time 0 is the start of the stream in use
 _MICROSECOND = Fraction(1, 1_000_000)
-_MOST_BEHIND = -2  # frames further before time 0 are dropped: FFmpeg's `delta < -1.1`
+_MOST_BEHIND = -2  # earlier frames are dropped (FFmpeg's `delta < -1.1`)
 
 
 def jpeg_frames(path: Path) -> list[bytes]:
-    """Up to 250 frames of a video at 25 frames a second, as JPEG files.
+    """The first 250 frames (or fewer) of a video at 25 frames per second, as JPEG files.
 
     Raises:
         BadDataError: the video is incomplete or cannot be decoded.
@@ -53,7 +54,7 @@ class _Generator:
         self._jpegs: list[bytes] = []
         self._graph: av.filter.Graph | None = None
         self._encoder = av.CodecContext.create("mjpeg", "w")
-        # FFmpeg forces one thread: with more, the encoder writes other Huffman tables and chooses other qualities.
+        # FFmpeg uses one thread here. With more, the encoder writes other Huffman tables and chooses other qualities.
         self._encoder.thread_count = 1
         self._shape: tuple[int, int, str] | None = None
 
@@ -83,7 +84,7 @@ class _Generator:
         return self._jpegs
 
     def _offset(self) -> int:
-        """The time of the stream, in its own units, that the command counts as 0."""
+        """The time that the command treats as 0, in units of the stream."""
         start = self._container.start_time
         if self._container.format.flags & _START_OF_USED_STREAMS and self._stream.start_time is not None:
             return int(self._stream.start_time)
@@ -113,7 +114,7 @@ class _Generator:
             self._encode(picture)
 
     def _encode(self, picture: av.VideoFrame) -> None:
-        """Encode a frame as often as constant rate from time 0 asks for: once, except for the first."""
+        """Encode a frame as often as a constant rate from time 0 requires. Only the first frame can need repetition."""
         encoder = self._encoder
         assert isinstance(encoder, av.VideoCodecContext)
         if not encoder.is_open:

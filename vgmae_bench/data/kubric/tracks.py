@@ -1,4 +1,4 @@
-"""Derives point tracks from Kubric's rendered layers: where the surface at a pixel moves, and when it is visible.
+"""Derives point tracks from Kubric's rendered layers: the path of the surface point at a pixel, and when it is visible.
 
 The derivation is that of TAP-Vid-Kubric (Doersch et al., arXiv:2211.03726; challenges/point_tracking/dataset.py of
 google-research/kubric), without a crop. Three things differ. Random numbers come from a seed. Computation is in
@@ -18,11 +18,11 @@ import numpy.typing as npt
 from vgmae_bench.data.kubric.scene import KubricScene
 
 VERSION = 1
-"""Grows whenever the same seed starts to give other tracks."""
-STRIDE = 4  # of the grid of candidates, in frames, rows and columns
+"""Must increase whenever the same seed gives other tracks."""
+STRIDE = 4  # spacing of the grid of candidates, in frames, rows and columns
 MOST_OF_SEGMENT = 0.1  # share of the candidates of a segment that may be drawn
 DEPTH_TOLERANCE = 0.99  # a surface nearer than this share of a point's distance hides the point
-ROUGH = 0.05  # difference of normals between neighbours beyond which they may come from a normal map
+ROUGH = 0.05  # if normals of neighbours differ by more, a normal map may have made them
 
 Float = npt.NDArray[np.floating[Any]]
 Bool = npt.NDArray[np.bool_]
@@ -35,7 +35,7 @@ class KubricTracks:
 
     Attributes:
         frame: int64 [N], the frame in which each track was sampled, which is its query frame.
-        xy: float32 [N, T, 2], raster pixels, for hidden points too; NaN if there is no such place.
+        xy: float32 [N, T, 2], raster pixels, also for hidden points; NaN if the point has no projection.
         occluded: bool [N, T].
     """
 
@@ -84,7 +84,7 @@ def _candidates(scene: KubricScene, draws: _Draws) -> Int:
 
 
 def _budget(candidates: Int, count: int) -> Int:
-    """The number of points to sample from each segment: equal shares of what the smaller segments leave."""
+    """The number of points to sample from each segment. Segments share what smaller segments leave, in equal parts."""
     budget = np.zeros_like(candidates)
     left = count
     for place, number in enumerate(np.argsort(candidates, kind="stable")):
@@ -146,7 +146,8 @@ def _covered(scene: KubricScene, segment: int, xy: Float, distance: Float) -> Bo
 def _turned_away(scene: KubricScene, segment: int, where: Int, away: Float) -> Bool:
     """bool [T, n]: the surface at a point faces away from the camera.
 
-    False where normals are rough, or face away in the query frame already, where the point is visible.
+    False where normals are rough. Also False if the surface already faces away in the query frame: the point is visible
+    there, so its normal cannot be trusted.
     """
     frame = where[0]
     turns = rotation_matrices(scene.quaternions[segment - 1])

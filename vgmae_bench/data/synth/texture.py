@@ -1,8 +1,8 @@
 """The texture bank of synthetic clips: seamless patterns, each in several sizes.
 
-A face shows a rotated, shifted piece of one tile whose three channels are mixed into colours of its own, so a small bank
-gives endless different surfaces and a batch of any scenes reads from one image. The sizes are a mip pyramid (Williams,
-Pyramidal Parametrics, SIGGRAPH 1983): a pixel that spans many texels reads from a level where it spans about one.
+A face shows a rotated, shifted piece of one tile. It mixes the tile's three channels into its own colours. A small bank thus
+gives endless different surfaces, and any batch of scenes reads from one image. The sizes are a mip pyramid (Williams,
+Pyramidal Parametrics, SIGGRAPH 1983): a pixel that spans many texels reads from a level at which it spans about one.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ LEVELS = 6
 
 @lru_cache(maxsize=4)
 def texture_bank(seed: int, split: str, device: torch.device) -> Tensor:
-    """float32 [1, 3, height, width]: a row of all tiles for each level, each channel with mean 0 and deviation 1.
+    """float32 [1, 3, height, width]: one row of tiles per level. Each channel has mean 0 and standard deviation 1.
 
-    A tile of level l has TILE_SIZE / 2^l texels a side and a margin of one texel in which it repeats itself.
+    A tile of level l has TILE_SIZE / 2^l texels per side, and a margin of one texel that wraps around.
     """
     rng = np.random.default_rng([seed, *split.encode()])
     tiles = torch.from_numpy(np.stack([_pattern(rng, tile) for tile in range(TILES)]))
@@ -39,7 +39,7 @@ def texture_bank(seed: int, split: str, device: torch.device) -> Tensor:
 def look_up(bank: Tensor, tile: Tensor, x: Tensor, y: Tensor, footprint: Tensor) -> Tensor:
     """Texture values [3, P] at texels (x, y) [P] of tiles [P], for pixels that span `footprint` [P] texels.
 
-    Bilinear within a level and linear between the two levels on either side of the footprint.
+    Interpolation is bilinear within a level, and linear between the two levels whose texel sizes enclose the footprint.
     """
     level = torch.log2(footprint).clamp(0, LEVELS - 1)
     fine = level.floor()
@@ -58,13 +58,13 @@ def look_up(bank: Tensor, tile: Tensor, x: Tensor, y: Tensor, footprint: Tensor)
 
 
 def _pattern(rng: np.random.Generator, tile: int) -> np.ndarray:
-    """float32 [3, size, size]: multi-octave noise; stripes, checks, blobs or bands in turn; fine spots."""
+    """float32 [3, size, size]: multi-octave noise, plus stripes, checks, blobs or bands (by tile number), plus fine spots."""
     frequency = np.maximum(_frequency(), 1 / TILE_SIZE)
     clouds = _noise(rng, frequency ** -rng.uniform(0.9, 1.4))
     blobs = _noise(rng, _ring(frequency, rng.uniform(0.02, 0.04)))
     spots = _noise(rng, _ring(frequency, rng.uniform(0.08, 0.16)))
     y, x = np.mgrid[:TILE_SIZE, :TILE_SIZE] * (2 * np.pi / TILE_SIZE)
-    a, b = rng.integers(3, 9, 2)  # whole waves per tile keep it seamless
+    a, b = rng.integers(3, 9, 2)  # whole waves per tile, so that it is seamless
     bend = rng.uniform(0.2, 1.2) * clouds
     figure = (
         np.sin(a * x + b * y + bend),
@@ -77,19 +77,19 @@ def _pattern(rng: np.random.Generator, tile: int) -> np.ndarray:
 
 
 def _noise(rng: np.random.Generator, spectrum: np.ndarray) -> np.ndarray:
-    """Seamless noise [size, size] of the given amplitude spectrum, standardised."""
+    """Seamless noise [size, size] with the given amplitude spectrum, mean 0 and standard deviation 1."""
     white = np.fft.rfft2(rng.standard_normal((TILE_SIZE, TILE_SIZE)))
     return _standard(np.fft.irfft2(white * spectrum, s=(TILE_SIZE, TILE_SIZE)))
 
 
 def _ring(frequency: np.ndarray, centre: float) -> np.ndarray:
-    """A band of frequencies, a third of an octave or so wide."""
+    """A band of frequencies, about a third of an octave wide."""
     band: np.ndarray = np.exp(-(((frequency - centre) / (0.3 * centre)) ** 2))
     return band
 
 
 def _frequency() -> np.ndarray:
-    """Cycles per texel of every coefficient of `rfft2`, [size, size // 2 + 1]."""
+    """Frequency in cycles per texel of every coefficient of `rfft2`: [size, size // 2 + 1]."""
     frequency: np.ndarray = np.hypot(np.fft.fftfreq(TILE_SIZE)[:, None], np.fft.rfftfreq(TILE_SIZE))
     return frequency
 

@@ -1,4 +1,4 @@
-"""Exact tracks of points on the surfaces of synthetic scenes."""
+"""Computes exact tracks of points on the surfaces of synthetic scenes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor
 from vgmae_bench.data.synth.rays import nearest_face, views
 from vgmae_bench.data.synth.scene import Scenes
 
-_DOUBT = 0.3  # pixels from an outline or the border of the frame within which visibility is a matter of opinion
-_GRAZING = 0.1  # cosine between ray and face below which a visible point is hardly so
+_DOUBT = 0.3  # pixels; closer to an outline or to the border, visibility is ambiguous
+_GRAZING = 0.1  # cosine of the angle between ray and normal; below it, visibility is ambiguous
 
 
 @dataclass(frozen=True, eq=False)
 class SurfacePoints:
-    """Points that stick to the solids of a batch of scenes.
+    """Points fixed to the solids of a batch of scenes.
 
     Attributes:
         face: int64 [B, N], solid * 6 + face.
-        position: [B, N, 3], in the axes of its solid.
-        clear: bool [B, N], whether the point's visibility is unambiguous in every frame.
+        position: [B, N, 3], in the axes of the solid.
+        clear: bool [B, N]: the point's visibility is unambiguous in every frame.
     """
 
     face: Tensor
@@ -31,10 +31,10 @@ class SurfacePoints:
 
 
 def sample_points(scenes: Scenes, count: int, height: int, width: int) -> SurfacePoints:
-    """`count` points per scene, each visible in some frame; solids take turns, so that small ones get as many as large.
+    """Sample `count` points per scene, each visible in at least one frame. Small solids get as many as large ones.
 
-    Points that come within 0.3 px (of frames of height x width) of an outline or of the border, or that are seen at a
-    grazing angle, are not `clear`: they are given only where there are not enough others, and come last.
+    A point is not `clear` if it comes within 0.3 px (of frames of height x width) of an outline or of the border, or if the
+    camera sees it at a grazing angle. Such points are last, and are used only if there are too few clear points.
     """
     points = points_seen(scenes, scenes.candidates)
     place = _places(scenes, points)
@@ -44,7 +44,7 @@ def sample_points(scenes: Scenes, count: int, height: int, width: int) -> Surfac
     doubtful = (visible != visible[:, :, :1]).any(dim=2) | (visible[:, :, 0] & _grazing(scenes, points, place))
     clear = ~doubtful.any(dim=1)
 
-    # Solids take turns: a point's turn is how many clear points its solid had up to it. Doubtful points come last.
+    # A point's rank is the number of clear points of its solid so far. Points that are not clear come last.
     solid = points.face // 6
     solids = scenes.half.shape[1]
     turn = (F.one_hot(solid, solids) * clear[..., None]).cumsum(dim=1).gather(2, solid[..., None])[..., 0]
@@ -55,13 +55,13 @@ def sample_points(scenes: Scenes, count: int, height: int, width: int) -> Surfac
 
 
 def points_seen(scenes: Scenes, where: Tensor) -> SurfacePoints:
-    """The points that are seen at some places.
+    """The surface points that the camera sees at given places.
 
     Arguments:
-        where: [B, M, 3] in [0, 1), of the scenes' dtype: frame, x and y as shares of the clip and of the frame.
+        where: [B, M, 3] in [0, 1), dtype of the scenes: frame number, x and y, each divided by its range.
 
     Returns:
-        B times M points. Their visibility is not checked for ambiguity: `clear` is true.
+        M points per scene. Ambiguity of their visibility is not checked: `clear` is true.
     """
     frames = scenes.camera_position.shape[1]
     when, u, v = where.unbind(-1)
@@ -76,11 +76,11 @@ def points_seen(scenes: Scenes, where: Tensor) -> SurfacePoints:
 
 
 def track_points(scenes: Scenes, points: SurfacePoints, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Where points are in every frame, exactly, also while they cannot be seen.
+    """The exact positions of points in every frame, also while they are hidden.
 
     Returns:
-        xy [B, N, T, 2] in raster pixels of frames of height x width, and occluded, bool [B, N, T]: hidden by something
-        nearer, on a face that is turned away, or outside of the frame.
+        xy: [B, N, T, 2], raster pixels of frames of height x width.
+        occluded: bool [B, N, T]: something nearer hides the point, its face is turned away, or it is outside the frame.
     """
     place = _places(scenes, points)
     visible = _visible(scenes, points, place[:, :, None])[:, :, 0]
@@ -89,7 +89,7 @@ def track_points(scenes: Scenes, points: SurfacePoints, height: int, width: int)
 
 
 def _places(scenes: Scenes, points: SurfacePoints) -> Tensor:
-    """[B, T, N, 2], (u, v) of the points in units of the frame."""
+    """[B, T, N, 2]: (u, v) of the points in units of the frame."""
     rotation, position = (_per_point(part, points) for part in (scenes.rotation, scenes.position))
     world = (rotation @ points.position[:, None, :, :, None])[..., 0] + position
     away = (world - scenes.camera_position[:, :, None])[..., None]
@@ -98,14 +98,14 @@ def _places(scenes: Scenes, points: SurfacePoints) -> Tensor:
 
 
 def _visible(scenes: Scenes, points: SurfacePoints, places: Tensor) -> Tensor:
-    """bool [B, T, K, N], whether the camera sees the faces of the N points at K places for each, [B, T, K, N, 2]."""
+    """bool [B, T, K, N]: the camera sees the face of a point at each of its K places, [B, T, K, N, 2]."""
     u, v = places.flatten(0, 1).unbind(-1)
     face = nearest_face(views(scenes).planes[:, None, None], u, v).view(places.shape[:-1])
     return (face == points.face[:, None, None]) & ((places >= 0) & (places < 1)).all(dim=-1)
 
 
 def _grazing(scenes: Scenes, points: SurfacePoints, place: Tensor) -> Tensor:
-    """bool [B, T, N], whether the camera looks along a point's face rather than at it."""
+    """bool [B, T, N]: the camera sees a point's face at a grazing angle."""
     to_solid = _per_point(views(scenes).ray.view(scenes.rotation.shape), points)
     through = torch.cat([place, torch.ones_like(place[..., :1])], dim=-1)
     ray = (to_solid @ through[..., None])[..., 0]
@@ -115,7 +115,7 @@ def _grazing(scenes: Scenes, points: SurfacePoints, place: Tensor) -> Tensor:
 
 
 def _per_point(per_solid: Tensor, points: SurfacePoints) -> Tensor:
-    """[B, T, N, ...], the entries of [B, T, S, ...] for the solids of the points."""
+    """[B, T, N, ...]: the entries of [B, T, S, ...] for the solid of each point."""
     batch = torch.arange(len(points.face), device=points.face.device)[:, None]
     found: Tensor = per_solid.transpose(1, 2)[batch, points.face // 6]
     return found.transpose(1, 2)

@@ -1,4 +1,4 @@
-"""Reads the packets of a video file: the number of frames, their times, and the number that the headers promise."""
+"""Reads the packets of a video file: the number and times of its frames, and the number that the headers promise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from av.stream import Disposition
 from vgmae_bench.data.video.image_folder import DEFAULT_FPS
 from vgmae_bench.errors import BadDataError
 
-_VP8_SHOWN = 0x10  # of the first byte of a frame (RFC 6386, 9.1); frames without it are only referred to
+_VP8_SHOWN = 0x10  # bit of a frame's first byte (RFC 6386, 9.1); without it, the frame is a reference and is not shown
 _RAW = frozenset({"h264", "hevc", "vvc", "m4v", "mpegvideo", "obu"})
 _TOLERANCE = Fraction(1, 20)
 _LAST_FRAME = 1  # seconds
@@ -22,13 +22,13 @@ _DURATION = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 
 @dataclass(frozen=True)
 class Packets:
-    """The frames of a video file before any is decoded.
+    """What the packets of a video file say of its frames. None is decoded.
 
     Attributes:
-        count: frames that are shown; those that an edit list cuts off do not count.
-        times: when each is shown, in units of the stream, ascending; None where the file does not say.
-        fps: frames per second, the average where the rate varies.
-        promised: frames that the headers promise; `count` or less where they do not say.
+        count: the number of frames that are shown. Frames that an edit list cuts off do not count.
+        times: the time of each frame in units of the stream, ascending; None if the file does not have times.
+        fps: frames per second; the average if the rate varies.
+        promised: the number of frames that the headers promise; `count` or less if they promise nothing.
         raw: the file is a bare stream of a codec, whose end cannot be told from a cut.
     """
 
@@ -40,7 +40,7 @@ class Packets:
 
 
 def list_packets(path: Path) -> Packets:
-    """Read all packets of a video file; none is decoded."""
+    """Read all packets of a video file. No frame is decoded."""
     with av.open(str(path)) as container:
         stream = picture_stream(container, path)
         vp8 = stream.codec_context.name == "vp8"
@@ -52,7 +52,7 @@ def list_packets(path: Path) -> Packets:
             elif packet.size:
                 times.append(packet.pts)
         known = sorted(time for time in times if time is not None)
-        # AVI has no times of its own: FFmpeg guesses them, and guesses wrong where frames are reordered.
+        # AVI stores no times. FFmpeg guesses them, wrongly if frames are reordered.
         reliable = bool(known) and len(known) == len(times) and container.format.name != "avi"
         fps = _rate(stream, known)
         promised = max(_indexed(stream) - unseen, _until_end(stream, known, fps))
@@ -61,10 +61,10 @@ def list_packets(path: Path) -> Packets:
 
 
 def picture_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
-    """The stream of moving pictures that players choose: the default one, the largest, the first; never a cover.
+    """The video stream that players choose: the default stream, then the largest, then the first. Never a cover image.
 
     Raises:
-        BadDataError: there is none.
+        BadDataError: there is no such stream.
     """
     pictures: list[av.VideoStream] = list(container.streams.video)
     moving = [s for s in pictures if s.codec_context and not s.disposition & Disposition.attached_pic]
@@ -77,7 +77,7 @@ def picture_stream(container: av.container.InputContainer, path: Path) -> av.Vid
 
 
 def _rate(stream: av.VideoStream, times: list[int]) -> Fraction:
-    """The average rate of the header where the times of the frames agree, else what they tell."""
+    """The header's average rate if the times of the frames agree with it, else the rate of these times."""
     average, guessed = _fraction(stream.average_rate), _fraction(stream.guessed_rate)
     if len(times) < 2 or not stream.time_base or times[-1] == times[0]:
         return guessed or average or DEFAULT_FPS
@@ -89,22 +89,22 @@ def _rate(stream: av.VideoStream, times: list[int]) -> Fraction:
 
 
 def _indexed(stream: av.VideoStream) -> int:
-    """Frames that the index of an MP4 or AVI lists; 0 where there is none."""
+    """The number of frames in the index of an MP4 or AVI file; 0 without an index."""
     if stream.container.format.name != "avi" and "mp4" not in stream.container.format.name:
-        return 0  # others list key frames alone
+        return 0  # other formats index only key frames
     return sum(1 for entry in stream.index_entries if entry.size)
 
 
 def _until_end(stream: av.VideoStream, times: list[int], fps: Fraction) -> int:
-    """Frames that a Matroska or AVI file should have, by the duration that it states for this stream; 0 if it states none."""
+    """The number of frames of a Matroska or AVI file, from the duration of its stream; 0 without a duration."""
     if not times or not stream.time_base:
         return 0
     if stream.container.format.name == "avi" and stream.duration:
-        # Frames follow each other at one rate. The last one takes one of the two.
+        # The rate is constant. The tolerance of two frames includes the last one.
         seconds, least = Fraction(stream.duration * stream.time_base), 2 / fps
     elif told := _DURATION.match(stream.metadata.get("DURATION", "")):
         hours, minutes, rest = (Fraction(text) for text in told.groups())
-        # Where the rate varies, the last frame may be shown for a long time.
+        # If the rate varies, the last frame may last long.
         seconds, least = 3600 * hours + 60 * minutes + rest, Fraction(_LAST_FRAME)
     else:
         return 0
@@ -113,5 +113,5 @@ def _until_end(stream: av.VideoStream, times: list[int], fps: Fraction) -> int:
 
 
 def _fraction(rate: Fraction | None) -> Fraction:
-    """A rate of FFmpeg's; 0 where there is none."""
+    """A rate from FFmpeg; 0 if there is none."""
     return Fraction(rate) if rate else Fraction(0)

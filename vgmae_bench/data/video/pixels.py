@@ -1,4 +1,4 @@
-"""Images as people see them: upright, in RGB, 8 bits a channel whatever the file has."""
+"""Reads images upright, in RGB, with 8 bits per channel, whatever the file's bit depth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageFile, ImageOps
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.types import Size
 
-_ORIENTATION = 0x0112  # EXIF
+_ORIENTATION = 0x0112  # EXIF tag
 _SWAPPED = (5, 6, 7, 8)  # orientations that swap height and width
 _DEPTHS = (8, 12, 16)
 _MODES_OF_NUMBERS = ("I", "F")
@@ -22,34 +22,34 @@ _MODES_OF_NUMBERS = ("I", "F")
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Errors of FFmpeg and of Pillow become a BadDataError that names the file. So does a file without a byte."""
+    """Turn errors of FFmpeg and Pillow into a BadDataError that names the file. An empty file raises it too."""
     try:
         if path.is_file() and not path.stat().st_size:
             raise ValueError("it is empty")
         yield
     except MemoryError as error:
-        raise BadDataError(f"{path} cannot be read", "it asks for more memory than there is") from error
+        raise BadDataError(f"{path} cannot be read", "decoding it needs more memory than there is") from error
     except (av.FFmpegError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = error.strerror if isinstance(error, (OSError, av.FFmpegError)) else None
         raise BadDataError(f"{path} cannot be read", reason or str(error)) from error
 
 
 def upright_size(image: Image.Image) -> Size:
-    """(height, width) of an image as it is meant to be seen, from its header alone."""
+    """(height, width) of an image after its EXIF rotation, from the header alone."""
     swapped = image.getexif().get(_ORIENTATION) in _SWAPPED
     return (image.width, image.height) if swapped else (image.height, image.width)
 
 
 def open_rgb(path: Path, depth: int | None = None) -> Image.Image:
-    """An image, upright (all eight orientations of EXIF) and in RGB; transparency is dropped.
+    """Open an image upright (all eight EXIF orientations) and in RGB. Transparency is dropped.
 
     Arguments:
-        path: an image that Pillow reads, of up to 16 bits a channel.
-        depth: bits that the values of an image of more than 8 bits have, where other images decide; None: as `deepest`
-            tells from this image.
+        path: an image that Pillow reads, with up to 16 bits per channel.
+        depth: bit depth of the values of a deep image (more than 8 bits), if the other images of its clip decide it; None:
+            the depth that `deepest` finds for this image alone.
 
     Raises:
-        BadDataError: the image cannot be read, or its pixels are numbers of 32 bits, which have no range to show.
+        BadDataError: the image cannot be read, or its pixels are 32-bit numbers, whose range is unknown.
     """
     with reading(path), Image.open(path) as image:
         if not _is_deep(image):
@@ -64,13 +64,13 @@ def open_rgb(path: Path, depth: int | None = None) -> Image.Image:
 
 
 def deepest(files: Sequence[Path]) -> int | None:
-    """Bits that the values of a row of images have: 16; 12 where no value is above 4095; 8 where none is above 255.
+    """The bit depth of the values in a sequence of images: 16; 12 if no value is above 4095; 8 if none is above 255.
 
-    Cameras of 12 bits store them in files of 16, and no header says so. Where the first image has 8 bits, no other is opened
-    and the result is None.
+    12-bit cameras store their values in 16-bit files, and no header says so. If the first image has 8 bits, the result is
+    None, and no other image is opened.
 
     Raises:
-        BadDataError: an image of more than 8 bits cannot be read.
+        BadDataError: an image with more than 8 bits cannot be read.
     """
     highest = 0
     for number, file in enumerate(files):
@@ -90,7 +90,7 @@ def _depth_of(highest: int) -> int:
 
 
 def _is_deep(image: Image.Image) -> bool:
-    """Whether the file has more than 8 bits a channel. Pillow shows 16-bit colour as 8-bit; its decoder's name tells."""
+    """Whether the file has more than 8 bits per channel. Pillow cuts 16-bit colour to 8 bits; its decoder's name tells."""
     raw = " ".join(str(tile[3]) for tile in image.tile) if isinstance(image, ImageFile.ImageFile) else ""
     return image.mode in _MODES_OF_NUMBERS or image.mode.startswith("I;16") or ";16" in raw or "I;12" in raw
 
@@ -104,6 +104,6 @@ def _deep_values(image: Image.Image, path: Path) -> npt.NDArray[np.uint16]:
         if image.mode == "F" or values.min() < 0 or values.max() >= 2 ** _DEPTHS[-1]:
             raise ValueError("its pixels are 32-bit numbers; images have 8 or 16 bits")
         return values.astype(np.uint16)
-    with av.open(str(path)) as container:  # Pillow keeps 8 of 16 bits of colour
+    with av.open(str(path)) as container:  # Pillow would cut 16-bit colour to 8 bits
         frame = next(container.decode(video=0))
         return np.asarray(frame.to_ndarray(format="rgb48le"), dtype=np.uint16)

@@ -1,4 +1,4 @@
-"""Writing videos that play in a browser."""
+"""Writes videos that play in a browser."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-# Best first; builds of FFmpeg differ in their encoders. H.264 plays everywhere, VP9 in every browser. Every build has mpeg4,
-# which needs a player. The options keep thin coloured lines sharp.
+# In order of preference; builds of FFmpeg have different encoders. All players show H.264, all browsers VP9. All builds have
+# mpeg4, but browsers do not show it. The options keep thin coloured lines sharp.
 ENCODERS = {
     "libx264": {"crf": "20", "preset": "veryfast"},
     "libopenh264": {"rc_mode": "quality"},
@@ -19,18 +19,18 @@ ENCODERS = {
     "mpeg4": {"qscale": "3", "flags": "qscale"},
 }
 
-# FFmpeg's numbers. BT709 is at once a matrix, a set of primaries and a transfer curve (ITU-T H.273).
+# FFmpeg's numbers. BT709 names a matrix, a set of primaries and a transfer curve (ITU-T H.273).
 BT709 = 1
 STUDIO_RANGE = 1  # luma from 16 to 235
 
 
 def write_mp4(path: Path, frames: Iterable[npt.NDArray[np.uint8]], fps: Fraction) -> str:
-    """Encode frames as an mp4 file that plays while it loads.
+    """Encode frames as an mp4 file that plays during loading.
 
     4:2:0 sampling needs an even height and width. Odd ones are made even by repeating the last row or column.
 
     Arguments:
-        frames: uint8 [H, W, 3] RGB, all of one size, at least one; taken one at a time.
+        frames: uint8 [H, W, 3] RGB, at least one, all of the same size. They are read one at a time.
         fps: frames per second.
 
     Returns:
@@ -40,16 +40,16 @@ def write_mp4(path: Path, frames: Iterable[npt.NDArray[np.uint8]], fps: Fraction
         OSError: the file cannot be written.
     """
     encoder = next(name for name in ENCODERS if name in av.codecs_available)
-    rate = fps if fps.numerator < 1 << 16 else fps.limit_denominator(1001)  # mpeg4 has 16 bits for it
+    rate = fps if fps.numerator < 1 << 16 else fps.limit_denominator(1001)  # mpeg4 stores it in 16 bits
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream(encoder, rate=rate, options=ENCODERS[encoder])
-        assert isinstance(stream, av.VideoStream)  # an encoder of pictures makes no other
+        assert isinstance(stream, av.VideoStream)  # these encoders make video streams
         context = stream.codec_context
         for number, frame in enumerate(frames):
             height, width = frame.shape[:2]
             if number == 0:
                 context.height, context.width, context.pix_fmt = height + height % 2, width + width % 2, "yuv420p"
-                # Without these, players would guess how colours are stored.
+                # Without these, players would have to guess the colour space.
                 context.colorspace = context.color_primaries = context.color_trc = BT709
                 context.color_range = STUDIO_RANGE
             even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

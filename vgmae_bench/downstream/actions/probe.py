@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,17 +17,9 @@ from vgmae_bench.config import Json, build
 from vgmae_bench.downstream.actions.encoder import Probed, open_encoder, set_layer_rates
 from vgmae_bench.downstream.actions.features import Features, compute_features
 from vgmae_bench.downstream.actions.heads import Classifier, Head
-from vgmae_bench.downstream.actions.recipes import (
-    ClipSource,
-    FeatureSource,
-    FinetuneConfig,
-    FinetuneRecipe,
-    LinearConfig,
-    ProbeConfig,
-    ProbeRecipe,
-    settle,
-)
+from vgmae_bench.downstream.actions.recipes import ClipSource, FeatureSource, FinetuneRecipe, ProbeRecipe
 from vgmae_bench.downstream.actions.report import Answers, confusion, draw_confusion, measure, write_answers
+from vgmae_bench.downstream.actions.settings import FinetuneConfig, LinearConfig, ProbeConfig, settle
 from vgmae_bench.downstream.actions.videos import PROTOCOLS, Actions
 from vgmae_bench.downstream.actions.views import views_of
 from vgmae_bench.errors import BadDataError, UsageError
@@ -126,8 +118,7 @@ def execute(plan: Plan) -> dict[str, Any]:
 def _linear(plan: Plan, about: dict[str, Json]) -> tuple[Answers | None, int]:
     """Train a head on features and test it. Returns its answers and the number of videos it learned from."""
     config, actions = plan.config, plan.actions
-    once = {"segments": 1, "crops": 1}
-    train_views = build(type(config), {**vars(config), **once}, owner="probe")
+    train_views = replace(config, segments=1, crops=1)
 
     def features(part: str) -> Features:
         return compute_features(
@@ -136,7 +127,7 @@ def _linear(plan: Plan, about: dict[str, Json]) -> tuple[Answers | None, int]:
             train_views if part == "train" else config,
             final_norm=config.final_norm,
             device=plan.device,
-            workers=config.workers,
+            workers=config.data.workers,
             title=f"{part} features",
         )
 

@@ -1,12 +1,10 @@
-"""How heads and classifiers are trained, on the loop that all methods share: settings, batches, losses."""
+"""How heads and classifiers are trained, on the loop that all methods share: batches and losses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,111 +15,15 @@ from torch import Tensor, nn
 from vgmae_bench.config import Json
 from vgmae_bench.downstream.actions.augment import erase, mix, random_crop
 from vgmae_bench.downstream.actions.features import Features
-from vgmae_bench.downstream.actions.heads import HeadNorm, LabelledBatch, Pooling, network_input
+from vgmae_bench.downstream.actions.heads import LabelledBatch, network_input
 from vgmae_bench.downstream.actions.report import draw_answers
+from vgmae_bench.downstream.actions.settings import FinetuneConfig, ProbeConfig
 from vgmae_bench.downstream.actions.videos import LabelledVideos
-from vgmae_bench.downstream.actions.views import ViewConfig, random_numbers, read_frames, views_of
-from vgmae_bench.errors import BadDataError, UsageError
+from vgmae_bench.downstream.actions.views import random_numbers, read_frames, views_of
+from vgmae_bench.errors import BadDataError
 from vgmae_bench.models.weights_file import save_weights
 from vgmae_bench.training.clips.synthetic import clip_seed
-from vgmae_bench.training.recipe import ClipShape, LoopConfig, Losses, Recipe, evaluating
-
-
-@dataclass(frozen=True)
-class ProbeConfig(LoopConfig, ViewConfig):
-    """Settings of either mode. None: as is usual for the data.
-
-    Attributes:
-        epochs: passes through the training videos, from which `steps` follow; 0, or whenever `steps` is set: those count.
-        warmup_epochs: of linear warm-up, from which `warmup_steps` follow likewise.
-        final_norm: the encoder's last norm is applied before pooling. VideoMAE's fine-tuning drops it, SIGMA's linear
-            probing with it.
-        head_norm: before the linear layer: "layer" is learned (VideoMAE, SIGMA), "batch" is not (MAE).
-
-    Raises:
-        UsageError: a number out of its range.
-    """
-
-    batch_size: int = 256
-    lr: float = 1e-3
-    lr_base_batch: int = 256
-    betas: tuple[float, float] = (0.9, 0.999)
-    clip_norm: float = 0.0
-    picture_every: int = 0
-    validate_every: int = 0
-    validate_clips: int = 0
-    epochs: int | None = None
-    warmup_epochs: int = 5
-    final_norm: bool = False
-    head_norm: HeadNorm | None = None
-
-    def __post_init__(self) -> None:
-        LoopConfig.__post_init__(self)
-        ViewConfig.__post_init__(self)
-        if (self.epochs or 0) < 0 or self.warmup_epochs < 0:
-            raise UsageError("epochs and warmup_epochs must be at least 0", f"{self.epochs}, {self.warmup_epochs}")
-
-
-@dataclass(frozen=True)
-class LinearConfig(ProbeConfig):
-    """Settings of linear probing: the head alone learns, from features that are computed once, of the middle of each video.
-
-    SIGMA's: AdamW, 1e-3 for a batch of 256, mean over tokens; ours is to see every video in one view, not in augmented ones.
-    """
-
-    log_every: int = 50
-
-
-@dataclass(frozen=True)
-class FinetuneConfig(ProbeConfig):
-    """Settings of fine-tuning: all of the encoder learns. VideoMAE's, but for RandAugment, drop-path and repeated augmentation.
-
-    Attributes:
-        layer_decay: of the learning rate, from each layer to the one below it.
-        freeze: the encoder stays as it is; with pooling=attentive, that is attentive probing.
-        pooling: "mean" of the tokens, or "attentive": a learned query attends to them.
-        min_area: the smallest share of a frame that crops show.
-        mixup, cutmix: parameters of the beta distributions; 0: off.
-        smoothing: of labels.
-        erasing: share of the clips that lose a rectangle.
-    """
-
-    batch_size: int = 32
-    head_norm: HeadNorm | None = "layer"
-    layer_decay: float = 0.75
-    freeze: bool = False
-    pooling: Pooling = "mean"
-    min_area: float | None = None
-    mixup: float | None = None
-    cutmix: float | None = None
-    smoothing: float | None = None
-    erasing: float | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.layer_decay <= 1:
-            raise UsageError("layer_decay must lie between 0 and 1", f"it is {self.layer_decay}")
-        if self.min_area is not None and not 0 < self.min_area <= 1:
-            raise UsageError("min_area must lie between 0 and 1", f"it is {self.min_area}")
-        for name in ("smoothing", "erasing"):
-            if not 0 <= (getattr(self, name) or 0) < 1:
-                raise UsageError(f"{name} is a share below 1", f"it is {getattr(self, name)}")
-        if min(self.mixup or 0, self.cutmix or 0) < 0:
-            raise UsageError("mixup and cutmix must be at least 0", f"{self.mixup}, {self.cutmix}")
-
-
-C = TypeVar("C", bound=ProbeConfig)
-
-
-def settle(config: C, usual: Mapping[str, Any], videos: int) -> C:
-    """What is None becomes what is usual, and epochs of so many videos become steps."""
-    filled: dict[str, Any] = {name: value for name, value in usual.items() if getattr(config, name) is None}
-    config = replace(config, **filled)
-    if not config.epochs:
-        return config
-    a_step = videos / config.batch_size
-    steps = max(1, round(config.epochs * a_step))
-    return replace(config, steps=steps, warmup_steps=min(round(config.warmup_epochs * a_step), steps // 2))
+from vgmae_bench.training.recipe import ClipShape, Losses, Recipe, evaluating
 
 
 class Shuffled:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from vgmae_bench.data.video.file import Video
 from vgmae_bench.data.video_folder import shorter_side
-from vgmae_bench.errors import BadDataError, UsageError
+from vgmae_bench.errors import BadDataError
+from vgmae_bench.settings import at_least
 from vgmae_bench.types import Size
 
 Sampling = Literal["dense", "uniform"]
@@ -44,10 +45,7 @@ class ViewConfig:
     flip: bool | None = None
 
     def __post_init__(self) -> None:
-        for name in ("stride", "segments", "crops"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"{name} must be at least 1", f"it is {value}")
+        at_least(self, stride=1, segments=1, crops=1)
 
 
 def frame_numbers(available: int, frames: int, sampling: Sampling, stride: int, segments: int) -> list[list[int]]:

@@ -13,53 +13,13 @@ from vgmae_bench.evaluation.records.json_files import read as read
 from vgmae_bench.evaluation.records.json_files import text_of as text_of
 from vgmae_bench.evaluation.records.json_files import validated
 from vgmae_bench.evaluation.records.json_files import write as write
+from vgmae_bench.evaluation.records.method_used import SESSION_SOURCE as SESSION_SOURCE
+from vgmae_bench.evaluation.records.method_used import MethodUsed as MethodUsed
+from vgmae_bench.evaluation.records.method_used import WeightsUsed as WeightsUsed
 from vgmae_bench.evaluation.records.migrate import SCHEMA
 
-SESSION_SOURCE = "session-"
-"""Start of `MethodUsed.source` for a tracker that was defined in a Python session. A unique part follows."""
 Interval = tuple[float | None, float | None]
 """Ends of a 95 % bootstrap interval over clips; None where there is none."""
-
-
-@dataclass(frozen=True)
-class WeightsUsed:
-    """A weights file: its name, and the SHA-256 (hex) of its bytes."""
-
-    name: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class MethodUsed:
-    """A method as it was built.
-
-    Attributes:
-        name: the name after `--method`.
-        settings: all settings, including defaults.
-        seed: for methods that draw random numbers.
-        source: SHA-256 (hex) of its Python file, for a method from a file; None for an installed one. For a tracker
-            from a Python session, `SESSION_SOURCE` and a unique part.
-        weights: None if it was built without a weights file.
-        note: the method's remark about itself ("random weights"), often empty.
-        without_effect: for settings that differ from their defaults but do not change the answers: their defaults. A
-            run's key uses these instead.
-        checkout: the repository of others that it runs, with commit and digest; empty for most methods.
-    """
-
-    name: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    source: str | None = None
-    weights: WeightsUsed | None = None
-    note: str = ""
-    without_effect: dict[str, Any] = field(default_factory=dict)
-    checkout: str = ""
-
-    @property
-    def label(self) -> str:
-        """The name with weights and note, for example "videogmae (tiny)"."""
-        details = ", ".join(part for part in (self.weights.name if self.weights else "", self.note) if part)
-        return f"{self.name} ({details})" if details else self.name
 
 
 @dataclass(frozen=True)
@@ -178,8 +138,11 @@ class Record:
 
 def identity(method: MethodUsed, dataset: DatasetUsed, protocol: EvalProtocol) -> dict[str, config.Json]:
     """Everything that the predictions of a run depend on."""
-    foreign: dict[str, config.Json] = {"checkout": method.checkout} if method.checkout else {}
-    return foreign | {
+    known = {"checkout": method.checkout, "distribution": method.distribution, "numerics": method.numerics}
+    further: dict[str, config.Json] = {name: value for name, value in known.items() if value}
+    if method.queries == "joint" or method.ask != "all":
+        further["ask"] = method.ask
+    return further | {
         "method": method.name,
         "method_config": config.to_json({**method.settings, **method.without_effect}),
         "method_source": method.source,

@@ -1,14 +1,14 @@
-// Compositing of the blocks of a band, forward and backward.
+// Composites the blocks of a band, forward and backward.
 #pragma once
 
 #include "lists.h"
 
 namespace {
 
-constexpr int CHANNELS = 5;  // most channels composited at once; more are done in several passes
+constexpr int CHANNELS = 5;  // most channels per pass; more channels need several passes
 constexpr float T_STOP = 1e-4f;
 
-// Whether light is left in any pixel of a block.
+// Whether any pixel of a block still has transmittance.
 inline bool any_light(const Pixels* light) {
   Bits lit = light[0] > T_STOP;
   for (int r = 1; r < ROWS; ++r) lit |= light[r] > T_STOP;
@@ -18,7 +18,7 @@ inline bool any_light(const Pixels* light) {
   return any != 0;
 }
 
-struct List {  // of the Gaussians that touch a block
+struct List {  // the Gaussians that touch a block
   const int* items;
   int size;
   List(const Lists& lists, int block)
@@ -32,7 +32,7 @@ inline Pixels columns_from(int x0) {
   return x;
 }
 
-// alpha of a row of a block, 0 where it is not visible; p_dx = p (x - mean).
+// alpha in a row of a block; 0 where the Gaussian is not visible. p_dx = p (x - mean).
 inline Pixels row_alpha(const Entry& e, int r, Pixels p_dx, Pixels limit) {
   Pixels u = p_dx + e.q_dy[r];
   Pixels x = e.top[r] - u * u;
@@ -41,8 +41,8 @@ inline Pixels row_alpha(const Entry& e, int r, Pixels p_dx, Pixels limit) {
   return x >= LOG2_ALPHA_MIN ? alpha : Pixels{};
 }
 
-// Calls move(i, k) for the n pixels and C channels of a row of a block: i is the place among pixels `stride` floats
-// apart, k that among planes of LANES floats a channel. Constants are what compilers know how to shuffle.
+// Calls move(i, k) for the n pixels and C channels of a row of a block. i is the index in an array with `stride` floats per
+// pixel, k the index in an array with LANES floats per channel. Compilers can shuffle because all sizes are constants.
 template <int C, class Move>
 inline void for_each_value(int n, int stride, const Move& move) {
   if (stride == C && n == LANES)
@@ -74,14 +74,14 @@ void forward_block(const Scene& s, const Band& band, int block, List list, const
     for (int r = 0; r < ROWS; ++r) {
       Pixels alpha = row_alpha(e, block * ROWS + r, p_dx, limit), w = light[r] * alpha;
       light[r] -= w;
-      w = light[r] > T_STOP ? w : Pixels{};  // light only falls: a pixel that has ended stays so
+      w = light[r] > T_STOP ? w : Pixels{};  // transmittance never rises, so a finished pixel stays finished
       opacity[r] += w;
       for (int c = 0; c < C; ++c) color[r][c] += w * f[c];
     }
   }
 }
 
-// Draws channels pass .. pass + C of a band.
+// Renders channels pass .. pass + C of a band.
 template <int C>
 void forward_band(const Scene& s, const Band& band, const Lists& lists, int pass, int image, int index, float* out,
                   float* out_alpha) {
@@ -101,7 +101,7 @@ void forward_band(const Scene& s, const Band& band, const Lists& lists, int pass
   }
 }
 
-// Sums over pixels of h = -dL/dsigma times 1, dx, dy, dx², dx dy, dy², and dL/df, per Gaussian.
+// Per Gaussian: sums over pixels of h = -dL/dsigma times 1, dx, dy, dx², dx dy and dy², and of dL/df.
 enum Moment { M_1, M_X, M_Y, M_XX, M_XY, M_YY, MOMENTS };
 
 struct Scratch {
@@ -129,7 +129,7 @@ void backward_block(const Scene& s, const Band& band, int block, List list, cons
       kept[2 * r + 1] = light[r] > T_STOP ? w : Pixels{};
     }
   }
-  // Back to front: with s = g . f and R what lies behind, dL/dalpha = T (s - R), and R becomes (1 - alpha) R + alpha s.
+  // Back to front. s = g . f, and R is the composite of s behind: dL/dalpha = T (s - R); R becomes (1 - alpha) R + alpha s.
   for (int k = used; k-- > 0;) {
     const Entry& e = band.entries[list[k]];
     const float* f = features + size_t(e.index) * s.channels;
@@ -175,7 +175,7 @@ void backward_band(const Scene& s, const Band& band, const Lists& lists, int pas
       for_each_value<C>(n, s.channels, [&](int i, int k) { planes[k] = from[i]; });
       std::memcpy(grad[r], planes, sizeof planes);
       if (grad_alpha) std::memcpy(&behind[r], grad_alpha + pixel, n * sizeof(float));
-      behind[r] = -behind[r];  // A = 1 - T: its gradient is that of darkness behind everything
+      behind[r] = -behind[r];  // A = 1 - T, so its gradient acts like a background of value -1
     }
     backward_block<C>(s, band, block, List(lists, block * s.columns() + column), features, x0, grad, behind, scratch);
   }

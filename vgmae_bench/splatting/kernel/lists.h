@@ -1,4 +1,4 @@
-// Which Gaussians touch which part of an image, front to back: found once, used forward and backward.
+// Lists the Gaussians that touch each part of an image, front to back. Both passes, forward and backward, use the lists.
 #pragma once
 
 #include <algorithm>
@@ -9,19 +9,19 @@
 
 namespace {
 
-constexpr int ROWS = 4;    // a block is ROWS x LANES pixels and lives in registers
+constexpr int ROWS = 4;    // a block has ROWS x LANES pixels and fits into registers
 constexpr int BLOCKS = 8;  // a band is BLOCKS rows of blocks
 constexpr int BAND = ROWS * BLOCKS;
 
 constexpr float LOG2_ALPHA_MIN = -7.99435343685886f;  // log2(1/255)
-constexpr float SLACK = 1e-3f;  // px: culling may err towards more work, never towards less light
+constexpr float SLACK = 1e-3f;  // px; rounding in culling may add work, but never remove a visible Gaussian
 
-// N Gaussians in each of `images` images of height x width, on the image plane; arrays are row-major.
+// N projected Gaussians in each of `images` images of height x width pixels. Arrays are row-major.
 struct Scene {
   int images, count, height, width, channels;
   float max_alpha;
   std::vector<float> means2d, conics, depths, opacities, features;
-  std::vector<char> visible;  // by the projection's account
+  std::vector<char> visible;  // according to the projection
 
   Scene(int images, int count, int height, int width, int channels, float max_alpha)
       : images(images), count(count), height(height), width(width), channels(channels), max_alpha(max_alpha) {
@@ -37,18 +37,18 @@ struct Splat {  // a visible Gaussian: log2 alpha = top - (p dx + q dy)^2 - (r d
   float x, y, p, q, r, top;
   float reach;    // square root of the largest sum of squares that is still visible
   float y_reach;  // half its height, px
-  float tip;      // it reaches furthest right at y - tip and furthest left at y + tip
+  float tip;      // its rightmost point is at y - tip, its leftmost at y + tip
   int index;
 };
 
-// Sorts numbers by the depths that belong to them; equal depths keep their order.
+// Sorts indices by depth. Equal depths keep their order.
 class DepthOrder {
  public:
   void add(float depth, int index) {
     uint32_t bits;
     depth += 0.0f;  // -0 is 0
     std::memcpy(&bits, &depth, sizeof bits);
-    items_.push_back({bits ^ (bits >> 31 ? 0xFFFFFFFFu : 0x80000000u), index});  // unsigned order is that of floats
+    items_.push_back({bits ^ (bits >> 31 ? 0xFFFFFFFFu : 0x80000000u), index});  // the unsigned order equals the order of the floats
   }
 
   const std::vector<std::pair<uint32_t, int>>& sorted() {
@@ -56,7 +56,7 @@ class DepthOrder {
     for (int shift = 0; shift < 32; shift += 8) {
       uint32_t starts[257] = {};
       for (auto& item : items_) ++starts[(item.first >> shift & 255) + 1];
-      if (std::find(starts + 1, starts + 257, items_.size()) != starts + 257) continue;  // all alike in these bits
+      if (std::find(starts + 1, starts + 257, items_.size()) != starts + 257) continue;  // these bits are equal in all items
       for (int i = 0; i < 256; ++i) starts[i + 1] += starts[i];
       for (auto& item : items_) other_[starts[item.first >> shift & 255]++] = item;
       items_.swap(other_);
@@ -69,8 +69,8 @@ class DepthOrder {
 };
 
 struct Image {
-  std::vector<Splat> splats;            // visible ones, nearest first, equal depths in their given order
-  std::vector<std::vector<int>> bands;  // those that touch each band
+  std::vector<Splat> splats;            // visible Gaussians, nearest first; equal depths in the given order
+  std::vector<std::vector<int>> bands;  // for each band, the Gaussians that touch it
 
   void fill(const Scene& s, int image) {
     DepthOrder order;
@@ -99,7 +99,7 @@ struct Image {
   }
 
  private:
-  // sigma as a sum of squares, by Cholesky; opacity and the change to base 2 are folded into it.
+  // sigma as a sum of squares, by Cholesky. The coefficients include the opacity and the change to base 2.
   static void shape(const Scene& s, int image, const std::pair<uint32_t, int>* sorted, int n, Splat* splats) {
     double a[LANES], b[LANES], c[LANES];
     float p[LANES], q[LANES], r[LANES], reach[LANES], tip[LANES], y_reach[LANES];
@@ -114,7 +114,7 @@ struct Image {
     }
     const double half_log2e = 0.5 * 1.4426950408889634;
     for (int i = 0; i < LANES; ++i) {
-      double rest = c[i] - b[i] * b[i] / a[i], least = 1e-7 * c[i];  // positive but for rounding
+      double rest = c[i] - b[i] * b[i] / a[i], least = 1e-7 * c[i];  // only rounding makes it negative
       rest = rest < least ? least : rest;
       p[i] = std::sqrt(half_log2e * a[i]), q[i] = half_log2e * b[i] / p[i], r[i] = std::sqrt(half_log2e * rest);
       reach[i] = std::sqrt(reach[i]);
@@ -127,13 +127,13 @@ struct Image {
   }
 };
 
-// For each block of a band, row by row of blocks, the places in the band of the Gaussians that touch it. Those of
-// block k lie from ends[k] to ends[k + 1].
+// For each block of a band, row by row of blocks: the places in the band of the Gaussians that touch the block. Those of
+// block k are at ends[k] to ends[k + 1].
 struct Lists {
   std::vector<int> ends, items;
 };
 
-struct Entry {  // a splat in a band: what is the same in all its columns
+struct Entry {  // the values of a splat that are equal in all columns of a band
   float q_dy[BAND], top[BAND], dy[BAND];
   float x, p;
   int index;
@@ -170,7 +170,7 @@ struct Band {
     for (const Row& row : rows_)
       for (int c = 0; c < columns; ++c) {
         items_.resize(std::max(items_.size(), size_t(used + row.size + 1)));
-        for (int k = 0; k < row.size; ++k) {  // without branches, which could not be foreseen
+        for (int k = 0; k < row.size; ++k) {  // without branches, because the processor could not predict them
           items_[used] = row.spans[k].entry;
           used += unsigned(c - row.spans[k].from) <= row.spans[k].more;
         }
@@ -180,18 +180,18 @@ struct Band {
   }
 
  private:
-  struct Span {  // columns of blocks that an entry touches: from .. from + more
+  struct Span {  // the columns of blocks that an entry touches: from .. from + more
     int entry, from;
     unsigned more;
   };
-  struct Row {  // of blocks: the spans of the entries that touch it
+  struct Row {  // one row of blocks: the spans of the entries that touch it
     std::vector<Span> spans;
     int size;
   };
   Row rows_[BLOCKS];
   std::vector<int> items_;
 
-  // Of entries start .. start + n, which are the splats `here`.
+  // Computes the spans of entries start .. start + n, whose splats are `here`.
   void find_spans(const Scene& s, const Image& image, const int* here, int band, int start, int n) {
     Pixels x, y, p, q, r, reach, y_reach, tip;
     for (int i = 0; i < LANES; ++i) {

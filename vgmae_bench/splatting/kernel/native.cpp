@@ -1,12 +1,11 @@
 // Splatting on the CPU: projection and compositing, forward and backward.
 //
-// One C interface, no dependencies: compiled on first use by any C++17 compiler and called by ctypes.
-// GCC/Clang vector types carry LANES neighbouring pixels of a row, or LANES Gaussians. OpenMP, where it exists, shares
-// out groups of bands. Every sum is taken in an order that depends on sizes alone, so results do not depend on the
-// number of threads.
+// One C interface without dependencies. Any C++17 compiler compiles it on first use; ctypes calls it. Vector types of GCC
+// and Clang hold LANES neighbouring pixels of a row, or LANES Gaussians. OpenMP, if available, distributes groups of bands
+// over threads. The order of every sum depends on sizes alone, so results do not depend on the number of threads.
 //
-// With w = alpha * T and T the light that is left: C = sum w f, A = sum w, front to back, where
-//   alpha = min(max_alpha, o exp(-sigma)), skipped below 1/255; a pixel ends before the Gaussian that makes T <= 1e-4.
+// w = alpha * T, with the transmittance T. C = sum w f and A = sum w, front to back, where
+//   alpha = min(max_alpha, o exp(-sigma)), skipped below 1/255. A pixel stops before the Gaussian that makes T <= 1e-4.
 
 #include <type_traits>
 
@@ -15,15 +14,15 @@
 
 namespace {
 
-// The numbers of a call, as native.py lays them out.
+// The sizes of a call, in the layout of native.py.
 struct Sizes {
   int images, count, height, width, channels;
   float max_alpha;
 };
 
-constexpr double PAIRS_PER_THREAD = 4e6;  // pixels times Gaussians: half a millisecond, from which a thread pays
+constexpr double PAIRS_PER_THREAD = 4e6;  // pixels times Gaussians, about 0.5 ms of work; less does not pay for a thread
 
-// What forward leaves behind for backward.
+// Results of the forward pass that the backward pass needs.
 struct State {
   Scene scene;
   std::vector<Image> images;
@@ -51,7 +50,7 @@ int groups_of(const Scene& s, int values) {
 template <class Work>
 void for_each_band(const State& state, int groups, int threads, const Work& work) {
   const Scene& s = state.scene;
-  (void)threads;  // without OpenMP there is one
+  (void)threads;  // without OpenMP there is one thread
 #pragma omp parallel num_threads(state.useful(threads))
   {
     Band band;
@@ -79,7 +78,7 @@ void for_each_pass(int channels, const Pass& pass) {
     }
 }
 
-// Fills images, calling place(image) before each, and composites.
+// Composites all images. Calls place(image) before each of them.
 template <class Place>
 void forward(State& state, int threads, const Place& place, float* out, float* out_alpha) {
   const Scene& s = state.scene;
@@ -102,7 +101,7 @@ struct Gradients {
   float *means2d, *conics, *opacities, *features;
 };
 
-// Gradients of the features are written, the others are added to: they are linear in grad_out, so passes add up.
+// Overwrites the gradients of the features and adds to the others, which are linear in grad_out, so that passes add up.
 template <int C>
 void backward_pass(const State& state, int threads, int pass, const float* grad_out, const float* grad_alpha,
                    const Gradients& grad) {
@@ -136,8 +135,8 @@ void backward(const State& state, int threads, const float* grad_out, const floa
   });
 }
 
-// Arrays of Gaussians in the world and their cameras. rows[a][i] is the row of array a (in the order of the members)
-// that image i is made of: arrays may be shared between images.
+// Arrays of Gaussians in the world, and their cameras. Image i uses row rows[a][i] of array a (in the order of the members).
+// Images may share rows.
 struct Cloud {
   const float *means, *quats, *scales, *opacities, *features, *viewmats, *Ks;
   const int* rows;
@@ -163,7 +162,7 @@ void project(const Cloud& cloud, Scene& s, int image) {
   }
 }
 
-// Adds the gradients of image `image` to those of the rows that it is made of.
+// Adds the gradients of image `image` to those of the rows that it uses.
 void unproject(const Cloud& cloud, const Scene& s, int image, const Gradients& flat, float* const* grads) {
   const auto row = [&](int array) { return size_t(cloud.row(array, image, s.images)); };
   const Camera camera(cloud.viewmats + 16 * row(5), cloud.Ks + 9 * row(6), s.height, s.width);
@@ -202,7 +201,7 @@ State* vgmae_composite(const Sizes* sizes, int threads, const float* means2d, co
   return state;
 }
 
-// Adds to the gradients of means2d, conics and opacities and writes those of the features.
+// Adds to the gradients of means2d, conics and opacities. Overwrites those of the features.
 void vgmae_composite_backward(const State* state, int threads, const float* grad_out, const float* grad_alpha,
                               float* const* grads) {
   backward(*state, threads, grad_out, grad_alpha, {grads[0], grads[1], grads[2], grads[3]});
@@ -214,7 +213,7 @@ State* vgmae_render(const Sizes* sizes, int threads, const Cloud* cloud, float* 
   return state;
 }
 
-// Adds to the gradients of means, quats, scales, opacities and features, shaped like the arrays of the cloud.
+// Adds to the gradients of means, quats, scales, opacities and features, whose shapes are those of the cloud's arrays.
 void vgmae_render_backward(const State* state, int threads, const Cloud* cloud, const float* grad_out,
                            const float* grad_alpha, float* const* grads) {
   const Scene& s = state->scene;

@@ -1,4 +1,4 @@
-// The projection of LANES Gaussians at a time, forward and backward: projection.py written out, in its order.
+// Projects LANES Gaussians at a time, forward and backward. It follows projection.py step by step.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 namespace {
 
 constexpr float NEAR = 0.01f, FAR = 1e10f, EPS2D = 0.3f, EXTENT = 3.33f, MARGIN = 0.15f;
-constexpr float SHORTEST = 1e-12f;  // quaternion that is normalised: what is shorter is divided by this
+constexpr float SHORTEST = 1e-12f;  // shorter quaternions are divided by this instead of their length
 
 struct Camera {
   float rotation[3][3], translation[3], focal[2], centre[2], low[2], high[2], size[2];
@@ -28,17 +28,17 @@ struct Camera {
   }
 };
 
-// Gaussians on their way to the image plane; names are those of projection.py.
+// Gaussians and all intermediate results of their projection. Names are those of projection.py.
 struct Projected {
   Pixels quat[4], scale[3];          // quat: of length 1
-  Pixels norm, turn[3][3];           // of the given quaternion, and its matrix
+  Pixels norm, turn[3][3];           // length of the given quaternion, and its rotation matrix
   Pixels depth, z, ray[2], clamped[2];
   Pixels jacobian[2][3], spread[2][3], root[2][3];  // root = focal / z * spread, spread = jacobian @ turn @ scale
   Pixels cross[3], determinant;
   Pixels means2d[2], conics[3];
   Bits in_range, visible;
 
-  // Reads n <= LANES Gaussians; the lanes beyond them hold numbers that mean nothing.
+  // Reads n <= LANES Gaussians; the other lanes hold meaningless numbers.
   Projected(const Camera& camera, const float* means, const float* quats, const float* scales, int n) {
     const Pixels one = Pixels{} + 1.0f;
     Pixels mean[3], point[3];
@@ -74,7 +74,7 @@ struct Projected {
     visible = in_range & seen(means2d[0], xx, camera.size[0]) & seen(means2d[1], yy, camera.size[1]);
   }
 
-  // From dL/d means2d and dL/d conics to the gradients of what was read.
+  // From dL/d means2d and dL/d conics to the gradients of the inputs.
   void backward(const Camera& camera, const Pixels (&d_means2d)[2], const Pixels (&d_conics)[3], Pixels (&d_mean)[3],
                 Pixels (&d_quat)[4], Pixels (&d_scale)[3]) const {
     const Pixels zero{};

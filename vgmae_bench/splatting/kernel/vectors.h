@@ -1,4 +1,4 @@
-// Vectors of LANES floats, by the vector types of GCC and Clang.
+// Vectors of LANES floats, based on the vector types of GCC and Clang.
 #pragma once
 
 #include <cmath>
@@ -44,7 +44,7 @@ struct Folded {
   float sum() const { return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]); }
 };
 
-// LANES numbers that lie `stride` floats apart, of which the first n are there and the others become 0.
+// Reads n <= LANES numbers that are `stride` floats apart. The other lanes become 0.
 inline Pixels load(const float* from, int stride, int n) {
   float part[LANES] = {};
   for (int i = 0; i < n; ++i) part[i] = from[i * stride];
@@ -53,7 +53,7 @@ inline Pixels load(const float* from, int stride, int n) {
   return v;
 }
 
-// The first n lanes, added to numbers that lie `stride` floats apart.
+// Adds the first n lanes to numbers that are `stride` floats apart.
 inline void add(const Pixels& v, float* to, int stride, int n) {
   float part[LANES];
   std::memcpy(part, &v, sizeof part);

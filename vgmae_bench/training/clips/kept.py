@@ -16,7 +16,7 @@ LIMIT = 256 * 2**20
 class Kept:
     """The clips of one shape that were made so far, by number.
 
-    They repeat in a fixed order (`vgmae_bench.training.recipe.LoopConfig.distinct_clips`), so the first ones are as good to
+    They repeat in a fixed order (`vgmae_bench.training.settings.DataConfig`), so the first ones are as good to
     keep as any others, and nothing is replaced. Clips of another shape replace them all: that is another stage.
 
     Arguments:

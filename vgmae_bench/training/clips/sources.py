@@ -21,7 +21,8 @@ from vgmae_bench.errors import UsageError
 from vgmae_bench.training.clips.bank import Bank, BankConfig
 from vgmae_bench.training.clips.kept import Kept
 from vgmae_bench.training.clips.synthetic import clip_seed, synth_flow, synth_scenes, synth_video
-from vgmae_bench.training.recipe import Batch, ClipShape, LoopConfig
+from vgmae_bench.training.recipe import Batch, ClipShape
+from vgmae_bench.training.settings import LoopConfig
 
 
 class Clips(Protocol):
@@ -207,9 +208,10 @@ class ClipStream:
 
 def open_bank(config: LoopConfig, shape: ClipShape) -> Bank | None:
     """The bank that a training's settings ask for, rendered if need be; None where they ask for none."""
-    if not config.bank_scenes:
+    data = config.data
+    if not data.bank_scenes:
         return None
-    return Bank(BankConfig(config.bank_scenes, config.bank_frames, shape.image_size, shape.speed, config.seed))
+    return Bank(BankConfig(data.bank_scenes, data.bank_frames, shape.image_size, shape.speed, config.seed))
 
 
 def open_clips(

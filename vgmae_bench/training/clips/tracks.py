@@ -18,9 +18,11 @@ from vgmae_bench.config import Json
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.synth.dataset import VERSION, sample_points, track_points
 from vgmae_bench.errors import BadDataError, UsageError
+from vgmae_bench.settings import at_least
 from vgmae_bench.training.clips.bank import Bank
 from vgmae_bench.training.clips.synthetic import clip_seed, synth_scenes, synth_video
-from vgmae_bench.training.recipe import ClipShape, LoopConfig
+from vgmae_bench.training.recipe import ClipShape
+from vgmae_bench.training.settings import ClipDataConfig
 from vgmae_bench.types import Clip
 
 CANDIDATES = 3
@@ -28,8 +30,8 @@ CANDIDATES = 3
 
 
 @dataclass(frozen=True)
-class TrackingConfig(LoopConfig):
-    """Settings of a training on tracks.
+class TrackDataConfig(ClipDataConfig):
+    """Clips with tracks to learn from.
 
     Attributes:
         points: tracks per clip, fewer where a clip has not as many. Official settings of Video-GMAE have 32 or 15.
@@ -42,8 +44,7 @@ class TrackingConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.points < 1:
-            raise UsageError("points must be at least 1", f"it is {self.points}")
+        at_least(self, points=1)
 
 
 class TrackBatch(NamedTuple):
@@ -173,18 +174,23 @@ class DatasetTracks:
 
 
 def open_tracks(
-    name: str, options: Mapping[str, Any], root: Path | None, config: TrackingConfig, bank: Bank | None = None
+    name: str, options: Mapping[str, Any], root: Path | None, seed: int, points: int, bank: Bank | None = None
 ) -> SynthTracks | DatasetTracks:
     """The clips with tracks that `--data` names: "synth", or a data set.
 
     Arguments:
+        name: of the data set.
+        options: settings of the data set.
+        root: folder of data files; None: the usual one.
+        seed: of the training.
+        points: tracks per clip, see `TrackDataConfig`.
         bank: that clips of "synth" are cut from; None: they are rendered.
 
     Raises:
         UserError: no such data set, wrong settings, files missing or damaged.
     """
     if name != "synth":
-        return DatasetTracks(name, options, root, config.seed, config.points)
+        return DatasetTracks(name, options, root, seed, points)
     if options:
         raise UsageError("synth takes no settings here", "the training has them: --set speed=…, --set points=…")
-    return SynthTracks(config.seed, config.points, bank)
+    return SynthTracks(seed, points, bank)

@@ -15,6 +15,7 @@ from vgmae_baselines.gmrw.pretraining.pictures import follow
 from vgmae_baselines.gmrw.pretraining.pretrain import PretrainConfig, Pretraining, transitions
 from vgmae_baselines.gmrw.tracker import GMRWTracker
 
+from tests.configured import changed, configured
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
@@ -23,7 +24,8 @@ from vgmae_bench.training.folder import Identity
 from vgmae_bench.training.loop import Job, train
 from vgmae_bench.training.recipe import Batch
 
-TINY = PretrainConfig(
+TINY = configured(
+    PretrainConfig,
     feature_channels=16,
     layers=1,
     ffn_expansion=1,
@@ -41,7 +43,7 @@ def clips(count: int = 2, frames: int = 2) -> Batch:
 
 
 def made(config: PretrainConfig, seed: int = 0) -> tuple[Pretraining, GMRW]:
-    recipe = Pretraining(replace(config, seed=seed))
+    recipe = Pretraining(changed(config, seed=seed))
     return recipe, recipe.network
 
 
@@ -62,7 +64,7 @@ def test_it_learns_the_way_back() -> None:
 
 
 def test_what_a_clip_is_trained_with_depends_on_its_seed_alone() -> None:
-    recipe, _ = made(replace(TINY, smoothness=1.0))
+    recipe, _ = made(changed(TINY, smoothness=1.0))
     batch = clips(2)
     both = recipe(batch, 0)[0]
     each = [recipe(Batch(batch.video[i : i + 1], batch.seeds[i : i + 1]), 0)[0] for i in range(2)]
@@ -75,7 +77,7 @@ def test_pieces_of_matrices_change_nothing(frames: int) -> None:
     losses: list[Tensor] = []
     gradients: list[Tensor] = []
     for entries in (2**18, 2 * 64 * 10):
-        recipe, model = made(replace(TINY, num_frames=frames, smoothness=1.0))
+        recipe, model = made(changed(TINY, num_frames=frames, smoothness=1.0))
         recipe._walker = replace(recipe._walker, pieces=entries)
         loss = recipe(batch, 0)[0]
         losses.append(loss)
@@ -87,9 +89,9 @@ def test_pieces_of_matrices_change_nothing(frames: int) -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"num_frames": 3}, {"radius": 2.0, "smoothness": 1.0}, {"layers": 2}])
 def test_every_parameter_gets_a_gradient(changes: dict[str, Any]) -> None:
-    config = replace(TINY, **changes)
+    config = changed(TINY, **changes)
     recipe, model = made(config)
-    recipe(clips(2, config.num_frames), 0)[0].backward()
+    recipe(clips(2, config.data.num_frames), 0)[0].backward()
     without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
     assert without == []
 
@@ -104,7 +106,7 @@ def test_in_bfloat16_the_walk_stays_float32() -> None:
 
 
 def test_a_palindrome_goes_there_and_back() -> None:
-    recipe = Pretraining(replace(TINY, num_frames=3, crop_size=40, crop_area=(1.0, 1.0)))
+    recipe = Pretraining(changed(TINY, num_frames=3, crop_size=40, crop_area=(1.0, 1.0)))
     batch = clips(2, frames=3)
     images, targets = recipe.palindrome(batch)
     frames = batch.video.permute(0, 1, 4, 2, 3) / 255
@@ -119,16 +121,16 @@ def test_the_way_back_has_a_crop_of_its_own_unless_labels_are_not_warped() -> No
     images, targets = Pretraining(TINY).palindrome(batch)
     assert (images[:, 0] - images[:, 2]).abs().mean() > 0.05
     assert 0.3 < targets.valid.double().mean() < 0.99
-    images, targets = Pretraining(replace(TINY, labels="none")).palindrome(batch)
+    images, targets = Pretraining(changed(TINY, labels="none")).palindrome(batch)
     assert torch.equal(images[:, 0], images[:, 2])
     assert torch.equal(targets.cell, torch.arange(64).expand(8, -1))
-    official = Pretraining(replace(TINY, labels="official")).palindrome(batch)[1]
+    official = Pretraining(changed(TINY, labels="official")).palindrome(batch)[1]
     assert (official.cell != Pretraining(TINY).palindrome(batch)[1].cell).any()
 
 
 def test_labels_name_the_cell_that_looks_the_same() -> None:
     """Cells of the first image, and of the last at their labels, show the same colours on average."""
-    recipe = Pretraining(replace(TINY, crop_area=(0.5, 1.0)))
+    recipe = Pretraining(changed(TINY, crop_area=(0.5, 1.0)))
     images, targets = recipe.palindrome(clips(8))
     colours = images.unflatten(3, (8, 4)).unflatten(5, (8, 4))[:, :, :, :, :2, :, :2].mean(dim=(4, 6)).flatten(3)
 
@@ -141,7 +143,7 @@ def test_labels_name_the_cell_that_looks_the_same() -> None:
 
 
 def test_smoothness_sets_in_when_the_configuration_says() -> None:
-    config = replace(TINY, smoothness=4.0, smoothness_start=10, smoothness_end=20)
+    config = changed(TINY, smoothness=4.0, smoothness_start=10, smoothness_end=20)
     recipe, _ = made(config)
     batch = clips()
     loss, parts = zip(*(recipe(batch, step) for step in (0, 15, 20, 50)), strict=True)
@@ -164,9 +166,9 @@ def test_shipped_configurations_are_valid() -> None:
     for config in official:
         model = Pretraining(config).network
         assert sum(parameter.numel() for parameter in model.parameters()) == 4_346_912
-        assert (config.peak_lr, config.lr_schedule, config.crop_size) == (1.6e-4, "constant", 512)
-    assert [config.stride for config in official] == [1, 20, 20]
-    assert [config.smoothness for config in official] == [200.0, 0.0, 1.0]
+        assert (config.peak_lr, config.optimiser.lr_schedule, config.data.crop_size) == (1.6e-4, "constant", 512)
+    assert [config.data.stride for config in official] == [1, 20, 20]
+    assert [config.curriculum.smoothness for config in official] == [200.0, 0.0, 1.0]
 
 
 def test_settings_do_not_hide_what_else_identifies_a_training() -> None:
@@ -193,7 +195,7 @@ def test_impossible_settings(settings: dict[str, Any], message: str) -> None:
 
 
 def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> None:
-    recipe, model = made(replace(TINY, upsample=2, readout="weighted_argmax", readout_radius=2.5))
+    recipe, model = made(changed(TINY, upsample=2, readout="weighted_argmax", readout_radius=2.5))
     recipe.export(tmp_path / "weights.safetensors", {"steps": 3})
     network, inference, source = load_model(tmp_path / "weights.safetensors")
     assert network.config == TINY.network
@@ -206,18 +208,18 @@ def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> No
 def test_starting_from_weights_says_what_was_taken(tmp_path: Path) -> None:
     recipe, given = made(TINY, seed=1)
     recipe.export(tmp_path / "given.safetensors", None)
-    recipe, model = made(replace(TINY, layers=2))
+    recipe, model = made(changed(TINY, layers=2))
     notes = recipe.init_from(tmp_path / "given.safetensors")
     assert torch.equal(model.backbone.conv1.weight, given.backbone.conv1.weight)
     assert notes[0].startswith("taken from given.safetensors: 36 of 52 tensors: ")
     assert notes[1] == "new: transformer (16)" and notes[2] == "not taken: nothing"
-    recipe, _ = made(replace(TINY, feature_channels=8, stem_channels=(4, 4, 4)))
+    recipe, _ = made(changed(TINY, feature_channels=8, stem_channels=(4, 4, 4)))
     with pytest.raises(WeightsError, match="Nothing in"):
         recipe.init_from(tmp_path / "given.safetensors")
 
 
 def test_a_training_that_was_stopped_goes_on_exactly(tmp_path: Path) -> None:
-    config = replace(TINY, steps=4, batch_size=2, ema_decay=0.5, workers=0, checkpoint_every=2, validate_clips=0)
+    config = changed(TINY, steps=4, batch_size=2, ema_decay=0.5, workers=0, checkpoint_every=2, validate_clips=0)
 
     def job(out: str, source: Any) -> Job[Batch]:
         return Job("gmrw", Pretraining(config), source, tmp_path / out, "cpu")

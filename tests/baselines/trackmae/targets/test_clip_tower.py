@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from vgmae_baselines.trackmae.pretrain import PretrainConfig, Pretraining
 from vgmae_baselines.trackmae.targets.clip_tower import CLIP_MEAN, CLIP_STD, ClipTower
 
 from tests.baselines.trackmae.sliding import NETWORK, Sliding, batch
+from tests.configured import changed, configured
 from vgmae_bench.errors import PluginError, WeightsError
 
 WIDTH = 20
@@ -71,7 +71,8 @@ def test_the_statistics_of_images_matter(tmp_path: Path) -> None:
 
 
 def config(source: str) -> PretrainConfig:
-    return PretrainConfig(**vars(NETWORK), spatial_target="clip", clip_model=source, motion_weight=0.25, mask_ratio=0.7)
+    settings = {"spatial_target": "clip", "clip_model": source, "motion_weight": 0.25, "mask_ratio": 0.7}
+    return configured(PretrainConfig, **vars(NETWORK), **settings)
 
 
 def test_a_network_learns_from_a_tower_which_stays_as_it_is(tmp_path: Path) -> None:
@@ -118,4 +119,4 @@ def test_without_transformers_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(PluginError, match="need transformers") as error:
         Pretraining(config("openai/clip-vit-base-patch16"))
     assert "vgmae-bench[clip]" in error.value.try_
-    Pretraining(replace(config("unused"), spatial_target="pixel"))
+    Pretraining(changed(config("unused"), spatial_target="pixel"))

@@ -1,91 +1,25 @@
-"""The things that travel through the harness: clips, queries, tracks.
-
-Coordinates have one convention everywhere: raster pixels (x, y), (0, 0) the outer corner of the top-left pixel, (W, H)
-that of the bottom-right one, pixel centres at +0.5. Code that samples images at integer centres subtracts 0.5 itself.
-Sizes are (height, width), as in array shapes.
-"""
+"""One video with ground-truth tracks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock
-from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench.ahead import made_ahead, read_memory, read_threads
-from vgmae_bench.resizing import Size as Size
-from vgmae_bench.resizing import resize_frames
+from vgmae_bench.resizing import Size, resize_frames
+from vgmae_bench.types.tracks import FloatArray
 
 _BLOCK = 8
 """Frames of a clip that are in memory at the source size while it is resized."""
 
-FloatArray = npt.NDArray[np.floating[Any]]
 ReadPart = Callable[[int, int], npt.NDArray[np.uint8]]
 """read(start, stop) returns frames start … stop - 1 of a clip, uint8 [·, H, W, 3] RGB."""
-
-
-@dataclass(frozen=True, eq=False)
-class Queries:
-    """Points to track, each given in one frame.
-
-    Attributes:
-        frame: int64 [N], the frame each point is given in.
-        xy: float32 [N, 2], its position there, raster pixels.
-
-    Raises:
-        ValueError: shapes do not agree.
-    """
-
-    frame: npt.NDArray[np.int64]
-    xy: npt.NDArray[np.float32]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "frame", np.asarray(self.frame, dtype=np.int64))
-        object.__setattr__(self, "xy", np.asarray(self.xy, dtype=np.float32))
-        if self.frame.ndim != 1 or self.xy.shape != (len(self.frame), 2):
-            raise ValueError(f"queries need frame [N] and xy [N, 2], got {self.frame.shape} and {self.xy.shape}")
-
-    def __len__(self) -> int:
-        return len(self.frame)
-
-    def __getitem__(self, index: Any) -> Queries:
-        """The queries selected by a slice, a mask or an index array."""
-        return Queries(self.frame[index], self.xy[index])
-
-
-@dataclass(frozen=True, eq=False)
-class Tracks:
-    """Where each queried point is in every frame, and whether it can be seen.
-
-    Attributes:
-        xy: float32 [N, T, 2], raster pixels of the frames that were given.
-        visible: bool [N, T].
-        confidence: float32 [N, T] in [0, 1], or None where the method has none.
-
-    Raises:
-        ValueError: shapes do not agree, or `visible` is not boolean (threshold soft visibility first).
-    """
-
-    xy: npt.NDArray[np.float32]
-    visible: npt.NDArray[np.bool_]
-    confidence: npt.NDArray[np.float32] | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "xy", np.asarray(self.xy, dtype=np.float32))
-        object.__setattr__(self, "visible", np.asarray(self.visible))
-        if self.visible.dtype != np.bool_:
-            raise ValueError(f"visible must be boolean, got {self.visible.dtype}: threshold soft visibility first")
-        if self.xy.ndim != 3 or self.xy.shape[2] != 2 or self.visible.shape != self.xy.shape[:2]:
-            raise ValueError(f"tracks need xy [N, T, 2] and visible [N, T], got {self.xy.shape}, {self.visible.shape}")
-        if self.confidence is not None:
-            object.__setattr__(self, "confidence", np.asarray(self.confidence, dtype=np.float32))
-            if self.confidence.shape != self.visible.shape:
-                raise ValueError(f"confidence must be [N, T] like visible, got {self.confidence.shape}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,68 +163,3 @@ def _read_part(read: Callable[[], npt.NDArray[np.uint8]], start: int, stop: int)
 
 def _shifted(part: ReadPart, by: int, start: int, stop: int) -> npt.NDArray[np.uint8]:
     return part(start + by, stop + by)
-
-
-class Tracker(Protocol):
-    """The whole contract of a tracking plugin. What else a tracker may have, all optional: `Noted`, `SceneMaker`."""
-
-    def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
-        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); answer each query independently of the others."""
-        ...
-
-
-@runtime_checkable
-class Noted(Protocol):
-    """A tracker with something to say of itself that a reader of its scores must know: "random weights"."""
-
-    @property
-    def note(self) -> str:
-        """What the tracker says of itself, or ""."""
-        ...
-
-
-@runtime_checkable
-class Foreign(Protocol):
-    """A tracker that runs code which is neither ours nor a plugin's: a checkout of somebody's repository."""
-
-    @property
-    def checkout(self) -> str:
-        """Which code, "owner/name commit digest"; part of a run's key."""
-        ...
-
-
-@runtime_checkable
-class Selective(Protocol):
-    """A tracker whose answers do not depend on all of its settings."""
-
-    @property
-    def unused_settings(self) -> Collection[str]:
-        """Settings, and sections of settings, that this tracker does not read. They are no part of a run's key."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """What a method makes of a whole clip of T frames besides tracks, at a resolution h × w of its own.
-
-    Attributes:
-        flow: float32 [T - 1, h, w, 2], from each frame to the next, raster pixels of the frames that were given.
-        centres: float32 [T, G, 2], where the G primitives it explains the clip with are, raster pixels.
-        window: int64 [T], the first frame of the window that a frame's primitives belong to: within a window a primitive
-            keeps its number.
-        reconstruction: uint8 [T, h, w, 3] RGB.
-    """
-
-    flow: npt.NDArray[np.float32]
-    centres: npt.NDArray[np.float32]
-    window: npt.NDArray[np.int64]
-    reconstruction: npt.NDArray[np.uint8]
-
-
-@runtime_checkable
-class SceneMaker(Protocol):
-    """A tracker that can also say what it makes of a clip."""
-
-    def scene(self, frames: npt.NDArray[np.uint8]) -> Scene:
-        """Of frames uint8 [T, H, W, 3] RGB."""
-        ...

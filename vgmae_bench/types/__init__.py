@@ -1,0 +1,24 @@
+"""The things that travel through the harness: clips, queries, tracks.
+
+Coordinates have one convention everywhere: raster pixels (x, y), (0, 0) the outer corner of the top-left pixel, (W, H)
+that of the bottom-right one, pixel centres at +0.5. Code that samples images at integer centres subtracts 0.5 itself.
+Sizes are (height, width), as in array shapes.
+"""
+
+from vgmae_bench.resizing import Size as Size
+from vgmae_bench.types.clip import Clip as Clip
+from vgmae_bench.types.clip import ReadPart as ReadPart
+from vgmae_bench.types.clip import boolean_occlusion as boolean_occlusion
+from vgmae_bench.types.clip import describe as describe
+from vgmae_bench.types.trackers import Foreign as Foreign
+from vgmae_bench.types.trackers import Noted as Noted
+from vgmae_bench.types.trackers import Scene as Scene
+from vgmae_bench.types.trackers import SceneMaker as SceneMaker
+from vgmae_bench.types.trackers import Selective as Selective
+from vgmae_bench.types.trackers import Streaming as Streaming
+from vgmae_bench.types.trackers import StreamingTracker as StreamingTracker
+from vgmae_bench.types.trackers import Tracker as Tracker
+from vgmae_bench.types.trackers import stream as stream
+from vgmae_bench.types.tracks import FloatArray as FloatArray
+from vgmae_bench.types.tracks import Queries as Queries
+from vgmae_bench.types.tracks import Tracks as Tracks

@@ -1,0 +1,99 @@
+"""Queries and the tracks that answer them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Points to track, each given in one frame.
+
+    Attributes:
+        frame: int64 [N], the frame each point is given in.
+        xy: float32 [N, 2], its position there, raster pixels.
+
+    Raises:
+        ValueError: shapes do not agree.
+    """
+
+    frame: npt.NDArray[np.int64]
+    xy: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frame", np.asarray(self.frame, dtype=np.int64))
+        object.__setattr__(self, "xy", np.asarray(self.xy, dtype=np.float32))
+        if self.frame.ndim != 1 or self.xy.shape != (len(self.frame), 2):
+            raise ValueError(f"queries need frame [N] and xy [N, 2], got {self.frame.shape} and {self.xy.shape}")
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __getitem__(self, index: Any) -> Queries:
+        """The queries selected by a slice, a mask or an index array."""
+        return Queries(self.frame[index], self.xy[index])
+
+    def tyx(self) -> npt.NDArray[np.float32]:
+        """float32 [N, 3]: (frame, y, x), raster pixels. The order of TAP-Vid."""
+        return np.concatenate([self.frame[:, None], self.xy[:, ::-1]], axis=1, dtype=np.float32)
+
+    def txy(self, *, centres: bool = False) -> npt.NDArray[np.float32]:
+        """float32 [N, 3]: (frame, x, y), raster pixels. The order of CoTracker.
+
+        Arguments:
+            centres: pixel centres are integers: half a pixel is taken off the raster positions.
+        """
+        return np.concatenate([self.frame[:, None], self.xy - 0.5 * centres], axis=1, dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """Where each queried point is in every frame, and whether it can be seen.
+
+    Attributes:
+        xy: float32 [N, T, 2], raster pixels of the frames that were given.
+        visible: bool [N, T].
+        confidence: float32 [N, T] in [0, 1], or None where the method has none.
+
+    Raises:
+        ValueError: shapes do not agree, or `visible` is not boolean (threshold soft visibility first).
+    """
+
+    xy: npt.NDArray[np.float32]
+    visible: npt.NDArray[np.bool_]
+    confidence: npt.NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "xy", np.asarray(self.xy, dtype=np.float32))
+        object.__setattr__(self, "visible", np.asarray(self.visible))
+        if self.visible.dtype != np.bool_:
+            raise ValueError(f"visible must be boolean, got {self.visible.dtype}: threshold soft visibility first")
+        if self.xy.ndim != 3 or self.xy.shape[2] != 2 or self.visible.shape != self.xy.shape[:2]:
+            raise ValueError(f"tracks need xy [N, T, 2] and visible [N, T], got {self.xy.shape}, {self.visible.shape}")
+        if self.confidence is not None:
+            object.__setattr__(self, "confidence", np.asarray(self.confidence, dtype=np.float32))
+            if self.confidence.shape != self.visible.shape:
+                raise ValueError(f"confidence must be [N, T] like visible, got {self.confidence.shape}")
+
+    @classmethod
+    def from_scores(cls, xy: Any, score: Any, threshold: float) -> Tracks:
+        """Tracks of a method that gives a probability of being visible.
+
+        Arguments:
+            xy: [N, T, 2], raster pixels. An array, or a tensor on any device; the same holds for `score`.
+            score: [N, T] from 0 to 1. It becomes the confidence.
+            threshold: a point is visible where its score is larger.
+        """
+        sure = _array(score)
+        return cls(_array(xy), sure > threshold, sure.astype(np.float32))
+
+
+def _array(values: Any) -> npt.NDArray[Any]:
+    """An array, or a tensor from any device as one."""
+    return np.asarray(values.detach().float().cpu().numpy() if hasattr(values, "detach") else values)
