@@ -18,7 +18,17 @@ from tests.clips import write_davis
 from tests.records import write_run
 from vgmae_bench import plugins
 from vgmae_bench.cli.compare.plot import plot
-from vgmae_bench.compare.plots import NAMES, bars, bars_audit, clips, cost, curves, occlusion, style, thresholds
+from vgmae_bench.compare.plots import (
+    NAMES,
+    bars,
+    bars_audit,
+    clips,
+    cost,
+    curves,
+    occlusion,
+    style,
+    thresholds,
+)
 from vgmae_bench.compare.plots.groups import groups
 from vgmae_bench.compare.selection import select_runs
 from vgmae_bench.errors import UnknownNameError, UsageError

@@ -174,7 +174,23 @@ def test_a_scene_is_left_beside_the_tracks(tmp_path: Path) -> None:
             "window": (4,),
             "reconstruction": (4, 16, 16, 3),
         }
-    assert [open_video(tmp_path / name).num_frames for name in ("flow.mp4", "reconstruction.mp4")] == [3, 4]
+    films = [open_video(tmp_path / name) for name in ("flow.mp4", "reconstruction.mp4")]
+    assert [(film.num_frames, film.size) for film in films] == [(3, (32, 128)), (4, (32, 128))]
+    for film in films:  # the video is on the left; of frames so low, none is numbered
+        left = next(iter(film.frames()))[:, :64].mean(axis=-1)  # films store half of the colours
+        assert np.corrcoef(left.ravel(), pictures[0].mean(axis=-1).ravel())[0, 1] > 0.8
+    shown = next(iter(films[1].frames()))[:, 64:].astype(float)
+    assert shown.mean() == pytest.approx(255 - pictures[0].mean(), abs=8)  # the negative
+
+
+def test_frames_of_the_film_are_numbered(tmp_path: Path) -> None:
+    xy = np.full((1, 12, 2), 90.0, dtype=np.float32)
+    grey = Played(np.full((12, 120, 160, 3), 90, dtype=np.uint8))
+    tracks = Tracks(xy, np.ones((1, 12), dtype=bool))
+    write_tracks(tmp_path, grey, Queries([0], xy[:, 0]), tracks, record("m"))
+    corners = [frame[:20, :30].astype(int) for frame in open_video(tmp_path / "tracks.mp4").frames()]
+    assert all(corner.max() > 200 for corner in corners)  # white digits
+    assert np.abs(corners[3] - corners[4]).max() > 100
 
 
 def test_a_method_without_a_scene_says_so() -> None:

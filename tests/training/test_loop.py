@@ -160,7 +160,7 @@ def test_what_is_only_written_differently_may_change(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["weights.safetensors", "log.csv", "checkpoint.pt"])
 def test_files_of_others_are_not_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine")
-    with pytest.raises(StorageError, match="no training here wrote"):
+    with pytest.raises(StorageError, match="this training did not write"):
         train(job(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == [name]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vgmae_bench.types import Tracks
-from vgmae_bench.viz.draw import contact_sheet, draw_frame, draw_tracks, rainbow
+from vgmae_bench.viz.draw import beside, contact_sheet, draw_frame, draw_tracks, rainbow
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -30,7 +30,6 @@ def test_seen_points_are_dots_and_hidden_ones_rings() -> None:
     assert picture[19:21, 49:51].reshape(-1, 3).tolist() == [list(RED)] * 4
     assert not picture[44:46, 49:51].any()  # hollow
     assert picture[40:50, 45:55, 2].max() > 150
-    assert picture[40:50, 45:55, 0].max() <= 20  # the outline is dark
 
 
 def test_positions_are_those_of_the_raster() -> None:
@@ -100,13 +99,14 @@ def test_a_contact_sheet_shows_first_to_last() -> None:
     assert few[59::60, 99::100, 0].ravel().tolist() == [1, 2, 0, 0]
 
 
-def test_dots_and_rings_show_on_a_ground_of_their_own_colour() -> None:
+@pytest.mark.parametrize("colour", [RED, BLUE, (0, 0, 0), (255, 255, 255)])
+def test_dots_and_rings_show_on_a_ground_of_their_own_colour(colour: tuple[int, int, int]) -> None:
     _, tracks = crossing()
-    ground = np.broadcast_to(np.array(RED, dtype=np.uint8), (60, 100, 3))
-    picture = draw_frame(ground, tracks, 10, np.array([RED, RED], dtype=np.uint8), trail=0)
+    ground = np.broadcast_to(np.array(colour, dtype=np.uint8), (60, 100, 3))
+    picture = draw_frame(ground, tracks, 10, np.array([colour, colour], dtype=np.uint8), trail=0).astype(int)
     for x, y in ((50, 20), (50, 45)):
-        around = picture[y - 6 : y + 6, x - 6 : x + 6, 0]
-        assert (around < 160).sum() >= 12  # a closed dark outline
+        around = picture[y - 7 : y + 7, x - 7 : x + 7]
+        assert (np.abs(around - np.array(colour)).max(axis=-1) > 100).sum() >= 20  # a closed outline
 
 
 def test_frames_are_numbered_where_there_is_room() -> None:
@@ -122,3 +122,16 @@ def test_frames_are_numbered_where_there_is_room() -> None:
     assert (zero[25:] == 90).all()
     small = np.full((2, 32, 32, 3), 90, dtype=np.uint8)
     assert (contact_sheet(small, nobody, columns=2, rows=1) == 90).all()
+
+
+def test_a_picture_stands_beside_its_frame_at_the_same_size() -> None:
+    frame = np.full((60, 100, 3), 90, dtype=np.uint8)
+    picture = np.zeros((6, 10, 3), dtype=np.uint8)
+    picture[:, 5:] = 200
+    pair = beside(frame, picture, 7)
+    assert pair.shape == (60, 200, 3)
+    assert pair[:20, :30].max() > 200  # the number
+    assert (pair[30:, :100] == 90).all()
+    assert not pair[:, 100:140].any()
+    assert (pair[:, 160:] == 200).all()
+    assert (frame == 90).all()

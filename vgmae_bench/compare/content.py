@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from vgmae_bench.compare import beside
 from vgmae_bench.compare.cells import (
     CLIPS,
     COSTS,
@@ -77,6 +78,7 @@ def build(
         table.notes.append(_rank_note(rows, placed, label(metrics[0])))
     whole = not any(row.partial_coverage for row in rows)
     if with_published:
+        table.notes += filter(None, (beside.note(called[row.run.path], row, metrics) for row in rows))
         for dataset, protocol in sorted({(row.dataset_name, row.protocol) for row in rows}):
             add_published(table, dataset, protocol, metrics, with_published)
         if not table.literature:

@@ -1,1 +1,1 @@
-"""Measures other than tracking: action recognition (`actions`) and what a model sees in single images (`space`)."""
+"""Measures other than tracking: action recognition (`actions`) and spatial measures of image models (`space`)."""

@@ -3,12 +3,12 @@
 DIR/
     tracks.csv    point, frame, x, y, visible: one row per point and frame
     tracks.h5     xy [N, T, 2], visible [N, T], query_frame [N], query_xy [N, 2], and confidence [N, T] if known
-    tracks.mp4    the video with its tracks drawn on it
+    tracks.mp4    the video with its tracks drawn on it, and frame numbers
     record.json   the video, the method, the points and the time it took
 If the user asks for the scene and the method has one:
     scene.h5               flow [T - 1, h, w, 2], centres [T, G, 2], window [T], reconstruction [T, h, w, 3]
-    flow.mp4               hue shows direction, colour intensity shows speed
-    reconstruction.mp4     the clip as the method reconstructs it
+    flow.mp4               the video and, to its right, flow: hue shows direction, colour intensity shows speed
+    reconstruction.mp4     the video and, to its right, the clip as the method reconstructs it
 
 Positions are raster pixels of the displayed video, with pixel centres at +0.5.
 """
@@ -23,7 +23,6 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ from vgmae_bench.evaluation.records.results import text_of
 from vgmae_bench.files import storage_errors
 from vgmae_bench.progress.bar import counted
 from vgmae_bench.types import Queries, Scene, SceneMaker, Size, Streaming, Tracks, stream
-from vgmae_bench.viz.draw import draw_frame, rainbow
+from vgmae_bench.viz.draw import beside, draw_frame, numbered, rainbow
 from vgmae_bench.viz.flow import colour_flow
 
 OUTPUTS = ("tracks.csv", "tracks.h5", "tracks.mp4", "record.json")
@@ -145,8 +144,8 @@ def write_tracks(
     read = drawn_ahead(itertools.islice(video.frames(), num_frames), _ahead(video.size))
     frames = enumerate(counted(read, "drawing", "frames", num_frames))
 
-    def draw(numbered: tuple[int, npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
-        return draw_frame(numbered[1], tracks, numbered[0], colours)
+    def draw(given: tuple[int, npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+        return numbered(draw_frame(given[1], tracks, given[0], colours), given[0])
 
     with (
         contextlib.closing(read),
@@ -160,7 +159,7 @@ def write_tracks(
         attributes = {"fps": float(video.fps), "size": video.size, "method": record.method.name, "record": text}
         _write_h5(folder / "tracks.h5", queries, tracks, attributes)
         if scene is not None:
-            _write_scene(folder, scene, video.fps, attributes)
+            _write_scene(folder, scene, video, attributes)
 
 
 @contextlib.contextmanager
@@ -196,11 +195,16 @@ def _write_h5(path: Path, queries: Queries, tracks: Tracks, attributes: dict[str
             file["confidence"] = tracks.confidence
 
 
-def _write_scene(folder: Path, scene: Scene, fps: Fraction, attributes: dict[str, Any]) -> None:
+def _write_scene(folder: Path, scene: Scene, video: Video, attributes: dict[str, Any]) -> None:
     with h5py.File(folder / "scene.h5", "w") as file:
         file.attrs.update(attributes)
         for name, values in vars(scene).items():
             file.create_dataset(name, data=values, compression="gzip", compression_opts=1)
-    write_mp4(folder / "reconstruction.mp4", scene.reconstruction, fps)
-    if len(scene.flow):
-        write_mp4(folder / "flow.mp4", (colour_flow(flow) for flow in scene.flow), fps)
+    pictures = {"reconstruction": iter(scene.reconstruction), "flow": (colour_flow(flow) for flow in scene.flow)}
+    for name, count in (("reconstruction", len(scene.reconstruction)), ("flow", len(scene.flow))):
+        if not count:  # a single frame has no flow
+            continue
+        read = drawn_ahead(itertools.islice(video.frames(), count), _ahead(video.size))
+        with contextlib.closing(read):
+            pairs = zip(counted(read, f"drawing {name}", "frames", count), pictures[name], strict=True)
+            write_mp4(folder / f"{name}.mp4", (beside(*pair, number) for number, pair in enumerate(pairs)), video.fps)

@@ -1,6 +1,6 @@
-"""Everything a training needs to go on as if it had never stopped, in one file.
+"""Checkpoints: everything that a training needs to continue exactly, in one file.
 
-Random numbers are not in it: they are all functions of the seed and the step.
+Random numbers are not stored: they depend on the seed and the step only.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ FORMAT = 1
 
 @dataclass
 class State:
-    """What changes while a model trains.
+    """Everything that changes during training.
 
     Attributes:
-        model, optimizer, meter: with states of their own.
-        average: the moving average of the model, if there is one.
-        step: updates done.
-        seconds: spent on them in all sessions.
+        model, optimizer, meter: objects with their own state.
+        average: the moving average of the model, or None.
+        step: number of updates so far.
+        seconds: time of these updates over all sessions.
     """
 
     model: nn.Module
@@ -42,13 +42,13 @@ class State:
 
     @property
     def best(self) -> nn.Module:
-        """The model to look at and to keep: the average where there is one."""
+        """The model for validation and export: the average if there is one."""
         if self.average is None or self.step == 0:
             return self.model
         return self.average.module
 
     def save(self, path: Path, digest: str) -> None:
-        """Write a checkpoint of the training with that digest, whole or not at all. Raises StorageError."""
+        """Write a checkpoint of the training with this digest, atomically. Raises StorageError if that fails."""
         content = {
             "format": FORMAT,
             "digest": digest,
@@ -62,10 +62,10 @@ class State:
         write_atomically(path, lambda temporary: torch.save(content, temporary))
 
     def load(self, path: Path, digest: str) -> None:
-        """Take over a checkpoint. Nothing in the file is executed.
+        """Load a checkpoint. Nothing in the file is executed.
 
         Raises:
-            StorageError: it cannot be read, or belongs to another training.
+            StorageError: the file cannot be read, or belongs to another training.
         """
         try:
             content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -75,7 +75,7 @@ class State:
             raise StorageError(f"The checkpoint {path} cannot be read", reason, try_=f"rm '{path}'") from error
         if known != (FORMAT, digest):
             raise StorageError(
-                f"The checkpoint {path} is of another training", "", try_="another folder with --out DIR"
+                f"The checkpoint {path} belongs to another training", "", try_="another folder with --out DIR"
             )
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])

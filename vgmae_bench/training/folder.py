@@ -1,10 +1,10 @@
-"""The folder of a training: whose it is, what it holds.
+"""The folder of a training: its identity and its files.
 
-record.json           what is trained on what, where, and how far it is
-checkpoint.pt         everything needed to go on
-weights.safetensors   what was learned so far
-log.csv, curve.png    how it went
-pictures/             what the model sees, every so many steps
+record.json           method, settings, data, machine and progress
+checkpoint.pt         everything needed to continue
+weights.safetensors   the weights so far
+log.csv, curve.png    loss and validation over the steps
+pictures/             the model's results at regular steps
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from vgmae_bench.training.settings import BOOKKEEPING, LoopConfig
 
 RECORD = "record.json"
 OLD_WAYS: dict[str, Json] = {"ema_warmup": False}
-"""How trainings worked before a setting existed, where that is not the setting's default."""
+"""Values of settings that stand for the behaviour before the setting existed, if these are not the defaults."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Everything that the weights depend on.
+    """Everything that the trained weights depend on.
 
     Attributes:
-        method: its name.
-        settings: of the recipe.
-        data: what the clips depend on.
-        init: SHA-256 of the weights it starts from; None: from new ones.
+        method: the method's name.
+        settings: settings of the recipe.
+        data: everything that the clips depend on.
+        init: SHA-256 (hex) of the initial weights; None for new weights.
     """
 
     method: str
@@ -44,12 +44,12 @@ class Identity:
     init: str | None
 
     def to_json(self) -> dict[str, Json]:
-        """The identity as plain JSON, without settings that do not change what is learned."""
+        """The identity as plain JSON, without settings that do not affect the weights."""
         return {"method": self.method, "data": self.data, "init": self.init, **_learned_with(self.settings)}
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex)."""
+        """SHA-256 (hex) of the identity."""
         return config.digest(self.to_json())
 
 
@@ -71,7 +71,7 @@ def _said(identity: dict[str, Json]) -> dict[str, Json]:
 
 
 class TrainingFolder:
-    """The files of one training. All processes look into it; one of them writes."""
+    """The files of one training. All processes read them; one of them writes."""
 
     def __init__(self, path: Path, identity: Identity) -> None:
         self.path, self.identity = path, identity
@@ -79,16 +79,16 @@ class TrainingFolder:
         self.log, self.curve, self.pictures = path / "log.csv", path / "curve.png", path / "pictures"
 
     def check(self) -> None:
-        """Make sure that the folder is this training's or nobody's.
+        """Check that the folder belongs to this training or is free.
 
         Raises:
-            StorageError: it holds something else, or cannot be read.
+            StorageError: the folder belongs to something else, or cannot be read.
         """
         if not (self.path / RECORD).exists():
             for other in (self.checkpoint, self.weights, self.log):
                 if other.exists():
                     raise StorageError(
-                        f"{self.path} holds a {other.name} that no training here wrote",
+                        f"{self.path} holds a {other.name} that this training did not write",
                         "it would be overwritten",
                         try_="another folder with --out DIR",
                     )
@@ -105,14 +105,14 @@ class TrainingFolder:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of the identity, as the record has it if there is one: what checkpoints are marked with."""
+        """SHA-256 (hex) of the identity: the record's if there is a record. Checkpoints contain it."""
         return self._record().digest if (self.path / RECORD).exists() else self.identity.digest
 
     def open(self, device: str, command: str, processes: int, notes: list[str]) -> None:
-        """Make the folder and its record, or add this session to the record.
+        """Create the folder and its record, or add this session to the record.
 
         Raises:
-            StorageError: the folder cannot be written to.
+            StorageError: the folder cannot be written.
         """
         with storage_errors(self.path):
             self.pictures.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ class TrainingFolder:
         self._write(replace(record, sessions=[*record.sessions, session]))
 
     def note_progress(self, progress: dict[str, Json]) -> None:
-        """Say in the record how far the training is."""
+        """Write the progress of the training to the record."""
         self._write(replace(self._record(), progress=progress))
 
     def _known(self) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""How a training process finds its device, its fellow processes and its end."""
+"""Device, process group and termination of a training process."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
 class World(NamedTuple):
-    """The processes that train together: how many, and on how many machines."""
+    """The number of processes that train together, and of their machines."""
 
     processes: int
     nodes: int
 
 
 def world(environment: Mapping[str, str] = os.environ) -> World:
-    """What torchrun or SLURM say of this process's fellows; one process on one machine where neither started it.
+    """The process group according to torchrun or SLURM; one process on one machine if neither started it.
 
     Raises:
-        UsageError: a variable is no number, or the numbers contradict each other.
+        UsageError: a variable is not a number, or the numbers contradict each other.
     """
 
     def number(name: str, default: int) -> int:
@@ -61,29 +61,29 @@ def _checked(told: World, rank: int) -> World:
     if not told.nodes or told.processes % told.nodes:
         raise UsageError(
             f"{told.processes} processes on {told.nodes} machines cannot train together",
-            "each machine needs as many as the others",
+            "each machine needs the same number of processes",
             try_="srun --ntasks-per-node=N",
         )
     return told
 
 
 class _Slurm(SLURMEnvironment):
-    """The processes of `srun`, however their number was asked for. Lightning insists on --ntasks-per-node."""
+    """The processes of `srun`, with any of its options. Lightning itself requires --ntasks-per-node."""
 
     @staticmethod
     def _validate_srun_variables() -> None:
-        """Our `world` has looked at them."""
+        """`world` has checked the variables."""
 
     def world_size(self) -> int:
-        """How many processes srun started, which need not be as many as the job reserved."""
+        """The number of processes that srun started. The job can have reserved more."""
         return world().processes
 
 
 @contextmanager
 def launch(device: str, precision: Literal["fp32", "bf16"]) -> Iterator[Fabric]:
-    """Join the other processes, if there are any, with one device each, and leave them together.
+    """Join the other processes, if there are any, with one device each. At the end, all leave together.
 
-    Weights stay float32 in either precision.
+    Weights are float32 with either precision.
 
     Arguments:
         device: "cpu" or "cuda".
@@ -102,20 +102,20 @@ def launch(device: str, precision: Literal["fp32", "bf16"]) -> Iterator[Fabric]:
     fabric.launch()
     try:
         yield fabric
-        fabric.barrier()  # nobody leaves while another still needs it
+        fabric.barrier()  # no process may leave while another needs it
     finally:
         if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()  # its threads would abort a process that ends with them running
+            torch.distributed.destroy_process_group()  # its threads abort the process if they still run at its end
 
 
 class Interrupt:
-    """Whether the process has been asked to stop."""
+    """Records a request to stop the process."""
 
     asked = False
 
 
 def _environment(alone: bool) -> list[Any] | None:
-    if alone:  # an interactive SLURM shell is no group of processes
+    if alone:  # an interactive SLURM shell is not a process group
         return [LightningEnvironment()]
     by_torchrun = (environment_number("WORLD_SIZE") or 1) > 1
     return None if by_torchrun else [_Slurm()]
@@ -123,9 +123,9 @@ def _environment(alone: bool) -> list[Any] | None:
 
 @contextmanager
 def stoppable() -> Iterator[Interrupt]:
-    """Let a step finish when the process is asked to stop.
+    """Finish the current step after a request to stop.
 
-    The first Ctrl-C or SIGTERM (sent by schedulers) is only noted. The second one stops the process as usual.
+    The first Ctrl-C or SIGTERM (from a scheduler) is only recorded. The second one stops the process as usual.
     """
     interrupt = Interrupt()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -1,4 +1,4 @@
-"""How a training went: log.csv line by line, TensorBoard where it is installed, and the curve as a picture."""
+"""The log of a training: log.csv, TensorBoard (if installed), and the curve as a picture."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from vgmae_bench.files import storage_errors, write_atomically
 Row = dict[str, float | None]
 
 FIRST = ("step", "loss", "lr", "seconds", "clips_per_second", "grad_norm")
-"""Columns every log begins with; the parts of the loss and what validation measures follow."""
+"""The first columns of every log. The terms of the loss and the validation metrics follow."""
 
 
 FLOOR = "_zero_motion"
-"""End of the name of a metric of points that never move."""
+"""Suffix of the names of zero-motion's metrics."""
 
 
 class Log:
-    """log.csv, beginning with the lines of earlier sessions up to the step that is gone on from.
+    """Writes log.csv. Lines of earlier sessions are kept up to the step at which training continues.
 
     Arguments:
-        path: of the CSV file.
-        step: lines of later steps are dropped: those steps will be done again.
-        metrics: names of what validation measures.
+        path: the CSV file.
+        step: lines of later steps are dropped, because these steps are repeated.
+        metrics: names of the validation metrics.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: the file cannot be written.
     """
 
     def __init__(self, path: Path, step: int, metrics: Sequence[str]) -> None:
         self._path, self._metrics = path, metrics
-        # A log of an older version may lack what is measured now.
+        # A log of an older version can lack metrics.
         self.rows = [
             row | {name: None for name in metrics if name not in row}
             for row in read_log(path)
@@ -48,7 +48,7 @@ class Log:
             self._board = SummaryWriter(str(path.with_name("tensorboard")), purge_step=step + 1)
 
     def add(self, row: Row) -> None:
-        """Append a line; its values may lack what validation measures, and are otherwise the same every time."""
+        """Append a line. Only validation metrics may be missing; the other names are always the same."""
         names = list(self.rows[0]) if self.rows else dict.fromkeys([*FIRST, *row, *self._metrics])
         row = {name: row.get(name) for name in names}
         with storage_errors(self._path), self._path.open("a", encoding="utf-8", newline="") as file:
@@ -69,7 +69,7 @@ class Log:
 
 
 def read_log(path: Path) -> list[Row]:
-    """The whole lines of a log.csv; none where there is no such file. A line cut short by a power failure is left out."""
+    """The complete lines of a log.csv; empty if the file does not exist. A truncated last line is left out."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
@@ -82,9 +82,9 @@ def read_log(path: Path) -> list[Row]:
 
 
 def draw_curve(rows: Sequence[Row], path: Path, metrics: Sequence[str]) -> None:
-    """The loss over the steps and, to the right of it, each metric that validation measured, as a PNG.
+    """Draw the loss over the steps, and each validation metric to its right, as a PNG.
 
-    A metric named "X_zero_motion" is drawn, dotted, with X.
+    A metric "X_zero_motion" is a dotted line in the plot of X.
     """
     from matplotlib.figure import Figure
 
@@ -110,4 +110,4 @@ def _write(path: Path, rows: Sequence[Row]) -> None:
         if rows:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
-            writer.writerows({**row, "step": int(row["step"] or 0)} for row in rows)  # as they were written first
+            writer.writerows({**row, "step": int(row["step"] or 0)} for row in rows)  # steps are whole numbers

@@ -1,4 +1,4 @@
-"""Everything a training writes and says: one process does it for all."""
+"""All output of a training. One process writes it for all processes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from vgmae_bench.training.watch import METRICS, Watch
 _log = logging.getLogger(__name__)
 
 EXAMPLES = 2
-"""Clips in a picture."""
+"""Number of clips in a picture."""
 FILM_RATE = Fraction(2)
-"""Frames per second of the video of the last clip: slow enough to compare."""
+"""Frames per second of the video of the last clip, slow enough for comparison."""
 
 
 class Due(NamedTuple):
-    """What is to be done after a step."""
+    """The output that is due after a step."""
 
     log: bool
     validate: bool
@@ -38,7 +38,7 @@ class Due(NamedTuple):
 
     @classmethod
     def after(cls, step: int, config: LoopConfig) -> Due:
-        """All of it after the last step."""
+        """The output that is due after step `step`. After the last step, everything is due."""
 
         def due(every: int) -> bool:
             return step == config.steps or (every > 0 and step % every == 0)
@@ -48,11 +48,11 @@ class Due(NamedTuple):
 
 
 class TrainingLogger:
-    """Writes log, checkpoints, weights, curve and pictures of a training, and shows progress.
+    """Writes log, checkpoints, weights, curve and pictures of a training, and displays its progress.
 
     Arguments:
-        state: as it is at the moment; read whenever there is something to write.
-        device: for the examples and the tracker.
+        state: the present state; read at each output.
+        device: device of the examples and of the tracker.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class TrainingLogger:
         return self._log.rows[-1] if self._log.rows else {}
 
     def tick(self) -> None:
-        """A step is over."""
+        """Report a finished step."""
         self._progress.advance()
 
     def log(self, lr: float, *, validate: bool) -> None:
@@ -107,7 +107,7 @@ class TrainingLogger:
                 self._said.add(path)
 
     def draw(self) -> None:
-        """Draw the curve, and what the model makes of some clips."""
+        """Draw the curve, and the model's results for some clips."""
         step = self._state.step
         batch = self._source.examples(EXAMPLES, self._recipe.shape(step - 1), self._device)
         path = self._folder.pictures / f"step_{step:06d}.png"
@@ -117,7 +117,7 @@ class TrainingLogger:
         draw_curve(self._log.rows, self._folder.curve, METRICS)
 
     def keep(self) -> None:
-        """Write weights, progress and, when these are there, the checkpoint."""
+        """Write weights and progress, then the checkpoint."""
         state, folder = self._state, self._folder
         done: dict[str, Json] = {
             "step": state.step,
@@ -125,18 +125,18 @@ class TrainingLogger:
             "clips": state.step * self._recipe.config.data.batch_size,
         }
         identity = folder.identity
-        # No times in here: the same training leaves the same weights, whatever happened to it.
+        # No times here, so that the same training always gives the same file.
         self._best.export(folder.weights, {"training": identity.to_json(), "digest": identity.digest, **done})
         folder.note_progress({**done, "seconds": round(state.seconds, 1), "last": dict(self.last)})
         state.save(folder.checkpoint, folder.digest)
 
     @property
     def _best(self) -> Recipe[Any, Any]:
-        """The recipe around the weights to look at and to keep."""
+        """The recipe with the weights for validation and export."""
         return self._recipe.around(self._state.best)
 
     def _validate(self) -> dict[str, float]:
-        """`METRICS` of the network as it is now; empty if it is not validated, or cannot track yet."""
+        """`METRICS` of the present network; empty without validation, or if the network cannot track yet."""
         if self._watch is None:
             return {}
         with evaluating(self._state.best):

@@ -1,4 +1,4 @@
-"""The training loop: one for all methods, any number of processes, and any number of sessions."""
+"""The training loop of all methods, for any number of processes and sessions."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
     from lightning_fabric.wrappers import _FabricModule, _FabricOptimizer
 
 PREFETCHED = 2
-"""Batches made before they are needed."""
+"""Number of batches prepared ahead."""
 
 
 @dataclass(frozen=True)
 class Job(Generic[B]):
-    """A training as it was asked for.
+    """A requested training.
 
     Attributes:
-        method: its name, for the record.
-        recipe, source: what is learned, from what.
-        out: the folder of the training; it goes on from whatever that holds of it. All processes must see the folder.
+        method: the method's name, for the record.
+        recipe, source: the network with its loss, and the clips.
+        out: the folder of the training. An unfinished training in it continues. All processes must have access to it.
         device: "cpu" or "cuda".
-        init: weights to start from, or None.
+        init: initial weights, or None.
         command: for the record.
     """
 
@@ -60,15 +60,15 @@ class Job(Generic[B]):
 
 
 def train(job: Job[B]) -> Row:
-    """Train to the last step, from where the folder's checkpoint is, if there is one; safe to kill at any moment.
+    """Train to the last step, from the folder's checkpoint if there is one. The process can be killed at any moment.
 
     Returns:
         The last line of the log; empty in all processes but the first.
 
     Raises:
-        UserError: the folder is another training's or cannot be written, the weights do not fit, the batch does not
-            divide, or the loss stops being finite.
-        KeyboardInterrupt: on Ctrl-C and SIGTERM, once a checkpoint is written.
+        UserError: the folder belongs to another training or cannot be written, the weights do not fit, the batch is not
+            divisible, or the loss is no longer finite.
+        KeyboardInterrupt: on Ctrl-C and SIGTERM, after a checkpoint is written.
     """
     with launch(job.device, job.recipe.config.precision) as fabric:
         return _train(job, fabric)
@@ -78,7 +78,7 @@ def _train(job: Job[B], fabric: Fabric) -> Row:
     recipe, config = job.recipe, job.recipe.config
     if config.data.batch_size % (fabric.world_size * config.data.accumulate):
         raise UsageError(
-            f"A batch of {config.data.batch_size} cannot be divided evenly",
+            f"A batch of {config.data.batch_size} is not divisible",
             f"among {fabric.world_size} processes of {config.data.accumulate} passes each",
         )
     init = None if job.init is None else file_digest(job.init)
@@ -93,7 +93,7 @@ def _train(job: Job[B], fabric: Fabric) -> Row:
     state = State(recipe.network, optimizer, Meter(), average)
     if folder.checkpoint.exists():
         state.load(folder.checkpoint, folder.digest)
-    fabric.barrier()  # all have looked into the folder before one writes to it
+    fabric.barrier()  # all processes check the folder before one writes to it
 
     if not fabric.is_global_zero:
         _run(job, fabric, module, optimizer, state, None)
@@ -114,7 +114,7 @@ def _run(
     state: State,
     logger: TrainingLogger | None,
 ) -> None:
-    """The steps that are left."""
+    """Run the remaining steps."""
     config = job.recipe.config
     alone = fabric.world_size == 1
     with stoppable() as interrupt, closing(_batches(job, fabric, state.step)) as batches:
@@ -132,7 +132,7 @@ def _run(
             norm = fabric.clip_gradients(
                 module, optimizer, max_norm=config.optimiser.clip_norm or math.inf, error_if_nonfinite=False
             )
-            assert norm is not None  # it is for sharded models only
+            assert norm is not None  # it is None for sharded models only
             optimizer.step()
             optimizer.zero_grad()
             if state.average is not None:
@@ -164,7 +164,7 @@ def _run(
 
 
 def _batches(job: Job[B], fabric: Fabric, first_step: int) -> Generator[B, None, None]:
-    """This process's share of the clips of every step, in as many parts as each has."""
+    """This process's share of the clips of every step, one batch per pass."""
     config, world = job.recipe.config, fabric.world_size
     size = config.data.batch_size // (world * config.data.accumulate)
 
@@ -180,17 +180,17 @@ def _batches(job: Job[B], fabric: Fabric, first_step: int) -> Generator[B, None,
 
 
 def _require_finite(state: State) -> None:
-    """Stop before anything is kept that came out of numbers that are none."""
+    """Raise UserError if the loss or the gradient is not finite, before anything is written."""
     if broken := [name for name, value in state.meter.means().items() if not math.isfinite(value)]:
         raise UserError(
-            f"Training broke down before step {state.step}",
+            f"Training diverged before step {state.step}",
             f"{', '.join(broken)} is no longer finite; the last checkpoint is still good",
             try_="a smaller lr, or precision=fp32",
         )
 
 
 def _any(fabric: Fabric, asked: bool) -> bool:
-    """Whether any process was asked to stop; all must call."""
+    """Whether any process was asked to stop. All processes must call this."""
     if fabric.world_size == 1:
         return asked
     total = fabric.all_reduce(torch.tensor(float(asked), device=fabric.device), reduce_op="sum")

@@ -1,4 +1,4 @@
-"""Means of what is measured at every step, over the steps since they were last written down and over all processes."""
+"""Means of the values of every step, over all processes and all steps since the last line of the log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Meter:
-    """Sums, in float64, on the device they are measured on: measuring does not wait for it."""
+    """Float64 sums on the training device, so that the CPU does not wait for it."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -20,29 +20,29 @@ class Meter:
             self._sums[name] = self._sums.get(name, 0) + weight * value.detach().double()
 
     def count(self) -> None:
-        """A step is over."""
+        """Count a finished step."""
         self._count += 1
 
     def share(self, fabric: Fabric) -> None:
-        """Let all processes have the same sums: what one of them keeps is then true for all. All must call."""
+        """Add up the sums of all processes, so that all have the same. All processes must call this."""
         if fabric.world_size > 1 and self._sums:
             sums = fabric.all_reduce(torch.stack(list(self._sums.values())), reduce_op="mean")
-            assert isinstance(sums, Tensor)  # as what it was given
+            assert isinstance(sums, Tensor)  # it has the type of its argument
             self._sums = dict(zip(self._sums, sums, strict=True))
 
     def means(self) -> dict[str, float]:
-        """The means over the steps counted."""
+        """The means over the counted steps."""
         return {name: float(value) / self._count for name, value in self._sums.items()}
 
     def clear(self) -> None:
-        """Start again with no steps."""
+        """Set all sums and the number of steps to zero."""
         self._sums, self._count = {}, 0
 
     def state(self) -> dict[str, Tensor | int]:
-        """For a checkpoint; `load` takes it back."""
+        """The state for a checkpoint; `load` restores it."""
         return {"count": self._count, **{f"sum {name}": value for name, value in self._sums.items()}}
 
     def load(self, state: dict[str, Tensor | int]) -> None:
-        """Take back what `state` gave."""
+        """Restore the result of `state`."""
         self._count = int(state["count"])
         self._sums = {name.removeprefix("sum "): sum_ for name, sum_ in state.items() if isinstance(sum_, Tensor)}

@@ -1,4 +1,4 @@
-"""What a method provides to be trained."""
+"""Interfaces that a method implements for training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vgmae_bench.types import Tracker
 
 
 class ClipShape(NamedTuple):
-    """What clips are wanted: so many frames, square, `stride` frames of a video apart; synthetic ones at `speed`.
+    """Shape of the requested clips. Frames are square, and `stride` frames of a video apart; synthetic clips have `speed`.
 
     Clips of a bank are 1 to `stride` frames apart. Other synthetic clips ignore the stride.
     """
@@ -33,15 +33,14 @@ class ClipShape(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Clips to learn from.
+    """A batch of clips.
 
     Attributes:
         video: uint8 [B, T, H, W, 3] RGB on the training device.
-        seeds: one for each clip, for everything that is random about learning from it. The same clip is then treated alike
-            in every process.
-        numbers: of the clips in their source, negative for examples. Empty where no source made them.
-        flow: true motion of every pixel of an example to the next frame, float [B, T - 1, H, W, 2], (x, y), pixels. NaN in
-            clips whose motion is unknown. None: it is unknown in all.
+        seeds: one per clip, for all random choices in training on it. Thus every process treats the clip alike.
+        numbers: numbers of the clips in their source, negative for examples; empty without a source.
+        flow: true motion of every pixel of an example to the next frame, float [B, T - 1, H, W, 2], (x, y), pixels; NaN in
+            clips whose motion is unknown. None if it is unknown in all clips.
     """
 
     video: Tensor
@@ -50,7 +49,7 @@ class Batch(NamedTuple):
     flow: Tensor | None = None
 
     def cut(self, start: int | None, stop: int | None) -> Batch:
-        """Some of the clips."""
+        """The clips `start` to `stop` - 1 of the batch."""
         flow = None if self.flow is None else self.flow[start:stop]
         return Batch(self.video[start:stop], self.seeds[start:stop], self.numbers[start:stop], flow)
 
@@ -59,8 +58,8 @@ class Losses(NamedTuple):
     """The loss of a batch.
 
     Attributes:
-        total: a mean over the batch's clips. Training follows its gradient.
-        parts: for the log, by name, without gradient. The names are the same at every step.
+        total: a mean over the batch's clips. Training minimises it.
+        parts: terms for the log, by name, without gradient. The names are the same at every step.
     """
 
     total: Tensor
@@ -68,7 +67,7 @@ class Losses(NamedTuple):
 
     @classmethod
     def sum_of(cls, parts: dict[str, Tensor]) -> Losses:
-        """The total is the sum of the parts."""
+        """Losses whose total is the sum of the parts."""
         return cls(torch.stack(list(parts.values())).sum(), {name: part.detach() for name, part in parts.items()})
 
 
@@ -81,30 +80,30 @@ class Source(Protocol[B_co]):
     """An endless, numbered supply of clips: the same number always gives the same clip."""
 
     def batch(self, numbers: range, shape: ClipShape, device: str) -> B_co:
-        """The clips of those numbers."""
+        """The clips with these numbers."""
         ...
 
     def examples(self, count: int, shape: ClipShape, device: str) -> B_co:
-        """Clips that are not among the numbered ones, to look at."""
+        """Clips for pictures and validation, which training never uses."""
         ...
 
     def describe(self) -> Json:
-        """What the clips depend on, without paths of this machine: part of the identity of a training."""
+        """Everything that the clips depend on, without paths of this machine. Part of a training's identity."""
         ...
 
     def skipped(self) -> dict[Path, str]:
-        """Files that could not be read so far, and why."""
+        """Files that could not be read so far, with the reasons."""
         ...
 
 
 class Recipe(nn.Module, ABC, Generic[N, B]):
-    """A network and how it learns. The forward pass gives the loss of a batch.
+    """A network and its training. The forward pass returns the loss of a batch.
 
-    `N` is the class of the network, `B` that of the batches. The loop passes batches on as their source makes them.
+    `N` is the class of the network, `B` that of the batches. The loop passes the source's batches to the recipe.
 
     Arguments:
         config: settings of the training.
-        make: makes the network. Its random weights depend on `config.seed` alone.
+        make: creates the network. Its random weights depend on `config.seed` alone.
     """
 
     config: LoopConfig
@@ -117,25 +116,25 @@ class Recipe(nn.Module, ABC, Generic[N, B]):
             self.network = make()
 
     def around(self, network: N) -> Self:
-        """The same recipe around another network, such as a moving average. Everything else is shared."""
+        """The same recipe with another network, such as a moving average. Everything else is shared."""
         other = copy.copy(self)
         other._modules = {**self._modules, "network": network}
         return other
 
     @abstractmethod
     def init_from(self, weights: Path) -> list[str]:
-        """Take what fits of a weights file into the new network.
+        """Copy the matching tensors of a weights file to the new network.
 
         Returns:
-            Sentences on what was taken and what was not.
+            Sentences about the tensors that were copied and those that were not.
 
         Raises:
-            WeightsError: the file cannot be read, or nothing fits.
+            WeightsError: the file cannot be read, or no tensor fits.
         """
 
     @abstractmethod
     def shape(self, step: int) -> ClipShape:
-        """The clips wanted at a step."""
+        """The shape of the clips at a step."""
 
     @abstractmethod
     def forward(self, batch: B, step: int) -> Losses:
@@ -143,24 +142,24 @@ class Recipe(nn.Module, ABC, Generic[N, B]):
 
     @abstractmethod
     def export(self, path: Path, source: Json) -> None:
-        """Write the weights file. `source` says where the weights come from and is kept in the file."""
+        """Write the weights file. It stores `source`, the origin of the weights."""
 
     @abstractmethod
     def tracker(self, device: str) -> Tracker | None:
-        """A tracker around the network as it is now, sharing its weights. None if the network cannot track yet."""
+        """A tracker that shares the present network's weights. None if the network cannot track yet."""
 
     @abstractmethod
     def pictures(self, batch: B, path: Path) -> None:
-        """Draw what the network makes of some clips into a PNG."""
+        """Draw the network's results for some clips as a PNG."""
 
     def film(self, batch: B) -> Sequence[npt.NDArray[np.uint8]]:
-        """Frames of a short video, uint8 [H, W, 3] RGB, about the last clip of a batch. Empty: the picture says all."""
+        """Frames of a short video, uint8 [H, W, 3] RGB, about the last clip of a batch; empty for no video."""
         return []
 
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode for a while."""
+    """Put a network into evaluation mode within a `with` block."""
     training = network.training
     network.eval()
     try:

@@ -1,4 +1,4 @@
-"""The learning rate over time, which parameters decay, and how weights are averaged."""
+"""Learning rate schedule, weight decay groups, and averaging of weights."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def lr_factor(step: int, warmup: int, steps: int, schedule: Schedule = "cosine") -> float:
-    """The share of the highest learning rate at a step, counted from 0: linear warm-up, then half a cosine to 0.
+    """The learning rate at a step (counted from 0) as a share of the highest: linear warm-up, then half a cosine to 0.
 
-    (step + 1) / warmup while it is below 1, as in MAE and its descendants. "constant" stays at 1 after the warm-up.
+    The warm-up is (step + 1) / warmup while that is below 1, as in MAE. "constant" remains 1 after the warm-up.
     """
     if step < warmup:
         return (step + 1) / warmup
@@ -26,9 +26,9 @@ def lr_factor(step: int, warmup: int, steps: int, schedule: Schedule = "cosine")
 
 
 def moving_average(decay: float, warmup: bool) -> Callable[[Tensors, Tensors, Tensor | int], None]:
-    """How `torch.optim.swa_utils.AveragedModel` is to update its weights, given the new ones and how often it has.
+    """The update function of `torch.optim.swa_utils.AveragedModel`: from the new weights and the number of updates.
 
-    The average starts as the first weights it is given; see `vgmae_bench.training.settings.OptimiserConfig` for its decay.
+    The average starts with the first weights. See `vgmae_bench.training.settings.OptimiserConfig` for its decay.
     """
 
     @torch.no_grad()
@@ -41,10 +41,10 @@ def moving_average(decay: float, warmup: bool) -> Callable[[Tensors, Tensors, Te
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """AdamW's groups of the trainable parameters: biases and other 1-D ones do not decay, all others do.
+    """The parameter groups of AdamW. Biases and other 1-D parameters have no weight decay; all others have.
 
     Tokens and learned positions are 3-D and decay, as in the official code (tekotan/video-gmae c630810). Parameters with an
-    attribute `lr_scale` learn at that share of the learning rate, in groups of their own.
+    attribute `lr_scale` get this share of the learning rate, in separate groups.
     """
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {(1.0, False): [], (1.0, True): []}
     for name, parameter in model.named_parameters():

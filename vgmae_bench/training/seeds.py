@@ -1,4 +1,4 @@
-"""Random weights that are a function of a seed."""
+"""Random weights that depend on a seed alone."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ M = TypeVar("M", bound=nn.Module)
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw from torch's global CPU generator with that seed. Afterwards the generator is as it was before."""
+    """Set the seed of torch's global CPU generator within a `with` block, and restore its state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
 
 
 def untrained(make: Callable[[], M], seed: int) -> M:
-    """The network that `make` makes, in evaluation mode, with random weights that depend on the seed alone."""
+    """A network from `make` in evaluation mode, with random weights that depend on the seed alone."""
     with seeded(seed):
         return make().eval()

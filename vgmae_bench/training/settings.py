@@ -1,4 +1,4 @@
-"""The settings that every training has, in sections: the optimiser, the data, and the loop itself."""
+"""Settings of every training, in sections: optimiser, data, and the loop itself."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from vgmae_bench.training.schedule import Schedule, lr_factor
 BOOKKEEPING = frozenset(
     {"workers", "log_every", "checkpoint_every", "picture_every", "validate_every", "validate_clips"}
 )
-"""Settings that change what is written along the way but not what is learned: a resumed run may have others."""
+"""Settings that affect output but not the weights. A resumed training can have other values."""
 
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """How gradients become updates of the weights.
+    """Settings of the optimiser (AdamW).
 
     Attributes:
         lr: the highest learning rate.
-        lr_base_batch: `lr` is meant for this batch size and scaled linearly to the actual one; 0: taken as it is.
-        weight_decay: of AdamW, for matrices; biases and other 1-D parameters never decay.
-        betas: of AdamW.
-        warmup_steps: of linear warm-up.
-        lr_schedule: what follows: half a "cosine", down to 0, or the "constant" highest learning rate.
-        clip_norm: gradients are scaled down to this norm; 0: never.
-        ema_decay: weights leave as their exponential moving average with this decay; 0: as they are.
-        ema_warmup: the average begins short, with a decay of (1 + n) / (10 + n) at its n-th update while that is less;
-            otherwise the first weights stay in it for thousands of steps, as in the official code.
+        lr_base_batch: the batch size for which `lr` is meant. `lr` is scaled linearly to the actual batch size; 0: no scaling.
+        weight_decay: weight decay of matrices. Biases and other 1-D parameters have none.
+        betas: AdamW's betas.
+        warmup_steps: steps of linear warm-up.
+        lr_schedule: after the warm-up: "cosine" is half a cosine down to 0, "constant" the highest learning rate.
+        clip_norm: limit on the norm of the gradients; 0: no limit.
+        ema_decay: export the exponential moving average of the weights with this decay; 0: export the weights themselves.
+        ema_warmup: use a decay of (1 + n) / (10 + n) at the n-th update while it is smaller. Without this, as in the official
+            code, the initial weights remain in the average for thousands of steps.
 
     Raises:
         UsageError: a number out of its range.
@@ -48,23 +48,23 @@ class OptimiserConfig:
     def __post_init__(self) -> None:
         at_least(self, lr=0, lr_base_batch=0, weight_decay=0, warmup_steps=0, clip_norm=0)
         if not 0 <= self.ema_decay < 1:
-            raise UsageError("ema_decay is a share below 1", f"it is {self.ema_decay}")
+            raise UsageError("ema_decay must be a share below 1", f"it is {self.ema_decay}")
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """How many clips a training sees, and how they reach it.
+    """Settings of the clips and of loading them.
 
     Attributes:
-        batch_size: clips of one update, over all processes.
-        accumulate: passes in which each process works through its share of them.
-        distinct_clips: clips to learn from; when all have been seen they come again. 0: as many as the training takes. Must
-            be a multiple of the batch. What is rare or hard to find is found sooner in few clips that repeat than in many
-            (Charton and Kempe, arXiv 2410.07041).
-        bank_scenes: cut synthetic clips from a bank of so many rendered scenes, at random places and strides, mirrored and
-            recoloured (`vgmae_bench.training.clips.bank`). Far faster than rendering each clip. 0: render each.
-        bank_frames: of each scene of the bank.
-        workers: threads that read videos; with any, batches are made ahead, beside the training.
+        batch_size: clips per update, over all processes.
+        accumulate: number of passes in which each process handles its share of them.
+        distinct_clips: number of distinct clips; they repeat. It must be a multiple of the batch size. 0: no clip repeats. Rare
+            or difficult patterns are learned earlier from few repeated clips than from many (Charton and Kempe, arXiv
+            2410.07041).
+        bank_scenes: cut synthetic clips from a bank of this many rendered scenes, at random positions and strides, mirrored and
+            recoloured (`vgmae_bench.training.clips.bank`). This is far faster than rendering each clip. 0: render each clip.
+        bank_frames: frames per scene of the bank.
+        workers: threads that read videos. If there are any, batches are prepared during training.
 
     Raises:
         UsageError: a number out of its range.
@@ -89,12 +89,12 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class ClipDataConfig(DataConfig):
-    """The same for clips of several frames.
+    """Settings of clips of several frames.
 
     Attributes:
-        stride: frames of a video from one frame of a clip to the next. Clips of a bank are 1 to `stride` frames apart. Other
+        stride: step between frames of a clip, in frames of the video. Clips of a bank have a step of 1 to `stride`. Other
             synthetic clips ignore it.
-        speed: of synthetic clips; 1 moves points by 3/256 of the frame per frame.
+        speed: speed of synthetic clips; 1 moves points by 3/256 of the frame's width per frame.
 
     Raises:
         UsageError: a number out of its range.
@@ -110,16 +110,16 @@ class ClipDataConfig(DataConfig):
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """Settings of the loop. A recipe's own settings extend them, and may extend the sections.
+    """Settings of the loop. Recipes extend them and their sections.
 
     Attributes:
-        optimiser: how weights are updated.
-        data: the clips.
-        steps: updates of the weights.
-        seed: of initial weights, data and masks. Every random number is a function of it and of the step.
-        precision: "bf16" runs matrix products in bfloat16; weights stay float32 either way.
-        log_every, checkpoint_every, picture_every, validate_every: in steps; 0: only at the end.
-        validate_clips: held-out synthetic clips that are tracked to see where training stands; 0: none.
+        optimiser: settings of the optimiser.
+        data: settings of the clips.
+        steps: number of updates of the weights.
+        seed: seed of initial weights, data and masks. Every random number depends on it and on the step only.
+        precision: "bf16" computes matrix products in bfloat16. Weights are always float32.
+        log_every, checkpoint_every, picture_every, validate_every: intervals in steps; 0: only at the end.
+        validate_clips: number of held-out synthetic clips for validation by tracking; 0: no validation.
 
     Raises:
         UsageError: a number out of its range.
@@ -142,12 +142,12 @@ class LoopConfig:
 
     @property
     def peak_lr(self) -> float:
-        """The highest learning rate, scaled to the batch."""
+        """The highest learning rate, scaled to the batch size."""
         optimiser = self.optimiser
         if not optimiser.lr_base_batch:
             return optimiser.lr
         return optimiser.lr * self.data.batch_size / optimiser.lr_base_batch
 
     def lr_at(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
+        """The learning rate at a step, counted from 0."""
         return self.peak_lr * lr_factor(step, self.optimiser.warmup_steps, self.steps, self.optimiser.lr_schedule)

@@ -1,4 +1,4 @@
-"""Watching tracking emerge: a few held-out synthetic clips, tracked every so often, beside points that never move."""
+"""Validation by tracking: a few held-out synthetic clips, in comparison with zero-motion."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from vgmae_bench.metrics.tapvid import compute_tapvid
 from vgmae_bench.types import Queries, Tracker, Tracks
 
 METRICS = ("delta_avg", "delta_avg_zero_motion", "end_point_error", "correlation")
-"""What is measured. Position accuracy of the tracker and of points that never move; the end-point error of the motion from the
-query's frame to the next, over that of points that never move; the correlation of that motion with the truth."""
+"""Validation metrics: position accuracy of the tracker and of zero-motion; end-point error of the motion from the query's frame
+to the next, divided by that of zero-motion; correlation of this motion with the truth."""
 
 
 class Watch:
-    """Tracks the first clips of `synth`'s validation split (TAP-Vid, query first, frames as they are evaluated on).
+    """Tracks the first clips of `synth`'s validation split (TAP-Vid, query first, frames as in evaluation).
 
     Arguments:
-        clips: how many.
+        clips: number of clips.
     """
 
     def __init__(self, clips: int) -> None:
@@ -32,12 +32,12 @@ class Watch:
         self._floor = self._measure(_StandStill())[0]
 
     def __call__(self, tracker: Tracker) -> dict[str, float]:
-        """`METRICS`, as fractions. The correlation of motion that is the same everywhere is 0."""
+        """`METRICS` as fractions. If motion is the same everywhere, its correlation is 0."""
         delta, error, correlation = self._measure(tracker)
         return dict(zip(METRICS, (delta, self._floor, error, correlation), strict=True))
 
     def _measure(self, tracker: Tracker) -> tuple[float, float, float]:
-        """δ_avg, relative end-point error, correlation."""
+        """(δ_avg, relative end-point error, correlation)."""
         deltas, moved, true = [], [], []
         for frames, query_set in self._asked:
             tracks = protocols.scored_tracks(query_set, tracker.track(frames, query_set.queries), self._protocol)

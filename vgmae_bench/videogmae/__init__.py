@@ -1,4 +1,4 @@
-"""Video-GMAE: a masked autoencoder that sees a clip as moving 3-D Gaussians, and the tracking that falls out of it."""
+"""Video-GMAE: a masked autoencoder that represents a clip by moving 3-D Gaussians, and tracking with these Gaussians."""
 
 from __future__ import annotations
 

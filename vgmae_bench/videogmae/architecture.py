@@ -1,4 +1,4 @@
-"""Which network a state dict belongs to: read off its names, shapes and fixed tables."""
+"""Finds the network that a state dict belongs to, from its names, shapes and fixed tables."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _DECODER_HEADS = {512: 16}
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What the user may say about a checkpoint, mostly because its tensors do not tell.
+    """What the user can say about a checkpoint, mostly because its tensors do not show it.
 
     Attributes:
-        ema: take the exponential moving average of the weights, where the checkpoint has it.
-        num_heads, decoder_num_heads, readout_heads: None: those of the known sizes, else heads of 64 channels.
-        num_frames: None: as the tables tell; 16 for an image MAE.
-        decoder_attention: None: as the hyper-parameters tell.
-        readout_mlp_residual, readout_unshuffle: None: as in the official code, without.
+        ema: use the exponential moving average of the weights if the checkpoint has one.
+        num_heads, decoder_num_heads, readout_heads: None: as in the known sizes, otherwise heads of 64 channels.
+        num_frames: None: from the position tables; 16 for an image MAE.
+        decoder_attention: None: from the hyper-parameters.
+        readout_mlp_residual, readout_unshuffle: None: False, as in the official code.
     """
 
     ema: bool = True
@@ -47,7 +47,7 @@ class ImportOptions:
 
 
 def recognise(shapes: Shapes, source: str) -> Kind:
-    """The kind of model. Raises WeightsError when it is none that we know."""
+    """The kind of model. Raises WeightsError if the kind is unknown."""
     if len(shapes.get("patch_embed.proj.weight", ())) == 4 and {"blocks.0.attn.qkv.weight", "pos_embed"} <= set(shapes):
         if "linear_gaussian.weight" in shapes:
             return "videogmae"
@@ -69,13 +69,14 @@ def infer_network(
     """The configuration of the network.
 
     Arguments:
-        read: gives a tensor by name; asked for `pos_embed` alone, where only its values tell the number of frames.
-        hyper: the run's hyper-parameters, may be empty.
-        notes: receives a sentence for everything that was assumed.
+        read: returns a tensor by name. It is called for `pos_embed` only, if its values are needed to find the number of
+            frames.
+        hyper: the hyper-parameters of the training; may be empty.
+        notes: receives a sentence for every assumption.
 
     Raises:
         WeightsError: the tables have impossible shapes, or match no number of frames.
-        UsageError: the numbers do not fit each other.
+        UsageError: the numbers contradict each other.
     """
     width, _, patch, _ = shapes["patch_embed.proj.weight"]
     tokens = shapes["pos_embed"][1]
@@ -96,7 +97,7 @@ def infer_network(
     )
     if kind == "mae-encoder":
         return encoder
-    if kind == "videogmae-readout":  # its decoder is gone but for the table, which "pos3d" lacks too
+    if kind == "videogmae-readout":  # only the decoder's table is left; "pos3d" has no table either
         decoder_width = shapes.get("decoder_pos_embed", (encoder.decoder_embed_dim,))[-1]
         return replace(encoder, decoder_embed_dim=decoder_width, decoder_num_heads=1)
     decoder_width = shapes["decoder_embed.bias"][0]
@@ -115,9 +116,9 @@ def infer_network(
 
 
 def infer_readout(shapes: Shapes, options: ImportOptions, notes: list[str]) -> ReadoutConfig:
-    """The configuration of the readout; what the tensors do not tell is as in the official code."""
+    """The configuration of the readout. What the tensors do not show is as in the official code."""
     if options.readout_heads is None:
-        notes.append(f"the readout is assumed to have {OFFICIAL.heads} heads; --set readout_heads=… says otherwise")
+        notes.append(f"the readout is assumed to have {OFFICIAL.heads} heads; --set readout_heads=… changes it")
     return ReadoutConfig(
         heads=options.readout_heads or OFFICIAL.heads,
         mlp_residual=bool(options.readout_mlp_residual),
@@ -127,7 +128,7 @@ def infer_readout(shapes: Shapes, options: ImportOptions, notes: list[str]) -> R
 
 
 def infer_activation(hyper: Mapping[str, Any], notes: list[str]) -> Activation:
-    """How the outputs become Gaussians, from the run's hyper-parameters; the official defaults where it has none."""
+    """The activations of the outputs, from the training's hyper-parameters, or else the official defaults."""
     if "rgb_deltas" not in hyper:
         notes.append("no hyper-parameters on colours and scales: the official defaults are assumed")
     rgb_scale = hyper.get("rgb_deltas_scale", 1)
@@ -142,7 +143,7 @@ def infer_activation(hyper: Mapping[str, Any], notes: list[str]) -> Activation:
 
 
 def _frames_of_table(table: np.ndarray, told: int | None) -> int:
-    """The number of frames whose 3-D sin-cos table this is, [T * grid², width]; what the user told where none is."""
+    """The number of frames of a 3-D sin-cos table [T * grid², width]; the user's number if the table fits no number."""
     tokens, width = table.shape
     possible = [T for T in range(1, tokens + 1) if tokens % T == 0 and math.isqrt(tokens // T) ** 2 == tokens // T]
     for frames in possible:
@@ -151,7 +152,7 @@ def _frames_of_table(table: np.ndarray, told: int | None) -> int:
     if told in possible:
         return told
     raise WeightsError(
-        f"The number of frames cannot be told from a position table of {tokens} tokens",
+        f"A position table of {tokens} tokens does not show the number of frames",
         f"possible are {', '.join(map(str, possible))}",
         try_="--set num_frames=16",
     )
@@ -159,7 +160,7 @@ def _frames_of_table(table: np.ndarray, told: int | None) -> int:
 
 def _assumed_heads(width: int, known: Mapping[int, int], setting: str, notes: list[str]) -> int:
     heads = known.get(width, max(1, width // 64))
-    notes.append(f"{setting}={heads} is assumed from the width {width}; --set {setting}=… says otherwise")
+    notes.append(f"{setting}={heads} is assumed from the width {width}; --set {setting}=… changes it")
     return heads
 
 

@@ -1,6 +1,6 @@
 """Weights files of Video-GMAE's models; see `vgmae_bench.models.weights_file`.
 
-Their configuration holds "network", "source", and, depending on the kind, "readout" and "activation".
+Their configuration has "network", "source" and, depending on the kind, "readout" and "activation".
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ KINDS = ("videogmae", "videogmae-readout", "mae-encoder")
 
 
 class Model(NamedTuple):
-    """A network and how its outputs become Gaussians."""
+    """A network, and the activations that turn its outputs into Gaussians."""
 
     network: Encoder
     activation: Activation
 
 
 def load_weights(path: Path) -> Weights:
-    """A weights file's content. Raises WeightsError: see `vgmae_bench.models.weights_file.load_weights`."""
+    """The content of a weights file. Raises WeightsError like `vgmae_bench.models.weights_file.load_weights`."""
     return weights_file.load_weights(path, method="videogmae")
 
 
@@ -52,31 +52,31 @@ def load_model(path: Path) -> tuple[Encoder, Weights]:
     """The model of a weights file, in evaluation mode on the CPU, and the file's content.
 
     Raises:
-        WeightsError: see `load_weights` and `load_into`, or a kind of model that is not Video-GMAE's.
+        WeightsError: like `load_weights` and `load_into`, or the model is not one of Video-GMAE's.
     """
     weights = load_weights(path)
     config = {name: section for name, section in weights.config.items() if isinstance(section, dict)}
     if weights.kind not in KINDS or "network" not in config:
-        raise WeightsError(f'{path} holds a "{weights.kind}" model', "videogmae cannot use it")
+        raise WeightsError(f'{path} holds a "{weights.kind}" model', "videogmae cannot use this kind")
     network = build(NetworkConfig, config["network"], owner="videogmae")
     readout = build(ReadoutConfig, config["readout"], owner="videogmae") if "readout" in config else None
-    with torch.device("meta"):  # nothing is initialised that the file overwrites anyway
+    with torch.device("meta"):  # no initialisation, because the file replaces all values
         model = make_model(weights.kind, network, readout)
     load_into(model, weights.tensors, source=str(path))
     return model.eval(), weights
 
 
 def start_from(model: nn.Module, weights: Path) -> list[str]:
-    """Give a new model what fits of a weights file; see `vgmae_bench.models.weights_file.take_what_fits`.
+    """Copy the matching tensors of a weights file to a new model; see `vgmae_bench.models.weights_file.take_what_fits`.
 
-    The file may be Video-GMAE's, GMAE's or an image MAE's, whose encoders have the same parameters.
+    The file can hold Video-GMAE, GMAE or an image MAE. Their encoders have the same parameters.
     """
     given = load_weights(weights)
     return take_what_fits(model, given.tensors, f"{weights.name} ({given.kind})")
 
 
 def make_model(kind: str, network: NetworkConfig, readout: ReadoutConfig | None) -> Encoder:
-    """A model of one of `KINDS`, newly initialised."""
+    """A newly initialised model of one of `KINDS`."""
     if kind == "videogmae":
         return VideoGMAE(network)
     if readout is not None:

@@ -1,4 +1,4 @@
-"""Video-GMAE's encoder as a supplier of features for tracking without training."""
+"""Features of Video-GMAE's encoder for tracking without training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from vgmae_bench.videogmae.network import Encoder
 
 
 class EncoderFeatures:
-    """An encoder's last features, after its norm, all patches being seen; see `vgmae_bench.models.features.PatchEncoder`."""
+    """The encoder's last features, after its norm, without masking; see `vgmae_bench.models.features.PatchEncoder`."""
 
     time_stride = 1
 
@@ -18,7 +18,7 @@ class EncoderFeatures:
         self.num_frames, self.image_size, self.patch_size = config.num_frames, config.image_size, config.patch_size
 
     def patch_features(self, video: Tensor) -> Tensor:
-        """float32 [B, 3, T, S, S] to float [B, T, h, w, embed_dim]."""
+        """Features, float [B, T, h, w, embed_dim], of a video, float32 [B, 3, T, S, S]."""
         grid = self._encoder.config.grid
         features: Tensor = self._encoder.encode(video).latent.unflatten(1, (self.num_frames, grid, grid))
         return features

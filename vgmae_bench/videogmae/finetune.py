@@ -16,10 +16,12 @@ from vgmae_bench.videogmae.tracker import VideoGMAEConfig, VideoGMAETracker
 
 
 def finetuning(config: FinetuneConfig, weights: Path | None) -> ReadoutRecipe[ReadoutTracker]:
-    """The recipe for the encoder of a weights file: pretrained, image MAE, or with a readout already; None: a random one.
+    """The fine-tuning recipe for the encoder of a weights file, or for a random encoder if `weights` is None.
+
+    The file can hold a pretrained model, an image MAE, or an encoder with a readout.
 
     Raises:
-        WeightsError: the file is no such weights, or damaged.
+        WeightsError: the file is damaged, or holds other weights.
         UsageError: the readout does not fit the encoder, or there is no such size.
     """
     network = named_size(SIZES, config.size) if weights is None else _network(weights)
@@ -30,7 +32,7 @@ def _network(weights: Path) -> NetworkConfig:
     loaded = load_weights(weights)
     section = loaded.config.get("network")
     if loaded.kind not in KINDS or not isinstance(section, dict):
-        raise WeightsError(f'{weights} holds a "{loaded.kind}" model', "it has no encoder of videogmae")
+        raise WeightsError(f'{weights} holds a "{loaded.kind}" model', "it has no Video-GMAE encoder")
     return build(NetworkConfig, section, owner="videogmae")
 
 
@@ -44,11 +46,11 @@ class VideoGMAEHost:
         """See `vgmae_bench.models.readout_recipe.Host.build`."""
         model = ReadoutTracker(self.network, readout)
         if self.network.position == "pos3d":
-            model.cls_token.requires_grad_(False)  # in the state dict, but not in the network
+            model.cls_token.requires_grad_(False)  # in the state dict, but not used
         return model
 
     def init_from(self, model: ReadoutTracker, weights: Path) -> list[str]:
-        """`take_encoder`."""
+        """See `take_encoder`."""
         return take_encoder(model, load_weights(weights), weights)
 
     def export(self, model: ReadoutTracker, readout: ReadoutConfig, path: Path, source: Json) -> None:

@@ -1,4 +1,4 @@
-"""Which patches of a clip the encoder sees while it is trained."""
+"""Chooses the patches of a clip that the encoder sees in training."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def encode_part(
     token_order: TokenOrder = "identity",
     mask_mode: MaskMode = "uniform",
 ) -> Encoded:
-    """What the encoder makes of a random part of some clips.
+    """Encode a random part of some clips.
 
-    Clips may be shorter than the network's. Then their last frame is repeated, and the repetitions are never shown.
+    Clips can be shorter than the network's. Then their last frame is repeated, and the repetitions are always hidden.
 
     Arguments:
-        mask_ratio: share of the patches that is hidden, of all frames ("uniform") or of those after the first.
+        mask_ratio: share of hidden patches, of all frames ("uniform") or of the frames after the first ("first_shown").
     """
     B, T, H, W, _ = batch.video.shape
     images = prepare(batch.video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)
@@ -36,7 +36,7 @@ def encode_part(
     always = patches if mask_mode == "first_shown" else 0
     kept = max(1, always + int((T * patches - always) * (1 - mask_ratio)))
     order = draw_order(batch.seeds, total, T * patches, kept, token_order, always).to(images.device)
-    # Half a token more than is kept, so that rounding the share back to tokens cannot miss.
+    # Half a token more than is kept, so that rounding returns the exact number of tokens.
     hidden = 1 - (kept + 0.5) / total if kept < total else 0.0
     return model.encode(torch.cat([images, missing], dim=2), hidden, order)
 
@@ -44,12 +44,12 @@ def encode_part(
 def draw_order(
     seeds: tuple[int, ...], total: int, shown: int, kept: int, token_order: TokenOrder, always: int = 0
 ) -> Tensor:
-    """Permutations int64 [len(seeds), total] that begin with `kept` random ones of the first `shown` tokens.
+    """Permutations int64 [len(seeds), total] that begin with `kept` random tokens of the first `shown`.
 
     Arguments:
-        seeds: each clip's own.
-        token_order: of those that are kept; the others follow in no order that matters.
-        always: so many of the first tokens are kept whatever is drawn.
+        seeds: one per clip.
+        token_order: order of the kept tokens. The order of the others has no effect.
+        always: this many first tokens are always kept.
     """
     rows = []
     for seed in seeds:

@@ -1,7 +1,7 @@
 """The Video-GMAE network: a masked video encoder and a decoder of Gaussian queries.
 
-"Tracking by Predicting 3-D Gaussians Over Time" (Baranwal et al., arXiv 2512.22489). State-dict names and shapes are
-those of the official checkpoints without their `encoder.` prefix, so that released weights load as they are.
+"Tracking by Predicting 3-D Gaussians Over Time" (Baranwal et al., arXiv 2512.22489). Names and shapes of the state dict are
+those of the official checkpoints without their `encoder.` prefix, so that released weights load without conversion.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from vgmae_bench.videogmae.sizes import SIZES, NetworkConfig
 __all__ = ["GAUSSIAN_PARAMETERS", "SIZES", "Encoded", "Encoder", "NetworkConfig", "VideoGMAE", "rows"]
 
 GAUSSIAN_PARAMETERS = 14
-"""Outputs per Gaussian: mean 3, scale 3, rotation 4, colour 3, opacity 1."""
+"""Number of outputs per Gaussian: mean 3, scale 3, rotation 4, colour 3, opacity 1."""
 
 MOVING = (0, 1, 2, 10, 11, 12)
-"""Which of them are read in later frames: mean and colour."""
+"""Indices of the outputs used in later frames: mean and colour."""
 
 COLOUR_START = (0.02, 0.98)
-"""Colours that Gaussians start with are brought into this range, whose logits are small enough to be changed soon."""
+"""Initial colours are clamped to this range. Its logits are small enough to change quickly."""
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """What the encoder makes of a clip.
+    """The encoder's output for a batch of clips.
 
     Attributes:
         latent: float [B, n, embed_dim], after the last norm, without the class token, in the order of `kept`.
-        kept: int64 [B, n], the tokens the encoder saw, in the order it saw them.
-        mask: bool [B, L], True where a token was removed, raster order.
-        colours: float [B, G, 3] in [0, 1], around the anchors in frame 0; None unless the network's `colour_start` is "frame".
-        cls: float [B, 1, embed_dim], the class token after the last norm; None in "pos3d" mode, which has none.
+        kept: int64 [B, n], the token numbers that the encoder saw, in its order.
+        mask: bool [B, L], True where a token was removed, in raster order.
+        cls: float [B, 1, embed_dim], the class token after the last norm; None in "pos3d" mode, which has no class token.
+        colours: float [B, G, 3] in [0, 1], colours around the anchors in frame 0; None unless `colour_start` is "frame".
     """
 
     latent: Tensor
@@ -50,19 +50,19 @@ class Encoded:
 
 
 class PatchEmbed(nn.Module):
-    """One linear map from patch to token; a convolution in the checkpoints, a matrix product of picked patches here."""
+    """One linear map from patch to token. Checkpoints store a convolution; here it is a matrix product of the kept patches."""
 
     def __init__(self, patch_size: int, width: int) -> None:
         super().__init__()
         self.proj = nn.Conv2d(3, width, patch_size, patch_size)
 
     def forward(self, patches: Tensor) -> Tensor:
-        """[..., 3 * p * p] (channel, row, column) to [..., width]."""
+        """Tokens [..., width] of patches [..., 3 * p * p] (channel, row, column)."""
         return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
 
 
 class Encoder(nn.Module):
-    """The masked video encoder: per-frame patches, fixed sin-cos positions, pre-norm ViT blocks, a last LayerNorm."""
+    """The masked video encoder: patches of each frame, fixed sin-cos positions, pre-norm ViT blocks, final LayerNorm."""
 
     pos_embed: Tensor
     pos_embed_t: Tensor
@@ -93,20 +93,20 @@ class Encoder(nn.Module):
         order: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Encoded:
-        """Encode the part of a clip that masking leaves.
+        """Encode the visible part of a clip.
 
-        Without `order` the tokens stay in raster order, so nothing is random at mask ratio 0 and runs repeat exactly.
+        Without `order`, tokens stay in raster order. At mask ratio 0, nothing is then random, and runs are reproducible.
 
         Arguments:
             video: float [B, 3, T, H, W], ImageNet-normalised RGB.
-            mask_ratio: share of the tokens to remove; int(L * (1 - mask_ratio)) of them are kept, drawn uniformly over
-                space and time.
-            order: int64 [B, L], a permutation of the tokens whose first ones are kept, in that order: argsort(noise)
+            mask_ratio: share of the tokens to remove. int(L * (1 - mask_ratio)) tokens are kept, drawn uniformly over space
+                and time.
+            order: int64 [B, L], a permutation of the tokens. The first ones are kept, in this order. argsort(noise)
                 reproduces the official code, which shuffles even at mask ratio 0.
-            generator: source of the random subset where `order` is not given.
+            generator: source of the random subset if `order` is None.
 
         Raises:
-            ValueError: the clip or the order has another shape than the network takes, or nothing would be kept.
+            ValueError: the shape of the clip or of the order is wrong, or no token would be kept.
         """
         config, B = self.config, len(video)
         if video.shape[1:] != (3, config.num_frames, config.image_size, config.image_size):
@@ -130,20 +130,20 @@ class Encoder(nn.Module):
         return Encoded(x[:, -n:], kept, mask, x[:, :1] if config.position == "interpolate" else None)
 
     def _patches(self, video: Tensor) -> Tensor:
-        """[B, 3, T, H, W] to [B, L, 3 * p * p]."""
+        """Patches [B, L, 3 * p * p] of a video [B, 3, T, H, W]."""
         B, g, p = len(video), self.config.grid, self.config.patch_size
         cut = video.reshape(B, 3, self.config.num_frames, g, p, g, p)
         return cut.permute(0, 2, 3, 5, 1, 4, 6).reshape(B, self.config.num_tokens, 3 * p * p)
 
     def _positions(self) -> Tensor:
-        """[1, L, embed_dim]."""
+        """Position embeddings of all tokens: [1, L, embed_dim]."""
         if self.config.position == "pos3d":
             return self.pos_embed
         return places(self.pos_embed_t, self.pos_embed[:, 1:])
 
 
 class VideoGMAE(Encoder):
-    """Encoder plus the decoder that turns learned queries into Gaussians."""
+    """The encoder, and the decoder that turns learned queries into Gaussians."""
 
     decoder_pos_embed: Tensor
     decoder_pos_embed_t: Tensor
@@ -155,7 +155,7 @@ class VideoGMAE(Encoder):
         width = config.decoder_embed_dim
         self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
         self.decoder_pos_embed_gaussian = nn.Parameter(torch.rand(1, config.query_frames * config.num_gaussians, width))
-        # Kept, though unread with learned queries in "interpolate" mode, because the official checkpoints hold it.
+        # Learned queries in "interpolate" mode do not use it, but official checkpoints contain it.
         self.register_buffer("decoder_pos_embed", space_table(config, width))
         self.decoder_embed = nn.Linear(config.embed_dim, width)
         self.decoder_blocks = nn.ModuleList(
@@ -192,7 +192,7 @@ class VideoGMAE(Encoder):
         order: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Encoded:
-        """See `Encoder.encode`; the colours that Gaussians start with are added."""
+        """See `Encoder.encode`. The result also has the initial colours of the Gaussians."""
         encoded = super().encode(video, mask_ratio, order, generator)
         if self.config.colour_start == "learned":
             return encoded
@@ -201,7 +201,7 @@ class VideoGMAE(Encoder):
         return replace(encoded, colours=anchor_colours(video[:, :, 0] * std + mean, seen, self.config.num_gaussians))
 
     def decode(self, encoded: Encoded) -> Tensor:
-        """Gaussian parameters before their activations, [B, T, G, 14]; rows of frame t > 0 are residuals."""
+        """Gaussian parameters before activation, [B, T, G, 14]. Rows of frames t > 0 are residuals."""
         config = self.config
         x = self._context(encoded)
         queries = self.mask_token + self.decoder_pos_embed_gaussian
@@ -216,17 +216,17 @@ class VideoGMAE(Encoder):
         for number, block in enumerate(self.decoder_blocks, 1):
             assert isinstance(block, Block)
             if number == len(self.decoder_blocks) and not causal:
-                x = block.last(x, queries.shape[1], mask)  # what else it would make is not read
+                x = block.last(x, queries.shape[1], mask)  # only the queries' outputs are needed
             else:
                 x = block(x, causal=causal, mask=mask)
         raw = self._gaussians(self.decoder_norm(x[:, -queries.shape[1] :]))
         if encoded.colours is None:
             return raw
-        start = F.pad(encoded.colours.clamp(*COLOUR_START).logit(), (10, 1))  # colours are numbers 10 to 12 of 14
+        start = F.pad(encoded.colours.clamp(*COLOUR_START).logit(), (10, 1))  # colours are outputs 10 to 12 of 14
         return torch.cat([raw[:, :1] + start[:, None].to(raw.dtype), raw[:, 1:]], dim=1)
 
     def _context(self, encoded: Encoded) -> Tensor:
-        """What the queries look at, [B, n, decoder_embed_dim]: the latents, and where they are if the queries know that."""
+        """The context of the queries, [B, n, decoder_embed_dim]: the latents, plus positions if queries have them."""
         x: Tensor = self.decoder_embed(encoded.latent)
         if self.config.position == "pos3d":
             return x + rows(self.decoder_pos_embed, encoded.kept)
@@ -235,7 +235,7 @@ class VideoGMAE(Encoder):
         return x
 
     def _gaussians(self, answers: Tensor) -> Tensor:
-        """Answers of the queries, [B, Q, decoder_embed_dim], to [B, T, G, 14]."""
+        """Gaussian parameters [B, T, G, 14] from the decoder's outputs [B, Q, decoder_embed_dim]."""
         config, B = self.config, len(answers)
         x: Tensor = self.linear_gaussian(answers).view(B, config.query_frames, config.num_gaussians, -1)
         if config.decoder == "per_identity":
@@ -248,38 +248,38 @@ class VideoGMAE(Encoder):
         return x
 
     def forward(self, video: Tensor, mask_ratio: float = 0.0, generator: torch.Generator | None = None) -> Tensor:
-        """`encode`, then `decode`."""
+        """Encode, then decode."""
         return self.decode(self.encode(video, mask_ratio, generator=generator))
 
     @torch.no_grad()
     def lengthen(self, known: int, frames: int) -> None:
-        """Let frames that were not trained yet move as the last one that was: copy its rows of the motion head.
+        """Initialise the motion of untrained frames: copy the motion head's rows of the last trained frame.
 
-        Doing it twice is doing it once. A decoder with queries of every frame has no such rows and stays as it is.
+        Repeated calls have no further effect. A decoder with separate queries per frame has no such rows and is unchanged.
 
         Arguments:
-            known: frames of the clips so far.
-            frames: of the clips to come.
+            known: number of frames trained so far.
+            frames: number of frames of the coming clips.
         """
         if self.config.decoder == "per_identity":
             steps = self.linear_motion.weight.view(self.config.num_frames - 1, len(MOVING), -1)
             steps[known - 1 : frames - 1] = steps[known - 2]
 
     def _frame_mask(self, latents: int, device: torch.device) -> Tensor:
-        """bool [S, S], True where row may look at column, latents being of a time before all frames."""
+        """bool [S, S], True where the row may attend to the column. Latents count as earlier than all frames."""
         frames = torch.arange(self.config.query_frames, device=device).repeat_interleave(self.config.num_gaussians)
         time = torch.cat([frames.new_full((latents,), -1), frames])
         return time[:, None] >= time[None, :]
 
 
 def pixel_mask(mask: Tensor, config: NetworkConfig) -> Tensor:
-    """The pixels of masked tokens: bool [B, L] in raster order (`Encoded.mask`) to bool [B, T, H, W]."""
+    """The pixels of masked tokens: bool [B, T, H, W] from bool [B, L] in raster order (`Encoded.mask`)."""
     patches = mask.view(len(mask), config.num_frames, config.grid, config.grid)
     return patches.repeat_interleave(config.patch_size, dim=2).repeat_interleave(config.patch_size, dim=3)
 
 
 def _raster_subset(B: int, n: int, L: int, generator: torch.Generator | None) -> Tensor:
-    """int64 [B, n], increasing: all tokens, or n of L at random."""
+    """int64 [B, n], ascending: all tokens, or a random n of L."""
     if n == L:
         return torch.arange(L).expand(B, L)
     device = generator.device if generator is not None else None

@@ -1,6 +1,6 @@
-"""How Video-GMAE learns: rebuild a clip, of which little is shown, from moving Gaussians (arXiv 2512.22489).
+"""Pretraining of Video-GMAE: reconstruct a mostly hidden clip from moving Gaussians (arXiv 2512.22489).
 
-Where paper, official code (tekotan/video-gmae c630810) and our defaults part, there is a setting.
+Where paper, official code (tekotan/video-gmae c630810) and our defaults differ, there is a setting.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from vgmae_bench.videogmae.tracker import GaussiansConfig, VideoGMAEConfig, Vide
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of a curriculum: what is other than in the configuration until a share of the steps is done.
+    """A stage of a curriculum: the settings that differ from the configuration until a share of the steps is done.
 
     Attributes:
-        until: that share.
-        num_frames: length of the clips, at least 2; the network sees the first frames of its time.
+        until: this share.
+        num_frames: length of the clips, at least 2. The network uses its first frames.
         mask_ratio, mask_mode, unmasked_share, speed, stride, residuals, registration_weight: as in the configuration.
     """
 
@@ -64,7 +64,7 @@ class Stage:
 
 
 class Now(NamedTuple):
-    """What the curriculum says of a step."""
+    """The curriculum's settings at one step."""
 
     num_frames: int
     mask_ratio: float
@@ -85,15 +85,15 @@ class PretrainData(ClipDataConfig):
 
 @dataclass(frozen=True)
 class Curriculum:
-    """What is shown of the clips, and what changes along the way.
+    """Masking of the clips, and settings that change during training.
 
     Attributes:
         mask_ratio: share of the patches hidden from the encoder: 0.95 in the paper, 0.9 in the official settings.
-        mask_mode: "uniform" hides patches of all frames alike (paper and official code). "first_shown", ours, shows all of
-            frame 0 and hides that share of the later frames' patches.
-        unmasked_share: of each batch that is shown whole, as pairs of frames, whatever the mask ratio and the length of
-            the others. Keeps the network from forgetting what it learned of pairs. Ours.
-        stages: later stages begin where earlier ones end, and after the last all is as set here and in the other sections.
+        mask_mode: "uniform" hides patches of all frames alike (paper and official code). "first_shown" (ours) shows all of
+            frame 0 and hides this share of the later frames' patches.
+        unmasked_share: share of each batch that is shown completely, as pairs of frames, whatever the mask ratio and the
+            length of the others. It keeps what the network learned from pairs. Ours.
+        stages: a stage begins where the previous one ends. After the last one, the other settings hold.
     """
 
     mask_ratio: float = 0.95
@@ -107,27 +107,26 @@ class PretrainConfig(LoopConfig):
     """Settings of pretraining.
 
     Attributes:
-        network: its shape.
-        activation: what its outputs mean.
-        motion_loss: how later frames are compared.
-        curriculum: what is shown of the clips, and what changes along the way.
-        token_order: "identity" shows patches in raster order, "shuffled" at random as in the official code.
-        composite: see `vgmae_bench.videogmae.gaussians.gaussians.composite`; "official" has a factor too many.
-        loss_reduction: over the clips of a batch: "mean", or "sum" as in the official code, over each process's part of
-            a pass, which makes the gradient depend on how the batch is divided.
-        loss_region: "all" pixels (paper and official code) or those of "masked" patches.
-        freeze_encoder: leave the encoder's blocks as they are, as the official settings do, by oversight, even for new
-            weights.
-        deltas_reg_weight: of the length of Gaussians' steps. The official term of that name is always 0.
-        smoothness_weight: of differences between the steps of neighbours. Ours.
-        registration_weight: of the distance between where Gaussians go in the image and where a registration of the
-            frames says, a warm start that needs no labels. Ours; see `vgmae_bench.videogmae.gaussians.registration`.
-        tiles: the tracker's `tiles` for these weights. It is written into their file, and validation tracks with it. The
-            training itself does not depend on it.
-        backend: of the splatting.
+        network: shape of the network.
+        activation: activations of the network's outputs.
+        motion_loss: comparison of later frames.
+        curriculum: masking of the clips, and settings that change during training.
+        token_order: "identity" shows patches in raster order, "shuffled" in random order as in the official code.
+        composite: see `vgmae_bench.videogmae.gaussians.gaussians.composite`. "official" has a superfluous factor.
+        loss_reduction: over the clips of a batch. "mean", or "sum" as in the official code. The sum is over each process's
+            part of a pass, so the gradient depends on how the batch is divided.
+        loss_region: "all" pixels (paper and official code), or those of "masked" patches.
+        freeze_encoder: do not train the encoder's blocks. The official settings do this by oversight, even for new weights.
+        deltas_reg_weight: weight of the length of Gaussians' steps. The official term of that name is always 0.
+        smoothness_weight: weight of the differences between the steps of neighbours. Ours.
+        registration_weight: weight of the distance between the motion of the Gaussians in the image and a registration of the
+            frames: a warm start without labels. Ours; see `vgmae_bench.videogmae.gaussians.registration`.
+        tiles: `tiles` of the tracker for these weights. The weights file stores it, and validation tracks with it. Training
+            itself does not depend on it.
+        backend: back end of splatting.
 
     Raises:
-        UsageError: a number out of its range.
+        UsageError: a value is out of range.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -148,28 +147,26 @@ class PretrainConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         LoopConfig.__post_init__(self)
-        _ = VideoGMAEConfig(tiles=self.tiles)  # which checks it
+        _ = VideoGMAEConfig(tiles=self.tiles)  # it checks the value
         for when in self.stretches:
             if not 2 <= when.num_frames <= self.network.num_frames:
-                raise UsageError(
-                    f"Clips have 2 to {self.network.num_frames} frames", f"{when.num_frames} were asked for"
-                )
+                raise UsageError(f"Clips have 2 to {self.network.num_frames} frames", f"a stage has {when.num_frames}")
             if not 0 <= when.mask_ratio < 1 or not 0 <= when.unmasked_share <= 1 or when.speed < 0 or when.stride < 1:
                 raise UsageError(
-                    "mask_ratio must lie in [0, 1), unmasked_share in [0, 1], speed at 0 or above, stride at 1 or above",
+                    "mask_ratio must be in [0, 1), unmasked_share in [0, 1], speed at least 0, stride at least 1",
                     str(when),
                 )
             if self.data.bank_scenes and when.speed != self.data.speed:
                 raise UsageError(
-                    "All clips of a bank have one speed",
-                    f"a stage asks for {when.speed}, the bank has {self.data.speed}",
+                    "All clips of a bank have the same speed",
+                    f"a stage has speed {when.speed}, the bank {self.data.speed}",
                     try_="stride in the stage instead",
                 )
         if self.loss_region == "masked" and self.curriculum.mask_ratio == 0:
-            raise UsageError("Without masking no pixel is masked", "loss_region=masked with mask_ratio=0")
+            raise UsageError("The loss has no pixels", "loss_region=masked needs masked patches, and mask_ratio is 0")
 
     def at(self, step: int) -> Now:
-        """What holds at a step, counted from 0."""
+        """The settings at a step, counted from 0."""
         for stage in self.curriculum.stages:
             if step < stage.until * self.steps:
                 return self.fill(stage)
@@ -181,7 +178,7 @@ class PretrainConfig(LoopConfig):
         return [self.fill(stage) for stage in (Stage(), *self.curriculum.stages)]
 
     def fill(self, stage: Stage) -> Now:
-        """A stage's settings, with the configuration's where it has none."""
+        """The settings of a stage; those that it does not set come from the configuration."""
         data, curriculum = self.data, self.curriculum
         return Now(
             stage.num_frames or self.network.num_frames,
@@ -196,19 +193,19 @@ class PretrainConfig(LoopConfig):
 
 
 class Pretraining(Recipe[VideoGMAE, Batch]):
-    """Video-GMAE's recipe. What is not to be trained has no gradient."""
+    """The pretraining recipe of Video-GMAE. Frozen parameters have no gradient."""
 
     config: PretrainConfig
 
     def __init__(self, config: PretrainConfig) -> None:
         super().__init__(config, lambda: VideoGMAE(config.network))
         if config.network.position == "pos3d":
-            self.network.cls_token.requires_grad_(False)  # in the state dict, but not in the network
+            self.network.cls_token.requires_grad_(False)  # in the state dict, but not used
         if config.freeze_encoder:
             self.network.blocks.requires_grad_(False)
 
     def init_from(self, weights: Path) -> list[str]:
-        """See `start_from`: weights of Video-GMAE, GMAE or an image MAE."""
+        """Start from weights of Video-GMAE, GMAE or an image MAE; see `start_from`."""
         return start_from(self.network, weights)
 
     def shape(self, step: int) -> ClipShape:
@@ -217,7 +214,7 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
         return ClipShape(now.num_frames, self.config.network.image_size, now.stride, now.speed)
 
     def forward(self, batch: Batch, step: int) -> Losses:
-        """Reconstruction error of the clips, plus what holds the Gaussians back."""
+        """The reconstruction error of the clips, plus the regularisers of the Gaussians."""
         now = self.config.at(step)
         before = self.config.at(step - 1).num_frames if step else now.num_frames
         if now.num_frames > before:
@@ -234,7 +231,7 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
         return Losses.sum_of(parts)
 
     def _losses(self, batch: Batch, mask_ratio: float, now: Now) -> dict[str, Tensor]:
-        """The parts of the loss of some clips."""
+        """The terms of the loss for some clips."""
         config, target = self.config, batch.video.float() / 255
         encoded = encode_part(self.network, batch, mask_ratio, config.token_order, now.mask_mode)
         gaussians = self._gaussians(encoded, batch.video.shape[1], now.residuals)
@@ -273,7 +270,7 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
         return VideoGMAETracker(config, model, device, seed=0)
 
     def pictures(self, batch: Batch, path: Path) -> None:
-        """Input, what is shown of it, reconstruction, flow and true flow. The flow is that of the whole clip."""
+        """Draw input, visible part, reconstruction, flow and true flow. The flow is that of the unmasked clip."""
         save_picture(self._panels(batch), path)
 
     def film(self, batch: Batch) -> Sequence[npt.NDArray[np.uint8]]:

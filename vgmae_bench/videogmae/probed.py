@@ -1,4 +1,4 @@
-"""Video-GMAE's encoder, to be probed; see `vgmae_bench.models.encoder.VideoEncoder`."""
+"""Video-GMAE's encoder for probes; see `vgmae_bench.models.encoder.VideoEncoder`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class ProbedConfig:
     """Settings of the encoder.
 
     Attributes:
-        size: of the network when there are no weights to tell.
+        size: size of the random network that is used without weights.
     """
 
     size: Literal["tiny", "base", "large"] = "tiny"
 
 
 class Probed(NormedEncoder):
-    """The network is called in a way of its own."""
+    """Adapts the network's call to that of an encoder."""
 
     def forward(self, video: Tensor) -> Tensor:
         """See `vgmae_bench.models.encoder.VideoEncoder.__call__`."""
@@ -36,10 +36,10 @@ class Probed(NormedEncoder):
 
 
 def probed(config: ProbedConfig, weights: Path | None, seed: int) -> Probed:
-    """The encoder of a weights file (pretrained, with a readout, or an image MAE's), or a random one drawn from `seed` alone.
+    """The encoder of a weights file (pretrained, with a readout, or an image MAE), or a random one from `seed` alone.
 
     Raises:
-        WeightsError: the file is no such weights, or damaged.
+        WeightsError: the file is damaged, or holds other weights.
     """
     if weights is not None:
         return encoder_of(load_model(weights)[0])
@@ -47,11 +47,11 @@ def probed(config: ProbedConfig, weights: Path | None, seed: int) -> Probed:
 
 
 def encoder_of(model: Encoder) -> Probed:
-    """The encoder of a model, which may have more to it."""
+    """The encoder of a model. The model can have further parts."""
     shape = model.config
     with torch.device("meta"):
         encoder = Encoder(shape)
     wanted = encoder.state_dict()
     encoder.load_state_dict({name: value for name, value in model.state_dict().items() if name in wanted}, assign=True)
-    encoder.cls_token.requires_grad_(shape.position != "pos3d")  # there it is in the state dict, but not in the network
+    encoder.cls_token.requires_grad_(shape.position != "pos3d")  # "pos3d" has it in the state dict, but does not use it
     return Probed(encoder, shape.num_frames, shape.image_size, shape.embed_dim)

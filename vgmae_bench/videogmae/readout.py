@@ -10,12 +10,12 @@ from vgmae_bench.videogmae.positions import space_table
 
 
 class ReadoutTracker(Encoder):
-    """A Video-GMAE encoder with the readout on top; the state dict is that of the official fine-tuned tracker."""
+    """A Video-GMAE encoder with the readout on top. Its state dict is that of the official fine-tuned tracker."""
 
     def __init__(self, config: NetworkConfig, readout: ReadoutConfig) -> None:
         super().__init__(config)
         if config.position == "interpolate":
-            # Never read; kept because the official checkpoints hold it.
+            # Not used; official checkpoints contain it.
             self.register_buffer("decoder_pos_embed", space_table(config, config.decoder_embed_dim))
         self.readout = CrossAttentionReadout(
             readout, config.embed_dim, config.num_frames, config.grid, config.num_frames
@@ -24,7 +24,7 @@ class ReadoutTracker(Encoder):
     def forward(
         self, video: Tensor, queries: Tensor, order: Tensor | None = None, *, points_at_once: int = 64
     ) -> tuple[Tensor, Tensor]:
-        """`CrossAttentionReadout.read_clip`."""
+        """See `CrossAttentionReadout.read_clip`."""
         return self.readout.read_clip(self._tokens, video, queries, order, points_at_once)
 
     def _tokens(self, video: Tensor, order: Tensor | None) -> Tensor:

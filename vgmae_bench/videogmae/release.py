@@ -1,7 +1,7 @@
-"""Official checkpoints into weights files: Lightning containers of Video-GMAE, and image MAE to start training from.
+"""Converts official checkpoints to weights files: Lightning containers of Video-GMAE, and image MAEs to start training from.
 
-Layouts as the official code writes and reads them (tekotan/video-gmae, facebookresearch/mae). Nothing in a file is
-executed, and nothing of it is left out without saying so.
+The layouts are those of the official code (tekotan/video-gmae, facebookresearch/mae). Nothing in a file is executed. A note
+reports every tensor that is left out.
 """
 
 from __future__ import annotations
@@ -42,23 +42,23 @@ _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def import_weights(path: Path, out: Path, overrides: Mapping[str, Any]) -> Imported:
-    """`import_release`, then a weights file that `vgmae_bench.videogmae.checkpoint.load_model` reads."""
+    """Call `import_release`, then write a weights file that `vgmae_bench.videogmae.checkpoint.load_model` reads."""
     imported = import_release(path, overrides)
     imported.write(out)
     return imported
 
 
 def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
-    """Understand an official checkpoint.
+    """Read an official checkpoint.
 
     Arguments:
-        path: a file that `torch.save` wrote: a Lightning container, {"model": state dict}, or a bare state dict.
+        path: a file written by `torch.save`: a Lightning container, {"model": state dict}, or a bare state dict.
         overrides: fields of `ImportOptions`.
 
     Raises:
-        UsageError: an unknown override, or numbers that do not fit each other.
-        UntrustedFileError: the file names things that are not data, or holds them in place of tensors.
-        WeightsError: damaged, or of another architecture; says which names and shapes differ.
+        UsageError: an override is unknown, or numbers contradict each other.
+        UntrustedFileError: the file names code, or holds objects instead of tensors.
+        WeightsError: the file is damaged, or has another architecture. The message names the names and shapes that differ.
     """
     options = import_options(ImportOptions, overrides)
     content = read_checkpoint(path)
@@ -67,7 +67,7 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
     notes: list[str] = []
     ema = _moving_average(content, stored, path) if options.ema else None
     if ema:
-        notes.append(f"{len(ema)} tensors are the moving average (EMA); --set ema=false takes the raw weights")
+        notes.append(f"{len(ema)} tensors are the moving average (EMA); --set ema=false uses the raw weights")
     named = _clean({**stored, **(ema or {})}, path)
     named, dropped = without(named, _DROPPED)
     kind = recognise({name: tuple(value.shape) for name, value in named.items()}, str(path))
@@ -83,7 +83,7 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
     except (LookupError, ValueError, ZeroDivisionError) as error:
         raise WeightsError(f"{path} is not a whole Video-GMAE checkpoint", f"no usable {error}") from error
 
-    # Built without storage: only its names and shapes are wanted, and its tables, which are always real.
+    # Without storage: only names, shapes and the tables are needed. The tables always have storage.
     with torch.device("meta"):
         expected = make_model(kind, network, readout).state_dict()
     rebuilt = {name: expected[name] for name in sorted(_FIXED_TABLES & set(expected) - set(named))}
@@ -102,18 +102,18 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
 
 
 def _clean(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Without what wrappers and the Lightning module put before the names."""
+    """Remove the prefixes that wrappers and the Lightning module add to names."""
     cleaned = {name.removeprefix("encoder."): value for name, value in unwrap(state, path).items()}
     if len(cleaned) < len(state):
-        raise WeightsError(f"{path} holds two tensors of one name", "wrapped and unwrapped names are mixed")
+        raise WeightsError(f"{path} holds two tensors with the same name", "it mixes names with and without prefix")
     return cleaned
 
 
 def _moving_average(content: Mapping[Any, Any], stored: Mapping[str, Tensor], path: Path) -> dict[str, Tensor] | None:
-    """The tensors of a moving average by name, or None where there is none.
+    """The tensors of a moving average by name, or None if there is no moving average.
 
-    Those of the official EMA callback are a bare tuple in the optimiser's order: trainable parameters as the module has
-    them, first those undecayed (1-D or biases), then the others. Their number shows whether the blocks were frozen.
+    The official EMA callback stores a bare tuple in the optimiser's order: the trainable parameters in the module's order,
+    first those without weight decay (1-D or biases), then the others. Their number shows whether the blocks were frozen.
     """
     if beside := average_beside(content):
         found = state_dict({"ema": content[beside]}, path)
@@ -149,7 +149,7 @@ def _is_trainable(name: str, path: Path, stored: Mapping[str, Tensor]) -> bool:
 
 
 def _hyper_parameters(content: Mapping[Any, Any]) -> dict[str, Any]:
-    """The run's settings as plain values; empty where the file has none."""
+    """The settings of the training as plain values; empty if the file has none."""
     values = plain(content.get("hyper_parameters", {}))
     settings = values.get("cfg", values) if isinstance(values, dict) else {}
     return settings if isinstance(settings, dict) else {}

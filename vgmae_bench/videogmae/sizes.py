@@ -1,4 +1,4 @@
-"""The shape of a Video-GMAE network, in numbers and switches."""
+"""The shape of a Video-GMAE network: numbers and switches."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ class NetworkConfig:
     """The shape of a Video-GMAE network.
 
     Attributes:
-        image_size, patch_size: of the square frames and their square patches, pixels.
-        num_frames: frames in a clip, T.
-        num_gaussians: Gaussians of a frame, G.
+        image_size, patch_size: sides of the square frames and of their square patches, in pixels.
+        num_frames: frames per clip, T.
+        num_gaussians: Gaussians per frame, G.
         embed_dim, depth, num_heads: of the encoder.
         decoder_embed_dim, decoder_depth, decoder_num_heads: of the decoder.
-        mlp_ratio: hidden width of the MLPs over their width.
-        position: "interpolate" adds a 2-D and a temporal table and a class token (both released scripts); "pos3d" adds
-            one 3-D table to encoder and decoder.
-        decoder_attention: "causal" over the whole sequence (official); "frame_causal": latents see one another, queries
-            see latents and the queries of their own and earlier frames; "bidirectional": everything sees everything.
-        decoder: "per_frame": a query for each Gaussian of each frame (paper). "per_identity", ours: one for each
-            Gaussian, which emits its whole trajectory, so that the decoder has T times fewer queries. They belong to no
-            frame: there is no time for attention to be causal over, and "frame_causal" only hides queries from latents.
-        query_position: "learned": queries are free vectors (paper). "anchored", ours: the fixed code of each Gaussian's
-            anchor in the image, and of the frame, is added to them, and the codes of their places to the latents.
-        query_content: what a Gaussian's query holds besides its code. "learned": nothing (paper). "gathered" and "gated",
-            ours: the tokens at its anchor in all frames; see `vgmae_bench.videogmae.gaussians.queries.AnchorTokens`.
-        colour_start: "learned": the network predicts colours (paper). "frame", ours: it predicts how they differ from the
-            colours around the anchors in frame 0, as far as the encoder sees them. Needs a square number of Gaussians.
-        gaussian_start: "random": untrained networks scatter Gaussians over the scene (paper). "grid", ours: each is at its
-            anchor and stands still.
-        attention_start, patch_start: "random" (paper), or ours: see `vgmae_bench.models.init.similar_attention` and
-            `whitened_patches`.
+        mlp_ratio: hidden width of the MLPs, divided by their width.
+        position: "interpolate" adds a 2-D table, a temporal table and a class token (both released scripts). "pos3d" adds one
+            3-D table to encoder and decoder.
+        decoder_attention: "causal" over the whole sequence (official). "frame_causal": latents see each other; queries see
+            latents and the queries of their own and earlier frames. "bidirectional": everything sees everything.
+        decoder: "per_frame": one query per Gaussian and frame (paper). "per_identity" (ours): one query per Gaussian, which
+            predicts the whole trajectory, so that there are T times fewer queries. These queries belong to no frame, so
+            attention cannot be causal in time, and "frame_causal" only hides queries from latents.
+        query_position: "learned": queries are free vectors (paper). "anchored" (ours): queries also get fixed codes of their
+            Gaussian's anchor and of their frame, and latents get the codes of their positions.
+        query_content: additional content of a Gaussian's query. "learned": none (paper). "gathered" and "gated" (ours): the
+            tokens at its anchor in all frames; see `vgmae_bench.videogmae.gaussians.queries.AnchorTokens`.
+        colour_start: "learned": the network predicts colours (paper). "frame" (ours): it predicts differences from the colours
+            around the anchors in frame 0, where the encoder sees them. Needs a square number of Gaussians.
+        gaussian_start: "random": untrained networks scatter Gaussians over the scene (paper). "grid" (ours): each is at its
+            anchor and does not move.
+        attention_start, patch_start: "random" (paper), or our initialisation: see `similar_attention` and `whitened_patches`
+            in `vgmae_bench.models.init`.
 
     Raises:
-        UsageError: numbers that do not divide each other, or are not positive.
+        UsageError: a number is not positive, or numbers are not divisible as needed.
     """
 
     image_size: int = 224
@@ -69,10 +69,10 @@ class NetworkConfig:
             if not isinstance(value, str) and value <= 0:
                 raise UsageError(f"The network's {name} must be positive", f"it is {value}")
         if self.query_content != "learned" and self.decoder != "per_identity":
-            raise UsageError("query_content needs one query a Gaussian", 'it goes with decoder="per_identity"')
+            raise UsageError("query_content needs one query per Gaussian", 'use it with decoder="per_identity"')
         if self.colour_start == "frame" and math.isqrt(self.num_gaussians) ** 2 != self.num_gaussians:
             raise UsageError("colour_start=frame needs a square number of Gaussians", f"it is {self.num_gaussians}")
-        # Sines and cosines of two axes need multiples of 4; the 3-D table's spatial part, 3/4 of the width, of 16.
+        # Sines and cosines of two axes need a multiple of 4. The 3-D table needs 16, because space has 3/4 of its width.
         divisor = 4 if self.position == "interpolate" else 16
         for name, divisors in (
             ("image_size", (self.patch_size,)),
@@ -97,7 +97,7 @@ class NetworkConfig:
 
     @property
     def query_frames(self) -> int:
-        """Frames that have queries of their own."""
+        """Number of frames with separate queries."""
         return self.num_frames if self.decoder == "per_frame" else 1
 
 
@@ -124,4 +124,4 @@ SIZES: dict[str, NetworkConfig] = {
     "base": _BASE,
     "large": replace(_BASE, embed_dim=1024, depth=24, num_heads=16),
 }
-"""Named sizes: "base" and "large" are the paper's ViT-B and ViT-L, "tiny" trains on a CPU."""
+"""Named sizes: "base" and "large" are the paper's ViT-B and ViT-L, "tiny" can be trained on a CPU."""

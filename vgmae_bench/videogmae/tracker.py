@@ -1,4 +1,4 @@
-"""The videogmae tracker: a network, windows of a clip, and points that follow what it predicts."""
+"""The tracker `videogmae`: it runs the network on windows of a clip and tracks points with its predictions."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class GaussiansConfig:
     """Settings of tracking by predicted Gaussians.
 
     Attributes:
-        variant: "anchors" notices occlusion, "flow" only drifts.
-        apply_scale_factor to beta: see `vgmae_bench.videogmae.gaussians.switches.Switches`. None: as the preset says.
-        refine_steps: fit the predicted Gaussians to each window before they are tracked with: so many gradient steps, and
-            steps on motion in proportion (`vgmae_bench.videogmae.gaussians.fitting.FitConfig.steps`).
-        backend: of the splatting. "auto" takes the fastest that works here.
+        variant: "anchors" detects occlusion; "flow" does not.
+        apply_scale_factor to beta: see `vgmae_bench.videogmae.gaussians.switches.Switches`. None: the preset's value.
+        refine_steps: number of gradient steps that fit the predicted Gaussians to each window before tracking. Steps on
+            motion follow in proportion (`vgmae_bench.videogmae.gaussians.fitting.FitConfig.steps`).
+        backend: back end of splatting. "auto" is the fastest that works on this machine.
 
     Raises:
-        UsageError: a number out of its range.
+        UsageError: a value is out of range.
     """
 
     variant: Literal["anchors", "flow"] = "anchors"
@@ -66,17 +66,17 @@ class GaussiansConfig:
     backend: Backend = "auto"
 
     def __post_init__(self) -> None:
-        _ = self.refinement  # which checks itself
+        _ = self.refinement  # it checks its values
 
     @property
     def refinement(self) -> FitConfig:
-        """How predicted Gaussians are fitted to the clip."""
+        """Settings of fitting predicted Gaussians to the clip."""
         return FitConfig(steps=self.refine_steps)
 
 
 @dataclass(frozen=True)
 class _Tracking:
-    """What a weights file says about tracking with it.
+    """Settings of tracking in a weights file.
 
     Attributes:
         tiles: see `VideoGMAEConfig`.
@@ -87,26 +87,26 @@ class _Tracking:
 
 @dataclass(frozen=True)
 class VideoGMAEConfig:
-    """Settings of the tracker. A section that is not tracked with does not matter.
+    """Settings of the tracker. Only the section of the active read-out has an effect.
 
     Attributes:
-        size: of the network when there are no weights to tell.
-        readout: "auto" is what the weights were trained for: predicted Gaussians, or the cross-attention that was trained on
-            top of the encoder. "features" finds points again by what the encoder makes of them, without any training.
-        preset: where every switch that is None takes its value from.
-        token_order, clip_to_frame: see `vgmae_bench.videogmae.gaussians.switches.Switches`. None: as the preset says.
-        shuffle_seed: of the token order "shuffled". Every window gets the same permutation.
+        size: size of the random network that is used without weights.
+        readout: "auto": as the weights were trained, either predicted Gaussians or the trained cross-attention readout.
+            "features": find points again by the encoder's features, without training.
+        preset: the values of all switches that are None.
+        token_order, clip_to_frame: see `vgmae_bench.videogmae.gaussians.switches.Switches`. None: the preset's value.
+        shuffle_seed: seed of token_order "shuffled". Every window gets the same permutation.
         precision: of the network. Gaussians and tracks are always float32.
-        tiles: how many of the network's frames fit along a side of the frames that are tracked on. 1: the whole frame is
-            squashed to the network's size. 2: it is squashed to twice that size, and cut into tiles that overlap by half
+        tiles: number of network frames that fit along a side of the tracked frames. 1: the whole frame is resized to the
+            network's size. 2: it is resized to twice this size and cut into tiles that overlap by half
             (`vgmae_bench.models.windows.on_tiles`). Small networks then see more detail, and motion in larger pixels. None:
-            what the weights were trained for, 1 unless they say so. Ours. readout="features" does not read it.
-        points_per_batch: points worked on at once. It bounds the memory and does not change the answers.
+            the value in the weights file, otherwise 1. Ours. readout="features" ignores it.
+        points_per_batch: points processed at once. It limits memory and does not change answers.
         gaussians: settings of tracking by Gaussians.
         features: settings of readout="features".
 
     Raises:
-        UsageError: a number out of its range.
+        UsageError: a value is out of range.
     """
 
     size: Literal["tiny", "base", "large"] = "tiny"
@@ -125,11 +125,11 @@ class VideoGMAEConfig:
         for name in ("points_per_batch", "tiles"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise UsageError(f"{name} must be at least 1", f"it is {value}")
-        _ = self.switches  # which checks itself: better here than when the weights are loaded
+        _ = self.switches  # it checks its values, here rather than after the weights are loaded
 
     @property
     def switches(self) -> options.Switches:
-        """Those of the preset, with what is set here in their place."""
+        """The switches of the preset, replaced by those that are set here."""
         given = {**vars(self.gaussians), **vars(self)}
         names = [field.name for field in fields(options.Switches)]
         changes = {name: given[name] for name in names if given[name] is not None}
@@ -139,18 +139,18 @@ class VideoGMAEConfig:
 class VideoGMAETracker:
     """Tracks forward in time from each query's frame, at the network's own resolution.
 
-    Frames of any size are squashed to the network's square and tracks are stretched back. Without weights the network
-    is random, drawn from `seed` alone, and `note` says so.
+    Frames of any size are resized to the network's square, and tracks are scaled back. Without weights the network is random
+    and depends on `seed` alone; `note` says so.
 
     Arguments:
         config: settings.
-        weights: a file of Video-GMAE weights, with or without readout; or a model, whose network is used as it is; or None.
-        device: anything torch knows.
-        seed: of random weights.
+        weights: a file of Video-GMAE weights with or without readout, a model whose network is used directly, or None.
+        device: any device name of torch.
+        seed: seed of random weights.
 
     Raises:
-        WeightsError: the file is no such weights, or damaged.
-        UsageError: the settings do not suit the encoder.
+        WeightsError: the file is damaged, or holds other weights.
+        UsageError: the settings do not fit the encoder.
     """
 
     def __init__(self, config: VideoGMAEConfig, weights: Path | Model | None, device: str, seed: int) -> None:
@@ -192,7 +192,7 @@ class VideoGMAETracker:
         return tracks
 
     def scene(self, frames: npt.NDArray[np.uint8]) -> Scene:
-        """Flow, Gaussian centres and reconstruction of `frames` (uint8 [T, H, W, 3] RGB).
+        """The flow, Gaussian centres and reconstruction of `frames` (uint8 [T, H, W, 3] RGB).
 
         Raises:
             UsageError: the weights hold a readout, which has no Gaussians.
@@ -218,7 +218,7 @@ class VideoGMAETracker:
         )
 
     def _track_window(self, video: Tensor, xy: Tensor) -> WindowTracks:
-        """Positions xy [M, 2] in the first frame of video [1, 3, T, h, w] through all of it."""
+        """Track positions xy [M, 2] from the first frame of video [1, 3, T, h, w] through the window."""
         if isinstance(self._model, ReadoutTracker):
             return self._read_out(self._model, video, xy)
         gaussians = self._gaussians(video)
@@ -229,7 +229,7 @@ class VideoGMAETracker:
         return WindowTracks(torch.cat([part.xy for part in parts]), torch.cat([part.visible for part in parts]))
 
     def _gaussians(self, video: Tensor) -> Gaussians:
-        """Of a window [1, 3, T, h, w], refined if that is wanted."""
+        """The Gaussians of a window [1, 3, T, h, w], refined if `refine_steps` is positive."""
         assert isinstance(self._model, VideoGMAE)
         with self._autocast():
             x = self._model.decode(self._model.encode(video, order=self._order()))
@@ -257,7 +257,7 @@ class VideoGMAETracker:
 
 
 def _trained_model(path: Path, config: VideoGMAEConfig) -> tuple[Encoder, Activation, int]:
-    """The network of a weights file, how its outputs are activated, and the tiles to track on.
+    """The network of a weights file, its activations, and the number of tiles.
 
     The last two are the sections "activation" and "tracking" of the file's configuration.
     """
@@ -265,7 +265,7 @@ def _trained_model(path: Path, config: VideoGMAEConfig) -> tuple[Encoder, Activa
     if not isinstance(model, VideoGMAE | ReadoutTracker) and config.readout != "features":
         raise WeightsError(
             f'{path} holds a "{weights.kind}" model',
-            "it has neither Gaussians nor a readout to track with",
+            "it has neither Gaussians nor a readout for tracking",
             try_="--set readout=features",
         )
     sections = {name: section for name, section in weights.config.items() if isinstance(section, dict)}

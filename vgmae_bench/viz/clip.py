@@ -14,7 +14,7 @@ from PIL import Image
 from vgmae_bench.data.video.write import write_mp4
 from vgmae_bench.files import write_atomically
 from vgmae_bench.types import Clip, Size, Tracks
-from vgmae_bench.viz.draw import contact_sheet, draw_frame, rainbow
+from vgmae_bench.viz.draw import contact_sheet, draw_frame, numbered, rainbow
 
 SHEET_SIDE = 360
 """Pixels: the shorter side of the pictures on a contact sheet. Smaller clips keep their size."""
@@ -22,7 +22,7 @@ _BLOCK = 16  # frames in memory at a time
 
 
 def show_clip(clip: Clip, out: Path, fps: Fraction = Fraction(25)) -> list[Path]:
-    """Write `<clip>.png`, with eight numbered frames, and `<clip>.mp4`, with all frames at the size of the source.
+    """Write `<clip>.png`, with eight frames, and `<clip>.mp4`, with all frames at the size of the source. Frames are numbered.
 
     Visible points are dots with trails. Hidden points are rings. If only some frames are annotated, the sheet shows these,
     and the video has no points on the others.
@@ -60,9 +60,11 @@ def _drawn(clip: Clip) -> Iterator[npt.NDArray[np.uint8]]:
         frames = clip.part(start, stop) if clip.part else whole[start:stop]  # type: ignore[index]  # there is the one or the other
         for t, frame in enumerate(frames, start):
             if clip.annotated is None:
-                yield draw_frame(frame, tracks, t, colours)
+                yield numbered(draw_frame(frame, tracks, t, colours), t)
+            elif clip.annotated[t]:
+                yield numbered(draw_frame(frame, tracks, t, colours, trail=0), t)
             else:
-                yield draw_frame(frame, tracks, t, colours, trail=0) if clip.annotated[t] else frame
+                yield numbered(frame.copy(), t)
 
 
 def _sheet_size(size: Size) -> Size:

@@ -12,7 +12,10 @@ from vgmae_bench.types import FloatArray, Tracks
 
 Colours = npt.NDArray[np.uint8]
 _SHIFT = 4  # positions are in 1/16 px for OpenCV
-_OUTLINE = (20, 20, 20)
+_DOT = 3.0
+"""Pixels: the radius of a dot in a small picture."""
+_OUTLINES = ((2.0, (20, 20, 20)), (1.0, (255, 255, 255)))
+"""Distance from the dot in pixels, and RGB: a dark line around a light one, so that one of them shows on any ground."""
 _ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)  # OpenCV draws small circles as squares
 
@@ -41,7 +44,7 @@ def draw_frame(
 ) -> npt.NDArray[np.uint8]:
     """Draw the points of frame `t` with their trails.
 
-    Dots and rings have a dark outline, so that they are visible on any background.
+    Dots and rings have a light and a dark outline, so that they are visible on any background.
 
     Arguments:
         frame: uint8 [H, W, 3] RGB; it is not changed.
@@ -59,12 +62,16 @@ def draw_frame(
     seen = tracks.visible[:, since : t + 1]
     steps = np.stack([ways[:, :-1], ways[:, 1:]], axis=2)
     shown = seen[:, :-1] & seen[:, 1:] & (steps[:, :, 0] != steps[:, :, 1]).any(axis=-1)
-    circles, outlines = (_fixed(tracks.xy[:, t, None] + radius * unit * _CIRCLE) for radius in (3, 4))
+    circles, *outlines = (
+        _fixed(tracks.xy[:, t, None] + (_DOT + distance) * unit * _CIRCLE)
+        for distance in (0.0, *(distance for distance, _ in _OUTLINES))
+    )
     pens = colours.tolist()
     for point in np.flatnonzero(shown.any(axis=1)):
         cv2.polylines(picture, list(steps[point, shown[point]]), False, pens[point], unit, cv2.LINE_AA, _SHIFT)
-    for circle, outline, visible, pen in zip(circles, outlines, seen[:, -1], pens, strict=True):
-        cv2.polylines(picture, [outline], True, _OUTLINE, unit, cv2.LINE_AA, _SHIFT)
+    for circle, visible, pen, *around in zip(circles, seen[:, -1], pens, *outlines, strict=True):
+        for outline, (_, colour) in zip(around, _OUTLINES, strict=True):
+            cv2.polylines(picture, [outline], True, colour, unit, cv2.LINE_AA, _SHIFT)
         if visible:
             cv2.fillPoly(picture, [circle], pen, cv2.LINE_AA, _SHIFT)
         else:
@@ -87,6 +94,27 @@ def write_number(picture: npt.NDArray[np.uint8], number: int) -> None:
     (width, height), _ = cv2.getTextSize(*text)
     picture[: height + 8, : width + 8] //= 3
     cv2.putText(picture, text[0], (4, height + 4), text[1], size, (255, 255, 255), text[3], cv2.LINE_AA)
+
+
+def numbered(picture: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.uint8]:
+    """The picture with a frame's number; see `write_number`. The given array may be changed."""
+    write_number(picture, number)
+    return picture
+
+
+def beside(frame: npt.NDArray[np.uint8], picture: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.uint8]:
+    """A frame with its number and, to its right, a picture of it, enlarged to the frame's size.
+
+    Arguments:
+        frame: uint8 [H, W, 3] RGB; it is not changed.
+        picture: uint8 [h, w, 3] RGB.
+
+    Returns:
+        uint8 [H, 2 W, 3] RGB.
+    """
+    height, width = frame.shape[:2]
+    large = cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.concatenate([numbered(np.ascontiguousarray(frame).copy(), number), large.astype(np.uint8)], axis=1)
 
 
 def draw_tracks(

@@ -73,9 +73,9 @@ def test_plain_lists_have_any_separator_and_numbers_in_order() -> None:
     [
         ("a.csv", "label,youtube_id,time_start,time_end\nrun,x,soon,10\n", "Line 2"),
         ("a.csv", "youtube_id,time_start,time_end\nx,1,10\n", "no labels"),
-        ("a.json", '[{"id": "1"}]', "no labelled list"),
-        ("a.json", "{", "no labelled list"),
-        ("a.txt", "lonely\n", 'no "path label"'),
+        ("a.json", '[{"id": "1"}]', "not a labelled list"),
+        ("a.json", "{", "not a labelled list"),
+        ("a.txt", "lonely\n", 'not "path label"'),
         ("a.txt", "\n", "empty"),
     ],
 )
@@ -91,11 +91,11 @@ def test_mistakes_are_named() -> None:
     Path("train.txt").write_text("a.mp4 0\n")
     Path("other.txt").write_text("a.mp4 1\n")
     Path("gone.txt").write_text("b.mp4 0\n")
-    with pytest.raises(BadDataError, match="does not teach"):
+    with pytest.raises(BadDataError, match="has 1 classes that"):
         open_actions("train.txt", test=Path("other.txt"))
     with pytest.raises(MissingDataError, match="None of the 1 videos"):
         open_actions("train.txt", test=Path("gone.txt"))
-    with pytest.raises(MissingDataError, match="no folder of actions"):
+    with pytest.raises(MissingDataError, match="not a folder of actions"):
         open_actions("empty")
     with pytest.raises(UsageError, match="a list to test on is missing"):
         open_actions("train.txt")

@@ -93,7 +93,7 @@ def test_what_cannot_be_read_is_listed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [("./nothing", "neither synth nor a folder"), ("synth=x", "no weight"), ("synth=0", "no weight")],
+    [("./nothing", "neither synth nor a folder"), ("synth=x", "not a weight"), ("synth=0", "not a weight")],
 )
 def test_impossible_data(data: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):

@@ -1,4 +1,4 @@
-"""`vgmae-bench claims`: checks the headline numbers of Video-GMAE."""
+"""`vgmae-bench claims`: checks the headline numbers of Video-GMAE, and tells findings about evaluators of others."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ def claims(results: Path, as_json: bool) -> None:
 
     The claims are +34.6 % on Kinetics, +13.1 % on Kubric and -1.2 % on DAVIS. For each, the command shows the published
     values that give the number, what they compare, and their protocols. If the results folder has complete runs of both
-    methods on the same queries, it adds the measured gain.
+    methods on the same queries, it adds the measured gain. Then come findings about evaluators of other trackers.
     """
     from vgmae_bench.compare.claims import check_claims
+    from vgmae_bench.compare.evaluators import findings
     from vgmae_bench.compare.selection import select_runs
     from vgmae_bench.errors import UnknownNameError
 
@@ -30,9 +31,9 @@ def claims(results: Path, as_json: bool) -> None:
         rows = select_runs(results)
     except UnknownNameError:  # without runs, only the published tables
         rows = []
-    checked = check_claims(rows)
+    checked, found = check_claims(rows), findings()
     if as_json:
-        click.echo(json.dumps(checked, ensure_ascii=ascii_only(), indent=2))
+        click.echo(json.dumps([*checked, *found], ensure_ascii=ascii_only(), indent=2))
         return
     for claim in checked:
         click.secho(claim["claim"], bold=True)
@@ -50,3 +51,11 @@ def claims(results: Path, as_json: bool) -> None:
         )
     if not pairs:
         click.echo(f"  {results} has no complete runs of both videogmae and gmrw on the same queries.")
+    for finding in found:
+        click.secho(finding["claim"], bold=True)
+        click.echo(f"  {finding['verdict']}")
+        if measured := finding["measured"]:
+            click.echo(
+                f"  On warp, with points that never move: AJ {measured['paired']} in place of {measured['own']}."
+            )
+        click.echo(f"  {finding['source']}")

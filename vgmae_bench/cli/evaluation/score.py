@@ -28,7 +28,7 @@ from vgmae_bench.errors import IncompleteError
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="HDF5, NPZ, NPY or pickle with all clips, or a folder with one file per clip.",
+    help="HDF5, NPZ, NPY, torch file or pickle with all clips, or a folder with one file per clip.",
 )
 @options.dataset()
 @options.query_mode
@@ -67,7 +67,7 @@ def score(
 
     FILE holds, by clip, positions (xy, tracks, pred_tracks or points) and either visible, visibility, pred_visible,
     pred_visibility or occluded, occlusion, pred_occluded: an NPZ file entries such as "bear/tracks", an HDF5 file groups, a
-    pickle or NPY file a dictionary of dictionaries, or a list in the dataset's order. Nothing in a file is executed. A
+    pickle, torch or NPY file a dictionary of dictionaries, or a list in the dataset's order. Nothing in a file is executed. A
     batch axis of one is dropped.
 
     Points come in the order of the protocol's queries; query_points or queries, where the file has them, are compared with

@@ -14,9 +14,10 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.transforms import ScaledTranslation
 
 from vgmae_bench.compare.claims import Claim, as_described, check_claim, claims, measured_gains
-from vgmae_bench.compare.plots.style import BLUE, GREEN, INK, VERMILION, Plot, write_caption
+from vgmae_bench.compare.plots.style import BLUE, GREEN, INK, ONE_COLUMN, VERMILION, Plot, write_caption
 from vgmae_bench.compare.published import BENCHMARKS
 from vgmae_bench.compare.row import Row
 
@@ -26,6 +27,8 @@ LOOKS = {
     "measured": ("measured here, 95 % interval", GREEN, "xxxx"),
 }
 """Kinds of bars: names in the legend, colours and hatches."""
+CAP = 1.6
+"""Points: the thickness of the line at the end of a bar."""
 FEWEST_CLIPS = 6
 """With fewer clips no sign-flip test reaches the 5 % level. Datasets without a claim then get no bar."""
 
@@ -112,7 +115,7 @@ def _figure(groups: Mapping[str, Sequence[Bar]], left_out: Sequence[str]) -> Fig
     for name, bars in groups.items():
         ticks[place + (len(bars) - 1) / 2] = _short(name)
         for bar in bars:
-            _plot_bar(axes, bar, place)
+            _plot_bar(axes, bar, place, size=7.5 if width >= ONE_COLUMN else 6.5)
             place += 1
         place += 0.6
     axes.axhline(0, color="black", lw=0.8)
@@ -131,12 +134,15 @@ def _figure(groups: Mapping[str, Sequence[Bar]], left_out: Sequence[str]) -> Fig
     return figure
 
 
-def _plot_bar(axes: Any, bar: Bar, place: float) -> None:
+def _plot_bar(axes: Any, bar: Bar, place: float, size: float) -> None:
     _, colour, hatch = LOOKS[bar.kind]
     axes.bar(place, bar.gain, 0.86, color=colour, hatch=hatch, ec="white", lw=0)
-    axes.plot(
-        [place - 0.43, place + 0.43], [bar.gain] * 2, color=colour, lw=1.6, solid_capstyle="butt"
-    )  # makes gains of 0.2 % visible
+    # The end of the bar as a line makes gains of 0.2 % visible. It lies inside of long bars, and outside of flat ones.
+    low, high = axes.get_ylim()
+    outward = (1 if bar.gain >= 0 else -1) * (1 if abs(bar.gain) < 0.02 * (high - low) else -1)
+    aside = ScaledTranslation(0, outward * CAP / 2 / 72, axes.figure.dpi_scale_trans)
+    ends = [place - 0.43, place + 0.43]
+    axes.plot(ends, [bar.gain] * 2, color=colour, lw=CAP, solid_capstyle="butt", transform=axes.transData + aside)
     end = bar.gain
     if not math.isnan(bar.low):
         error = [[max(0.0, bar.gain - bar.low)], [max(0.0, bar.high - bar.gain)]]
@@ -145,7 +151,7 @@ def _plot_bar(axes: Any, bar: Bar, place: float) -> None:
     text = f"{bar.gain:+.1f}".replace("-", "−")
     up = bar.gain >= 0
     at: Any = {"textcoords": "offset points", "ha": "center", "va": "bottom" if up else "top", "color": INK}
-    axes.annotate(text, (place, end), (0, 2.5 if up else -2.5), fontsize=7.5, **at)
+    axes.annotate(text, (place, end), (0, 2.5 if up else -2.5), fontsize=size, **at)
 
 
 def _caption(groups: Mapping[str, Sequence[Bar]], left_out: Sequence[str]) -> list[str]:
@@ -159,7 +165,7 @@ def _caption(groups: Mapping[str, Sequence[Bar]], left_out: Sequence[str]) -> li
             lines.append(f"{label.partition(',')[0].capitalize()}: {'; '.join(told)}.")
     pairs = [pair for claim in known if (pair := as_described(claim))]
     if not all(pair.same_protocol for pair in pairs):
-        lines.append("The methods of published bars were scored by different protocols: see the audit.")
+        lines.append("The methods of published bars were scored by different protocols: see `plot bars --audit`.")
     missing = [claim.dataset for claim in known if all(bar.kind != "measured" for bar in groups[claim.dataset])]
     if missing:
         lines.append(f"No runs here: {', '.join(map(_short, missing))}.")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import matplotlib
@@ -13,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from vgmae_bench.compare.claims import Claim, ValuePair, check_claim, claims, measured_gains
-from vgmae_bench.compare.plots.style import BLUE, GREEN, INK, SKY, VERMILION, Plot, write_caption
+from vgmae_bench.compare.plots.style import BLUE, GREEN, INK, ONE_COLUMN, SKY, VERMILION, Plot, tied, write_caption
 from vgmae_bench.compare.published import BENCHMARKS, Published
 from vgmae_bench.compare.row import Row
 
@@ -24,8 +26,8 @@ LOOKS = {
     "measured": ("measured here by one protocol, 95 % interval", GREEN, "xxxx"),
 }
 """Kinds of bars: names in the legend, colours and hatches."""
-LONGEST = 36
-"""Characters of a label that go on one line."""
+LONGEST, LONGEST_NOTE = 36, 42
+"""Characters of a label and of a note that go on one line."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,7 @@ def _stated(claim: Claim) -> AuditBar:
     protocols = []
     for pair in check_claim(claim)["cells"]:
         ours, theirs = pair["numerator"], pair["denominator"]
-        named = rivals.setdefault(
-            f"{ours['value']:.1f} / {theirs['value']:.1f}, {_short(claim, ours['method'])} over ", []
-        )
+        named = rivals.setdefault(f"{ours['value']:.1f} / {theirs['value']:.1f}, {ours['method']} over ", [])
         if not any(theirs["method"].startswith(name) for name in named):  # variants of one method
             named.append(theirs["method"])
         protocols.append(f"{ours['protocol']} / {theirs['protocol'] or 'undetermined'}")
@@ -103,7 +103,7 @@ def _published(claim: Claim) -> list[AuditBar]:
     return [
         AuditBar(
             "recomputed" if pair.self_supervised else "recomputed, labels",
-            f"{_short(claim, pair.numerator.method)} over {claim.rival_row}",
+            f"{pair.numerator.method} over {claim.rival_row}",
             f"{float(pair.numerator.AJ):.1f} / {float(pair.denominator.AJ):.1f}{_where(pair.numerator)}",
             pair.gain,
             protocols=f"{pair.numerator.protocol} / {pair.denominator.protocol or 'undetermined'}",
@@ -126,11 +126,6 @@ def _measured(pair: Mapping[str, Any]) -> AuditBar:
     )
 
 
-def _short(claim: Claim, method: str) -> str:
-    """ "L fine-tuned" for "Video-GMAE-L fine-tuned"."""
-    return method.removeprefix(claim.published).lstrip(" -")
-
-
 def _where(row: Published) -> str:
     """Tells apart several published values of one method."""
     table = row.dataset.removeprefix(row.benchmark).strip(" ()")
@@ -139,52 +134,89 @@ def _where(row: Published) -> str:
 
 
 def _figure(blocks: Mapping[str, Sequence[AuditBar]]) -> Figure:
-    heights = [0.4 + sum(map(_height, block)) for block in blocks.values()]
     width = float(matplotlib.rcParams["figure.figsize"][0])
+    place = _place_beside if width >= ONE_COLUMN else partial(_place_above, characters=int(18.5 * width))
+    placed = {name: [place(bar) for bar in block] for name, block in blocks.items()}
+    heights = [0.4 + sum(texts.height for texts in block) for block in placed.values()]
     size = (width, 0.165 * sum(heights) + 0.42 * len(blocks) + 0.9)
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(len(blocks), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for axes, (name, block) in zip(panels, blocks.items(), strict=True):
-        _plot_panel(axes, block)
+        _plot_panel(axes, block, placed[name])
         axes.set_title(BENCHMARKS.get(name, name), weight="bold")
     panels[-1].set_xlabel("relative gain in AJ, %")
     handles = [Patch(fc=colour, hatch=hatch, ec="white", lw=0, label=label) for label, colour, hatch in LOOKS.values()]
-    figure.legend(handles=handles, loc="outside upper left", ncols=2, fontsize=7)
+    figure.legend(handles=handles, loc="outside upper left", ncols=2 if width >= ONE_COLUMN else 1, fontsize=7)
     write_caption(
         figure,
-        "Gain: quotient of two average Jaccards (right), minus one. Each panel has an axis of its own. Only measured bars "
-        "compare runs of one protocol; their intervals come from resampling clips, the same for both runs. The CSV file has "
-        "the protocols of every bar.",
+        "Gain: quotient of the two average Jaccards that stand beside it, minus one. Each panel has an axis of its own. Only "
+        "measured bars compare runs of one protocol; their intervals come from resampling clips, the same for both runs. The "
+        "CSV file has the protocols of every bar.",
     )
     return figure
 
 
-def _plot_panel(axes: Any, block: Sequence[AuditBar]) -> None:
-    beside: Any = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "va": "center", "color": INK}
+@dataclass(frozen=True)
+class _Texts:
+    """The texts of a bar, folded.
+
+    Attributes:
+        left, right: beside the bar.
+        above: over the bar, where the figure is too narrow for texts beside it.
+        bar: the height of the bar's centre below the top of its slot; height: that of the slot. Unit: one bar.
+    """
+
+    left: str
+    right: str
+    above: str
+    bar: float
+    height: float
+
+
+def _value(bar: AuditBar) -> str:
+    return "" if math.isnan(bar.gain) else f"{bar.gain:+.1f} %".replace("-", "−")
+
+
+def _place_beside(bar: AuditBar) -> _Texts:
+    left = bar.label if len(bar.label) <= LONGEST else bar.label.replace(" over ", "\nover ")
+    right = textwrap.fill(tied(bar.note), LONGEST_NOTE, break_on_hyphens=False)
+    height = 1 + 0.8 * max(left.count("\n"), right.count("\n"))
+    return _Texts(left, right, "", height / 2, height)
+
+
+def _place_above(bar: AuditBar, characters: int) -> _Texts:
+    text = " ".join(part for part in (_value(bar), f"{bar.label}:", bar.note) if part)
+    above = textwrap.fill(tied(text), characters, break_on_hyphens=False)
+    height = 0.65 * (above.count("\n") + 1)
+    return _Texts("", "", above, height + 0.6, height + 1.3)
+
+
+def _plot_panel(axes: Any, block: Sequence[AuditBar], placed: Sequence[_Texts]) -> None:
+    look: Any = {
+        "xycoords": axes.get_yaxis_transform(),
+        "textcoords": "offset points",
+        "color": INK,
+        "linespacing": 1.0,
+    }
+    ground = {"fc": "white", "ec": "none", "pad": 0.4}
     ticks: dict[float, str] = {}
-    below = 0.0
-    for bar in block:
-        y, below = below + _height(bar) / 2, below + _height(bar)
-        ticks[y] = _wrapped(bar.label)
+    top = 0.0
+    for bar, texts in zip(block, placed, strict=True):
+        y = top + texts.bar
         _plot_bar(axes, bar, y)
-        value = "" if math.isnan(bar.gain) else f"{bar.gain:+.1f} %".replace("-", "−")
-        axes.annotate(value, (1, y), (40, 0), ha="right", fontsize=7, **beside)
-        axes.annotate(bar.note, (1, y), (46, 0), fontsize=6.5, **beside)
+        if texts.above:
+            axes.annotate(texts.above, (0, top + 0.1), (0, 0), va="top", fontsize=6, bbox=ground, zorder=4, **look)
+        else:
+            ticks[y] = texts.left
+            axes.annotate(_value(bar), (1, y), (40, 0), ha="right", va="center", fontsize=7, **look)
+            axes.annotate(texts.right, (1, y), (46, 0), va="center", fontsize=6.5, **look)
+        top += texts.height
     axes.axvline(0, color="black", lw=0.8)
-    axes.set_ylim(below + 0.2, -0.2)
+    axes.set_ylim(top + 0.2, -0.2)
     axes.set_yticks(list(ticks), list(ticks.values()), fontsize=7)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="y", visible=False)
-
-
-def _wrapped(label: str) -> str:
-    """The label on two lines if one line would leave no room for the bars."""
-    return label if len(label) <= LONGEST else label.replace(" over ", "\nover ")
-
-
-def _height(bar: AuditBar) -> float:
-    return 1 + 0.8 * _wrapped(bar.label).count("\n")
 
 
 def _plot_bar(axes: Any, bar: AuditBar, y: float) -> None:

@@ -39,11 +39,13 @@ def plot_clips(rows: Sequence[Row]) -> Plot:
         table = _table(group, pair)
         tables.append(table)
         _scatter(line[0], table, name, other_name)
+        for one in line:
+            one.set_title(group.title)
         _differences(line[1], table, pair)
         notes.append(pair.sentence(name, other_name))
     write_caption(
         figure,
-        "AJ of each clip. The first method is on the vertical axis of the left panel. Circles and plain bars: clips on "
+        "AJ of each clip. The first method is on the vertical axis of the scatter plot. Circles and plain bars: clips on "
         "which it is at least as good. Dashed line and shaded band: mean difference, its 95 % bootstrap interval over clips.",
         *notes,
         *(group.sentence for group in found),
@@ -75,9 +77,11 @@ def _scatter(axes: Any, table: pd.DataFrame, name: str, other: str) -> None:
     """Plot the first method's values over the second's. Above the diagonal the first is better."""
     for (colour, marker, _), part in zip(SIDES, _sides(table), strict=True):
         axes.plot(part["second"], part["first"], marker, color=colour, ms=4, alpha=0.7, mew=0)
-    end = max(1.0, 1.08 * table[["first", "second"]].to_numpy().max())
-    axes.plot([0, end], [0, end], color=GREY, lw=0.8, ls="--")
-    axes.set(xlim=(0, end), ylim=(0, end), aspect="equal", xlabel=f"AJ of {other}, %", ylabel=f"AJ of {name}, %")
+    values = table[["first", "second"]].to_numpy()
+    room = 0.08 * max(10.0, values.max() - values.min())
+    ends = (max(0.0, values.min() - room), values.max() + room)
+    axes.plot(ends, ends, color=GREY, lw=0.8, ls="--")
+    axes.set(xlim=ends, ylim=ends, aspect="equal", xlabel=f"AJ of {other}, %", ylabel=f"AJ of {name}, %")
 
 
 def _differences(axes: Any, table: pd.DataFrame, pair: Paired) -> None:

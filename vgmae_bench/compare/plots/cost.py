@@ -14,7 +14,7 @@ from vgmae_bench.compare.row import Row
 
 COSTS = {"ms_per_frame": "tracking, ms per frame", "peak_memory_mb": "peak memory, MB"}
 LEAST_MS = 0.1
-"""Faster methods compute almost nothing. They are drawn at the left edge, so that the axis shows the others."""
+"""Faster methods compute almost nothing. They are plotted at the left edge, so that the axis shows the others."""
 
 
 def plot_cost(rows: Sequence[Row]) -> Plot:
@@ -26,13 +26,14 @@ def plot_cost(rows: Sequence[Row]) -> Plot:
     for line, group in zip(axes, found, strict=True):
         table = pd.DataFrame([keys(row, name) | _costs(row) for name, row in group.runs.items()])
         tables.append(table)
+        edge = _left_edge(table["ms_per_frame"])
         for one, (cost, xlabel) in zip(line, COSTS.items(), strict=True):
             for _, run in table.iterrows():
-                _plot_run(one, run, cost, group.looks[run["method"]])
+                _plot_run(one, run, cost, group.looks[run["method"]], edge)
             one.set(xlabel=xlabel, title=group.title)
         height = 1.08 * np.nanmax(table[["average_jaccard", "high"]].to_numpy())
         slowest = table["ms_per_frame"].fillna(1).max()
-        line[0].set(xscale="log", ylabel="AJ, %", ylim=(0, height), xlim=(LEAST_MS / 1.3, max(1.0, 2 * slowest)))
+        line[0].set(xscale="log", ylabel="AJ, %", ylim=(0, height), xlim=(edge, max(10 * edge, 2 * slowest)))
         line[0].xaxis.set_major_formatter("{x:g}")
         line[1].set(ylim=(0, height), xlim=(0, 1.08 * table["peak_memory_mb"].fillna(1).max()))
         if line[0].get_position().x0 == line[1].get_position().x0:  # below each other
@@ -50,14 +51,26 @@ def plot_cost(rows: Sequence[Row]) -> Plot:
     return Plot(figure, table)
 
 
-def _plot_run(axes: Any, run: Any, cost: str, look: LineLook) -> None:
+def _left_edge(times: pd.Series[float]) -> float:
+    """Half the time of the fastest method that computes something, where those that compute almost nothing are plotted."""
+    working = times[times >= LEAST_MS]
+    return float(working.min()) / 2 if len(working) else LEAST_MS
+
+
+def _plot_run(axes: Any, run: Any, cost: str, look: LineLook, edge: float) -> None:
     height, marker = run["average_jaccard"], look.marker or "o"
     if look.marker:
         axes.axhline(height, color=look.color, lw=0.5, ls=":")
     if not np.isnan(run[cost]):
-        place = max(run[cost], LEAST_MS) if cost == "ms_per_frame" else run[cost]
+        place = max(run[cost], edge) if cost == "ms_per_frame" else run[cost]
         error = np.nan_to_num([[height - run["low"]], [run["high"] - height]])
-        style: Any = {"fmt": marker, "color": look.color, "fillstyle": look.fillstyle, "zorder": look.zorder}
+        style: Any = {
+            "fmt": marker,
+            "color": look.color,
+            "fillstyle": look.fillstyle,
+            "zorder": look.zorder,
+            "clip_on": False,
+        }
         axes.errorbar(place, height, error, capsize=2, lw=1, **style)
 
 

@@ -6,16 +6,18 @@ import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from vgmae_bench import plugins
 from vgmae_bench.compare.plots.style import BACKGROUND, CurveLabel, LineLook, look_of
 from vgmae_bench.compare.row import Row, names
 from vgmae_bench.compare.selection import by_protocol
 
 MOST_LABELLED = 7
-"""A group with more runs labels the best run of each method, and draws the others in grey."""
+"""A group with more runs labels the best run of each method, and the floor, and draws the others in grey."""
 LABEL_CHARACTERS = 20
 """Longer labels are folded."""
 
@@ -61,7 +63,8 @@ class Group:
         best: dict[str, str] = {}  # by method
         for name, row in self.runs.items():
             best.setdefault(method(row), name)
-        return {name: label for label, name in list(best.items())[:MOST_LABELLED]}
+        tracking = [label for label in best if label not in floors()][:MOST_LABELLED]
+        return {best[label]: label for label in best if label in tracking or label in floors()}
 
     @property
     def looks(self) -> dict[str, LineLook]:
@@ -83,6 +86,13 @@ class Group:
         return [CurveLabel(text, heights[name], looks[name]) for name, text in self.labels.items() if name in heights]
 
 
+@cache
+def floors() -> set[str]:
+    """Installed methods that need no skill, such as zero-motion. Figures always label them."""
+    specs = [plugin.spec for plugin in plugins.installed("methods")]
+    return {spec.name for spec in specs if isinstance(spec, plugins.MethodSpec) and spec.floor}
+
+
 def groups(rows: Sequence[Row]) -> list[Group]:
     """Runs in groups of one protocol on the same data."""
     found = []
@@ -95,10 +105,8 @@ def groups(rows: Sequence[Row]) -> list[Group]:
 
 def caption(found: Sequence[Group]) -> list[str]:
     """The last lines of captions: the meaning of grey, and one line per group."""
-    grey = (
-        ["Labels: the best run of each method; other runs are grey."] if any(g.partly_labelled for g in found) else []
-    )
-    return grey + [group.sentence for group in found]
+    grey = ["Labels: the best run of each method, and the floor; other runs are grey."]
+    return grey * any(group.partly_labelled for group in found) + [group.sentence for group in found]
 
 
 def method(row: Row) -> str:

@@ -163,8 +163,13 @@ def write_caption(figure: Figure, *lines: str) -> None:
     """Write lines of small print below the figure."""
     size = 6.5 if figure.get_figwidth() >= ONE_COLUMN else 6.0
     characters = int(130 / size * figure.get_figwidth())
-    text = "\n".join(textwrap.fill(line, characters) for line in lines)
+    text = "\n".join(textwrap.fill(tied(line), characters, break_on_hyphens=False) for line in lines)
     figure.supxlabel(text, fontsize=size, color=INK, x=0.01, ha="left")
+
+
+def tied(text: str) -> str:
+    """The text with no-break spaces in quotients, for instance "75.1 / 55.8"."""
+    return text.replace(" / ", "\N{NO-BREAK SPACE}/\N{NO-BREAK SPACE}")
 
 
 @dataclass(frozen=True)

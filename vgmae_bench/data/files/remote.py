@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vgmae_bench.data.files.download import download
 from vgmae_bench.data.files.sums import compare_sums
-from vgmae_bench.errors import BadDataError, MissingDataError, StorageError
+from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import file_digest, locked, storage_errors
 
 _log = logging.getLogger(__name__)
@@ -62,8 +62,6 @@ def ensure_file(url: str, folder: Path, *, what: str, size: int | None = None, s
 def _download(url: str, target: Path, what: str) -> None:
     try:
         download(url, target)
-    except StorageError:
-        raise
     except OSError as error:
         curl = f"curl -L -C - --create-dirs -o {shlex.quote(str(target))} {shlex.quote(url)}"
         told = f"{what[:1].upper()}{what[1:]} could not be fetched"

@@ -22,9 +22,9 @@ class Probed:
     """An opened encoder, and everything that its features depend on.
 
     Attributes:
-        method: whose it is.
+        method: the method's name.
         encoder: in evaluation mode on the CPU.
-        used: for records. Without weights they are random, drawn from its seed.
+        used: for records. Without weights, it holds the seed of the random ones.
     """
 
     method: str
@@ -32,7 +32,7 @@ class Probed:
     used: MethodUsed
 
     def describe(self) -> dict[str, Json]:
-        """What its features depend on."""
+        """Everything that the features depend on, as plain JSON."""
         used = self.used
         known: dict[str, Json] = {"method": used.name, "settings": used.settings}
         if used.source is not None:
@@ -55,12 +55,12 @@ def open_encoder(name: str, weights: str | None, settings: Mapping[str, Any], se
         seed: of random weights.
 
     Raises:
-        UserError: whatever cannot be found or built.
+        UserError: the method, the weights or the settings cannot be used.
     """
     plugin = plugins.find("methods", name, offer="encoder")
     made = make(plugin, plugins.load(plugin, "encoder"), settings, weights=weights, seed=seed)
     if not isinstance(made.product, nn.Module):
-        why = f"{type(made.product).__name__} is no nn.Module"
+        why = f"{type(made.product).__name__} is not an nn.Module"
         raise UsageError(f"The encoder of {plugin.name} cannot be probed", why)
     encoder: Any = made.product.eval()
     return Probed(plugin.name, encoder, made.used)

@@ -68,7 +68,7 @@ def compute_features(
         final_norm: apply the encoder's last norm before the mean.
         device: a torch device.
         workers: threads that read videos.
-        title: what progress is shown of.
+        title: the task's name in the display of progress.
 
     Raises:
         BadDataError: no video can be read.

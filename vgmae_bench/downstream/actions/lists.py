@@ -37,7 +37,7 @@ def read_list(path: Path) -> tuple[Kind, list[Entry]]:
     * Any other file: one "path label" per line, separated by a space, comma or tab, as in VideoMAE's lists.
 
     Raises:
-        BadDataError: it cannot be read, or has no labels.
+        BadDataError: the list cannot be read, or has no labels.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -62,7 +62,7 @@ def _kinetics(path: Path, text: str) -> Iterator[Entry]:
             times = f"{int(float(row['time_start'])):06d}_{int(float(row['time_end'])):06d}"
         except (KeyError, TypeError, ValueError) as error:
             why = "it should have label, youtube_id, time_start and time_end; the official test list has no labels"
-            raise BadDataError(f"Line {number} of {path} is none of Kinetics", why) from error
+            raise BadDataError(f"Line {number} of {path} is not a line of a Kinetics list", why) from error
         stems = (f"{name}_{times}", name)
         yield Entry(
             f"{name}_{times}", _named(*(Path(*folder, stem) for stem in stems for folder in ((), (label,)))), label
@@ -77,7 +77,7 @@ def _something(path: Path, text: str) -> Iterator[Entry]:
             yield Entry(name, _named(Path(name)), label)
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         why = "it should be a list of objects with id and template; the official test list has no labels"
-        raise BadDataError(f"{path} is no labelled list of Something-Something V2", why) from error
+        raise BadDataError(f"{path} is not a labelled list of Something-Something V2", why) from error
 
 
 def _plain(path: Path, text: str) -> Iterator[Entry]:
@@ -87,7 +87,7 @@ def _plain(path: Path, text: str) -> Iterator[Entry]:
         separator = next((mark for mark in ("\t", ",", " ") if mark in line), None)
         name, _, label = line.strip().rpartition(separator or " ")
         if not name.strip() or not label.strip():
-            raise BadDataError(f'Line {number} of {path} is no "path label"', f'it is "{line.strip()[:60]}"')
+            raise BadDataError(f'Line {number} of {path} is not "path label"', f'it is "{line.strip()[:60]}"')
         yield Entry(name.strip(), (Path(name.strip()),), label.strip())
 
 

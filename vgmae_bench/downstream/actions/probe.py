@@ -35,11 +35,11 @@ SETTINGS: dict[str, type[ProbeConfig]] = {"linear": LinearConfig, "finetune": Fi
 
 @dataclass(frozen=True)
 class Plan:
-    """A probing as it was asked for, with everything settled.
+    """A probe with all settings resolved.
 
     Attributes:
         config: `LinearConfig` or `FinetuneConfig`, without None.
-        out: the folder of the training, which gets the answers, too.
+        out: the folder of the training. It also gets the answers.
         device: "cpu" or "cuda".
         command: for the record.
     """
@@ -53,7 +53,7 @@ class Plan:
 
     @property
     def mode(self) -> Mode:
-        """Whether features stay as they are ("linear") or the encoder learns ("finetune")."""
+        """ "linear": only a head learns. "finetune": the encoder learns, too."""
         return "linear" if isinstance(self.config, LinearConfig) else "finetune"
 
     @property
@@ -86,7 +86,7 @@ def make_plan(
     """Find, open and check everything before work begins.
 
     Raises:
-        UserError: whatever cannot be found or built, or settings that do not fit.
+        UserError: something cannot be found or built, or settings do not fit.
     """
     values = {"epochs": 0, **settings} if "steps" in settings else settings
     try:
@@ -100,13 +100,13 @@ def make_plan(
 
 
 def execute(plan: Plan) -> dict[str, Any]:
-    """Train, continuing what the folder holds, then test. It is safe to kill this at any moment.
+    """Train, or continue the training in the folder, then test. The process can be killed at any moment.
 
     Returns:
         The content of result.json. Empty in all processes but the first.
 
     Raises:
-        UserError: videos cannot be read, or the folder cannot be written to or is another training's.
+        UserError: videos cannot be read, the folder cannot be written, or it belongs to another training.
         KeyboardInterrupt: on Ctrl-C and SIGTERM, after a checkpoint is written.
     """
     about: dict[str, Json] = {"probe": plan.describe(), "classes": list(plan.actions.classes)}

@@ -1,4 +1,4 @@
-"""How heads and classifiers are trained, on the loop that all methods share: batches and losses."""
+"""Batches and losses for training heads and classifiers with the shared training loop."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from vgmae_bench.training.recipe import ClipShape, Losses, Recipe, evaluating
 
 
 class Shuffled:
-    """Every one of `count` things once an epoch, in an order of its own: what number stands for which."""
+    """Maps clip numbers to `count` items so that each epoch has every item once, in a new random order."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._count, self._seed = count, seed
@@ -42,7 +42,7 @@ class Shuffled:
 
 
 class FeatureSource:
-    """Features with labels; see `vgmae_bench.training.recipe.Source`. Examples are tested ones."""
+    """Features with labels; see `vgmae_bench.training.recipe.Source`. Examples come from the test videos."""
 
     def __init__(
         self, parts: Sequence[tuple[Features, npt.NDArray[np.int64]]], seed: int, described: dict[str, Json]
@@ -72,7 +72,7 @@ class FeatureSource:
 
 
 class ClipSource:
-    """Augmented clips with labels; see `vgmae_bench.training.recipe.Source`. Examples are tested ones, in their first view."""
+    """Augmented clips with labels; see `vgmae_bench.training.recipe.Source`. Examples are first views of test videos."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class ClipSource:
         return dict(self._skipped)
 
     def _clip(self, row: int, seed: int) -> tuple[npt.NDArray[np.uint8], int]:
-        """A clip of that video, and its row; of the next one that can be read, where it is broken."""
+        """A clip of a video, and the video's row. If the video cannot be read, the next readable one is used."""
         config, count = self._config, len(self._learned.ids)
         assert config.sampling is not None and config.min_area is not None
         for candidate in ((row + step) % count for step in range(count)):
@@ -135,12 +135,12 @@ class ClipSource:
 
 
 class ProbeRecipe(Recipe[nn.Module, LabelledBatch]):
-    """How a head learns from features.
+    """Trains a head on features.
 
     Arguments:
-        make: makes the model.
-        classes: names.
-        about: what the weights file says of what it is for.
+        make: creates the model.
+        classes: names of the classes.
+        about: description of the weights' purpose, for the weights file.
     """
 
     kind = "probe-head"
@@ -157,7 +157,7 @@ class ProbeRecipe(Recipe[nn.Module, LabelledBatch]):
 
     def shape(self, step: int) -> ClipShape:
         """See `vgmae_bench.training.recipe.Recipe.shape`."""
-        return ClipShape(0, 0)  # its sources know
+        return ClipShape(0, 0)  # its sources have the shape
 
     def forward(self, batch: LabelledBatch, step: int) -> Losses:
         """See `vgmae_bench.training.recipe.Recipe.forward`."""
@@ -173,14 +173,14 @@ class ProbeRecipe(Recipe[nn.Module, LabelledBatch]):
         """None: a probe does not track."""
 
     def pictures(self, batch: LabelledBatch, path: Path) -> None:
-        """The likeliest classes of each clip."""
+        """Draw the likeliest classes of each clip."""
         with torch.no_grad(), evaluating(self.network):
             shares = self.network(batch.inputs).softmax(dim=1)
         draw_answers(shares.float().cpu().numpy(), batch.labels.cpu().numpy(), self._classes, path)
 
 
 class FinetuneRecipe(ProbeRecipe):
-    """How an encoder with its head learns from clips."""
+    """Trains an encoder with its head on clips."""
 
     kind = "probe-classifier"
 

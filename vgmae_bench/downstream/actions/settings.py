@@ -15,10 +15,10 @@ from vgmae_bench.training.settings import DataConfig, LoopConfig, OptimiserConfi
 
 @dataclass(frozen=True)
 class ProbeOptimiser(OptimiserConfig):
-    """How gradients become updates of the weights.
+    """Settings of the optimiser.
 
     Attributes:
-        warmup_epochs: of linear warm-up, from which `warmup_steps` follow where `epochs` counts.
+        warmup_epochs: epochs of linear warm-up. They determine `warmup_steps` if `epochs` determines `steps`.
     """
 
     lr: float = 1e-3
@@ -34,30 +34,29 @@ class ProbeOptimiser(OptimiserConfig):
 
 @dataclass(frozen=True)
 class LinearData(DataConfig):
-    """How many videos a linear head sees at a time."""
+    """Batches of a linear head."""
 
     batch_size: int = 256
 
 
 @dataclass(frozen=True)
 class FinetuneData(DataConfig):
-    """How many clips an encoder sees at a time."""
+    """Batches of an encoder."""
 
     batch_size: int = 32
 
 
 @dataclass(frozen=True)
 class ProbeConfig(LoopConfig, ViewConfig):
-    """Settings of either mode. None: as is usual for the data.
+    """Settings of both modes. None means the default for the data.
 
     Attributes:
-        epochs: passes through the training videos, from which `steps` follow; 0, or whenever `steps` is set: those count.
-        final_norm: the encoder's last norm is applied before pooling. VideoMAE's fine-tuning drops it, SIGMA's linear
-            probing with it.
-        head_norm: before the linear layer: "layer" is learned (VideoMAE, SIGMA), "batch" is not (MAE).
+        epochs: passes through the training videos. They determine `steps`, unless `epochs` is 0 or `steps` is set.
+        final_norm: apply the encoder's last norm before pooling. VideoMAE's fine-tuning and SIGMA's linear probing do not.
+        head_norm: the norm before the linear layer. "layer" has learned weights (VideoMAE, SIGMA), "batch" has none (MAE).
 
     Raises:
-        UsageError: a number out of its range.
+        UsageError: a value is out of range.
     """
 
     optimiser: ProbeOptimiser = field(default_factory=ProbeOptimiser)
@@ -76,9 +75,10 @@ class ProbeConfig(LoopConfig, ViewConfig):
 
 @dataclass(frozen=True)
 class LinearConfig(ProbeConfig):
-    """Settings of linear probing: the head alone learns, from features that are computed once, of the middle of each video.
+    """Settings of linear probing: only the head learns. Features of the middle of each video are computed once.
 
-    SIGMA's: AdamW, 1e-3 for a batch of 256, mean over tokens; ours is to see every video in one view, not in augmented ones.
+    As in SIGMA: AdamW, lr 1e-3 for a batch of 256, mean over tokens. Unlike SIGMA, every video is seen in one view only,
+    without augmentation.
     """
 
     data: LinearData = field(default_factory=LinearData)
@@ -87,16 +87,16 @@ class LinearConfig(ProbeConfig):
 
 @dataclass(frozen=True)
 class FinetuneConfig(ProbeConfig):
-    """Settings of fine-tuning: all of the encoder learns. VideoMAE's, but for RandAugment, drop-path and repeated augmentation.
+    """Settings of fine-tuning: the whole encoder learns. As VideoMAE, without RandAugment, drop-path and repeated augmentation.
 
     Attributes:
-        layer_decay: of the learning rate, from each layer to the one below it.
-        freeze: the encoder stays as it is; with pooling=attentive, that is attentive probing.
-        pooling: "mean" of the tokens, or "attentive": a learned query attends to them.
-        min_area: the smallest share of a frame that crops show.
-        mixup, cutmix: parameters of the beta distributions; 0: off.
-        smoothing: of labels.
-        erasing: share of the clips that lose a rectangle.
+        layer_decay: factor of the learning rate from each layer to the one below it.
+        freeze: do not train the encoder. With pooling=attentive, this is attentive probing.
+        pooling: "mean" averages the tokens. "attentive": a learned query attends to them.
+        min_area: smallest area of a crop, as a share of the frame.
+        mixup, cutmix: parameters of the beta distributions; 0 turns them off.
+        smoothing: label smoothing.
+        erasing: share of the clips in which a rectangle is erased.
     """
 
     data: FinetuneData = field(default_factory=FinetuneData)
@@ -118,7 +118,7 @@ class FinetuneConfig(ProbeConfig):
             raise UsageError("min_area must lie between 0 and 1", f"it is {self.min_area}")
         for name in ("smoothing", "erasing"):
             if not 0 <= (getattr(self, name) or 0) < 1:
-                raise UsageError(f"{name} is a share below 1", f"it is {getattr(self, name)}")
+                raise UsageError(f"{name} must be a share below 1", f"it is {getattr(self, name)}")
         at_least(self, mixup=0, cutmix=0)
 
 
@@ -126,7 +126,7 @@ C = TypeVar("C", bound=ProbeConfig)
 
 
 def settle(config: C, usual: Mapping[str, Any], videos: int) -> C:
-    """What is None becomes what is usual, and epochs of so many videos become steps."""
+    """Replace None by the default for the data, and convert epochs over `videos` videos to steps."""
     filled: dict[str, Any] = {name: value for name, value in usual.items() if getattr(config, name) is None}
     config = replace(config, **filled)
     if not config.epochs:

@@ -1,4 +1,4 @@
-"""Videos of actions, for training and for testing: synth-actions, folders with a sub-folder a class, official lists."""
+"""Videos of actions for training and testing: synth-actions, folders with one sub-folder per class, official lists."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vgmae_bench.errors import BadDataError, MissingDataError, UsageError
 from vgmae_bench.files import natural_order
 
 TEST_SHARE = 4
-"""In a folder without a test part, every fourth video of a class is tested."""
+"""In a folder without a test part, every fourth video of a class is a test video."""
 
 KINETICS: dict[str, Any] = {"sampling": "dense", "segments": 5, "crops": 3, "flip": True}
 SSV2: dict[str, Any] = {"sampling": "uniform", "segments": 2, "crops": 3, "flip": False}
@@ -105,7 +105,7 @@ class Actions:
         classes: names of the classes by label.
         train: videos to train on.
         test: videos to test on.
-        missing: how many videos of the training list and of the test list are not there.
+        missing: number of missing videos of the training list and of the test list.
     """
 
     name: str
@@ -116,7 +116,7 @@ class Actions:
     missing: tuple[int, int] = (0, 0)
 
     def describe(self) -> dict[str, Json]:
-        """What the videos are, without paths of this machine."""
+        """The videos' description for records, without paths of this machine."""
         digests: dict[str, Json] = {"train": self.train.digest, "test": self.test.digest}
         return {"data": self.name, **digests, "classes": digest(list(self.classes))}
 
@@ -168,9 +168,7 @@ def _from_lists(train: Path, test: Path, videos: Path | None) -> Actions:
     _, tested = read_list(test)
     names = {entry.label for entry in learned}
     if unknown := sorted({entry.label for entry in tested} - names):
-        raise BadDataError(
-            f"{test.name} tests {len(unknown)} classes that {train.name} does not teach", ", ".join(unknown[:3])
-        )
+        raise BadDataError(f"{test.name} has {len(unknown)} classes that {train.name} lacks", ", ".join(unknown[:3]))
     classes = sorted(names, key=lambda name: natural_order(Path(name.replace("/", "_"))))
     numbers = {name: number for number, name in enumerate(classes)}
     parts: list[VideoFiles] = []
@@ -181,7 +179,7 @@ def _from_lists(train: Path, test: Path, videos: Path | None) -> Actions:
         files = [(entry.id, place, numbers[entry.label]) for entry, place in found if place is not None]
         if not files:
             raise MissingDataError(
-                f"None of the {len(entries)} videos of {path.name} is there",
+                f"None of the {len(entries)} videos of {path.name} exists",
                 f"looked in {root} for {entries[0].paths[0]} and others",
                 try_="the folder that holds them with --videos DIR",
             )
@@ -205,10 +203,10 @@ def _from_folder(root: Path) -> Actions:
         learned = {name: [p for n, p in enumerate(found) if (n + 1) % TEST_SHARE] for name, found in everything.items()}
         tested = {name: found[TEST_SHARE - 1 :: TEST_SHARE] for name, found in everything.items()}
     if unknown := sorted(set(tested) - set(learned)):
-        raise BadDataError(f"{root} tests classes that it does not teach", ", ".join(unknown[:3]))
+        raise BadDataError(f"{root} has test videos of classes without training videos", ", ".join(unknown[:3]))
     if len(learned) < 2 or not any(tested.values()):
         raise MissingDataError(
-            f"{root} is no folder of actions",
+            f"{root} is not a folder of actions",
             f"it has {len(learned)} sub-folders with videos; each should hold the videos of one class, four or more",
         )
     names = sorted(learned)

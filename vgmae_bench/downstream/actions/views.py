@@ -1,4 +1,4 @@
-"""Views of a video: which frames are taken, and which square of each."""
+"""Chooses views of a video: the frames, and the square of each frame."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Sampling = Literal["dense", "uniform"]
 
 @dataclass(frozen=True)
 class ViewConfig:
-    """How views are taken of videos.
+    """Settings of the views of videos.
 
     None means the default for the data: dense with 5 × 3 views for Kinetics and folders, uniform with 2 × 3 views for
     Something-Something V2, uniform with 1 × 1 view for synth-actions.
@@ -35,7 +35,7 @@ class ViewConfig:
         flip: mirror half of the clips in training. Leave it off if classes tell left from right.
 
     Raises:
-        UsageError: a number out of its range.
+        UsageError: a value is out of range.
     """
 
     sampling: Sampling | None = None
@@ -96,7 +96,7 @@ def read_frames(video: Video, numbers: Sequence[int], size: Size | None = None) 
         uint8 [T, H, W, 3] RGB.
 
     Raises:
-        BadDataError: they cannot be decoded, or the video ends before the first.
+        BadDataError: the frames cannot be decoded, or the video ends before the first of them.
     """
     first = numbers[0]
     step = math.gcd(*(number - first for number in numbers)) or 1

@@ -1,4 +1,4 @@
-"""Baselines without learning that a model of images must beat."""
+"""Baselines without learning, for comparison with image models."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def open_labelled(data: str) -> LabelledSet:
     """Open the set that `--data` names: "synth", or a folder in one of these layouts.
 
     DIR/images and DIR/masks                                  pairs of the same name; 0 is ground in a mask
-    DIR/JPEGImages[/480p]/SEQ and DIR/Annotations[/480p]/SEQ  DAVIS; ImageSets/2017/val.txt chooses, where it is there
+    DIR/JPEGImages[/480p]/SEQ and DIR/Annotations[/480p]/SEQ  DAVIS; if ImageSets/2017/val.txt exists, it selects the sequences
     DIR/[data/]images/test and DIR/[data/]groundTruth/test    BSDS500
 
     Raises:
@@ -209,7 +209,7 @@ def segmentations(path: Path) -> Labels:
     try:
         people = loadmat(path)["groundTruth"].ravel()
         labels = np.stack([person["Segmentation"][0, 0] for person in people]).astype(np.int64)
-    except Exception as error:  # SciPy raises whatever a damaged file leads it to
+    except Exception as error:  # SciPy can raise anything on a damaged file
         raise BadDataError(
             f"{path} is not a ground-truth file of BSDS500", f"{type(error).__name__}: {error}"
         ) from error

@@ -1,4 +1,4 @@
-"""Open a model of images by its name."""
+"""Opens an image model by its name."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def open_explorer(name: str, *, weights: str | None, settings: Mapping[str, Any]
         seed: of random weights.
 
     Raises:
-        UserError: whatever cannot be found or built.
+        UserError: the method, the weights or the settings cannot be used.
     """
     plugin = plugins.find("methods", name, offer="explorer")
     factory = plugins.load(plugin, "explorer")

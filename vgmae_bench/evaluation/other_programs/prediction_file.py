@@ -21,6 +21,7 @@ import numpy.typing as npt
 from vgmae_bench import config
 from vgmae_bench.data.tapvid import safe_pickle
 from vgmae_bench.errors import BadDataError, MissingDataError, UserError
+from vgmae_bench.evaluation.other_programs.evaluators import is_torch, read_torch, refuse_averages
 from vgmae_bench.files import file_digest, natural_order
 
 PACKED = "vgmae-bench predictions 1"
@@ -100,7 +101,7 @@ def _parts_by_clip(content: Tree, before: str = "") -> Iterator[tuple[str, Tree]
             yield from _parts_by_clip(part, f"{before}{name}/")
 
 
-SUFFIXES = (".h5", ".hdf5", ".npz", ".npy", ".pkl")
+SUFFIXES = (".h5", ".hdf5", ".npz", ".npy", ".pkl", ".pt", ".pth")
 """Endings of the files in a folder that are read as predictions."""
 
 
@@ -131,6 +132,8 @@ def _open_file(path: Path) -> tuple[Tree | list[Tree], dict[str, Any]]:
         kind = _kind(path)
         if kind == "HDF5":
             return _hdf5(path)
+        if kind == "NPZ" and is_torch(path):
+            return _plain(read_torch(path), str(path)), {}
         if kind == "NPZ":
             return _npz(path)
         if kind == "NPY":
@@ -138,7 +141,10 @@ def _open_file(path: Path) -> tuple[Tree | list[Tree], dict[str, Any]]:
                 return _plain(_read_npy(file), str(path)), {}
         if kind == "pickle":
             return _plain(safe_pickle.load(path), str(path)), {}
-    raise BadDataError(f"{path} is not a file of predictions", "it is neither HDF5, NPZ, NPY nor a pickle")
+    refuse_averages(path)
+    raise BadDataError(
+        f"{path} is not a file of predictions", "it is neither HDF5, NPZ, NPY, a torch file nor a pickle"
+    )
 
 
 @contextmanager
@@ -197,7 +203,7 @@ def _npz(path: Path) -> tuple[Tree, dict[str, Any]]:
             f"{path} holds {twice} twice", "it is not known which one counts", try_="writing the file anew"
         )
     if not names:
-        raise BadDataError(f"{path} is a zip file without arrays", "torch files are not read: save as NPZ or HDF5")
+        raise BadDataError(f"{path} is a zip file without arrays", "it is neither an NPZ file nor a torch file")
     tree: Tree = {}
     about: dict[str, Any] = {}
     for name in names:

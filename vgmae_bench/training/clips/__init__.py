@@ -1,1 +1,1 @@
-"""Clips to learn from: rendered, cut from a bank of rendered scenes, or read from videos, images and data sets."""
+"""Training clips: rendered, cut from a bank of rendered scenes, or read from videos, images and datasets."""

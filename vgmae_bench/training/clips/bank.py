@@ -1,11 +1,11 @@
-"""A bank of rendered `synth` scenes on disk, and many different clips cut from each.
+"""A bank of rendered `synth` scenes on disk. Many different clips are cut from each scene.
 
 Rendering takes most of the time of a small training. A bank renders each scene once. A clip is then a random window of a
-random scene, with a random stride, played forwards or backwards, mirrored or transposed, its colour channels permuted. All
-of that is a function of the training's seed and the clip's number. Tracks are transformed in the same way.
+random scene, with a random stride, forwards or backwards, mirrored or transposed, and with permuted colour channels. All of
+this depends on the training's seed and the clip's number only. Tracks are transformed in the same way.
 
-The bank lies in the cache folder, in parts of `PART` scenes. Each part is written atomically, so that a killed training
-goes on with what was rendered, and several trainings can share one bank.
+The bank is in the cache folder, in parts of `PART` scenes. Each part is written atomically, so that a killed training
+continues with the existing parts, and several trainings can share one bank.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from vgmae_bench.training.clips.synthetic import clip_seed, synth_scenes, synth_
 from vgmae_bench.training.recipe import ClipShape
 
 PART = 64
-"""Scenes in one file."""
+"""Number of scenes per file."""
 POINTS = 96
-"""Tracks kept of each scene."""
+"""Number of tracks per scene."""
 
 
 class BankClips(NamedTuple):
@@ -41,9 +41,9 @@ class BankClips(NamedTuple):
 
     Attributes:
         video: uint8 [B, T, S, S, 3] RGB.
-        xy: float32 [B, POINTS, T, 2], (x, y) in units of the frame, known where a point is occluded, too.
+        xy: float32 [B, POINTS, T, 2], (x, y) in units of the frame, also where a point is occluded.
         occluded: bool [B, POINTS, T].
-        clear: bool [B, POINTS], whether the visibility of a point is beyond doubt in every frame.
+        clear: bool [B, POINTS]: the point's visibility is unambiguous in every frame.
     """
 
     video: Tensor
@@ -54,14 +54,14 @@ class BankClips(NamedTuple):
 
 @dataclass(frozen=True)
 class BankConfig:
-    """What a bank holds.
+    """Settings of a bank.
 
     Attributes:
-        scenes: how many, rounded up to whole parts.
-        frames: of each scene.
-        image_size: pixels along a side.
+        scenes: number of scenes, rounded up to whole parts.
+        frames: frames per scene.
+        image_size: side of the square frames in pixels.
         speed: see `vgmae_bench.data.synth`.
-        seed: of the scenes.
+        seed: seed of the scenes.
     """
 
     scenes: int
@@ -76,12 +76,12 @@ class BankConfig:
 
     @property
     def bytes(self) -> int:
-        """Size on disk, roughly."""
+        """Approximate size on disk."""
         return self.scenes * self.frames * (3 * self.image_size**2 + 9 * POINTS)
 
 
 class Bank:
-    """The scenes of a configuration, rendered where the cache lacks them."""
+    """The scenes of a configuration. Scenes that are not in the cache are rendered."""
 
     def __init__(self, config: BankConfig) -> None:
         self._config = config
@@ -90,16 +90,16 @@ class Bank:
         self._parts = _open(config, cache_folder() / "synth-bank" / key[:32])
 
     def read(self, numbers: Sequence[int], shape: ClipShape) -> BankClips:
-        """The clips of those numbers; the strides of `shape` run from 1 to `shape.stride`.
+        """The clips with these numbers. Their strides are between 1 and `shape.stride`.
 
         Raises:
-            UsageError: scenes are shorter than the clips, or have another size.
+            UsageError: the bank's scenes are shorter than the clips, or have another size.
         """
         config = self._config
         if shape.frames > config.frames or shape.image_size != config.image_size:
             raise UsageError(
                 f"The bank has scenes of {config.frames} frames of {config.image_size} pixels",
-                f"clips of {shape.frames} frames of {shape.image_size} pixels were asked for",
+                f"clips of {shape.frames} frames of {shape.image_size} pixels are needed",
                 try_=f"--set bank_frames={max(shape.frames, 12)}",
             )
         clips = [self._clip(np.random.default_rng(clip_seed(config.seed, number)), shape) for number in numbers]
@@ -126,7 +126,7 @@ class Bank:
 
 
 def _open(config: BankConfig, folder: Path) -> list[BankClips]:
-    """All parts, in order; missing and damaged ones are rendered."""
+    """All parts in order. Missing and damaged parts are rendered."""
     files = [folder / f"{first:06d}.safetensors" for first in range(0, config.scenes, PART)]
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -152,6 +152,6 @@ def _render(config: BankConfig, numbers: range) -> BankClips:
 
 
 def _read(file: Path) -> BankClips | None:
-    """A part, memory-mapped; None where there is none, or it is damaged."""
+    """A memory-mapped part; None if it does not exist or is damaged."""
     arrays = read_kept(file, BankClips._fields)
     return None if arrays is None else BankClips(*arrays)

@@ -1,7 +1,7 @@
-"""Where clips come from: rendered on the training device, read from a folder of videos or images, or mixed.
+"""Sources of clips: rendered on the training device, read from a folder of videos or images, or mixed.
 
-Clips are numbered. What clip a number stands for depends on the seed alone, so a training that goes on after a break, or
-on another number of processes, sees the same clips in the same order.
+Clips are numbered. The clip of a number depends on the seed alone. So a training that continues after a break, or with another
+number of processes, sees the same clips in the same order.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ class Clips(Protocol):
     """One kind of clips."""
 
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
-        """uint8 [B, T, H, W, 3] RGB on the device. Negative numbers: clips to look at, never trained on."""
+        """Clips, uint8 [B, T, H, W, 3] RGB, on the device. Negative numbers are examples, which training never uses."""
         ...
 
     def flow(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor | None:
-        """True motion of every pixel of examples, see `Batch.flow`. None: it is not known."""
+        """True motion of every pixel of examples (see `Batch.flow`), or None if it is not known."""
         ...
 
     def describe(self) -> Json:
-        """What the clips depend on, as plain JSON, without paths of this machine."""
+        """Everything that the clips depend on, as plain JSON, without paths of this machine."""
         ...
 
     def skipped(self) -> dict[Path, str]:
-        """What could not be read so far, and why."""
+        """Files that could not be read so far, with the reasons."""
         ...
 
 
 class SynthClips:
-    """The embedded generator's training split, rendered on the training device. Examples are of its validation split.
+    """Clips of `synth`, rendered on the training device: its training split, and its validation split for examples.
 
     Arguments:
-        seed: of the training.
-        bank: cut clips from this bank instead of rendering each; examples are rendered all the same.
-        repeat: the clips come again, so they are kept in memory (`vgmae_bench.training.clips.kept`).
+        seed: seed of the training.
+        bank: cut clips from this bank instead of rendering each. Examples are always rendered.
+        repeat: the clips repeat, so they are kept in memory (`vgmae_bench.training.clips.kept`).
     """
 
     def __init__(self, seed: int, bank: Bank | None = None, *, repeat: bool = False) -> None:
@@ -85,15 +85,15 @@ class SynthClips:
 
 
 def calibration_clip(number: int, frames: int, size: int, device: str) -> Tensor:
-    """uint8 [T, size, size, 3] RGB: a clip of the embedded generator's training split, the same in every program."""
+    """A clip of `synth`'s training split, uint8 [T, size, size, 3] RGB. It depends on the arguments alone."""
     return SynthClips(seed=0).read([number], ClipShape(frames, size), device)[0]
 
 
 class FolderClips:
-    """Random clips of the videos of a folder, decoded by threads. Examples come from the same videos at other times."""
+    """Random clips of the videos of a folder, decoded by threads. Examples come from the same videos, at other times."""
 
     def __init__(self, path: Path, seed: int, workers: int) -> None:
-        from vgmae_bench.data.video_folder import VideoFolder  # needs PyAV, which rendered clips do not
+        from vgmae_bench.data.video_folder import VideoFolder  # needs PyAV; rendered clips do not
 
         self._videos, self._name, self._seed = VideoFolder(path), path.resolve().name, seed
         self._pool = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="clips")
@@ -121,7 +121,7 @@ class FolderClips:
 
 
 class ImageClips:
-    """Random crops of the images of a folder, as clips of one frame. Examples are of its `val`, where it has one."""
+    """Random crops of the images of a folder, as clips of one frame. Examples come from the sub-folder `val` if it exists."""
 
     def __init__(self, path: Path, seed: int, workers: int) -> None:
         from vgmae_bench.data.video.images import ImageTree
@@ -152,7 +152,7 @@ class ImageClips:
 
 
 class ClipStream:
-    """A mixture of kinds of clips, each drawn with a probability in proportion to its weight."""
+    """A mixture of several kinds of clips. The probability of a kind is proportional to its weight."""
 
     def __init__(self, parts: Sequence[tuple[Clips, float]], seed: int) -> None:
         self._clips = [clips for clips, _ in parts]
@@ -167,7 +167,7 @@ class ClipStream:
         return Batch(self._read(numbers, kinds, shape, device), seeds, tuple(numbers))
 
     def examples(self, count: int, shape: ClipShape, device: str) -> Batch:
-        """Kinds take turns."""
+        """See `vgmae_bench.training.recipe.Source.examples`. Kinds alternate."""
         numbers = range(-1, -1 - count, -1)
         kinds = [index % len(self._clips) for index in range(count)]
         video = self._read(numbers, kinds, shape, device)
@@ -194,7 +194,7 @@ class ClipStream:
         return int(np.searchsorted(self._shares, np.random.default_rng(seed).random(), side="right"))
 
     def _read(self, numbers: Sequence[int], kinds: Sequence[int], shape: ClipShape, device: str) -> Tensor:
-        """The clips in the order of their numbers, each kind read at once."""
+        """The clips in the order of their numbers. All clips of a kind are read together."""
         places: list[int] = []
         videos = []
         for kind in sorted(set(kinds)):
@@ -207,7 +207,7 @@ class ClipStream:
 
 
 def open_bank(config: LoopConfig, shape: ClipShape) -> Bank | None:
-    """The bank that a training's settings ask for, rendered if need be; None where they ask for none."""
+    """The bank in a training's settings, rendered if necessary; None if the settings have no bank."""
     data = config.data
     if not data.bank_scenes:
         return None
@@ -226,13 +226,13 @@ def open_clips(
     """The clips that `--data` names: "synth" or a folder, each with an optional weight: "synth=3", "./videos=1".
 
     Arguments:
-        images: single frames are wanted. Folders then hold images rather than videos.
-        bank: opens the bank that synthetic clips are cut from, if there is one; called when "synth" is among the data.
-        repeat: clips come again; synthetic ones are then rendered once.
+        images: read single frames. Folders must then contain images instead of videos.
+        bank: opens the bank for synthetic clips, or returns None. It is called if "synth" is among the data.
+        repeat: the clips repeat, so synthetic clips are rendered once.
 
     Raises:
-        UsageError: neither, or an impossible weight.
-        BadDataError, MissingDataError: a folder without a single readable video, or without images.
+        UsageError: a name is neither "synth" nor a folder, or a weight is impossible.
+        BadDataError, MissingDataError: a folder has no readable video, or no images.
     """
     folder = ImageClips if images else FolderClips
     parts: list[tuple[Clips, float]] = []
@@ -256,5 +256,5 @@ def _weighted(text: str) -> tuple[str, float]:
     except ValueError:
         weight = -1.0
     if not 0 < weight < float("inf"):
-        raise UsageError(f'"{number}" is no weight', "data looks like synth, ./videos or ./videos=0.5")
+        raise UsageError(f'"{number}" is not a weight', "data looks like synth, ./videos or ./videos=0.5")
     return name, weight

@@ -1,4 +1,4 @@
-"""Synthetic clips by number: their seeds, scenes and frames."""
+"""Makes synthetic clips by number: seeds, scenes and frames."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from vgmae_bench.data.synth.tracks import points_seen, track_points
 from vgmae_bench.training.recipe import ClipShape
 
 FINE = 64
-"""Pixels a side below which clips are rendered at twice their size and averaged: their textures would flicker."""
+"""Side in pixels. Smaller clips are rendered at twice their size and averaged, because their textures would flicker."""
 
 
 def synth_scenes(seed: int, numbers: Sequence[int], shape: ClipShape, points: int = 1) -> Scenes:
-    """The scenes of synthetic clips, on the CPU: the training split's, or those of the validation split for examples.
+    """The scenes of synthetic clips, on the CPU: from the training split, or from the validation split for examples.
 
     Arguments:
-        seed: of the training.
-        numbers: of the clips; negative for examples, all or none.
-        points: how many points the scenes should have candidates for.
+        seed: seed of the training.
+        numbers: numbers of the clips. Those of examples are negative. Either all or none are examples.
+        points: number of points for which the scenes need candidates.
     """
     config = SynthConfig(
         split="val" if numbers[0] < 0 else "train",
@@ -37,7 +37,7 @@ def synth_scenes(seed: int, numbers: Sequence[int], shape: ClipShape, points: in
 
 
 def synth_video(scenes: Scenes, size: int) -> Tensor:
-    """The scenes' frames, uint8 [B, T, size, size, 3] RGB; small ones are averaged from finer ones, as those of videos are."""
+    """Render the scenes, uint8 [B, T, size, size, 3] RGB. Small frames are averages of larger ones, like those of videos."""
     if size >= FINE:
         return render_video(scenes, size, size)
     fine = render_video(scenes, 2 * size, 2 * size)
@@ -46,7 +46,7 @@ def synth_video(scenes: Scenes, size: int) -> Tensor:
 
 
 def synth_flow(scenes: Scenes, size: int) -> Tensor:
-    """How far the surface in each pixel moves to the next frame: [B, T - 1, size, size, 2], (x, y), pixels."""
+    """True flow to the next frame of the surface in each pixel: [B, T - 1, size, size, 2], (x, y), pixels."""
     B, T = scenes.camera_position.shape[:2]
     dtype, device = scenes.camera_position.dtype, scenes.camera_position.device
     ticks = (torch.arange(size, dtype=dtype, device=device) + 0.5) / size
@@ -60,6 +60,6 @@ def synth_flow(scenes: Scenes, size: int) -> Tensor:
 
 
 def clip_seed(seed: int, number: int) -> int:
-    """A seed of 63 bits for clip `number`, negative ones included, of the training with that seed."""
+    """A 63-bit seed of clip `number` (which can be negative) in the training with seed `seed`."""
     words = [seed, number] if number >= 0 else [seed, -number, 2**32]
     return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))

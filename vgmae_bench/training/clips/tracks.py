@@ -1,6 +1,6 @@
-"""Clips with tracks, to learn tracking from: rendered on the training device, or of any data set with tracks.
+"""Clips with tracks for training: rendered on the training device, or from any dataset with tracks.
 
-As in `sources.py`, clips are numbered, and a number stands for the same clip and points wherever and whenever it is read.
+As in `sources.py`, clips are numbered. A number always gives the same clip and the same points.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from vgmae_bench.training.settings import ClipDataConfig
 from vgmae_bench.types import Clip
 
 CANDIDATES = 3
-"""Synthetic points to choose from, for each that is wanted: many are not visible in the first frame."""
+"""Number of candidates per synthetic point, because many candidates are not visible in the first frame."""
 
 
 @dataclass(frozen=True)
 class TrackDataConfig(ClipDataConfig):
-    """Clips with tracks to learn from.
+    """Settings of clips with tracks.
 
     Attributes:
-        points: tracks per clip, fewer where a clip has not as many. Official settings of Video-GMAE have 32 or 15.
+        points: tracks per clip; fewer if a clip does not have enough. Official settings of Video-GMAE have 32 or 15.
 
     Raises:
-        UsageError: a number out of its range.
+        UsageError: a value is out of range.
     """
 
     points: int = 32
@@ -48,14 +48,14 @@ class TrackDataConfig(ClipDataConfig):
 
 
 class TrackBatch(NamedTuple):
-    """Clips and points on them, each visible in the first frame.
+    """Clips with points. Every point is visible in the first frame.
 
     Attributes:
         video: uint8 [B, T, H, W, 3] RGB on the training device.
-        xy: float32 [B, N, T, 2] in units of the frame, (0, 0) to (1, 1), known where a point is hidden, too.
+        xy: float32 [B, N, T, 2] in units of the frame, (0, 0) to (1, 1), also where a point is hidden.
         occluded: bool [B, N, T].
-        valid: bool [B, N], False for the padding of clips that have fewer points.
-        seeds: one for each clip, see `vgmae_bench.training.recipe.Batch`.
+        valid: bool [B, N], False for the padding of clips with fewer points.
+        seeds: one per clip; see `vgmae_bench.training.recipe.Batch`.
     """
 
     video: Tensor
@@ -66,12 +66,12 @@ class TrackBatch(NamedTuple):
 
 
 class SynthTracks:
-    """The embedded generator's training split. Examples are of its validation split.
+    """Clips of `synth` with tracks: its training split, and its validation split for examples.
 
     Arguments:
-        seed: of the clips.
+        seed: seed of the clips.
         points: wanted per clip.
-        bank: cut clips from this bank instead of rendering each; examples are rendered all the same.
+        bank: cut clips from this bank instead of rendering each. Examples are always rendered.
     """
 
     def __init__(self, seed: int, points: int, bank: Bank | None = None) -> None:
@@ -112,13 +112,13 @@ class SynthTracks:
 
 
 class DatasetTracks:
-    """Random windows of the clips of a data set, squashed to a square. Examples come from the same clips.
+    """Random windows of the clips of a dataset, resized to a square. Examples come from the same clips.
 
-    Clips that are too short stand still at their end. Clips that are broken are passed over.
+    Clips that are too short repeat their last frame. Damaged clips are skipped.
 
     Arguments:
-        name, options, root: of the data set, see `vgmae_bench.data.open.open_dataset`.
-        seed: of the choice of clips, windows and points.
+        name, options, root: of the dataset; see `vgmae_bench.data.open.open_dataset`.
+        seed: seed of the choice of clips, windows and points.
         points: wanted per clip.
     """
 
@@ -147,14 +147,14 @@ class DatasetTracks:
         return dict(self._skipped)
 
     def _sample(self, seed: int, shape: ClipShape) -> tuple[np.ndarray, ...]:
-        """Video, xy, occluded and valid of one clip, see `TrackBatch`."""
+        """Video, xy, occluded and valid of one clip; see `TrackBatch`."""
         rng = np.random.default_rng(seed)
         for clip_id in rng.permutation(np.array(self._dataset.ids, dtype=object)):
             try:
                 return self._window(self._dataset.clip(clip_id), shape, rng)
             except BadDataError as error:
                 self._skipped[Path(clip_id)] = str(error)
-        raise BadDataError(f"{self._name} has no clip with a point to learn from")
+        raise BadDataError(f"{self._name} has no clip with a point for training")
 
     def _window(self, clip: Clip, shape: ClipShape, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         span = (shape.frames - 1) * shape.stride + 1
@@ -176,7 +176,7 @@ class DatasetTracks:
 def open_tracks(
     name: str, options: Mapping[str, Any], root: Path | None, seed: int, points: int, bank: Bank | None = None
 ) -> SynthTracks | DatasetTracks:
-    """The clips with tracks that `--data` names: "synth", or a data set.
+    """The clips with tracks that `--data` names: "synth" or a dataset.
 
     Arguments:
         name: of the data set.
@@ -184,10 +184,10 @@ def open_tracks(
         root: folder of data files; None: the usual one.
         seed: of the training.
         points: tracks per clip, see `TrackDataConfig`.
-        bank: that clips of "synth" are cut from; None: they are rendered.
+        bank: clips of "synth" are cut from it; None: they are rendered.
 
     Raises:
-        UserError: no such data set, wrong settings, files missing or damaged.
+        UserError: the dataset is unknown, settings are wrong, or files are missing or damaged.
     """
     if name != "synth":
         return DatasetTracks(name, options, root, seed, points)

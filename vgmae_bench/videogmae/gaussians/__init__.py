@@ -1,1 +1,1 @@
-"""Moving Gaussians: what they are, how they are fitted to frames and how points follow them."""
+"""Moving Gaussians: their parameters, fitting them to frames, and tracking points with them."""

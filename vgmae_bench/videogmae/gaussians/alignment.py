@@ -1,8 +1,8 @@
-"""Gauss-Newton on motion: which displacement of a frame's Gaussians explains the frame best, bending as little as possible.
+"""Gauss-Newton on motion: finds the displacements of a frame's Gaussians that explain the frame with the least bending.
 
-Gradient descent sees one Gaussian at a time and takes hundreds of steps to move a flat region, where only its borders tell
-how it moves. One linear solve per step couples all Gaussians (Lucas and Kanade, IJCAI 1981, over rendered images; the
-coupling is that of Horn and Schunck, 1981, with second differences so that affine motion is free).
+Gradient descent treats each Gaussian separately. In a flat region only the borders show motion, so the region needs hundreds
+of steps to move. Here, each step is one linear solve that couples all Gaussians (Lucas and Kanade, IJCAI 1981, on rendered
+images). The coupling is that of Horn and Schunck, 1981, but with second differences, so that affine motion costs nothing.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ from vgmae_bench.videogmae.gaussians.motion import NEAR
 
 NEIGHBOURS = 8
 RIDGE = 1e-3
-"""Keeps an affine fit defined where neighbours lie on a line or in one place; relative to their mean distance."""
+"""Ridge of the affine fit, for neighbours on a line or in one place; relative to their mean distance."""
 DAMPING = 0.01
 """Levenberg-Marquardt damping, relative to the mean evidence per Gaussian."""
 LEAST_EVIDENCE = 1e-3
-"""Mean evidence per Gaussian, squared RGB units, below which it is not scaled up: gradients of two grey levels a pixel.
-Videos have some 0.02 to 0.05; where there is almost nothing to see, noise would move the Gaussians."""
+"""Threshold on the mean evidence per Gaussian, in squared RGB units: gradients of about two grey levels per pixel. Smaller
+evidence is not scaled up, because noise would move the Gaussians. Videos have about 0.02 to 0.05."""
 LARGEST_STEP = 3.0
-"""Pixels that a Gaussian may move per axis in one step: beyond them the linearisation says nothing."""
+"""Largest step of a Gaussian per axis, in pixels. The linearisation is not valid beyond it."""
 SOLVER_STEPS = 6
-"""Of conjugate gradients."""
+"""Number of conjugate-gradient iterations."""
 TEAR = 0.1
-"""Pixels of bending from which neighbours count as torn apart: much less stiff than those that bend a little."""
+"""Bending in pixels beyond which neighbours count as torn apart. Torn neighbours are much less stiff."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bending:
-    """The sparse matrix B [G, G] that tells how far displacements are from affine: (B u)_i = u_i - Σ shares_ik u_near(i,k).
+    """The sparse matrix B [G, G] that measures deviation from affine motion: (B u)_i = u_i - Σ shares_ik u_near(i,k).
 
     Attributes:
-        near: int64 [G, K] neighbours of each Gaussian.
+        near: int64 [G, K], the neighbours of each Gaussian.
+        shares: [G, K], the weights of the neighbours; each row sums to 1.
         shares: [G, K] their shares, which add up to 1.
     """
 
@@ -48,32 +49,32 @@ class Bending:
     shares: Tensor
 
     def bend(self, u: Tensor) -> Tensor:
-        """u Bᵀ for rows u [2, G]: how far each displacement is from the affine motion of its neighbours."""
+        """u Bᵀ for rows u [2, G]: deviation of each displacement from the affine motion of its neighbours."""
         return u - (u[:, self.near] * self.shares).sum(dim=-1)
 
     def spread(self, bent: Tensor) -> Tensor:
-        """v B for rows v [2, G], the transposed of `bend`."""
+        """v B for rows v [2, G]: the transpose of `bend`."""
         pulls = (bent[:, :, None] * self.shares).flatten(1)
         return bent - torch.zeros_like(bent).index_add(1, self.near.flatten(), pulls)
 
     def dense(self) -> Tensor:
-        """B."""
+        """B as a dense matrix, [G, G]."""
         identity = torch.eye(len(self.near), dtype=self.shares.dtype, device=self.shares.device)
         return identity.scatter_add(1, self.near, -self.shares)
 
     @cached_property
     def squared(self) -> Tensor:
-        """Bᵀ B."""
+        """Bᵀ B as a dense matrix, [G, G]."""
         dense = self.dense()
         return dense.mT @ dense
 
 
 def bending(xy: Tensor) -> Bending:
-    """B, such that (B u)_i is how far u_i is from the affine motion that the 8 nearest of `xy` [G, 2] suggest at i.
+    """B for positions `xy` [G, 2]. (B u)_i is the deviation of u_i from the affine motion of its 8 nearest neighbours at i.
 
-    Affine displacements of all Gaussians have B u = 0 (but for the ridge, where neighbours are degenerate).
+    If the displacements of all Gaussians are affine, B u is 0, except for the ridge where neighbours are degenerate.
     """
-    if len(xy) < 2:  # a Gaussian is its own neighbour: nothing bends
+    if len(xy) < 2:  # a Gaussian is its own neighbour, so nothing bends
         return Bending(torch.zeros(len(xy), 1, dtype=torch.int64, device=xy.device), torch.ones_like(xy[:, :1]))
     count = min(NEIGHBOURS, len(xy) - 1)
     distances = torch.cdist(xy, xy).fill_diagonal_(-1)
@@ -86,32 +87,32 @@ def bending(xy: Tensor) -> Bending:
 
 
 class Stiffness:
-    """The bending energy strength · Σ TEAR² log(1 + |(B u)_i|² / TEAR²) of displacements u [G, 2], which forgives tears.
+    """The bending energy strength · Σ TEAR² log(1 + |(B u)_i|² / TEAR²) of displacements u [G, 2]. It tolerates tears.
 
-    The Lorentzian of Black and Anandan (1996): motion is smooth, but for the borders of what moves on its own.
+    This is the Lorentzian of Black and Anandan (1996). Motion is smooth except at the borders of independent motions.
 
     Arguments:
         bending: B.
-        strength: see above.
+        strength: the factor of the energy.
     """
 
     def __init__(self, bending: Bending, strength: float) -> None:
         self._bending, self._strength = bending, strength
         damped = strength * bending.squared
         damped.diagonal().add_(1)
-        self._inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))  # without tears: a preconditioner
+        self._inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))  # the preconditioner, without tears
 
     def solve(self, evidence: Tensor, pull: Tensor, displaced: Tensor) -> Tensor:
         """The step d [G, 2] that minimises dᵀ A d - 2 dᵀ b + energy of u + d, approximately, by conjugate gradients.
 
-        The energy is taken for the quadratic one that touches it at u.
+        A quadratic that touches the energy at u replaces it.
 
         Arguments:
-            evidence: A, [G, 2, 2], about 1 on the average.
-            pull: b, [G, 2] pixels.
-            displaced: u, [G, 2] pixels, displacement so far.
+            evidence: A, [G, 2, 2], with a mean of about 1.
+            pull: b, [G, 2], pixels.
+            displaced: u, [G, 2], pixels: the displacement so far.
         """
-        # Rows of G numbers throughout: products with the square matrix are several times faster from that side.
+        # All arrays are rows of G numbers. Products with the square matrix are several times faster from that side.
         evidence, displaced = evidence.permute(1, 2, 0), displaced.mT
         stiff = self._strength / (1 + self._bending.bend(displaced).square().sum(dim=0) / TEAR**2)
 
@@ -133,12 +134,12 @@ class Stiffness:
 
 
 class Stage(NamedTuple):
-    """How motion is looked for, coarse or fine.
+    """Parameters of one stage of alignment, coarse or fine.
 
     Attributes:
-        stiffness: how much it costs to bend.
-        outlier: RGB units, see `align`.
-        bias: [G, 2] pixels, see `bias`.
+        stiffness: the cost of bending.
+        outlier: in RGB units; see `align`.
+        bias: [G, 2], pixels; see `bias`.
     """
 
     stiffness: Stiffness
@@ -149,17 +150,17 @@ class Stage(NamedTuple):
 def align(
     gaussians: Gaussians, camera: Camera, target: Tensor, unbent: Tensor, stage: Stage, backend: Backend
 ) -> Tensor:
-    """One Gauss-Newton step on the image-plane positions of one frame's Gaussians (B = T = 1); depths stay.
+    """One Gauss-Newton step on the image-plane positions of one frame's Gaussians (B = T = 1). Depths do not change.
 
-    The data term is the squared reconstruction error with the weights of Geman and McClure (1987): a pixel that is off by
-    much more than the stage's `outlier`, as where something new comes in, has no say.
+    The data term is the squared reconstruction error with the weights of Geman and McClure (1987). A pixel whose error is much
+    larger than the stage's `outlier` has no influence, for example where something new appears.
 
     Arguments:
-        target: [H, W, 3] what the frame should look like.
-        unbent: [G, 2] where the Gaussians' centres were in another frame, pixels; bending is counted from there.
+        target: [H, W, 3], the real frame, RGB in [0, 1].
+        unbent: [G, 2], pixels: the Gaussians' centres in another frame. Bending is measured from there.
 
     Returns:
-        [G, 3] the step of the means, world units.
+        [G, 3]: the step of the means in world units.
     """
     means = gaussians.means[0, 0]
     projection = project(means, gaussians.quats[0], gaussians.scales[0], *camera, near=NEAR)
@@ -167,14 +168,14 @@ def align(
     pull = pull - (evidence @ stage.bias[..., None])[..., 0]
     step = stage.stiffness.solve(evidence, pull, projection.means2d - unbent).clamp(-LARGEST_STEP, LARGEST_STEP)
     focal = torch.stack([camera.K[0, 0], camera.K[1, 1]])
-    flat = step * projection.depths.clamp(min=NEAR)[:, None] / focal  # the fixed camera is not rotated
+    flat = step * projection.depths.clamp(min=NEAR)[:, None] / focal  # the camera has no rotation
     return torch.cat([flat, torch.zeros_like(flat[:, :1])], dim=1)
 
 
 def bias(gaussians: Gaussians, camera: Camera, target: Tensor, outlier: float, backend: Backend) -> Tensor:
-    """[G, 2] pixels by which each of the Gaussians (B = T = 1) would be moved in the very frame that they were fitted to.
+    """[G, 2], pixels: the step that each Gaussian (B = T = 1) would take in the frame to which it was fitted.
 
-    What they could not rebuild there pulls at them. That is no motion, and is taken off in other frames.
+    The rest of the reconstruction error in that frame causes this step. It is not motion, so it is subtracted in other frames.
     """
     evidence, pull = _evidence(gaussians, camera, target, outlier, backend)
     moved: Tensor = torch.linalg.solve(evidence, pull)
@@ -184,10 +185,10 @@ def bias(gaussians: Gaussians, camera: Camera, target: Tensor, outlier: float, b
 def _evidence(
     gaussians: Gaussians, camera: Camera, target: Tensor, outlier: float, backend: Backend
 ) -> tuple[Tensor, Tensor]:
-    """The normal equations of every Gaussian on its own: A [G, 2, 2] and b [G, 2], A about 1 on the average (or less).
+    """The normal equations of every Gaussian alone: A [G, 2, 2] and b [G, 2]. The mean of A is about 1, or less.
 
-    A Gaussian gathers image gradients and errors from the pixels where it is seen, by its rendering weights. These sums
-    are the gradient of a rendering of arbitrary features with respect to the features.
+    A Gaussian sums image gradients and errors over its visible pixels, weighted by its rendering weights. These sums are the
+    gradient, with respect to the features, of a rendering of arbitrary features.
     """
     features = torch.zeros_like(gaussians.means[0, 0, :, :1]).repeat(1, 5).requires_grad_()
     with torch.enable_grad():
@@ -205,7 +206,7 @@ def _evidence(
             rendered.features[..., 3:],
         )
     error = target - image
-    across, down = _gradients((image + target) / 2)  # of both: second order in the step (Malis, 2004)
+    across, down = _gradients((image + target) / 2)  # second order in the step (Malis, 2004)
     weight = (1 + error.square().mean(dim=-1) / outlier**2) ** -2
     products = (across * across, across * down, down * down, -across * error, -down * error)
     wanted = torch.stack([weight * product.sum(dim=-1) for product in products], dim=-1)

@@ -1,4 +1,4 @@
-"""Gaussian blur of clips."""
+"""Blurs clips."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from torch import Tensor
 
 
 def blurred(video: Tensor, sigma: float) -> Tensor:
-    """[B, T, S, S, C], each frame blurred by a Gaussian of `sigma` pixels, its border repeated; 0: as it is."""
+    """[B, T, S, S, C]: each frame blurred by a Gaussian of `sigma` pixels, with a repeated border. 0 means no blur."""
     if sigma == 0:
         return video
-    matrix = _matrix(video.shape[2], sigma).to(video)  # products with it are several times faster than convolutions
+    matrix = _matrix(video.shape[2], sigma).to(video)  # matrix products are several times faster than convolutions
     planes = video.movedim(-1, 2)
     blurry: Tensor = (matrix @ (planes @ matrix.mT)).movedim(2, -1)
     return blurry
 
 
 def _matrix(size: int, sigma: float) -> Tensor:
-    """[size, size]: what each pixel of a blurred line takes from each pixel."""
+    """[size, size]: the weight of each pixel of a line in each pixel of the blurred line."""
     reach = min(int(3 * sigma + 1), size - 1)
     taps = torch.arange(-reach, reach + 1)
     kernel = (-(taps / sigma).square() / 2).exp()

@@ -1,8 +1,7 @@
-"""Moving Gaussians fitted to a window of one clip, without or after a network.
+"""Fits moving Gaussians to a window of one clip. They can start from a network's predictions, or without a network.
 
-Frame by frame: the first frame's appearance is fitted by gradient descent on the reconstruction loss. From there on the
-Gaussians keep it, colours included, and only their positions follow the frames, one after the other. A reconstruction
-that may not be re-coloured has to be moved.
+Frames are fitted one after the other. Gradient descent on the reconstruction loss fits the appearance to the first frame. Then
+the appearance is fixed, colours included, and only positions change. A fixed appearance can fit later frames only by motion.
 """
 
 from __future__ import annotations
@@ -29,17 +28,18 @@ class FitConfig:
     """Settings of the optimisation.
 
     Attributes:
-        steps: gradient steps on the appearance in a window's first frame. Each later frame gets steps / 50 (at least 1)
-            Gauss-Newton steps on positions at every stiffness. 0 leaves the Gaussians as they are.
-        resolution: of the images that are compared, pixels a side; clips are squashed to a square.
-        lr: of the gradient steps, in world units, colours, logits alike; falls to a tenth in the course of them.
-        stiffness: weights of the bending energy, coarse motion first, for 1024 Gaussians in the frame. As the energy of
-            the same motion falls with the square of their number, the weights are scaled by that. The last one holds
-            back bending since the first frame, those before it bending since the frame before.
-        outlier: of each stiffness, the error from which a pixel loses its say, RGB units; tightened as motion settles.
+        steps: gradient steps on the appearance in a window's first frame. In each later frame, positions take steps / 50 (at
+            least 1) Gauss-Newton steps per stiffness. 0 leaves the Gaussians unchanged.
+        resolution: side of the compared images in pixels; clips are resized to a square.
+        lr: learning rate of the gradient steps, equal for world units, colours and logits. It falls to a tenth.
+        stiffness: weights of the bending energy, coarse motion first, for 1024 Gaussians per frame. The energy of the same
+            motion falls with the square of the number of Gaussians; the weights are scaled to compensate. The last weight
+            limits bending since the first frame, the others bending since the previous frame.
+        outlier: one per stiffness: the error in RGB units at which a pixel loses its influence. It decreases as motion
+            converges.
 
     Raises:
-        UsageError: a value out of its range.
+        UsageError: a value is out of range.
     """
 
     steps: int = 150
@@ -52,12 +52,12 @@ class FitConfig:
         if self.steps < 0:
             raise UsageError("The number of steps cannot be negative", f"it is {self.steps}")
         if self.resolution < 8:
-            raise UsageError("Fitting needs images of at least 8 pixels a side", f"resolution is {self.resolution}")
+            raise UsageError("Fitting needs images of at least 8 pixels per side", f"resolution is {self.resolution}")
         if not 0 < self.lr < math.inf:
             raise UsageError("The learning rate must be positive", f"lr is {self.lr}")
         if not self.stiffness or len(self.stiffness) != len(self.outlier):
             raise UsageError(
-                "Every stiffness needs its outlier", f"there are {len(self.stiffness)} and {len(self.outlier)}"
+                "Each stiffness needs one outlier", f"there are {len(self.stiffness)} and {len(self.outlier)}"
             )
         if not all(0 <= value < math.inf for value in self.stiffness) or not all(value > 0 for value in self.outlier):
             raise UsageError(
@@ -77,15 +77,15 @@ def fit(
     """Fit Gaussians (B = 1, T frames) to a window of a clip.
 
     Arguments:
-        gaussians: where to start. Colours of later frames do not matter, those of the first are kept for all.
-        video: [T, H, W, 3] RGB in [0, 1].
+        gaussians: the start. Colours of later frames are ignored; those of the first frame hold for all frames.
+        video: [T, H, W, 3], RGB in [0, 1].
         config: settings.
-        guess: where a frame's Gaussians are looked for first: displaced from the frame before as in `gaussians`
-            ("given"), or by as much as in the step before ("inertia").
-        backend: of the splatting.
+        guess: first guess of each frame's displacements: those of `gaussians` ("given"), or those of the previous step
+            ("inertia").
+        backend: back end of splatting.
 
     Returns:
-        Gaussians of the same shapes, detached; colours constant over time, and not confined to [0, 1].
+        Gaussians of the same shapes, detached. Colours are constant over time, and not limited to [0, 1].
     """
     if config.steps == 0:
         return gaussians
@@ -109,7 +109,7 @@ def _squared(video: Tensor, resolution: int) -> Tensor:
 
 
 def _first_frame(start: Gaussians, frame: Tensor, camera: Camera, config: FitConfig, backend: Backend) -> Gaussians:
-    """All properties of the first frame's Gaussians, fitted to it ([1, R, R, 3]): T = 1."""
+    """Fit all properties of the Gaussians to the first frame [1, R, R, 3]. The result has T = 1."""
     parameters = [
         start.means[:, :1],
         start.scales.clamp(min=1e-6).log(),
@@ -124,7 +124,7 @@ def _first_frame(start: Gaussians, frame: Tensor, camera: Camera, config: FitCon
         means, scales, quats, opacities, colors = parameters
         return Gaussians(means, scales.exp(), normalize(quats, dim=-1), opacities.sigmoid(), colors)
 
-    # The functional form of Adam: making an optimizer loads torch's compiler, which takes seconds.
+    # The functional form of Adam: creating an optimizer loads torch's compiler, which takes seconds.
     averages, squares = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
     counts = [torch.zeros(()) for _ in parameters]
     for step in range(config.steps):
@@ -160,7 +160,7 @@ def _follow(
 ) -> Tensor:
     """Means [T, G, 3] of the first frame's Gaussians in all frames [T, R, R, 3].
 
-    displacements: [T - 1, G, 3] to expect, world units; None: as much as in the step before.
+    displacements: first guesses [T - 1, G, 3] in world units; None: the displacements of the previous step.
     """
     rest = _centres(first, first.means[0, 0], camera)
     stages = _stages(first, rest, frames[0], camera, config, backend)
@@ -190,10 +190,10 @@ def _stages(
 
 
 def _moved(gaussians: Gaussians, means: Tensor) -> Gaussians:
-    """With means [G, 3] in their only frame."""
+    """The Gaussians of a single frame, with means [G, 3]."""
     return gaussians._replace(means=means[None, None])
 
 
 def _centres(gaussians: Gaussians, means: Tensor, camera: Camera) -> Tensor:
-    """[G, 2] pixels, of Gaussians moved to means [G, 3]."""
+    """[G, 2], pixels: centres of the Gaussians with means [G, 3]."""
     return project(means, gaussians.quats[0], gaussians.scales[0], *camera, near=NEAR).means2d

@@ -1,4 +1,4 @@
-"""From the network's 14 numbers a Gaussian to a scene: activations, the fixed camera, rendered video.
+"""Turns the network's 14 numbers per Gaussian into a scene: activations, fixed camera, rendered video.
 
 Sources: Baranwal et al., arXiv 2512.22489, and the behaviour of the official code (tekotan/video-gmae c630810).
 """
@@ -21,20 +21,22 @@ Backend = Literal["auto", "gsplat", "native", "torch"]
 SCENE_HALF_WIDTH = 5.0
 """Means of frame 0 lie in [-5, 5]³ world units."""
 LARGEST_STEP = 0.5
-"""A mean moves by less than this per frame and axis, world units."""
+"""Upper limit on the motion of a mean per frame and axis, in world units."""
 SCENE_DEPTH = 8.0
-"""The camera looks along +z from 8 units before the origin of the scene."""
+"""The camera is at z = -8 world units and looks along +z."""
 
 
 class Gaussians(NamedTuple):
     """A clip as G Gaussians that keep their identity over T frames.
 
+    World axes: x right, y down, z forward.
+
     Attributes:
-        means: [B, T, G, 3] world units.
-        scales: [B, G, 3] standard deviations, world units, in (0, scale_factor).
-        quats: [B, G, 4] unit quaternions, wxyz.
-        opacities: [B, G] in (0, 1).
-        colors: [B, T, G, 3] RGB in [0, 1].
+        means: [B, T, G, 3], world units.
+        scales: [B, G, 3], standard deviations in world units, in (0, scale_factor).
+        quats: [B, G, 4], unit quaternions (w, x, y, z).
+        opacities: [B, G], in (0, 1).
+        colors: [B, T, G, 3], RGB in [0, 1].
     """
 
     means: Tensor
@@ -55,19 +57,19 @@ class Camera(NamedTuple):
 
 @dataclass(frozen=True)
 class Activation:
-    """How raw network outputs become Gaussians; a property of the weights, fixed when they were trained.
+    """How raw network outputs become Gaussians. Part of the weights: fixed when they were trained.
 
     Attributes:
-        residuals: what may change after frame 0; the rest stays as it was. The paper's ablation of its deltas.
-        mean_deltas: later rows hold steps that accumulate; False: every row holds a position of its own.
-        rgb_mode: what the later rows' colours c_t are, x being their raw values.
+        residuals: what can change after frame 0; the rest is constant. The paper's ablation of its deltas.
+        mean_deltas: True: later rows hold steps that accumulate. False: every row holds a position.
+        rgb_mode: the colours c_t of later rows; x are their raw values.
             "absolute": c_t = sigmoid(x_t), the official default.
             "frame0_logit": c_t = sigmoid(x_0 + x_t).
             "frame0_scaled": c_t = clamp(sigmoid(x_0) + rgb_scale · sigmoid(x_t)), which can only brighten.
-            "cumulative": c_t = sigmoid(x_0 + … + x_t), the residuals of the paper (which does not say in what space
-            they add up; logits keep colours within range).
-        rgb_scale: of "frame0_scaled".
-        scale_factor: the largest standard deviation, world units.
+            "cumulative": c_t = sigmoid(x_0 + … + x_t), the residuals of the paper. The paper does not say in which space
+            they are added; logits keep colours in range.
+        rgb_scale: factor of "frame0_scaled".
+        scale_factor: the largest standard deviation in world units.
     """
 
     residuals: Residuals = "both"
@@ -80,7 +82,7 @@ class Activation:
 def activate(x: Tensor, activation: Activation) -> Gaussians:
     """Turn raw outputs x [B, T, G, 14] (mean 3, scale 3, rotation 4, colour 3, opacity 1) into Gaussians.
 
-    Of the rows of frames t >= 1 only mean and colour are used: scale, rotation and opacity are those of frame 0.
+    In the rows of frames t >= 1, only mean and colour are used. Scale, rotation and opacity are those of frame 0.
     """
     first = x[:, 0]
     means, colors = _means(x[..., :3], activation.mean_deltas), _colors(x[..., 10:13], activation)
@@ -98,12 +100,12 @@ def activate(x: Tensor, activation: Activation) -> Gaussians:
 
 
 def fixed_camera(height: int, width: int, like: Tensor, distance: float = SCENE_DEPTH) -> Camera:
-    """The camera all clips are rendered with: f = W/2 (90° across), on `like`'s device and in its dtype.
+    """The camera of all clips: f = W/2 (a view of 90°), on the device and in the dtype of `like`.
 
-    In frames that are not square the vertical focal length is f·W/H, as in the official code.
+    If frames are not square, the vertical focal length is f·W/H, as in the official code.
 
     Arguments:
-        distance: from the camera to the origin of the scene, world units.
+        distance: from the camera to the origin of the scene, in world units.
     """
     fx = width / 2
     fy = fx * width / height
@@ -116,8 +118,8 @@ def fixed_camera(height: int, width: int, like: Tensor, distance: float = SCENE_
 def composite(premultiplied: Tensor, alpha: Tensor, mode: Composite) -> Tensor:
     """Put rendered colour [..., H, W, 3] with alpha [..., H, W] on a background.
 
-    "over" is C + (1 - A), on white. "official" is C·A + (1 - A), one factor A too many, which released weights were
-    trained with. "black" is C, as in the image path of the official code.
+    "over" is C + (1 - A), on white. "official" is C·A + (1 - A), with a superfluous factor A; released weights were trained
+    with it. "black" is C, as in the image path of the official code.
     """
     if mode == "black":
         return premultiplied
@@ -126,7 +128,7 @@ def composite(premultiplied: Tensor, alpha: Tensor, mode: Composite) -> Tensor:
 
 
 def render_video(gaussians: Gaussians, camera: Camera, mode: Composite, backend: Backend = "auto") -> Tensor:
-    """Render every frame: [B, T, H, W, 3] RGB, in [0, 1] with mode "over"; differentiable in all of `gaussians`."""
+    """Render every frame: [B, T, H, W, 3] RGB, in [0, 1] with mode "over". Differentiable in all parts of `gaussians`."""
     rendered = render(
         gaussians.means,
         gaussians.quats[:, None],

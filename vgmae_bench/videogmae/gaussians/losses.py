@@ -1,4 +1,4 @@
-"""What holds Video-GMAE's Gaussians back in training, besides the clip that they rebuild."""
+"""Regularisers of Video-GMAE's Gaussians, in addition to the reconstruction loss."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from vgmae_bench.videogmae.gaussians.registration import register
 
 
 def displacement_penalty(gaussians: Gaussians) -> Tensor:
-    """Mean length of the steps that means take from frame to frame, world units; T >= 2.
+    """Mean length of the steps of the means from frame to frame, in world units; T >= 2.
 
-    What the official setting `deltas_reg_weight` is meant to weight. There the slice that should pick the means' deltas
-    cuts the batch instead, which leaves nothing of batches of up to 256 clips: the term is always 0.
+    The official setting `deltas_reg_weight` should weight this term. But the official code cuts the batch instead of the means'
+    deltas. Nothing is left of batches of up to 256 clips, so its term is always 0.
     """
     lengths: Tensor = gaussians.means.diff(dim=1).norm(dim=-1)
     return lengths.mean()
 
 
 def neighbourhood_smoothness(gaussians: Gaussians, neighbours: int = 4) -> Tensor:
-    """Mean difference between the steps of a Gaussian and of those nearest to it in frame 0, world units; T >= 2.
+    """Mean difference between the step of a Gaussian and those of its nearest neighbours in frame 0, in world units; T >= 2.
 
-    An addition of ours. Differences are lengths, not squares: surfaces that part may part. Which Gaussians are near is
-    decided by positions in 3-D and gets no gradient.
+    Our addition. Differences are lengths, not squares, so that surfaces can separate. Neighbours are found by 3-D position,
+    without gradient.
 
     Arguments:
-        neighbours: how many of the nearest count, fewer than there are Gaussians.
+        neighbours: number of nearest neighbours, less than the number of Gaussians.
     """
     first = gaussians.means[:, 0].detach()
     apart = torch.cdist(first, first)
-    apart.diagonal(dim1=1, dim2=2).fill_(torch.inf)  # nobody is a neighbour of itself
+    apart.diagonal(dim1=1, dim2=2).fill_(torch.inf)  # a Gaussian is not its own neighbour
     near = apart.topk(neighbours, dim=-1, largest=False).indices
     steps = gaussians.means.diff(dim=1).transpose(1, 2)
     of_near = steps[torch.arange(len(near), device=near.device)[:, None, None], near]
@@ -42,13 +42,13 @@ def neighbourhood_smoothness(gaussians: Gaussians, neighbours: int = 4) -> Tenso
 
 
 def registration_distance(gaussians: Gaussians, camera: Camera, video: Tensor) -> Tensor:
-    """How far Gaussians move in the image from where a registration of the frames takes what is there: pixels, Huber's δ = 0.5.
+    """Distance between the Gaussians' motion and a registration of the frames: pixels, Huber loss with δ = 0.5.
 
-    An addition of ours: a better gradient for motion than that of the reconstruction, which is blind beyond the reach of a
-    Gaussian. Both want the same, and neither needs more than the pixels.
+    Our addition. The reconstruction loss has no useful gradient for motion beyond the size of a Gaussian; this loss has. Both
+    have the same goal, and both need only pixels.
 
     Arguments:
-        video: [B, T, S, S, 3] RGB in [0, 1], square, as `camera` sees it.
+        video: [B, T, S, S, 3], RGB in [0, 1], square, as `camera` sees it.
     """
     projection = project(gaussians.means, gaussians.quats[:, None], gaussians.scales[:, None], *camera, near=NEAR)
     centres = projection.means2d

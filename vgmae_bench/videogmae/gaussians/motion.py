@@ -1,4 +1,4 @@
-"""From the Gaussians of a window to motion in the image: projected centres, dense flow, rendering weights on demand."""
+"""Computes image motion from the Gaussians of a window: projected centres, dense flow, rendering weights on demand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vgmae_bench.videogmae.gaussians.switches import FlowAlpha, Switches
 from vgmae_bench.videogmae.gaussians.tracking import Motion
 
 NEAR = 0.01
-"""The renderer's near plane, world units: in 16 frames a Gaussian can drift past it. None gets as far as the far plane."""
+"""The renderer's near plane in world units. In 16 frames, a Gaussian can pass it. None can reach the far plane."""
 
 CHUNK = 32
 """The release renders the weights of this many Gaussians at a time; see `Switches.anchor_weights`."""
@@ -20,8 +20,8 @@ CHUNK = 32
 def read_motion(gaussians: Gaussians, camera: Camera, switches: Switches, backend: Backend = "auto") -> Motion:
     """The motion of one clip's Gaussians (B = 1, T >= 2 frames), seen by `camera`.
 
-    Displacements are differences of projected centres, which mean something wherever a Gaussian is in front of the
-    camera, within the frame or not: points that leave the frame move on with what carried them.
+    Displacements are differences of projected centres. They are valid for all Gaussians in front of the camera, also outside
+    the frame. So points that leave the frame keep moving with their Gaussians.
     """
     means, scales, quats, opacities, _ = (values[0] for values in gaussians)
     projection = project(means, quats, scales, camera.viewmat, camera.K, camera.height, camera.width, near=NEAR)
@@ -55,16 +55,16 @@ def read_motion(gaussians: Gaussians, camera: Camera, switches: Switches, backen
 
 
 def flow_of(features: Tensor, alpha: Tensor, mode: FlowAlpha) -> Tensor:
-    """Rendered displacements to flow [..., H, W, 2] pixels.
+    """Convert rendered displacements to flow [..., H, W, 2] in pixels.
 
     Arguments:
-        features: [..., H, W, 3], rendered (dx, dy, 1), all three zero for Gaussians that are left out.
+        features: [..., H, W, 3], rendered (dx, dy, 1). Excluded Gaussians have three zeros.
         alpha: [..., H, W], accumulated over all Gaussians.
         mode: see `Switches.flow_alpha`.
     """
     summed, share = features[..., :2], features[..., 2:]
     match mode:
-        case "normalised":  # one visible Gaussian has a weight of at least 1/255 · 1e-4, so this only spares 0 / 0
+        case "normalised":  # avoids 0 / 0; a visible Gaussian has a weight of at least 1/255 · 1e-4
             return summed / share.clamp(min=1e-8)
         case "paper":
             return summed
@@ -73,6 +73,6 @@ def flow_of(features: Tensor, alpha: Tensor, mode: FlowAlpha) -> Tensor:
 
 
 def chunk_sums(weights: Tensor) -> Tensor:
-    """[..., G] weights, each replaced by the sum over its chunk of 32 Gaussians."""
+    """Replace each of the weights [..., G] by the sum over its chunk of 32 Gaussians."""
     chunks = torch.split(weights, CHUNK, dim=-1)
     return torch.cat([chunk.sum(dim=-1, keepdim=True).expand_as(chunk) for chunk in chunks], dim=-1)

@@ -1,8 +1,8 @@
-"""A reconstruction loss from which small networks learn motion: additions of ours to the paper's squared error.
+"""A reconstruction loss from which small networks learn motion. It adds our changes to the paper's squared error.
 
-The squared error of later frames says little about motion at first. Most of it is detail that the Gaussians cannot show, in
-frame 0 as much as later. And what one Gaussian gains by moving alone is mostly chance: its neighbours cover what it leaves.
-Five changes help, each a setting of its own (`MotionLoss`).
+At first, the squared error of later frames shows little about motion. Most of it is detail that the Gaussians cannot show,
+in frame 0 as well as later. And the gradient of a single Gaussian is mostly noise: if it moves alone, its neighbours cover the
+gap. Five changes help. Each has its own setting (`MotionLoss`).
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ class MotionLoss:
     """How later frames are compared. The defaults are the paper's loss.
 
     Attributes:
-        motion_only: later frames train the motion of the Gaussians and not their looks: scales, rotations, opacities,
-            colours and first positions get no gradient from them.
-        neighbour_gradients: the gradient of each Gaussian's displacement becomes a weighted sum over the 3 × 3 Gaussians around
-            its anchor, as if they moved together.
-        preconditioning: λ. The gradient of each Gaussian's displacement is multiplied by the inverse of the local structure
-            tensor of the target plus λ times its mean: a Gauss-Newton step (Lucas and Kanade, IJCAI 1981). In clips of T
-            frames it is also scaled by 2 / T: displacements are sums of steps, and every later frame pulls at the first
-            one. 0: left as it is.
-        carry_error: what frame 0 lacks in its reconstruction is moved as the Gaussians around move and added to later frames,
-            so that detail no Gaussian can show does not count as an error there. "fixed": without a gradient. "moving": with
-            the gradient of the motion, so that this detail helps to place the Gaussians. "off": as in the paper.
-        blurs: standard deviations, in 64ths of the frame's width. Later frames are compared after blurring by each; the
-            losses are averaged. 0 is no blur. Empty: (0,).
+        motion_only: later frames train only the motion of the Gaussians. Scales, rotations, opacities, colours and first
+            positions get no gradient from them.
+        neighbour_gradients: the gradient of each Gaussian's displacement becomes a weighted sum over the 3 × 3 Gaussians
+            around its anchor, as if they moved together.
+        preconditioning: λ. The gradient of each Gaussian's displacement is multiplied by the inverse of (local structure
+            tensor of the target + λ times its mean): a Gauss-Newton step (Lucas and Kanade, IJCAI 1981). In clips of T frames
+            it is also scaled by 2 / T, because displacements are sums of steps, and every later frame adds to the gradient
+            of the first step. 0 turns this off.
+        carry_error: the reconstruction error of frame 0 moves with the Gaussians and is added to later frames. Thus detail
+            that no Gaussian can show is not an error there. "fixed": without gradient. "moving": with the gradient of the
+            motion, so that this detail helps to place the Gaussians. "off": as in the paper.
+        blurs: standard deviations in 64ths of the frame's width. Later frames are compared after each blur, and the losses
+            are averaged. 0 is no blur. Empty means (0,).
     """
 
     motion_only: bool = False
@@ -62,11 +62,11 @@ class MotionLoss:
 def reconstruct(
     gaussians: Gaussians, target: Tensor, camera: Camera, loss: MotionLoss, mode: Composite, backend: Backend
 ) -> Tensor:
-    """The squared error of the rendered clips under `loss`, a mean over pixels, frames and clips.
+    """The squared error of the rendered clips under `loss`, averaged over pixels, frames and clips.
 
     Arguments:
-        gaussians: of square frames, their number a square, in raster order of their anchors.
-        target: [B, T, S, S, 3] RGB in [0, 1].
+        gaussians: of square frames. Their number is a square; they are in raster order of their anchors.
+        target: [B, T, S, S, 3], RGB in [0, 1].
     """
     size = target.shape[2]
     blurs = [blur * size / 64 for blur in loss.blurs or (0.0,)]
@@ -93,14 +93,14 @@ def reconstruct(
         with torch.set_grad_enabled(loss.carry_error == "moving" and torch.is_grad_enabled()):
             carried = _carried(error[:, :1].detach(), _centres(path, held, camera))
         later_error = later_error - carried
-    # A blurred error is smaller: its weight makes up for the noise-like part of it.
+    # Blur reduces the error. The weight compensates for its noise-like part.
     squares = [(1 + blur**2) * blurred(later_error, blur).square().mean() for blur in blurs]
     T = target.shape[1]
     return (error[:, :1].square().mean() + (T - 1) * torch.stack(squares).mean()) / T
 
 
 def _centres(means: Tensor, gaussians: Gaussians, camera: Camera) -> Tensor:
-    """Projected centres [B, T, G, 2] of Gaussians moved to `means`, raster pixels."""
+    """Projected centres [B, T, G, 2] of the Gaussians with means `means`, in raster pixels."""
     return project(means, gaussians.quats[:, None], gaussians.scales[:, None], *camera, near=NEAR).means2d
 
 
@@ -118,7 +118,7 @@ def _structure(video: Tensor, xy: Tensor) -> Tensor:
 
 
 def _with_neighbours(gradient: Tensor) -> Tensor:
-    """Gradients [B, T, G, 3] of Gaussians on a square grid, each a binomial sum over 3 × 3 of them with weight 1 in all."""
+    """Sum gradients [B, T, G, 3] of Gaussians on a square grid over 3 × 3 neighbours, with binomial weights that sum to 1."""
     B, T, G, _ = gradient.shape
     side = round(G**0.5)
     line = gradient.new_tensor([1.0, 2.0, 1.0])
@@ -129,7 +129,7 @@ def _with_neighbours(gradient: Tensor) -> Tensor:
 
 
 def _newton(gradient: Tensor, tensor: Tensor, damping: float) -> Tensor:
-    """Gradients [..., 3] of displacements, world units, over a structure tensor (xx, xy, yy) [..., 3]; none in depth."""
+    """Divide gradients [..., 3] of displacements (world units) by a structure tensor (xx, xy, yy) [..., 3]. Depth becomes 0."""
     mean = (tensor[..., 0] + tensor[..., 2]).mean() / 2
     xx, xy, yy = tensor.unbind(-1)
     xx, yy = xx + damping * mean, yy + damping * mean
@@ -139,7 +139,7 @@ def _newton(gradient: Tensor, tensor: Tensor, damping: float) -> Tensor:
 
 
 def _carried(error: Tensor, centres: Tensor) -> Tensor:
-    """The error [B, 1, S, S, 3] of frame 0, moved as Gaussians with centres [B, T, G, 2] move: [B, T - 1, S, S, 3]."""
+    """The error [B, 1, S, S, 3] of frame 0, moved with Gaussians of centres [B, T, G, 2]: [B, T - 1, S, S, 3]."""
     (B, T, G, _), size = centres.shape, error.shape[2]
     side = round(G**0.5)
     moved = (centres[:, 1:] - centres[:, :1]).mT.unflatten(3, (side, side)).flatten(0, 1)

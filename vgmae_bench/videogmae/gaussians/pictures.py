@@ -1,4 +1,4 @@
-"""Pictures of a training: the clip, what the network is shown of it, its reconstruction, and its motion beside the true one."""
+"""Draws pictures of a training: the clip, its visible part, the reconstruction, predicted motion and true motion."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from vgmae_bench.viz.flow import colour_flow
 from vgmae_bench.viz.mosaic import enlarge, save_mosaic
 
 FRAMES = 4
-"""Frames of a clip in a picture, evenly spread."""
+"""Number of frames of a clip in a picture, evenly spaced."""
 GREY = 128
 """Colour of hidden patches, and of motion that is unknown."""
 
 Panels = dict[str, npt.NDArray[np.uint8]]
-"""What is seen of one clip: uint8 [T - 1, S, S, 3] by name. The last frame is left out: no frame follows it."""
+"""Pictures of one clip by name: uint8 [T - 1, S, S, 3]. The last frame is left out, because no frame follows it."""
 
 
 class Seen(NamedTuple):
-    """What a network makes of some clips.
+    """A network's results for some clips.
 
     Attributes:
         video: uint8 [B, T, S, S, 3] RGB, T >= 2.
-        hidden: bool [B, T, S, S], the pixels hidden from the network. None: it sees all.
-        masked: the Gaussians of the clips with those pixels hidden.
-        whole: the Gaussians of the whole clips, as when points are tracked.
-        flow: true motion to the next frame, [B, T - 1, S, S, 2] pixels, NaN where it is unknown; or None.
+        hidden: bool [B, T, S, S], the pixels hidden from the network. None: nothing is hidden.
+        masked: the Gaussians of the clips with these pixels hidden.
+        whole: the Gaussians of the whole clips, as used in tracking.
+        flow: true motion to the next frame, [B, T - 1, S, S, 2], pixels, NaN where unknown; or None.
     """
 
     video: Tensor
@@ -44,9 +44,9 @@ class Seen(NamedTuple):
 
 
 def panels(seen: Seen, mode: Composite, backend: Backend = "auto") -> list[Panels]:
-    """For each clip: input, shown part if something is hidden, reconstruction, flow, and true flow if it is known.
+    """For each clip: input, visible part (if something is hidden), reconstruction, flow, and true flow (if known).
 
-    In flow, the hue is the direction and the saturation the speed.
+    The hue of flow shows the direction, the saturation shows the speed.
     """
     camera = fixed_camera(seen.video.shape[2], seen.video.shape[3], like=seen.whole.means)
     with torch.no_grad():
@@ -73,7 +73,7 @@ def panels(seen: Seen, mode: Composite, backend: Backend = "auto") -> list[Panel
 
 
 def save_picture(clips: list[Panels], path: Path) -> None:
-    """A PNG with a row for each kind of panel of each clip, and up to `FRAMES` frames in each row."""
+    """Write a PNG with one row per kind of panel and clip, and up to `FRAMES` frames per row."""
     rows = [(name, frames) for clip in clips for name, frames in clip.items()]
     length = len(rows[0][1])
     shown = np.linspace(0, length - 1, min(FRAMES, length)).round().astype(int)

@@ -1,7 +1,7 @@
-"""What the decoder's query of a Gaussian knows before it looks anywhere: the tokens at the Gaussian's anchor.
+"""Content of the decoder's queries: the encoder's tokens at each Gaussian's anchor.
 
-An addition of ours (`NetworkConfig.query_content`). The paper's queries are free vectors. Attention must then learn to bring
-together the tokens of one place in two frames before anything can move, and at small scale it does not.
+Our addition (`NetworkConfig.query_content`). The paper's queries are free vectors. Attention must then learn to compare the
+tokens of one place in two frames before anything can move. Small networks do not learn this.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from torch import Tensor, nn
 QueryContent = Literal["learned", "gathered", "gated"]
 
 PRODUCTS = 256
-"""Products of two linear maps in a "gated" query."""
+"""Number of products of two linear maps in a "gated" query."""
 
 
 class AnchorTokens(nn.Module):
-    """Adds up what the tokens at an anchor say, all frames together.
+    """Combines the tokens at an anchor in all frames.
 
-    "gathered" is one linear map of the tokens at the anchor, one after another. "gated" adds a map of products of two
-    linear maps. Products are what relates two images (Memisevic and Hinton, Neural Computation 22(6), 2010): a sum of the
-    two tokens tells what they show, a product how one differs from the other.
+    "gathered" is one linear map of the concatenated tokens at the anchor. "gated" adds a map of products of two linear maps.
+    Products relate two images (Memisevic and Hinton, Neural Computation 22(6), 2010): a sum of two tokens shows their content,
+    a product shows how they differ.
 
     Arguments:
         content: "gathered" or "gated".
-        width: of the tokens, De.
-        query_width: of the queries, Dd.
+        width: width of the tokens, De.
+        query_width: width of the queries, Dd.
         num_frames: T.
-        cells: int64 [G], the patch in which each anchor lies, raster order in a frame.
-        patches: in a frame.
+        cells: int64 [G], the patch that contains each anchor, in raster order within a frame.
+        patches: number of patches in a frame.
     """
 
     cells: Tensor
@@ -48,7 +48,7 @@ class AnchorTokens(nn.Module):
         self.products = nn.Linear(PRODUCTS, query_width) if content == "gated" else None
 
     def forward(self, latent: Tensor, kept: Tensor) -> Tensor:
-        """[B, G, Dd] from latents [B, n, De] and which tokens they are, int64 [B, n]. Hidden tokens count as zeros."""
+        """[B, G, Dd] from latents [B, n, De] and their token numbers, int64 [B, n]. Hidden tokens count as zeros."""
         B, _, width = latent.shape
         tokens = latent.new_zeros(B, self._frames * self._patches, width)
         tokens = tokens.scatter(1, kept[..., None].expand(-1, -1, width), latent)
@@ -61,12 +61,12 @@ class AnchorTokens(nn.Module):
 
 
 def anchor_colours(video: Tensor, seen: Tensor, count: int) -> Tensor:
-    """The mean colour around each anchor in the first frame, [B, G, 3] in [0, 1]; grey where that patch is hidden.
+    """The mean colour around each anchor in the first frame, [B, G, 3] in [0, 1]; grey if the patch there is hidden.
 
     Arguments:
-        video: [B, 3, S, S] RGB in [0, 1], the first frame.
-        seen: bool [B, grid, grid], the patches of it that the encoder sees.
-        count: G, a square: anchors are the centres of a square grid of cells.
+        video: [B, 3, S, S], RGB in [0, 1]: the first frame.
+        seen: bool [B, grid, grid], True for the patches that the encoder sees.
+        count: G, a square number. Anchors are the centres of a square grid of cells.
     """
     side = round(count**0.5)
     shown = torch.nn.functional.interpolate(seen[:, None].to(video.dtype), video.shape[2:])

@@ -1,8 +1,8 @@
-"""How each frame of a clip lies over the next: smooth displacements that make them alike, without network or labels.
+"""Registers each frame of a clip with the next: smooth displacements that align them, without a network or labels.
 
-A coarse grid of control points is displaced by Gauss-Newton on the difference of a frame and the next one, warped (Lucas
-and Kanade, IJCAI 1981), robustly, from blurred to sharp. It is the self-supervised warm start of pretraining
-(`vgmae_bench.videogmae.pretrain.PretrainConfig.registration_weight`); an addition of ours.
+Gauss-Newton displaces a coarse grid of control points to minimise the difference between a frame and the warped next frame
+(Lucas and Kanade, IJCAI 1981). It is robust and goes from blurred to sharp images. It is the self-supervised warm start
+of pretraining (`vgmae_bench.videogmae.pretrain.PretrainConfig.registration_weight`). Our addition.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from vgmae_bench.videogmae.gaussians.alignment import DAMPING, bending
 from vgmae_bench.videogmae.gaussians.blur import blurred
 
 REACH = 0.5
-"""Standard deviation of a control point's influence, in distances between neighbours."""
+"""Standard deviation of a control point's influence, in units of the grid spacing."""
 LARGEST_STEP = 2.0
-"""Pixels a control point may move per axis in one step."""
+"""Largest step of a control point per axis, in pixels."""
 
 
 class Level(NamedTuple):
@@ -28,8 +28,8 @@ class Level(NamedTuple):
 
     Attributes:
         blur: standard deviation, in 64ths of the frame's width.
-        stiffness: weight of the bending energy, evidence being 1 per control point.
-        outlier: RGB error from which a pixel loses its say (Geman and McClure, 1987).
+        stiffness: weight of the bending energy, relative to an evidence of 1 per control point.
+        outlier: RGB error at which a pixel loses its influence (Geman and McClure, 1987).
     """
 
     blur: float
@@ -45,15 +45,15 @@ class Registration:
     """Displacements from each frame of a clip to the next.
 
     Attributes:
-        control: [B, T - 1, across², 2] pixels, of control points on a square grid.
-        size: of the square frames, pixels.
+        control: [B, T - 1, across², 2], pixels, of control points on a square grid.
+        size: side of the square frames in pixels.
     """
 
     control: Tensor
     size: int
 
     def follow(self, xy: Tensor) -> Tensor:
-        """Raster positions [B, T, P, 2] of what is at xy [B, P, 2] in frame 0."""
+        """Positions [B, T, P, 2] of the points that are at xy [B, P, 2] in frame 0, in raster pixels."""
         points = _grid(self.control.shape[2], self.size, xy)
         path = [xy]
         for displaced in self.control.unbind(dim=1):
@@ -62,11 +62,11 @@ class Registration:
 
 
 def register(video: Tensor, across: int) -> Registration:
-    """Register each frame with the one before it.
+    """Register each frame with the previous one.
 
     Arguments:
-        video: float32 [B, T, S, S, 3] RGB in [0, 1].
-        across: control points along each side, at least 2.
+        video: float32 [B, T, S, S, 3], RGB in [0, 1].
+        across: number of control points along each side, at least 2.
     """
     B, T, size = video.shape[:3]
     points = _grid(across**2, size, video)
@@ -81,10 +81,11 @@ def register(video: Tensor, across: int) -> Registration:
 
 
 def _step(first: Tensor, later: Tensor, displaced: Tensor, influence: Tensor, bend: Tensor, level: Level) -> Tensor:
-    """What to add to control displacements [B, 2, G] for `later`, warped by them, to look more like `first`."""
+    """The step of the control displacements [B, 2, G] that makes the warped `later` more similar to `first`."""
     warped, inside = _warped(later, (displaced @ influence.mT).unflatten(-1, later.shape[1:3]))
     error = first - warped
-    across, down = torch.gradient((first + warped) / 2, dim=(2, 1))  # of both: second order in the step (Malis, 2004)
+    # The mean of both images makes the step second-order (Malis, 2004).
+    across, down = torch.gradient((first + warped) / 2, dim=(2, 1))
     weight = inside / (1 + error.square().mean(dim=-1) / level.outlier**2) ** 2
     products = (across * across, across * down, down * down, across * error, down * error)
     sums = torch.stack([weight * product.sum(dim=-1) for product in products], dim=1).flatten(2) @ influence
@@ -96,14 +97,14 @@ def _step(first: Tensor, later: Tensor, displaced: Tensor, influence: Tensor, be
 
 
 def _coupled(evidence: Tensor, energy: Tensor) -> Tensor:
-    """Evidence (xx, xy, yy) [B, 3, G] of each point on its own and bending energy [G, G], as one matrix [B, 2 G, 2 G]."""
+    """Combine the evidence (xx, xy, yy) [B, 3, G] of each point and the bending energy [G, G]: [B, 2 G, 2 G]."""
     xx, xy, yy = evidence.diag_embed().unbind(dim=1)
     free = energy + DAMPING * torch.eye(len(energy), dtype=energy.dtype, device=energy.device)
     return torch.cat([torch.cat([xx + free, xy], dim=-1), torch.cat([xy, yy + free], dim=-1)], dim=-2)
 
 
 def _grid(count: int, size: int, like: Tensor) -> Tensor:
-    """[count, 2] centres of a square grid of cells over a frame of `size` pixels, raster order; `count` is a square."""
+    """[count, 2]: cell centres of a square grid over a frame of `size` pixels, in raster order. `count` is a square."""
     across = round(count**0.5)
     ticks = (torch.arange(across, dtype=like.dtype, device=like.device) + 0.5) * (size / across)
     y, x = torch.meshgrid(ticks, ticks, indexing="ij")
@@ -111,13 +112,13 @@ def _grid(count: int, size: int, like: Tensor) -> Tensor:
 
 
 def _influence(xy: Tensor, points: Tensor) -> Tensor:
-    """Shares [..., P, G] of control points [G, 2] on a square grid in what happens at positions xy [..., P, 2]."""
+    """Weights [..., P, G] of control points [G, 2] on a square grid at positions xy [..., P, 2]."""
     apart = points[1, 0] - points[0, 0]
     return (-(torch.cdist(xy, points.expand(*xy.shape[:-2], -1, -1)) / (REACH * apart)).square() / 2).softmax(dim=-1)
 
 
 def _warped(images: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
-    """Images [B, S, S, 3] read at every pixel's place displaced by flow [B, 2, S, S], and [B, S, S], 1 where that is inside."""
+    """Images [B, S, S, 3] sampled at pixels displaced by flow [B, 2, S, S], and [B, S, S]: 1 where the sample is inside."""
     size = images.shape[1]
     place = (_grid(size**2, size, flow).view(size, size, 2) + flow.movedim(1, -1)) * (2 / size) - 1
     read = F.grid_sample(images.permute(0, 3, 1, 2), place, padding_mode="border", align_corners=False)

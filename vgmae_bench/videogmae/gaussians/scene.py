@@ -1,4 +1,4 @@
-"""What moving Gaussians make of a whole clip, window by window, for people to look at."""
+"""Collects the Gaussians' results for a whole clip, window by window, for visualisation."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def whole_scene(
     """Flow, centres and reconstruction of all frames from windows that share a frame.
 
     Arguments:
-        num_frames: of the clip; with a single one there is no flow.
-        length: frames per window. The last one may end after the clip.
-        clip_size: (height, width) of the frames; flow and centres are in their pixels.
-        resolution: of reconstruction and flow, pixels a side.
-        gaussians_of: first frame of a window to its Gaussians (B = 1); asked in ascending order.
+        num_frames: number of frames of the clip. A single frame has no flow.
+        length: frames per window. The last window may end after the clip.
+        clip_size: (height, width) of the frames in pixels; flow and centres are in these pixels.
+        resolution: side of reconstruction and flow in pixels.
+        gaussians_of: returns the Gaussians (B = 1) of a window from its first frame; called in ascending order.
     """
     flow, centres, pictures, owner = [], [], [], []
     stretch = np.array([clip_size[1], clip_size[0]], dtype=np.float32) / resolution
@@ -41,7 +41,7 @@ def whole_scene(
             motion = read_motion(gaussians, camera, switches, backend)
             video = render_video(gaussians, camera, mode, backend)[0].clamp(0, 1)
         last = start + length >= num_frames
-        shown = num_frames - start if last else length - 1  # the frame that windows share is the later one's
+        shown = num_frames - start if last else length - 1  # two windows share a frame; it is taken from the later one
         flow.append(_numpy(motion.flow)[: min(shown, num_frames - 1 - start)] * stretch)
         centres.append(_numpy(motion.centres)[:shown] * stretch)
         pictures.append((_numpy(video)[:shown] * 255).round().astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Where paper, released code and good sense part in zero-shot tracking: one switch each, and three named sets of them.
+"""Switches for every point where paper, released code and our choice differ in zero-shot tracking, and three presets.
 
 Sources: Baranwal et al., arXiv 2512.22489 ("paper"), and the behaviour of tekotan/video-gmae c630810 ("release").
 """
@@ -29,27 +29,26 @@ class Switches:
     pixels, and A = Σ w_i.
 
     Attributes:
-        token_order: "identity" encodes patches in raster order. "shuffled" permutes them, as the release does even
-            without masking; what the causal decoder predicts depends on it.
-        apply_scale_factor: honour the scale factor the weights were trained with; the release takes 1 when it tracks.
+        token_order: "identity" encodes patches in raster order. "shuffled" permutes them, as the release does even without
+            masking. The predictions of the causal decoder depend on it.
+        apply_scale_factor: use the scale factor with which the weights were trained. The release uses 1 in tracking.
         flow_alpha: flow is Σ w_i d_i / A ("normalised"), Σ w_i d_i ("paper"), or A Σ w_i d_i ("official").
-        culled_gaussians: "mask" leaves out displacements of Gaussians that lie outside the depth range of the camera in
-            either frame, where a projection means nothing; "include" takes the numbers as they are.
-        anchor_weights: "one_hot" gives every Gaussian its own weight; "chunk_sum" the sum over its chunk of 32, a slip
-            of the release that lets the mass of eight anchors reach 8.
-        pixel_convention: "raster" samples maps with pixel centres at +0.5; "index" takes raster coordinates for
-            indices.
-        anchor_proposal: where the anchors say a point went. "offset": it keeps its offset to them; "centroid": to their
-            weighted centre; "official": the centre in the first step, the offset later.
-        beta_mode: the share of that proposal for visible points is β ("constant") or β (1 - mass) ("confidence").
-        visibility_time: visible at frame t by the anchors' mass at t ("current") or at t - 1 ("lagged").
-        clip_to_frame: reported positions are clamped to the frame; the tracking itself never is.
-        topk: how many anchors a point has.
-        tau: the anchors' mass from which a point counts as visible.
+        culled_gaussians: "mask" excludes Gaussians that are outside the camera's depth range in either frame, where the
+            projection is meaningless. "include" uses their displacements all the same.
+        anchor_weights: "one_hot": every Gaussian has its own weight. "chunk_sum": it has the sum over its chunk of 32. This is
+            a mistake of the release: the mass of eight anchors can reach 8.
+        pixel_convention: "raster" samples maps with pixel centres at +0.5. "index" uses raster coordinates as indices.
+        anchor_proposal: position of a point according to its anchors. "offset": the point keeps its offset to them.
+            "centroid": their weighted centre. "official": the centre in the first step, the offset later.
+        beta_mode: the share of this proposal for visible points: β ("constant") or β (1 - mass) ("confidence").
+        visibility_time: visibility at frame t depends on the anchors' mass at t ("current") or at t - 1 ("lagged").
+        clip_to_frame: clamp reported positions to the frame. Tracking itself is never clamped.
+        topk: number of anchors per point.
+        tau: a point is visible if the mass of its anchors is at least this.
         beta: see `beta_mode`.
 
     Raises:
-        UsageError: no anchors, or a share that is none.
+        UsageError: topk is less than 1, or beta is not between 0 and 1.
     """
 
     token_order: TokenOrder = "identity"

@@ -1,7 +1,7 @@
-"""Points carried through one window by the motion of its Gaussians (arXiv 2512.22489, zero-shot tracking).
+"""Tracks points through one window by the motion of its Gaussians (arXiv 2512.22489, zero-shot tracking).
 
-Positions are raster pixels (x, y). They may leave the frame and come back: out there, maps are read at the nearest
-border pixel.
+Positions are raster pixels (x, y). They can leave the frame and return. Outside the frame, maps are read at the nearest border
+pixel.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from vgmae_bench.models.windows import WindowTracks
 from vgmae_bench.videogmae.gaussians.switches import PixelConvention, Switches
 
 PixelWeights = Callable[[int, Tensor], Tensor]
-"""(frame, pixels int64 [P, 2] as column and row) → [P, G] rendering weights of all Gaussians at the pixels' centres."""
+"""(frame, pixels int64 [P, 2] as column and row) → [P, G], rendering weights of all Gaussians at the pixel centres."""
 
 EPSILON = 1e-8
-"""Added to the anchors' mass where shares of it are taken, as in the official code."""
+"""Added to the anchors' mass before division, as in the official code."""
 
 
 @dataclass(frozen=True)
 class Motion:
-    """What the Gaussians of one window of T frames say about motion in the image.
+    """The motion of the Gaussians of one window of T frames, in the image.
 
     Attributes:
-        flow: [T - 1, H, W, 2] pixels, from each frame to the next.
-        centres: [T, G, 2] projected centres of the Gaussians, raster pixels.
-        usable: bool [T - 1, G], whether the step of a Gaussian's centre from each frame to the next means anything.
-        weights: rendering weights, worked out only at the pixels that are asked for. Dense maps would be [T, H, W, G].
+        flow: [T - 1, H, W, 2], pixels, from each frame to the next.
+        centres: [T, G, 2], projected centres of the Gaussians, raster pixels.
+        usable: bool [T - 1, G]: the displacement of a Gaussian's centre to the next frame is meaningful.
+        weights: computes rendering weights at given pixels. Dense maps would be [T, H, W, G].
     """
 
     flow: Tensor
@@ -40,13 +40,13 @@ class Motion:
     weights: PixelWeights
 
     def inside(self, xy: Tensor) -> Tensor:
-        """Bool [N]: which positions [N, 2] are within the frame, its right and lower edges excluded."""
+        """Bool [N]: which positions [N, 2] are in the frame. Its right and lower edges do not belong to it."""
         height, width = self.flow.shape[1:3]
         return ((xy >= 0) & (xy < xy.new_tensor([width, height]))).all(dim=-1)
 
 
 class AnchorTracks(NamedTuple):
-    """As WindowTracks, with the anchors [N, k] each point held on to and their shares [N, T - 1, k] in each step."""
+    """Like WindowTracks, with the anchors [N, k] of each point and their shares [N, T - 1, k] in each step."""
 
     xy: Tensor
     visible: Tensor
@@ -55,7 +55,7 @@ class AnchorTracks(NamedTuple):
 
 
 def advect(motion: Motion, start: Tensor, switches: Switches) -> WindowTracks:
-    """Carry points start [N, 2] by the flow alone. Visible means within the frame: occlusion goes unnoticed."""
+    """Move points `start` [N, 2] by the flow alone. Visible means inside the frame: occlusion is not detected."""
     path = [start]
     for flow in motion.flow:
         path.append(path[-1] + sample_map(flow, path[-1], switches.pixel_convention))
@@ -63,15 +63,15 @@ def advect(motion: Motion, start: Tensor, switches: Switches) -> WindowTracks:
 
 
 def follow_anchors(motion: Motion, start: Tensor, switches: Switches, anchors: Tensor | None = None) -> AnchorTracks:
-    """Carry points by the flow while their anchors are in sight, and by the anchors alone while they are occluded.
+    """Move points by the flow while their anchors are visible, and by the anchors alone while these are occluded.
 
-    Anchors are the `topk` Gaussians of the largest weight at a point in the first frame. The sum of their weights at
-    the point, its mass, tells whether the surface they stand for is still what is seen there.
+    Anchors are the `topk` Gaussians with the largest weight at a point in the first frame. Their mass is the sum of their
+    weights at the point's present position. It shows whether the point's surface is still visible there.
 
     Arguments:
         motion: of the window.
-        start: [N, 2] positions in its first frame.
-        anchors: int64 [N, k] Gaussians to use in place of the strongest ones.
+        start: [N, 2], positions in the first frame, raster pixels.
+        anchors: int64 [N, k], Gaussians to use instead of the strongest ones.
     """
     weights = sample_weights(motion, 0, start, switches.pixel_convention)
     if anchors is None:
@@ -88,7 +88,7 @@ def follow_anchors(motion: Motion, start: Tensor, switches: Switches, anchors: T
         beta = _beta(held, switches)
         there = torch.where(was_in_sight[:, None], (1 - beta) * carried + beta * proposal, proposal)
         current = switches.visibility_time == "current"
-        if current or step + 1 < steps:  # a lagged answer never looks at the last frame
+        if current or step + 1 < steps:  # "lagged" does not need the last frame
             held = sample_weights(motion, step + 1, there, switches.pixel_convention).gather(1, anchors)
             in_sight = _in_sight(held, switches)
         path.append(there)
@@ -98,7 +98,7 @@ def follow_anchors(motion: Motion, start: Tensor, switches: Switches, anchors: T
 
 
 def strongest(weights: Tensor, count: int) -> Tensor:
-    """Int64 [N, min(count, G)]: the Gaussians of largest weight [N, G], in falling order, ties to the lowest index."""
+    """Int64 [N, min(count, G)]: the Gaussians with the largest weights [N, G], descending. Ties: lowest index first."""
     return weights.sort(dim=1, descending=True, stable=True).indices[:, :count]
 
 
@@ -112,8 +112,8 @@ def sample_map(values: Tensor, xy: Tensor, convention: PixelConvention) -> Tenso
 def sample_weights(motion: Motion, frame: int, xy: Tensor, convention: PixelConvention) -> Tensor:
     """The weights of all Gaussians at positions [N, 2], bilinear between pixel centres like the flow: [N, G].
 
-    They could be had at the position itself for a quarter of the work. Taking the four pixels that the flow is read
-    from keeps mass and flow two readings of one rendered image, and equals what dense maps would give.
+    Weights at the position itself would cost a quarter. But with the four pixels of the flow, mass and flow are readings of the
+    same rendered image, and equal those of dense maps.
     """
     pixels, shares = _four_pixels(xy, (motion.flow.shape[1], motion.flow.shape[2]), convention)
     weights = motion.weights(frame, pixels.flatten(0, 1))
@@ -121,7 +121,7 @@ def sample_weights(motion: Motion, frame: int, xy: Tensor, convention: PixelConv
 
 
 def _four_pixels(xy: Tensor, size: tuple[int, int], convention: PixelConvention) -> tuple[Tensor, Tensor]:
-    """The pixels around positions [N, 2] within the frame: int64 [4, N, 2] (column, row), and their shares [4, N]."""
+    """The four pixels in the frame around positions [N, 2]: int64 [4, N, 2] (column, row), and their shares [4, N]."""
     last = torch.tensor([size[1] - 1, size[0] - 1], device=xy.device)
     position = xy if convention == "index" else xy - 0.5
     position = position.clamp(min=torch.zeros_like(last), max=last)
@@ -136,12 +136,12 @@ def _four_pixels(xy: Tensor, size: tuple[int, int], convention: PixelConvention)
 
 
 def _in_sight(held: Tensor, switches: Switches) -> Tensor:
-    """Bool [N]: whether the weights [N, k] of the anchors add up to enough."""
+    """Bool [N]: the sum of the anchors' weights [N, k] is at least τ."""
     return held.sum(dim=1) >= switches.tau
 
 
 def _beta(held: Tensor, switches: Switches) -> Tensor:
-    """[N, 1] share of the anchors' proposal in the position of a visible point."""
+    """[N, 1]: the share of the anchors' proposal in the position of a visible point."""
     mass = held.sum(dim=1, keepdim=True)
     if switches.beta_mode == "constant":
         return torch.full_like(mass, switches.beta)
@@ -149,7 +149,7 @@ def _beta(held: Tensor, switches: Switches) -> Tensor:
 
 
 def _shares(held: Tensor, usable: Tensor) -> Tensor:
-    """[N, k] weights of the usable anchors as fractions of their sum; equal parts where none has any weight."""
+    """[N, k]: weights of the usable anchors as fractions of their sum; equal parts if all weights are 0."""
     held = held * usable
     mass = held.sum(dim=1, keepdim=True)
     equal = usable / usable.sum(dim=1, keepdim=True).clamp(min=1)
@@ -157,7 +157,7 @@ def _shares(held: Tensor, usable: Tensor) -> Tensor:
 
 
 def _proposal(motion: Motion, step: int, here: Tensor, anchors: Tensor, share: Tensor, switches: Switches) -> Tensor:
-    """[N, 2] where the anchors say the points at `here` go in this step; they stay if no anchor can tell."""
+    """[N, 2]: the anchors' proposal for points at `here` in this step. Points without a usable anchor stay."""
     after = motion.centres[step + 1][anchors]
     if switches.anchor_proposal == "centroid" or (switches.anchor_proposal == "official" and step == 0):
         centroid = (share[..., None] * after).sum(dim=1)
