@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.clips import moving_square, write_davis
-from tests.processes import Started
+from tests.shared.processes import Started
 from vgmae_bench.cli import COMMANDS
 
 

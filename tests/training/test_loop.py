@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tests.configured import changed
-from tests.logs import logged
+from tests.shared.logs import logged
 from tests.training.toy import FAST, ToyRecipe, ToySource, job
 from vgmae_bench.errors import StorageError, UsageError, UserError
 from vgmae_bench.training.log import Row, read_log
