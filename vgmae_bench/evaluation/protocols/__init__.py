@@ -206,7 +206,7 @@ def query_sets(
         UsageError: the protocol cuts clips into chunks, and only some frames of the clip are annotated.
     """
     from vgmae_bench.coordinates import rescale
-    from vgmae_bench.evaluation.sampling import QuerySample, sample_first, sample_strided
+    from vgmae_bench.evaluation.protocols.sampling import QuerySample, sample_first, sample_strided
 
     def black(size: Size) -> npt.NDArray[np.uint8]:
         return np.broadcast_to(np.uint8(0), (clip.num_frames, *size, 3))
