@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.clips import write_davis
-from tests.processes import Started
+from tests.shared.processes import Started
 from vgmae_bench import plugins
 from vgmae_bench.config import config_of
 from vgmae_bench.errors import PluginError, UnknownNameError, UsageError

@@ -13,7 +13,7 @@ from vgmae_baselines.gaussian_fit import tracker as module
 from vgmae_baselines.gaussian_fit.grid import MARGIN, grid
 from vgmae_baselines.gaussian_fit.tracker import GaussianFit, GaussianFitConfig, even_length
 
-from tests.videogmae.gaussians.textures import Affine, colour, pixels
+from tests.videogmae.textures import Affine, colour, pixels
 from vgmae_bench.config import build, call_with
 from vgmae_bench.errors import UsageError
 from vgmae_bench.plugins import Plugin, load

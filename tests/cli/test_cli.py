@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.clips import moving_square, write_davis
-from tests.processes import Started
+from tests.shared.processes import Started
 from vgmae_bench.cli import COMMANDS
 
 
@@ -174,4 +174,5 @@ def test_help_and_lists_import_nothing_heavy() -> None:
         "heavy = {'torch', 'numpy', 'pandas', 'h5py', 'matplotlib', 'gsplat', 'pydantic', 'rich'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr

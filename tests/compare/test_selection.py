@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.logs import logged
 from tests.records import write_run
+from tests.shared.logs import logged
 from vgmae_bench.compare.selection import clip_values, select_pair, select_runs
 from vgmae_bench.errors import BadDataError, UnknownNameError, UsageError
 

@@ -11,7 +11,7 @@ import pytest
 import vgmae_bench as vb
 from tests.clips import clip
 from tests.conformance.faulty import Correct, Fractions, HalfNaN, Hidden, IndexOut
-from tests.logs import logged
+from tests.shared.logs import logged
 from vgmae_bench.errors import PluginError
 from vgmae_bench.evaluation.mistakes import looks_inverted
 from vgmae_bench.evaluation.notices import Look, notices

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.clips import clip
-from tests.logs import logged
 from tests.records import new_record
+from tests.shared.logs import logged
 from vgmae_bench.errors import StorageError
 from vgmae_bench.evaluation.asking import Asking
 from vgmae_bench.evaluation.predict import predict

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from tests.clips import write_davis
-from tests.processes import Started
 from tests.records import new_record, write_run
+from tests.shared.processes import Started
 from vgmae_bench.evaluation.records.results import Commit, Maker, Session
 from vgmae_bench.evaluation.run import execute, plan
 from vgmae_bench.evaluation.runs import start_session

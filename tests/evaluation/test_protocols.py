@@ -10,7 +10,8 @@ import pytest
 from tests.clips import clip
 from vgmae_bench.errors import UnknownNameError, UsageError
 from vgmae_bench.evaluation import protocols
-from vgmae_bench.evaluation.protocols import PROTOCOLS, query_sets, scored_tracks
+from vgmae_bench.evaluation.protocols import PROTOCOLS, find, parse_size, query_sets, scored_tracks, with_input
+from vgmae_bench.metrics.tapvid import compute_tapvid
 from vgmae_bench.types import Tracks
 
 FIRST, STRIDED, RELEASE = (PROTOCOLS[name] for name in ("tapvid-first", "tapvid-strided", "videogmae-release"))
@@ -83,3 +84,33 @@ def test_protocols_are_found_by_name_or_query_mode() -> None:
         protocols.find("tapvid-frist", None)
     with pytest.raises(UsageError, match="contradicts"):
         protocols.find("tapvid-first", "strided")
+
+
+def test_another_input_is_another_protocol_scored_in_the_same_raster() -> None:
+    base = PROTOCOLS["tapvid-strided"]
+    wide = with_input(base, (32, 48))
+    assert (wide.name, wide.input_size, wide.metric_size) == ("tapvid-strided-32x48", (32, 48), (256, 256))
+    assert find("tapvid-strided-32x48", None) == wide == find("tapvid-strided-32x48", "strided")
+    assert wide.digest("data") != base.digest("data")
+    assert "input 48×32" in wide.sentence and "TAP-Vid's input is 256×256" in wide.sentence
+    assert "TAP-Vid's input" not in base.sentence and with_input(base, (256, 256)) is base
+    with pytest.raises(UsageError, match="contradicts"):
+        find("tapvid-strided-32x48", "first")
+    with pytest.raises(UsageError, match="crops frames"):
+        find("videogmae-release-384x512", None)
+
+
+def test_frames_of_another_input_come_from_the_source_and_perfect_answers_stay_perfect() -> None:
+    known, asked = clip(size=(96, 120)), with_input(PROTOCOLS["tapvid-first"], (64, 100))
+    ((frames, query_set),) = query_sets(known, asked)
+    assert np.array_equal(frames, known.frames((64, 100)))
+    true = query_set.target_xy[query_set.track] * [100 / 256, 64 / 256]
+    tracks = Tracks(true, ~query_set.target_occluded[query_set.track])  # type: ignore[arg-type]
+    np.testing.assert_allclose(query_set.queries.xy, true[np.arange(len(true)), query_set.queries.frame], atol=1e-4)
+    assert compute_tapvid(scored_tracks(query_set, tracks, asked))["average_jaccard"] == 1
+
+
+@pytest.mark.parametrize("text", ["384", "384x", "x512", "384X512", "7x512", "5000x512", "384x512x3", "-384x512"])
+def test_no_other_size_is_taken(text: str) -> None:
+    with pytest.raises(UsageError, match="is no input size"):
+        parse_size(text)

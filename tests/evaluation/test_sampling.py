@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vgmae_bench.evaluation.sampling import sample_first, sample_strided
+from vgmae_bench.evaluation.protocols.sampling import sample_first, sample_strided
 
 OCCLUDED = np.array(
     [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.golden.goldens import HERE, Golden
-from tests.processes import Started
+from tests.shared.processes import Started
 
 SMALL = HERE / "small"
 FILES = sorted(path.name for path in SMALL.glob("*.npz"))
@@ -32,7 +32,7 @@ def spoil(path: Path, array: str) -> None:
 
 def failures(folder: Path) -> set[str]:
     """The files of a set that tests fail of."""
-    tests = [str(path) for path in sorted(HERE.glob("test_*.py")) if path != Path(__file__).resolve()]
+    tests = [str(path) for path in sorted(HERE.rglob("test_*.py")) if path != Path(__file__).resolve()]
     arguments = [*tests, "-k", folder.name, "-p", "no:cacheprovider", "--tb=no", "-rf"]
     program = f"import sys, pytest\nsys.exit(pytest.main({arguments!r}))"
     run = Started(program=program, cwd=HERE.parents[1], env={"VGMAE_BENCH_GOLDENS": str(folder)}).wait()

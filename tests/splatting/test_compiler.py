@@ -7,7 +7,7 @@ import stat
 import pytest
 import torch
 
-from tests.processes import Started
+from tests.shared.processes import Started
 from tests.splatting import scenes
 from vgmae_bench.errors import UserError
 from vgmae_bench.splatting import backends, compiler, native, render

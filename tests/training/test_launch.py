@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests.processes import Started
+from tests.shared.processes import Started
 from vgmae_bench.errors import UsageError
 from vgmae_bench.training.launch import World, launch, stoppable, world
 

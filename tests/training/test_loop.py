@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tests.configured import changed
-from tests.logs import logged
+from tests.shared.logs import logged
 from tests.training.toy import FAST, ToyRecipe, ToySource, job
 from vgmae_bench.errors import StorageError, UsageError, UserError
 from vgmae_bench.training.log import Row, read_log
@@ -153,8 +153,8 @@ def test_the_folder_of_another_training_is_refused(tmp_path: Path, config: LoopC
 
 
 def test_what_is_only_written_differently_may_change(tmp_path: Path) -> None:
-    train(job(tmp_path))
-    train(job(tmp_path, changed(FAST, log_every=1, checkpoint_every=1)))
+    last = train(job(tmp_path))
+    assert train(job(tmp_path, changed(FAST, log_every=1, checkpoint_every=1))) == last
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "log.csv", "checkpoint.pt"])

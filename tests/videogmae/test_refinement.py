@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tests.configured import configured
-from tests.videogmae.gaussians.textures import Affine, colour
+from tests.videogmae.textures import Affine, colour
 from vgmae_bench.config import build
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.readout import ReadoutConfig

@@ -100,12 +100,14 @@ def read() -> list[Published]:
 def beside(dataset: str, protocol: str) -> list[Published]:
     """The rows for a table of our dataset and protocol, best AJ first.
 
-    Rows of the other TAP-Vid query mode are left out, because their queries and scored frames are different.
+    Rows of the other TAP-Vid query mode are left out, because their queries and scored frames are different. A protocol with
+    another input ("tapvid-first-384x512") has the rows of the one it comes from, none of which is comparable.
     """
+    base = re.sub(r"-\d+x\d+$", "", protocol)
     rows = [
         row
         for row in read()
-        if row.benchmark == BENCHMARKS.get(dataset) and row.protocol in (protocol, "videogmae-release", "")
+        if row.benchmark == BENCHMARKS.get(dataset) and row.protocol in (base, "videogmae-release", "")
     ]
     return sorted(rows, key=lambda row: -_or_zero(row.value("average_jaccard")))
 

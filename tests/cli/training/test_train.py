@@ -18,7 +18,7 @@ from PIL import Image
 
 from tests.cli.arguments import changed
 from tests.cli.test_cli import call
-from tests.processes import Started
+from tests.shared.processes import Started
 from vgmae_bench.cli import cli
 from vgmae_bench.errors import UserError
 from vgmae_bench.training.log import read_log

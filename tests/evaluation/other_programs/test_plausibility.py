@@ -10,7 +10,7 @@ import pytest
 
 from tests.clips import write_davis
 from tests.evaluation.other_programs.test_external import Clips, save_npz, truth
-from tests.logs import logged
+from tests.shared.logs import logged
 from vgmae_bench.evaluation.other_programs.convention import Convention
 from vgmae_bench.evaluation.other_programs.external import open_submission, score_submission
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from . import splatting, videogmae
-from .files import Arrays, File, generator, noise, under
+from .file import Arrays, File, generator, under
+from .rule import noise
 
 
 def camera(height: int, width: int) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tests.videogmae.gaussians.scenes import blobs, carpet, uniform
-from tests.videogmae.gaussians.textures import Affine, colour
+from tests.videogmae.textures import Affine, colour
 from vgmae_bench.config import build
 from vgmae_bench.errors import UsageError
 from vgmae_bench.videogmae.gaussians.fitting import FitConfig, fit

@@ -34,6 +34,7 @@ _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "
         "vgmae-bench run --method videogmae,gmrw --dataset synth,warp --query-mode first,strided --limit 1",
         "vgmae-bench run --method videogmae --dataset davis --query-mode strided --set variant=flow",
         "vgmae-bench run --method ./my_tracker.py:MyTracker --dataset synth --json",
+        "vgmae-bench run --method alltracker --dataset davis --input-size 384x512",
         "vgmae-bench run sweep.toml",
         "vgmae-bench run --method videogmae --dataset kinetics --shard 2/8",
     )
@@ -54,6 +55,11 @@ _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "
     type=options.Several(),
     metavar="NAME",
     help="tapvid-first, tapvid-strided or videogmae-release. Replaces --query-mode.",
+)
+@click.option(
+    "--input-size",
+    metavar="HxW",
+    help="Size of the frames that methods get: another protocol, with its own name.  [default: as the protocol says]",
 )
 @options.weights(multiple=True, type=options.Several())
 @options.settings()
@@ -77,6 +83,7 @@ _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "
 @options.as_json
 def run(
     sweep: Path | None,
+    input_size: str | None,
     out: Path,
     data_root: Path | None,
     name: str | None,
@@ -114,7 +121,7 @@ def run(
     from vgmae_bench.evaluation.run import parse_shard, shard_from_environment
     from vgmae_bench.provenance import command_line
 
-    jobs = _jobs(sweep, name, grid)
+    jobs = _jobs(sweep, name, input_size, grid)
     common = {
         "out": out,
         "data_root": data_root,
@@ -148,7 +155,7 @@ def run(
     _complain(outcomes)
 
 
-def _jobs(sweep: Path | None, name: str | None, grid: dict[str, Any]) -> list[Job]:
+def _jobs(sweep: Path | None, name: str | None, input_size: str | None, grid: dict[str, Any]) -> list[Job]:
     """The requested runs.
 
     Raises:
@@ -161,8 +168,9 @@ def _jobs(sweep: Path | None, name: str | None, grid: dict[str, Any]) -> list[Jo
     given = {key: options.flat(values or ()) for key, values in grid.items()}
     if sweep is not None:
         doubled = [key for key in _GRID if given.get(key)] + ["settings"] * bool(settings)
-        if doubled or name:
-            option = "--" + {"settings": "set"}.get(doubled[0], doubled[0].replace("_", "-")) if doubled else "--name"
+        doubled += ["name"] * bool(name) + ["input_size"] * bool(input_size)
+        if doubled:
+            option = "--" + {"settings": "set"}.get(doubled[0], doubled[0].replace("_", "-"))
             raise UsageError(f"{option} does not go with a sweep file", f"{sweep} says it")
         return read_sweep(sweep)
     for key in ("method", "dataset"):
@@ -171,7 +179,10 @@ def _jobs(sweep: Path | None, name: str | None, grid: dict[str, Any]) -> list[Jo
                 f"Missing option --{key}", "a run needs a method and a dataset", try_="vgmae-bench run --help"
             )
     pairs = itertools.product(given["protocol"] or (None,), given["query_mode"] or (None,))
-    chosen = list(dict.fromkeys(protocols.find(protocol, mode).name for protocol, mode in pairs))
+    asked = [protocols.find(protocol, mode) for protocol, mode in pairs]
+    if input_size is not None:
+        asked = [protocols.with_input(protocol, protocols.parse_size(input_size)) for protocol in asked]
+    chosen = list(dict.fromkeys(protocol.name for protocol in asked))
     jobs = [
         Job(method, dataset, protocol, weights, settings, dataset_settings, seed, name)
         for dataset in given["dataset"]

@@ -94,9 +94,9 @@ def track(
     points as rings, each with its recent path.
     """
     from vgmae_bench import provenance
+    from vgmae_bench.api.own_video import OUTPUTS, SCENE_OUTPUTS, track_video, write_tracks
     from vgmae_bench.data.video.file import open_video
     from vgmae_bench.evaluation.method import open_method
-    from vgmae_bench.evaluation.own_video import OUTPUTS, SCENE_OUTPUTS, track_video, write_tracks
     from vgmae_bench.evaluation.records.others import TrackRecord, VideoUsed
     from vgmae_bench.evaluation.records.results import Session
     from vgmae_bench.files import file_digest

@@ -13,7 +13,7 @@ from vgmae_bench.compare.report import player_files
 from vgmae_bench.compare.selection import Row, clip_values
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import BadDataError, UserError
-from vgmae_bench.evaluation.protocols import PROTOCOLS, EvalProtocol, query_sets
+from vgmae_bench.evaluation.protocols import EvalProtocol, query_sets
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class PlayerSource:
 
     @cached_property
     def _protocol(self) -> EvalProtocol:
-        return PROTOCOLS[self.rows[0].protocol]
+        return self.rows[0].record.protocol
 
     @cached_property
     def _dataset(self) -> OpenedDataset | None:

@@ -13,7 +13,7 @@ from tests.clips import write_davis
 from vgmae_bench.cli import cli
 from vgmae_bench.evaluation.run import execute, plan
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 COMMANDS = sorted(set(re.findall(r"vgmae-bench [a-z][^`\n#…]*", TEXT)))

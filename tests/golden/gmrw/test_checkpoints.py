@@ -15,8 +15,8 @@ from vgmae_baselines.gmrw.network import GMRW, NetworkConfig
 from vgmae_baselines.gmrw.release import import_weights
 
 from tests.golden import goldens
+from tests.golden.gmrw.test_network import close, network_config, prepare
 from tests.golden.goldens import Golden
-from tests.golden.test_gmrw_network import close, network_config, prepare
 from vgmae_bench.errors import UntrustedFileError
 
 

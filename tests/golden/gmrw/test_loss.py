@@ -16,8 +16,8 @@ from vgmae_baselines.gmrw.pretraining.walk import Transition, Walker, walk_loss
 from vgmae_baselines.gmrw.pretraining.warp import Targets
 
 from tests.golden import goldens
+from tests.golden.gmrw.test_network import network_config
 from tests.golden.goldens import Golden
-from tests.golden.test_gmrw_network import network_config
 
 FILES = goldens.each("gmrw_loss*.npz")
 

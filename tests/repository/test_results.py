@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from vgmae_bench.cli import cli
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
 FIGURES = ROOT / "results" / "figures"
 

@@ -6,9 +6,10 @@ clip. The released Video-GMAE evaluation has one per 16-frame chunk.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -73,6 +74,8 @@ class EvalProtocol:
         scored = f", first {self.first_n_frames} frames" if self.first_n_frames else ""
         chunks = f", {self.chunk}-frame chunks" if self.chunk else ""
         note = "" if self.name.startswith("tapvid-") else "; not comparable with TAP-Vid"
+        if not note and self.name not in PROTOCOLS:
+            note = "; TAP-Vid's input is 256×256"
         return (
             f"{self.name} v{self.version}: {asked}{chunks}{scored}, input {width}×{height} ({self.resize}), "
             f"scored at {metric_width}×{metric_height}{note}"
@@ -85,6 +88,7 @@ def sentence_for(dataset: OpenedDataset, protocol: EvalProtocol) -> str:
     return protocol.sentence + ("; queries are the dataset's own" if own else "")
 
 
+_SIZE = r"([1-9]\d*)x([1-9]\d*)"
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
@@ -111,12 +115,17 @@ PROTOCOLS = {
 def find(name: str | None, query_mode: QueryMode | None) -> EvalProtocol:
     """The protocol with this name. Without a name, TAP-Vid's for the query mode ("first" by default).
 
+    A name such as "tapvid-first-384x512" is that of a derived protocol, see `with_input`.
+
     Raises:
         UnknownNameError: there is no such protocol.
         UsageError: the protocol has another query mode.
     """
     if name is None:
         return PROTOCOLS[f"tapvid-{query_mode or 'first'}"]
+    base, _, text = name.rpartition("-")
+    if base in PROTOCOLS and re.fullmatch(_SIZE, text):
+        return with_input(find(base, query_mode), parse_size(text))
     if name not in PROTOCOLS:
         why = did_you_mean(name, PROTOCOLS) or "there are: " + ", ".join(PROTOCOLS)
         raise UnknownNameError(f'There is no protocol "{name}"', why)
@@ -126,6 +135,37 @@ def find(name: str | None, query_mode: QueryMode | None) -> EvalProtocol:
             f"Protocol {name} asks query {protocol.query_mode}", f"--query-mode {query_mode} contradicts it"
         )
     return protocol
+
+
+def with_input(protocol: EvalProtocol, size: Size) -> EvalProtocol:
+    """The protocol with other frames for the tracker: resized from the source once, and scored in the same raster.
+
+    It has a name and a digest of its own, so that its numbers are never taken for those of the protocol it comes from.
+
+    Arguments:
+        size: (height, width).
+
+    Raises:
+        UsageError: the protocol crops its frames.
+    """
+    if size == protocol.input_size:
+        return protocol
+    if protocol.resize != "lanczos":
+        raise UsageError(f"The input of {protocol.name} cannot have another size", "it crops frames of that size")
+    return replace(protocol, name=f"{protocol.name}-{size[0]}x{size[1]}", input_size=size)
+
+
+def parse_size(text: str) -> Size:
+    """ "384x512" → (384, 512), height and width.
+
+    Raises:
+        UsageError: it is no such size, or a side has less than 8 or more than 4096 pixels.
+    """
+    found = re.fullmatch(_SIZE, text)
+    size = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not all(8 <= side <= 4096 for side in size):
+        raise UsageError(f'"{text}" is no input size', "it looks like 384x512, height and width from 8 to 4096 pixels")
+    return size
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +206,7 @@ def query_sets(
         UsageError: the protocol cuts clips into chunks, and only some frames of the clip are annotated.
     """
     from vgmae_bench.coordinates import rescale
-    from vgmae_bench.evaluation.sampling import QuerySample, sample_first, sample_strided
+    from vgmae_bench.evaluation.protocols.sampling import QuerySample, sample_first, sample_strided
 
     def black(size: Size) -> npt.NDArray[np.uint8]:
         return np.broadcast_to(np.uint8(0), (clip.num_frames, *size, 3))

@@ -16,7 +16,7 @@ from vgmae_bench.data.kinetics.frames import jpeg_frames
 from vgmae_bench.data.video.frames import decode_frames
 from vgmae_bench.errors import BadDataError
 
-VIDEOS = Path(__file__).parent / "kinetics_videos"
+VIDEOS = Path(__file__).parents[1] / "kinetics_videos"
 EXPECTED: dict[str, list[int]] = json.loads((VIDEOS / "expected.json").read_text())
 """The grey of every frame that ffmpeg 9.0 made of each video; see make.sh there."""
 

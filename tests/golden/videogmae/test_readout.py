@@ -10,7 +10,7 @@ import torch
 
 from tests.golden import goldens
 from tests.golden.goldens import Golden
-from tests.golden.test_videogmae_network import network_config
+from tests.golden.videogmae.test_network import network_config
 from vgmae_bench.models.readout import OFFICIAL, fourier_encode
 from vgmae_bench.videogmae.readout import ReadoutTracker
 

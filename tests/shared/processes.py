@@ -36,7 +36,7 @@ PRELOADED = [
     "vgmae_bench.cli.evaluation.track",
     "vgmae_bench.cli.training.train",
     "vgmae_bench.cli.training.finetune",
-    "vgmae_bench.evaluation.own_video",
+    "vgmae_bench.api.own_video",
     "vgmae_bench.training.loop",
     "vgmae_bench.videogmae.tracker",
     "vgmae_baselines.lucas_kanade",

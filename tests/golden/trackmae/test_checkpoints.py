@@ -14,7 +14,7 @@ from vgmae_baselines.trackmae.release import import_weights
 
 from tests.golden import goldens
 from tests.golden.goldens import Golden
-from tests.golden.test_trackmae_network import network_config
+from tests.golden.trackmae.test_network import network_config
 
 EXPECTED = "ckpt_tm_expected.npz"
 FILES = goldens.each("tm_pretrain*.pth")

@@ -1,0 +1,13 @@
+"""A network so small that tests take a moment."""
+
+from __future__ import annotations
+
+import pytest
+from vgmae_baselines.gmrw import network
+
+from tests.baselines.gmrw.moving import SMALL
+
+
+@pytest.fixture
+def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(network.SIZES, "tiny", SMALL)

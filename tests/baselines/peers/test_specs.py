@@ -1,0 +1,48 @@
+"""What is said of the peers: citations that BibTeX can read, licences, addresses, and a README that names them all."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from vgmae_baselines import peers
+
+from vgmae_bench.config import build, config_of
+from vgmae_bench.plugins import Plugin, load_reference
+from vgmae_bench.specs import MethodSpec, RemoteWeights
+
+SPECS = [value for value in vars(peers).values() if isinstance(value, MethodSpec)]
+ROOT = Path(__file__).parents[3]
+
+
+def test_every_spec_is_an_entry_point() -> None:
+    points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["vgmae_bench.methods"]
+    named = {name: point for name, point in points.items() if point.startswith("vgmae_baselines.peers:")}
+    assert {name: getattr(peers, point.rpartition(":")[2]).name for name, point in named.items()} == {
+        spec.name: spec.name for spec in SPECS
+    }
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_a_peer_can_be_cited_and_its_licence_is_told(spec: MethodSpec) -> None:
+    for entry in spec.citation.split("\n"):
+        assert re.match(r"@\w+\{[\w:]+, title=\{", entry) and entry.count("{") == entry.count("}")
+        assert "year={" in entry
+    assert spec.licence and spec.paper
+    assert ("CC-BY-NC" in spec.licence) == bool(spec.notice)
+    readme = (ROOT / "baselines" / "peers" / "README.md").read_text()
+    assert f"`{spec.name}`" in readme
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.weights], ids=lambda spec: spec.name)
+def test_weights_lie_at_an_address_and_imply_settings_that_there_are(spec: MethodSpec) -> None:
+    assert spec.default_weights in spec.weights and set(spec.published) <= set(spec.weights)
+    factory = load_reference(Plugin(spec.name, spec, "", "", "", ""), spec.tracker or "")
+    for weights in spec.weights.values():
+        assert isinstance(weights, RemoteWeights) and weights.url.startswith("https://")
+        config_class = config_of(factory)
+        assert config_class is not None
+        made = build(config_class, weights.settings, owner=spec.name)
+        assert {name: getattr(made, name) for name in weights.settings} == dict(weights.settings)
