@@ -79,6 +79,7 @@ def run(kills: int, seed: int, end: float, keep: Path) -> tuple[Counter[str], li
         for place, victim in enumerate(victims):
             share = time.monotonic() + max(end - time.monotonic(), 0) / (len(victims) - place)
             _torment(victim, -(-kills // len(victims)), draw, share, counts, problems, keep)
+            print(f"{victim.name}: {dict(counts)}", flush=True)
     return counts, problems
 
 
@@ -168,6 +169,8 @@ def _whole(path: Path) -> bool:
         ".html": lambda file: file.read_bytes().rstrip().endswith(b"</html>") or 1 / 0,
         ".png": lambda file: file.read_bytes().endswith(b"IEND\xaeB`\x82") or 1 / 0,
     }
+    if path.name == "log.csv" and not path.stat().st_size:  # the log of a training before its first line
+        return True
     if path.suffix not in readers or ".part" in path.suffixes or ".part." in path.name:  # a download that goes on
         return True
     try:

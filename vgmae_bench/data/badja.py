@@ -35,7 +35,7 @@ from vgmae_bench.data.prepare import Raw, raw_from_dataset
 from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.video.file import stack
 from vgmae_bench.data.video.image_folder import ImageFolder
-from vgmae_bench.errors import BadDataError, UnknownNameError
+from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError
 from vgmae_bench.files import file_digest
 from vgmae_bench.plugins import did_you_mean
 from vgmae_bench.types import Clip, Size
@@ -150,7 +150,11 @@ class Badja:
         """The frames of a clip. Raises MissingDataError if there are none, BadDataError if one is missing."""
         first = self._find(entries[0]["image_path"])
         if not first.parent.is_dir():
-            raise missing(data.BADJA, self._base.parent, f"the frames of {file.stem} belong at {first.parent}")
+            raise MissingDataError(
+                f"The frames of {file.stem} are not here: they belong at {first.parent}",
+                "BADJA's annotations come without the images, which are those of DAVIS",
+                try_=f"unpacking DAVIS 2017 in full resolution (https://davischallenge.org) into {self._base}",
+            )
         video = ImageFolder.open(first.parent, allow_gaps=True)  # checked below
         numbers = [int(image.stem) for image in video.files if image.stem.isdecimal()]
         lost = sorted(set(range(numbers[0], numbers[-1])) - set(numbers)) if numbers else []
