@@ -62,9 +62,9 @@ def test_an_adapter_gives_what_the_peers_evaluator_gave(name: str) -> None:
     try:
         Checkout(source)
     except PluginError as error:
-        pytest.skip(f"golden {name}: {error.what}; make peers says how")
+        pytest.skip(f"{name}: {error.what}; make peers says how")
     if missing:
-        pytest.skip(f"golden {name}: {', '.join(missing)} not installed")
+        pytest.skip(f"{name}: {', '.join(missing)} not installed")
     golden, clip = np.load(DATA / f"{name}.npz"), scene(name)
     tracks = make(config, None, "cpu", SEED).track(clip.frames, Queries(clip.frame, clip.queries))
     np.testing.assert_allclose(tracks.xy, golden["tracks"], atol=2e-2)
