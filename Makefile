@@ -7,7 +7,7 @@ DEMO := demo
 # The tests start processes that share the cores with them; waiting threads must not spin.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: demo docs test check unit browser tfds lint clean
+.PHONY: demo docs test check unit browser tfds peers lint clean
 
 # Each run prints a table of its own; one at the end is enough.
 demo: $(VENV)/.ready
@@ -60,6 +60,11 @@ tfds:
 	$(PYTHON) -m venv $(VENV)-tfds
 	$(VENV)-tfds/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,tfds]'
 	$(VENV)-tfds/bin/python -m pytest tests/data/kubric/test_tfds.py
+
+# The adapters against the peers' own evaluators, for each repository that is checked out. Fetches nothing.
+peers: $(VENV)/.ready
+	$(BIN)/python -m tests.golden.peers
+	$(BIN)/python -m pytest tests/golden/peers
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check --fix .
