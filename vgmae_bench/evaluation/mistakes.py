@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +67,8 @@ OF_MOTION = (
 INVERTED = 0.3
 """The mean of two shares: visible points called visible, hidden points called hidden. Below it, visibility looks inverted."""
 _FEW = 5  # points of a kind that tell something
+_MOVES, _OFF = 1.0, 0.5
+"""In pixels: points that move less in two frames do not tell time; tracks that are nearer to the truth are in time."""
 
 
 def looks_inverted(visible: Flags, occluded: Flags, asked: Flags) -> bool:
@@ -85,6 +87,27 @@ def looks_inverted(visible: Flags, occluded: Flags, asked: Flags) -> bool:
         return True
     seen, hidden = visible[~asked & ~occluded], ~visible[~asked & occluded]
     return min(len(seen), len(hidden)) >= _FEW and bool(seen.mean() + hidden.mean() < 2 * INVERTED)
+
+
+def shift_in_time(xy: npt.NDArray[Any], true: npt.NDArray[Any], visible: Flags) -> int:
+    """The frames by which tracks are late: 1, -1 if they are early, 0 if they are neither.
+
+    Arguments:
+        xy, true: float [N, T, 2], predicted and true positions in pixels.
+        visible: bool [N, T], where the truth counts.
+    """
+
+    def off(late: int) -> float:
+        """The median distance of positions to the truth `late` frames before, in the same frames for any `late`."""
+        frames = np.arange(1, xy.shape[1] - 1)
+        known = visible[:, frames - 1] & visible[:, frames] & visible[:, frames + 1]
+        known &= np.linalg.norm(true[:, frames + 1] - true[:, frames - 1], axis=-1) > _MOVES
+        distance = np.linalg.norm(xy[:, frames] - true[:, frames - late], axis=-1)[known]
+        return float(np.median(distance)) if len(distance) >= _FEW else np.inf
+
+    with np.errstate(invalid="ignore"):
+        now = off(0)
+        return next((late for late in (1, -1) if now > _OFF and off(late) < now / 4), 0) if now < np.inf else 0
 
 
 def explain(

@@ -64,6 +64,20 @@ def in_half_precision(clips: Clips) -> None:
     clips["clip-4"]["tracks"] = clips["clip-4"]["tracks"].astype(np.float16)
 
 
+def in_whole_pixels(clips: Clips) -> None:
+    clips["clip-4"]["tracks"] = np.rint(clips["clip-4"]["tracks"]).astype(np.int32)
+
+
+def a_frame_late(clips: Clips) -> None:
+    xy = clips["clip-5"]["tracks"]
+    clips["clip-5"]["tracks"] = np.concatenate([xy[:, :1], xy[:, :-1]], axis=1)
+
+
+def a_frame_early(clips: Clips) -> None:
+    xy = clips["clip-5"]["tracks"]
+    clips["clip-5"]["tracks"] = np.concatenate([xy[:, :1], xy[:, 2:], xy[:, -1:]], axis=1)
+
+
 def inverted_but_for_the_query(clips: Clips) -> None:
     hidden = ~clips["clip-1"]["occluded"]
     hidden[:, 0] = False
@@ -78,6 +92,9 @@ def inverted_but_for_the_query(clips: Clips) -> None:
         (inverted, "visibility looks inverted in 1 of 7 clips, the first is clip-6"),
         (inverted_but_for_the_query, "visibility looks inverted in 1 of 7 clips, the first is clip-1"),
         (in_half_precision, "positions are float16 in 1 of 7 clips, the first is clip-4"),
+        (in_whole_pixels, "positions are int32 in 1 of 7 clips, the first is clip-4: whole pixels; save float32"),
+        (a_frame_late, "tracks are a frame late in 1 of 7 clips, the first is clip-5: they fit the true tracks"),
+        (a_frame_early, "tracks are a frame early in 1 of 7 clips, the first is clip-5"),
         (half_a_pixel, "in 7 of 7 clips, the first is clip-0, positions look like this mistake: half a pixel too small"),
         (half_a_pixel_in_two, "in 2 of 7 clips, the first is clip-2, positions look like this mistake: half a pixel too large"),
         (exchanged, "in 1 of 7 clips, the first is clip-6, positions look like this mistake: (y, x) in place of (x, y)"),

@@ -23,7 +23,7 @@ from vgmae_bench.evaluation.other_programs.convention import Convention, packed
 from vgmae_bench.evaluation.other_programs.detection import NEAR, detect
 from vgmae_bench.evaluation.other_programs.plausibility import ClipLook, doubts, look
 from vgmae_bench.evaluation.other_programs.prediction_file import PredictionFile, Tree, open_predictions
-from vgmae_bench.evaluation.other_programs.track_arrays import in_half_precision, query_set_trees, read_tracks
+from vgmae_bench.evaluation.other_programs.track_arrays import coarse_dtype, query_set_trees, read_tracks
 from vgmae_bench.evaluation.pictures import draw_clips
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet, query_sets
 from vgmae_bench.evaluation.records.results import ExternalPredictions, MethodUsed, Session, Summary
@@ -81,8 +81,8 @@ class Submission:
         ]
         if looks is not None:
             for (tree, _, _), (query_set, tracks) in zip(paired, answered, strict=True):
-                half = in_half_precision(tree)
-                looks.append(look(clip.id, query_set, tracks, self.convention, clip.size, self.protocol, half))
+                coarse = coarse_dtype(tree)
+                looks.append(look(clip.id, query_set, tracks, self.convention, clip.size, self.protocol, coarse))
         return answered
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vgmae_bench.coordinates import rescale
-from vgmae_bench.evaluation.mistakes import OF_POSITIONS, Convention, explain, looks_inverted
+from vgmae_bench.evaluation.mistakes import OF_POSITIONS, Convention, explain, looks_inverted, shift_in_time
 from vgmae_bench.evaluation.other_programs import convention as file_convention
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.types import FloatArray, Size, Tracks
@@ -30,14 +30,16 @@ class ClipLook:
         distance: float [M], from each point to its query, in pixels of the metric raster.
         mistake: the mistake that explains the positions; None if they need no explanation, or have none.
         inverted: whether visibility looks inverted.
-        half: whether the file holds positions as float16.
+        coarse: the dtype of the file's positions if it is float16 or an integer; empty for others.
+        shifted: the frames by which the tracks are late (1) or early (-1), where the truth shows that; else 0.
     """
 
     clip: str
     distance: FloatArray
     mistake: Convention | None
     inverted: bool
-    half: bool = False
+    coarse: str = ""
+    shifted: int = 0
 
 
 def look(
@@ -47,13 +49,14 @@ def look(
     convention: file_convention.Convention,
     source: Size,
     protocol: EvalProtocol,
-    half: bool = False,
+    coarse: str = "",
 ) -> ClipLook:
     """Describe every point of a clip in its query frame.
 
     Arguments:
         source: the (height, width) of the clip's own frames.
-        half: whether the file holds positions as float16.
+        coarse: the dtype of the file's positions if it is float16 or an integer; empty for others.
+        shifted: the frames by which the tracks are late (1) or early (-1), where the truth shows that; else 0.
     """
     queries = query_set.queries
     row, frame = np.arange(len(queries)), queries.frame
@@ -69,7 +72,12 @@ def look(
             query_set.target_occluded[query_set.track],
             np.arange(tracks.visible.shape[1]) == frame[:, None],
         ),
-        half=half,
+        coarse=coarse,
+        shifted=shift_in_time(
+            rescale(tracks.xy, protocol.input_size, protocol.metric_size),
+            query_set.target_xy[query_set.track],
+            ~query_set.target_occluded[query_set.track],
+        ),
     )
 
 
@@ -91,7 +99,7 @@ def doubts(looks: Sequence[ClipLook]) -> list[str]:
 
     Every clip and every point counts. A single clip that differs from all others is named.
     """
-    return [*_mistaken(looks), *_off(looks), *_inverted(looks), *_half(looks)]
+    return [*_mistaken(looks), *_off(looks), *_inverted(looks), *_coarse(looks), *_shifted(looks)]
 
 
 def _mistaken(looks: Sequence[ClipLook]) -> list[str]:
@@ -135,11 +143,25 @@ def _inverted(looks: Sequence[ClipLook]) -> list[str]:
     ]
 
 
-def _half(looks: Sequence[ClipLook]) -> list[str]:
-    found = [one.clip for one in looks if one.half]
-    if not found:
-        return []
+def _coarse(looks: Sequence[ClipLook]) -> list[str]:
+    clips: dict[str, list[str]] = {}
+    for one in looks:
+        if one.coarse:
+            clips.setdefault(one.coarse, []).append(one.clip)
+    steps = {"float16": "which has steps of an eighth of a pixel between 128 and 256"}
     return [
-        f"positions are float16 in {len(found)} of {len(looks)} clips, the first is {found[0]}: float16 has 11 bits, which "
-        "are steps of an eighth of a pixel between 128 and 256; save float32"
+        f"positions are {dtype} in {len(found)} of {len(looks)} clips, the first is {found[0]}: "
+        f"{steps.get(dtype, 'whole pixels')}; save float32"
+        for dtype, found in clips.items()
     ]
+
+
+def _shifted(looks: Sequence[ClipLook]) -> list[str]:
+    told = []
+    for frames, word in ((1, "late"), (-1, "early")):
+        if found := [one.clip for one in looks if one.shifted == frames]:
+            told.append(
+                f"tracks are a frame {word} in {len(found)} of {len(looks)} clips, the first is {found[0]}: they fit the true "
+                "tracks of the frame " + ("before" if frames > 0 else "after")
+            )
+    return told

@@ -25,9 +25,10 @@ def query_set_trees(tree: Tree) -> list[Tree]:
     return [groups[name] for name in sorted(groups, key=int)] if groups else [tree]
 
 
-def in_half_precision(tree: Tree) -> bool:
-    """Whether the positions of a query set are float16."""
-    return any(part.dtype == np.float16 for name in POSITIONS if isinstance(part := tree.get(name), Stored))
+def coarse_dtype(tree: Tree) -> str:
+    """The dtype of the positions of a query set if it is float16 or an integer; else empty."""
+    dtypes = [part.dtype for name in POSITIONS if isinstance(part := tree.get(name), Stored)]
+    return next((dtype.name for dtype in dtypes if dtype == np.float16 or dtype.kind in "iu"), "")
 
 
 def oriented(tree: Tree, query_set: QuerySet, axes: Axes | None, where: str) -> tuple[Stored, Stored, Axes]:
