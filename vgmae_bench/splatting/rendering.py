@@ -70,9 +70,10 @@ def render(
         UserError: the requested back end does not work on this machine.
         ValueError: shapes do not agree.
     """
-    scene = (means, quats, scales, opacities, features, viewmat, K)
-    dtype = torch.float64 if any(array.dtype == torch.float64 for array in scene) else torch.float32
-    scene = means, quats, scales, opacities, features, viewmat, K = tuple(array.to(dtype) for array in scene)
+    given = (means, quats, scales, opacities, features, viewmat, K)
+    dtype = torch.float64 if any(array.dtype == torch.float64 for array in given) else torch.float32
+    scene = tuple(array.to(dtype) for array in given)
+    means, quats, scales, opacities, features, viewmat, K = scene
     name = backends.choose(backend, means.device, dtype, max_alpha)
     if name == "native" and _wants_gradients(means, quats, scales) and not _wants_gradients(viewmat, K):
         return _render_native(scene, height, width, max_alpha)
