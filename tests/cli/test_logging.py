@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import subprocess
 import sys
 
 import click
@@ -12,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from tqdm import tqdm
 
+from tests.processes import Started
 from vgmae_bench.cli.framework import command
 
 _log = logging.getLogger("vgmae_bench.somewhere")
@@ -54,7 +54,8 @@ def test_python_is_quiet_unless_the_user_configures_logging() -> None:
     )
 
     def stderr(mode: str) -> str:
-        done = subprocess.run([sys.executable, "-c", program, mode], capture_output=True, text=True, check=True)
+        done = Started(mode, program=program).wait()
+        assert done.returncode == 0, done.stderr
         return done.stderr
 
     assert stderr("quiet") == ""

@@ -44,11 +44,11 @@ PRELOADED = [
 
 
 @cache
-def _context() -> multiprocessing.context.ForkServerContext:
+def context() -> multiprocessing.context.ForkServerContext:
     """The server is started once, with the environment of that moment."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    return context
+    forkserver = multiprocessing.get_context("forkserver")
+    forkserver.set_forkserver_preload(PRELOADED)
+    return forkserver
 
 
 class Started:
@@ -72,7 +72,7 @@ class Started:
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._arguments = arguments
         where, environment = str(cwd or Path.cwd()), {**os.environ, **(env or {})}
-        self._process: BaseProcess = _context().Process(
+        self._process: BaseProcess = context().Process(
             target=_run, args=(arguments, program, where, environment, self._folder)
         )
         self._process.start()

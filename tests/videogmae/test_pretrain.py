@@ -225,4 +225,6 @@ def test_pictures_and_films_show_what_the_network_sees_and_makes_of_it(tmp_path:
     kinds = 4  # input, shown, reconstruction, flow
     with Image.open(tmp_path / "picture") as picture:
         assert (picture.format, picture.size) == ("PNG", (LABEL_WIDTH + 2 * 128, 2 * kinds * 128))
-    assert [frame.shape for frame in recipe.film(clips(2))] == [(128, kinds * 128, 3)] * 2
+    frames = recipe.picture_and_film(clips(2), tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "picture").read_bytes()
+    assert [frame.shape for frame in frames] == [(128, kinds * 128, 3)] * 2

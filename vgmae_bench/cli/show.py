@@ -153,7 +153,9 @@ def _method_facts(plugin: plugins.Plugin) -> dict[str, Any]:
         "direction": "forward in time; frames before a query are tracked on the reversed clip"
         if spec.looks_forward
         else "",
+        "asked": "one query at a time, because its queries see each other (--ask)" if spec.queries == "joint" else "",
         "licence": spec.licence,
+        "notice": spec.notice,
         "paper": spec.paper,
         "cite": spec.citation,
         "from": f"{plugin.distribution} {plugin.version}".strip(),

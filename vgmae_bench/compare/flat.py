@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from vgmae_bench.compare import published
+from vgmae_bench.compare import beside, published
 from vgmae_bench.compare.content import in_order
 from vgmae_bench.compare.paired import ranks
 from vgmae_bench.compare.row import Row
@@ -27,6 +27,7 @@ def flat_records(
     """One flat record per run: settings, metrics with their intervals, coverage and cost.
 
     Metrics are fractions (or px), as in summary.json. Published numbers follow under the same names, as fractions.
+    Beside a run, `…_published` and `…_difference` are of the same method and weights; see `beside.differences`.
 
     Arguments:
         metrics: names in records; by default all.
@@ -42,7 +43,14 @@ def flat_records(
     for group in by_protocol(rows):
         placed = ranks(group) if rank else None
         for number, row in enumerate(group):
-            records.append(_run_record(row, metrics) | ({"rank": placed[number] if placed else None} if rank else {}))
+            record = _run_record(row, metrics) | ({"rank": placed[number] if placed else None} if rank else {})
+            told = beside.differences(row, metrics or row.metric_names) if with_published else []
+            for one in told:
+                record |= {
+                    f"{one.metric}_published": float(one.quoted) / 100,
+                    f"{one.metric}_difference": one.value / 100,
+                }
+            records.append(record)
     if with_published:
         kinds = dict.fromkeys((row.dataset_name, row.protocol) for row in rows)
         records += [record for kind in kinds for record in published_records(*kind, with_published)]

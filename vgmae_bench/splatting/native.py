@@ -41,9 +41,7 @@ def composite(
 
 
 def render(
-    cloud: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
-    viewmat: Tensor,
-    K: Tensor,
+    scene: tuple[Tensor, ...],
     batch: Shape,
     height: int,
     width: int,
@@ -54,14 +52,14 @@ def render(
     One call does projection and compositing, forward and backward. Arrays that several images share are not copied.
 
     Arguments:
-        cloud: means, quats, scales, opacities, features, as in `render`.
+        scene: means, quats, scales, opacities, features, viewmat, K, as in `render`.
         batch: the common shape to which the leading dimensions of all arrays broadcast.
 
     Returns:
-        features [I, H, W, C] and alpha [I, H, W]. I is the product of `batch`.
+        features [*batch, H, W, C] and alpha [*batch, H, W].
     """
     out: tuple[Tensor, Tensor] = _Render.apply(  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        *cloud, viewmat, K, batch, height, width, max_alpha
+        *scene, batch, height, width, max_alpha
     )
     return out
 
@@ -111,8 +109,9 @@ def _pointers(arrays: list[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
 
 
 @lru_cache(maxsize=64)
-def _rows(batch: Shape, *leading: Shape) -> Tensor:
+def _rows(batch: Shape, *shapes: Shape) -> Tensor:
     """int32 [arrays, I]: the row of each array (leading dimensions flattened) that each image uses."""
+    leading = [shape[:-last] for shape, last in zip(shapes, (2, 2, 2, 1, 2, 2, 2), strict=True)]
     rows = [np.broadcast_to(np.arange(math.prod(shape)).reshape(shape), batch).reshape(-1) for shape in leading]
     return torch.from_numpy(np.stack(rows).astype(np.int32))
 
@@ -172,11 +171,10 @@ class _Render(torch.autograd.Function):
         max_alpha: float,
     ) -> tuple[Tensor, Tensor]:
         inputs = [array.contiguous() for array in (means, quats, scales, opacities, features, viewmat, K)]
-        kept = (2, 2, 2, 1, 2, 2, 2)
-        rows = _rows(batch, *(array.shape[:-last] for array, last in zip(inputs, kept, strict=True)))
+        rows = _rows(batch, *(array.shape for array in inputs))
         images, (count, channels) = math.prod(batch), features.shape[-2:]
-        out = features.new_empty(images, height, width, channels)
-        out_alpha = features.new_empty(images, height, width)
+        out = features.new_empty(*batch, height, width, channels)
+        out_alpha = features.new_empty(*batch, height, width)
         sizes = _Sizes(images, count, height, width, channels, max_alpha)
         cloud = _Cloud(*(array.data_ptr() for array in (*inputs, rows)))
         pointers = (ctypes.byref(cloud), out.data_ptr(), out_alpha.data_ptr())

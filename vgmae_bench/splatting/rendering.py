@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -69,13 +70,14 @@ def render(
         UserError: the requested back end does not work on this machine.
         ValueError: shapes do not agree.
     """
-    cloud = [means, quats, scales, opacities, features, viewmat, K]
-    dtype = torch.float64 if any(array.dtype == torch.float64 for array in cloud) else torch.float32
-    means, quats, scales, opacities, features, viewmat, K = (array.to(dtype) for array in cloud)
+    given = (means, quats, scales, opacities, features, viewmat, K)
+    dtype = torch.float64 if any(array.dtype == torch.float64 for array in given) else torch.float32
+    scene = tuple(array.to(dtype) for array in given)
+    means, quats, scales, opacities, features, viewmat, K = scene
     name = backends.choose(backend, means.device, dtype, max_alpha)
+    if name == "native" and _wants_gradients(means, quats, scales) and not _wants_gradients(viewmat, K):
+        return _render_native(scene, height, width, max_alpha)
     with torch.autocast(means.device.type, enabled=False):
-        if name == "native" and _wants_gradients(means, quats, scales) and not _wants_gradients(viewmat, K):
-            return _render_native(means, quats, scales, opacities, features, viewmat, K, height, width, max_alpha)
         if name != "gsplat":
             projection = project(means, quats, scales, viewmat, K, height, width)
             return composite(projection, opacities, features, height, width, max_alpha=max_alpha, backend=name)
@@ -88,42 +90,52 @@ def _wants_gradients(*arrays: Tensor) -> bool:
     return torch.is_grad_enabled() and any(array.requires_grad for array in arrays)
 
 
-def _render_native(
-    means: Tensor,
-    quats: Tensor,
-    scales: Tensor,
-    opacities: Tensor,
-    features: Tensor,
-    viewmat: Tensor,
-    K: Tensor,
-    height: int,
-    width: int,
-    max_alpha: float,
-) -> Rendered:
+def _render_native(scene: tuple[Tensor, ...], height: int, width: int, max_alpha: float) -> Rendered:
     """Project and composite in one call. This saves most of the time of small images.
 
     Its projection differs from `project` by rounding. So without gradients, `project` projects, and the result equals that of
     `composite` bit for bit.
     """
-    cloud = (means, quats, scales, opacities, features)
-    _check("render", means, ((means, (3,)), (quats, (4,)), (scales, (3,)), (opacities, ()), (features, (-1,))))
+    batch = _batch(*((array.shape, array.device) for array in scene))
+    return Rendered(*native.render(scene, batch, height, width, max_alpha))
+
+
+Described = tuple[tuple[int, ...], torch.device]
+"""Shape and device of an array. Results of checks are cached by them."""
+
+
+@lru_cache(maxsize=64)
+def _batch(*scene: Described) -> tuple[int, ...]:
+    """What the leading dimensions of the first seven arguments of `render` broadcast to.
+
+    Raises:
+        ValueError: shapes or devices do not agree.
+    """
+    cloud, camera = scene[:5], scene[5:]
+    _check("render", zip(cloud, ((3,), (4,), (3,), (), (-1,)), strict=True))
+    for (shape, device), size in zip(camera, (4, 3), strict=True):
+        if shape[-2:] != (size, size) or device != cloud[0][1]:
+            raise ValueError(
+                f"render needs a camera [*, {size}, {size}] on {cloud[0][1]}, got {list(shape)} on {device}"
+            )
     lasts = (2, 2, 2, 1, 2, 2, 2)
-    leading = (array.shape[:-last] for array, last in zip((*cloud, viewmat, K), lasts, strict=True))
-    batch = np.broadcast_shapes(*leading)
-    out, alpha = native.render(cloud, viewmat, K, batch, height, width, max_alpha)
-    return Rendered(out.reshape(*batch, *out.shape[1:]), alpha.reshape(*batch, *alpha.shape[1:]))
+    return np.broadcast_shapes(*(shape[:-last] for (shape, _), last in zip(scene, lasts, strict=True)))
 
 
-def _check(what: str, like: Tensor, arrays: Iterable[tuple[Tensor, tuple[int, ...]]]) -> None:
-    """Raise ValueError unless each array is [*, N, …] with the given last dimensions. -1 stands for any positive length."""
-    count = like.shape[-2]
-    for array, expected in arrays:
-        shape = array.shape[-1 - len(expected) :]
-        wanted = (count, *(max(shape[-1], 1) if last == -1 else last for last in expected))
-        if tuple(shape) != wanted or array.device != like.device:
+def _check(what: str, arrays: Iterable[tuple[Described, tuple[int, ...]]]) -> None:
+    """Raise ValueError unless each array is [*, N, …] with the given last dimensions. -1 stands for any positive length.
+
+    The first array gives N and the device.
+    """
+    wanted = list(arrays)
+    (first, device), last = wanted[0]
+    count = first[-1 - len(last)] if len(first) > len(last) else 0
+    for (shape, there), expected in wanted:
+        right = (count, *(max((*shape[-1:], 1)) if last == -1 else last for last in expected))
+        if tuple(shape[-1 - len(expected) :]) != right or there != device:
             raise ValueError(
                 f"{what} needs arrays of {count} Gaussians on one device: expected [*, {count}, …] on "
-                f"{like.device}, got {list(array.shape)} on {array.device}"
+                f"{device}, got {list(shape)} on {there}"
             )
 
 
@@ -149,7 +161,7 @@ def composite(
     name = backends.choose(backend, means2d.device, means2d.dtype, max_alpha)
     arrays = [(means2d, 2), (conics, 2), (depths, 1), (radii, 2), (opacities, 1), (features, 2)]
     lasts: tuple[tuple[int, ...], ...] = ((2,), (3,), (), (2,), (), (-1,))
-    _check("composite", means2d, ((array, last) for (array, _), last in zip(arrays, lasts, strict=True)))
+    _check("composite", (((array.shape, array.device), last) for (array, _), last in zip(arrays, lasts, strict=True)))
     batch, flat = _flatten(*arrays)
     to = means2d.dtype
     flat_projection = Projection(flat[0], flat[1].to(to), flat[2].to(to), flat[3].int())

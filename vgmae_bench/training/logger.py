@@ -8,6 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from vgmae_bench.config import Json
 from vgmae_bench.data.video.write import write_mp4
 from vgmae_bench.files import write_atomically
@@ -111,8 +114,9 @@ class TrainingLogger:
         step = self._state.step
         batch = self._source.examples(EXAMPLES, self._recipe.shape(step - 1), self._device)
         path = self._folder.pictures / f"step_{step:06d}.png"
-        write_atomically(path, lambda temporary: self._best.pictures(batch, temporary))
-        if frames := self._best.film(batch):
+        frames: list[npt.NDArray[np.uint8]] = []
+        write_atomically(path, lambda temporary: frames.extend(self._best.picture_and_film(batch, temporary)))
+        if frames:
             write_atomically(self._folder.pictures / "last.mp4", partial(write_mp4, frames=frames, fps=FILM_RATE))
         draw_curve(self._log.rows, self._folder.curve, METRICS)
 

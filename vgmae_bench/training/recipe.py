@@ -152,8 +152,13 @@ class Recipe(nn.Module, ABC, Generic[N, B]):
     def pictures(self, batch: B, path: Path) -> None:
         """Draw the network's results for some clips as a PNG."""
 
-    def film(self, batch: B) -> Sequence[npt.NDArray[np.uint8]]:
-        """Frames of a short video, uint8 [H, W, 3] RGB, about the last clip of a batch; empty for no video."""
+    def picture_and_film(self, batch: B, path: Path) -> Sequence[npt.NDArray[np.uint8]]:
+        """Draw the PNG of `pictures` and make a short video of the last clip. The network runs once for both.
+
+        Returns:
+            Frames of the video, uint8 [H, W, 3] RGB; empty for no video.
+        """
+        self.pictures(batch, path)
         return []
 
 

@@ -273,9 +273,11 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
         """Draw input, visible part, reconstruction, flow and true flow. The flow is that of the unmasked clip."""
         save_picture(self._panels(batch), path)
 
-    def film(self, batch: Batch) -> Sequence[npt.NDArray[np.uint8]]:
-        """See `vgmae_bench.training.recipe.Recipe.film`."""
-        return film(self._panels(batch)[-1])
+    def picture_and_film(self, batch: Batch, path: Path) -> Sequence[npt.NDArray[np.uint8]]:
+        """See `vgmae_bench.training.recipe.Recipe.picture_and_film`."""
+        clips = self._panels(batch)
+        save_picture(clips, path)
+        return film(clips[-1])
 
     @torch.no_grad()
     def _panels(self, batch: Batch) -> list[Panels]:

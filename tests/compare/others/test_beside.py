@@ -11,6 +11,7 @@ from tests.records import write_run
 from vgmae_bench import plugins
 from vgmae_bench.compare import beside, published
 from vgmae_bench.compare.content import build
+from vgmae_bench.compare.flat import flat_records
 from vgmae_bench.compare.selection import Row, select_runs
 from vgmae_bench.data.dataset import Coverage
 from vgmae_bench.evaluation.records.results import WeightsUsed
@@ -40,6 +41,13 @@ def test_the_difference_is_told_below_the_table(row: Row) -> None:
     assert told.quoted == "58.5" and told.value == pytest.approx(59.0 - 58.5)
     notes = build([row], metrics=["average_jaccard"], with_published="all").notes
     assert any("AJ 59.00, published 58.5 (+0.50). TAPIR (panning checkpoint), github.com" in note for note in notes)
+
+
+def test_flat_records_hold_the_published_value_and_the_difference(row: Row) -> None:
+    record = flat_records([row], with_published="all")[0]
+    assert record["average_jaccard_published"] == pytest.approx(0.585)
+    assert record["average_jaccard_difference"] == pytest.approx(0.005)
+    assert not [name for name in flat_records([row])[0] if name.endswith("_difference")]
 
 
 def test_nothing_is_told_of_other_weights_parts_and_protocols(row: Row) -> None:

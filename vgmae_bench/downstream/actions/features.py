@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from vgmae_bench.ahead import made_ahead
 from vgmae_bench.config import Json, digest
 from vgmae_bench.downstream.actions.encoder import Probed
 from vgmae_bench.downstream.actions.heads import encode
@@ -83,10 +83,7 @@ def compute_features(
     encoder = probed.encoder
     encoder.to(device)
     parts: list[tuple[Tensor, Tensor, dict[str, str]]] = []
-    with (
-        ThreadPoolExecutor(workers) if workers else nullcontext() as pool,
-        Progress(title, "videos", len(videos.ids)) as progress,
-    ):
+    with Progress(title, "videos", len(videos.ids)) as progress:
         for start in range(0, len(videos.ids), CHUNK):
             file = folder / f"{start:08d}.safetensors"
             rows = range(start, min(start + CHUNK, len(videos.ids)))
@@ -100,8 +97,8 @@ def compute_features(
                     except BadDataError as error:
                         return str(error)
 
-                looked = pool.map(look, rows) if pool else map(look, rows)
-                part = _compute(encoder, dict(zip(rows, looked, strict=True)), videos, final_norm, device)
+                with closing(made_ahead(rows, look, len(rows), workers)) as looked:
+                    part = _compute(encoder, dict(zip(rows, looked, strict=True)), videos, final_norm, device)
                 _write(file, part)
             parts.append(part)
             progress.advance(len(rows), skipped=kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from vgmae_bench.ahead import made_ahead
 from vgmae_bench.config import Json, build
 from vgmae_bench.downstream.actions.encoder import Probed, open_encoder, set_layer_rates
 from vgmae_bench.downstream.actions.features import Features, compute_features
@@ -199,12 +200,9 @@ def _test(plan: Plan, model: nn.Module) -> Answers:
             return None
 
     rows, shares = [], []
-    with ThreadPoolExecutor(1) as pool:  # reads one video ahead of the encoder
-        pending = pool.submit(look, 0)
-        for row in counted(range(len(videos.ids)), "testing", "videos"):
-            views = pending.result()
-            if row + 1 < len(videos.ids):
-                pending = pool.submit(look, row + 1)
+    every = range(len(videos.ids))
+    with closing(made_ahead(every, look, ahead=1)) as looked:  # one video ahead of the encoder
+        for row, views in zip(counted(every, "testing", "videos"), looked, strict=True):
             if views is not None:
                 logits = model(torch.from_numpy(views).to(plan.device))
                 rows.append(row)

@@ -44,6 +44,8 @@ struct Splat {  // a visible Gaussian: log2 alpha = top - (p dx + q dy)^2 - (r d
 // Sorts indices by depth. Equal depths keep their order.
 class DepthOrder {
  public:
+  explicit DepthOrder(int most) { items_.reserve(most); }
+
   void add(float depth, int index) {
     uint32_t bits;
     depth += 0.0f;  // -0 is 0
@@ -73,7 +75,7 @@ struct Image {
   std::vector<std::vector<int>> bands;  // for each band, the Gaussians that touch it
 
   void fill(const Scene& s, int image) {
-    DepthOrder order;
+    DepthOrder order(s.count);
     for (int i = 0; i < s.count; ++i) {
       size_t n = size_t(image) * s.count + i;
       if (s.visible[n] && s.conics[3 * n] > 0 && s.opacities[n] >= 1.0f / 255 &&
@@ -82,6 +84,7 @@ struct Image {
     }
     const auto& sorted = order.sorted();
     bands.resize(s.bands());
+    for (auto& band : bands) band.reserve(sorted.size());
     splats.reserve(sorted.size());
     for (size_t start = 0; start < sorted.size(); start += LANES) {
       Splat some[LANES];
@@ -166,6 +169,7 @@ struct Band {
     for (Row& row : rows_) row.size = 0, row.spans.resize(count + 1);
     for (int k = 0; k < count; k += LANES) find_spans(s, image, &here[k], band, k, std::min(LANES, count - k));
     int used = 0;
+    lists.ends.reserve(size_t(BLOCKS) * columns + 1);
     lists.ends.assign(1, 0);
     for (const Row& row : rows_)
       for (int c = 0; c < columns; ++c) {

@@ -7,7 +7,6 @@ number of processes, sees the same clips in the same order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vgmae_bench.ahead import made_ahead
 from vgmae_bench.config import Json
 from vgmae_bench.data.synth.dataset import VERSION
 from vgmae_bench.errors import UsageError
@@ -96,7 +96,7 @@ class FolderClips:
         from vgmae_bench.data.video_folder import VideoFolder  # needs PyAV; rendered clips do not
 
         self._videos, self._name, self._seed = VideoFolder(path), path.resolve().name, seed
-        self._pool = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="clips")
+        self._threads = workers if workers > 1 else 0
 
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
         """See `Clips.read`."""
@@ -105,7 +105,7 @@ class FolderClips:
             rng = np.random.default_rng(clip_seed(self._seed, number))
             return torch.from_numpy(self._videos.sample(rng, shape.frames, shape.stride, shape.image_size))
 
-        return torch.stack(list(self._pool.map(sample, numbers))).to(device)
+        return torch.stack(list(made_ahead(numbers, sample, len(numbers), self._threads))).to(device)
 
     def flow(self, numbers: Sequence[int], shape: ClipShape, device: str) -> None:
         """See `Clips.flow`."""
@@ -127,7 +127,7 @@ class ImageClips:
         from vgmae_bench.data.video.images import ImageTree
 
         self._images, self._name, self._seed = ImageTree(path), path.resolve().name, seed
-        self._pool = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="clips")
+        self._threads = workers if workers > 1 else 0
 
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
         """See `Clips.read`."""
@@ -136,7 +136,7 @@ class ImageClips:
             rng = np.random.default_rng(clip_seed(self._seed, number))
             return torch.from_numpy(self._images.sample(rng, shape.image_size, example=number < 0))
 
-        return torch.stack(list(self._pool.map(sample, numbers)))[:, None].to(device)
+        return torch.stack(list(made_ahead(numbers, sample, len(numbers), self._threads)))[:, None].to(device)
 
     def flow(self, numbers: Sequence[int], shape: ClipShape, device: str) -> None:
         """See `Clips.flow`."""

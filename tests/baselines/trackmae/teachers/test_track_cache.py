@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from torch import Tensor
 from vgmae_baselines.trackmae.teachers.teacher import TeacherTracks
 from vgmae_baselines.trackmae.teachers.track_cache import CachedTeacher
 
+from tests.processes import context
 from vgmae_bench.config import Json
 
 
@@ -147,7 +147,7 @@ def work(folder: Path) -> float:
 
 
 def test_processes_share_a_folder(tmp_path: Path) -> None:
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(2, mp_context=context()) as pool:
         sums = list(pool.map(work, [tmp_path] * 2))
     alone = sum(float(Counting().tracks(clips(6).roll(turn, 0), tuple(range(6)), 8).xy.sum()) for turn in range(4))
     assert sums == pytest.approx([alone] * 2)
