@@ -17,7 +17,7 @@ import pytest
 from tests.clips import moving_square
 from tests.data.toy import save_davis
 from tests.evaluation.other_programs.test_external import Clips, perfect, save_npz, score, truth
-from tests.logs import logged
+from tests.shared.logs import logged
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.errors import BadDataError
 
