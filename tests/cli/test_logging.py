@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from tqdm import tqdm
 
-from tests.processes import Started
+from tests.shared.processes import Started
 from vgmae_bench.cli.framework import command
 
 _log = logging.getLogger("vgmae_bench.somewhere")

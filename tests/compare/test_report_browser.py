@@ -239,6 +239,7 @@ def test_a_click_on_a_heading_sorts_and_another_turns_the_order_round(browser: A
 
 def test_a_figure_opens_in_a_dialog_that_keys_leaf_through_and_close(browser: Any, player: Shown) -> None:
     from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
 
     figures = browser.find_elements("css selector", ".enlarge")
     assert len(figures) >= 2
@@ -254,7 +255,7 @@ def test_a_figure_opens_in_a_dialog_that_keys_leaf_through_and_close(browser: An
     assert shown.get_attribute("src") == sources[-1]
     browser.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert dialog.get_attribute("open") is None
-    assert browser.switch_to.active_element == figures[-1]
+    WebDriverWait(browser, 10).until(lambda _: browser.switch_to.active_element == figures[-1])  # "close" is told later
 
 
 def test_a_filter_leaves_methods_whose_names_fit(browser: Any, player: Shown) -> None:

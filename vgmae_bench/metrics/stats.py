@@ -8,6 +8,7 @@ the mean over query sets that tables show.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ import numpy.typing as npt
 
 RESAMPLES = 10_000
 LEVEL = 0.95
+KEPT_DRAWS = 2_000_000
+"""Draws of resamples are kept for the next call up to this many numbers (16 MB)."""
 
 Array = npt.NDArray[np.float64]
 
@@ -89,10 +92,17 @@ def interval(totals: Array, sizes: Array, *, resamples: int = RESAMPLES, seed: i
     clips, columns = totals.shape
     if clips < 2:
         return np.full(columns, np.nan), np.full(columns, np.nan)
-    drawn = np.random.default_rng(seed).multinomial(clips, np.full(clips, 1 / clips), size=resamples)
-    resampled = drawn.astype(np.float64) @ np.hstack([totals, sizes])
+    draw = _draw if clips * resamples <= KEPT_DRAWS else _draw.__wrapped__
+    resampled = draw(clips, resamples, seed) @ np.hstack([totals, sizes])
     with np.errstate(invalid="ignore", divide="ignore"):  # a resample may hold no clip with a value
         return _quantiles(resampled[:, :columns] / resampled[:, columns:])
+
+
+@lru_cache(maxsize=2)
+def _draw(clips: int, resamples: int, seed: int) -> Array:
+    """How often each resample holds each clip, float64 [resamples, clips]. A figure asks for the same ones for every run."""
+    drawn = np.random.default_rng(seed).multinomial(clips, np.full(clips, 1 / clips), size=resamples)
+    return drawn.astype(np.float64)
 
 
 def sign_flip_test(differences: Array, *, resamples: int = RESAMPLES, seed: int = 0) -> Array:

@@ -35,6 +35,7 @@ def plot_cost(rows: Sequence[Row]) -> Plot:
         slowest = table["ms_per_frame"].fillna(1).max()
         line[0].set(xscale="log", ylabel="AJ, %", ylim=(0, height), xlim=(edge, max(10 * edge, 2 * slowest)))
         line[0].xaxis.set_major_formatter("{x:g}")
+        line[0].minorticks_off()
         line[1].set(ylim=(0, height), xlim=(0, 1.08 * table["peak_memory_mb"].fillna(1).max()))
         if line[0].get_position().x0 == line[1].get_position().x0:  # below each other
             line[1].set(ylabel="AJ, %")

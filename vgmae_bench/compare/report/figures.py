@@ -6,13 +6,14 @@ import base64
 import io
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import matplotlib
 
 from vgmae_bench.compare.plots import NAMES, make_plot
 from vgmae_bench.compare.plots.style import RC, Plot
+from vgmae_bench.compare.report.kept import keep_picture, picture_path, read_picture
 from vgmae_bench.compare.row import Row
 from vgmae_bench.errors import UserError
 
@@ -35,24 +36,32 @@ class Picture:
 
 
 def pictures(rows: Sequence[Row], names: Sequence[str] = ()) -> list[Picture]:
-    """Plots of runs. A plot is left out where the runs lack the data for it, and `say` is told why.
+    """Plots of runs, made now or kept from an earlier report. A plot is left out if the runs lack its data; the log says why.
 
     Arguments:
         names: of plots; by default those of a section.
     """
     made = []
+    for name in names or SHOWN:
+        path = picture_path(name, rows)
+        if kept := read_picture(path):
+            made.append(Picture(**kept))
+            continue
+        try:
+            made.append(_make(name, rows))
+        except UserError as error:
+            if len(rows) > 1 or name != "clips":  # a single run has no partner
+                _log.info(f"no plot of {name}: {error.what}: {error.why}")
+        else:
+            keep_picture(path, asdict(made[-1]))
+    return made
+
+
+def _make(name: str, rows: Sequence[Row]) -> Picture:
     # A fixed salt: the same runs give the same bytes.
     settings: Any = {**RC, "svg.fonttype": "path", "svg.hashsalt": "vgmae-bench"}
     with matplotlib.rc_context(settings):
-        for name in names or SHOWN:
-            try:
-                plot: Plot = make_plot(name, rows)
-            except UserError as error:
-                if len(rows) > 1 or name != "clips":  # a single run has no partner
-                    _log.info(f"no plot of {name}: {error.what}: {error.why}")
-                continue
-            made.append(_picture(name, plot))
-    return made
+        return _picture(name, make_plot(name, rows))
 
 
 def _picture(name: str, plot: Plot) -> Picture:

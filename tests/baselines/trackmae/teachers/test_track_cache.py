@@ -12,7 +12,7 @@ from torch import Tensor
 from vgmae_baselines.trackmae.teachers.teacher import TeacherTracks
 from vgmae_baselines.trackmae.teachers.track_cache import CachedTeacher
 
-from tests.processes import context
+from tests.shared.processes import context
 from vgmae_bench.config import Json
 
 

@@ -1,0 +1,68 @@
+"""Pictures of a report are kept for the next one, until a run or the code changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.records import write_run
+from vgmae_bench.compare.report import figures, kept
+from vgmae_bench.compare.report.figures import pictures
+from vgmae_bench.compare.selection import select_runs
+from vgmae_bench.evaluation.store import RunFolder
+
+OUT = Path("results")
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """The plots that were made, and two runs to plot."""
+    monkeypatch.setenv("VGMAE_BENCH_CACHE", str(tmp_path / "cache"))
+    made: list[str] = []
+    make = figures.make_plot
+
+    def count(name: str, rows: object) -> object:
+        made.append(name)
+        return make(name, rows)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(figures, "make_plot", count)
+    write_run(OUT, "good", [0.5, 0.9, 0.4])
+    write_run(OUT, "poor", [0.4, 0.3, 0.5])
+    return made
+
+
+def test_a_second_report_makes_no_plot_again(counted: list[str]) -> None:
+    first = pictures(select_runs(OUT), ["clips"])
+    assert pictures(select_runs(OUT), ["clips"]) == first
+    assert counted == ["clips"]
+    assert first[0].image.startswith("data:image/svg+xml;base64,")
+
+
+def test_other_scores_order_or_runs_make_other_plots(counted: list[str]) -> None:
+    rows = select_runs(OUT)
+    paths = {kept.picture_path("clips", rows), kept.picture_path("bars", rows), kept.picture_path("clips", rows[:1])}
+    run = RunFolder(rows[0].run.path)
+    run.write_summary(replace(run.summary(), seconds=7.0))
+    paths.add(kept.picture_path("clips", select_runs(OUT)))
+    assert len(paths) == 4
+
+
+def test_damage_and_a_folder_that_cannot_be_written_do_no_harm(counted: list[str], tmp_path: Path) -> None:
+    rows = select_runs(OUT)
+    first = pictures(rows, ["clips"])
+    kept.picture_path("clips", rows).write_text("{cut")
+    assert pictures(rows, ["clips"]) == first
+    (tmp_path / "file").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VGMAE_BENCH_CACHE", str(tmp_path / "file"))
+        assert pictures(rows, ["clips"]) == first
+    assert counted == ["clips"] * 3
+
+
+def test_old_pictures_are_deleted(counted: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(kept, "MOST_KEPT", 2)
+    for number in range(4):
+        kept.keep_picture(tmp_path / "pictures" / f"{number}.json", {"name": str(number)})
+    assert len(list((tmp_path / "pictures").iterdir())) == 2

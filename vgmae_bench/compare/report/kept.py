@@ -1,0 +1,81 @@
+"""Pictures of plots that were made before, so that the next report of the same runs takes a moment.
+
+They lie in the cache folder. A picture's name is a digest of what decides it: the plot, the runs' records and scores, and
+the code and data of `vgmae_bench.compare`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import matplotlib
+
+from vgmae_bench.compare.row import Row
+from vgmae_bench.errors import StorageError
+from vgmae_bench.files import cache_folder, write_atomically
+
+MOST_KEPT = 256
+"""Pictures in the folder. Older ones are deleted."""
+DECIDING = ("record.json", "summary.json", "metrics.csv", "metrics_over_time.csv")
+"""Files of a run that plots read."""
+
+
+def picture_path(name: str, rows: Sequence[Row]) -> Path:
+    """Where a plot of these runs is kept.
+
+    Arguments:
+        name: the plot's name.
+        rows: the runs; their order counts.
+    """
+    digest = hashlib.sha256(f"{name} {matplotlib.__version__} {_code()}".encode())
+    for row in rows:
+        for file in DECIDING:
+            path = row.run.path / file
+            content = path.read_bytes() if path.is_file() else b"none"
+            digest.update(hashlib.sha256(content).digest())
+    return cache_folder() / "pictures" / f"{digest.hexdigest()[:32]}.json"
+
+
+def read_picture(path: Path) -> dict[str, str] | None:
+    """The texts that `keep_picture` wrote; None if there are none, or the file is damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()) else None
+
+
+def keep_picture(path: Path, texts: Mapping[str, str]) -> None:
+    """Write texts into the cache. A folder that cannot be written to is no error: the next report makes them again."""
+    with contextlib.suppress(OSError, StorageError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda temporary: temporary.write_text(json.dumps(texts), encoding="utf-8"))
+        kept = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime)
+        for file in kept[:-MOST_KEPT]:
+            file.unlink(missing_ok=True)
+
+
+@cache
+def _code() -> str:
+    """A digest of the files of `vgmae_bench.compare`: source, published numbers, claims and palette."""
+    digest = hashlib.sha256()
+    for file in sorted(_files(resources.files("vgmae_bench.compare")), key=str):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _files(folder: Traversable) -> list[Traversable]:
+    found = []
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            found += _files(entry) if entry.name != "__pycache__" else []
+        else:
+            found.append(entry)
+    return found
