@@ -28,6 +28,14 @@ def test_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path, monkeypatch:
     assert run_page(page) > 0
 
 
+def test_a_newcomer_gets_through_the_readme_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All commands of README.md in order, as someone types them who has installed the package and has no results yet."""
+    monkeypatch.chdir(tmp_path)
+    assert run_page(ROOT / "README.md") >= 5
+    tracked = {path.parents[1].name for path in (tmp_path / "results").rglob("summary.json")}
+    assert {"lucas-kanade", "zero-motion", "stay"} <= tracked
+
+
 def test_commands_stand_in_blocks_with_a_language() -> None:
     for page in pages():
         for language, text in blocks(page):

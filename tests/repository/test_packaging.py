@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+from vgmae_bench import plugins
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,6 +29,16 @@ def test_no_folder_is_crowded() -> None:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+
+
+def test_the_citation_file_names_the_methods_and_weights_that_ship() -> None:
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    own = [plugin for plugin in plugins.installed("methods") if not plugin.module.endswith(".peers")]
+    for plugin in own:
+        if plugin.distribution == "vgmae-bench" and plugin.spec.citation:
+            title = re.search(r"title=\{(.*?)\},", plugin.spec.citation)
+            assert title and title[1] in text, plugin.name
+    assert all(name in text for name in ("masked-32px", "tiny-readout", "synth", "warp"))
 
 
 def test_the_version_comes_from_one_place() -> None:
