@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from vgmae_bench.errors import StorageError
 from vgmae_bench.evaluation.protocols import QuerySet
-from vgmae_bench.evaluation.store import Cost, RunFolder
+from vgmae_bench.evaluation.store import Cost, RunFolder, new_h5
 from vgmae_bench.files import write_atomically
 from vgmae_bench.types import Queries, Tracks
 
@@ -49,6 +52,42 @@ def test_the_same_answers_give_the_same_bytes(tmp_path: Path) -> None:
         folder.write_prediction("clip", answered(), COST)
         contents.add(folder.prediction("clip").read_bytes())
     assert len(contents) == 1
+
+
+def test_a_file_from_memory_has_the_bytes_of_one_on_disk(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random((300, 200))
+    with new_h5(tmp_path / "memory.h5") as memory, h5py.File(tmp_path / "disk.h5", "w") as disk:
+        for file in (memory, disk):
+            file.attrs["clip"] = "a"
+            file["0/xy"], file["0/visible"] = values, values > 0.5
+    assert (tmp_path / "memory.h5").read_bytes() == (tmp_path / "disk.h5").read_bytes()
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from vgmae_bench.errors import StorageError
+from vgmae_bench.evaluation.store import new_h5
+from vgmae_bench.files import write_atomically
+
+def write(path):
+    with new_h5(path) as file:
+        file["xy"], file["visible"] = np.ones((200, 100, 2)), np.ones((200, 100), bool)
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    write_atomically(Path(sys.argv[1]) / "a.h5", write)
+except StorageError as error:
+    print(error.what)
+"""
+
+
+def test_a_full_disk_is_one_error_and_leaves_nothing(tmp_path: Path) -> None:
+    """In a process of its own: HDF5 that meets a full disk itself ends with a segmentation fault."""
+    done = subprocess.run([sys.executable, "-c", FULL, tmp_path], capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"Cannot write to {tmp_path / 'a.h5'}\n", "")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_prediction_is_named(tmp_path: Path) -> None:

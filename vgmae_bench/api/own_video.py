@@ -26,7 +26,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -39,6 +38,7 @@ from vgmae_bench.evaluation.asking import answer
 from vgmae_bench.evaluation.method import Method
 from vgmae_bench.evaluation.records.others import TrackRecord
 from vgmae_bench.evaluation.records.results import text_of
+from vgmae_bench.evaluation.store import new_h5
 from vgmae_bench.files import storage_errors
 from vgmae_bench.progress.bar import counted
 from vgmae_bench.types import Queries, Scene, SceneMaker, Size, Streaming, Tracks, stream
@@ -187,7 +187,7 @@ def _write_csv(path: Path, tracks: Tracks) -> None:
 
 
 def _write_h5(path: Path, queries: Queries, tracks: Tracks, attributes: dict[str, Any]) -> None:
-    with h5py.File(path, "w") as file:
+    with new_h5(path) as file:
         file.attrs.update(attributes)
         file["query_frame"], file["query_xy"] = queries.frame, queries.xy
         file["xy"], file["visible"] = tracks.xy, tracks.visible
@@ -196,7 +196,7 @@ def _write_h5(path: Path, queries: Queries, tracks: Tracks, attributes: dict[str
 
 
 def _write_scene(folder: Path, scene: Scene, video: Video, attributes: dict[str, Any]) -> None:
-    with h5py.File(folder / "scene.h5", "w") as file:
+    with new_h5(folder / "scene.h5") as file:
         file.attrs.update(attributes)
         for name, values in vars(scene).items():
             file.create_dataset(name, data=values, compression="gzip", compression_opts=1)

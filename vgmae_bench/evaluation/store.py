@@ -189,8 +189,21 @@ def file_name(clip_id: str) -> str:
     return shortened(quote(clip_id, safe=" ()[]+,=@"))
 
 
+@contextmanager
+def new_h5(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file in memory, which is written to `path` at the end of the block. Its bytes are those of a file on disk.
+
+    If HDF5 itself writes and the disk is full, closing the file ends the process with a segmentation fault.
+    """
+    with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
+        yield file
+        file.flush()
+        content = file.id.get_file_image()
+    path.write_bytes(content)
+
+
 def _write_h5(path: Path, clip_id: str, answered: Sequence[tuple[QuerySet, Tracks]]) -> None:
-    with h5py.File(path, "w") as file:
+    with new_h5(path) as file:
         file.attrs.update({"format": FORMAT, "clip": clip_id, "questions": len(answered)})
         for number, (query_set, tracks) in enumerate(answered):
             group = file.create_group(str(number))
