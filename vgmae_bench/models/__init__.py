@@ -1,1 +1,1 @@
-"""What networks and their read-outs are made of."""
+"""Building blocks of networks and read-outs, and files of weights."""

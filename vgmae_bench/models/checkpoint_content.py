@@ -1,4 +1,4 @@
-"""The weights in other people's checkpoints: one reader for all the ways in which they are wrapped."""
+"""Finds the weights in checkpoints of other projects, however they are wrapped."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from vgmae_bench.errors import UntrustedFileError, WeightsError
 from vgmae_bench.models.checkpoint_file import Inert, read_checkpoint
 
 WRAPPINGS = ("state_dict", "model", "module", "model_state", "model_state_dict")
-"""Where checkpoints keep a state dict, in the order in which it is looked for (Lightning, MAE, DeepSpeed, others)."""
+"""Keys under which checkpoints store a state dict, in search order (Lightning, MAE, DeepSpeed, others)."""
 AVERAGES = ("state_dict_ema", "model_ema", "ema_state_dict", "module_ema", "ema")
-"""Where they keep its moving average (timm and others)."""
+"""Keys under which they store its moving average (timm and others)."""
 
 
 def load_checkpoint(path: Path, strip: Sequence[str] = ("model.",)) -> dict[str, Tensor]:
     """The weights in a .pt, .pth, .ckpt, .npz or .safetensors file. Nothing in the file is executed.
 
     Arguments:
-        path: of the file.
-        strip: prefixes to take off the names, where all names have them. What
-            DistributedDataParallel, torch.compile and DeepSpeed put into names is always taken out.
+        path: the file.
+        strip: prefixes to remove if all names have them. Additions of DistributedDataParallel, torch.compile and DeepSpeed are
+            always removed.
 
     Returns:
-        Tensors on the CPU by name, under any of `WRAPPINGS`. `AVERAGES` are read where there is nothing else.
+        Tensors on the CPU by name, from any of `WRAPPINGS`. `AVERAGES` are read only if there is nothing else.
 
     Raises:
-        WeightsError: there is no such file, it is damaged, holds no state dict, or holds NaN or infinite weights.
-        UntrustedFileError: the file names something that is not data.
+        WeightsError: the file does not exist, is damaged, has no state dict, or has NaN or infinite weights.
+        UntrustedFileError: the file names code instead of data.
     """
     tensors = unwrap(state_dict(read_checkpoint(path), path), path, strip)
     require_finite(tensors, path)
@@ -38,10 +38,10 @@ def load_checkpoint(path: Path, strip: Sequence[str] = ("model.",)) -> dict[str,
 
 
 def state_dict(content: Any, path: Path) -> dict[str, Tensor]:
-    """Tensors by the names the file gives them, without `_extra_state`.
+    """Tensors under the names in the file, without `_extra_state`.
 
     Raises:
-        UntrustedFileError: an object lies where a tensor should.
+        UntrustedFileError: an entry is an object instead of a tensor.
         WeightsError: there are no tensors.
     """
     if not isinstance(content, Mapping):
@@ -53,31 +53,31 @@ def state_dict(content: Any, path: Path) -> dict[str, Tensor]:
             raise UntrustedFileError(f"{path} is not loaded: {name} is a {value.path}, not a tensor")
     if not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path} holds no state dict", f"its entries are {', '.join(map(str, list(content)[:5]))}")
-    return {name: value.detach().clone() for name, value in state.items()}  # none shares memory with another
+    return {name: value.detach().clone() for name, value in state.items()}  # copies, so that no tensors share memory
 
 
 def average_beside(content: Mapping[Any, Any]) -> str | None:
-    """The name of a moving average that lies beside the weights, or None."""
+    """The key of a moving average that the file holds in addition to the weights, or None."""
     has_raw = any(isinstance(content.get(key), Mapping) for key in WRAPPINGS)
     return next((key for key in AVERAGES if has_raw and isinstance(content.get(key), Mapping)), None)
 
 
 def unwrap(state: Mapping[str, Tensor], path: Path, strip: Sequence[str] = ("model.",)) -> dict[str, Tensor]:
-    """The same tensors under the names that the network itself gives them.
+    """The tensors under the network's own names, without the prefixes of wrappers.
 
     Raises:
-        WeightsError: two names become one.
+        WeightsError: two names become equal.
     """
     names = [_without_wrappers(name) for name in state]
     while prefix := next((prefix for prefix in strip if all(name.startswith(prefix) for name in names)), None):
         names = [name.removeprefix(prefix) for name in names]
     if len(set(names)) < len(names):
-        raise WeightsError(f"{path} holds two tensors of one name", "wrapped and unwrapped names are mixed")
+        raise WeightsError(f"{path} holds two tensors with the same name", "it mixes names with and without prefix")
     return dict(zip(names, state.values(), strict=True))
 
 
 def require_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse weights that are no numbers. Raises WeightsError naming the first tensors that hold any."""
+    """Raise WeightsError if weights are NaN or infinite. The message names the first such tensors."""
     broken = {name: int((~value.isfinite()).sum()) for name, value in tensors.items() if value.is_floating_point()}
     broken = {name: count for name, count in broken.items() if count}
     if broken:
@@ -90,7 +90,7 @@ def require_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 
 def without(state: Mapping[str, Tensor], groups: Mapping[str, str]) -> tuple[dict[str, Tensor], list[tuple[str, str]]]:
-    """Leave out tensors whose names begin with a key of `groups`; also (name, why) of each that was left out."""
+    """Remove tensors whose names begin with a key of `groups`. Returns the rest, and (name, reason) of each removed tensor."""
     dropped = [(name, why) for name in state for prefix, why in groups.items() if name.startswith(prefix)]
     gone = {name for name, _ in dropped}
     return {name: value for name, value in state.items() if name not in gone}, dropped
@@ -117,7 +117,7 @@ def _is_extra(name: Any) -> bool:
 
 
 def _without_wrappers(name: str) -> str:
-    """`_orig_mod.` and `_forward_module.` are taken out wherever they stand, `module.` at the start: it is a common name."""
+    """Remove `_orig_mod.` and `_forward_module.` anywhere, but `module.` only at the start, because it is a common name."""
     name = name.replace("_orig_mod.", "").replace("_forward_module.", "")
     while name.startswith("module."):
         name = name.removeprefix("module.")

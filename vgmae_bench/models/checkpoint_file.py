@@ -1,8 +1,8 @@
-"""Other people's checkpoints, read without executing anything in them.
+"""Reads checkpoints of other projects without executing anything in them.
 
-A PyTorch checkpoint is a pickle, and unpickling calls whatever the pickle names. `torch.load(weights_only=True)` calls
-nothing but what makes tensors. Checkpoints also name harmless classes, of settings for example: inert stand-ins take their
-places. Every other name is refused.
+A PyTorch checkpoint is a pickle, and unpickling calls whatever the pickle names. `torch.load(weights_only=True)` calls only
+what creates tensors. Checkpoints also name harmless classes, for example of settings. Inert objects replace their instances.
+All other names are refused.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from vgmae_bench.errors import UntrustedFileError, WeightsError
 
 _LIBRARIES = {"_codecs", "argparse", "collections", "copyreg", "functools", "numpy", "pathlib", "torch", "torchmetrics"}
 _LIBRARIES |= {"hydra", "lightning", "lightning_fabric", "omegaconf", "pytorch_lightning", "timm", "typing"}
-"""Names of these libraries get stand-ins: a run's hyper-parameters and callbacks hold such objects."""
+"""Objects of these libraries become `Inert`. A training's hyper-parameters and callbacks contain them."""
 
 _BUILTINS = {"bool", "bytes", "complex", "dict", "float", "int", "list", "long", "object", "set", "str", "tuple"}
-"""So do these built-in types, which OmegaConf stores. The other names of that module can be functions."""
+"""Built-in types that OmegaConf stores; they also become `Inert`. Other names of the module can be functions."""
 
 
 class Inert:
-    """A stand-in for an object of a library: a record of how the object would have been made.
+    """Replaces an object of a library. It only records how the object would have been created.
 
     Attributes:
         path: "module.name" of the object's class.
-        args: the arguments it would have been made with.
-        state: what its attributes would have been set from, or None.
+        args: the arguments of its creation.
+        state: the state of its attributes, or None.
     """
 
     path = ""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Inert:
-        """Keep the arguments and call nothing."""
+        """Store the arguments. Nothing is called."""
         made = super().__new__(cls)
         made.args, made.state = args, None
         return made
@@ -50,22 +50,22 @@ class Inert:
     state: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing is left to do: pickles make objects with and without it."""
+        """Do nothing. Some pickles call this, some do not."""
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
 
 
 def read_checkpoint(path: Path) -> Any:
-    """The content of a .pt, .pth or .ckpt file (any other suffix too), a .npz or a .safetensors file.
+    """The content of a .npz, .safetensors or PyTorch file (.pt, .pth, .ckpt or any other suffix).
 
     Returns:
-        A state dict of tensors for .npz and .safetensors. Otherwise what `torch.save` was given, on the CPU, with `Inert`
-        objects in place of those of libraries.
+        A state dict of tensors for .npz and .safetensors. Otherwise the saved object, on the CPU, with `Inert` objects
+        instead of those of libraries.
 
     Raises:
-        WeightsError: there is no such file, or it is damaged or of another kind.
-        UntrustedFileError: it names something that is not data. Nothing in it was executed.
+        WeightsError: the file does not exist, is damaged, or has another format.
+        UntrustedFileError: the file names code instead of data. Nothing in it was executed.
     """
     try:
         if path.suffix == ".safetensors":
@@ -101,21 +101,21 @@ def _read_torch(path: Path) -> Any:
     except Exception as error:  # damaged pickles fail in every way there is
         if start != b"PK" and "GLOBAL" in str(error):
             raise UntrustedFileError(
-                f"{path} is not loaded: it was written before PyTorch 1.6, or as then, and holds more than tensors",
+                f"{path} is not loaded: it has the format of PyTorch before 1.6, and holds more than tensors",
                 "such a file can execute code; nothing in it was executed",
-                try_="torch.save of its state dict alone, where you trust the file",
+                try_="torch.save of its state dict alone, if you trust the file",
             ) from error
         raise _not_whole(path, error) from error
 
 
 def _not_whole(path: Path, error: Exception) -> WeightsError:
-    """What is said of a damaged file, without the text of an unpickler, which advises to load it unsafely."""
+    """The error for a damaged file, without the unpickler's text, which recommends unsafe loading."""
     told = "" if isinstance(error, pickle.UnpicklingError) else f": {_first_line(error)}"
     return WeightsError(f"{path} is not a whole PyTorch checkpoint", f"reading it gave {type(error).__name__}{told}")
 
 
 def _check_archive(path: Path) -> None:
-    """Compare the archive with its checksums, which `torch.load` does not."""
+    """Compare the archive with its checksums. `torch.load` does not do this."""
     try:
         with zipfile.ZipFile(path) as archive:
             if not any(name.endswith("data.pkl") for name in archive.namelist()):
@@ -141,7 +141,7 @@ def _stand_ins(names: Iterable[str]) -> list[Callable[..., Any] | tuple[Callable
 
 
 def _mapping(*_factory: Any) -> dict[Any, Any]:
-    """In place of a defaultdict."""
+    """Create a dict instead of a defaultdict."""
     return {}
 
 

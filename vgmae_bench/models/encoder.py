@@ -1,4 +1,4 @@
-"""What a video encoder offers to those that read its features."""
+"""The interface of video encoders for code that uses their features."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch import Tensor, nn
 
 
 class VideoEncoder(Protocol):
-    """What is probed: a `torch.nn.Module` with the following. An encoder of images takes clips of one frame.
+    """An encoder for probes: a `torch.nn.Module` with these members. An encoder of images has clips of one frame.
 
-    Blocks in a submodule `blocks` (`….blocks.0.…`, as in timm) can be fine-tuned at rates of their own.
+    If a submodule `blocks` holds the blocks (`….blocks.0.…`, as in timm), fine-tuning can set a learning rate per layer.
 
     Attributes:
-        num_frames: T, frames of the clips it takes.
-        image_size: their side S, pixels.
-        width: C, numbers in a token.
-        norm: its last norm, `nn.Identity()` where there is none.
+        num_frames: T, frames per clip.
+        image_size: S, side of the frames in pixels.
+        width: C, channels of a token.
+        norm: the last norm; `nn.Identity()` if there is none.
     """
 
     num_frames: int
@@ -25,9 +25,9 @@ class VideoEncoder(Protocol):
     norm: nn.Module
 
     def __call__(self, video: Tensor) -> Tensor:
-        """Tokens as the last block leaves them, before `norm`, all patches being seen, without class tokens.
+        """The tokens after the last block, before `norm`, without masking and without class tokens.
 
-        float32 [B, 3, T, S, S], ImageNet-normalised RGB, to float [B, N, C].
+        Maps float32 [B, 3, T, S, S], ImageNet-normalised RGB, to float [B, N, C].
         """
         ...
 
@@ -41,10 +41,10 @@ class VideoEncoder(Protocol):
 
 
 class NormedEncoder(nn.Module):
-    """A `VideoEncoder` made of a network that is called with a clip and ends in a norm.
+    """A `VideoEncoder` for a network that is called with a clip and ends with a norm.
 
     Arguments:
-        network: its `norm` is taken from it.
+        network: the network. Its `norm` becomes the encoder's.
         num_frames, image_size, width: see `VideoEncoder`.
     """
 
@@ -52,7 +52,7 @@ class NormedEncoder(nn.Module):
         super().__init__()
         self.num_frames, self.image_size, self.width = num_frames, image_size, width
         norm = network.norm
-        assert isinstance(norm, nn.Module)  # it is the network's last
+        assert isinstance(norm, nn.Module)  # the network's last norm
         self.norm, self.network = norm, network
         network.norm = nn.Identity()
 

@@ -1,4 +1,4 @@
-"""What a method provides to look at single images."""
+"""The interface of methods that explore single images."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Image = npt.NDArray[np.uint8]
 
 
 class Seen(NamedTuple):
-    """What is said of an image of H × W pixels.
+    """Results for an image of H × W pixels.
 
     Attributes:
-        figure: bool [H, W], True on what stands before the ground; None where that is not asked of a method.
-        outlines: float32 [H, W] in [0, 1], how surely an object ends there; likewise.
+        figure: bool [H, W], True on the figure, False on the ground; None if the method does not find it.
+        outlines: float32 [H, W] in [0, 1], confidence of an object's outline; None if the method does not find outlines.
     """
 
     figure: npt.NDArray[np.bool_] | None = None
@@ -26,54 +26,54 @@ class Seen(NamedTuple):
 
 
 class Exploration(Protocol):
-    """All that a method makes of one image."""
+    """All results of a method for one image."""
 
     @property
     def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
-        """Everything that was found, by name."""
+        """All results by name."""
         ...
 
     def draw(self, path: Path) -> None:
-        """One figure of it all, as a PNG."""
+        """Draw all results in one figure, a PNG."""
         ...
 
 
 class Explorer(Protocol):
-    """A model of images. Its factory is called with whichever of `config`, `weights`, `device`, `seed` it names.
+    """An image model. Its factory gets those of `config`, `weights`, `device` and `seed` that it has as parameters.
 
     Attributes:
-        note: what it says of itself ("random weights"), or nothing.
-        image_size: side S of the square images it rebuilds, pixels.
-        grid: patches along that side, g.
+        note: a remark such as "random weights", or "".
+        image_size: S, side of the square reconstructions in pixels.
+        grid: g, number of patches along this side.
     """
 
     @property
     def note(self) -> str:
-        """What the model says of itself, or ""."""
+        """A remark such as "random weights", or ""."""
         ...
 
     @property
     def image_size(self) -> int:
-        """Side S of the images it rebuilds, pixels."""
+        """S, side of the square reconstructions in pixels."""
         ...
 
     @property
     def grid(self) -> int:
-        """Patches along a side, g."""
+        """g, number of patches along a side."""
         ...
 
     def untrained(self, seed: int) -> Explorer:
-        """The same with new random weights: what training must be better than."""
+        """The same model with random weights, for comparison."""
         ...
 
     def explore(self, image: Image) -> Exploration:
-        """Of an image of any size."""
+        """Explore an image, uint8 [H, W, 3] RGB, of any size."""
         ...
 
     def look(self, image: Image) -> Seen:
-        """What is measured, of an image of any size."""
+        """Find figure and outlines of an image, uint8 [H, W, 3] RGB, of any size."""
         ...
 
     def rebuild(self, image: Image, hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-        """float32 [S, S, 3] in [0, 1]: an image [S, S, 3] from those of its patches that are not hidden, bool [g, g]."""
+        """Reconstruct an image [S, S, 3] without its hidden patches, bool [g, g]: float32 [S, S, 3] in [0, 1]."""
         ...

@@ -1,4 +1,4 @@
-"""Clips as network input: resized, normalised, a window of frames at a time."""
+"""Converts clips to network input: resized, normalised, one window of frames at a time."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def to_video(
 class FrameWindows:
     """Windows of a clip as network input.
 
-    Each frame is prepared once if windows are asked for in ascending order, and only those of the last window are held.
+    If windows are requested in ascending order, each frame is prepared once. Memory holds the last window only.
 
     Arguments:
         frames: uint8 [T, H, W, 3] RGB.
         length: frames per window.
         size: (height, width) of the network's input.
-        device: where the input is prepared and returned.
+        device: the device of the result.
     """
 
     def __init__(self, frames: npt.NDArray[np.uint8], length: int, size: Size, device: torch.device) -> None:
@@ -57,7 +57,7 @@ class FrameWindows:
         self._held: dict[int, Tensor] = {}
 
     def __getitem__(self, start: int) -> Tensor:
-        """Float32 [1, 3, length, height, width] from frame `start` on; the clip's last frame repeats beyond its end."""
+        """The window from frame `start`: float32 [1, 3, length, height, width]. The clip's last frame repeats after its end."""
         wanted = [min(frame, len(self._frames) - 1) for frame in range(start, start + self._length)]
         self._held = {frame: held for frame, held in self._held.items() if frame in wanted}
         new = sorted(set(wanted) - set(self._held))
@@ -68,7 +68,7 @@ class FrameWindows:
 
 
 def prepare(frames: Tensor, size: Size) -> Tensor:
-    """uint8 [N, H, W, 3] RGB → float32 [N, 3, *size]: resized (bicubic, antialiased), ImageNet mean and deviation."""
+    """uint8 [N, H, W, 3] RGB → float32 [N, 3, *size]: resized (bicubic, antialiased) and ImageNet-normalised."""
     images = frames.permute(0, 3, 1, 2).float() / 255
     if images.shape[2:] != size:
         images = interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
@@ -77,6 +77,6 @@ def prepare(frames: Tensor, size: Size) -> Tensor:
 
 
 def restore(images: Tensor) -> Tensor:
-    """Float32 [N, 3, h, w] as `prepare` makes them → [N, h, w, 3] RGB in [0, 1]."""
+    """Invert the normalisation of `prepare`: float32 [N, 3, h, w] → [N, h, w, 3] RGB in [0, 1]."""
     mean, std = imagenet_statistics(images)
     return (images * std + mean).clamp(0, 1).permute(0, 2, 3, 1)

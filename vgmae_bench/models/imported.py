@@ -1,4 +1,4 @@
-"""What the importers of official checkpoints share."""
+"""Shared parts of the importers of official checkpoints."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Imported:
-    """A checkpoint, understood.
+    """The imported content of a checkpoint.
 
     Attributes:
-        kind: which model it is.
-        config: what its weights file will say of it: configurations by name, and "source" (the checkpoint's name and the
+        kind: the kind of model.
+        config: configuration for the weights file: configurations by name, and "source" (the checkpoint's name and the
             settings of its training).
         tensors: the state dict of our model.
-        dropped: (name in the checkpoint, why) of every tensor that was left out.
-        notes: what was assumed or done, a sentence each.
+        dropped: (name in the checkpoint, reason) of every tensor that was left out.
+        notes: one sentence per assumption or change.
     """
 
     kind: str
@@ -36,12 +36,12 @@ class Imported:
     notes: list[str] = field(default_factory=list)
 
     def write(self, out: Path) -> None:
-        """Write the weights file. Raises StorageError."""
+        """Write the weights file. Raises StorageError if that fails."""
         save_weights(out, self.tensors, self.kind, self.config)
 
 
 def import_options(options: type[T], overrides: Mapping[str, Any]) -> T:
-    """What the user says about a checkpoint. Raises UsageError: an unknown name or a bad value."""
+    """The user's options for a checkpoint. Raises UsageError for an unknown name or a wrong value."""
     try:
         return build(options, overrides, owner="import-weights")
     except UsageError as error:

@@ -1,4 +1,4 @@
-"""Untrained weights that begin near what training would have to find first: additions of ours, for small data."""
+"""Initial weights that are already close to what training finds first. Our additions, for small data."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from torch import Tensor, nn
 from vgmae_bench.models.nn import Block
 
 CORRELATION = 0.9
-"""Between pixels that are neighbours in space or time, and between the colours of one, where patches are whitened."""
+"""Correlations assumed by whitening: of pixels that are neighbours in space or time, and of the colours of a pixel."""
 NOISE = 0.01
-"""Share of white noise in them, so that what they hardly contain is not blown up."""
+"""Share of white noise, so that weak components are not amplified too much."""
 
 
 def similar_attention(blocks: nn.ModuleList) -> None:
-    """Make the queries of every head equal its keys, both an isometry of a part of the features.
+    """Make the queries of every head equal to its keys. Both become an isometry of a part of the features.
 
-    Tokens then look at tokens that are like them, in content and place, which is what matching frames needs; random
-    queries and keys take long to find it (Trockman and Kolter, Mimetic Initialization, arXiv 2305.09828).
+    Tokens then attend to tokens of similar content and position, as matching of frames requires. Random queries and keys need
+    long to learn this (Trockman and Kolter, Mimetic Initialization, arXiv 2305.09828).
     """
     for block in blocks:
         assert isinstance(block, Block)
         qkv, heads = block.attn.qkv, block.attn.heads
-        query, key, _ = qkv.weight.detach().chunk(3)  # parts of the parameter, not copies
+        query, key, _ = qkv.weight.detach().chunk(3)  # views of the parameter, not copies
         for head in query.chunk(heads):
             nn.init.orthogonal_(head)
         key.copy_(query)
 
 
 def whitened_patches(projection: nn.Conv2d | nn.Conv3d) -> None:
-    """Make a patch or tubelet embedding show all of a patch's content in equal strength.
+    """Initialise a patch or tubelet embedding so that it represents all of a patch's content equally.
 
-    Neighbouring pixels are alike. A random projection therefore tells mostly a patch's mean colour, and little of the
-    fine differences that motion makes. This one is an isometry of whitened patches, those of a stationary first-order
+    Neighbouring pixels are similar. A random projection thus represents mostly the mean colour of a patch, and hardly the fine
+    differences that motion causes. This one is an isometry of whitened patches, for the statistics of a stationary first-order
     Markov image.
     """
-    if projection.weight.is_meta:  # a network that is made to be loaded into
+    if projection.weight.is_meta:  # a network whose weights will be loaded
         return
     width, colours, *sizes = projection.weight.shape
     covariance = torch.full((colours, colours), CORRELATION, dtype=torch.float64).fill_diagonal_(1)

@@ -1,4 +1,4 @@
-"""Losses that several methods share: rebuilding clips, and answering queries."""
+"""Losses of several methods: reconstruction of clips, and position and occlusion of queried points."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 DISTANCE_FLOOR = 1e-3
-"""Added to squared distances, in patches², before the root: below about 0.03 patches the loss is smooth."""
+"""Added to squared distances (in patches²) before the root, so that the loss is smooth below about 0.03 patches."""
 
 
 def reconstruction_loss(
     image: Tensor, video: Tensor, reduction: Literal["mean", "sum"], mask: Tensor | None = None
 ) -> Tensor:
-    """Mean squared error of rendered clips, over every pixel of every frame (arXiv 2512.22489) or over some.
+    """Mean squared error of rendered clips, over all pixels of all frames (arXiv 2512.22489) or over masked pixels.
 
     Arguments:
-        image: [B, T, H, W, 3] rendered RGB.
-        video: [B, T, H, W, 3] what it should be, RGB in [0, 1].
-        reduction: over the clips of the batch. The official code takes the "sum", so that the size of its gradient
-            grows with the batch on each device.
-        mask: bool [B, T, H, W], the pixels that count, or None for all of them, hidden from the encoder or not, as in paper
-            and official code. A clip without any contributes 0.
+        image: [B, T, H, W, 3], rendered RGB.
+        video: [B, T, H, W, 3], the target, RGB in [0, 1].
+        reduction: over the clips of the batch. The official code uses "sum", so its gradient grows with the batch size per
+            device.
+        mask: bool [B, T, H, W], True for pixels that count; None: all pixels count, hidden or not, as in paper and official
+            code. A clip without such pixels contributes 0.
     """
     errors = (image - video).square().mean(dim=-1)
     per_clip = errors.flatten(1).mean(dim=1) if mask is None else _mean_of_clips(errors, mask)
@@ -31,12 +31,12 @@ def reconstruction_loss(
 
 
 class ReadoutLoss(NamedTuple):
-    """Parts of the readout's loss, each a mean over clips.
+    """Terms of the readout's loss, each a mean over clips.
 
     Attributes:
-        position: of the coordinates; see `readout_loss`.
+        position: loss of the coordinates; see `readout_loss`.
         occlusion: binary cross-entropy.
-        total: their weighted sum, which is minimised.
+        total: their weighted sum, which training minimises.
     """
 
     position: Tensor
@@ -59,22 +59,22 @@ def readout_loss(
     grid: int = 1,
     hidden_positions: bool = True,
 ) -> ReadoutLoss:
-    """Compare the readout's answers with the truth.
+    """The loss of the readout's predictions.
 
-    Both kinds average over the points and frames of a clip, then over clips. A clip without points contributes 0.
+    The loss is averaged over the points and frames of a clip, then over clips. A clip without points contributes 0.
 
     Arguments:
-        positions: [B, N, T, 2] in units of the frame.
-        occlusion: [B, N, T], probabilities of being occluded.
+        positions: [B, N, T, 2], (x, y) in units of the frame.
+        occlusion: [B, N, T], predicted probabilities of occlusion.
         xy: [B, N, T, 2], the true positions.
-        occluded: bool [B, N, T], the truth.
-        valid: bool [B, N], False for points that are padding.
-        kind: "huber": Huber's function over δ of each coordinate, times 100, as in the official code of Video-GMAE. With
-            its δ = 1 that is half the squared error. "distance", ours: √(e² + 10⁻³), e being the error in patches.
+        occluded: bool [B, N, T], true occlusion.
+        valid: bool [B, N], False for padding.
+        kind: "huber": Huber loss of each coordinate divided by δ, times 100, as in the official code of Video-GMAE. With its
+            δ = 1 this is 50 times the squared error. "distance" (ours): √(e² + 10⁻³), with the error e in patches.
         delta: δ of "huber", in units of the frame.
         grid: patches along a side of the frame, for "distance".
-        hidden_positions: whether positions count where points are occluded. They do in the official code. In data sets
-            annotated by hand such positions are guesses.
+        hidden_positions: positions of occluded points count, as in the official code. In datasets annotated by hand, these
+            positions are guesses.
     """
     everywhere = valid[:, :, None].expand_as(occluded)
     counted = everywhere if hidden_positions else everywhere & ~occluded
@@ -89,6 +89,6 @@ def readout_loss(
 
 
 def _mean_of_clips(values: Tensor, counted: Tensor) -> Tensor:
-    """Of values [B, ...], the mean of those that count, for each clip: [B]; 0 where none does."""
+    """The mean of the counted values [B, ...] of each clip: [B]; 0 if none counts."""
     values, counted = values.flatten(1), counted.flatten(1)
     return (values * counted).sum(dim=1) / counted.sum(dim=1).clamp(min=1)

@@ -1,6 +1,6 @@
-"""Building blocks that the Vision Transformers here share: sin-cos position tables and pre-norm transformer blocks.
+"""Building blocks of Vision Transformers: sin-cos position tables and pre-norm transformer blocks.
 
-Names of sub-modules follow timm (`attn.qkv`, `mlp.fc1`, ...), which is what released MAE-family checkpoints use.
+Names of sub-modules are those of timm (`attn.qkv`, `mlp.fc1`, ...), as in released checkpoints of the MAE family.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Mean and deviation of the RGB values of ImageNet, in [0, 1]."""
+"""Mean and standard deviation of the RGB values of ImageNet, in [0, 1]."""
 
 NORM_EPS = 1e-6
-"""Epsilon of every LayerNorm in encoders and decoders (MAE); PyTorch's own default is 1e-5."""
+"""Epsilon of every LayerNorm in encoders and decoders, as in MAE. PyTorch's default is 1e-5."""
 
 
 def imagenet_statistics(like: Tensor) -> tuple[Tensor, Tensor]:
-    """`IMAGENET_MEAN` and `IMAGENET_STD`, [3, 1, 1] each, of the type of images `like` and on their device."""
+    """`IMAGENET_MEAN` and `IMAGENET_STD`, [3, 1, 1] each, in the dtype and on the device of `like`."""
     mean, std = (like.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return mean, std
 
@@ -34,7 +34,7 @@ def sincos_1d(positions: np.ndarray, width: int) -> np.ndarray:
 def sincos_points(columns: np.ndarray, rows: np.ndarray, width: int) -> np.ndarray:
     """float64 [len(columns), width]: the first half of the width encodes the column, the second the row.
 
-    That the column comes first is the convention of MAE's tables. Fractions are welcome.
+    The column comes first, as in MAE's tables. Fractions are allowed.
     """
     return np.concatenate([sincos_1d(columns, width // 2), sincos_1d(rows, width // 2)], axis=1)
 
@@ -53,12 +53,12 @@ def sincos_3d(frames: int, grid: int, width: int) -> np.ndarray:
 
 
 def rows(table: Tensor, ids: Tensor) -> Tensor:
-    """Rows `ids` [B, n] of a table [1 or B, L, D], as [B, n, D]."""
+    """Rows `ids` [B, n] of a table [1 or B, L, D]: [B, n, D]."""
     return table.expand(len(ids), -1, -1).gather(1, ids[..., None].expand(-1, -1, table.shape[-1]))
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention; the rows of `qkv` are [q, k, v], the channels of one head contiguous."""
+    """Multi-head self-attention. The rows of `qkv` are [q, k, v]; the channels of a head are contiguous."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Attention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor, *, causal: bool = False, mask: Tensor | None = None) -> Tensor:
-        """[B, S, width] to the same; `mask` is bool [S, S], True where row may look at column."""
+        """Map [B, S, width] to [B, S, width]. `mask` is bool [S, S], True where the row may attend to the column."""
         B, S, width = x.shape
         q, k, v = self.qkv(x).view(B, S, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
@@ -75,7 +75,7 @@ class Attention(nn.Module):
         return out
 
     def last(self, x: Tensor, count: int, mask: Tensor | None = None) -> Tensor:
-        """The last `count` rows of `forward`'s result, [B, count, width]; the others are not computed."""
+        """The last `count` rows of the result of `forward`, [B, count, width]. The others are not computed."""
         B, S, width = x.shape
         head = width // self.heads
         weights, biases = (values.split([width, 2 * width]) for values in (self.qkv.weight, self.qkv.bias))
@@ -95,7 +95,7 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Float [..., in] to float [..., out]."""
+        """Map [..., width] to [..., width]."""
         out: Tensor = self.fc2(F.gelu(self.fc1(x)))
         return out
 
@@ -111,7 +111,7 @@ class Block(nn.Module):
         self.mlp = Mlp(width, round(width * mlp_ratio))
 
     def forward(self, x: Tensor, *, causal: bool = False, mask: Tensor | None = None) -> Tensor:
-        """[B, S, width] to the same; see `Attention.forward`."""
+        """Map [B, S, width] to [B, S, width]; see `Attention.forward`."""
         x = x + self.attn(self.norm1(x), causal=causal, mask=mask)
         out: Tensor = x + self.mlp(self.norm2(x))
         return out
@@ -124,7 +124,7 @@ class Block(nn.Module):
 
 
 def xavier(module: nn.Module) -> None:
-    """For `module.apply`, as in MAE: Xavier-uniform matrices (a patch embedding is one matrix), zero biases."""
+    """Initialise a module (for `module.apply`) as in MAE: Xavier-uniform matrices, also in patch embeddings; zero biases."""
     if isinstance(module, nn.Linear | nn.Conv2d | nn.Conv3d):
         with torch.no_grad():
             nn.init.xavier_uniform_(module.weight.view(module.weight.shape[0], -1))

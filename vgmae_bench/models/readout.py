@@ -1,10 +1,10 @@
-"""The point-tracking readout: each query point looks into an encoder's tokens and answers for every frame at once.
+"""The point-tracking readout: each query attends to an encoder's tokens and predicts all frames at once.
 
-Cross-attention readout of Video-GMAE (arXiv 2512.22489): 16 heads and a residual MLP in the paper. The official code
-has 8 heads, no residual, and embeddings that do not follow their tokens; `OFFICIAL` is that.
+This is the cross-attention readout of Video-GMAE (arXiv 2512.22489). The paper has 16 heads and a residual MLP. The official
+code has 8 heads, no residual, and embeddings that do not follow their tokens (`OFFICIAL`).
 
-Both answer with absolute positions. Training then first learns to repeat the query's position, and motion comes late.
-Additions of ours, for small budgets: displacements, features at the query's place, a second MLP, longer clips than the
+Both predict absolute positions. Training then first learns to repeat the query's position, and learns motion late. Our
+additions for small budgets: displacements, features at the query's position, a second MLP, and clips that are longer than the
 encoder's.
 """
 
@@ -26,7 +26,7 @@ from vgmae_bench.models.windows import WindowTracks
 
 TokenOrder = Literal["identity", "shuffled"]
 Encode = Callable[[Tensor, Tensor | None], Tensor]
-"""(video [B, 3, T, S, S], order [B, L] or None) → features [B, L, De] of all tokens, in that order or in raster order."""
+"""(video [B, 3, T, S, S], order [B, L] or None) → features [B, L, De] of all tokens, in this order or in raster order."""
 
 Predict = Literal["position", "displacement"]
 QueryFeature = Annotated[
@@ -35,42 +35,42 @@ QueryFeature = Annotated[
         lambda value: {True: "first", False: "none"}.get(value, value) if isinstance(value, bool) else value
     ),
 ]
-"""Which features a query sees. Older weights files say true for "first" and false for "none"."""
+"""Features that a query contains. Older weights files have true for "first" and false for "none"."""
 
 FOURIER_WIDTH = 512
-"""Width of the linear embedding of the Fourier features, whatever the encoder's."""
+"""Width of the linear embedding of the Fourier features, for all encoders."""
 FRAME_CODE = {"position": 0.02, "displacement": 0.5}
-"""Standard deviation of the codes of frames that a new readout adds to its queries. With the small one a query says nearly the
-same for all frames, and one clip's constant velocity takes twice as many steps and more to be learned."""
+"""Standard deviation of the initial frame codes of a new readout. With smaller codes, a query is nearly equal in all frames,
+and learning one clip's constant velocity takes more than twice as many steps."""
 DROPOUT = 0.1
-"""Of the attention weights, in training (official)."""
+"""Dropout of the attention weights in training (official)."""
 
 
 @dataclass(frozen=True)
 class ReadoutConfig:
-    """What the readout looks like.
+    """The shape of the readout.
 
     Attributes:
-        heads: of the cross-attention.
+        heads: number of heads of the cross-attention.
         mlp_residual: add the MLP's input to its output.
-        fourier_features: sines and cosines of each query coordinate; half as many octaves. More than about 32 asks for
-            frequencies beyond the resolution of float32: noise.
-        unshuffle: give each token the learned embedding of its own place, whatever order the encoder saw it in. Off,
-            the embeddings follow the sequence, as in the official code; without shuffling the two are the same.
-        predict: "position": the sigmoid of the output, in units of the frame (official). "displacement": the output is how
-            far a point has gone from where it was queried, in patches, and 0 when the readout is new; its frames begin
-            well apart (`FRAME_CODE`).
-        query_feature: what a query knows of the images, besides its position.
+        fourier_features: number of sines and cosines per query coordinate; half of it is the number of octaves. With more than
+            about 32, frequencies exceed the resolution of float32, and the features are noise.
+        unshuffle: give each token the learned embedding of its own place, in whatever order the encoder saw it. False: the
+            embeddings follow the sequence, as in the official code. Without shuffling, both are the same.
+        predict: "position": the sigmoid of the output, in units of the frame (official). "displacement" (ours): the output is
+            the displacement since the query in patches, 0 in a new readout. Its initial frame codes are far apart
+            (`FRAME_CODE`).
+        query_feature: additional content of a query, besides its position.
             "none": nothing (official).
             "first": the feature at its position in the first frame, bilinear.
-            "both": the token in which it lies in the first frame, and the token at the same place in the frame it is asked
-            about. Ours. Tokens are not interpolated: a mean of neighbours would blur the detail that shows motion.
-        mlps: MLPs after the attention; the paper has one. All after the first have a norm and a residual.
-        code_scale: factor on the codes of position and frame in a query. Below 1, features outweigh them at the start.
-        windows: so many of the encoder's clips, one after another, are encoded each for itself and read together.
+            "both": the token that contains it in the first frame, and the token at the same place in the target frame. Ours.
+            Tokens are not interpolated: a mean of neighbours would blur the detail that shows motion.
+        mlps: number of MLPs after the attention; the paper has one. All except the first have a norm and a residual.
+        code_scale: factor of the position and frame codes in a query. Below 1, features dominate at the start.
+        windows: number of consecutive clips of the encoder that are encoded separately and read together.
 
     Raises:
-        UsageError: a number that is not positive, or an odd number of features.
+        UsageError: a number is not positive, or the number of features is odd.
     """
 
     heads: int = 16
@@ -101,9 +101,9 @@ OFFICIAL = ReadoutConfig(heads=8, mlp_residual=False, fourier_features=64, unshu
 
 
 def fourier_encode(coordinates: Tensor, features: int) -> Tensor:
-    """Sines, then cosines, of x 2^k π for k < features / 2: float32 [..., C] in [0, 1] to [..., C * features].
+    """Sines, then cosines, of x 2^k π for k < features / 2: [..., C * features] from float32 [..., C] in [0, 1].
 
-    2^k π is rounded to float32 first and multiplied then: at high k another order of evaluation gives other numbers.
+    2^k π is rounded to float32 before the multiplication. At high k, another order of operations gives other numbers.
     """
     octaves = 2.0 ** torch.arange(features // 2, dtype=torch.float32, device=coordinates.device) * math.pi
     angles = coordinates.float()[..., None] * octaves
@@ -111,7 +111,7 @@ def fourier_encode(coordinates: Tensor, features: int) -> Tensor:
 
 
 class CrossAttention(nn.Module):
-    """Multi-head attention into a memory that is projected once; named like `torch.nn.MultiheadAttention`'s weights."""
+    """Multi-head cross-attention. The memory is projected once. Names of weights as in `torch.nn.MultiheadAttention`."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -122,14 +122,14 @@ class CrossAttention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
 
     def keys_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, L, width] to keys and values, each [B, heads, L, width / heads]."""
+        """Keys and values, each [B, heads, L, width / heads], of a memory [B, L, width]."""
         width = memory.shape[-1]
         projected = F.linear(memory, self.in_proj_weight[width:], self.in_proj_bias[width:])
         keys, values = projected.chunk(2, dim=-1)
         return self._split(keys), self._split(values)
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Queries [B, S, width], keys and values of `keys_values`, to [B, S, width]."""
+        """Attend with queries [B, S, width] to keys and values from `keys_values`. Returns [B, S, width]."""
         width = queries.shape[-1]
         q = self._split(F.linear(queries, self.in_proj_weight[:width], self.in_proj_bias[:width]))
         mixed = F.scaled_dot_product_attention(q, keys, values, dropout_p=self.dropout if self.training else 0.0)
@@ -142,13 +142,13 @@ class CrossAttention(nn.Module):
 
 
 class CrossAttentionReadout(nn.Module):
-    """From the tokens of any encoder and query points to a position and an occlusion probability in every frame.
+    """Predicts position and occlusion of query points in every frame, from the tokens of any encoder.
 
     Arguments:
-        width: of the tokens, De.
-        slots: of tokens that a clip of the encoder's has in time.
-        grid: tokens along a side of a slot, which is square.
-        num_frames: of a clip of the encoder's. The readout's T is `config.windows` times that.
+        width: width of the tokens, De.
+        slots: number of tokens in time per clip of the encoder.
+        grid: number of tokens along a side of a slot, which is square.
+        num_frames: frames per clip of the encoder. The readout's T is `config.windows` times this.
 
     Raises:
         UsageError: the heads do not divide the width.
@@ -162,7 +162,7 @@ class CrossAttentionReadout(nn.Module):
         self._slot_of_frame = [frame * slots // num_frames for frame in range(config.windows * num_frames)]
         self.enc_temporal_embed = nn.Parameter(torch.zeros(1, config.windows * slots * grid**2, width))
         self.query_temporal_embed = nn.Parameter(torch.empty(1, config.windows * num_frames, width))
-        self.norm = nn.LayerNorm(width)  # here with PyTorch's eps of 1e-5, as in the official code
+        self.norm = nn.LayerNorm(width)  # with PyTorch's eps of 1e-5, as in the official code
         self.norm1 = nn.LayerNorm(width)
         self.cross_attn = CrossAttention(width, config.heads)
         self.fourier_embedding = nn.Linear(3 * config.fourier_features, FOURIER_WIDTH)
@@ -182,10 +182,10 @@ class CrossAttentionReadout(nn.Module):
     def read_clip(
         self, encode: Encode, video: Tensor, queries: Tensor, order: Tensor | None, points_at_once: int
     ) -> tuple[Tensor, Tensor]:
-        """Encode a clip, float32 [B, 3, T, S, S], and answer queries on it; see `forward`.
+        """Encode a clip, float32 [B, 3, T, S, S], and predict its queries; see `forward`.
 
         Arguments:
-            order: int64 [B, L], the order in which the tokens of each of the encoder's clips are encoded; None: raster.
+            order: int64 [B, L], the order of the tokens in each clip of the encoder; None: raster order.
         """
         B, windows = len(video), self.config.windows
         clips = video.unflatten(2, (windows, -1)).transpose(1, 2).flatten(0, 1)
@@ -200,17 +200,17 @@ class CrossAttentionReadout(nn.Module):
     def forward(
         self, latents: Tensor, queries: Tensor, kept: Tensor | None = None, *, points_at_once: int = 64
     ) -> tuple[Tensor, Tensor]:
-        """Answer every query independently of the others.
+        """Predict position and occlusion. The result of a query does not depend on the others.
 
         Arguments:
-            latents: float [B, n, De], all tokens of a clip.
-            queries: float32 [B, N, 3], (t, y, x), each in [0, 1] of the clip; t is 0.
-            kept: int64 [B, n], which token each latent is; None: they are in raster order.
-            points_at_once: bounds the memory, which grows with points_at_once * T * n; does not change the answers.
+            latents: float [B, n, De], the tokens of a clip.
+            queries: float32 [B, N, 3], (t, y, x), as shares of the clip in [0, 1]; t is 0.
+            kept: int64 [B, n], the token number of each latent; None: raster order.
+            points_at_once: limits memory, which grows with points_at_once * T * n. It does not change the results.
 
         Returns:
-            positions, float [B, N, T, 2], (x, y) in units of the frame, and the probability of being occluded,
-            float [B, N, T].
+            positions: float [B, N, T, 2], (x, y) in units of the frame.
+            occlusion: float [B, N, T], probability of occlusion.
         """
         features = self.norm(latents)
         places: Tensor = self.enc_temporal_embed
@@ -231,7 +231,7 @@ class CrossAttentionReadout(nn.Module):
         return out[..., :2], out[..., 2]
 
     def _answer(self, points: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Queries [B, M, T, De], one per point and frame, to outputs [B, M, T, 3]: x, y, logit of being occluded."""
+        """Outputs [B, M, T, 3] (x, y, logit of occlusion) of queries [B, M, T, De], one per point and frame."""
         q = self.norm1(points.flatten(1, 2))
         q = q + self.cross_attn(q, keys, values)
         q = q + self.mlp(q) if self.config.mlp_residual else self.mlp(q)
@@ -242,7 +242,7 @@ class CrossAttentionReadout(nn.Module):
         return shaped
 
     def _features_at(self, tokens: Tensor, xy: Tensor) -> Tensor:
-        """What a query at xy [B, N, 2] (units of the frame) sees of all tokens [B, L, De], raster order: [B, N, 1 or T, De]."""
+        """Features [B, N, 1 or T, De] of queries at xy [B, N, 2] (units of the frame), from tokens [B, L, De]."""
         slots = tokens.unflatten(1, (-1, self.grid**2))
         seen: Tensor = self.feature_proj(self._sampled(slots[:, 0], xy))[:, :, None]
         if self.config.query_feature == "both":
@@ -267,10 +267,10 @@ def _mlp(width: int) -> nn.Sequential:
 def read_tracks(
     model: nn.Module, video: Tensor, xy: Tensor, order: Tensor | None = None, *, points_at_once: int = 512
 ) -> WindowTracks:
-    """Tracks of points xy [M, 2] in the first frame of a clip [1, 3, T, S, S], pixels.
+    """Track points from positions xy [M, 2] (pixels) in the first frame of a clip [1, 3, T, S, S].
 
     Arguments:
-        model: called like `vgmae_bench.videogmae.readout.ReadoutTracker`.
+        model: a module that is called like `vgmae_bench.videogmae.readout.ReadoutTracker`.
     """
     size = xy.new_tensor([video.shape[4], video.shape[3]])
     queries = torch.cat([torch.zeros_like(xy[:, :1]), (xy / size).flip(1)], dim=1)

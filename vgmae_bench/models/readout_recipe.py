@@ -1,6 +1,6 @@
-"""How a readout learns to track, on whatever encoder it sits: loss, schedule and freezing of Video-GMAE's fine-tuning.
+"""Trains a readout on any encoder, with loss, schedule and freezing of Video-GMAE's fine-tuning.
 
-Encoders of other methods come in as a `Host`.
+A `Host` adapts the encoder of a method.
 
 Sources: Baranwal et al., arXiv 2512.22489, and the behaviour of the official code (tekotan/video-gmae c630810).
 """
@@ -40,14 +40,14 @@ from vgmae_bench.viz.draw import contact_sheet
 FreezeScope = Literal["all", "blocks", "none"]
 
 FRAMES = 4
-"""Frames shown of a clip, evenly spread."""
+"""Number of frames of a clip in a picture, evenly spaced."""
 SMALLEST = 192
-"""Frames smaller than this are enlarged, pixel by pixel."""
+"""Pixels. Smaller frames are enlarged by a whole factor."""
 
 
 @dataclass(frozen=True)
 class FinetuneOptimiser(OptimiserConfig):
-    """How gradients become updates of the weights."""
+    """Settings of the optimiser."""
 
     lr: float = 1e-4
     warmup_steps: int = 20
@@ -55,24 +55,22 @@ class FinetuneOptimiser(OptimiserConfig):
 
 @dataclass(frozen=True)
 class FinetuneConfig(LoopConfig):
-    """Settings of fine-tuning. The defaults are the paper's, in the corrected form.
+    """Settings of fine-tuning. The defaults are the paper's, without the mistakes of the official code.
 
     Attributes:
-        size: of the encoder where it is random (--weights random), one of the method's named sizes.
-        freeze_scope: what of the encoder stays as it is: "all" of it (the paper's frozen encoder), "none" (its full
-            fine-tuning), or its "blocks", which is what the official code does when it freezes: patch embedding, class
-            token and last norm go on learning.
-        token_order: "identity" encodes patches in raster order, "shuffled" at random as the official code does.
-        position_loss: "huber" is the official one, times 100. "distance", ours, is √(error² + 10⁻³) in patches: every point
-            pulls about equally, whether it moved far or little.
-        huber_delta: errors above count linearly, in units of the frame; the official 1 is more than there are.
-        dropout: of the attention weights.
-        hidden_positions: positions count in the loss where points are occluded, as in the official code.
-        readout_heads, readout_mlp_residual, fourier_features, readout_unshuffle, readout_predict, readout_query_feature,
+        size: size of a random encoder (--weights random), one of the method's named sizes.
+        freeze_scope: the frozen part of the encoder. "all": the paper's frozen encoder. "none": the paper's full fine-tuning.
+            "blocks": as the official code freezes; patch embedding, class token and last norm still learn.
+        token_order: "identity" encodes patches in raster order, "shuffled" in random order as in the official code.
+        position_loss: "huber" is the official loss, times 100. "distance" (ours) is √(error² + 10⁻³) in patches: every point
+            has about the same weight, whether it moved far or little.
+        huber_delta: errors above it count linearly, in units of the frame. The official value of 1 exceeds all errors.
+        dropout: dropout of the attention weights.
+        hidden_positions: positions of occluded points count in the loss, as in the official code.
             readout_mlps, readout_code_scale, readout_windows: see `vgmae_bench.models.readout.ReadoutConfig`.
 
     Raises:
-        UsageError: a number out of its range.
+        UsageError: a value is out of range.
     """
 
     optimiser: FinetuneOptimiser = field(default_factory=FinetuneOptimiser)
@@ -99,11 +97,11 @@ class FinetuneConfig(LoopConfig):
         super().__post_init__()
         if not self.huber_delta > 0:
             raise UsageError("huber_delta must be positive", f"it is {self.huber_delta}")
-        _ = self.readout  # which checks its numbers
+        _ = self.readout  # it checks its values
 
     @property
     def readout(self) -> ReadoutConfig:
-        """The settings of the readout alone."""
+        """The settings of the readout."""
         return ReadoutConfig(
             self.readout_heads,
             self.readout_mlp_residual,
@@ -118,29 +116,29 @@ class FinetuneConfig(LoopConfig):
 
 
 class Shape(Protocol):
-    """What an encoder takes and gives. A token may span several frames."""
+    """Input and output sizes of an encoder. A token can span several frames."""
 
     @property
     def num_frames(self) -> int:
-        """Frames T of a clip."""
+        """T, frames per clip."""
         ...
 
     @property
     def image_size(self) -> int:
-        """Side of the frames, pixels."""
+        """Side of the frames in pixels."""
         ...
 
     @property
     def num_tokens(self) -> int:
-        """Tokens of a clip."""
+        """Number of tokens of a clip."""
         ...
 
 
 class Host(Protocol[N]):
-    """An encoder, as far as a readout's training has to know it.
+    """Adapts an encoder to the training of a readout.
 
     Attributes:
-        network: its shape.
+        network: shape of the encoder.
     """
 
     @property
@@ -149,15 +147,15 @@ class Host(Protocol[N]):
         ...
 
     def build(self, readout: ReadoutConfig) -> N:
-        """Encoder and readout, both new, drawn from torch's global generator.
+        """A new encoder with a new readout, initialised from torch's global generator.
 
-        The readout is the submodule `readout`, the encoder all the rest, with its transformer in a list `blocks`; called
-        like `vgmae_bench.videogmae.readout.ReadoutTracker`.
+        The submodule `readout` is the readout, and all else is the encoder, with its transformer in a list `blocks`. The
+        model is called like `vgmae_bench.videogmae.readout.ReadoutTracker`.
         """
         ...
 
     def init_from(self, model: N, weights: Path) -> list[str]:
-        """See `vgmae_bench.training.recipe.Recipe.init_from`. At least the whole encoder is taken."""
+        """See `vgmae_bench.training.recipe.Recipe.init_from`. At least the whole encoder must fit."""
         ...
 
     def export(self, model: N, readout: ReadoutConfig, path: Path, source: Json) -> None:
@@ -165,12 +163,12 @@ class Host(Protocol[N]):
         ...
 
     def tracker(self, model: N, device: str) -> Tracker:
-        """A tracker around a model, sharing its weights."""
+        """A tracker that shares the model's weights."""
         ...
 
 
 class ReadoutRecipe(Recipe[N, TrackBatch], Generic[N]):
-    """Training of a readout on an encoder. What is frozen has no gradient."""
+    """Trains a readout on an encoder. Frozen parameters have no gradient."""
 
     config: FinetuneConfig
 
@@ -190,7 +188,7 @@ class ReadoutRecipe(Recipe[N, TrackBatch], Generic[N]):
         return ClipShape(frames, self._host.network.image_size, self.config.data.stride, self.config.data.speed)
 
     def forward(self, batch: TrackBatch, step: int) -> Losses:
-        """`readout_loss` of all points, each queried in the first frame, as in the official code."""
+        """`readout_loss` of all points. Each is queried in the first frame, as in the official code."""
         positions, occlusion = self.answer(batch)
         parts = readout_loss(
             positions,
@@ -214,7 +212,7 @@ class ReadoutRecipe(Recipe[N, TrackBatch], Generic[N]):
         return self._host.tracker(self.network, device)
 
     def pictures(self, batch: TrackBatch, path: Path) -> None:
-        """True tracks, and below them what the readout answers, for each clip."""
+        """Draw true tracks, and predicted tracks below them, for each clip."""
         with torch.no_grad(), evaluating(self.network):
             positions, occlusion = self.answer(batch)
         size = batch.video.shape[2]
@@ -229,7 +227,7 @@ class ReadoutRecipe(Recipe[N, TrackBatch], Generic[N]):
         Image.fromarray(np.concatenate(rows)).save(path, format="PNG")
 
     def answer(self, batch: TrackBatch) -> tuple[Tensor, Tensor]:
-        """Positions [B, N, T, 2] in units of the frame, and probabilities of being occluded [B, N, T]."""
+        """Predict positions [B, N, T, 2] in units of the frame, and probabilities of occlusion [B, N, T]."""
         B, T, H, W, _ = batch.video.shape
         images = prepare(batch.video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)
         first = batch.xy[:, :, 0]
@@ -242,16 +240,16 @@ class ReadoutRecipe(Recipe[N, TrackBatch], Generic[N]):
 
 
 def take_encoder(model: nn.Module, given: Weights, source: Path) -> list[str]:
-    """Give a model of a host's the encoder of a weights file, and the readout where the file has one of the same configuration.
+    """Copy the encoder of a weights file to a host's model, and the readout if the file has one of the same configuration.
 
     Arguments:
-        given: the content of the file `source`, its tensors named like the model's.
+        given: the content of the file `source`. Its tensors have the model's names.
 
     Returns:
-        Sentences on what was taken and what was not.
+        Sentences about the parts that were copied and those that are new.
 
     Raises:
-        WeightsError: parts of the encoder are missing or of another shape.
+        WeightsError: parts of the encoder are missing or have another shape.
     """
     readout, section = _readout_of(model), given.config.get("readout")
     same = isinstance(section, dict) and build(ReadoutConfig, section, owner="the readout") == readout.config
@@ -273,14 +271,14 @@ Size = TypeVar("Size")
 
 
 def named_size(sizes: Mapping[str, Size], name: str) -> Size:
-    """One of a method's named sizes. Raises UsageError where there is none of that name."""
+    """One of a method's named sizes. Raises UsageError if the name is unknown."""
     if name not in sizes:
         raise UsageError(f'There is no size "{name}"', did_you_mean(name, sizes) or f"there are: {', '.join(sizes)}")
     return sizes[name]
 
 
 def freeze(model: nn.Module, scope: FreezeScope) -> None:
-    """Take its gradient from what stays as it is; see `FinetuneConfig.freeze_scope`."""
+    """Turn off gradients of the frozen part; see `FinetuneConfig.freeze_scope`."""
     for name, parameter in model.named_parameters():
         part = name.split(".")
         if (scope == "all" and part[0] != "readout") or (scope == "blocks" and "blocks" in part):

@@ -1,7 +1,7 @@
 """Weights files: safetensors with the configuration inside. Nothing in them can be executed.
 
-The metadata holds `format` ("vgmae-bench/1"), `kind` (which model) and `config` (JSON: one object per configuration
-dataclass, and "source", what is known of where the weights come from).
+The metadata has `format` ("vgmae-bench/1"), `kind` (the kind of model) and `config`: JSON with one object per configuration
+dataclass, and "source", the origin of the weights.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ FORMAT = "vgmae-bench/1"
 
 
 class Weights(NamedTuple):
-    """A weights file's content.
+    """The content of a weights file.
 
     Attributes:
-        kind: which model.
-        config: JSON by name, for most models an object for each configuration dataclass, and "source".
+        kind: the kind of model.
+        config: JSON by name: for most models one object per configuration dataclass, and "source".
         tensors: the model's state dict.
     """
 
@@ -38,23 +38,23 @@ class Weights(NamedTuple):
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], kind: str, config: Mapping[str, Any]) -> None:
-    """Write a weights file, whole or not at all.
+    """Write a weights file atomically.
 
     Arguments:
-        path: folders above it are made.
+        path: the file. Missing parent folders are created.
         tensors: a state dict.
-        kind: which model it belongs to.
-        config: dataclasses and plain values by name; `load_weights` gives them back as JSON values.
+        kind: the kind of model.
+        config: dataclasses and plain values by name. `load_weights` returns them as JSON values.
 
     Raises:
-        StorageError: the file could not be written.
+        StorageError: the file cannot be written.
     """
     metadata = {"format": FORMAT, "kind": kind, "config": json.dumps(to_json(dict(config)), sort_keys=True)}
     packed = {name: value.contiguous() for name, value in tensors.items()}
 
     def write(temporary: Path) -> None:
         temporary.touch()
-        usual = temporary.stat().st_mode  # safetensors makes files that nobody else may read
+        usual = temporary.stat().st_mode  # safetensors creates files that other users cannot read
         save_file(packed, temporary, metadata)
         temporary.chmod(usual)
 
@@ -67,13 +67,13 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], kind: str, config: M
 
 
 def load_weights(path: Path, *, method: str) -> Weights:
-    """Read what `save_weights` wrote.
+    """Read a file that `save_weights` wrote.
 
     Arguments:
-        method: whose importer to point to when the file is a PyTorch checkpoint.
+        method: the method whose importer the error recommends if the file is a PyTorch checkpoint.
 
     Raises:
-        WeightsError: no such file, truncated, not safetensors, or not written by vgmae-bench.
+        WeightsError: the file does not exist, is damaged, is not safetensors, or was not written by vgmae-bench.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -86,22 +86,22 @@ def load_weights(path: Path, *, method: str) -> Weights:
         raise _unreadable(path, method, error) from error
     try:
         if metadata["format"] != FORMAT:
-            raise WeightsError(f"{path} is of the unknown format {metadata['format']}", f"this version reads {FORMAT}")
+            raise WeightsError(f"{path} has the unknown format {metadata['format']}", f"this version reads {FORMAT}")
         return Weights(metadata["kind"], json.loads(metadata["config"]), tensors)
     except (KeyError, json.JSONDecodeError) as error:
         raise WeightsError(f"{path} was not written by vgmae-bench", "its metadata name no model") from error
 
 
 def load_into(model: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
-    """Give a model its weights; all of them, and nothing else.
+    """Load weights into a model. Names and shapes must match exactly.
 
     Arguments:
-        model: may live on the "meta" device, which saves initialising it; it then takes the tensors themselves.
-        tensors: its state dict, of any floating dtype.
-        source: where they come from, for the message.
+        model: can be on the "meta" device, which saves its initialisation. It then uses the tensors without copying.
+        tensors: the state dict, in any floating-point dtype.
+        source: their origin, for the message.
 
     Raises:
-        WeightsError: naming what is missing, unexpected or of another shape; the model is then unchanged.
+        WeightsError: names are missing or unexpected, or shapes differ. The message names them; the model is unchanged.
     """
     expected = model.state_dict()
     check_fit(
@@ -114,23 +114,23 @@ def load_into(model: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -
 
 
 def take_what_fits(model: nn.Module, given: Mapping[str, Tensor], source: str) -> list[str]:
-    """Give a new model every parameter of the same name and shape. Tables, which are computed, stay as they are.
+    """Copy every tensor with matching name and shape to a new model. Computed tables are not changed.
 
     Arguments:
         given: tensors by name.
-        source: where they come from, for messages.
+        source: their origin, for messages.
 
     Returns:
-        Sentences on what was taken, what is new, and what was not taken.
+        Sentences about tensors that were copied, that are new, and that were not used.
 
     Raises:
-        WeightsError: nothing fits.
+        WeightsError: no tensor fits.
     """
     wanted = dict(model.named_parameters())
     taken = {name: given[name] for name, value in wanted.items() if name in given and given[name].shape == value.shape}
     if not taken:
         raise WeightsError(
-            f"Nothing in {source} fits the network", "no tensor has the name and the shape of one of its own"
+            f"Nothing in {source} fits the network", "no tensor has the name and shape of one of the network's"
         )
     model.load_state_dict(taken, strict=False)
     tables = {name for name, _ in model.named_buffers()}
@@ -142,13 +142,13 @@ def take_what_fits(model: nn.Module, given: Mapping[str, Tensor], source: str) -
 
 
 def _by_part(names: Iterable[str]) -> str:
-    """How many tensors of each part of the network: "blocks (48), norm (2)"."""
+    """The number of tensors of each part of the network: "blocks (48), norm (2)"."""
     counts = Counter(name.partition(".")[0] for name in names)
     return ", ".join(f"{part} ({count})" for part, count in counts.items()) or "nothing"
 
 
 def check_fit(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]], *, source: str) -> None:
-    """Compare names and shapes of two state dicts. Raises WeightsError naming the first few of each difference."""
+    """Compare names and shapes of two state dicts. Raises WeightsError with the first few of each difference."""
     shapes = [
         f"{name} {list(given[name])} instead of {list(shape)}"
         for name, shape in expected.items()
@@ -169,7 +169,7 @@ def _first(names: list[str], count: int = 3) -> str:
 
 
 def _unreadable(path: Path, method: str, error: Exception) -> WeightsError:
-    """Say what the file is instead, where its first bytes tell."""
+    """The error for another kind of file, which its first bytes may show."""
     start = b""
     if path.is_file():
         with path.open("rb") as file:
@@ -177,7 +177,7 @@ def _unreadable(path: Path, method: str, error: Exception) -> WeightsError:
     if start in (b"PK", b"\x80\x02"):  # a zip archive, or a pickle of protocol 2
         return WeightsError(
             f"{path} is a PyTorch checkpoint, not a safetensors file",
-            "those can execute code when they are loaded",
+            "such files can execute code when they are loaded",
             try_=f"vgmae-bench import-weights {path} --method {method} --out {path.stem}.safetensors",
         )
     return WeightsError(f"{path} is not a whole safetensors file", str(error))

@@ -1,4 +1,4 @@
-"""Clips of any length with a model that sees a few frames at a time: windows chained from each query's own frame."""
+"""Tracks through clips of any length with a model of a few frames, by chained windows from each query's frame."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from vgmae_bench.models.frames import FrameWindows
 from vgmae_bench.types import Queries, Tracks
 
 TrackWindow = Callable[[int, npt.NDArray[np.float32]], tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]
-"""(first frame, positions [M, 2] there) → positions [M, n, 2] and visible [M, n] in the window's frames, n >= 2 of them."""
+"""(first frame, positions [M, 2] there) → positions [M, n, 2] and visible [M, n] in the window's n >= 2 frames."""
 
 
 class WindowTracks(NamedTuple):
-    """Positions xy [N, T, 2] and bool visible [N, T] of N points in the T frames of a window."""
+    """Positions xy [N, T, 2] (raster pixels) and visible, bool [N, T], of N points in the T frames of a window."""
 
     xy: Tensor
     visible: Tensor
@@ -28,28 +28,28 @@ class WindowTracks(NamedTuple):
 def sweep(frames: int, length: int, queries: Queries, track_window: TrackWindow) -> Tracks:
     """Track queries forward through a clip, window by window.
 
-    A point queried in frame q is tracked through the window of frames q … q + length - 1, from its position in the last
-    of them through the window that starts there, and so on. Nothing but the position is handed on: a model that holds
-    on to anchors chooses them anew in every window.
+    A point queried in frame q is tracked through the window of frames q to q + length - 1. From its position in the last of
+    them, it is tracked through the window that starts there, and so on. Only the position is passed on: a model with anchors
+    chooses them again in every window.
 
-    Windows are visited in the order of their first frames, each at most once and for all points that have arrived
-    there; so a clip takes at most `frames` - 1 windows, and what is found for one query does not depend on the others.
+    Windows are visited in the order of their first frames. Each runs at most once, for all points that have arrived there. A
+    clip thus takes at most `frames` - 1 windows, and the result of a query does not depend on the others.
 
-    In its query frame a point is visible, where it was queried; before it, it stays there and is not visible.
+    In its query frame, a point is visible at the query's position. In earlier frames, it stays there and is not visible.
 
     Arguments:
-        frames: of the clip.
-        length: most frames per window, at least 2. The last windows may reach beyond the end of the clip.
-        queries: in whatever raster `track_window` works in.
-        track_window: asked for windows with ascending first frames.
+        frames: number of frames of the clip.
+        length: number of frames per window, at least 2. The last windows can end after the clip.
+        queries: in the raster of `track_window`.
+        track_window: tracks through a window. It is called with ascending first frames.
 
     Raises:
-        ValueError: `length` is too small, or a query lies outside of the clip.
+        ValueError: `length` is less than 2, or a query is outside the clip.
     """
     if length < 2:
-        raise ValueError(f"windows of {length} frame lead nowhere, they need at least 2")
+        raise ValueError(f"windows need at least 2 frames, not {length}")
     if len(queries) and (queries.frame.min() < 0 or queries.frame.max() >= frames):
-        raise ValueError(f"queries must lie in frames 0 to {frames - 1}")
+        raise ValueError(f"queries must be in frames 0 to {frames - 1}")
     xy = np.repeat(queries.xy[:, None], frames, axis=1)
     visible = np.arange(frames) == queries.frame[:, None]
     reached = queries.frame.copy()
@@ -73,15 +73,15 @@ def track_windows(
     track_window: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
     tiles: int = 1,
 ) -> Tracks:
-    """`sweep` through frames of any size with a model that sees `length` square frames: squashed, and tracks stretched back.
+    """`sweep` through frames of any size with a model of square frames. Frames are resized, and tracks are scaled back.
 
     Arguments:
         frames: uint8 [T, H, W, 3] RGB.
         queries: in the raster of `frames`.
-        image_size: side of the frames that the model sees, pixels.
-        track_window: from a window, float32 [1, 3, length, image_size, image_size] as `vgmae_bench.models.frames.prepare`
-            makes it, and positions [M, 2] in its first frame to positions [M, n, 2] and visible bool [M, n].
-        tiles: how many frames of the model fit along a side of the squashed frames. See `on_tiles`.
+        image_size: side of the model's frames in pixels.
+        track_window: maps a window, float32 [1, 3, length, image_size, image_size] from `vgmae_bench.models.frames.prepare`,
+            and positions [M, 2] in its first frame to positions [M, n, 2] and visible, bool [M, n].
+        tiles: number of model frames that fit along a side of the resized frames. See `on_tiles`.
     """
     clip_size, model_size = (frames.shape[1], frames.shape[2]), (tiles * image_size, tiles * image_size)
     windows = FrameWindows(frames, length, model_size, device)
@@ -104,16 +104,16 @@ def on_tiles(
 ) -> WindowTracks:
     """Track points through a window that is larger than the model's frames, each in one tile of the model's size.
 
-    Tiles overlap by half. A point belongs to the tile whose centre is nearest to it in the first frame, and stays with it
-    to the end of the window. So a point that is not at the frame's border has at least a quarter of a tile to move in. A
-    point that leaves its tile counts as occluded. The model runs once for each tile that has points.
+    Tiles overlap by half. A point belongs to the tile whose centre is nearest to it in the first frame, until the end of the
+    window. So a point away from the frame's border can move by at least a quarter of a tile. A point that leaves its tile
+    counts as occluded. The model runs once for each tile that has points.
 
     Arguments:
-        video: float32 [1, 3, T, h, w], h and w multiples of `side`.
-        xy: [M, 2] positions in its first frame, raster pixels.
-        side: of a tile, pixels.
-        track_window: from a tile [1, 3, T, side, side] and positions [m, 2] in its first frame to positions [m, n, 2] and
-            visible bool [m, n].
+        video: float32 [1, 3, T, h, w]; h and w are multiples of `side`.
+        xy: [M, 2], positions in the first frame, raster pixels.
+        side: side of a tile in pixels.
+        track_window: maps a tile [1, 3, T, side, side] and positions [m, 2] in its first frame to positions [m, n, 2] and
+            visible, bool [m, n].
     """
     height, width = video.shape[3:]
     if (height, width) == (side, side):

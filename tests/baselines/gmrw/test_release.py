@@ -138,7 +138,7 @@ def test_objects_in_place_of_tensors_are_refused(tmp_path: Path) -> None:
 
 
 def test_mixed_names_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="one name"):
+    with pytest.raises(WeightsError, match="the same name"):
         import_release(save(tmp_path, {"model": {**state(), **state(prefix="module.")}}), {})
 
 

@@ -1,7 +1,7 @@
-"""What features say of a place rather than of what is there, taken out of them.
+"""Removes from features what depends on the place only, not on the content.
 
-Position embeddings leak into features, and points then seem to stay where they are. What is the same in all clips at a place
-cannot be about the clip.
+Position embeddings leak into features. Points then seem to stay where they are. A part of the features that is equal at a
+place in all clips cannot describe the clip.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from vgmae_bench.models.features.encoder import PatchEncoder, encode_frames
 
 @dataclass(frozen=True, eq=False)
 class Debias:
-    """A correction of maps.
+    """A correction of feature maps.
 
     Attributes:
         mean: float32 [slots, h, w, C], the mean feature of each place.
-        basis: float32 [C, D] or None; what is left is multiplied by it.
+        basis: float32 [C, D] or None; the features minus the mean are multiplied by it.
     """
 
     mean: Tensor
     basis: Tensor | None = None
 
     def __call__(self, maps: Tensor) -> Tensor:
-        """Maps [n, h, w, C] of the first n frames of a clip to [n, h, w, D]."""
+        """Correct maps [n, h, w, C] of the first n frames of a clip. Returns [n, h, w, D]."""
         left = maps - self.mean[: len(maps)]
         return left if self.basis is None else left @ self.basis
 
 
 def calibrate(encoder: PatchEncoder, clips: Iterable[Tensor], *, drop: int = 0, whiten: bool = False) -> Debias:
-    """The correction that some clips suggest.
+    """Compute the correction from some clips.
 
     Arguments:
-        clips: float32 [slots, 3, S, S] each, ImageNet-normalised; none that one is going to track in.
-        drop: so many principal components of what the mean leaves, the largest ones, are taken out, too.
-        whiten: those that stay get about the same variance (a tenth of the mean one is added to each, against noise).
+        clips: float32 [slots, 3, S, S] each, ImageNet-normalised. They must not be clips of the evaluation.
+        drop: number of principal components to remove, largest first, after the mean is subtracted.
+        whiten: scale the remaining components to about equal variance (plus a tenth of the mean variance, against noise).
     """
     total: Tensor | None = None
     moment: Tensor | None = None

@@ -1,4 +1,4 @@
-"""Maps of features, one a frame, from an encoder that looks at clips: frame duplication, shift and stitch."""
+"""Feature maps, one per frame, from an encoder of clips: by duplication of frames, and by shifting and stitching."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from torch import Tensor
 from vgmae_bench.errors import UsageError
 
 Clean = Callable[[Tensor], Tensor]
-"""What is done to maps [n, h, w, C] as they come from the encoder, before they are compared with others."""
+"""A function that corrects maps [n, h, w, C] of the encoder before comparison."""
 
 
 class PatchEncoder(Protocol):
-    """What a video encoder has to provide to track by its features.
+    """A video encoder for tracking by features.
 
     Attributes:
-        num_frames: T, frames of the clips it takes.
-        image_size: their side S, pixels.
-        patch_size: side of a patch, pixels; divides S.
-        time_stride: frames of the clip for each map of features; divides T.
+        num_frames: T, frames per clip.
+        image_size: S, side of the frames in pixels.
+        patch_size: side of a patch in pixels; it divides S.
+        time_stride: frames of the clip per feature map; it divides T.
     """
 
     @property
     def num_frames(self) -> int:
-        """Frames T of a clip."""
+        """T, frames per clip."""
         ...
 
     @property
     def image_size(self) -> int:
-        """Side S of the frames, pixels."""
+        """S, side of the frames in pixels."""
         ...
 
     @property
     def patch_size(self) -> int:
-        """Side of a patch, pixels."""
+        """Side of a patch in pixels."""
         ...
 
     @property
     def time_stride(self) -> int:
-        """Frames of a patch."""
+        """Frames of the clip per feature map."""
         ...
 
     def patch_features(self, video: Tensor) -> Tensor:
-        """Features of every patch: float32 [B, 3, T, S, S], ImageNet-normalised RGB, to float [B, T / time_stride, h, w, C].
+        """Features, float [B, T / time_stride, h, w, C], of clips, float32 [B, 3, T, S, S], ImageNet-normalised RGB.
 
         h = w = S / patch_size; patches are in raster order.
         """
@@ -54,15 +54,15 @@ class PatchEncoder(Protocol):
 
 
 def slots(encoder: PatchEncoder) -> int:
-    """How many frames are looked at together, each filling the frames of one map."""
+    """Number of frames that are encoded together. Each fills the frames of one map."""
     return encoder.num_frames // encoder.time_stride
 
 
 def encode_frames(encoder: PatchEncoder, images: Tensor) -> Tensor:
-    """A map for each of some frames. Each is shown for as long as a map lasts, so that maps are of instants.
+    """One feature map per frame. Each frame is repeated `time_stride` times, so that a map shows one instant.
 
     Arguments:
-        images: float32 [n, 3, S, S], ImageNet-normalised; n is at most `slots`, the last one fills the rest of the clip.
+        images: float32 [n, 3, S, S], ImageNet-normalised. n is at most `slots`; the last frame fills the rest of the clip.
 
     Returns:
         float32 [n, h, w, C].
@@ -73,27 +73,27 @@ def encode_frames(encoder: PatchEncoder, images: Tensor) -> Tensor:
 
 
 def stitched_maps(encoder: PatchEncoder, images: Tensor, factor: int, clean: Clean) -> Tensor:
-    """Maps of `factor` times the encoder's resolution, interleaved from those of shifted frames.
+    """Maps with `factor` times the encoder's resolution, interleaved from the maps of shifted frames.
 
-    Shifts lie symmetrically around none, so that the cells of the result divide the frame evenly: cell (i, j) is centred on
-    ((j + 1/2) c, (i + 1/2) c) with c = patch_size / factor. Beyond its border, the frame's outermost pixels go on.
+    Shifts are symmetric around 0, so the cells of the result divide the frame evenly. Cell (i, j) has the centre
+    ((j + 1/2) c, (i + 1/2) c) with c = patch_size / factor. The frame's border pixels are repeated outside the frame.
 
     Arguments:
         images: as for `encode_frames`.
-        factor: squared, the number of passes through the encoder.
+        factor: the encoder runs factor² times.
         clean: applied to the maps of each shift.
 
     Returns:
-        float32 [n, h * factor, w * factor, C], of unit length.
+        float32 [n, h * factor, w * factor, C], unit vectors.
 
     Raises:
-        UsageError: the factor would shift by parts of a pixel.
+        UsageError: the shifts would not be whole pixels.
     """
     twice = [(2 * step + 1 - factor) * encoder.patch_size for step in range(factor)]
     if any(shift % (2 * factor) for shift in twice):
         raise UsageError(
             f"Patches of {encoder.patch_size} pixels cannot be stitched {factor} times as finely",
-            "frames would be shifted by parts of a pixel",
+            "shifts would not be whole pixels",
             try_="stitch=1 or stitch=2",
         )
     shifts = [shift // (2 * factor) for shift in twice]

@@ -1,7 +1,7 @@
-"""Points and maps of unit features: what a point looks like, and where in another map that is.
+"""Matches points in maps of unit features: samples the feature of a point, and finds it in another map.
 
-Positions are raster pixels (x, y) of the encoder's input; a map [h, w, C] has cells of `cell` pixels, and cell (i, j) is
-centred on ((j + 1/2) cell, (i + 1/2) cell).
+Positions are raster pixels (x, y) of the encoder's input. A map [h, w, C] has cells of `cell` pixels. Cell (i, j) has the
+centre ((j + 1/2) cell, (i + 1/2) cell).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from torch import Tensor
 
 
 class SoftArgmax(NamedTuple):
-    """How scores become a position: softmax over the cells around the best one.
+    """Computes a position from scores: softmax over the cells around the best one.
 
     Attributes:
-        beta: scores are multiplied by it first.
-        radius: cells farther from the best one do not count, in cells.
+        beta: factor of the scores before the softmax.
+        radius: distance in cells from the best cell; farther cells are ignored.
     """
 
     beta: float = 20.0
@@ -26,7 +26,7 @@ class SoftArgmax(NamedTuple):
 
 
 def sample(maps: Tensor, xy: Tensor, cell: float) -> Tensor:
-    """Unit features [P, C] of a map [h, w, C] at positions [P, 2], bilinear; beyond the outermost centres, theirs."""
+    """Unit features [P, C] of a map [h, w, C] at positions [P, 2], bilinear; border cells repeat outside."""
     size = xy.new_tensor([maps.shape[1], maps.shape[0]]) * cell
     at = (2 * xy / size - 1)[None, None]
     read = F.grid_sample(maps.permute(2, 0, 1)[None], at, padding_mode="border", align_corners=False)
@@ -34,12 +34,12 @@ def sample(maps: Tensor, xy: Tensor, cell: float) -> Tensor:
 
 
 def similarity(rows: Tensor, maps: Tensor) -> Tensor:
-    """Cosines [P, h, w] of unit features [P, C] with those of a map."""
+    """Cosine similarities [P, h, w] of unit features [P, C] with a map."""
     return torch.einsum("pc,hwc->phw", rows, maps)
 
 
 def locate(scores: Tensor, cell: float, how: SoftArgmax, near: Tensor | None = None) -> Tensor:
-    """Positions [P, 2] where scores [P, h, w] are highest, or highest near [P, 2]: among the cells around it."""
+    """Positions [P, 2] of the highest scores [P, h, w]; with `near` [P, 2], only cells around it are searched."""
     height, width = scores.shape[1:]
     allowed = scores if near is None else scores.where(splat(near, height, width, cell) > 0, -torch.inf)
     cells, weight = _around(scores, allowed.flatten(1).argmax(dim=1), how.radius)
@@ -47,21 +47,21 @@ def locate(scores: Tensor, cell: float, how: SoftArgmax, near: Tensor | None = N
 
 
 def local_mean(cells: Tensor, shares: Tensor, cell: float) -> Tensor:
-    """The mean position [P, 2] of cells [P, K, 2] (column, row) with shares [P, K] that add up to 1."""
+    """The mean position [P, 2] of cells [P, K, 2] (column, row), weighted by shares [P, K] that sum to 1."""
     return (shares[..., None] * (cells + 0.5)).sum(dim=1) * cell
 
 
 def mass_centre(mass: Tensor, cell: float, radius: float) -> tuple[Tensor, Tensor]:
-    """The centre [P, 2] of masses [P, h, w] >= 0 around the largest one, and bool [P], whether there is any mass."""
+    """The centre [P, 2] of masses [P, h, w] >= 0 around the largest one, and bool [P]: there is any mass."""
     best = mass.flatten(1).argmax(dim=1)
     cells, weight = _around(mass, best, radius)
-    weight = weight.clamp(min=0)  # cells outside of the map have none
+    weight = weight.clamp(min=0)  # cells outside the map have no mass
     total = weight.sum(dim=1, keepdim=True)
     return local_mean(cells, weight / total.clamp(min=torch.finfo(total.dtype).tiny), cell), total[:, 0] > 0
 
 
 def splat(xy: Tensor, height: int, width: int, cell: float) -> Tensor:
-    """Masses [P, height, width] that add up to 1 and whose centre is xy [P, 2], on the four cells around it."""
+    """Masses [P, height, width] on the four cells around xy [P, 2]. They sum to 1, and their centre is xy."""
     last = xy.new_tensor([width - 1, height - 1])
     at = (xy / cell - 0.5).clamp(min=torch.zeros_like(last), max=last)
     across = (1 - (at[:, :1] - torch.arange(width, device=xy.device)).abs()).clamp(min=0)
@@ -70,7 +70,7 @@ def splat(xy: Tensor, height: int, width: int, cell: float) -> Tensor:
 
 
 def _around(scores: Tensor, best: Tensor, radius: float) -> tuple[Tensor, Tensor]:
-    """The cells within a radius of the best ones [P]: int64 [P, K, 2] (column, row), scores [P, K], -inf outside."""
+    """The cells within a radius of the best ones [P]: int64 [P, K, 2] (column, row), and scores [P, K], -inf outside."""
     height, width = scores.shape[1:]
     reach = torch.arange(-int(radius), int(radius) + 1, device=scores.device)
     offsets = torch.cartesian_prod(reach, reach)

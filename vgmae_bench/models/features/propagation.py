@@ -1,7 +1,7 @@
-"""Where points go, frame by frame: matched with the frame they were queried in, or handed on from frame to frame.
+"""Finds points frame by frame, by matching with the query's frame or by propagation from frame to frame.
 
-Recurrent propagation is that of Jabri, Owens and Efros, Space-Time Correspondence as a Contrastive Random Walk, NeurIPS 2020:
-each cell takes over the labels of those cells of the first and the last frames that look like it.
+Recurrent propagation is from Jabri, Owens and Efros, Space-Time Correspondence as a Contrastive Random Walk, NeurIPS 2020:
+each cell takes the labels of similar cells in the query's frame and in the previous frames.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from vgmae_bench.models.features.matching import SoftArgmax, locate, mass_centre
 
 
 class Found(NamedTuple):
-    """Positions [P, 2] in a frame, pixels, and how much they look like what was asked for, cosines [P]."""
+    """Positions [P, 2] in a frame, in pixels, and the cosine similarity [P] to the query."""
 
     xy: Tensor
     score: Tensor
 
 
 class Propagation(Protocol):
-    """Follows P points from their query's frame in one direction."""
+    """Tracks P points from their query's frame in one direction."""
 
     def step(self, query: Tensor, frame: Tensor) -> Found:
         """The points in the next frame.
 
         Arguments:
-            query, frame: maps [h, w, C] of the query's frame and of the next one, from the same pass through the encoder.
+            query, frame: maps [h, w, C] of the query's frame and of the next frame, from the same pass of the encoder.
         """
         ...
 
 
 class Direct:
-    """Matches every frame with the query's.
+    """Matches every frame with the query's frame.
 
-    A position between cells is only as good as the features around it. What is found is corrected by how far a point's own
-    frame, searched around the point, misses it; so what stands still stays.
+    Between cells, a position is only as accurate as the features around it. So the point is also searched near its position
+    in the query's frame, and the error found there is subtracted. A static point thus stays.
 
     Arguments:
-        xy: [P, 2] in the query's frame.
-        prior: standard deviation, in pixels, of how far points go from one frame to the next; 0: they may go anywhere.
+        xy: [P, 2], positions in the query's frame, pixels.
+        prior: standard deviation of the motion per frame, in pixels; 0: no prior.
     """
 
     def __init__(self, xy: Tensor, cell: float, how: SoftArgmax, prior: float = 0.0) -> None:
@@ -60,7 +60,7 @@ class Direct:
         return _found(rows, frame, self._last, self._cell)
 
     def _far(self, frame: Tensor) -> Tensor:
-        """[P, h, w], minus the logarithm of the prior at each cell."""
+        """[P, h, w]: the negative logarithm of the prior at each cell."""
         height, width = frame.shape[:2]
         column, row = (torch.arange(size, device=frame.device) + 0.5 for size in (width, height))
         x, y = self._last[:, :, None].unbind(1)
@@ -69,13 +69,13 @@ class Direct:
 
 
 class RecurrentConfig(NamedTuple):
-    """Settings of recurrent propagation, the defaults those of the published method.
+    """Settings of recurrent propagation. The defaults are those of the published method.
 
     Attributes:
-        context: so many last frames hand on labels, besides the query's frame.
-        topk: so many cells of all of them, those most alike, give a cell its labels.
-        tau: temperature of their shares.
-        reach: cells of the last frames farther away than that give nothing, in cells; those of the query's frame may.
+        context: number of previous frames that give labels, in addition to the query's frame.
+        topk: number of most similar cells, over all of these frames, that give a cell its labels.
+        tau: temperature of their weights.
+        reach: radius in cells; farther cells of previous frames give no labels. Cells of the query's frame have no limit.
     """
 
     context: int = 4
@@ -85,9 +85,9 @@ class RecurrentConfig(NamedTuple):
 
 
 class Recurrent:
-    """Every cell takes over labels from cells before it that look alike; a point is where its label gathers.
+    """Every cell takes labels from similar earlier cells. A point is at the centre of its label.
 
-    A label that has got lost stays where it was, with a score of -1.
+    If a label is lost, its point stays at its last position, with a score of -1.
     """
 
     def __init__(self, xy: Tensor, cell: float, radius: float, config: RecurrentConfig) -> None:
@@ -117,13 +117,13 @@ class Recurrent:
         return Found(found.xy, found.score.where(there, -1.0))
 
     def _near(self, height: int, width: int, device: torch.device) -> Tensor:
-        """bool [N, N], which cells are within reach of each other."""
+        """bool [N, N]: which cells are within `reach` of each other."""
         cells = torch.cartesian_prod(torch.arange(height), torch.arange(width)).float().to(device)
         return torch.cdist(cells, cells) <= self._config.reach
 
 
 class Either:
-    """Asks two and believes, point by point, the one whose answer looks more like what was asked for."""
+    """Runs two propagations. For each point, the result with the higher similarity to the query counts."""
 
     def __init__(self, one: Propagation, other: Propagation) -> None:
         self._one, self._other = one, other

@@ -1,7 +1,7 @@
-"""Points tracked by the features of a video encoder that was never trained to track: the readout `features`.
+"""Tracks points by the features of a video encoder that was not trained for tracking: the read-out `features`.
 
-Sources: the matching of GMRW-D and of Chrono (arXiv 2409.16288; CVPR 2025), the propagation of the contrastive random walk
-(NeurIPS 2020), and for the leak of positions into features DiffTrack (NeurIPS 2025).
+Sources: matching as in GMRW-D and in Chrono (arXiv 2409.16288; CVPR 2025); propagation as in the contrastive random walk
+(NeurIPS 2020); for the leak of positions into features, DiffTrack (NeurIPS 2025).
 """
 
 from __future__ import annotations
@@ -25,39 +25,38 @@ from vgmae_bench.models.frames import prepare
 from vgmae_bench.types import Queries, Tracks
 
 CalibrationClip = Callable[[int, int, int, str], Tensor]
-"""(number, frames T, side S, device) → a clip to calibrate with, uint8 [T, S, S, 3] RGB on the device."""
+"""(number, frames T, side S, device) → a calibration clip, uint8 [T, S, S, 3] RGB on the device."""
 
 CYCLE_RASTER = 256
-"""Pixels along a side of the frames that `CorrespondenceConfig.max_cycle` is meant for."""
+"""Side in pixels of the frames to which `CorrespondenceConfig.max_cycle` refers."""
 
 
 @dataclass(frozen=True)
 class CorrespondenceConfig:
     """Settings of the readout.
 
-    Trackers that can be read out in other ways, too, extend these settings: names say which readout they belong to.
+    Trackers with several read-outs have these settings as a section.
 
     Attributes:
-        propagation: "direct" matches every frame with the query's, "recurrent" hands points on from frame to frame, "both"
-            takes for each point and frame the answer that looks more like the query.
-        context: "query" encodes the query's frame together with those it is matched with, anew for each frame that points
-            are queried in; "window" encodes every frame once, with its neighbours, and holds all maps of the clip.
-        stitch: maps are so many times as fine as patches, at so many passes squared.
-        calibration_clips: generated clips (of the split for training) that say what features hold of their place alone; 0:
-            features are taken as they are.
+        propagation: "direct" matches every frame with the query's frame. "recurrent" propagates points from frame to frame.
+            "both" uses, for each point and frame, the result that is more similar to the query.
+        context: "query" encodes the query's frame together with the frames that it is matched with, again for each query frame.
+            "window" encodes every frame once, with its neighbours, and keeps all maps of the clip in memory.
+        stitch: resolution of the maps, relative to the patches. The encoder runs stitch² times.
+        calibration_clips: number of generated clips (training split) that show what features depend on the place alone. 0:
+            features are not corrected.
         drop_components, whiten: see `vgmae_bench.models.features.debias.calibrate`.
-        match_beta, match_radius: how scores become a position: softmax of `match_beta` times the cosines within so many cells
-            of the best one.
-        match_prior: for direct matching, the standard deviation of how far points go from a frame to the next, as a share of
-            the frame's width; 0: they may go anywhere.
-        min_similarity: a point is hidden where its cosine with the query falls below.
-        max_cycle: and where matching it back misses the query by more, in pixels of 256x256 frames.
-        recurrent_frames, recurrent_topk, recurrent_tau, recurrent_reach: recurrent propagation hands on labels from the
-            query's and so many last frames, each cell's from so many cells most alike, with shares at that temperature;
-            cells of the last frames farther away than so many cells give none.
+        match_beta, match_radius: a position is the softmax of `match_beta` times the cosine similarities, within `match_radius`
+            cells of the best one.
+        match_prior: for direct matching, the standard deviation of the motion per frame, as a share of the frame's width; 0: no
+            prior.
+        min_similarity: a point is hidden if its cosine similarity with the query is lower.
+        max_cycle: a point is also hidden if matching it back misses the query by more than this, in pixels of 256 x 256 frames.
+        recurrent_frames, recurrent_topk, recurrent_tau, recurrent_reach: see `RecurrentConfig` in
+            `vgmae_bench.models.features.propagation`.
 
     Raises:
-        UsageError: a number out of its range.
+        UsageError: a value is out of range.
     """
 
     propagation: Literal["direct", "recurrent", "both"] = "direct"
@@ -97,17 +96,17 @@ class CorrespondenceConfig:
 
 
 class CorrespondenceTracker:
-    """Tracks from each query's frame, in the encoder's square raster.
+    """Tracks points from each query's frame, in the encoder's square raster.
 
     Arguments:
-        encoder: on `device`; nothing of it is trained.
+        encoder: the encoder, on `device`. It is not trained.
         config: settings.
-        device: anything torch knows.
-        calibration_clip: where clips to calibrate with come from.
-        backward: to the frames before it, too; without, points stay there where they were queried and are hidden.
+        device: any device name of torch.
+        calibration_clip: returns calibration clips.
+        backward: also track to earlier frames. Otherwise, points stay at the query's position there and are hidden.
 
     Raises:
-        UsageError: the settings do not suit the encoder.
+        UsageError: the settings do not fit the encoder.
     """
 
     def __init__(
@@ -166,7 +165,7 @@ class CorrespondenceTracker:
         return inside & (score >= self._config.min_similarity) & (error * CYCLE_RASTER / size <= self._config.max_cycle)
 
     def _cleaner(self) -> Clean:
-        """What is done to maps; worked out once."""
+        """The correction of maps, computed once."""
         if self._clean is None:
             self._clean = self._calibrated() if self._config.calibration_clips else _as_they_are
         return self._clean
@@ -183,7 +182,7 @@ class CorrespondenceTracker:
 
 
 class _Maps:
-    """The maps of a clip's frames, encoded when they are needed."""
+    """The maps of a clip's frames, encoded on demand."""
 
     def __init__(
         self,
@@ -198,7 +197,7 @@ class _Maps:
         self._windows: dict[int, Tensor] = {}
 
     def pairs(self, query: int, targets: Sequence[int]) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """Each target with the map of the query's frame and its own."""
+        """Each target frame, with the map of the query's frame and its own map."""
         if self._config.context == "window":
             for target in targets:
                 yield target, self._of(query), self._of(target)
