@@ -1,1 +1,1 @@
-"""Baselines: trackers that the benchmark compares with, each a plugin in a folder of its own."""
+"""Baselines for comparison. Each is a plugin in its own folder."""

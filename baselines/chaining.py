@@ -1,4 +1,4 @@
-"""Points that follow optical flow from frame to frame, with a forward-backward check for occlusion."""
+"""Tracks points by optical flow from frame to frame, with a forward-backward check for occlusion."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import numpy.typing as npt
 from vgmae_bench import Queries, Tracks
 
 Grey = npt.NDArray[np.uint8]
-"""uint8 [H, W], or [H, W, 3] RGB where `follow` is told that a flow reads colour."""
+"""uint8 [H, W], or [H, W, 3] RGB if `follow` is called with colour=True."""
 Points = npt.NDArray[np.float32]
 Flow = Callable[[Grey, Grey, Points], tuple[Points, npt.NDArray[np.bool_]]]
 """(first image, second image, positions [N, 2] in the first) → positions in the second, and whether they were found, bool [N].
 
-Positions are those of OpenCV: pixel centres lie at integers.
+Positions are in OpenCV's convention: pixel centres are integers.
 """
 
 
 def follow(
     frames: npt.NDArray[np.uint8], queries: Queries, flow: Flow, max_error: float, *, colour: bool = False
 ) -> Tracks:
-    """Follow each point by the flow at its position.
+    """Track each point by the flow at its position.
 
-    A point is lost for good when its forward-backward error grows: it stays hidden, and its position goes on by the flow
-    found there. One that leaves the frame is hidden until it comes back.
+    A point is lost when its forward-backward error is too large. It then stays hidden, and its position still follows the
+    flow. A point outside the frame is hidden until it returns.
 
     Arguments:
         frames: uint8 [T, H, W, 3] RGB.
-        max_error: a point is lost once following it there and back misses it by more, pixels.
-        colour: `flow` gets RGB images, not grey ones.
+        max_error: largest forward-backward error in pixels; beyond it, a point is lost.
+        colour: call `flow` with RGB images instead of grey images.
     """
     images = list(frames) if colour else [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     height, width = frames.shape[1:3]
@@ -43,7 +43,7 @@ def follow(
         started = np.flatnonzero(queries.frame <= t)
         if not len(started):
             continue
-        here = xy[started, t] - 0.5  # OpenCV puts pixel centres at integers
+        here = xy[started, t] - 0.5  # in OpenCV, pixel centres are integers
         there, found = flow(images[t], images[t + 1], here)
         back, found_back = flow(images[t + 1], images[t], there)
         error = np.linalg.norm(back - here, axis=1)

@@ -1,4 +1,4 @@
-"""Dense optical flow of OpenCV, chained from frame to frame. Classical: nothing is learned."""
+"""Dense optical flow of OpenCV, chained from frame to frame. It is not learned."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vgmae_bench import Queries, Tracks
 from ..chaining import Grey, Points, follow
 
 LONGEST = 1 << 14
-"""Points that `cv2.remap` gets at once: it refuses images with a side of 32,767 pixels or more."""
+"""Points per call of `cv2.remap`, which refuses images with a side of 32,767 pixels or more."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class DISConfig:
     """Settings of DIS flow.
 
     Attributes:
-        preset: OpenCV's, from fast to accurate.
+        preset: a preset of OpenCV, from fast to accurate.
         max_error: a point is lost once following it there and back misses it by more, pixels.
     """
 
@@ -35,10 +35,10 @@ class FarnebackConfig:
     """Settings of Farnebäck's flow.
 
     Attributes:
-        levels: of the pyramid, each half as large as the one below.
+        levels: levels of the pyramid, each half as large as the one below.
         window: side of the averaging window, pixels.
-        iterations: at each level.
-        neighbourhood: side of the neighbourhood that a polynomial is fitted to, pixels: 5 or 7.
+        iterations: iterations per level.
+        neighbourhood: side of the neighbourhood of a polynomial fit, in pixels: 5 or 7.
         max_error: a point is lost once following it there and back misses it by more, pixels.
     """
 
@@ -78,7 +78,7 @@ class Farneback:
 
     def _flow(self, first: Grey, second: Grey, xy: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
         c = self._config
-        sigma = {5: 1.1, 7: 1.5}[c.neighbourhood]  # as OpenCV's documentation advises
+        sigma = {5: 1.1, 7: 1.5}[c.neighbourhood]  # values recommended by OpenCV's documentation
         flow = cv2.calcOpticalFlowFarneback(
             first,
             second,
@@ -95,10 +95,10 @@ class Farneback:
 
 
 def carry(flow: npt.NDArray[np.float32], xy: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
-    """Positions [N, 2] carried along by a flow map [H, W, 2], read bilinearly. Outside, the nearest pixel's flow is taken.
+    """Move positions [N, 2] by a flow map [H, W, 2], with bilinear sampling. Outside, the nearest pixel's flow counts.
 
     Returns:
-        The new positions, and true for each: dense flow is known everywhere.
+        The new positions [N, 2], and bool [N]: always true, because dense flow is known everywhere.
     """
     parts = np.array_split(np.asarray(xy, dtype=np.float32), -(-len(xy) // LONGEST))
     steps = [

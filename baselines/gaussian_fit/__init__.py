@@ -1,4 +1,4 @@
-"""Video-GMAE's Gaussians without its network: fitted to every clip anew."""
+"""Video-GMAE's Gaussians without its network: they are fitted to each clip."""
 
 from vgmae_bench import MethodSpec
 

@@ -1,4 +1,4 @@
-"""Where fitting from scratch starts: Gaussians on a grid that face the camera, in the colours of the frame behind them."""
+"""Initial Gaussians for fitting without a network: on a grid in front of the camera, with the colours of the frame."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from torch.nn.functional import interpolate, pad
 from vgmae_bench.videogmae.gaussians.gaussians import SCENE_DEPTH, Gaussians
 
 MARGIN = 2
-"""Rows of Gaussians beyond each border of the frame: what is about to come in."""
+"""Rows of Gaussians outside each border of the frame, for content that will enter."""
 OVERLAP = 0.6
-"""Standard deviation of a Gaussian, in distances between neighbours."""
+"""Standard deviation of a Gaussian, in units of the grid spacing."""
 OPACITY = 0.95
 
 
 def grid(video: Tensor, across: int) -> Gaussians:
-    """Gaussians at rest (B = 1) for a window [T, H, W, 3] of RGB in [0, 1]: `across`² in the frame, and a margin.
+    """Static Gaussians (B = 1) for a window [T, H, W, 3] of RGB in [0, 1]: `across`² in the frame, plus a margin.
 
-    They lie on the plane through the scene's origin, where the frame is 2 · SCENE_DEPTH world units wide.
+    They are in the plane through the scene's origin, where the frame is 2 · SCENE_DEPTH world units wide.
     """
     width = 2 * SCENE_DEPTH
     ticks = (torch.arange(-MARGIN, across + MARGIN, device=video.device) + 0.5) / across - 0.5

@@ -1,4 +1,4 @@
-"""The gaussian-fit tracker: windows of a clip, Gaussians fitted to each, and points that follow them."""
+"""The tracker `gaussian-fit`: it fits Gaussians to each window of a clip and tracks points with them."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from .grid import grid
 
 @dataclass(frozen=True)
 class GaussianFitConfig(FitConfig):
-    """Settings of the tracker, besides those of the fit (`vgmae_bench.videogmae.gaussians.fitting.FitConfig`).
+    """Settings of the tracker, in addition to those of the fit (`vgmae_bench.videogmae.gaussians.fitting.FitConfig`).
 
     Attributes:
-        grid: Gaussians across the frame, and down; grid² cover it.
-        window: most frames that one set of Gaussians is fitted to. Windows overlap by a frame.
-        flow_resolution: of the rendered flow that points follow, pixels a side.
-        variant: "anchors" notices occlusion, "flow" only drifts.
-        tau: the mass of a point's anchors from which it counts as visible
-            (`vgmae_bench.videogmae.gaussians.switches.Switches`). Lower than Video-GMAE's 0.5: fitted
-            Gaussians are small, and slide over each other where a surface bends.
-        backend: of the splatting; "auto" takes the fastest that works here.
-        points_per_batch: points worked on at once; bounds the memory, does not change the answers.
+        grid: Gaussians per row and per column of the frame.
+        window: largest number of frames per window. Windows overlap by one frame.
+        flow_resolution: side of the rendered flow in pixels.
+        variant: "anchors" detects occlusion; "flow" does not.
+        tau: a point is visible if the mass of its anchors is at least this
+            (`vgmae_bench.videogmae.gaussians.switches.Switches`). It is less than Video-GMAE's 0.5, because fitted
+            Gaussians are small and move over each other where a surface bends.
+        backend: back end of splatting. "auto" is the fastest that works on this machine.
+        points_per_batch: points processed at once. It limits memory and does not change answers.
 
     Raises:
-        UsageError: a value out of its range.
+        UsageError: a value is out of range.
     """
 
     grid: int = 32
@@ -55,7 +55,7 @@ class GaussianFitConfig(FitConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.steps < 1:
-            raise UsageError("Nothing is fitted without a step", f"steps is {self.steps}")
+            raise UsageError("Fitting needs at least one step", f"steps is {self.steps}")
         if not 4 <= self.grid <= 64:
             raise UsageError("grid must be between 4 and 64", f"it is {self.grid}")
         if self.window < 2:
@@ -67,10 +67,10 @@ class GaussianFitConfig(FitConfig):
 
 
 class GaussianFit:
-    """Tracks forward in time from each query's frame, by Gaussians that know nothing but the clip.
+    """Tracks forward in time from each query's frame, by Gaussians that are fitted to the clip alone.
 
-    Windows lie where they lie whatever is asked, so that all queries share the work of fitting: a point queried in the
-    middle of a window follows its Gaussians from there.
+    Windows do not depend on the queries, so all queries share the fitted Gaussians. A point queried inside a window follows its
+    Gaussians from there.
     """
 
     def __init__(self, config: GaussianFitConfig, device: str) -> None:
@@ -92,7 +92,7 @@ class GaussianFit:
             passed = start % (length - 1)
             first = start - passed
             if first not in fitted:
-                fitted.clear()  # windows come in ascending order
+                fitted.clear()  # windows are requested in ascending order
                 video = restore(windows[first][0].transpose(0, 1))[: len(frames) - first]
                 fitted[first] = fit(grid(video, config.grid), video, config, guess="inertia", backend=config.backend)
             return self._follow(fitted[first], passed, torch.from_numpy(xy).to(self._device))
@@ -104,7 +104,7 @@ class GaussianFit:
     def _follow(
         self, gaussians: Gaussians, passed: int, xy: torch.Tensor
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        """Positions xy [M, 2] in frame `passed` of a window through the rest of it."""
+        """Track positions xy [M, 2] from frame `passed` of a window to its end."""
         config, switches = self._config, Switches(tau=self._config.tau)
         rest = gaussians._replace(means=gaussians.means[:, passed:], colors=gaussians.colors[:, passed:])
         camera = fixed_camera(config.flow_resolution, config.flow_resolution, like=xy)
@@ -117,6 +117,6 @@ class GaussianFit:
 
 
 def even_length(frames: int, longest: int) -> int:
-    """Frames per window, at most `longest`, such that windows that share a frame cover the clip with the least excess."""
+    """Frames per window, at most `longest`. Windows that overlap by a frame then cover the clip with the least excess."""
     steps = max(frames - 1, 1)
     return math.ceil(steps / math.ceil(steps / (longest - 1))) + 1

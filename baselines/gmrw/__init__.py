@@ -1,7 +1,7 @@
-"""GMRW: two frames into one transition matrix, trained by a contrastive random walk; points follow its expected flow.
+"""GMRW: a transition matrix between two frames, trained by a contrastive random walk. Points follow its expected flow.
 
 Published numbers of the authors' weights, TAP-Vid strided at 256×256 (AJ / δ_avg): Kubric 54.2 / 72.4, DAVIS 41.8 / 60.9,
-chained at upsample 4 (the paper's evaluation stride 1), presumably with the input range of the released test script.
+chained, upsample 4 (the paper's evaluation stride 1), probably with the input range of the released test script.
 """
 
 from vgmae_bench import MethodSpec

@@ -1,6 +1,6 @@
 """Weights files of GMRW; see `vgmae_bench.models.weights_file`.
 
-Their configuration holds "network", "inference" and "source".
+Their configuration has "network", "inference" and "source".
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ Upsample = Literal[1, 2, 4]
 
 @dataclass(frozen=True)
 class Inference:
-    """How weights are meant to be used where the user does not say.
+    """Default use of weights, unless the user sets something else.
 
     Attributes:
-        input_range: "correct": images in [0, 1] are normalised, as in training. "official": the released test script's
-            slip, images in [0, 255] with the statistics of [0, 1]. None: not known, the user must choose.
-        upsample: frames are enlarged by that before they are matched.
+        input_range: "correct": images in [0, 1] are normalised, as in training. "official": images in [0, 255] are normalised
+            with the statistics of [0, 1], a mistake of the released test script. None: not known; the user must choose.
+        upsample: factor by which frames are enlarged before matching.
         method, radius: see `vgmae_baselines.gmrw.readout.Readout`.
-        short_side: larger frames are shrunk to as many pixels along their shorter side first. None: they stay as they are.
+        short_side: first reduce larger frames to this many pixels along their shorter side. None: do not reduce them.
     """
 
     input_range: InputRange | None = "correct"
@@ -43,7 +43,7 @@ class Inference:
 
 
 class Model(NamedTuple):
-    """What a weights file holds: the network, how it is meant to be used, and what is known of where it comes from."""
+    """The content of a weights file: the network, its default use, and its origin."""
 
     network: GMRW
     inference: Inference
@@ -51,7 +51,7 @@ class Model(NamedTuple):
 
 
 def save_model(path: Path, model: GMRW, inference: Inference, source: Json) -> None:
-    """Write a weights file. Raises StorageError."""
+    """Write a weights file. Raises StorageError if that fails."""
     config = {"network": model.config, "inference": inference, "source": source}
     save_weights(path, model.state_dict(), KIND, config)
 
@@ -60,13 +60,13 @@ def load_model(path: Path) -> Model:
     """The model of a weights file, in evaluation mode on the CPU.
 
     Raises:
-        WeightsError: the file is damaged or holds another model.
+        WeightsError: the file is damaged, or holds another model.
     """
     weights = load_weights(path, method="gmrw")
     network, inference = (weights.config.get(name) for name in ("network", "inference"))
     if weights.kind != KIND or not isinstance(network, dict) or not isinstance(inference, dict):
-        raise WeightsError(f'{path} holds a "{weights.kind}" model', "gmrw cannot use it")
-    with torch.device("meta"):  # nothing is initialised that the file overwrites anyway
+        raise WeightsError(f'{path} holds a "{weights.kind}" model', "gmrw cannot use this kind")
+    with torch.device("meta"):  # no initialisation, because the file replaces all values
         model = GMRW(build(NetworkConfig, network, owner="gmrw"))
     load_into(model, weights.tensors, source=str(path))
     return Model(model.eval(), build(Inference, inference, owner="gmrw"), weights.config.get("source"))

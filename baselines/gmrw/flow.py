@@ -1,4 +1,4 @@
-"""Flow between two frames at the positions that are asked for, from a map of all cells or from a few rows of the matrix."""
+"""Flow between two frames at given positions, from a map of all cells or from a few rows of the transition matrix."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .lattice import Lattice
 from .readout import Readout, cell_positions, expected_positions, expected_rows
 
 Flow = Callable[[Tensor], Tensor]
-"""Positions [P, 2] in one frame to their displacement [P, 2] into another, pixels."""
+"""Maps positions [P, 2] in one frame to their displacements [P, 2] to another, in pixels."""
 
 
 class Flows(NamedTuple):
-    """Flow from one frame to another, and from there back."""
+    """Flow from one frame to another, and back."""
 
     there: Flow
     back: Flow
@@ -25,10 +25,10 @@ class Flows(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class FlowMap:
-    """Flow that is known in every cell.
+    """Flow in all cells of a map.
 
     Attributes:
-        cells: [h * w, 2] displacement, in cells.
+        cells: [h * w, 2], displacements in cells.
         lattice: of the map.
     """
 
@@ -37,7 +37,7 @@ class FlowMap:
 
     @classmethod
     def read(cls, fa: Tensor, fb: Tensor, tau: float, readout: Readout, lattice: Lattice) -> FlowMap:
-        """From matched features [1, C, h, w]."""
+        """Compute the flow of all cells from matched features [1, C, h, w]."""
         there = expected_positions(fa, fb, tau, readout)[0].flatten(0, 1)
         return cls(there - cell_positions(*lattice.grid).to(there), lattice)
 
@@ -49,10 +49,10 @@ class FlowMap:
 
 @dataclass(frozen=True, eq=False)
 class FlowRows:
-    """Flow that is worked out in those cells alone that are asked for; equal to the map's.
+    """Flow that is computed only in requested cells. It equals that of `FlowMap`.
 
     Attributes:
-        fa, fb: [1, C, h, w] matched features.
+        fa, fb: [1, C, h, w], matched features.
         tau, readout: see `expected_rows`.
         lattice: of the map.
     """

@@ -1,7 +1,7 @@
-"""Points through a clip by the flow between its frames: chained from frame to frame, or straight from the query's frame.
+"""Tracks points through a clip by flow: chained from frame to frame, or directly from the query's frame.
 
-Source: arXiv 2409.16288 (GMRW-C and GMRW-D), and the official code for what happens at the ends. Positions are raster
-pixels (x, y) and may leave the frame.
+Source: arXiv 2409.16288 (GMRW-C and GMRW-D), and the official code for the ends of a clip. Positions are raster pixels (x,
+y). They can leave the frame.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vgmae_bench.types import Size
 from .flow import Flows
 
 FlowsBetween = Callable[[int, int], Flows]
-"""Two frames' numbers to the flow from the first to the second, and back."""
+"""Maps the numbers of two frames to the flow from the first to the second, and back."""
 
 
 class Points(NamedTuple):
@@ -35,18 +35,19 @@ class Paths(NamedTuple):
 
 
 def chain(flows: FlowsBetween, num_frames: int, points: Points, size: Size, tolerance: float) -> Paths:
-    """Follow each point by the flow of adjacent frames, forward and backward from its query.
+    """Track each point by the flow of adjacent frames, forward and backward from its query.
 
-    A step counts where flow there and back returns to within `tolerance` pixels. A point is visible within the frame
-    where the steps to and from it count, and in its query frame.
+    A step is reliable if flow forth and back returns to within `tolerance` pixels. A point inside the frame is visible if the
+    steps to and from it are reliable. In its query frame, it is visible.
 
     Arguments:
-        flows: asked for (t, t + 1), with rising t, then with falling t.
+        flows: called with (t, t + 1), first with ascending t, then with descending t.
         size: (height, width) of the frames.
     """
     frame, xy = points
     path = xy[:, None].repeat(1, num_frames, 1)
-    counts = torch.ones(len(xy), num_frames + 1, dtype=torch.bool, device=xy.device)  # the step to t, with open ends
+    # Whether the step to frame t is reliable. The ends are true.
+    counts = torch.ones(len(xy), num_frames + 1, dtype=torch.bool, device=xy.device)
     first, last = (int(frame.min()), int(frame.max())) if len(xy) else (num_frames, 0)
     for t in range(first, num_frames - 1):
         rows = frame <= t
@@ -62,12 +63,12 @@ def chain(flows: FlowsBetween, num_frames: int, points: Points, size: Size, tole
 
 
 def direct(flows: FlowsBetween, num_frames: int, points: Points, size: Size, tolerance: float) -> Paths:
-    """Match each point from its query's frame into every other; nothing is carried over from frame to frame.
+    """Match each point from its query's frame directly with every other frame.
 
-    A point is visible within the frame where flow there and back returns to within `tolerance` pixels.
+    A point inside the frame is visible if flow forth and back returns to within `tolerance` pixels.
 
     Arguments:
-        flows: asked once for each pair of frames.
+        flows: called once per pair of frames.
         size: (height, width) of the frames.
     """
     frame, xy = points
@@ -77,7 +78,7 @@ def direct(flows: FlowsBetween, num_frames: int, points: Points, size: Size, tol
     for t in range(num_frames):
         for query_frame in asked:
             if query_frame == t or (t in asked and query_frame > t):
-                continue  # the pair has its turn, in both directions, when t is the later one
+                continue  # the pair is handled in both directions when t is the later frame
             there, back = flows(query_frame, t)
             for rows, to, ways in ((frame == query_frame, t, (there, back)), (frame == t, query_frame, (back, there))):
                 if rows.any():
@@ -86,12 +87,12 @@ def direct(flows: FlowsBetween, num_frames: int, points: Points, size: Size, tol
 
 
 def inside(xy: Tensor, size: Size) -> Tensor:
-    """Bool [...]: which positions [..., 2] are within the frame, its right and lower edges excluded."""
+    """Bool [...]: which positions [..., 2] are in the frame. Its right and lower edges do not belong to it."""
     return ((xy >= 0) & (xy < xy.new_tensor([size[1], size[0]]))).all(dim=-1)
 
 
 def _step(here: Tensor, flows: Flows, tolerance: float) -> tuple[Tensor, Tensor]:
-    """Where positions [P, 2] go, and bool [P], whether they come back."""
+    """The new positions of `here` [P, 2], and bool [P]: the flow back returns to them."""
     moved = flows.there(here)
     residual = moved + flows.back(here + moved)
     return here + moved, residual.norm(dim=-1) < tolerance

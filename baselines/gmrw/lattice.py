@@ -1,4 +1,4 @@
-"""How the cells of a feature map lie in a frame: where the flow at a position is read, and what a cell is in pixels."""
+"""Geometry of a feature map's cells in a frame: the cells at a position, and the size of a cell in pixels."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ PixelConvention = Literal["raster", "index"]
 
 @dataclass(frozen=True)
 class Lattice:
-    """The cells of a frame that was enlarged `upsample` times, first and last pixel staying first and last.
+    """The cells of a frame enlarged `upsample` times. First and last pixels remain at the border (align_corners).
 
     Attributes:
-        size: (height, width) of the frame, pixels.
-        grid: (height, width) of the feature map, cells.
+        size: (height, width) of the frame in pixels.
+        grid: (height, width) of the feature map in cells.
         upsample: see above.
-        flow_grid: "cell_center": cell j is centred on pixel index 4 j of the enlarged frame, as the network's strides have
-            it. "official": the first and the last cell are centred on the first and the last pixel, flow is first
-            interpolated at pixels, then between them, and yet a cell of flow is size / grid pixels.
-        pixel_convention: "raster": positions have pixel centres at +0.5. "index": they are taken for pixel indices.
+        flow_grid: "cell_center": cell j has its centre at pixel index 4 j of the enlarged frame, as the network's strides
+            imply. "official": the first and last cells have their centres at the first and last pixels; flow is first
+            interpolated at pixels, then between them; and a cell of flow is nevertheless size / grid pixels.
+        pixel_convention: "raster": pixel centres are at +0.5. "index": positions are used as pixel indices.
     """
 
     size: Size
@@ -37,11 +37,11 @@ class Lattice:
     pixel_convention: PixelConvention = "raster"
 
     def taps(self, xy: Tensor) -> tuple[Tensor, Tensor]:
-        """Which cells the flow at positions [P, 2] is read from.
+        """The cells from which the flow at positions [P, 2] is interpolated.
 
         Returns:
-            Cells int64 [K, P] (row * width + column) and their shares [K, P], which add up to 1. Outside of the map its
-            border counts.
+            Cells, int64 [K, P] (row * width + column), and their shares [K, P], which sum to 1. Outside the map, its
+            border is used.
         """
         index = xy - 0.5 if self.pixel_convention == "raster" else xy
         if self.flow_grid == "cell_center":

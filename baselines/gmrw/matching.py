@@ -25,17 +25,17 @@ ReadoutBy = Literal["attention", "dense", "rows"]
 
 @dataclass(frozen=True)
 class Matching:
-    """How flow is made and read.
+    """Settings of computing and reading flow.
 
     Attributes:
         input_range, upsample: see `vgmae_baselines.gmrw.checkpoint.Inference`.
         flow_grid, pixel_convention: see `vgmae_baselines.gmrw.lattice.Lattice`.
         method, radius, precision: see `vgmae_baselines.gmrw.readout.Readout`.
-        by: "attention" reads the flow of all cells off some rows of the transition matrix at a time, "dense" off the whole
-            matrix, "rows" in the cells around the points alone, when they are asked about.
-        chunk_bytes: rows of the matrix that are held at once, and hidden values of the network's MLPs, take no more than
-            that; None: than the features of a frame.
-        cache_bytes: features of that many bytes are kept, at least those of two frames; others are computed again.
+        by: "attention" computes the flow of all cells from some rows of the transition matrix at a time, "dense" from the whole
+            matrix. "rows" computes it only in the cells around requested points.
+        chunk_bytes: memory limit for rows of the matrix, and for hidden values of the network's MLPs; None: the size of a
+            frame's features.
+        cache_bytes: memory limit for cached features; at least those of two frames are cached. Others are computed again.
     """
 
     input_range: InputRange
@@ -54,7 +54,7 @@ class Matcher:
     """Flow between the frames of a clip.
 
     Arguments:
-        network: on the device where flow is computed, in evaluation mode.
+        network: in evaluation mode, on the device of the computation.
         frames: uint8 [T, H, W, 3] RGB.
         matching: settings.
     """
@@ -65,7 +65,7 @@ class Matcher:
         self._features: OrderedDict[int, Tensor] = OrderedDict()
 
     def flows(self, a: int, b: int) -> Flows:
-        """Flow from frame `a` to frame `b` and back, both from one pass through the network."""
+        """Flow from frame `a` to frame `b` and back, from one pass of the network."""
         matching, config = self._matching, self._network.config
         features = self._frame_features(a), self._frame_features(b)
         chunk = matching.chunk_bytes or features[0].nbytes
@@ -81,7 +81,7 @@ class Matcher:
         return Flows(there, back)
 
     def _frame_features(self, t: int) -> Tensor:
-        """[1, C, h, w], computed unless kept."""
+        """Features [1, C, h, w] of a frame, from the cache if they are there."""
         if t not in self._features:
             frame = torch.from_numpy(self._frames[t]).to(self._device)
             image = prepare(frame, self._matching.upsample, self._matching.input_range)
@@ -94,9 +94,9 @@ class Matcher:
 
 
 def prepare(frame: Tensor, upsample: int, input_range: InputRange) -> Tensor:
-    """uint8 [H, W, 3] RGB → float32 [1, 3, H', W']: enlarged (bilinear, first and last pixel stay), then normalised.
+    """uint8 [H, W, 3] RGB → float32 [1, 3, H', W']: enlarged (bilinear, align_corners), then normalised.
 
-    The range "official" subtracts and divides by the statistics of images in [0, 1] without bringing it there.
+    The range "official" applies the statistics of images in [0, 1] to images in [0, 255].
     """
     image = frame.permute(2, 0, 1)[None].float()
     if input_range == "correct":

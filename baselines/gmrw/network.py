@@ -1,6 +1,6 @@
-"""The GMRW network: a convolutional stem at stride 4 and a transformer in which two frames look at each other.
+"""The GMRW network: a convolutional stem with stride 4, and a transformer in which two frames attend to each other.
 
-Source: arXiv 2409.16288, which takes GMFlow's two-scale network (arXiv 2111.13680) without its flow head. Names and shapes
+Source: arXiv 2409.16288, which uses GMFlow's two-scale network (arXiv 2111.13680) without its flow head. Names and shapes
 of the parameters are those of the official checkpoints of both.
 """
 
@@ -19,24 +19,24 @@ from vgmae_bench.errors import UsageError
 from .windows import window_positions, within_windows
 
 STRIDE = 4
-"""Pixels from one cell of the feature map to the next. Cell j is centred on pixel index 4 j."""
+"""Pixels from one cell of the feature map to the next. Cell j has its centre at pixel index 4 j."""
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The shape of the network. The defaults are the released one: 4,346,912 parameters.
+    """The shape of the network. The defaults are those of the released network: 4,346,912 parameters.
 
     Attributes:
-        feature_channels: of the feature maps, C.
-        layers: of the transformer; each is self-attention, then cross-attention with an MLP.
-        ffn_expansion: hidden width of that MLP over its input's, 2 C.
-        splits: attention stays within windows, so many along each axis; those of odd layers are shifted by half a window.
-        stem_channels: of the three stages of the stem.
-        features_l2: matched features have unit length. For ablations: official ones have any.
+        feature_channels: channels of the feature maps, C.
+        layers: layers of the transformer. Each is self-attention, then cross-attention with an MLP.
+        ffn_expansion: hidden width of this MLP, divided by its input width 2 C.
+        splits: number of attention windows along each axis. Odd layers shift them by half a window.
+        stem_channels: channels of the three stages of the stem.
+        features_l2: normalise matched features to unit length. For ablations; the official code does not.
         tau: temperature of the matching; None: the square root of C.
 
     Raises:
-        UsageError: a number out of its range.
+        UsageError: a value is out of range.
     """
 
     feature_channels: int = 128
@@ -58,7 +58,7 @@ class NetworkConfig:
 
     @property
     def temperature(self) -> float:
-        """What inner products of features are divided by before the softmax over matches."""
+        """Divisor of the features' inner products before the softmax over matches."""
         return math.sqrt(self.feature_channels) if self.tau is None else self.tau
 
 
@@ -87,7 +87,7 @@ class ResidualBlock(nn.Module):
 
 
 class Backbone(nn.Module):
-    """The stem, [B, 3, H, W] to [B, C, ⌈H / 4⌉, ⌈W / 4⌉]. Normalisation is per image: frames can be encoded one by one."""
+    """The stem, [B, 3, H, W] to [B, C, ⌈H / 4⌉, ⌈W / 4⌉]. It normalises per image, so frames can be encoded one by one."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class Backbone(nn.Module):
         self.layer2 = nn.Sequential(ResidualBlock(first, second, 2), ResidualBlock(second, second, 1))
         self.layer3 = nn.Sequential(ResidualBlock(second, third, 1), ResidualBlock(third, third, 1))
         self.conv2 = nn.Conv2d(third, config.feature_channels, 1)
-        # GMFlow applies these weights at stride 2 as well; nothing here would read that map.
+        # GMFlow also applies these weights at stride 2. That map is not needed here.
         self.trident_conv = nn.Conv2d(config.feature_channels, config.feature_channels, 3, padding=1, bias=False)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -114,7 +114,7 @@ class Backbone(nn.Module):
 
 
 class Attention(nn.Module):
-    """Single-head attention, merged and normalised: a message that is added to the source."""
+    """Single-head attention with projection and norm. The result is added to the source."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -125,18 +125,18 @@ class Attention(nn.Module):
         self.norm1 = nn.LayerNorm(width)
 
     def message(self, source: Tensor, target: Tensor) -> Tensor:
-        """What source tokens [B, n, C] read from target tokens of the same shape."""
+        """The attention output of source tokens [B, n, C] for target tokens of the same shape."""
         q, k, v = (x[:, None] for x in (self.q_proj(source), self.k_proj(target), self.v_proj(target)))
         mixed = F.scaled_dot_product_attention(q, k, v)[:, 0]
         return _normalised(self.norm1, self.merge(mixed))
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        """Tokens of `source`, with what they gather from `target` added."""
+        """Tokens of `source` plus their message from `target`."""
         return source + self.message(source, target)
 
 
 class AttentionFFN(Attention):
-    """The same with an MLP that turns source and message into what is added to the source."""
+    """Attention with an MLP. The MLP maps source and message to the values that are added to the source."""
 
     def __init__(self, width: int, expansion: int) -> None:
         super().__init__(width)
@@ -147,11 +147,11 @@ class AttentionFFN(Attention):
         self.norm2 = nn.LayerNorm(width)
 
     def forward(self, source: Tensor, target: Tensor, tokens_at_once: int | None = None) -> Tensor:
-        """`tokens_at_once` of the n tokens go through the MLP together; None: all."""
+        """See `Attention.forward`. The MLP processes `tokens_at_once` of the n tokens together; None: all."""
         message = self.message(source, target)
         if tokens_at_once is None:
             return source + self._added(source, message)
-        out = torch.empty_like(source)  # before the larger arrays: small results between them would keep them apart
+        out = torch.empty_like(source)  # allocated before the larger arrays, against fragmentation
         for start in range(0, source.shape[1], tokens_at_once):
             some = slice(start, start + tokens_at_once)
             out[:, some] = source[:, some] + self._added(source[:, some], message[:, some])
@@ -162,7 +162,7 @@ class AttentionFFN(Attention):
 
 
 class Layer(nn.Module):
-    """A layer of the transformer: each frame looks at itself, then at the other as that was before the layer."""
+    """A layer of the transformer: each frame attends to itself, then to the other frame's input of this layer."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -170,14 +170,14 @@ class Layer(nn.Module):
         self.cross_attn_ffn = AttentionFFN(config.feature_channels, config.ffn_expansion)
 
     def forward(self, x: Tensor, tokens_at_once: int | None = None) -> Tensor:
-        """Tokens [2 B, n, C] of B first frames, then of the B frames they are paired with, to the same."""
+        """Map tokens [2 B, n, C] (of B first frames, then of their B partners) to the same shape."""
         other = x.roll(len(x) // 2, dims=0)
         out: Tensor = self.cross_attn_ffn(self.self_attn(x, x), other, tokens_at_once)
         return out
 
 
 class Transformer(nn.Module):
-    """The layers, each within windows; those of odd layers are shifted."""
+    """The layers, with attention within windows. The windows of odd layers are shifted."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -188,7 +188,7 @@ class Transformer(nn.Module):
                 nn.init.xavier_uniform_(parameter)
 
     def forward(self, x: Tensor, tokens_at_once: int | None = None) -> Tensor:
-        """x [2 B, h, w, C] to the same, frames in the order of `Layer`; see `within_windows` on what becomes of x."""
+        """Map x [2 B, h, w, C] to the same shape, frames in the order of `Layer`. x can be overwritten (`within_windows`)."""
         for number, layer in enumerate(self.layers):
             work = partial(layer, tokens_at_once=tokens_at_once)
             x = within_windows(work, x, self._splits, shifted=number % 2 == 1)
@@ -196,9 +196,9 @@ class Transformer(nn.Module):
 
 
 class GMRW(nn.Module):
-    """Features of two frames whose inner products say which cell of one went to which cell of the other.
+    """Features of two frames. Their inner products show which cells of the frames match.
 
-    Exactly symmetric: the features of (b, a) are those of (a, b) exchanged, so one pass serves both directions.
+    The network is exactly symmetric: the features of (b, a) are those of (a, b) exchanged. One pass serves both directions.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -208,7 +208,7 @@ class GMRW(nn.Module):
         self.transformer = Transformer(config)
 
     def backbone_features(self, images: Tensor) -> Tensor:
-        """What is known of each frame by itself.
+        """Features of single frames.
 
         Arguments:
             images: float [B, 3, H, W] RGB of any size, ImageNet-normalised.
@@ -220,12 +220,12 @@ class GMRW(nn.Module):
         return out
 
     def match(self, features_a: Tensor, features_b: Tensor, tokens_at_once: int | None = None) -> tuple[Tensor, Tensor]:
-        """Make the frames of each pair comparable.
+        """Compute the comparable features of the frames of each pair.
 
         Arguments:
-            features_a, features_b: [B, C, h, w] from `backbone_features`, of any size: where windows do not divide it,
-                the last one is smaller, which equals padding that attention never sees.
-            tokens_at_once: cells of a frame that go through an MLP together; None: a window. Bounds memory, changes nothing.
+            features_a, features_b: [B, C, h, w] from `backbone_features`, of any size. If the windows do not divide it, the
+                last one is smaller. This equals masked padding.
+            tokens_at_once: cells of a frame that an MLP processes together; None: a window. It limits memory only.
 
         Returns:
             Two maps [B, C, h, w] for `vgmae_baselines.gmrw.readout`.
@@ -240,11 +240,11 @@ class GMRW(nn.Module):
         return a, b
 
     def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """`backbone_features` of both frames, [B, 3, H, W] each, then `match`."""
+        """Call `backbone_features` for both frames, [B, 3, H, W] each, then `match`."""
         features_a, features_b = self.backbone_features(torch.cat([a, b])).chunk(2)
         return self.match(features_a, features_b)
 
 
 def _normalised(norm: nn.LayerNorm, x: Tensor) -> Tensor:
-    """Layer normalisation in float32 whatever precision the rest has."""
+    """Layer normalisation in float32, in any precision of the rest."""
     return F.layer_norm(x.float(), norm.normalized_shape, norm.weight, norm.bias, norm.eps)

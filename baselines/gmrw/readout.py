@@ -1,7 +1,7 @@
-"""From matched features to where each cell went: the transition matrix of the walk, and the positions it expects.
+"""Computes the position of each cell in another frame from matched features: transition matrix and expected positions.
 
-Cells are numbered row * w + column; positions are (column, row) in cells. Source: arXiv 2409.16288; the methods are those
-of the official code.
+Cells are numbered row * w + column. Positions are (column, row) in cells. Source: arXiv 2409.16288; the methods are those of
+the official code.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ Method = Literal["weighted_sum", "weighted_argmax", "argmax"]
 Precision = Literal["fp32", "official_fp16"]
 
 HALF_FROM = 256
-"""Cells along both sides from which "official_fp16" computes in half precision, as the released code does."""
+"""Grid size (both sides) from which "official_fp16" computes in half precision, as in the released code."""
 
 
 @dataclass(frozen=True)
 class Readout:
-    """How a row of the transition matrix becomes a position.
+    """Settings of converting a row of the transition matrix to a position.
 
     Attributes:
-        method: "weighted_sum": the mean of all cells by their probability. "weighted_argmax": of those around the most
-            probable one. "argmax": the most probable cell.
-        radius: of "weighted_argmax", in cells; cells at that distance or beyond are left out.
+        method: "weighted_sum": the mean position of all cells, weighted by probability. "weighted_argmax": the mean of the
+            cells around the likeliest one. "argmax": the likeliest cell.
+        radius: for "weighted_argmax", in cells; cells at this distance or farther are excluded.
         precision: "fp32", or "official_fp16": half precision on grids of 256×256 cells or more.
-        max_bytes: as many rows of the matrix as fit are held at once, at least one; None: all of them.
+        max_bytes: memory limit for rows of the matrix, at least one; None: all rows.
 
     Raises:
-        UsageError: a radius that leaves nothing.
+        UsageError: the radius is not positive.
     """
 
     method: Method = "weighted_sum"
@@ -52,10 +52,10 @@ def transition(fa: Tensor, fb: Tensor, tau: float) -> Tensor:
 
 
 def around_argmax(probability: Tensor, width: int, radius: float) -> Tensor:
-    """Rows [..., N] of a transition matrix reduced to the cells nearer than `radius` to their argmax, adding up to 1.
+    """Restrict rows [..., N] of a transition matrix to the cells nearer than `radius` to the argmax. Rows sum to 1.
 
     Arguments:
-        width: of the grid, in cells.
+        width: width of the grid in cells.
         radius: in cells.
     """
     cell = torch.arange(probability.shape[-1], device=probability.device)
@@ -66,22 +66,22 @@ def around_argmax(probability: Tensor, width: int, radius: float) -> Tensor:
 
 
 def expected_positions(fa: Tensor, fb: Tensor, tau: float, readout: Readout) -> Tensor:
-    """Where every cell of a is in b, [B, h, w, 2], for features [B, C, h, w]; see `expected_rows`."""
+    """The expected position in b of every cell of a, [B, h, w, 2], from features [B, C, h, w]; see `expected_rows`."""
     B, _, height, width = fa.shape
     return expected_rows(_rows(fa), fb, tau, readout).view(B, height, width, 2)
 
 
 def expected_rows(rows: Tensor, fb: Tensor, tau: float, readout: Readout) -> Tensor:
-    """Where some cells of a are in b. Equals attention whose values are the positions of the cells.
+    """The expected positions in b of some cells of a. This equals attention with the cells' positions as values.
 
     Arguments:
-        rows: [B, K, C] features of the cells of a.
-        fb: [B, C, h, w] features of b.
+        rows: [B, K, C], features of the cells of a.
+        fb: [B, C, h, w], features of b.
         tau: see `transition`.
-        readout: says how, and how many rows of the transition matrix exist at a time.
+        readout: the method, and the memory limit.
 
     Returns:
-        [B, K, 2], float32 or, from features of it, float64. Differentiable but for "argmax".
+        [B, K, 2], float32, or float64 for features in float64. Differentiable, except for "argmax".
     """
     height, width = fb.shape[2:]
     exact = torch.promote_types(fb.dtype, torch.float32)
@@ -117,6 +117,6 @@ def _expected(probability: Tensor, grid: Tensor, width: int, readout: Readout) -
         return grid[probability.argmax(dim=-1)]
     if readout.method == "weighted_argmax":
         probability = around_argmax(probability, width, readout.radius)
-    if probability.dtype == torch.float16:  # as released: every product is rounded too
+    if probability.dtype == torch.float16:  # as in the released code, which also rounds every product
         return torch.stack([(probability * axis).sum(dim=-1) for axis in grid.unbind(-1)], dim=-1)
     return probability @ grid

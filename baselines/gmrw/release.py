@@ -1,7 +1,7 @@
-"""Official checkpoints into weights files: GMRW's, and GMFlow's two-scale ones, which have the same trunk.
+"""Converts official checkpoints to weights files: those of GMRW, and of GMFlow's two-scale network, which has the same trunk.
 
-Layouts as the official code writes and reads them (ayshrv/gmrw, haofeixu/gmflow): {"model": state dict, "args": Namespace,
-…}, names of distributed runs prefixed with "module.". Nothing in a file is executed.
+The layouts are those of the official code (ayshrv/gmrw, haofeixu/gmflow): {"model": state dict, "args": Namespace, …}. Names of
+distributed runs have the prefix "module.". Nothing in a file is executed.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _PUBLISHED_UPSAMPLE: Upsample = 4
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What the user may say about a checkpoint, because its tensors do not tell.
+    """What the user can say about a checkpoint, because its tensors do not show it.
 
     Attributes:
-        input_range, upsample: how the weights are meant to be used; see `vgmae_baselines.gmrw.checkpoint.Inference`.
+        input_range, upsample: default use of the weights; see `vgmae_baselines.gmrw.checkpoint.Inference`.
         splits: attention windows along each axis.
-        tau: temperature of the matching; None: as the run's settings tell, else the square root of the width.
+        tau: temperature of matching; None: from the run's settings, or else the square root of the width.
     """
 
     input_range: InputRange | None = None
@@ -54,23 +54,23 @@ class ImportOptions:
 
 
 def import_weights(path: Path, out: Path, overrides: Mapping[str, Any]) -> Imported:
-    """`import_release`, then a weights file that `vgmae_baselines.gmrw.checkpoint.load_model` reads."""
+    """Call `import_release`, then write a weights file that `vgmae_baselines.gmrw.checkpoint.load_model` reads."""
     imported = import_release(path, overrides)
     imported.write(out)
     return imported
 
 
 def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
-    """Understand an official checkpoint.
+    """Read an official checkpoint.
 
     Arguments:
-        path: a file that `torch.save` wrote.
+        path: a file written by `torch.save`.
         overrides: fields of `ImportOptions`.
 
     Raises:
-        UsageError: an unknown override, or one out of its range.
-        UntrustedFileError: the file names things that are not data, or holds them in place of tensors.
-        WeightsError: damaged, or of another architecture; says which names and shapes differ.
+        UsageError: an override is unknown or out of range.
+        UntrustedFileError: the file names code, or holds objects instead of tensors.
+        WeightsError: the file is damaged, or has another architecture. The message names the names and shapes that differ.
     """
     options = import_options(ImportOptions, overrides)
     content = read_checkpoint(path)
@@ -79,16 +79,16 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
     temperature = settings.get("temp") if isinstance(settings, dict) else None
     tau = options.tau
     if tau is None and isinstance(temperature, float | int):
-        tau = temperature or None  # 0 stands for the square root of the width there
+        tau = temperature or None  # there, 0 means the square root of the width
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     network = infer_network(shapes, options.splits, tau, path)
-    with torch.device("meta"):  # only names and shapes are wanted
+    with torch.device("meta"):  # only names and shapes are needed
         expected = {name: tuple(value.shape) for name, value in GMRW(network).state_dict().items()}
     check_fit(expected, shapes, source=str(path))
     require_finite(tensors, path)
     notes: list[str] = []
     if beside := average_beside(content):
-        notes.append(f"the moving average of the weights ({beside}) is not taken")
+        notes.append(f"the moving average of the weights ({beside}) is not used")
     inference = _inference(options, bool(dropped), notes)
     source: dict[str, Json] = {"file": path.name, "hyper_parameters": to_json(settings)}
     config = {"network": network, "inference": inference, "source": source}
@@ -96,11 +96,11 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
 
 
 def infer_network(shapes: Mapping[str, tuple[int, ...]], splits: int, tau: float | None, path: Path) -> NetworkConfig:
-    """The configuration of the network that tensors of these shapes belong to.
+    """The configuration of the network with tensors of these shapes.
 
     Raises:
-        WeightsError: they belong to no such network.
-        UsageError: `splits` or `tau` is out of its range.
+        WeightsError: the shapes are not those of such a network.
+        UsageError: `splits` or `tau` is out of range.
     """
     try:
         width = shapes["backbone.conv2.weight"][0]
@@ -118,7 +118,7 @@ def infer_network(shapes: Mapping[str, tuple[int, ...]], splits: int, tau: float
 
 
 def _inference(options: ImportOptions, is_flow: bool, notes: list[str]) -> Inference:
-    """How the weights are meant to be used; a sentence into `notes` for what the user did not say."""
+    """The default use of the weights. `notes` receives a sentence for everything that the user did not set."""
     if is_flow:
         notes.append("these are GMFlow's weights, which were trained with ground-truth flow")
         return Inference(options.input_range or "correct", options.upsample or 1)

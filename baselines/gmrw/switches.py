@@ -1,4 +1,4 @@
-"""Where the released code and good sense part in tracking with GMRW: one switch each, and two named sets of them.
+"""Switches for every point where the released code and our choice differ in tracking with GMRW, and two presets.
 
 Source: the behaviour of ayshrv/gmrw bf832bd.
 """
@@ -19,18 +19,18 @@ Preset = Literal["default", "official"]
 
 @dataclass(frozen=True)
 class Switches:
-    """How points are tracked with matched features.
+    """Settings of tracking with matched features.
 
     Attributes:
-        input_range: see `vgmae_baselines.gmrw.checkpoint.Inference`; None: as the weights say.
+        input_range: see `vgmae_baselines.gmrw.checkpoint.Inference`; None: the weights' default.
         readout: `by` of `vgmae_baselines.gmrw.matching.Matching`; "auto": the cheaper one, see
-            `vgmae_baselines.gmrw.tracker.cheaper_readout`. All answers agree, so the released code's "dense", which takes
-            16 GiB at upsample 4, is in no preset.
-        readout_dtype: "official_fp16": half precision on grids of 256×256 cells or more, which rounds positions beyond
-            cell 128 to eighths of a cell.
+            `vgmae_baselines.gmrw.tracker.cheaper_readout`. All give the same answers, so the released code's "dense", which
+            takes 16 GiB at upsample 4, is not in any preset.
+        readout_dtype: "official_fp16": half precision on grids of 256×256 cells or more. It rounds positions beyond cell 128 to
+            eighths of a cell.
         flow_grid, pixel_convention: see `vgmae_baselines.gmrw.lattice.Lattice`.
-        direct_occlusion: whether direct tracking hides a point whose flow there and back does not return ("cycle"), or only
-            one that leaves the frame ("inside").
+        direct_occlusion: in direct tracking, a point is hidden if the flow forth and back does not return ("cycle"), or only
+            if it leaves the frame ("inside").
     """
 
     input_range: InputRange | None = None

@@ -1,4 +1,4 @@
-"""The gmrw tracker: a network that matches frames, and points that follow the flow it expects."""
+"""The tracker `gmrw`: its network matches frames, and points follow the expected flow."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from .network import GMRW, SIZES, STRIDE, NetworkConfig
 from .readout import Method, Precision
 
 THRESHOLD_RASTER = 256
-"""Pixels along a side of the frames that `GMRWConfig.threshold` is meant for."""
+"""Side in pixels of the frames to which `GMRWConfig.threshold` refers."""
 
 SMALLEST = 8
-"""Pixels along a side below which nothing is left to match."""
+"""Smallest side of a frame in pixels."""
 
 CELLS_READ = 4
-"""Cells around a point from which its flow is read."""
+"""Number of cells from which the flow at a point is interpolated."""
 
 
 @dataclass(frozen=True)
@@ -42,25 +42,25 @@ class GMRWConfig:
     """Settings of the tracker.
 
     Attributes:
-        size: of the network when there are no weights to tell.
-        tracking: "chained" follows the flow from frame to frame (GMRW-C); "direct" matches the query's frame with every
-            other (GMRW-D), which costs a pass for each pair.
-        upsample: frames are enlarged by that before they are matched: 1, 2, 4 are the paper's evaluation strides 4, 2, 1.
-            None: as the weights say; imported official ones say 4, as in the published tables. Attention's work grows with
-            the fourth power.
-        short_side: larger frames are shrunk to as many pixels along their shorter side before that; 0: never. None: as the
-            weights say; official ones leave frames as they are.
-        preset: where every switch below that is None takes its value from.
+        size: size of the random network that is used without weights.
+        tracking: "chained" follows the flow from frame to frame (GMRW-C). "direct" matches the query's frame with every other
+            frame (GMRW-D), with one pass per pair.
+        upsample: factor by which frames are enlarged before matching. 1, 2 and 4 are the paper's evaluation strides 4, 2 and 1.
+            None: the weights' default; it is 4 for imported official weights, as in the published tables. The cost of attention
+            grows with the fourth power.
+        short_side: first reduce larger frames to this many pixels along their shorter side; 0: never. None: the weights'
+            default; official weights do not reduce frames.
+        preset: the values of all switches below that are None.
         input_range to direct_occlusion: see `vgmae_baselines.gmrw.switches.Switches`.
-        method, radius: see `vgmae_baselines.gmrw.readout.Readout`; None: as the weights say.
-        threshold: a step counts when flow there and back misses its start by less; pixels of 256×256 frames, and in
-            proportion (the root of the area) of others.
-        chunk_mb: rows of the transition matrix, and hidden values of the MLPs, take no more memory than that at a time, MiB;
-            None: than the features of a frame. Answers differ by rounding alone.
-        cache_mb: features of frames that are needed again take no more than that, MiB; what does not fit is computed again.
+        method, radius: see `vgmae_baselines.gmrw.readout.Readout`; None: the weights' default.
+        threshold: a step is reliable if the flow forth and back misses its start by less than this, in pixels of 256×256
+            frames. For other frames it scales with the square root of the area.
+        chunk_mb: memory limit in MiB for rows of the transition matrix, and for hidden values of the MLPs; None: the size of a
+            frame's features. Answers differ by rounding only.
+        cache_mb: memory limit in MiB for features of frames that are needed again. Others are computed again.
 
     Raises:
-        UsageError: a number out of its range.
+        UsageError: a value is out of range.
     """
 
     size: Literal["tiny", "released"] = "tiny"
@@ -90,19 +90,19 @@ class GMRWConfig:
 
     @property
     def switches(self) -> options.Switches:
-        """Those of the preset, with what is set here in their place."""
+        """The switches of the preset, replaced by those that are set here."""
         names = [field.name for field in fields(options.Switches)]
         changes = {name: value for name in names if (value := getattr(self, name)) is not None}
         return replace(options.PRESETS[self.preset], **changes)
 
     def matching(self, inference: Inference, by: ReadoutBy = "attention") -> Matching:
-        """How frames are matched with weights that are meant to be used like that.
+        """The settings of matching for weights with this default use.
 
         Arguments:
-            by: how flow is read where the settings say "auto".
+            by: `by` of `Matching` if the settings have "auto".
 
         Raises:
-            UsageError: neither they nor the user say which range the input has.
+            UsageError: neither the weights nor the user specify the input range.
         """
         switches = self.switches
         input_range = switches.input_range or inference.input_range
@@ -110,11 +110,11 @@ class GMRWConfig:
             raise UsageError(
                 "These weights do not say how frames are normalised",
                 "they were trained on images in [0, 1], and published with a test script that feeds [0, 255]; "
-                "numbers of both belong into a comparison",
+                "a comparison should show both",
                 try_="--set input_range=correct, or --set preset=official for the procedure as released",
             )
         by = by if switches.readout == "auto" else switches.readout
-        one_sweep = self.tracking == "chained" and by != "rows"  # then frames are needed for two pairs
+        one_sweep = self.tracking == "chained" and by != "rows"  # then each frame is needed for two pairs
         return Matching(
             input_range=input_range,
             upsample=self.upsample or inference.upsample,
@@ -132,16 +132,16 @@ class GMRWConfig:
 class GMRWTracker:
     """Tracks forward and backward from each query's frame.
 
-    Without weights the network is random, drawn from `seed` alone, and `note` says so.
+    Without weights the network is random and depends on `seed` alone; `note` says so.
 
     Arguments:
         config: settings.
-        weights: a file of GMRW weights; or a model, whose network is used as it is; or None.
-        device: anything torch knows.
-        seed: of random weights.
+        weights: a file of GMRW weights, a model whose network is used directly, or None.
+        device: any device name of torch.
+        seed: seed of random weights.
 
     Raises:
-        WeightsError: the file is no such weights, or damaged.
+        WeightsError: the file is damaged, or holds other weights.
         UsageError: see `GMRWConfig.matching`.
     """
 
@@ -150,7 +150,7 @@ class GMRWTracker:
         if weights is None:
             weights = Model(untrained(lambda: GMRW(SIZES[config.size]), seed), Inference(), None)
         network, inference, _ = weights if isinstance(weights, Model) else load_model(weights)
-        config.matching(inference)  # complains at once
+        config.matching(inference)  # raises its error now
         self._config, self._inference = config, inference
         self._short_side = (inference.short_side if config.short_side is None else config.short_side) or None
         self._device = torch.device(device)
@@ -160,7 +160,7 @@ class GMRWTracker:
         """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB) in both directions.
 
         Raises:
-            UsageError: the frames are too small to be matched.
+            UsageError: the frames are too small for matching.
         """
         size = (frames.shape[1], frames.shape[2])
         if min(size) < SMALLEST:
@@ -196,14 +196,14 @@ class GMRWTracker:
 
 
 def cheaper_readout(network: NetworkConfig, cells: int, points: int, again: float) -> ReadoutBy:
-    """Whether rows of the transition matrix for the points alone cost less than flow of all cells, by counting products.
+    """The cheaper way to read flow, by the number of products: rows for the points only, or flow of all cells.
 
-    Flow of all cells is read once for both ways. Rows belong to points, so pairs of frames that points cross both ways go
-    through the transformer twice.
+    The flow of all cells is computed once for both directions. Rows belong to points, so pairs of frames that points cross in
+    both directions go through the transformer twice.
 
     Arguments:
-        cells: of a frame.
-        again: share of the pairs of frames that are crossed both ways.
+        cells: number of cells of a frame.
+        again: share of the pairs of frames that points cross in both directions.
     """
     C = network.feature_channels
     token = (
@@ -215,13 +215,13 @@ def cheaper_readout(network: NetworkConfig, cells: int, points: int, again: floa
 
 
 def _shrunk(size: Size, short_side: int | None) -> Size:
-    """The size (height, width) of frames whose shorter side is no longer than that, in proportion."""
+    """The size (height, width) after reducing the shorter side to at most `short_side`, with the same aspect ratio."""
     scale = min(1.0, short_side / min(size)) if short_side else 1.0
     return round(size[0] * scale), round(size[1] * scale)
 
 
 def _kept(flows: FlowsBetween, before: int) -> FlowsBetween:
-    """The same, flow from frames before `before` being computed once: points are followed through it both ways."""
+    """Cache flow from frames before `before`, because points follow it in both directions."""
     known: dict[tuple[int, int], Flows] = {}
 
     def remembered(a: int, b: int) -> Flows:

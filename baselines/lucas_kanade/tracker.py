@@ -1,4 +1,4 @@
-"""Pyramidal Lucas-Kanade flow, chained from frame to frame, with a forward-backward check for occlusion."""
+"""Pyramidal Lucas-Kanade flow chained from frame to frame, with a forward-backward check for occlusion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LucasKanadeConfig:
     Attributes:
         window: side of the matched window, pixels.
         levels: pyramid levels above the full resolution.
-        max_error: a point is lost once following it there and back misses it by more, pixels.
+        max_error: largest forward-backward error in pixels; beyond it, a point is lost.
     """
 
     window: int = 21
@@ -29,7 +29,7 @@ class LucasKanadeConfig:
 
 
 class LucasKanade:
-    """Follows each point by the flow of the window around it; see `vgmae_baselines.chaining.follow`."""
+    """Tracks each point by the flow of the window around it; see `vgmae_baselines.chaining.follow`."""
 
     def __init__(self, config: LucasKanadeConfig) -> None:
         self.config = config
@@ -39,7 +39,7 @@ class LucasKanade:
         return follow(frames, queries, self._flow, self.config.max_error)
 
     def _flow(self, first: Grey, second: Grey, xy: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
-        """Where points of the first image are in the second, float32 [N, 2], and whether they were found, bool [N]."""
+        """Positions in the second image, float32 [N, 2], of points in the first, and bool [N]: the point was found."""
         moved, status, _ = cv2.calcOpticalFlowPyrLK(
             first,
             second,

@@ -1,7 +1,7 @@
-"""TrackMAE: a masked video autoencoder that also predicts where points go, and VideoMAE, which is the same without that.
+"""TrackMAE: a masked video autoencoder that also predicts point tracks. VideoMAE is the same network without tracks.
 
-What is trained here is TrackMAE-style, with the teacher named: the authors report no point tracking. Not to be confused with
-the unrelated tracker that is sometimes called so (MCG-NJU/MixFormer, issue 106).
+Trainings here are "TrackMAE-style, teacher: …", because the authors report no point tracking. An unrelated tracker has
+sometimes the same name (MCG-NJU/MixFormer, issue 106).
 """
 
 from vgmae_bench import MethodSpec

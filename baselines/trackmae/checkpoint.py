@@ -27,13 +27,13 @@ PRETRAINED, CLASSIFIER, READOUT = "trackmae", "trackmae-classifier", "trackmae-r
 
 @dataclass(frozen=True)
 class Trained(MotionConfig):
-    """What of a training matters to those who use its weights.
+    """Settings of a training that users of the weights need.
 
     Attributes:
-        mask_ratio: share of the tubes that was hidden.
+        mask_ratio: share of hidden tubes.
 
     Raises:
-        UsageError: no share, or one that hides nothing.
+        UsageError: mask_ratio is not between 0 and 1.
     """
 
     mask_ratio: float = 0.9
@@ -41,16 +41,16 @@ class Trained(MotionConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.mask_ratio < 1:
-            raise UsageError("mask_ratio must lie between 0 and 1", f"it is {self.mask_ratio}")
+            raise UsageError("mask_ratio must be between 0 and 1", f"it is {self.mask_ratio}")
 
 
 class Model(NamedTuple):
-    """What a weights file holds.
+    """The content of a weights file.
 
     Attributes:
-        network: in evaluation mode on the CPU.
-        trained: None for what is not pretrained.
-        source: what is known of where the weights come from.
+        network: the network in evaluation mode on the CPU.
+        trained: settings of pretraining; None for other models.
+        source: origin of the weights.
     """
 
     network: TrackMAE | Classifier | ReadoutTracker
@@ -59,12 +59,12 @@ class Model(NamedTuple):
 
     @property
     def encoder(self) -> Encoder:
-        """Without a last norm where it is a classifier's, which had it dropped."""
+        """The encoder. That of a classifier has no last norm."""
         return self.network if isinstance(self.network, Classifier) else self.network.encoder
 
 
 def save_model(path: Path, network: TrackMAE, trained: Trained, source: Json) -> None:
-    """Write a weights file. Raises StorageError."""
+    """Write a weights file. Raises StorageError if that fails."""
     sections = {"network": network.config, "heads": network.heads._asdict(), "trained": trained, "source": source}
     save_weights(path, network.state_dict(), PRETRAINED, sections)
 
@@ -73,15 +73,15 @@ def load_model(path: Path) -> Model:
     """The model of a weights file.
 
     Raises:
-        WeightsError: the file is damaged or holds another model.
+        WeightsError: the file is damaged, or holds another model.
     """
     weights = load_weights(path, method="trackmae")
     if weights.kind not in (PRETRAINED, CLASSIFIER, READOUT):
-        raise WeightsError(f'{path} holds a "{weights.kind}" model', "trackmae and videomae cannot use it")
+        raise WeightsError(f'{path} holds a "{weights.kind}" model', "trackmae and videomae cannot use this kind")
     config = weights.config
     trained = None
     try:
-        with torch.device("meta"):  # nothing is initialised that the file overwrites anyway
+        with torch.device("meta"):  # no initialisation, because the file replaces all values
             network: TrackMAE | Classifier | ReadoutTracker
             if weights.kind == PRETRAINED:
                 heads = Heads(**_section(config, "heads"))
@@ -103,5 +103,5 @@ def load_model(path: Path) -> Model:
 def _section(config: Mapping[str, Json], name: str) -> dict[str, Any]:
     section = config[name]
     if not isinstance(section, dict):
-        raise TypeError(f"{name} is no object")
+        raise TypeError(f"{name} is not an object")
     return section

@@ -1,4 +1,4 @@
-"""TrackMAE's and VideoMAE's encoder as a supplier of features for tracking without training."""
+"""Features of TrackMAE's and VideoMAE's encoder for tracking without training."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .network import Encoder
 
 
 class EncoderFeatures:
-    """The features after one of an encoder's blocks, all tokens being seen; see `vgmae_bench.models.features.PatchEncoder`.
+    """The features after a block of the encoder, without masking; see `vgmae_bench.models.features.PatchEncoder`.
 
     Arguments:
-        layer: after so many blocks; None: after all.
-        final_norm: the encoder's last LayerNorm is applied, whichever block they come from.
+        layer: number of blocks before the features; None: all blocks.
+        final_norm: apply the encoder's last LayerNorm after any block.
 
     Raises:
         UsageError: the encoder has no such block.
@@ -32,7 +32,7 @@ class EncoderFeatures:
         self.time_stride = config.tubelet_size
 
     def patch_features(self, video: Tensor) -> Tensor:
-        """float32 [B, 3, T, S, S] to float [B, slots, h, w, embed_dim]."""
+        """Features, float [B, slots, h, w, embed_dim], of a video, float32 [B, 3, T, S, S]."""
         config = self._encoder.config
         tokens: Tensor = next(islice(self._encoder.layers(video), self._layer - 1, None))
         if self._norm:

@@ -1,4 +1,4 @@
-"""Fine-tuning of TrackMAE and VideoMAE for tracking: Video-GMAE's readout, recipe and all, on their encoder."""
+"""Fine-tuning of TrackMAE and VideoMAE for tracking: Video-GMAE's readout and recipe on their encoder."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from .tracker import TrackMAEConfig, TrackMAETracker
 
 
 def finetuning(config: FinetuneConfig, weights: Path | None) -> ReadoutRecipe[ReadoutTracker]:
-    """The recipe for the encoder of a weights file: pretrained, a classifier's, or with a readout already; None: a random one.
+    """The fine-tuning recipe for the encoder of a weights file, or for a random encoder if `weights` is None.
+
+    The file can hold a pretrained model, a classifier, or an encoder with a readout.
 
     Raises:
-        WeightsError: the file is no such weights, or damaged.
+        WeightsError: the file is damaged, or holds other weights.
         UsageError: the readout does not fit the encoder, or there is no such size.
     """
     network = named_size(SIZES, config.size) if weights is None else load_model(weights).encoder.config
@@ -41,7 +43,7 @@ class TrackMAEHost:
         return ReadoutTracker(self.network, readout)
 
     def init_from(self, model: ReadoutTracker, weights: Path) -> list[str]:
-        """`take_encoder`; a classifier's encoder has lost its last norm, which then only normalises."""
+        """See `take_encoder`. A classifier's encoder has no last norm; it then normalises without scale and shift."""
         given = load_weights(weights, method="trackmae")
         if given.kind == CLASSIFIER:
             tensors = {f"encoder.{name}": value for name, value in given.tensors.items()}

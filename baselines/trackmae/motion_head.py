@@ -1,7 +1,7 @@
-"""Points tracked by what the motion decoder says: every tube is predicted while others are shown, and steps add up.
+"""Tracks points by the motion decoder: every tube is predicted while others are visible, and predicted steps are summed.
 
-The decoder was trained on masked tokens alone, so its word on tokens that are shown means nothing. Tubes are therefore shown
-in turns, as many at a time as in training, and each is predicted in all turns but its own.
+The decoder was trained on masked tokens only, so its predictions for visible tokens are meaningless. So there are several
+passes with different visible tubes, as many as in training. Each tube is predicted in all passes in which it is hidden.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class MotionField(NamedTuple):
-    """How the points of a lattice over a clip's first frame go on.
+    """The motion of a lattice of points in a clip's first frame.
 
     Attributes:
-        moved: float [S, 2, side, side], pixels from the start to the first frame of each tubelet; 0 in the first.
-        spread: float [S, side, side], deviation of that among turns, pixels.
+        moved: float [S, 2, side, side], displacement in pixels up to the first frame of each tubelet; 0 for the first tubelet.
+        spread: float [S, side, side], its standard deviation over the passes, in pixels.
     """
 
     moved: Tensor
@@ -35,11 +35,11 @@ class MotionField(NamedTuple):
 
 
 class WindowTracks(NamedTuple):
-    """Points in the first n frames of a clip, up to the first of its last tubelet.
+    """Tracks in the first n frames of a clip, up to the first frame of its last tubelet.
 
     Attributes:
-        xy: float [M, n, 2] pixels.
-        spread: float [M, n] pixels.
+        xy: float [M, n, 2], positions in raster pixels.
+        spread: float [M, n], standard deviation over the passes in pixels.
     """
 
     xy: Tensor
@@ -47,10 +47,10 @@ class WindowTracks(NamedTuple):
 
 
 class MotionHead:
-    """Reads tracks off a network. It looks at a clip in as many turns as it takes to show every tube once.
+    """Tracks with a network. The number of passes over a clip is such that every tube is visible once.
 
     Raises:
-        UsageError: the network says nothing of how far things move, see
+        UsageError: the network's predictions do not contain the size of motion; see
             `vgmae_baselines.trackmae.targets.motion.require_motion`.
     """
 
@@ -79,10 +79,10 @@ class MotionHead:
         return MotionField(mean, variance.sum(dim=1).sqrt())
 
     def track(self, video: Tensor, xy: Tensor) -> WindowTracks:
-        """Points xy, float [M, 2] pixels, through a clip from its first frame on."""
+        """Track points from xy, float [M, 2] (pixels), in the first frame of a clip."""
         config, field = self._network.config, self.field(video)
         margin = config.patch_size / (2 if self._trained.upsample_tracks else 2 * SIDE)
-        places = 2 * (xy - margin) / (config.image_size - 2 * margin) - 1  # of the outermost points: -1 and 1
+        places = 2 * (xy - margin) / (config.image_size - 2 * margin) - 1  # -1 and 1 at the outermost points
         maps = torch.cat([field.moved, field.spread[:, None]], dim=1).flatten(0, 1)[None]
         read = F.grid_sample(maps, places[None, None], padding_mode="border", align_corners=True)
         knots = read[0, :, 0].mT.unflatten(1, (config.slots, 3))
@@ -91,7 +91,7 @@ class MotionHead:
 
 
 def turns(config: NetworkConfig, mask_ratio: float) -> list[Tensor]:
-    """Groups of tubes, int64 ids, about as many in each as are shown in training, spread evenly over the frame."""
+    """Groups of tubes (int64 ids), one group visible per pass, about as large as in training, spread over the frame."""
     count = max(2, math.ceil(config.tubes / shown_tubes(config.tubes, mask_ratio)))
     row, column = torch.arange(config.tubes).div(config.grid, rounding_mode="floor"), torch.arange(config.tubes)
     order = ((column % config.grid + row * round(count * GOLDEN)) % count).argsort(stable=True)
@@ -99,7 +99,7 @@ def turns(config: NetworkConfig, mask_ratio: float) -> list[Tensor]:
 
 
 def _in_between(knots: Tensor, spacing: int) -> Tensor:
-    """[M, S, C] to [M, (S - 1) * spacing + 1, C], linear in time."""
+    """Interpolate [M, S, C] to [M, (S - 1) * spacing + 1, C], linearly in time."""
     frames = torch.arange((knots.shape[1] - 1) * spacing + 1, device=knots.device)
     before = frames // spacing
     after = (before + 1).clamp(max=knots.shape[1] - 1)

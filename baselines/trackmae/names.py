@@ -1,8 +1,8 @@
-"""State dicts of the VideoMAE family in the names of `network.py`, whoever wrote them.
+"""Converts state dicts of the VideoMAE family to the names of `network.py`.
 
-Three dialects: the official TrackMAE code's, which is ours; the older one of VideoMAE, with `q_bias` and `v_bias` in place of
-`qkv.bias`; Hugging Face's. A key bias that is missing is zero: it adds the same to all logits of a query, and softmax does
-not notice.
+There are three naming schemes: that of the official TrackMAE code, which is ours; the older one of VideoMAE, with `q_bias`
+and `v_bias` instead of `qkv.bias`; and that of Hugging Face. A missing key bias is zero: it adds the same to all logits of a
+query, so softmax does not depend on it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PARTS = re.compile(r"^(.*\.attn)\.([qkv])([._])(weight|bias)$")
 
 
 def in_our_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same state dict with attention's projections joined: `qkv.weight`, `qkv.bias`.
+    """The state dict with joined projections of attention: `qkv.weight`, `qkv.bias`.
 
     A classifier's encoder has no prefix, as in the official code.
     """
@@ -60,11 +60,11 @@ def _translated(name: str) -> str:
 
 
 def _joined(parts: Mapping[str, Tensor]) -> Tensor:
-    """Rows of q, k, v below each other, zeros for what is missing."""
+    """Concatenated rows of q, k and v, with zeros for missing ones."""
     like = next(iter(parts.values()))
     return torch.cat([parts.get(part, torch.zeros_like(like)) for part in "qkv"])
 
 
 def blocks(names: Iterable[str], prefix: str) -> int:
-    """How many blocks there are below a prefix."""
+    """The number of blocks under a prefix."""
     return len({name.removeprefix(prefix).partition(".")[0] for name in names if name.startswith(prefix)})

@@ -1,4 +1,4 @@
-"""The TrackMAE network: VideoMAE's encoder of visible tokens, and a decoder each for pixels (or features) and for motion.
+"""The TrackMAE network: VideoMAE's encoder of visible tokens, a decoder for pixels (or features), and one for motion.
 
 "TrackMAE" (Vandeghen et al., arXiv 2603.27268). State-dict names and shapes are those of the official checkpoints
 (rvandeghen/TrackMAE 3e7db78), pretraining (`TrackMAE`) and fine-tuned (`Classifier`).
@@ -22,11 +22,11 @@ __all__ = ["SIZES", "Classifier", "Encoder", "EncoderConfig", "Heads", "NetworkC
 
 
 class Heads(NamedTuple):
-    """Numbers that a network predicts of each token; there is no decoder for what it predicts none of.
+    """The number of values that each decoder predicts per token; 0 means no such decoder.
 
     Attributes:
-        spatial: of its looks: 1536 pixel values, or as many features as the CLIP tower has.
-        motion: of its motion.
+        spatial: values of appearance: 1536 pixel values, or the features of the CLIP tower.
+        motion: values of motion.
     """
 
     spatial: int
@@ -34,12 +34,12 @@ class Heads(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """What the decoders say of the masked tokens, in raster order.
+    """Predictions for the masked tokens, in raster order.
 
     Attributes:
-        spatial: float [B, Nm, Heads.spatial], or None where there is no such decoder.
-        motion: float [B, Nm, Heads.motion], sub-point major (x0, y0, x1, y1, …), or None. Where all tokens were asked for,
-            [B, N, Heads.motion], the shown ones first.
+        spatial: float [B, Nm, Heads.spatial], or None without such a decoder.
+        motion: float [B, Nm, Heads.motion], sub-point major (x0, y0, x1, y1, …), or None. If all tokens were requested:
+            [B, N, Heads.motion], visible tokens first.
     """
 
     spatial: Tensor | None
@@ -47,7 +47,7 @@ class Predictions(NamedTuple):
 
 
 class PatchEmbed(nn.Module):
-    """One linear map from tubelet to token; a convolution in the checkpoints, a matrix product of picked ones here."""
+    """One linear map from tubelet to token. Checkpoints store a convolution; here it is a matrix product of kept tubelets."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -55,12 +55,12 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv3d(3, config.embed_dim, size, size)
 
     def forward(self, tubelets: Tensor) -> Tensor:
-        """[..., 3 * t * p * p] (channel, frame, row, column) to [..., embed_dim]."""
+        """Tokens [..., embed_dim] of tubelets [..., 3 * t * p * p] (channel, frame, row, column)."""
         return F.linear(tubelets, self.proj.weight.flatten(1), self.proj.bias)
 
 
 class Encoder(nn.Module):
-    """Tubelet embedding, a fixed code of each token's place, pre-norm ViT blocks, a last LayerNorm."""
+    """Tubelet embedding, fixed position codes, pre-norm ViT blocks, and a last LayerNorm."""
 
     pos_embed: Tensor
     norm: nn.Module
@@ -91,10 +91,10 @@ class Encoder(nn.Module):
 
         Arguments:
             video: float [B, 3, T, H, W], ImageNet-normalised RGB.
-            shown: int64 [B, n], the tokens to look at, in that order; None: all, in raster order.
+            shown: int64 [B, n], the visible tokens, in this order; None: all, in raster order.
 
         Raises:
-            ValueError: the clip has another shape than the network takes.
+            ValueError: the shape of the clip is wrong.
         """
         config = self.config
         if video.shape[1:] != (3, config.num_frames, config.image_size, config.image_size):
@@ -122,7 +122,7 @@ class Decoder(nn.Module):
             similar_attention(self.blocks)
 
     def forward(self, x: Tensor, last: int) -> Tensor:
-        """[B, S, decoder_embed_dim] to [B, last, outputs] of the last tokens."""
+        """Predictions [B, last, outputs] of the last tokens of x [B, S, decoder_embed_dim]."""
         for block in self.blocks:
             x = block(x)
         out: Tensor = self.head(self.norm(x[:, -last:]))
@@ -130,10 +130,10 @@ class Decoder(nn.Module):
 
 
 class TrackMAE(nn.Module):
-    """The network that is pretrained; without a motion decoder it is VideoMAE's.
+    """The network for pretraining. Without a motion decoder it is VideoMAE's.
 
     Raises:
-        ValueError: there is nothing to predict.
+        ValueError: both heads are 0.
     """
 
     decoder_pos_embed: Tensor
@@ -161,13 +161,13 @@ class TrackMAE(nn.Module):
 
         Arguments:
             video: float [B, 3, T, H, W], ImageNet-normalised RGB.
-            mask: bool [B, N], True where a token is masked; in every clip the same number.
-            motion_of_all: predict the motion of the shown tokens as well.
-            allow_untrained: where nothing is masked, predict all tokens, as the official code does silently, although
-                training never asks for tokens that are shown.
+            mask: bool [B, N], True where a token is masked. Every clip has the same number of masked tokens.
+            motion_of_all: also predict the motion of visible tokens.
+            allow_untrained: if no token is masked, predict all tokens. The official code does this silently, although
+                training never predicts visible tokens.
 
         Raises:
-            ValueError: wrong shapes, everything is masked, or nothing is.
+            ValueError: shapes are wrong, all tokens are masked, or none is.
         """
         latent, order = self._encode(video, mask, allow_untrained)
         return Predictions(
@@ -176,14 +176,14 @@ class TrackMAE(nn.Module):
         )
 
     def predict_motion(self, video: Tensor, mask: Tensor) -> Tensor:
-        """`forward(video, mask).motion` without the work for the rest."""
+        """Like `forward(video, mask).motion`, without computing the rest."""
         return self._motion(*self._encode(video, mask, allow_untrained=False))
 
     def _encode(self, video: Tensor, mask: Tensor, allow_untrained: bool) -> tuple[Tensor, Tensor]:
-        """What the encoder makes of the shown tokens [B, Nv, embed_dim], and all ids [B, N], shown ones first."""
+        """Encode the visible tokens, [B, Nv, embed_dim]. Also returns all ids [B, N], visible ones first."""
         shown, hidden = split(mask, self.config.num_tokens)
         if not hidden.shape[1] and not allow_untrained:
-            raise ValueError("nothing is masked, and what is shown was never trained to be predicted")
+            raise ValueError("no token is masked, and the network was not trained to predict visible tokens")
         return self.encoder(video, shown), torch.cat([shown, hidden], dim=1)
 
     def _spatial(self, latent: Tensor, order: Tensor) -> Tensor:
@@ -193,7 +193,7 @@ class TrackMAE(nn.Module):
         return self._decode(self.tracker_decoder, self.encoder_to_tracker(latent), order, every)
 
     def _decode(self, decoder: nn.Module, shown: Tensor, order: Tensor, every: bool = False) -> Tensor:
-        """Of what is shown [B, Nv, width] and mask tokens, each with its place, the predictions for the latter, or for all."""
+        """Predictions for the masked tokens (or for all), from visible tokens [B, Nv, width] and mask tokens with positions."""
         B, n, _ = shown.shape
         N = order.shape[1]
         masked = self.mask_token.to(shown.dtype).expand(B, N - n, -1)
@@ -204,7 +204,7 @@ class TrackMAE(nn.Module):
 
 
 class Classifier(Encoder):
-    """The network that is fine-tuned: the mean over all tokens, a LayerNorm, a linear layer; no norm before the mean."""
+    """The fine-tuned network: mean over all tokens (without a norm before it), LayerNorm, linear layer."""
 
     def __init__(self, config: EncoderConfig, classes: int) -> None:
         super().__init__(config)
@@ -214,18 +214,18 @@ class Classifier(Encoder):
         self.head = nn.Linear(config.embed_dim, classes)
 
     def pooled(self, video: Tensor) -> Tensor:
-        """Float [B, embed_dim], what the linear layer sees; `video` as in `Encoder.layers`."""
+        """The input of the linear layer, float [B, embed_dim]; `video` as in `Encoder.layers`."""
         out: Tensor = self.fc_norm(self(video).mean(dim=1))
         return out
 
     def logits(self, video: Tensor) -> Tensor:
-        """Float [B, classes]."""
+        """Class logits, float [B, classes]."""
         out: Tensor = self.head(self.pooled(video))
         return out
 
 
 def tubelets(video: Tensor, config: EncoderConfig) -> Tensor:
-    """[B, C, T, H, W] to [B, N, C * t * p * p] (channel, frame, row, column)."""
+    """Tubelets [B, N, C * t * p * p] (channel, frame, row, column) of a video [B, C, T, H, W]."""
     B, C = video.shape[:2]
     s, t, g, p = config.slots, config.tubelet_size, config.grid, config.patch_size
     cut = video.reshape(B, C, s, t, g, p, g, p)
@@ -233,7 +233,7 @@ def tubelets(video: Tensor, config: EncoderConfig) -> Tensor:
 
 
 def positions(config: EncoderConfig, width: int) -> Tensor:
-    """Float32 [1, N, width]; see `EncoderConfig.position`."""
+    """Position codes, float32 [1, N, width]; see `EncoderConfig.position`."""
     if config.position == "flattened":
         return sinusoids(config.num_tokens, width)
     return torch.from_numpy(sincos_3d(config.slots, config.grid, width)).float()[None]
@@ -248,10 +248,10 @@ def sinusoids(count: int, width: int) -> Tensor:
 
 
 def split(mask: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
-    """Ids int64 [B, Nv] of the shown and [B, Nm] of the masked tokens, ascending.
+    """Ids of the visible tokens, int64 [B, Nv], and of the masked tokens, int64 [B, Nm], ascending.
 
     Raises:
-        ValueError: not bool [B, tokens], other numbers of masked tokens in different clips, or none is shown.
+        ValueError: the mask is not bool [B, tokens], clips differ in the number of masked tokens, or no token is visible.
     """
     if mask.dtype != torch.bool or mask.ndim != 2 or mask.shape[1] != tokens:
         raise ValueError(f"the mask must be bool [B, {tokens}], it is {mask.dtype} {tuple(mask.shape)}")

@@ -1,4 +1,4 @@
-"""What a TrackMAE network makes of a clip, to look at."""
+"""Draws the predictions of a TrackMAE network for some clips."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .targets.motion import CHANNELS, POINTS, SIDE, Norm, Targets, in_pixels, on
 from .targets.spatial import EPS
 
 SLOTS = 4
-"""Tubelets shown of a clip, evenly spread."""
+"""Number of tubelets of a clip in a picture, evenly spaced."""
 
 
 def draw(
@@ -32,16 +32,16 @@ def draw(
     *,
     normalised: bool,
 ) -> None:
-    """A PNG with up to four rows a clip: input, reconstruction, motion as the teacher says, motion as predicted.
+    """Draw a PNG with up to four rows per clip: input, reconstruction, the teacher's motion, predicted motion.
 
-    Tokens that were shown are as in the input, and have no predicted motion. Motion is coloured where it starts, as
-    displacement per frame; hue is direction.
+    Visible tokens are as in the input and have no predicted motion. Motion is drawn at its start, as displacement per frame;
+    the hue is the direction.
 
     Arguments:
-        video: uint8 [B, T, H, W, 3].
+        video: uint8 [B, T, H, W, 3] RGB.
         mask: bool [B, N], True where a token was hidden.
-        predicted: of the hidden tokens; `spatial` being pixels, `normalised` by token and colour.
-        targets: of all tokens, in the unit of `norm`.
+        predicted: predictions for the hidden tokens. `spatial` holds pixels, `normalised` per token and colour if set.
+        targets: targets of all tokens, in the unit of `norm`.
     """
     slots = torch.linspace(0, config.slots - 1, min(SLOTS, config.slots)).round().long()
     frames = slots * config.tubelet_size
@@ -56,7 +56,7 @@ def draw(
 
 
 def _rebuilt(video: Tensor, mask: Tensor, pixels: Tensor, config: EncoderConfig, normalised: bool) -> Tensor:
-    """uint8 [B, T, H, W, 3]: hidden tokens as predicted, with the mean and deviation that they should have."""
+    """uint8 [B, T, H, W, 3]: the prediction for hidden tokens, with the true mean and deviation."""
     cut = tubelets(video.permute(0, 4, 1, 2, 3).float() / 255, config).unflatten(2, (3, -1))
     guess = pixels.float().flatten(0, 1).unflatten(1, (-1, 3)).mT
     if normalised:
@@ -69,7 +69,7 @@ def _rebuilt(video: Tensor, mask: Tensor, pixels: Tensor, config: EncoderConfig,
 
 
 def _coloured(values: Tensor, config: EncoderConfig, norm: Norm) -> npt.NDArray[np.uint8]:
-    """uint8 [B, S, H, W, 3] of motion [B, N, C]; where it has no size, one deviation is an eighth of a patch."""
+    """uint8 [B, S, H, W, 3]: motion [B, N, C] as colour. If it has no size, one deviation is drawn as an eighth of a patch."""
     if norm == "patch":
         steps = values[..., : CHANNELS[norm]].unflatten(2, (POINTS, 2)) * config.patch_size / 8
     else:

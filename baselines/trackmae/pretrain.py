@@ -1,6 +1,6 @@
-"""How TrackMAE learns: hide most of a clip, predict how it looks and how its points move (arXiv 2603.27268).
+"""Pretraining of TrackMAE: hide most of a clip, predict its appearance and the motion of its points (arXiv 2603.27268).
 
-Where paper, official code (rvandeghen/TrackMAE 3e7db78) and our defaults part, there is a setting.
+Where paper, official code (rvandeghen/TrackMAE 3e7db78) and our defaults differ, there is a setting.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from .tracker import TrackMAEConfig, TrackMAETracker
 
 @dataclass(frozen=True)
 class PretrainData(ClipDataConfig):
-    """The clips.
+    """Settings of the clips.
 
     Attributes:
-        stride: frames of a video from one frame of a clip to the next; synthetic clips are made as they are.
+        stride: step between frames of a clip, in frames of the video. Synthetic clips ignore it.
     """
 
     stride: int = 4
@@ -49,28 +49,26 @@ class PretrainConfig(LoopConfig):
     """Settings of pretraining.
 
     Attributes:
-        network: its shape.
-        targets: what of a training matters to those who use its weights.
+        network: shape of the network.
+        targets: settings that users of the weights need.
         data: the clips.
-        spatial_target: "pixel", each token's, standardised; "clip", features of a frozen image network; or "none", so that
-            motion alone is learned ("trajectory only").
-        motion_tokens: whose motion is learned: that of the "masked" tokens (paper), or of "all", ours: motion is no part of
-            what is shown. On small data it is found much sooner.
-        spatial_weight, motion_weight: of the two losses; 0: not learned. The paper has 1 and 1 with pixels, 1 and 0.25 with
-            CLIP.
-        normalise_pixels: standardise each token's pixels, colour by colour.
-        clip_model, clip_stats: see `vgmae_baselines.trackmae.targets.clip_tower.ClipTower`. The official code feeds CLIP with
-            ImageNet's statistics.
-        teacher: who says how points move: "lucas-kanade", "ground-truth" (synthetic clips only), or "cotracker3", which was
+        spatial_target: "pixel": the standardised pixels of each token. "clip": features of a frozen image network. "none":
+            motion only ("trajectory only").
+        motion_tokens: tokens whose motion is predicted: "masked" tokens (paper), or "all" (ours). Visible tokens do not show
+            their motion, either. On small data, "all" learns motion much earlier.
+        spatial_weight, motion_weight: weights of the two losses; 0: not learned. The paper has 1 and 1 with pixels, 1 and 0.25
+            with CLIP.
+        normalise_pixels: standardise the pixels of each token, per colour.
+        clip_model, clip_stats: see `vgmae_baselines.trackmae.targets.clip_tower.ClipTower`. The official code uses ImageNet's
+            statistics for CLIP's input.
+        teacher: source of the tracks: "lucas-kanade", "ground-truth" (synthetic clips only), or "cotracker3", which was
             trained on labels.
-        cache_tracks: keep the teacher's tracks on disk, so that another training on the same clips finds them.
-        mask_type: which tubes are hidden: "random" ones, or with "motion-bins" as many shown of those that move most as
-            `ratio_motion` says.
-        ratio_motion: share of the shown tubes that are of the half that moves most; drawn for each clip between the two. The
-            paper has one half, the official command 0.15 if it is enabled at all.
-
-    Raises:
-        UsageError: a number out of its range, or nothing to learn.
+        cache_tracks: cache the teacher's tracks on disk for other trainings on the same clips.
+        mask_type: choice of hidden tubes: "random", or "motion-bins", which shows a share `ratio_motion` of the tubes with
+            the most motion.
+        ratio_motion: share of the visible tubes that belong to the half with the most motion, drawn between two limits for each
+            clip. The paper has one half; the official command has 0.15, if enabled.
+        UsageError: a value is out of range, or there is nothing to learn.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -95,7 +93,7 @@ class PretrainConfig(LoopConfig):
             raise UsageError("There is nothing to learn", "neither appearance nor motion", try_="--set motion_weight=1")
         low, high = self.ratio_motion
         if not 0 <= low <= high <= 1:
-            raise UsageError("ratio_motion is two ascending shares", f"it is {self.ratio_motion}")
+            raise UsageError("ratio_motion must be two ascending shares", f"it is {self.ratio_motion}")
         if shown_tubes(self.network.tubes, self.targets.mask_ratio) == self.network.tubes:
             raise UsageError(f"mask_ratio {self.targets.mask_ratio} hides none of {self.network.tubes} tubes")
         if self.mask_type == "motion-bins":
@@ -104,12 +102,12 @@ class PretrainConfig(LoopConfig):
             raise UsageError("Motion needs at least two tubelets", f"num_frames={self.network.num_frames} has one")
 
     def _check_halves(self) -> None:
-        """A half of the tubes that is asked for more than it has would show fewer tubes than `mask_ratio` says."""
+        """Raise UsageError if a half has too few tubes. Fewer tubes than `mask_ratio` requires would then be visible."""
         tubes, mask_ratio = self.network.tubes, self.targets.mask_ratio
         for share in self.ratio_motion:
             wanted = wanted_of_halves(shown_tubes(tubes, mask_ratio), share)
             if wanted[0] > tubes // 2 or wanted[1] > tubes - tubes // 2:
-                what = f"mask_ratio {mask_ratio} with ratio_motion {share} wants more tubes of one half than it has"
+                what = f"mask_ratio {mask_ratio} with ratio_motion {share} needs more tubes of one half than it has"
                 why = f"{wanted[0]} that move most and {wanted[1]} others, of {tubes} in all"
                 raise UsageError(what, why, try_="--set ratio_motion=[0.5,0.5]")
 
@@ -120,15 +118,15 @@ class PretrainConfig(LoopConfig):
 
     @property
     def needs_tracks(self) -> bool:
-        """Whether a teacher has to provide tracks."""
+        """Whether a teacher must provide tracks."""
         return self.motion_weight > 0 or self.mask_type == "motion-bins"
 
 
 class Pretraining(Recipe[TrackMAE, Batch]):
-    """TrackMAE's recipe.
+    """The pretraining recipe of TrackMAE.
 
     Arguments:
-        teacher: None: the one that the settings name, opened when it is first needed.
+        teacher: the teacher; None: the one in the settings, opened on first use.
     """
 
     config: PretrainConfig
@@ -139,7 +137,7 @@ class Pretraining(Recipe[TrackMAE, Batch]):
         self._tower: ClipTower | None = None
 
     def init_from(self, weights: Path) -> list[str]:
-        """See `take_what_fits`: weights of TrackMAE or VideoMAE, or the encoder of a classifier."""
+        """Start from weights of TrackMAE or VideoMAE, or from a classifier's encoder; see `take_what_fits`."""
         loaded = load_model(weights).network
         prefix = "" if isinstance(loaded, TrackMAE) else "encoder."
         return take_what_fits(self.network, {prefix + name: p for name, p in loaded.named_parameters()}, weights.name)
@@ -150,7 +148,7 @@ class Pretraining(Recipe[TrackMAE, Batch]):
         return ClipShape(network.num_frames, network.image_size, data.stride, data.speed)
 
     def forward(self, batch: Batch, step: int) -> Losses:
-        """Mean squared errors of the hidden tokens' appearance, and of their motion or that of all tokens."""
+        """Mean squared errors of appearance (hidden tokens) and of motion (hidden tokens or all)."""
         with torch.autocast(batch.video.device.type, enabled=False):
             tracks = self.tracks_per_tubelet(batch)
             mask = self.masks(batch.seeds, tracks).to(batch.video.device)
@@ -161,7 +159,7 @@ class Pretraining(Recipe[TrackMAE, Batch]):
     def tracks_per_tubelet(self, batch: Batch) -> TeacherTracks | None:
         """The teacher's tracks in the first frame of each tubelet; None if nothing is learned from tracks.
 
-        They follow four points of each patch, or one if the others are interpolated.
+        There are tracks of four points per patch, or of one if the others are interpolated.
         """
         config = self.config
         if not config.needs_tracks:
@@ -181,7 +179,7 @@ class Pretraining(Recipe[TrackMAE, Batch]):
         return TeacherTracks(xy[:, :, ::span], visible[:, :, ::span])
 
     def masks(self, seeds: tuple[int, ...], tracks: TeacherTracks | None) -> Tensor:
-        """Which tokens of each clip are hidden, bool [B, N] on the CPU, whole tubes; a matter of its seed and its motion."""
+        """The hidden tokens of each clip, bool [B, N] on the CPU, in whole tubes. They depend on the clip's seed and motion."""
         config, network = self.config, self.config.network
         shown = shown_tubes(network.tubes, config.targets.mask_ratio)
         motion = None if tracks is None else tube_motion(tracks.xy, network.grid).cpu()
@@ -205,7 +203,7 @@ class Pretraining(Recipe[TrackMAE, Batch]):
             wrong = (predicted.spatial.float() - self.spatial_targets(video, hidden)).square().mean()
             parts["spatial"] = config.spatial_weight * wrong
         if predicted.motion is not None:
-            assert tracks is not None  # motion_weight is above 0
+            assert tracks is not None  # motion_weight is positive
             every = motion_targets(*tracks, config.network.patch_size, config.targets)
             tokens = torch.cat([shown, hidden], dim=1) if config.motion_tokens == "all" else hidden
             targets = Targets(*(rows(part, tokens) for part in every))
@@ -233,7 +231,7 @@ class Pretraining(Recipe[TrackMAE, Batch]):
         return TrackMAETracker(TrackMAEConfig(), Model(self.network, self.config.targets, None), device, seed=0)
 
     def pictures(self, batch: Batch, path: Path) -> None:
-        """Clips, what is shown of them, and the prediction of the rest beside its target."""
+        """Draw clips, their visible parts, and predictions next to the targets."""
         with torch.no_grad():
             tracks = self.tracks_per_tubelet(batch)
             mask = self.masks(batch.seeds, tracks).to(batch.video.device)
@@ -248,10 +246,10 @@ class Pretraining(Recipe[TrackMAE, Batch]):
 
 @dataclass(frozen=True)
 class VideoMAEConfig(PretrainConfig):
-    """Settings of VideoMAE's pretraining: those of TrackMAE's, without motion.
+    """Settings of VideoMAE's pretraining: those of TrackMAE without motion.
 
     Raises:
-        UsageError: motion is to be learned.
+        UsageError: motion_weight is not 0.
     """
 
     motion_weight: float = 0.0
@@ -264,14 +262,14 @@ class VideoMAEConfig(PretrainConfig):
 
 
 class VideoMAEPretraining(Pretraining):
-    """VideoMAE's recipe: TrackMAE's with the weight of motion at zero."""
+    """The pretraining recipe of VideoMAE: TrackMAE's with motion_weight 0."""
 
     def __init__(self, config: VideoMAEConfig) -> None:
         super().__init__(config)
 
 
 def _heads(config: PretrainConfig) -> Heads:
-    """How many numbers each decoder predicts for a token."""
+    """The number of values that each decoder predicts per token."""
     spatial = 0
     if config.learns_appearance:
         clip = config.spatial_target == "clip"
@@ -280,6 +278,6 @@ def _heads(config: PretrainConfig) -> Heads:
 
 
 def network_input(video: Tensor) -> Tensor:
-    """uint8 [B, T, H, W, 3] to float32 [B, 3, T, H, W], ImageNet-normalised."""
+    """Convert uint8 [B, T, H, W, 3] to float32 [B, 3, T, H, W], ImageNet-normalised."""
     B, T, H, W, _ = video.shape
     return prepare(video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)

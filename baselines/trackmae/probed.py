@@ -1,4 +1,4 @@
-"""The encoder of TrackMAE and VideoMAE, to be probed; see `vgmae_bench.models.encoder.VideoEncoder`."""
+"""The encoder of TrackMAE and VideoMAE for probes; see `vgmae_bench.models.encoder.VideoEncoder`."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class ProbedConfig:
     """Settings of the encoder.
 
     Attributes:
-        size: of the network when there are no weights to tell.
+        size: size of the random network that is used without weights.
     """
 
     size: Literal["tiny", "small", "base", "large"] = "tiny"
 
 
 def probed(config: ProbedConfig, weights: Path | None, seed: int) -> NormedEncoder:
-    """The encoder of a weights file, pretrained or fine-tuned, or a random one drawn from `seed` alone.
+    """The encoder of a weights file (pretrained or fine-tuned), or a random one from `seed` alone.
 
     Raises:
-        WeightsError: the file is no such weights, or damaged.
+        WeightsError: the file is damaged, or holds other weights.
     """
     encoder = load_model(weights).encoder if weights else untrained(lambda: Encoder(SIZES[config.size]), seed)
     shape = encoder.config

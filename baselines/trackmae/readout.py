@@ -10,7 +10,7 @@ from .network import Encoder, EncoderConfig
 
 
 class ReadoutTracker(nn.Module):
-    """Answers for every frame, although a token spans several; called like `vgmae_bench.videogmae.readout.ReadoutTracker`.
+    """Predicts every frame, although a token spans several. Called like `vgmae_bench.videogmae.readout.ReadoutTracker`.
 
     Raises:
         UsageError: the readout's heads do not divide the encoder's width.
@@ -24,5 +24,5 @@ class ReadoutTracker(nn.Module):
     def forward(
         self, video: Tensor, queries: Tensor, order: Tensor | None = None, *, points_at_once: int = 64
     ) -> tuple[Tensor, Tensor]:
-        """`CrossAttentionReadout.read_clip`."""
+        """See `CrossAttentionReadout.read_clip`."""
         return self.readout.read_clip(self.encoder, video, queries, order, points_at_once)

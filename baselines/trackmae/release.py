@@ -1,7 +1,7 @@
-"""Official checkpoints into weights files: TrackMAE's and VideoMAE's, pretrained or fine-tuned, Hugging Face's included.
+"""Converts official checkpoints of TrackMAE and VideoMAE to weights files: pretrained or fine-tuned, also from Hugging Face.
 
-Layouts as the official code writes and reads them (rvandeghen/TrackMAE 3e7db78): {"model": state dict, "args": Namespace,
-…}. Nothing in a file is executed.
+The layouts are those of the official code (rvandeghen/TrackMAE 3e7db78): {"model": state dict, "args": Namespace, …}. Nothing
+in a file is executed.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from .network import Classifier, EncoderConfig, Heads, NetworkConfig, TrackMAE, 
 from .targets.motion import Norm
 
 _HEADS = {1280: 16, 640: 8}
-"""Heads of the widths of ViT-H; all other networks of the family have heads of 64 channels."""
+"""Numbers of heads for the widths of ViT-H. All other networks of the family have heads of 64 channels."""
 _PATCH, _IMAGE, _FRAMES = "patch_embed.proj.weight", 224, 16
 
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What the user may say about a checkpoint, because its tensors do not tell.
+    """What the user can say about a checkpoint, because its tensors do not show it.
 
     Attributes:
-        num_heads, decoder_num_heads: None: 16 and 8 for ViT-H, else heads of 64 channels.
-        num_frames: None: as the run's settings tell, else 16.
-        image_size: pixels; asked where there is no position table. None: 224.
-        motion_norm, mask_ratio: of the training; None: as the run's settings tell, else the official defaults.
+        num_heads, decoder_num_heads: None: 16 and 8 for ViT-H, otherwise heads of 64 channels.
+        num_frames: None: from the run's settings, otherwise 16.
+        image_size: in pixels; used if there is no position table. None: 224.
+        motion_norm, mask_ratio: of the training; None: from the run's settings, otherwise the official defaults.
     """
 
     num_heads: int | None = None
@@ -50,23 +50,23 @@ class ImportOptions:
 
 
 def import_weights(path: Path, out: Path, overrides: Mapping[str, Any]) -> Imported:
-    """`import_release`, then a weights file that `vgmae_baselines.trackmae.checkpoint.load_model` reads."""
+    """Call `import_release`, then write a weights file that `vgmae_baselines.trackmae.checkpoint.load_model` reads."""
     imported = import_release(path, overrides)
     imported.write(out)
     return imported
 
 
 def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
-    """Understand an official checkpoint.
+    """Read an official checkpoint.
 
     Arguments:
-        path: a file that `torch.save` wrote, or safetensors in Hugging Face's names.
+        path: a file written by `torch.save`, or safetensors with Hugging Face's names.
         overrides: fields of `ImportOptions`.
 
     Raises:
-        UsageError: an unknown override, or one that cannot be.
-        UntrustedFileError: the file names things that are not data, or holds them in place of tensors.
-        WeightsError: damaged, or of another architecture; says which names and shapes differ.
+        UsageError: an override is unknown or impossible.
+        UntrustedFileError: the file names code, or holds objects instead of tensors.
+        WeightsError: the file is damaged, or has another architecture. The message names the names and shapes that differ.
     """
     options = import_options(ImportOptions, overrides)
     content = read_checkpoint(path)
@@ -77,10 +77,10 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     notes: list[str] = []
     if beside := average_beside(content):
-        notes.append(f"the moving average of the weights ({beside}) is not taken")
+        notes.append(f"the moving average of the weights ({beside}) is not used")
     try:
         make = _classifier if "fc_norm.weight" in shapes else _pretrained
-        with torch.device("meta"):  # only names and shapes are wanted
+        with torch.device("meta"):  # only names and shapes are needed
             network, sections = make(shapes, settings, options, notes)
     except (LookupError, ValueError) as error:
         raise WeightsError(
@@ -103,7 +103,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 def _pretrained(
     shapes: Shapes, settings: Mapping[str, Any], options: ImportOptions, notes: list[str]
 ) -> tuple[TrackMAE, dict[str, Any]]:
-    """The network these tensors belong to, and the configuration that its weights file will hold."""
+    """The network of these tensors, and the configuration for its weights file."""
     encoder = _encoder(shapes, "encoder.", settings, options, notes)
     width = shapes["mask_token"][2]
     network = NetworkConfig(
@@ -115,7 +115,7 @@ def _pretrained(
     )
     spatial, motion = (shapes.get(f"{name}.head.weight", (0,))[0] for name in ("decoder", "tracker_decoder"))
     trained = {
-        # The official code standardises for this one name alone, which is its default.
+        # The official code standardises only for this name, its default.
         "motion_norm": options.motion_norm
         or ("patch" if settings.get("cotracker_norm", "patch") == "patch" else "none"),
         "motion_var_floor": 0.0,
@@ -149,7 +149,7 @@ def _encoder(
             frames = tubelet * window[0]
         else:
             frames = _FRAMES
-            notes.append(f"num_frames={frames} is assumed; --set num_frames=… says otherwise")
+            notes.append(f"num_frames={frames} is assumed; --set num_frames=… changes it")
     table = shapes.get(f"{prefix}pos_embed")
     if table is None:
         size = options.image_size or _IMAGE
@@ -159,7 +159,7 @@ def _encoder(
         if grid**2 * (frames // tubelet) != table[1]:
             raise WeightsError(
                 f"{table[1]} tokens are no square patches of {frames} frames",
-                f"{tubelet} frames to a token",
+                f"{tubelet} frames per token",
                 try_="--set num_frames=8, or as many as the network takes",
             )
         size = grid * patch
@@ -177,5 +177,5 @@ def _encoder(
 
 def _assumed_heads(width: int, setting: str, notes: list[str]) -> int:
     heads = _HEADS.get(width, max(1, width // 64))
-    notes.append(f"{setting}={heads} is assumed from the width {width}; --set {setting}=… says otherwise")
+    notes.append(f"{setting}={heads} is assumed from the width {width}; --set {setting}=… changes it")
     return heads

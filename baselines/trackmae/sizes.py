@@ -13,18 +13,18 @@ class EncoderConfig:
     """The shape of the encoder.
 
     Attributes:
-        image_size, patch_size: of the square frames and their square patches, pixels.
-        num_frames: of a clip.
-        tubelet_size: frames that a token spans.
-        embed_dim, depth, num_heads: width, blocks and heads.
-        mlp_ratio: hidden width of the MLPs over their width, here and in decoders.
-        position: "flattened": sinusoids of a token's number, so that the token below is less alike than the one beside
-            (paper). "factored", ours: of column, row and time.
-        attention_start, patch_start: "random" (paper), or ours: see `vgmae_bench.models.init.similar_attention` and
-            `whitened_patches`.
+        image_size, patch_size: sides of the square frames and of their square patches, in pixels.
+        num_frames: frames per clip.
+        tubelet_size: frames per token.
+        embed_dim, depth, num_heads: width, and numbers of blocks and heads.
+        mlp_ratio: hidden width of the MLPs divided by their width, also in the decoders.
+        position: "flattened": sinusoids of a token's number (paper). Its vertical neighbour is then less similar than its
+            horizontal one. "factored" (ours): sinusoids of column, row and time.
+        attention_start, patch_start: "random" (paper), or our initialisation: see `similar_attention` and `whitened_patches` in
+            `vgmae_bench.models.init`.
 
     Raises:
-        UsageError: numbers that do not divide each other, or are not positive.
+        UsageError: a number is not positive, or numbers are not divisible as needed.
     """
 
     image_size: int = 224
@@ -61,32 +61,32 @@ class EncoderConfig:
 
     @property
     def tubes(self) -> int:
-        """Patches of a frame; a tube is one of them through the whole clip."""
+        """Number of tubes: a tube is a patch through the whole clip."""
         return self.grid**2
 
     @property
     def slots(self) -> int:
-        """Tokens of a tube."""
+        """Number of tokens per tube."""
         return self.num_frames // self.tubelet_size
 
     @property
     def num_tokens(self) -> int:
-        """N; token slot * tubes + row * grid + column."""
+        """N, the number of tokens. Their order is slot * tubes + row * grid + column."""
         return self.slots * self.tubes
 
     @property
     def patch_values(self) -> int:
-        """Numbers in the pixels of a token."""
+        """Number of pixel values of a token."""
         return 3 * self.tubelet_size * self.patch_size**2
 
 
 @dataclass(frozen=True)
 class NetworkConfig(EncoderConfig):
-    """The shape of the encoder and of the decoders, of which there are two alike: for what is seen and for what moves.
+    """The shape of the encoder and of the two decoders, for appearance and for motion.
 
     Attributes:
-        decoder_embed_dim, decoder_num_heads: of both decoders.
-        decoder_depth, motion_decoder_depth: blocks of either.
+        decoder_embed_dim, decoder_num_heads: width and heads of both decoders.
+        decoder_depth, motion_decoder_depth: numbers of their blocks.
     """
 
     decoder_embed_dim: int = 384
@@ -104,7 +104,7 @@ def require_multiple(config: EncoderConfig, name: str, divisor: str) -> None:
     """Check that one size of the network is a multiple of another.
 
     Raises:
-        UsageError: it is not.
+        UsageError: it is not a multiple.
     """
     if getattr(config, name) % getattr(config, divisor):
         raise UsageError(
@@ -133,4 +133,4 @@ SIZES: dict[str, NetworkConfig] = {
     "base": NetworkConfig(),
     "large": NetworkConfig(embed_dim=1024, depth=24, num_heads=16, decoder_embed_dim=512, decoder_num_heads=8),
 }
-"""Named sizes: ViT-S, -B and -L as in the official code; "tiny" trains on a CPU."""
+"""Named sizes: ViT-S, -B and -L as in the official code; "tiny" can be trained on a CPU."""

@@ -1,4 +1,4 @@
-"""The trackmae and videomae trackers: an encoder, and one of several ways to read tracks off it."""
+"""The trackers `trackmae` and `videomae`: an encoder with one of several read-outs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .targets.motion import CHANNELS
 
 TrackWindow = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 THRESHOLD_RASTER = 256
-"""Pixels along a side of the frames that thresholds are meant for."""
+"""Side in pixels of the frames to which thresholds refer."""
 
 Readout = Literal["motion-head", "features", "readout"]
 
@@ -53,13 +53,13 @@ class MotionHeadConfig:
     """Settings of tracking by the motion decoder.
 
     Attributes:
-        cycle_threshold: a point counts as visible in a window of frames if it is tracked to the end and back and misses its
-            start by less; pixels of 256×256 frames. None: wherever it goes, which halves the work.
-        spread_threshold: a point counts as visible in a frame if several passes, which show other tubes, disagree on its
-            position by less; pixels of 256×256 frames. None: however much they disagree.
+        cycle_threshold: a point is visible in a window of frames if tracking it to the end and back misses its start by less
+            than this, in pixels of 256×256 frames. None: no check, which halves the work.
+        spread_threshold: a point is visible in a frame if the standard deviation of its position over several passes, with
+            different visible tubes, is less than this, in pixels of 256×256 frames. None: no check.
 
     Raises:
-        UsageError: a threshold that is not positive.
+        UsageError: a threshold is not positive.
     """
 
     cycle_threshold: float | None = 8.0
@@ -73,22 +73,20 @@ class MotionHeadConfig:
 
 @dataclass(frozen=True)
 class TrackMAEConfig:
-    """Settings of the tracker. A section that is not tracked with does not matter.
+    """Settings of the tracker. Only the section of the active read-out has an effect.
 
     Attributes:
-        size: of the network when there are no weights to tell.
-        readout: how tracks are read off the encoder. "motion-head" adds up the steps that the motion decoder predicts; its
-            weights must have been trained with motion_norm "units" or "patch+mean" (or "none"). "features" finds points
-            again by what the encoder makes of them, without any training. "readout" is the cross-attention that
-            `vgmae-bench finetune` trains on top. "auto": the first of "readout", "motion-head" and "features" that the
-            weights have.
-        points_per_batch: for the cross-attention, points answered at once. It bounds the memory and does not change the
-            answers.
+        size: size of the random network that is used without weights.
+        readout: "motion-head" sums the steps that the motion decoder predicts; the weights must be trained with motion_norm
+            "units" or "patch+mean" (or "none"). "features" finds points again by the encoder's features, without training.
+            "readout" is the cross-attention that `vgmae-bench finetune` trains. "auto": the first of "readout", "motion-head"
+            and "features" that the weights support.
+        points_per_batch: points processed at once by the cross-attention. It limits memory and does not change answers.
         motion_head: settings of readout="motion-head".
         features: settings of readout="features".
 
     Raises:
-        UsageError: a number out of its range.
+        UsageError: a value is out of range.
     """
 
     size: Literal["tiny", "small", "base", "large"] = "tiny"
@@ -105,18 +103,18 @@ class TrackMAEConfig:
 class TrackMAETracker:
     """Tracks forward in time from each query's frame, at the network's own resolution.
 
-    Frames of any size are squashed to the network's square and tracks are stretched back. Without weights the network
-    is random, drawn from `seed` alone, and `note` says so.
+    Frames of any size are resized to the network's square, and tracks are scaled back. Without weights the network is random
+    and depends on `seed` alone; `note` says so.
 
     Arguments:
         config: settings.
-        weights: a file of TrackMAE or VideoMAE weights; or a model, whose network is used as it is; or None.
-        device: anything torch knows.
-        seed: of random weights.
+        weights: a file of TrackMAE or VideoMAE weights, a model whose network is used directly, or None.
+        device: any device name of torch.
+        seed: seed of random weights.
 
     Raises:
-        WeightsError: the file is no such weights, or damaged, or cannot be tracked with in this way.
-        UsageError: this way of tracking means nothing for these weights, or its settings do not suit the encoder.
+        WeightsError: the file is damaged, holds other weights, or does not support the read-out.
+        UsageError: the weights cannot track with this read-out, or its settings do not fit the encoder.
     """
 
     motion = True
@@ -155,7 +153,7 @@ class TrackMAETracker:
         return track_windows(frames, queries, self._length, size, self._device, self._track_window)
 
     def _follow_motion(self, video: Tensor, xy: Tensor) -> tuple[Tensor, Tensor]:
-        """Positions float [M, n, 2] and visibility bool [M, n] from xy [M, 2] in the first frame on."""
+        """Track from xy [M, 2] in the first frame: positions float [M, n, 2] and visibility bool [M, n]."""
         there, size = self._head.track(video, xy), video.shape[-1]
         scale = size / THRESHOLD_RASTER
         visible = ((there.xy >= 0) & (there.xy < size)).all(dim=-1)
@@ -167,7 +165,7 @@ class TrackMAETracker:
         return there.xy, visible
 
     def _back(self, video: Tensor, there: WindowTracks) -> Tensor:
-        """Where points come out, [M, 2], that are tracked back from the ends of their tracks."""
+        """The positions [M, 2] after tracking points back from the ends of their tracks."""
         reached = there.xy.shape[1]
         reversed_ = video[:, :, :reached].flip(2)
         padding = reversed_[:, :, -1:].expand(-1, -1, video.shape[2] - reached, -1, -1)
@@ -175,7 +173,7 @@ class TrackMAETracker:
 
 
 class VideoMAETracker(TrackMAETracker):
-    """The same for networks that were trained without tracks."""
+    """The tracker of networks that were trained without tracks."""
 
     motion = False
 
@@ -189,8 +187,8 @@ def _best_readout(model: Model) -> Readout:
 def _with_readout(model: Model, source: str) -> ReadoutTracker:
     if not isinstance(model.network, ReadoutTracker):
         raise WeightsError(
-            f"{source} has no readout to track with",
-            "one has to be trained on top of the encoder",
+            f"{source} has no readout for tracking",
+            "it must be trained on the encoder first",
             try_="vgmae-bench finetune --help",
         )
     return model.network
@@ -200,8 +198,8 @@ def _motion_head(model: Model, source: str) -> MotionHead:
     network, trained = model.network, model.trained
     if not isinstance(network, TrackMAE) or trained is None or not network.heads.motion:
         raise WeightsError(
-            f"{source} has no motion head to track with",
-            "only TrackMAE's own pretraining leaves one",
+            f"{source} has no motion head for tracking",
+            "only pretraining of trackmae makes one",
             try_="--set readout=features",
         )
     return MotionHead(network, trained)

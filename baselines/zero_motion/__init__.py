@@ -1,4 +1,4 @@
-"""Nothing moves: the floor that every method must clear."""
+"""zero-motion: predicts no motion. Every method must be better."""
 
 from vgmae_bench import MethodSpec
 

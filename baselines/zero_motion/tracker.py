@@ -1,4 +1,4 @@
-"""Every point stays where it was queried: the floor that every method must clear."""
+"""Predicts that every point stays at its query position. Every method must be better."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,1 +1,1 @@
-"""How GMRW learns: crops, walks, losses and the recipe."""
+"""Pretraining of GMRW: crops, walks, losses and the recipe."""

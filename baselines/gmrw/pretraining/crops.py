@@ -1,4 +1,4 @@
-"""Two crops of each clip, one for the way out and one for the way back, cut on the device in batches."""
+"""Cuts two crops of each clip, for the way out and for the way back, in batches on the device."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..network import STRIDE
 
 @dataclass(frozen=True)
 class CropConfig:
-    """Which crops are drawn.
+    """Settings of random crops.
 
     Attributes:
-        crop_size: side of the square that every crop is resampled to, pixels; a multiple of 8.
-        crop_area: smallest and largest share of the frame, drawn evenly.
-        crop_aspect: smallest and largest width over height, both sides of 1, drawn log-evenly among those with which a
-            crop of the area fits into the frame.
+        crop_size: side of the square result in pixels, a multiple of 8.
+        crop_area: smallest and largest share of the frame; uniform distribution.
+        crop_aspect: smallest and largest ratio of width to height, on either side of 1; log-uniform over the ratios with
+            which a crop of the drawn area fits into the frame.
 
     Raises:
-        UsageError: a number out of its range.
+        UsageError: a value is out of range.
     """
 
     crop_size: int = 512
@@ -42,7 +42,7 @@ class CropConfig:
 
 
 def draw_crops(seeds: tuple[int, ...], config: CropConfig, count: int = 2) -> Tensor:
-    """Independent crops (x, y, width, height) in units of the frame: float64 [B, count, 4], clip by clip from its seed."""
+    """Independent crops (x, y, width, height) in units of the frame: float64 [B, count, 4], each from its clip's seed."""
     uniform = np.stack([np.random.default_rng([seed, *b"crop"]).random((count, 4)) for seed in seeds])
     area, aspect, x, y = torch.from_numpy(uniform).unbind(-1)
     area = config.crop_area[0] + area * (config.crop_area[1] - config.crop_area[0])
@@ -54,15 +54,15 @@ def draw_crops(seeds: tuple[int, ...], config: CropConfig, count: int = 2) -> Te
 
 
 def crop(images: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Cut and resample (bilinear) the same crop of every frame of a clip.
+    """Cut the same crop of every frame of a clip, and resample it bilinearly.
 
     Arguments:
         images: float [B, T, 3, H, W].
         boxes: [B, 4], as from `draw_crops`.
-        size: of the result, pixels.
+        size: side of the result in pixels.
 
     Returns:
-        [B, T, 3, size, size]. Pixels are squares: the crop's outer edge is that of its outermost pixels.
+        [B, T, 3, size, size]. The crop's border is the outer edge of its border pixels.
     """
     batch, frames = images.shape[:2]
     x, y, width, height = boxes.to(images).unbind(-1)
@@ -74,13 +74,13 @@ def crop(images: Tensor, boxes: Tensor, size: int) -> Tensor:
 
 
 def between_crops(outgoing: Tensor, returning: Tensor, size: int) -> Tensor:
-    """From cells of one crop to cells of another, exactly: float64 [B, 2, 3] for `vgmae_baselines.gmrw.pretraining.warp`.
+    """The exact map from cells of one crop to cells of another: float64 [B, 2, 3] for `vgmae_baselines.gmrw.pretraining.warp`.
 
-    Cell j lies at pixel 4 j of its crop (`vgmae_baselines.gmrw.network`), whose centre is half a pixel from its edge.
+    Cell j is at pixel 4 j of its crop (`vgmae_baselines.gmrw.network`). A pixel's centre is half a pixel from its edge.
 
     Arguments:
         outgoing, returning: [B, 4], as from `draw_crops`.
-        size: of the crops, pixels.
+        size: side of the crops in pixels.
     """
     scale = outgoing[:, 2:] / returning[:, 2:]
     shift = (outgoing[:, :2] - returning[:, :2]) / returning[:, 2:] * size + 0.5 * scale - 0.5

@@ -1,4 +1,4 @@
-"""What GMRW makes of two frames, to look at: the flow between them, and the one rebuilt from the other by it."""
+"""Draws the flow between two frames, and one frame reconstructed from the other by this flow."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def draw(images: Tensor, flow: Tensor, path: Path) -> None:
 
 
 def follow(image: Tensor, flow: Tensor) -> Tensor:
-    """Fetch every pixel from where it moved to: images [B, 3, H, W] at flow [B, 2, H, W] pixels from a regular grid."""
+    """Warp images [B, 3, H, W] backward: sample each pixel at its position plus flow [B, 2, H, W] in pixels."""
     height, width = image.shape[2:]
     y, x = torch.meshgrid(*(torch.arange(side, device=flow.device) for side in (height, width)), indexing="ij")
     place = torch.stack([x, y]) + flow + 0.5

@@ -1,6 +1,6 @@
-"""How GMRW learns: walk from a frame to the next ones and back, and end where you began (arXiv 2409.16288).
+"""Pretraining of GMRW: walk from a frame to the next ones and back, and end at the start (arXiv 2409.16288).
 
-Where paper, official code (ayshrv/gmrw bf832bd) and our defaults part, there is a setting.
+Where paper, official code (ayshrv/gmrw bf832bd) and our defaults differ, there is a setting.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ from .warp import Labels, Targets
 
 @dataclass(frozen=True)
 class PretrainData(ClipDataConfig, CropConfig):
-    """The clips, and the crops that are cut from them.
+    """Settings of the clips and of their crops.
 
     Attributes:
-        num_frames: of a clip; a walk visits them all and comes back. It takes N² for N cells with two, N³ with more.
-        image_size: side of the clips that crops are cut from, pixels.
-        stride: frames of a video from one frame of a clip to the next; synthetic clips are made as they are.
+        num_frames: frames per clip. A walk visits all of them and returns. The cost for N cells is N² with 2 frames, N³ with
+            more.
+        image_size: side in pixels of the clips before cropping.
+        stride: step between frames of a clip, in frames of the video. Synthetic clips ignore it.
 
     Raises:
         UsageError: a number out of its range.
@@ -56,10 +57,10 @@ class PretrainData(ClipDataConfig, CropConfig):
 
 @dataclass(frozen=True)
 class Curriculum:
-    """What changes along the way.
+    """Settings that change during training.
 
     Attributes:
-        smoothness: weight of the smoothness of flow, reached at step `smoothness_end`, 0 until `smoothness_start`.
+        smoothness: weight of the smoothness of flow: 0 until step `smoothness_start`, then linear up to step `smoothness_end`.
 
     Raises:
         UsageError: a number out of its range.
@@ -82,15 +83,15 @@ class PretrainConfig(LoopConfig):
     """Settings of pretraining.
 
     Attributes:
-        network: its shape.
-        data: the clips, and the crops that are cut from them.
-        curriculum: what changes along the way.
-        labels: where walks should end: "analytic", the cell in which the starting point exactly lies; "official", with the
-            official code's slips near the border; "none", where they began, both ways having the same crop.
-        radius: steps lead only to cells nearer than this to the likeliest one, in cells; None: to all.
-        upsample, readout, readout_radius, short_side: how the weights will say they are to be tracked with: `upsample`,
-            `method`, `radius` and `short_side` of `vgmae_baselines.gmrw.checkpoint.Inference`.
-        matrix_mb: pieces of this size (MiB) of transition matrices are worked on at once; what is learned is the same.
+        network: shape of the network.
+        data: the clips and their crops.
+        curriculum: settings that change during training.
+        labels: the cells where walks should end. "analytic": the exact cell of the starting point. "official": with the
+            mistakes of the official code near the border. "none": the starting cell; both ways have the same crop.
+        radius: steps lead only to cells nearer than this to the likeliest one, in cells; None: to all cells.
+        upsample, readout, readout_radius, short_side: stored in the weights as `upsample`, `method`, `radius` and
+            `short_side` of `vgmae_baselines.gmrw.checkpoint.Inference`, for tracking.
+        matrix_mb: size in MiB of the pieces in which transition matrices are processed. It does not change the result.
 
     Raises:
         UsageError: a number out of its range.
@@ -113,7 +114,7 @@ class PretrainConfig(LoopConfig):
         for name in ("radius", "readout_radius"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise UsageError(f"{name} must be above 0", f"it is {value}")
+                raise UsageError(f"{name} must be positive", f"it is {value}")
 
     @property
     def inference(self) -> Inference:
@@ -122,10 +123,10 @@ class PretrainConfig(LoopConfig):
 
 
 class Pretraining(Recipe[GMRW, Batch]):
-    """GMRW's recipe.
+    """The pretraining recipe of GMRW.
 
-    Losses are means over clips, so that gradients are the same on any number of processes. (The official code divides by
-    the number of processes once more.)
+    Losses are means over clips, so that gradients do not depend on the number of processes. (The official code divides by this
+    number once too often.)
     """
 
     config: PretrainConfig
@@ -137,7 +138,7 @@ class Pretraining(Recipe[GMRW, Batch]):
         self._walker = Walker(grid, grid, config.network.temperature, config.radius, pieces=entries)
 
     def init_from(self, weights: Path) -> list[str]:
-        """See `take_what_fits`: GMRW weights."""
+        """Start from weights of GMRW; see `take_what_fits`."""
         return take_what_fits(self.network, load_model(weights).network.state_dict(), weights.name)
 
     def shape(self, step: int) -> ClipShape:
@@ -146,7 +147,7 @@ class Pretraining(Recipe[GMRW, Batch]):
         return ClipShape(data.num_frames, data.image_size, data.stride, data.speed)
 
     def forward(self, batch: Batch, step: int) -> Losses:
-        """How unlikely walks are to come back, plus how rough the flow is."""
+        """The negative log-probability that walks return, plus the smoothness loss of the flow."""
         images, targets = self.palindrome(batch)
         walk = transitions(self.network, images)
         with torch.autocast(images.device.type, enabled=False):
@@ -156,7 +157,7 @@ class Pretraining(Recipe[GMRW, Batch]):
         return Losses.sum_of(parts)
 
     def palindrome(self, batch: Batch) -> tuple[Tensor, Targets]:
-        """What walks pass: float [B, 2 n - 1, 3, S, S] RGB in [0, 1], n frames there and n - 1 back, and where they end."""
+        """The images of a walk, float [B, 2 n - 1, 3, S, S] RGB in [0, 1] (n frames forth, n - 1 back), and its targets."""
         config, data = self.config, self.config.data
         video = batch.video.permute(0, 1, 4, 2, 3).float() / 255
         outgoing, returning = draw_crops(batch.seeds, data).to(video.device).unbind(1)
@@ -174,7 +175,7 @@ class Pretraining(Recipe[GMRW, Batch]):
         return make(between_crops(outgoing, returning, self.config.data.crop_size), height, width)
 
     def _smoothness(self, walk: list[Transition], images: Tensor, step: int) -> Tensor:
-        """Of the flow of all transitions, weighted as the step says."""
+        """The smoothness loss of the flow of all transitions, with its weight at this step."""
         ways = self.config.curriculum
         weight = ramp(step, ways.smoothness_start, ways.smoothness_end, ways.smoothness)
         if not weight:
@@ -195,7 +196,7 @@ class Pretraining(Recipe[GMRW, Batch]):
         return GMRWTracker(GMRWConfig(), Model(self.network, self.config.inference, None), device, seed=0)
 
     def pictures(self, batch: Batch, path: Path) -> None:
-        """The first two frames, whole, at the size of crops, and how they are matched."""
+        """Draw the first two frames, uncropped at the size of crops, and the flow between them."""
         size = self.config.data.crop_size
         images = F.interpolate(
             batch.video[:, :2].permute(0, 1, 4, 2, 3).flatten(0, 1).float() / 255, (size, size), mode="area"
@@ -207,7 +208,7 @@ class Pretraining(Recipe[GMRW, Batch]):
 
 
 def transitions(model: GMRW, images: Tensor) -> list[Transition]:
-    """The steps between neighbours of a sequence of images [B, L, 3, H, W] RGB in [0, 1]: L - 1 of them."""
+    """The L - 1 transitions between neighbours of a sequence of images [B, L, 3, H, W] RGB in [0, 1]."""
     mean, std = imagenet_statistics(images)
     length = images.shape[1]
     features = model.backbone_features(((images - mean) / std).flatten(0, 1)).unflatten(0, (-1, length))

@@ -1,4 +1,4 @@
-"""Flow should be smooth where the image is: the second term of GMRW's loss, and when it sets in."""
+"""Edge-aware smoothness of flow, the second term of GMRW's loss, and the schedule of its weight."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 EDGE = 150.0
-"""How little a difference in colour, of images in [-1, 1], makes an edge (official code)."""
+"""Sensitivity to edges: factor of the colour differences of images in [-1, 1] (official code)."""
 SOFTNESS = 0.001
-"""Of the absolute value: below it, differences are squared rather than taken as they are."""
+"""Smoothing of the absolute value; smaller differences count about quadratically."""
 
 
 def smoothness_loss(flow: Tensor, images: Tensor) -> Tensor:
@@ -16,14 +16,14 @@ def smoothness_loss(flow: Tensor, images: Tensor) -> Tensor:
 
     Arguments:
         flow: float [B, 2, H, W] in pixels.
-        images: float [B, 3, H, W] RGB in [-1, 1], from which the flow goes out.
+        images: float [B, 3, H, W] RGB in [-1, 1], where the flow starts.
     """
     across, down = (_penalty(flow, images, dim) for dim in (-1, -2))
     return (across + down) / 2
 
 
 def _penalty(flow: Tensor, images: Tensor, dim: int) -> Tensor:
-    """Mean over a field of what it bends along one of its axes, edges excepted."""
+    """Mean second derivative of a flow field along one axis, reduced at edges."""
     steps = images.shape[dim] - 2
     change = images.narrow(dim, 2, steps) - images.narrow(dim, 0, steps)
     weight = (-(EDGE * change).square().mean(dim=1, keepdim=True)).exp()

@@ -1,8 +1,8 @@
-"""The contrastive random walk: from every cell to the next frames and back, and how likely it comes back to where it should.
+"""The contrastive random walk: from every cell to the next frames and back, with the probability of ending in the right cell.
 
-arXiv 2409.16288, section 3. Transition matrices are [N, N] for N cells; here they exist only in pieces. The official code
-multiplies them out, which takes N³; a walk over two frames and back takes N² here, because of the product only one entry
-a row is wanted: the row of the first matrix times a column of the last.
+arXiv 2409.16288, section 3. Transition matrices are [N, N] for N cells; here they are processed in pieces. The official code
+multiplies them, which takes N³. A walk over two frames and back takes N² here: only one entry per row of the product is
+needed, the row of the first matrix times a column of the last.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ..readout import Method, Readout, cell_positions, expected_rows
 from .warp import Targets
 
 FLOOR = 1e-7
-"""Added to probabilities before their logarithm is taken (official code)."""
+"""Added to probabilities before the logarithm (official code)."""
 
 
 class Transition(NamedTuple):
     """A step of the walk, from each cell of one frame to the cells of another.
 
     Attributes:
-        source, target: features [B, N, C] of the two frames in raster order, as `GMRW.match` makes them comparable.
+        source, target: features [B, N, C] of the two frames from `GMRW.match`, in raster order.
     """
 
     source: Tensor
@@ -36,15 +36,15 @@ class Transition(NamedTuple):
 
 @dataclass(frozen=True)
 class Walker:
-    """How transitions are made of features.
+    """Computes transitions from features.
 
     Attributes:
-        height, width: of the grid of cells; N = height × width.
-        temperature: inner products are divided by it.
-        radius: only cells nearer than this to the most likely one, in cells, can be reached; None: all. "weighted_argmax"
-            of the official code.
-        pieces: entries of transition matrices, of the whole batch, that are worked on at once. Bounds the memory of
-            forward and backward pass; changes nothing else.
+        height, width: size of the grid of cells; N = height × width.
+        temperature: divisor of inner products.
+        radius: only cells nearer than this to the likeliest one can be reached, in cells; None: all. This is
+            "weighted_argmax" of the official code.
+        pieces: entries of transition matrices of the whole batch that are processed at once. It limits the memory of forward
+            and backward pass only.
     """
 
     height: int
@@ -54,10 +54,10 @@ class Walker:
     pieces: int = 2**26
 
     def return_probability(self, walk: Sequence[Transition], cell: Tensor) -> Tensor:
-        """The probability [B, N] that a walk from each cell ends in the one that is named for it.
+        """The probability [B, N] that a walk from each cell ends in its target cell.
 
         Arguments:
-            walk: two transitions or more. Each beyond two costs N³.
+            walk: two or more transitions. Each after the second costs N³.
             cell: int64 [B, N], see `vgmae_baselines.gmrw.pretraining.warp.Targets`.
         """
         first, *between, last = walk
@@ -74,9 +74,9 @@ class Walker:
         return torch.cat(_in_parts(part, rows, first.source, cell), dim=1)
 
     def flow(self, transition: Transition, size: tuple[int, int]) -> Tensor:
-        """Where a step leads on average, as flow [B, 2, H, W] (x, y) in pixels of a frame of size (H, W).
+        """The mean step as flow [B, 2, H, W] (x, y), in pixels of a frame of size (H, W).
 
-        The cells' flow is resized with its corners in the frame's corners, as in the official code.
+        The cells' flow is resized with align_corners, as in the official code.
         """
         grid = (self.height, self.width)
         target = transition.target.mT.unflatten(2, grid)
@@ -96,7 +96,7 @@ class Walker:
         return max(1, self.pieces // (len(like) * self.height * self.width))
 
     def _logits(self, source: Tensor, target: Tensor) -> Tensor:
-        """Of rows [B, M, C] to all cells: [B, M, N]."""
+        """Logits [B, M, N] of rows [B, M, C] for all cells."""
         logits = source @ target.mT / self.temperature
         if self.radius is None:
             return logits
@@ -104,7 +104,7 @@ class Walker:
         return logits.masked_fill(self._apart(logits.argmax(dim=-1, keepdim=True), everywhere), -torch.inf)
 
     def _apart(self, one: Tensor, other: Tensor) -> Tensor:
-        """Whether cells are too far from each other."""
+        """Whether cells are farther apart than `radius`."""
         assert self.radius is not None
         across, down = one % self.width - other % self.width, one // self.width - other // self.width
         return across**2 + down**2 >= self.radius**2
@@ -114,7 +114,7 @@ class Walker:
         return self._logits(source, target).softmax(dim=-1)
 
     def _go_on(self, there: Tensor, transition: Transition) -> Tensor:
-        """Where walks are, [B, M, N], after another transition."""
+        """The distribution [B, M, N] of walks after another transition."""
 
         def part(source: Tensor, here: Tensor) -> Tensor:
             return here.mT @ self._transition(source, transition.target)
@@ -122,7 +122,7 @@ class Walker:
         return torch.stack(_in_parts(part, self._rows_at_once(there), transition.source, there.mT)).sum(dim=0)
 
     def _normaliser(self, transition: Transition) -> Tensor:
-        """The logarithm [B, N] of what each row's exponentials sum to."""
+        """The logarithm [B, N] of the sum of each row's exponentials."""
 
         def part(source: Tensor) -> Tensor:
             return self._logits(source, transition.target).logsumexp(dim=-1)
@@ -139,7 +139,7 @@ class Walker:
         return torch.cat(_in_parts(part, self._rows_at_once(transition.source), transition.source), dim=1)
 
     def _columns(self, transition: Transition, cell: Tensor, normaliser: Tensor, likeliest: Tensor | None) -> Tensor:
-        """The columns of a transition matrix that are named in `cell` [B, M], as rows: [B, M, N]."""
+        """The columns `cell` [B, M] of a transition matrix, as rows: [B, M, N]."""
         target = transition.target.take_along_dim(cell[:, :, None], dim=1)
         columns = (target @ transition.source.mT / self.temperature - normaliser[:, None]).exp()
         if likeliest is None:
@@ -150,16 +150,16 @@ class Walker:
 def walk_loss(probability: Tensor, targets: Targets) -> Tensor:
     """Mean of -log(probability) over the valid cells of each clip: [B].
 
-    The official code averages over all cells of a batch on one GPU, which has one clip.
+    The official code averages over all cells of a batch per GPU, which is one clip.
     """
     logarithm = (probability + FLOOR).log() * targets.valid
     return -logarithm.sum(dim=1) / (targets.valid.sum(dim=1) + 1e-5)
 
 
 def _in_parts(part: Callable[..., Tensor], rows: int, *tensors: Tensor) -> list[Tensor]:
-    """What `part` makes of so many rows (dimension 1) of the tensors at a time.
+    """Apply `part` to `rows` rows (dimension 1) of the tensors at a time.
 
-    Only the tensors are kept for the backward pass; everything in between is made again.
+    Only the tensors are stored for the backward pass. Intermediate results are computed again.
     """
     if rows >= tensors[0].shape[1]:
         return [part(*tensors)]

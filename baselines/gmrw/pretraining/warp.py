@@ -1,7 +1,7 @@
-"""Where a walk should end: the cell of the returning crop that shows what a cell of the outgoing crop shows.
+"""Targets of walks: the cell of the returning crop with the same content as a cell of the outgoing crop.
 
-Label warping, arXiv 2409.16288. Without it the network finds its way back by positions alone; with the two directions
-cropped independently, positions change and only what is seen can be followed.
+Label warping, arXiv 2409.16288. Without it, the network finds its way back by positions alone. With independent crops in the
+two directions, positions change, and only the content helps.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ Labels = Literal["analytic", "official", "none"]
 
 
 class Targets(NamedTuple):
-    """Where walks should end.
+    """The targets of walks.
 
     Attributes:
-        cell: int64 [B, N], y * w + x of the cell where the walk from each cell should end; any where `valid` is False.
-        valid: bool [B, N], False where that place lies outside the returning crop.
+        cell: int64 [B, N], y * w + x of the target cell of the walk from each cell; arbitrary if `valid` is False.
+        valid: bool [B, N], False if the target is outside the returning crop.
     """
 
     cell: Tensor
@@ -30,11 +30,11 @@ class Targets(NamedTuple):
 
 
 def analytic(matrix: Tensor, height: int, width: int) -> Targets:
-    """The cell in which the exact position lies.
+    """The cell that contains the exact position.
 
     Arguments:
-        matrix: float [B, 2, 3], takes a cell (x, y, 1) of the outgoing grid to its position in cells of the returning one.
-        height, width: of both grids; N = height × width.
+        matrix: float [B, 2, 3], maps a cell (x, y, 1) of the outgoing grid to its position in cells of the returning grid.
+        height, width: size of both grids; N = height × width.
     """
     x, y = warp_cells(matrix, height, width).round().long().unbind(-1)
     valid = (x >= 0) & (x < width) & (y >= 0) & (y < height)
@@ -42,10 +42,10 @@ def analytic(matrix: Tensor, height: int, width: int) -> Targets:
 
 
 def official(matrix: Tensor, height: int, width: int) -> Targets:
-    """What the official code (ayshrv/gmrw bf832bd) takes for it: an image of the coordinates, resampled as if black around.
+    """The targets of the official code (ayshrv/gmrw bf832bd): an image of the coordinates, resampled with black outside.
 
-    Positions up to half a cell outside the grid count as inside, with coordinates drawn towards 0: on average 0.7 % of the
-    valid cells get a label that is more than a cell off. Arguments as for `analytic`.
+    Positions up to half a cell outside the grid count as inside, and their coordinates shrink towards 0. On average, 0.7 % of
+    the valid cells get a label that is wrong by more than a cell. The arguments are those of `analytic`.
     """
     cells = cell_positions(height, width).to(matrix.device, torch.float64)
     image = torch.cat([cells, torch.ones_like(cells[:, :1])], dim=1).T.view(1, 3, height, width).float()
@@ -56,7 +56,7 @@ def official(matrix: Tensor, height: int, width: int) -> Targets:
 
 
 def same_cell(batch: int, height: int, width: int, device: torch.device) -> Targets:
-    """No label warping, for crops that are the same in both directions: every walk should end where it began."""
+    """Targets without label warping, for equal crops in both directions: every walk should end in its first cell."""
     cell = torch.arange(height * width, device=device).expand(batch, -1)
     return Targets(cell, torch.ones_like(cell, dtype=torch.bool))
 

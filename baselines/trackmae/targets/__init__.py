@@ -1,1 +1,1 @@
-"""What TrackMAE learns to predict, and which tubes it is shown."""
+"""Targets of TrackMAE's pretraining, and its masking."""

@@ -1,6 +1,6 @@
-"""CLIP's image tower, frozen, as the spatial target: features of every other frame, a token each patch.
+"""CLIP's frozen image tower as the spatial target: features of the first frame of each tubelet, one token per patch.
 
-Needs Hugging Face transformers, the extra "clip" of this package; imported when a tower is opened.
+It needs Hugging Face transformers (the extra "clip" of this package), which is imported when a tower is opened.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ Statistics = Literal["clip", "imagenet"]
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-"""Of the images that CLIP was trained on (Radford et al., arXiv 2103.00020, released preprocessing)."""
+"""Statistics of CLIP's training images (Radford et al., arXiv 2103.00020, released preprocessing)."""
 _STATISTICS = {"clip": (CLIP_MEAN, CLIP_STD), "imagenet": (IMAGENET_MEAN, IMAGENET_STD)}
 
 
 class ClipTower:
-    """The tower of a model, ready to look at clips.
+    """The image tower of a CLIP model.
 
     Arguments:
-        source: a folder that transformers' `save_pretrained` wrote, or a name on the Hugging Face hub, which is downloaded
+        source: a folder written by `save_pretrained` of transformers, or a name on the Hugging Face hub, which is downloaded
             once. Weights must be safetensors.
-        statistics: how images are normalised: CLIP's own way, or with ImageNet's numbers as the official code does.
-        device: anything torch knows.
+        statistics: normalisation of images: CLIP's own, or ImageNet's as in the official code.
+        device: any device name of torch.
 
     Raises:
         PluginError: transformers is not installed.
-        WeightsError: there are no such weights, or they are of another model.
+        WeightsError: the weights do not exist, or belong to another model.
     """
 
     def __init__(self, source: str, statistics: Statistics, device: torch.device) -> None:
         model = _open(source).to(device).eval().requires_grad_(False)
-        # Older versions of transformers wrap the tower once more.
+        # Older versions of transformers wrap the tower again.
         self._tower: Any = getattr(model, "vision_model", model)
         self._size, self._patch = model.config.image_size, model.config.patch_size
         self._mean, self._std = (torch.tensor(v, device=device).view(3, 1, 1) for v in _STATISTICS[statistics])
@@ -51,11 +51,11 @@ class ClipTower:
 
     @torch.no_grad()
     def targets(self, video: Tensor, config: EncoderConfig) -> Tensor:
-        """Features of the first frame of each tubelet, normalised.
+        """Normalised features of the first frame of each tubelet.
 
-        The patch tokens of the last block after the tower's last LayerNorm, without class token and projection. Where the
-        tower's patches are others than the network's, they are interpolated. Each channel has mean 0 and deviation 1 over
-        the tokens of a clip.
+        They are the patch tokens of the last block after the tower's last LayerNorm, without class token and projection. If the
+        tower's patches differ from the network's, features are interpolated. Each channel has mean 0 and standard deviation 1
+        over the tokens of a clip.
 
         Arguments:
             video: float [B, 3, T, H, W] RGB in [0, 1].
@@ -76,7 +76,7 @@ class ClipTower:
 
 
 def tower_channels(source: str) -> int:
-    """How many features a tower has, without its weights being read. Raises like `ClipTower`."""
+    """The number of features of a tower, without reading its weights. Raises like `ClipTower`."""
     transformers = _transformers()
     with _read_errors(source):
         return int(transformers.CLIPVisionConfig.from_pretrained(source).hidden_size)
@@ -107,12 +107,12 @@ def _transformers() -> Any:
 
 @contextmanager
 def _read_errors(source: str) -> Iterator[None]:
-    """Whatever transformers and the hub raise becomes one clear line."""
+    """Turn errors of transformers and of the hub into a WeightsError."""
     try:
         yield
     except Exception as error:
         raise WeightsError(
-            f'There is no CLIP tower "{source}" to learn features from',
+            f'There is no CLIP tower "{source}" for the features',
             " ".join(str(error).split()).partition(". ")[0],
             try_="a folder with config.json and model.safetensors: --set clip_model=FOLDER; "
             "or spatial_target=pixel, which needs no weights",

@@ -1,7 +1,8 @@
-"""Which tubes are hidden: at random, or so many of what moves most and of what moves least.
+"""Chooses the hidden tubes: at random, or by motion.
 
-TrackMAE's motion-aware masking sorts tubes by how far their points go and draws from both halves (rvandeghen/TrackMAE
-3e7db78, "cotracker_motion_bins"). At a share of one half every tube is shown as often as with random masking.
+TrackMAE's motion-aware masking sorts tubes by the motion of their points and draws visible tubes from both halves
+(rvandeghen/TrackMAE 3e7db78, "cotracker_motion_bins"). With a share of one half, every tube is visible as often as with
+random masking.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from torch import Tensor
 
 
 def shown_tubes(tubes: int, mask_ratio: float) -> int:
-    """How many tubes are shown: all but int(mask_ratio * tubes)."""
+    """The number of visible tubes: all except int(mask_ratio * tubes)."""
     return tubes - int(mask_ratio * tubes)
 
 
 def tube_motion(xy: Tensor, grid: int) -> Tensor:
-    """How far the points of each patch go per step, float [B, grid * grid] in the unit of `xy`.
+    """Mean motion of each patch's points per step, float [B, grid * grid], in the unit of `xy`.
 
     Arguments:
-        xy: float [B, P, S, 2], P points on a square lattice, row by row: one a patch, or a square of them.
+        xy: float [B, P, S, 2], P points on a square lattice in raster order: one per patch, or a square number per patch.
     """
     lengths = xy.diff(dim=2).norm(dim=3).mean(dim=2)
     points = round(lengths.shape[1] ** 0.5) // grid
@@ -28,33 +29,34 @@ def tube_motion(xy: Tensor, grid: int) -> Tensor:
 
 
 def random_tubes(noise: Tensor, shown: int) -> Tensor:
-    """bool [L], True where a tube is hidden; those with the largest noise are shown."""
+    """bool [L], True where a tube is hidden. The tubes with the largest noise are visible."""
     return _all_but(noise.topk(shown).indices, len(noise))
 
 
 def wanted_of_halves(shown: int, share: float) -> tuple[int, int]:
-    """How many of the tubes to show are wanted of the half that moves most, and how many of the other.
+    """The numbers of visible tubes from the half with the most motion, and from the other half.
 
     Arguments:
-        shown: how many tubes are to be shown.
-        share: of those, from the half that moves most; the number is rounded down.
+        shown: number of visible tubes.
+        share: share of them from the half with the most motion; the number is rounded down.
     """
     of_fast = int(share * shown)
     return of_fast, shown - of_fast
 
 
 def motion_bins(motion: Tensor, noise: Tensor, shown: int, share: float) -> Tensor:
-    """Hide all tubes but a share of what is shown from the half that moves most, and the rest from the other.
+    """Hide all tubes, except for a share of visible tubes from the half with the most motion, and the rest from the other half.
 
-    A half that has fewer tubes than are wanted of it is shown whole, and the other half does not make up for it, so fewer
-    than `shown` tubes are shown. The official code draws what is missing from the same half with replacement, which
-    shows nothing new. This can only happen where more than half of the tubes are shown.
+    If a half has fewer tubes than requested, all of it is visible. The other half does not compensate, so fewer than `shown`
+    tubes are visible. The official code then draws from the same half with replacement, which shows nothing new. This can
+    happen only if more than half of the tubes are visible.
 
     Arguments:
-        motion: float [L], see `tube_motion`.
-        noise: float [L], for the tubes in descending order of motion; of each half, the largest are shown.
-        shown: how many tubes are wanted.
-        share: of the tubes that are wanted, from the half that moves most.
+        motion: float [L]; see `tube_motion`.
+        noise: float [L], for the tubes in descending order of motion. In each half, the tubes with the largest noise are
+            visible.
+        shown: requested number of visible tubes.
+        share: share of them from the half with the most motion.
 
     Returns:
         bool [L], True where a tube is hidden.

@@ -1,7 +1,7 @@
-"""What the motion decoder learns to predict: how the points that start in a patch move, as a teacher tracked them.
+"""Targets of the motion decoder: the motion of the points that start in a patch, from a teacher's tracks.
 
-Targets belong to points, not places: the token of tubelet t of a tube says where those points go that *started* in its
-patch in the first frame, wherever they are by then (TrackMAE's official code, rvandeghen/TrackMAE 3e7db78).
+Targets belong to points, not to places. The token of tubelet t of a tube predicts the step of those points that *started* in
+its patch in the first frame, wherever they are now (TrackMAE's official code, rvandeghen/TrackMAE 3e7db78).
 """
 
 from __future__ import annotations
@@ -18,35 +18,32 @@ from vgmae_bench.errors import UsageError
 Norm = Literal["patch", "none", "units", "patch+mean"]
 
 SIDE = 2
-"""Points along a side of a patch."""
+"""Number of points along a side of a patch."""
 POINTS = SIDE**2
-"""Points of a token, row by row."""
+"""Number of points of a token, in raster order."""
 _EPS = 1e-6
 
 CHANNELS: dict[Norm, int] = {"patch": 2 * POINTS, "none": 2 * POINTS, "units": 2 * POINTS, "patch+mean": 2 * POINTS + 2}
-"""Numbers a token, of which the first eight are sub-point major: x0, y0, x1, y1, …"""
+"""Number of values per token. The first eight are sub-point major: x0, y0, x1, y1, …"""
 
 
 @dataclass(frozen=True)
 class MotionConfig:
-    """How tracks become targets.
+    """Settings of converting tracks to targets.
 
     Attributes:
-        motion_norm: of displacements over one tubelet. "patch" (official): each coordinate standardised over the four points
-            of a token, which removes how far the token moves and leaves the direction of the gradient alone; "none":
-            pixels; "units": patches; "patch+mean": those of "patch", then the mean displacement in patches.
-        motion_var_floor: pixels that stand in for noise where points of a patch are standardised:
-            (d - mean) / sqrt(variance + floor²). Without it (0, official) the noise of a tracker on what does not deform is
-            blown up to full strength.
-        motion_visibility_weight: learn from points alone that the teacher sees at both ends of a step; the official code
-            learns from all. Where points are standardised with one another, all four of a token must be seen.
-        motion_drop_last: learn nothing from the last tubelet, whose step would end beyond the clip; the official code
-            repeats the step before it.
-        upsample_tracks: the teacher tracks one point a patch, and positions are interpolated to four (official), whose
-            lattice then reaches from the first patch's centre to the last one's. Otherwise it tracks all four.
-
-    Raises:
-        UsageError: a number out of its range.
+        motion_norm: normalisation of displacements over one tubelet. "patch" (official): each coordinate is standardised over
+            the four points of a token. This removes the token's motion and leaves only the direction of its gradient. "none":
+            pixels. "units": patches. "patch+mean": "patch", plus the mean displacement in patches.
+        motion_var_floor: assumed noise in pixels when the points of a patch are standardised: (d - mean) / sqrt(variance +
+            floor²). With 0 (official), the tracker's noise on rigid motion is amplified to full strength.
+        motion_visibility_weight: learn only from points that the teacher sees at both ends of a step. The official code
+            learns from all points. If points are standardised together, all four of a token must be visible.
+        motion_drop_last: learn nothing from the last tubelet, whose step would end after the clip. The official code repeats
+            the previous step.
+        upsample_tracks: the teacher tracks one point per patch, and positions are interpolated to four (official). Their
+            lattice then extends from the first patch's centre to the last one's. Otherwise, the teacher tracks all four.
+        UsageError: a value is out of range.
     """
 
     motion_norm: Norm = "units"
@@ -61,11 +58,11 @@ class MotionConfig:
 
 
 class Targets(NamedTuple):
-    """What to predict.
+    """Targets and weights of tokens.
 
     Attributes:
-        values: float [B, N, C], C of `CHANNELS`.
-        weights: float [B, N, C], 1 where there is something to learn, else 0.
+        values: float [B, N, C], with C from `CHANNELS`.
+        weights: float [B, N, C], 1 where the target counts, otherwise 0.
     """
 
     values: Tensor
@@ -73,13 +70,13 @@ class Targets(NamedTuple):
 
 
 def motion_targets(xy: Tensor, visible: Tensor, patch_size: int, config: MotionConfig) -> Targets:
-    """Targets of all tokens.
+    """Compute the targets of all tokens.
 
     Arguments:
-        xy: float [B, P, S, 2] pixels in the first frame of each of S tubelets, P points on a square lattice, row by row:
-            four a patch, or one if they are to be interpolated.
+        xy: float [B, P, S, 2], pixels, in the first frame of each of S tubelets. P points on a square lattice in raster
+            order: four per patch, or one if they are to be interpolated.
         visible: bool [B, P, S].
-        patch_size: pixels.
+        patch_size: side of a patch in pixels.
     """
     if config.upsample_tracks:
         xy, visible = upsample(xy), upsample(visible[..., None].float())[..., 0] > 1 - 1e-4
@@ -96,7 +93,7 @@ def motion_targets(xy: Tensor, visible: Tensor, patch_size: int, config: MotionC
 
 
 def upsample(values: Tensor) -> Tensor:
-    """[B, g * g, S, C] on a square lattice to [B, 4 * g * g, S, C], bilinear from corner to corner."""
+    """Interpolate [B, g * g, S, C] on a square lattice to [B, 4 * g * g, S, C], bilinear with align_corners."""
     B, P, S, C = values.shape
     side = round(P**0.5)
     grid = values.permute(0, 2, 3, 1).reshape(B * S, C, side, side)
@@ -105,18 +102,18 @@ def upsample(values: Tensor) -> Tensor:
 
 
 def displacements(xy: Tensor) -> Tensor:
-    """[B, P, S, 2] positions to [B, S, P, 2] steps to the next one; the last is the one before it again.
+    """Steps [B, S, P, 2] between positions [B, P, S, 2]. The last step repeats the one before it.
 
     Raises:
-        ValueError: fewer than two positions.
+        ValueError: there are fewer than two positions.
     """
     if xy.shape[2] < 2:
-        raise ValueError("one position is no motion")
+        raise ValueError("motion needs at least two positions")
     return _last_repeated(xy.diff(dim=2)).transpose(1, 2)
 
 
 def by_token(values: Tensor) -> Tensor:
-    """[B, S, P, C] of points on a square lattice to [B, S * P / 4, 4, C] of tokens and their points."""
+    """Rearrange [B, S, P, C] (points on a square lattice) to [B, S * P / 4, 4, C] (tokens and their points)."""
     B, S, P, C = values.shape
     grid = round(P**0.5) // SIDE
     cut = values.reshape(B, S, grid, SIDE, grid, SIDE, C)
@@ -124,7 +121,7 @@ def by_token(values: Tensor) -> Tensor:
 
 
 def on_lattice(values: Tensor, slots: int) -> Tensor:
-    """The way back: [B, S * P / 4, 4, C] of tokens to [B, S, C, side, side] of a lattice of points."""
+    """Invert `by_token`: rearrange [B, S * P / 4, 4, C] (tokens) to [B, S, C, side, side] (lattice of points)."""
     B, N, _, C = values.shape
     grid = round((N // slots) ** 0.5)
     cut = values.reshape(B, slots, grid, grid, SIDE, SIDE, C)
@@ -132,7 +129,7 @@ def on_lattice(values: Tensor, slots: int) -> Tensor:
 
 
 def normalised(steps: Tensor, patch_size: int, config: MotionConfig) -> Tensor:
-    """Steps [B, N, 4, 2] in pixels as targets [B, N, C]; see `MotionConfig.motion_norm`."""
+    """Targets [B, N, C] of steps [B, N, 4, 2] in pixels; see `MotionConfig.motion_norm`."""
     match config.motion_norm:
         case "none":
             return steps.flatten(2)
@@ -145,10 +142,10 @@ def normalised(steps: Tensor, patch_size: int, config: MotionConfig) -> Tensor:
 
 
 def in_pixels(predicted: Tensor, patch_size: int, norm: Norm) -> Tensor:
-    """Predictions [B, N, C] as steps [B, N, 4, 2] in pixels; of "patch+mean" the mean step, for all four points.
+    """Steps [B, N, 4, 2] in pixels of predictions [B, N, C]. With "patch+mean", all four points get the mean step.
 
     Raises:
-        UsageError: `norm` is "patch", which leaves nothing to integrate.
+        UsageError: `norm` is "patch", which does not contain the size of steps.
     """
     require_motion(norm)
     if norm == "patch+mean":
@@ -158,10 +155,10 @@ def in_pixels(predicted: Tensor, patch_size: int, norm: Norm) -> Tensor:
 
 
 def require_motion(norm: Norm) -> None:
-    """Raises UsageError where predictions say nothing of how far anything moves."""
+    """Raise UsageError if predictions do not contain the size of motion."""
     if norm == "patch":
         raise UsageError(
-            'Nothing can be tracked by predictions of motion_norm="patch"',
+            'Predictions with motion_norm="patch" cannot track',
             "each token's displacements were standardised, so that neither their mean nor their size is left: "
             "every translation has the same target, zero",
             try_="weights trained with motion_norm=units or patch+mean",
@@ -169,7 +166,7 @@ def require_motion(norm: Norm) -> None:
 
 
 def motion_loss(predicted: Tensor, targets: Targets) -> Tensor:
-    """Squared error where there is something to learn, a mean over each clip's numbers, then over clips."""
+    """Mean squared error over the targets that count, first within each clip, then over clips."""
     wrong = ((predicted - targets.values).square() * targets.weights).sum(dim=(1, 2))
     loss: Tensor = (wrong / targets.weights.sum(dim=(1, 2)).clamp(min=1)).mean()
     return loss

@@ -1,4 +1,4 @@
-"""What the spatial decoder learns to predict: the pixels of a token, or features of a frozen image network."""
+"""Targets of the spatial decoder: the pixels of a token. `clip_tower` has those from CLIP."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ..network import tubelets
 from ..sizes import EncoderConfig
 
 EPS = 1e-6
-"""Added to deviations."""
+"""Added to standard deviations before division."""
 
 
 def pixel_targets(video: Tensor, tokens: Tensor, config: EncoderConfig, *, normalise: bool = True) -> Tensor:
-    """The pixels of some tokens, pixel by pixel (frame, row, column), colours innermost.
+    """The pixels of some tokens, in the order frame, row, column, colour.
 
     Arguments:
         video: float [B, 3, T, H, W] RGB in [0, 1].
         tokens: int64 [B, n].
-        normalise: every token and colour to mean 0 and deviation 1 (unbiased) over its pixels, as MAE does.
+        normalise: standardise each token and colour to mean 0 and (unbiased) standard deviation 1, as in MAE.
 
     Returns:
         float [B, n, t * p * p * 3].
@@ -32,5 +32,5 @@ def pixel_targets(video: Tensor, tokens: Tensor, config: EncoderConfig, *, norma
 
 
 def standardise(values: Tensor, dim: int) -> Tensor:
-    """Mean 0 and deviation 1 (unbiased) along one dimension."""
+    """Standardise to mean 0 and (unbiased) standard deviation 1 along one dimension."""
     return (values - values.mean(dim, keepdim=True)) / (values.std(dim, keepdim=True) + EPS)

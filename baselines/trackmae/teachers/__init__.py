@@ -1,1 +1,1 @@
-"""Where TrackMAE's tracks come from: teachers and the cache of their answers."""
+"""Teachers, which provide TrackMAE's tracks, and the cache of their tracks."""

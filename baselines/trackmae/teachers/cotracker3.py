@@ -1,7 +1,7 @@
-"""CoTracker3 as a teacher: the public torch.hub package, which is not part of this one.
+"""CoTracker3 as a teacher. It is a public torch.hub package and not part of this package.
 
-arXiv 2410.11831, facebookresearch/co-tracker 82e02e8. Its code and weights are CC-BY-NC 4.0: nothing of it is in here, and
-what learns from it is "produced with CC-BY-NC material". Not self-supervised: it was trained on labels.
+arXiv 2410.11831, facebookresearch/co-tracker 82e02e8. Its code and weights are CC-BY-NC 4.0. This package contains nothing of
+it. Weights trained with it are "produced with CC-BY-NC material". It is not self-supervised: it was trained on labels.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ REPOSITORY = "facebookresearch/co-tracker"
 WEIGHTS = "scaled_offline.pth"
 NOTICE = (
     "CoTracker3 (facebookresearch/co-tracker) is licensed CC-BY-NC 4.0, for non-commercial use only; "
-    'state of what is trained with it that it was "produced with CC-BY-NC material".'
+    'weights trained with it must be labelled "produced with CC-BY-NC material".'
 )
 _shown: set[str] = set()
 
 
 class Predictor(Protocol):
-    """CoTracker3's offline predictor, as far as it is used here."""
+    """The used part of CoTracker3's offline predictor."""
 
     def __call__(self, video: Tensor, *, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Track the queries.
@@ -46,7 +46,7 @@ class Predictor(Protocol):
 
 
 class CoTracker3:
-    """Follows the grid's points jointly, from the first frame on; see `vgmae_baselines.trackmae.teachers.teacher.Teacher`.
+    """Tracks the grid's points jointly from the first frame; see `vgmae_baselines.trackmae.teachers.teacher.Teacher`.
 
     Arguments:
         predictor: the network, on `device`.
@@ -57,26 +57,26 @@ class CoTracker3:
 
     @classmethod
     def from_hub(cls, device: str) -> CoTracker3:
-        """The package as torch.hub has downloaded it before; nothing is downloaded here, and no other commit is run.
+        """The package in torch.hub's cache. Nothing is downloaded here, and no other commit is run.
 
         Raises:
-            PluginError: its code, its weights or a module that it needs are not there; or it does not run.
+            PluginError: its code, its weights or a needed module is missing, or it does not run.
         """
         code, weights = _places()
         if missing := [path for path in (code / "hubconf.py", weights) if not path.is_file()]:
             raise PluginError(f"cotracker3 is not installed: there is no {missing[0]}", NOTICE, try_=_install())
         _show_notice()
-        # Its modules seed torch's global generator when they are imported.
+        # Importing its modules sets the seed of torch's global generator.
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             try:
                 predictor = torch.hub.load(str(code), "cotracker3_offline", source="local")
-            except Exception as error:  # somebody else's code may fail in any way
+            except Exception as error:  # foreign code can raise anything
                 raise PluginError("cotracker3 cannot be loaded", f"{type(error).__name__}: {error}") from error
         return cls(predictor.to(device).eval(), device)
 
     @torch.no_grad()
     def tracks(self, video: Tensor, numbers: tuple[int, ...], grid: int) -> TeacherTracks:
-        """Clip by clip; the numbers do not matter."""
+        """See `vgmae_baselines.trackmae.teachers.teacher.Teacher`. Clips are tracked one by one; `numbers` is not used."""
         height, width = video.shape[2:4]
         start = grid_points(height, width, grid)
         queries = torch.cat([torch.zeros(len(start), 1), start - 0.5], dim=1).to(self._device)[None]
@@ -89,24 +89,24 @@ class CoTracker3:
         return TeacherTracks(xy.float(), visible.bool())
 
     def describe(self) -> Json:
-        """What the tracks depend on, as plain JSON."""
+        """Everything that the tracks depend on, as plain JSON."""
         return {"teacher": "cotracker3", "commit": COMMIT, "weights": WEIGHTS}
 
 
 def _places() -> tuple[Path, Path]:
-    """Where torch.hub keeps the code of that commit, and the weights."""
+    """The paths of the commit's code and of the weights in torch.hub's cache."""
     hub = Path(torch.hub.get_dir())
     return hub / f"{REPOSITORY.replace('/', '_')}_{COMMIT}", hub / "checkpoints" / WEIGHTS
 
 
 def _install() -> str:
-    """Accepts the licence, downloads and runs the code: the user's decision, hence the user's command."""
+    """The command that downloads and runs the code. It implies accepting the licence, so the user must run it."""
     call = f"torch.hub.load('{REPOSITORY}:{COMMIT}', 'cotracker3_offline', trust_repo=True, skip_validation=True)"
     return f'python -c "import torch; {call}"'
 
 
 def _show_notice() -> None:
-    """Once a process."""
+    """Show the licence once per process."""
     if NOTICE not in _shown:
         _shown.add(NOTICE)
         print(NOTICE, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The teacher without weights: pyramidal Lucas-Kanade, with lost points carried along by their neighbours."""
+"""The teacher without weights: pyramidal Lucas-Kanade. Lost points move with their neighbours."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from vgmae_bench.types import Queries
 from .teacher import TeacherTracks, grid_points
 
 VERSION = 1
-"""Counts changes to what tracks come out."""
+"""Must increase whenever the tracks change."""
 WINDOW = 21 / 224
-"""Side of the matched window, as a share of the frame's."""
+"""Side of the matched window, as a share of the frame's side."""
 SMALLEST_WINDOW = 7
 MAX_ERROR = 1.0
-"""Pixels by which flow there and back may miss its start."""
+"""Largest forward-backward error in pixels."""
 
 
 class FlowTeacher:
-    """Follows every point by itself while it can; see `vgmae_baselines.lucas_kanade`.
+    """Tracks every point separately until it is lost; see `vgmae_baselines.lucas_kanade`.
 
-    Clips are worked on by as many threads as torch uses.
+    It uses as many threads as torch, one clip per thread.
     """
 
     def tracks(self, video: Tensor, numbers: tuple[int, ...], grid: int) -> TeacherTracks:
-        """See `vgmae_baselines.trackmae.teachers.teacher.Teacher`; the numbers do not matter."""
+        """See `vgmae_baselines.trackmae.teachers.teacher.Teacher`. `numbers` is not used."""
         height, width = video.shape[2:4]
         tracker = LucasKanade(_config(height, width))
         queries = Queries(np.zeros(grid * grid, dtype=np.int64), grid_points(height, width, grid).numpy())
@@ -43,18 +43,18 @@ class FlowTeacher:
         return TeacherTracks(carry_lost(xy, visible).to(video.device), visible.to(video.device))
 
     def describe(self) -> Json:
-        """What the tracks depend on, as plain JSON."""
+        """Everything that the tracks depend on, as plain JSON."""
         settings = to_json(_config(224, 224))
         return {"teacher": "lucas-kanade", "version": VERSION, "at 224": settings, "opencv": cv2.__version__}
 
 
 def carry_lost(xy: Tensor, visible: Tensor) -> Tensor:
-    """Points that are never seen again go on by the median step of the points next to them on the grid that are seen.
+    """Move points that stay hidden until the end by the median step of their visible neighbours on the grid.
 
-    Without such neighbours they keep their own steps. (cotracker3.md's stand-in takes a median in the same places.)
+    Without such neighbours they keep their own steps.
 
     Arguments:
-        xy: float [B, N, T, 2], visible: bool [B, N, T]; the N points are a square grid, row by row.
+        xy, visible: float [B, N, T, 2] and bool [B, N, T]. The N points are a square grid in raster order.
     """
     side, frames = round(xy.shape[1] ** 0.5), xy.shape[2]
     steps = xy.diff(dim=2)

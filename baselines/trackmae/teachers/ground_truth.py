@@ -1,4 +1,4 @@
-"""The oracle: exact tracks of synthetic clips, from the scenes that they show."""
+"""The oracle: exact tracks of synthetic clips, from their scenes."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from vgmae_bench.training.recipe import ClipShape
 from .teacher import TeacherTracks, grid_points
 
 ROUNDING = 2
-"""Grey levels by which a pixel may differ when a scene is drawn on another device."""
+"""Largest difference of a pixel, in grey levels, when a scene is rendered on another device."""
 
 
 class GroundTruth:
-    """Looks up the scene of each clip by its number. See `vgmae_baselines.trackmae.teachers.teacher.Teacher`.
+    """Finds the scene of each clip by its number. See `vgmae_baselines.trackmae.teachers.teacher.Teacher`.
 
     Arguments:
-        seed, speed: of the training the clips belong to.
+        seed, speed: of the training with these clips.
     """
 
     def __init__(self, seed: int, speed: float) -> None:
         self._seed, self._speed = seed, speed
 
     def tracks(self, video: Tensor, numbers: tuple[int, ...], grid: int) -> TeacherTracks:
-        """Points that are in the first frame are seen there; later on they may be hidden, or outside.
+        """Exact tracks. Points are visible in the first frame; later they can be hidden or outside.
 
         Raises:
-            UsageError: a clip is not the one of the embedded generator with that number.
+            UsageError: a clip is not `synth`'s clip with its number.
         """
         frames, height, width = video.shape[1:4]
         scenes = self._scenes(numbers, len(video), ClipShape(frames, height, speed=self._speed)).to(video.device)
@@ -45,7 +45,7 @@ class GroundTruth:
         return TeacherTracks(xy.float(), ~occluded)
 
     def describe(self) -> Json:
-        """What the tracks depend on, as plain JSON."""
+        """Everything that the tracks depend on, as plain JSON."""
         return {"teacher": "ground-truth", "synth": VERSION}
 
     def _scenes(self, numbers: Sequence[int], clips: int, shape: ClipShape) -> Scenes:
@@ -54,7 +54,7 @@ class GroundTruth:
         return synth_scenes(self._seed, numbers, shape)
 
     def _check(self, video: Tensor, scenes: Scenes) -> None:
-        """Make sure that the first frames show the scenes."""
+        """Raise UsageError unless the first frames show the scenes."""
         first = synth_video(_first_frame(scenes), video.shape[2])[:, 0]
         if (first.int() - video[:, 0].int()).abs().float().mean() > ROUNDING:
             raise _unknown("the clips do not show the scenes of their numbers")

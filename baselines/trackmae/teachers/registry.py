@@ -1,4 +1,4 @@
-"""The teachers, by name."""
+"""Opens teachers by name."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def open_teacher(
     cache_mb: int = 4096,
     device: str = "cpu",
 ) -> Teacher:
-    """The teacher of that name.
+    """The teacher with this name.
 
     Arguments:
-        name: "lucas-kanade" needs no weights and learns nothing; "ground-truth" knows the scenes of synthetic clips, an
-            oracle; "cotracker3" is a network that was trained on labels.
-        seed, speed: of the training whose synthetic clips "ground-truth" is asked about.
-        cache: keep the tracks of each clip on disk. Those of "ground-truth" are not kept: they cost next to nothing.
-        cache_dir: where; None: in the user's cache folder.
-        cache_mb: nothing is kept beyond this size.
-        device: for "cotracker3".
+        name: "lucas-kanade" has no weights and is not learned. "ground-truth" is an oracle, which knows the scenes of synthetic
+            clips. "cotracker3" is a network that was trained on labels.
+        seed, speed: of the training with the synthetic clips, for "ground-truth".
+        cache: cache the tracks of each clip on disk. Those of "ground-truth" are not cached, because they are cheap.
+        cache_dir: the cache folder; None: in the user's cache folder.
+        cache_mb: size limit of the cache in MB.
+        device: device of "cotracker3".
 
     Raises:
         UnknownNameError: there is no such teacher.

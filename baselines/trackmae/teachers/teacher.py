@@ -1,7 +1,8 @@
-"""What a teacher is: it says how a grid of points moves through clips.
+"""The interface of teachers, which provide the tracks of a grid of points.
 
-Positions are raster pixels (x, y) of the clip, pixel centres at +0.5. Grid points are the centres of the cells of a G x G
-division of the first frame, row by row: at 224 pixels and G = 14 the centres of 16-pixel patches, pixel indices 7.5 + 16 k.
+Positions are raster pixels (x, y) of the clip, with pixel centres at +0.5. Grid points are the centres of the cells of a G x
+G division of the first frame, in raster order. At 224 pixels with G = 14, they are the centres of 16-pixel patches: pixel
+indices 7.5 + 16 k.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from vgmae_bench.config import Json
 
 
 class TeacherTracks(NamedTuple):
-    """Where the N = G * G points of a grid over the first frame go.
+    """Tracks of the N = G * G points of a grid on the first frame.
 
     Attributes:
-        xy: float32 [B, N, T, 2] raster pixels, known (or guessed) where a point is hidden, too.
+        xy: float32 [B, N, T, 2], raster pixels; known (or estimated) also where a point is hidden.
         visible: bool [B, N, T].
     """
 
@@ -28,44 +29,43 @@ class TeacherTracks(NamedTuple):
 
 
 class Teacher(Protocol):
-    """Follows a grid of points through clips."""
+    """Tracks a grid of points through clips."""
 
     def tracks(self, video: Tensor, numbers: tuple[int, ...], grid: int) -> TeacherTracks:
-        """Tracks of the grid x grid points, on the device of the video.
+        """Track the grid x grid points. The result is on the device of the video.
 
         Arguments:
-            video: uint8 [B, T, H, W, 3] RGB, whole clips as their source made them.
-            numbers: of the clips, see `vgmae_bench.training.recipe.Batch`.
+            video: uint8 [B, T, H, W, 3] RGB, unchanged clips of their source.
+            numbers: numbers of the clips; see `vgmae_bench.training.recipe.Batch`.
         """
         ...
 
     def describe(self) -> Json:
-        """What the tracks of a clip depend on besides the clip and the grid."""
+        """Everything that tracks depend on, besides the clip and the grid."""
         ...
 
 
 def grid_points(height: int, width: int, grid: int) -> Tensor:
-    """float32 [grid * grid, 2]: the centres of the cells of a frame of that size."""
+    """float32 [grid * grid, 2]: the centres of the cells of a frame of height x width pixels."""
     share = (torch.arange(grid) + 0.5) / grid
     y, x = torch.meshgrid(share * height, share * width, indexing="ij")
     return torch.stack([x.flatten(), y.flatten()], dim=-1)
 
 
 def crop_tracks(tracks: TeacherTracks, boxes: Tensor, size: tuple[int, int], out_size: int, grid: int) -> TeacherTracks:
-    """What tracks over whole frames say about crops: the tracks of a grid over each crop.
+    """The tracks of a grid on each crop, from tracks on whole frames.
 
-    A point of the crop's grid moves like the grid points around it in the whole frame (bilinear; beyond the outermost ones,
-    like those), so it pays to have a finer grid there. It is visible while most of them are, by weight, and in the crop.
-
-    Arguments:
-        tracks: of whole frames.
-        boxes: [B, 4], the crops' x, y, width and height in units of the frame.
-        size: (height, width) of the whole frames, pixels.
-        out_size: side of the square that crops are resampled to, pixels.
-        grid: points along a side of the crop.
+    A point of the crop's grid moves like the surrounding grid points of the whole frame (bilinear; outside them, like the
+    nearest). A finer grid on the whole frame is thus more accurate. The point is visible if most of them are, by weight, and
+    if it is in the crop. Arguments:
+        tracks: tracks on whole frames.
+        boxes: [B, 4], x, y, width and height of the crops in units of the frame.
+        size: (height, width) of the whole frames in pixels.
+        out_size: side of the resampled square crops in pixels.
+        grid: number of points along a side of the crop.
 
     Returns:
-        Raster pixels of the resampled crops.
+        The tracks, in raster pixels of the resampled crops.
     """
     B, N, T, _ = tracks.xy.shape
     side = round(N**0.5)

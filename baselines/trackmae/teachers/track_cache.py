@@ -1,7 +1,7 @@
-"""Tracks are worked out once for each clip, and kept on disk.
+"""Caches a teacher's tracks on disk, so that they are computed once per clip.
 
-An entry is found by what is in it: the clip's pixels, the grid, and everything the teacher depends on. So nothing kept is ever
-wrong for a clip, whatever data, seed or resolution it comes from, and trainings that see the same clips share the work.
+The key of an entry is a hash of the clip's pixels, the grid, and everything that the teacher depends on. So an entry is never
+wrong for a clip, whatever its data, seed or resolution, and trainings on the same clips share the tracks.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from vgmae_bench.files import write_atomically
 from .teacher import Teacher, TeacherTracks
 
 SURVEY_EVERY = 256
-"""Entries written before the folder is measured again: other processes write there, too."""
+"""Number of written entries after which the folder's size is measured again, because other processes write there, too."""
 
 Entry = tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]
 """One clip's xy [N, T, 2] and visible [N, T]."""
 
 
 class Usage(NamedTuple):
-    """What a cache folder holds."""
+    """The number of entries in a cache folder, and their size."""
 
     entries: int
     megabytes: float
 
 
 class CachedTeacher:
-    """A teacher that is asked once for each clip; see `vgmae_baselines.trackmae.teachers.teacher.Teacher`.
+    """A teacher that is called once per clip; see `vgmae_baselines.trackmae.teachers.teacher.Teacher`.
 
-    Any number of processes may share the folder. A damaged entry counts as none. Once the folder is full, new clips are no
-    longer kept, but none is thrown out either: clips come round in the same order, so the oldest is needed the soonest.
+    Any number of processes can share the folder. A damaged entry counts as missing. When the folder is full, new clips are
+    not stored, and no entry is deleted: clips repeat in the same order, so the oldest entry is needed first.
 
     Arguments:
-        teacher: who is asked.
-        folder: made when there is something to keep. What cannot be written is not kept, that is all.
-        limit_mb: of the folder.
+        teacher: the teacher.
+        folder: the cache folder, created on first use. Failed writes are ignored.
+        limit_mb: size limit of the folder in MB.
 
     Attributes:
-        asked, found: how many clips' tracks were wanted so far, and how many of them were there.
+        asked, found: number of requested clips so far, and of those found in the cache.
     """
 
     def __init__(self, teacher: Teacher, folder: Path, limit_mb: int) -> None:
@@ -64,7 +64,7 @@ class CachedTeacher:
         self._until_survey = 0
 
     def tracks(self, video: Tensor, numbers: tuple[int, ...], grid: int) -> TeacherTracks:
-        """What the teacher says, bit for bit."""
+        """The teacher's tracks, bit for bit."""
         shape = (grid * grid, video.shape[1])
         clips = video.cpu().numpy()
 
@@ -75,7 +75,7 @@ class CachedTeacher:
         with ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="tracks") as pool:
             looked_up = list(pool.map(look_up, clips))
         known = {path: entry for path, entry in looked_up if entry is not None}
-        new = {path: clip for clip, (path, _) in enumerate(looked_up) if path not in known}  # equal clips once
+        new = {path: clip for clip, (path, _) in enumerate(looked_up) if path not in known}  # equal clips only once
         self.asked, self.found = self.asked + len(clips), self.found + sum(path in known for path, _ in looked_up)
         if new:
             rows = list(new.values())
@@ -86,11 +86,11 @@ class CachedTeacher:
         return TeacherTracks(torch.from_numpy(xy).to(video.device), torch.from_numpy(visible).to(video.device))
 
     def describe(self) -> Json:
-        """What the tracks depend on, as plain JSON."""
+        """Everything that the tracks depend on, as plain JSON."""
         return self._teacher.describe()
 
     def usage(self) -> Usage:
-        """Of the whole folder, whoever wrote it."""
+        """The usage of the whole folder, by all processes."""
         sizes = [path.stat().st_size for path in self._folder.glob("*/*/*.tracks")]
         return Usage(len(sizes), sum(sizes) / 1e6)
 
@@ -100,12 +100,12 @@ class CachedTeacher:
         return self._folder / self._identity[:16] / name.hexdigest()[:2] / f"{name.hexdigest()}.tracks"
 
     def _keep(self, entries: Iterable[tuple[Path, Entry]]) -> None:
-        """Write what there is room for. One thread at a time: files are written under names made of the process's."""
+        """Write entries up to the limit. Only one thread may do this, because temporary names depend on the process only."""
         with self._lock:
             for path, entry in entries:
                 if self._until_survey == 0:
                     self._size, self._until_survey = round(self.usage().megabytes * 1e6), SURVEY_EVERY
-                size = entry[0].nbytes + entry[1].nbytes  # a little too much
+                size = entry[0].nbytes + entry[1].nbytes  # slightly overestimated
                 if self._size + size > self._limit:
                     return
                 with suppress(OSError, StorageError):
@@ -116,13 +116,13 @@ class CachedTeacher:
 
 
 def _write(path: Path, entry: Entry) -> None:
-    """SHA-256 of all that follows, positions, visibility a bit each."""
+    """Write an entry: SHA-256 of the rest, positions, visibility (one bit each)."""
     content = entry[0].astype("<f4").tobytes() + np.packbits(entry[1]).tobytes()
     path.write_bytes(hashlib.sha256(content).digest() + content)
 
 
 def _read(path: Path, shape: tuple[int, int]) -> Entry | None:
-    """An entry of N points in T frames, or None where there is no whole one."""
+    """An entry of N points in T frames, or None if it is missing or damaged."""
     try:
         stored = path.read_bytes()
     except OSError:

@@ -106,7 +106,7 @@ def test_a_decoder_is_there_only_for_what_is_predicted() -> None:
 
 def test_what_is_shown_is_not_predicted_unless_told() -> None:
     nothing = torch.zeros(1, NETWORK.num_tokens, dtype=torch.bool)
-    with pytest.raises(ValueError, match="never trained"):
+    with pytest.raises(ValueError, match="was not trained"):
         model()(video(), nothing)
     assert model()(video(), nothing, allow_untrained=True).motion.shape == (1, NETWORK.num_tokens, 8)
 

@@ -201,7 +201,7 @@ def test_every_configuration_is_one(spec: plugins.MethodSpec) -> None:
     [
         ({"spatial_target": "none", "motion_weight": 0}, "nothing to learn"),
         ({"ratio_motion": (0.6, 0.4)}, "ratio_motion"),
-        ({"mask_ratio": 0.3, "ratio_motion": (0.5, 0.9)}, "wants more tubes of one half than it has"),
+        ({"mask_ratio": 0.3, "ratio_motion": (0.5, 0.9)}, "needs more tubes of one half than it has"),
         ({"mask_ratio": 0.3, "ratio_motion": (0.1, 0.5)}, "1 that move most and 11 others, of 16"),
         ({"mask_ratio": 0.05}, "hides none"),
         ({"mask_ratio": 1.0}, "mask_ratio"),

@@ -188,7 +188,7 @@ def test_what_cannot_be_tracked_with_is_refused(tmp_path: Path) -> None:
         with pytest.raises(WeightsError, match="no motion head") as refused:
             make()
         assert "readout=features" in refused.value.try_
-    with pytest.raises(WeightsError, match="no readout to track with"):
+    with pytest.raises(WeightsError, match="no readout for tracking"):
         TrackMAETracker(configured(TrackMAEConfig, readout="readout"), saved(path), "cpu", seed=0)
     with pytest.raises(UsageError, match="layer must be"):
         TrackMAETracker(configured(TrackMAEConfig, readout="features", layer=9), saved(path), "cpu", seed=0)

@@ -184,7 +184,7 @@ def test_settings_do_not_hide_what_else_identifies_a_training() -> None:
         ({"crop_size": 30}, "multiple of 8"),
         ({"feature_channels": 6}, "multiple of 4"),
         ({"smoothness_start": 5}, "after smoothness_end"),
-        ({"radius": 0.0}, "above 0"),
+        ({"radius": 0.0}, "must be positive"),
         ({"labels": "warped"}, "not valid"),
         ({"steps": 0}, "at least 1"),
     ],

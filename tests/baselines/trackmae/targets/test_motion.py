@@ -137,5 +137,5 @@ def test_nothing_is_integrated_that_has_no_size() -> None:
         motion.in_pixels(torch.zeros(1, 4, 8), PATCH, "patch")
     with pytest.raises(UsageError, match="motion_var_floor"):
         MotionConfig(motion_var_floor=-1)
-    with pytest.raises(ValueError, match="no motion"):
+    with pytest.raises(ValueError, match="at least two positions"):
         motion.displacements(torch.zeros(1, 4, 1, 2))
