@@ -147,7 +147,7 @@ class Black(Changed):
         (Twice, "opens", "clip-0"),
         (Empty, "ids", "no clip"),
         (Pixels, "clips", "look like pixels"),
-        (Exchanged, "clips", "x and y are exchanged"),
+        (Exchanged, "clips", "x and y look exchanged"),
         (AllHidden, "clips", "no point is visible"),
         (Short, "clips", "11"),
         (Floats, "clips", "uint8"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import vgmae_bench as vb
-from tests.conformance.faulty import FAULTS, FORWARD, Correct, Dice, Fault, HalfNaN, SeesOthers, Smooths, Still
+from tests.conformance.faulty import FAULTS, FORWARD, Correct, Dice, Fault, HalfNaN, SeesOthers, Shifted, Smooths, Still
 from vgmae_bench.conformance.textures import affine, clip, moved
 from vgmae_bench.errors import UnknownNameError
 
@@ -34,6 +34,37 @@ def test_a_fault_is_found(fault: Fault) -> None:
 def test_a_tracker_without_a_usual_answer_is_asked_nothing_else() -> None:
     report = vb.check(HalfNaN)
     assert [finding.check for finding in report.findings] == ["shapes", "the rest"]
+
+
+class Leaning(Shifted):
+    """Looks beside the point in y only; with `wild`, its answers also scatter by about a pixel."""
+
+    before = np.array([0.0, 0.45], dtype=np.float32)
+    after = -before
+    wild = 0.0
+
+    def track(self, frames: np.ndarray, queries: vb.Queries) -> vb.Tracks:
+        tracks = super().track(frames, queries)
+        seed = int(frames.astype(np.int64).sum() % 2**32)
+        noise = np.random.default_rng(seed).normal(0, 1, tracks.xy.shape).astype(np.float32)
+        noise[np.arange(len(queries)), queries.frame] = 0
+        return vb.Tracks(tracks.xy + self.wild * noise, tracks.visible)
+
+
+@pytest.mark.parametrize(
+    ("wild", "before", "verdict"), [(0.0, (0, 0.45), "fault"), (0.8, (0, 0.45), "info"), (0.8, (0.45, 0.45), "fault")]
+)
+def test_only_a_shift_of_x_and_y_alike_is_a_fault_of_an_inaccurate_tracker(
+    wild: float, before: tuple[float, float], verdict: str
+) -> None:
+    class Mine(Leaning):
+        pass
+
+    Mine.wild, Mine.before = wild, np.array(before, dtype=np.float32)
+    Mine.after = -Mine.before
+    (found,) = vb.check(Mine, declares=FORWARD, only=["half-pixel"]).findings
+    assert found.verdict == verdict, found
+    assert "beside the point" in found.what
 
 
 def test_what_is_declared_is_no_fault() -> None:

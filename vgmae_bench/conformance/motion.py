@@ -63,9 +63,12 @@ def half_pixel(probe: Probe) -> Iterator[Finding]:
     rotation. On the clip turned by 180 degrees δ and ε change their sign and errors of matching do not, so that half the
     difference of the two answers is fitted, texture by texture. Zooming in and out in turn keeps δ apart from a drift that
     weights have learned, which is fitted as well.
+
+    A mistake of convention shifts x and y alike. The weights of an inaccurate tracker may prefer a direction, another one
+    after each training. So a shift of an inaccurate tracker is a fault only if x and y share it.
     """
     count = max(_FEWEST, min(probe.textures, probe.affordable(4 * probe.length)))
-    fits = []
+    fits, errors = [], []
     for seed in range(count):
         parts = [_half_differences(probe, seed, direction) for direction in (1, -1)]
         followed = min(part[2] for part in parts)
@@ -73,14 +76,20 @@ def half_pixel(probe: Probe) -> Iterator[Finding]:
             told = f"cannot tell: it follows {followed:.0%} of what a slow zoom and rotation moves, to {NEAR:g} px"
             yield Finding("half a pixel", "info", told)
             return
+        errors += [part[3] for part in parts]
         fits.append(_fit(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])))
     mean, error = np.mean(fits, axis=0), np.std(fits, axis=0, ddof=1) / np.sqrt(count)
     told = (
         f"it looks ({mean[0]:+.2f}, {mean[1]:+.2f}) ± {error[:2].max():.2f} px beside the point asked about and adds "
         f"({mean[2]:+.2f}, {mean[3]:+.2f}) ± {error[2:4].max():.2f} px to its answers ({count} textures)"
     )
-    shift, sure = np.abs(mean[:4]), error[:4]
-    if ((shift > SHIFT) & (shift > ERRORS * sure) & (sure < SHIFT / 2)).any():
+    shift, sure = mean[:4], error[:4]
+    shifted = ((np.abs(shift) > SHIFT) & (np.abs(shift) > ERRORS * sure) & (sure < SHIFT / 2)).reshape(2, 2)
+    alike = shifted.all(axis=1) & (shift.reshape(2, 2).prod(axis=1) > 0)
+    if shifted.any() and np.median(errors) > FOLLOWED and not alike.any():
+        why = "x and y are not shifted alike, as a mistake of convention would: its weights prefer a direction"
+        yield Finding("half a pixel", "info", f"{told}; {why}")
+    elif shifted.any():
         why = "Every point is read beside where it is. On a pan the two mistakes cancel; on real motion they do not"
         mend = "pixel centres are at +0.5: code with centres at whole numbers subtracts 0.5 first and adds it last"
         yield Finding("half a pixel", "fault", told, why, mend)
@@ -90,7 +99,7 @@ def half_pixel(probe: Probe) -> Iterator[Finding]:
         yield Finding("half a pixel", "info", f"cannot tell: {told}")
 
 
-def _half_differences(probe: Probe, seed: int, direction: int) -> tuple[FloatArray, FloatArray, float]:
+def _half_differences(probe: Probe, seed: int, direction: int) -> tuple[FloatArray, FloatArray, float, float]:
     """Half of what the answers on a clip and on the clip turned by 180 degrees differ, where both are near the truth.
 
     Arguments:
@@ -98,8 +107,8 @@ def _half_differences(probe: Probe, seed: int, direction: int) -> tuple[FloatArr
         direction: 1 zooms in, -1 out.
 
     Returns:
-        What multiplies (δ, ε, drift a frame), float [M, 2, 6]; half differences, float [M, 2]; and the share of what moves
-        that is followed.
+        What multiplies (δ, ε, drift a frame), float [M, 2, 6]; half differences, float [M, 2]; the share of what moves that
+        is followed; and the median error of what is followed, pixels.
     """
     times = direction * np.arange(probe.length)
     warps = [affine(probe.size, scale=1.02**t, angle=0.04 * t) for t in times]
@@ -109,13 +118,15 @@ def _half_differences(probe: Probe, seed: int, direction: int) -> tuple[FloatArr
     upside_down = np.ascontiguousarray(frames[:, ::-1, ::-1])
     turned = frame - probe.ask(upside_down, Queries(queries.frame, (frame - queries.xy).astype(np.float32))).xy
     true = moved(queries.xy, warps)
-    good = (np.linalg.norm(straight - true, axis=-1) < NEAR) & (np.linalg.norm(turned - true, axis=-1) < NEAR)
+    away = np.linalg.norm(straight - true, axis=-1)
+    good = (away < NEAR) & (np.linalg.norm(turned - true, axis=-1) < NEAR)
     moving = np.linalg.norm(true - queries.xy[:, None], axis=-1) > NEAR
     number = np.nonzero(good)[1]
     one = np.broadcast_to(np.eye(2), (len(number), 2, 2))
     linear = np.stack(warps)[number, :, :2] - one
     design = np.concatenate([linear, one, one * number[:, None, None]], axis=2)
-    return design, (straight - turned)[good] / 2, float(good[moving].mean())
+    error = float(np.median(away[good & moving])) if (good & moving).any() else np.inf
+    return design, (straight - turned)[good] / 2, float(good[moving].mean()), error
 
 
 def _fit(design: FloatArray, off: FloatArray) -> FloatArray:
