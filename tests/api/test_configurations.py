@@ -58,7 +58,7 @@ def test_a_setting_of_the_other_command_is_said_to_be_its() -> None:
 
 def test_a_right_configuration_is_read_and_changes_take_precedence() -> None:
     settings = read_settings(plugins.find("methods", "videogmae"), "finetuner", "finetune-tiny", {"steps": 7})
-    assert settings["steps"] == 7 and settings["data"]["batch_size"] == 8
+    assert settings["steps"] == 7 and settings["data"]["batch_size"] == 16
 
 
 def test_an_unknown_name_is_an_unknown_name() -> None:
