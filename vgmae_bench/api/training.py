@@ -1,4 +1,4 @@
-"""Training from Python: clips in, weights out."""
+"""Training from Python."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WEIGHTS = "weights.safetensors"
 
 
 class Trained(NamedTuple):
-    """What a training left.
+    """The result of a training.
 
     Attributes:
         weights: the file; `evaluate(…, weights=…)` takes it.
@@ -38,13 +38,13 @@ def train(
     command: str = "",
     log_to: Sequence[str] = (),
 ) -> Trained:
-    """Train a method, or go on with the training that is in the folder `out`.
+    """Train a method, or continue the training in the folder `out`.
 
     Arguments:
         method: a method that learns.
         config: a configuration of the method by its name, or a TOML file.
         data: "synth", or a folder of videos (of images for an image model); several are mixed, "synth=3" with weights.
-        out: folder of the training. The same call again goes on from its checkpoint.
+        out: folder of the training. The same call continues from its checkpoint.
         settings: take precedence over the configuration, see `vgmae-bench show NAME --settings train`.
         init: weights to start from.
         device: "auto", "cpu" or "cuda".
@@ -107,7 +107,7 @@ def carry_out(
     command: str,
     log_to: Sequence[str] = (),
 ) -> Trained:
-    """Train by a recipe on a source of clips, from where the folder `out` is."""
+    """Train a recipe on a source of clips. An unfinished training in the folder `out` continues."""
     from vgmae_bench.evaluation.method import resolve_device
     from vgmae_bench.training.loop import Job
     from vgmae_bench.training.loop import train as run_loop
