@@ -14,12 +14,10 @@ def test_a_log_goes_on_from_a_step(tmp_path: Path) -> None:
     log = Log(path, 0, ("delta",))
     for step in (1, 2, 3):
         log.add(row(step) | ({"delta": 0.5} if step == 2 else {}))
-    log.close()
     with path.open("a") as file:
         file.write("4,0.2")  # the power failed
     again = Log(path, 2, ("delta",))
     again.add(row(3) | {"delta": 0.25})
-    again.close()
     assert [(line["step"], line["delta"]) for line in read_log(path)] == [(1, None), (2, 0.5), (3, 0.25)]
     assert read_log(path)[2]["loss"] == 1 / 3
     assert [line.partition(",")[0] for line in path.read_text().splitlines()] == ["step", "1", "2", "3"]
@@ -27,7 +25,7 @@ def test_a_log_goes_on_from_a_step(tmp_path: Path) -> None:
 
 def test_no_log_yet(tmp_path: Path) -> None:
     assert read_log(tmp_path / "log.csv") == []
-    Log(tmp_path / "log.csv", 5, ()).close()
+    Log(tmp_path / "log.csv", 5, ())
     assert read_log(tmp_path / "log.csv") == []
 
 

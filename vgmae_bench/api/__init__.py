@@ -1,1 +1,1 @@
-"""What `import vgmae_bench` offers, and what the command line is made of: runs, tracks and scores from Python."""
+"""The Python interface of `import vgmae_bench`: runs, tracks and scores. The command line uses it, too."""

@@ -1,4 +1,4 @@
-"""`vgmae_bench.check`: does a tracker, a dataset or a metric keep its contract?"""
+"""`vgmae_bench.check`: checks whether a tracker, a dataset or a metric keeps its contract."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ def check(
     on_finding: Callable[[Finding], None] = lambda finding: None,
     begin: Callable[[str], None] = lambda name: None,
 ) -> Report:
-    """Check a tracker, a dataset or a metric. Trackers and metrics need no data: clips are textures under known motion.
+    """Check a tracker, a dataset or a metric. Trackers and metrics need no data: clips are textures with known motion.
 
     `report = vb.check(MyTracker); assert report.passed, report` is a test of a plugin.
 
     Arguments:
         thing: a name, `file.py:Class`, a tracker or a class that makes one, a dataset, clips, or a metric's function.
-        kind: what it is; None: this is found out.
+        kind: the kind of thing; None: determined automatically.
         weights, device, seed: of a method, see `vgmae_bench.evaluate`.
         settings: of a method or a dataset.
-        declares: fields of the SPEC of something that has none: {"causal": True}, or {"values": ("my_metric",)}.
-        data_root: folder of the datasets; None: the usual one.
+        declares: fields of a SPEC, for things without one: {"causal": True}, or {"values": ("my_metric",)}.
+        data_root: folder of the datasets; None: the default.
         only: names of checks of trackers, see `vgmae-bench check --help`; none: all.
-        frames, width: of most clips that a tracker is asked about.
-        cost: measure what a tracker costs, too.
-        on_finding: told each finding as it is made.
-        begin: told the name of each check of a tracker before it is done.
+        frames, width: number of frames and width in pixels of most clips for trackers.
+        cost: also measure a tracker's time and memory.
+        on_finding: called with each finding.
+        begin: called with the name of each check of a tracker before it starts.
 
     Returns:
         The findings. Printing the report gives a line for each.
 
     Raises:
-        UserError: it cannot be found or built.
+        UserError: the thing cannot be found or built.
     """
     found = kind or _kind_of(thing)
     given = settings or {}
@@ -80,7 +80,7 @@ def check(
 
 
 def _as_built(method: Method) -> dict[str, Any]:
-    """The fields of a SPEC that the tracker, as it was built, says otherwise."""
+    """The fields of a SPEC that the built tracker overrides."""
     spec, lookahead = method.plugin.spec, getattr(method.tracker, "lookahead", None)
     told: dict[str, Any] = {"queries": method.how.queries}
     if (method.how.direction == "forward") != spec.looks_forward:
@@ -167,11 +167,11 @@ def _metric(thing: Any, declares: Mapping[str, Any]) -> tuple[str, Iterator[Find
 
 
 def _kind_of(thing: Any) -> Kind:
-    """What a thing is, by its name or by what it has.
+    """The kind of a thing, from its name or its attributes.
 
     Raises:
-        UnknownNameError: no plugin has that name.
-        UsageError: a thing from a file or an object that is none of the three.
+        UnknownNameError: no plugin has this name.
+        UsageError: the thing is not a tracker, a dataset or a metric.
     """
     if isinstance(thing, str) and not plugins.is_file_reference(thing):
         known = {kind: {plugin.name for plugin in plugins.installed(group)} for kind, group in _KINDS.items()}

@@ -1,4 +1,4 @@
-"""Single clips: open, ask, track, score, draw."""
+"""Functions for single clips: open, ask, track, score, draw."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def open_dataset(
 
 
 def ask(clip: Clip, *, protocol: str = "tapvid-first") -> tuple[npt.NDArray[np.uint8], Queries]:
-    """What a protocol asks about a clip.
+    """The frames and queries of a clip under a protocol.
 
     Returns:
         The frames as a tracker gets them, uint8 [T, H, W, 3] RGB (256 × 256 in TAP-Vid), and the queries in raster pixels
@@ -61,10 +61,10 @@ def track(
     causal: bool = False,
     ask: str | None = None,
 ) -> Tracks:
-    """Track points through a video that is in memory, forward and backward from the frames they are given in.
+    """Track points through a video in memory, forward and backward from their query frames.
 
     Arguments:
-        frames: uint8 [T, H, W, 3] RGB, given to the method as they are.
+        frames: uint8 [T, H, W, 3] RGB, passed to the method unchanged.
         queries: raster pixels of the frames, pixel centres at +0.5.
         method: a name, `file.py:Class`, a tracker, or a class that makes one.
         weights: a name that the method knows, a file, or "random"; None: its default ones.
@@ -78,8 +78,8 @@ def track(
         Positions in raster pixels of the frames, and visibility.
 
     Raises:
-        UsageError: frames or queries are something else, or a query lies in no frame.
-        UserError: the method cannot be found or built, or returned no tracks.
+        UsageError: frames or queries have the wrong type, or a query's frame does not exist.
+        UserError: the method cannot be found or built, or does not return tracks.
     """
     if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
         told = f"{frames.dtype} {list(frames.shape)}" if isinstance(frames, np.ndarray) else type(frames).__name__
@@ -103,7 +103,7 @@ def score(tracks: Tracks, clip: Clip, *, protocol: str = "tapvid-first") -> dict
     Arguments:
         tracks: answers to the queries of `ask(clip, protocol=protocol)`, in their order and in pixels of those frames.
         clip: with the true tracks.
-        protocol: decides which frames count, and the raster in which pixels are counted.
+        protocol: determines the frames that count, and the raster of pixel distances.
 
     Returns:
         All metrics by name, as fractions (errors in pixels); NaN where a metric has no value.
@@ -131,12 +131,12 @@ def score(tracks: Tracks, clip: Clip, *, protocol: str = "tapvid-first") -> dict
 
 
 def draw(frames: npt.NDArray[np.uint8], tracks: Tracks, *, trail: int = 12) -> npt.NDArray[np.uint8]:
-    """A video with tracks drawn on it: dots where a point is seen, rings where it is hidden.
+    """Draw tracks on a video: dots for visible points, rings for hidden points.
 
     Arguments:
         frames: uint8 [T, H, W, 3] RGB.
         tracks: in raster pixels of the frames.
-        trail: how many frames a trail goes back.
+        trail: length of a trail in frames.
 
     Returns:
         uint8 [T, H, W, 3] RGB.

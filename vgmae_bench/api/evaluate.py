@@ -1,4 +1,4 @@
-"""One run from Python: a method on a dataset, predicted, scored and kept."""
+"""One run from Python: predict, score and store the tracks of a method on a dataset."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def evaluate(
 ) -> Run:
     """Track a dataset with a method, score the tracks, and keep both in a results folder.
 
-    Clips that were predicted before are not predicted again. Several processes may work on one run.
+    Existing predictions are not computed again. Several processes can work on one run.
 
     Arguments:
         method: a name, `file.py:Class`, a tracker, or a class that makes one.
@@ -46,18 +46,18 @@ def evaluate(
         weights: a name that the method knows, a file, or "random"; None: its default ones.
         settings: of the method, see `vgmae-bench show NAME`.
         dataset_settings: of a dataset that is given by name.
-        name: what tables call the run; None: the method with its weights.
+        name: the run's name in tables; None: the method with its weights.
         causal: for a tracker or a class: it tracks forward in time only. The harness then runs it on the reversed clip for
             the frames before a query.
         out: the results folder.
         data_root: folder of the datasets; None: the usual one.
-        limit: predict only the first so many clips.
+        limit: predict only this many clips, from the start.
         shard: (i, n): predict every n-th clip only, beginning with clip i modulo n.
         device: "auto", "cpu" or "cuda".
         seed: for methods that draw random numbers.
         redo: "predictions" or "all" predicts everything again; "metrics" only scores.
-        figures: draw the tracks of the first so many clips.
-        allow_nonfinite: keep positions that are not finite; otherwise a clip with one fails.
+        figures: draw the tracks of this many clips, from the start.
+        allow_nonfinite: accept infinite and NaN positions; otherwise, clips with such positions fail.
         ask: "single", "frame" or "all" queries in a call, or "all:64" for at most 64; None: one at a time if the method's
             queries are joint, otherwise all.
         command: the command that was typed, for the record.

@@ -28,7 +28,7 @@ _HERE = "a Python session"
 
 
 class Clips:
-    """A dataset of clips that are in memory. Its digest is one of their frames and tracks."""
+    """A dataset of clips in memory. Its digest covers their frames and tracks."""
 
     def __init__(self, clips: Sequence[Clip]) -> None:
         self._clips = {clip.id: clip for clip in clips}
@@ -36,7 +36,7 @@ class Clips:
         self.digest = _digest(clips)
 
     def clip(self, clip_id: str) -> Clip:
-        """The clip of that id."""
+        """The clip with this id."""
         return self._clips[clip_id]
 
 
@@ -50,10 +50,10 @@ def method_of(
     causal: bool = False,
     ask: str | None = None,
 ) -> Method:
-    """A method, ready to track.
+    """A method that is ready for tracking.
 
-    A tracker or a class is not something that a record can name. Its record says that it was defined in a Python session,
-    and has a source of its own each time, so that no two such runs are ever taken for the same.
+    A record cannot name a tracker or a class. It says that the method was defined in a Python session, and contains a new
+    source each time, so that no two such runs count as the same.
 
     Arguments:
         method: see `AnyMethod`. A class is called with those of `config`, `weights`, `device` and `seed` that it names.
@@ -129,12 +129,12 @@ def dataset_of(
 
 
 def _as_name(name: str) -> str:
-    """A name that can be that of a folder."""
+    """A name that is valid as a folder name."""
     return re.sub(r"[^\w.-]", "-", name)
 
 
 def _digest(clips: Sequence[Clip]) -> str:
-    """SHA-256 (hex) of what scores on the clips depend on."""
+    """SHA-256 (hex) of everything that scores on the clips depend on."""
     total = hashlib.sha256()
     for clip in clips:
         total.update(repr((clip.id, clip.size, clip.num_frames)).encode())

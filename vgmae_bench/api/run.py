@@ -1,4 +1,4 @@
-"""One run: its scores, its predictions, its clips, as Python objects."""
+"""One run as a Python object, with its scores, predictions and clips."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Run:
     """A scored run.
 
     Attributes:
-        path: its folder.
-        record: what was run, where, and with which code.
-        summary: its scores, fractions, with their intervals.
+        path: the run's folder.
+        record: method, dataset, machine and code of the run.
+        summary: scores as fractions, with their intervals.
     """
 
     def __init__(self, folder: RunFolder, dataset: OpenedDataset | None = None) -> None:
@@ -50,7 +50,7 @@ class Run:
 
     @property
     def row(self) -> Row:
-        """The run as tables and plots take it."""
+        """The run in the form for tables and plots."""
         return Row(self._folder, self.record, self.summary)
 
     @cached_property
@@ -127,7 +127,7 @@ class Run:
 
 
 class Predictions(Mapping[str, Tracks]):
-    """The answers of a run by clip, read when they are asked for."""
+    """The predictions of a run by clip id, read on demand."""
 
     def __init__(self, folder: RunFolder, ids: list[str]) -> None:
         self._folder, self._ids = folder, [clip_id for clip_id in ids if folder.has_prediction(clip_id)]

@@ -1,4 +1,4 @@
-"""Several runs side by side: as a table, as a DataFrame, compared, plotted."""
+"""Several runs as a table, as a DataFrame, in comparisons and in plots."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Format = Literal["text", "md", "latex", "csv", "json"]
 
 
 class Runs(Sequence[Run]):
-    """Scored runs. `runs + other_runs` and `runs + [run]` join them; a run that is in both is taken once."""
+    """Scored runs. `runs + other_runs` and `runs + [run]` join them; a run in both occurs once."""
 
     def __init__(self, runs: Iterable[Run]) -> None:
         self._runs = list({run.path.resolve(): run for run in runs}.values())
@@ -48,13 +48,13 @@ class Runs(Sequence[Run]):
 
     @property
     def rows(self) -> list[Row]:
-        """The runs as tables and plots take them."""
+        """The runs in the form for tables and plots."""
         return [run.row for run in self]
 
     def to_pandas(self) -> pd.DataFrame:
         """One row for each run.
 
-        Columns say what was run, its settings ("settings.NAME"), coverage and cost. Metrics are fractions, with the ends of
+        Columns are method, data, settings ("settings.NAME"), coverage and cost. Metrics are fractions, with the ends of
         their 95 % intervals (NAME_low, NAME_high).
         """
         import pandas as pd
@@ -87,10 +87,10 @@ class Runs(Sequence[Run]):
         return "\n\n".join(write(table) for table in built)
 
     def compare(self, first: str | Run, second: str | Run, *metrics: str) -> Comparison:
-        """Two of the runs clip by clip: paired differences, intervals and tests.
+        """Compare two runs clip by clip: paired differences, intervals and tests.
 
         Arguments:
-            first, second: runs, or what names one of these runs: a method, a folder, the first digits of a key.
+            first, second: runs, or names of these runs: a method, a folder, or the first digits of a key.
             metrics: names of metrics; none: those of every table.
 
         Raises:
@@ -130,7 +130,7 @@ class Runs(Sequence[Run]):
 
 
 class Comparison:
-    """Two runs clip by clip. Printing it says in words whether they differ.
+    """A comparison of two runs clip by clip. Printing it states in words whether they differ.
 
     Attributes:
         metrics: one for each metric, with differences, intervals, p-values, wins and losses.

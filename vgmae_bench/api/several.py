@@ -57,7 +57,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job: a run, or what was raised."""
+    """The result of a job: a run or an error."""
 
     job: Job
     run: Run | None
@@ -65,10 +65,10 @@ class Outcome:
 
     @property
     def told(self) -> str:
-        """Why there is no run, or which of its clips failed; empty where all went well."""
+        """The reason why there is no run, or the number of failed clips; empty without failures."""
         if self.error is not None:
             return told(self.error)
-        assert self.run is not None  # one of the two is there
+        assert self.run is not None  # there is a run or an error
         clips = self.run.summary.clips
         return f"{clips.failed} of {clips.expected} clips failed" if clips.failed else ""
 
@@ -136,15 +136,15 @@ def read_sweep(path: Path) -> list[Job]:
 
 
 def check(jobs: Sequence[Job]) -> None:
-    """Whether all names and settings are right, before any work.
+    """Check all names and settings before any work.
 
     Raises:
-        UserError: the first that is not.
+        UserError: a name or a setting is wrong.
     """
     for method in dict.fromkeys(job.method for job in jobs):
         try:
             config_class = config_of(plugins.load(plugins.find("methods", method), "tracker"))
-        except PluginError:  # a run that fails, and no reason to leave out the others
+        except PluginError:  # this run will fail; the others continue
             continue
         for job in jobs:
             if job.method != method:
@@ -183,7 +183,7 @@ def evaluate_all(jobs: Sequence[Job], **common: Any) -> Iterator[Outcome]:
                 name=job.name,
                 **common,
             )
-        except Exception as error:  # whatever it is, the other runs are still worth doing
+        except Exception as error:  # the other runs continue after any error
             if len(jobs) > 1:
                 _log.info(f"failed    {told(error)}")
             yield Outcome(job, None, error)

@@ -1,4 +1,4 @@
-"""Training from Python: clips in, weights out."""
+"""Training from Python."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WEIGHTS = "weights.safetensors"
 
 
 class Trained(NamedTuple):
-    """What a training left.
+    """The result of a training.
 
     Attributes:
         weights: the file; `evaluate(…, weights=…)` takes it.
@@ -36,24 +36,30 @@ def train(
     init: str | Path | None = None,
     device: str = "auto",
     command: str = "",
+    log_to: Sequence[str] = (),
 ) -> Trained:
-    """Train a method, or go on with the training that is in the folder `out`.
+    """Train a method, or continue the training in the folder `out`.
 
     Arguments:
         method: a method that learns.
         config: a configuration of the method by its name, or a TOML file.
         data: "synth", or a folder of videos (of images for an image model); several are mixed, "synth=3" with weights.
-        out: folder of the training. The same call again goes on from its checkpoint.
+        out: folder of the training. The same call continues from its checkpoint.
         settings: take precedence over the configuration, see `vgmae-bench show NAME --settings train`.
         init: weights to start from.
         device: "auto", "cpu" or "cuda".
         command: the command that was typed, for the record.
+        log_to: "tensorboard", "wandb" or both. Each needs the extra of its name.
 
     Raises:
         UserError: the method does not learn, the settings or the data are wrong, or `out` holds another training.
     """
     from vgmae_bench.training.clips.sources import open_bank, open_clips
 
+    if log_to:
+        from vgmae_bench.training.experiments import check_installed
+
+        check_installed(log_to)
     plugin = plugins.find("methods", method)
     recipe = make_recipe(plugin, "trainer", str(config), settings or {})
     shape = recipe.shape(0)
@@ -67,7 +73,7 @@ def train(
         repeat=recipe.config.data.distinct_clips > 0,
     )
     start = None if init is None else Path(init)
-    return carry_out(plugin, recipe, source, Path(out), device=device, init=start, command=command)
+    return carry_out(plugin, recipe, source, Path(out), device=device, init=start, command=command, log_to=log_to)
 
 
 def make_recipe(
@@ -99,11 +105,12 @@ def carry_out(
     device: str,
     init: Path | None,
     command: str,
+    log_to: Sequence[str] = (),
 ) -> Trained:
-    """Train by a recipe on a source of clips, from where the folder `out` is."""
+    """Train a recipe on a source of clips. An unfinished training in the folder `out` continues."""
     from vgmae_bench.evaluation.method import resolve_device
     from vgmae_bench.training.loop import Job
     from vgmae_bench.training.loop import train as run_loop
 
-    last = run_loop(Job(plugin.name, recipe, source, out, resolve_device(device), init, command))
+    last = run_loop(Job(plugin.name, recipe, source, out, resolve_device(device), init, command, tuple(log_to)))
     return Trained(out / WEIGHTS, last)

@@ -1,1 +1,1 @@
-"""Does a tracker, a dataset or a metric keep its contract? Checks that need no dataset and no labels of people."""
+"""Checks whether a tracker, a dataset or a metric keeps its contract, without datasets and human labels."""

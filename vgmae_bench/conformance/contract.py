@@ -1,4 +1,4 @@
-"""Trackers: what they return for all kinds of questions, and where they put the query itself."""
+"""Checks of trackers: their return values for all kinds of queries, and their position in the query frame."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from vgmae_bench.evaluation.mistakes import OF_POSITIONS, explain
 from vgmae_bench.types import Queries
 
 OFF = 0.2
-"""Pixels. An answer farther from its query in the query frame is off it."""
+"""Largest distance in pixels between an answer in the query frame and its query."""
 
 
 def shapes(probe: Probe) -> Iterator[Finding]:
-    """A usual question has a usual answer: shapes, finite positions, confidence in [0, 1]."""
+    """Normal queries have valid answers: shapes, finite positions, confidence in [0, 1]."""
     try:
         tracks = probe.answered
     except BrokenError as error:
@@ -34,7 +34,7 @@ def shapes(probe: Probe) -> Iterator[Finding]:
 
 
 def edges(probe: Probe) -> Iterator[Finding]:
-    """Questions at the edge of what may be asked. Each one that is not answered is a finding."""
+    """Edge cases of allowed queries. Each one without an answer is a finding."""
     bad = []
     asked = _edge_cases(probe)
     for name, frames, queries in asked:
@@ -76,7 +76,7 @@ def _edge_cases(probe: Probe) -> list[tuple[str, Frames, Queries]]:
 
 
 def inputs(probe: Probe) -> Iterator[Finding]:
-    """Frames and queries are as they were. Every call of the other checks was watched, too."""
+    """Frames and queries are not changed. This covers the calls of all other checks, too."""
     _ = probe.answered
     if probe.changed:
         yield Finding(
@@ -91,7 +91,7 @@ def inputs(probe: Probe) -> Iterator[Finding]:
 
 
 def on_query(probe: Probe) -> Iterator[Finding]:
-    """In the query frame a track lies on its query. An offset is named by the mistake that explains it."""
+    """In the query frame, a track is at its query. The finding names the mistake that explains an offset."""
     queries = points(40, [n % probe.length for n in range(40)], probe.size, seed=5, inner=0.9)
     tracks = probe.ask(probe.frames, queries)
     found = tracks.xy[np.arange(len(queries)), queries.frame].astype(np.float64)

@@ -1,4 +1,4 @@
-"""What a tracker costs at T and at 2 T frames, and what that means for each dataset.
+"""Measures the cost of a tracker at T and at 2 T frames, and forecasts it for each dataset.
 
 `python -m vgmae_bench.conformance.cost` measures one length in a process of its own, told on stdin and answered on stdout.
 """
@@ -27,12 +27,12 @@ from vgmae_bench.types import Tracker
 _SIDE, _QUERIES = 256, 20
 """TAP-Vid's frames, and about as many points as its clips have."""
 _LONGEST = 300.0
-"""Seconds that one measurement may take."""
+"""Time limit of one measurement, in seconds."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A method by its name, as a process of its own builds it; arguments of `open_method`."""
+    """A method by name, for a separate process: arguments of `open_method`."""
 
     name: str
     weights: str | None
@@ -43,7 +43,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one clip took.
+    """The cost of one clip.
 
     Attributes:
         frames: T.
@@ -66,7 +66,7 @@ def cost(method: Method, asked: Asked | None, frames: int = 8) -> Iterator[Findi
     """
     try:
         if asked is None:
-            _ = measure(method.tracker, 2)  # what only the first call costs
+            _ = measure(method.tracker, 2)  # the extra cost of the first call
             found = [measure(method.tracker, length) for length in (frames, 2 * frames)]
         else:
             found = [_elsewhere(asked, length) for length in (frames, 2 * frames)]
@@ -98,7 +98,7 @@ def cost(method: Method, asked: Asked | None, frames: int = 8) -> Iterator[Findi
 
 
 def forecast(short: Measured, long: Measured, frames: int) -> Measured:
-    """What a clip of so many frames will take if both grow along a line."""
+    """The cost of a clip of `frames` frames, by linear extrapolation of time and memory."""
     steps = (frames - short.frames) / (long.frames - short.frames)
 
     def along(first: float, second: float) -> float:
@@ -119,7 +119,7 @@ def measure(tracker: Tracker, frames: int) -> Measured:
 
 
 def _elsewhere(asked: Asked, frames: int) -> Measured:
-    """Measure in a process of its own."""
+    """Measure in a separate process."""
     question = json.dumps({"asked": asdict(asked), "frames": frames}, default=str)
     done = subprocess.run(
         [sys.executable, "-m", __name__], input=question, capture_output=True, text=True, timeout=_LONGEST, check=True

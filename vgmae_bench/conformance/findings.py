@@ -1,4 +1,4 @@
-"""What the checks say: one finding a line."""
+"""Results of the checks: one finding per line."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Finding:
         check: the name of the check.
         verdict: see `Verdict`.
         what: what was found, with numbers.
-        why: why it matters; empty for what passes.
-        mend: how to mend it; empty for what passes.
+        why: why it matters; empty for passed checks.
+        mend: how to fix it; empty for passed checks.
     """
 
     check: str
@@ -40,7 +40,7 @@ class Report:
 
     Attributes:
         kind: what was checked.
-        name: how it is called.
+        name: its name.
         findings: in the order of the checks.
     """
 

@@ -1,4 +1,4 @@
-"""Checks of a family of metrics: answers whose order of merit is known."""
+"""Checks of metrics, with answers whose ranking is known."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _order_of_merit(best: Values, floor: Values, worst: Values, spec: MetricSpec
 
 
 def _missing(compute: Compute, perfect: ScoredTracks, spec: MetricSpec) -> Iterator[Finding]:
-    """Nothing to count is NaN; a position that is not finite is wrong, not left out."""
+    """A metric is NaN if nothing counts. Positions that are not finite count as wrong and are not left out."""
     nothing = replace(
         perfect, target_occluded=np.ones_like(perfect.target_occluded), occluded=np.ones_like(perfect.occluded)
     )

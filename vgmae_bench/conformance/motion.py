@@ -1,4 +1,4 @@
-"""Trackers: is known motion followed, in the right direction, by the right amount, from the right place?"""
+"""Checks of trackers: known motion has the right direction, the right size and the right start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vgmae_bench.evaluation.mistakes import OF_MOTION, explain
 from vgmae_bench.types import FloatArray, Queries
 
 FOLLOWED = 0.5
-"""Pixels. A track that is nearer to the truth follows it."""
+"""Largest error in pixels of a track that follows the motion."""
 NEAR = 3.0
 """Pixels. Positions farther from the truth are lost, and tell nothing about fractions of a pixel."""
 ERRORS = 4.0
@@ -25,7 +25,7 @@ _FEWEST = 3
 
 
 def translation(probe: Probe) -> Iterator[Finding]:
-    """A pan is followed to within half a pixel."""
+    """The tracker follows a pan to within half a pixel."""
     warps, size = probe.pan, probe.size
     found, true = [], []
     for seed in range(3):

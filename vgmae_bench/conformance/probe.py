@@ -1,4 +1,4 @@
-"""A tracker under test: asked, watched and timed."""
+"""Calls a tracker under test, and records its time and its changes of the input."""
 
 from __future__ import annotations
 
@@ -79,17 +79,17 @@ class Probe:
 
     @cached_property
     def seconds_a_frame(self) -> float:
-        """What a frame takes, measured on the clip of `answered`."""
+        """Seconds per frame, measured on the clip of `answered`."""
         before = self.seconds
         self.ask(self.frames, self.queries)
         return (self.seconds - before) / len(self.frames)
 
     def affordable(self, frames: int) -> int:
-        """How many clips of so many frames fit into the patience for one check."""
+        """The number of clips of `frames` frames that fit into the time limit of one check."""
         return max(int(self.patience / max(self.seconds_a_frame * frames, 1e-6)), 1)
 
     def ask(self, frames: Frames, queries: Queries) -> Tracks:
-        """Ask the tracker, and look at what it returns and whether it changed what it was given.
+        """Call the tracker. Check its result, and whether it changed its input.
 
         Raises:
             BrokenError: it raised something, or returned something other than finite tracks of these queries.
@@ -138,7 +138,7 @@ def another_random_state(seed: int) -> Iterator[None]:
 
 
 def _problem(answer: Any, queries: int, frames: int) -> str:
-    """What is wrong with an answer, in words; empty where nothing is."""
+    """A description of the fault of an answer; empty for a valid answer."""
     if not isinstance(answer, Tracks):
         return f"it returns a {type(answer).__name__}, not vgmae_bench.Tracks"
     if answer.visible.shape != (queries, frames):

@@ -1,4 +1,4 @@
-"""Trackers: the same question has the same answer, whoever else is asked about and whatever went before."""
+"""Checks of trackers: a query has the same answer, whatever the other queries and the earlier calls."""
 
 from __future__ import annotations
 

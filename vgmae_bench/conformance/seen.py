@@ -1,4 +1,4 @@
-"""Trackers: is what can be seen called visible, and what is covered hidden?"""
+"""Checks of trackers: visible points are predicted visible, and covered points hidden."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIDE = 0.4
 
 
 def visibility(probe: Probe) -> Iterator[Finding]:
-    """Points of a pan are visible in all frames; where a square lies on them, they are hidden."""
+    """In a pan, points are visible in all frames. Points under a square are hidden."""
     (height, width), length = probe.size, probe.length
     centre = (width / 2 + 2.0 * (length - 1), height / 2 - 1.0 * (length - 1))  # where the middle is at the end
     spread = np.random.default_rng(6).uniform(-3, 3, (20, 2))

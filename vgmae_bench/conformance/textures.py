@@ -1,4 +1,4 @@
-"""Clips whose true motion is known: a band-limited texture that affine maps move."""
+"""Clips with known motion: affine maps move a band-limited texture."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def affine(size: Size, scale: float = 1.0, angle: float = 0.0, move: tuple[float
 
 
 def moved(xy: npt.NDArray[np.floating], warps: Sequence[Warp]) -> npt.NDArray[np.float64]:
-    """Where points of the unmoved texture are in every frame: float [N, 2] → float64 [N, T, 2]."""
+    """Positions of the texture's points in every frame: float [N, 2] → float64 [N, T, 2]."""
     stacked = np.stack(warps)
     turned = np.einsum("tij,nj->nti", stacked[:, :, :2], xy.astype(np.float64))
     return np.asarray(turned + stacked[None, :, :, 2])

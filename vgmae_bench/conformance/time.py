@@ -1,4 +1,4 @@
-"""Trackers: which frames an answer depends on, forward and backward in time."""
+"""Checks of trackers: the frames on which an answer depends, forward and backward in time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONG, _SHORT = 40, 20
 
 
 def looks_ahead(probe: Probe) -> Iterator[Finding]:
-    """How many frames after a frame its answer there depends on.
+    """The number of later frames on which the answer in a frame depends.
 
     Frames from `cut` on are replaced by others. The first answer that changes, in frame f, looks `cut` - f frames ahead.
     """

@@ -1,9 +1,8 @@
-"""The log of a training: log.csv, TensorBoard (if installed), and the curve as a picture."""
+"""The log of a training: log.csv, and the curve as a picture."""
 
 from __future__ import annotations
 
 import csv
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,11 +40,6 @@ class Log:
             if (row["step"] or 0) <= step
         ]
         write_atomically(path, lambda temporary: _write(temporary, self.rows))
-        self._board = None
-        if importlib.util.find_spec("tensorboard"):
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(path.with_name("tensorboard")), purge_step=step + 1)
 
     def add(self, row: Row) -> None:
         """Append a line. Only validation metrics may be missing; the other names are always the same."""
@@ -57,15 +51,6 @@ class Log:
                 writer.writeheader()
             writer.writerow(row)
         self.rows.append(row)
-        if self._board is not None:
-            for name, value in row.items():
-                if value is not None and name != "step":
-                    self._board.add_scalar(name, value, int(row["step"] or 0))
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._board is not None:
-            self._board.close()
 
 
 def read_log(path: Path) -> list[Row]:

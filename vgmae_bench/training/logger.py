@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from lightning_fabric.loggers.logger import Logger
 
 from vgmae_bench.config import Json
 from vgmae_bench.data.video.write import write_mp4
@@ -56,6 +58,7 @@ class TrainingLogger:
     Arguments:
         state: the present state; read at each output.
         device: device of the examples and of the tracker.
+        loggers: where else the lines of the log go.
     """
 
     def __init__(
@@ -65,7 +68,9 @@ class TrainingLogger:
         folder: TrainingFolder,
         state: State,
         device: str,
+        loggers: Sequence[Logger] = (),
     ) -> None:
+        self._loggers = loggers
         self._recipe, self._source, self._folder, self._state, self._device = recipe, source, folder, state, device
         self._said = set[Path]()
         config = recipe.config
@@ -96,6 +101,9 @@ class TrainingLogger:
         measured = self._validate() if validate else {}
         row |= measured
         self._log.add(row)
+        for logger in self._loggers:
+            values = {name: value for name, value in row.items() if value is not None and name != "step"}
+            logger.log_metrics(values, step=state.step)
         told = f"loss {row['loss']:.4g}, {row['clips_per_second']:.1f} clips/s, {peak_memory_mb():.0f} MB"
         self._progress.note(told)
         if measured:
@@ -148,6 +156,7 @@ class TrainingLogger:
             return {} if tracker is None else self._watch(tracker)
 
     def close(self) -> None:
-        """Close the log and the display of progress."""
+        """Close the loggers and the display of progress."""
         self._progress.close()
-        self._log.close()
+        for logger in self._loggers:
+            logger.finalize("success" if self._state.step >= self._recipe.config.steps else "stopped")

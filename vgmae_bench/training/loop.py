@@ -20,6 +20,7 @@ from vgmae_bench.errors import UsageError, UserError
 from vgmae_bench.files import file_digest
 from vgmae_bench.training.checkpoint import State
 from vgmae_bench.training.clips.synthetic import clip_seed
+from vgmae_bench.training.experiments import open_loggers
 from vgmae_bench.training.folder import Identity, TrainingFolder
 from vgmae_bench.training.launch import launch, stoppable
 from vgmae_bench.training.log import Row
@@ -48,6 +49,7 @@ class Job(Generic[B]):
         device: "cpu" or "cuda".
         init: initial weights, or None.
         command: for the record.
+        log_to: names of loggers, see `vgmae_bench.training.experiments`.
     """
 
     method: str
@@ -57,6 +59,7 @@ class Job(Generic[B]):
     device: str
     init: Path | None = None
     command: str = ""
+    log_to: tuple[str, ...] = ()
 
 
 def train(job: Job[B]) -> Row:
@@ -101,7 +104,8 @@ def _train(job: Job[B], fabric: Fabric) -> Row:
     folder.open(job.device, job.command, fabric.world_size, notes)
     for note in notes:
         _log.info(note)
-    with closing(TrainingLogger(recipe, job.source, folder, state, str(fabric.device))) as logger:
+    loggers = open_loggers(job.log_to, job.out, state.step, folder.identity.to_json()) if job.log_to else []
+    with closing(TrainingLogger(recipe, job.source, folder, state, str(fabric.device), loggers)) as logger:
         _run(job, fabric, module, optimizer, state, logger)
         return logger.last
 

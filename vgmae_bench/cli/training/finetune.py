@@ -41,6 +41,7 @@ def finetune(
     dataset_settings: tuple[str, ...],
     data_root: Path | None,
     device: str,
+    log_to: tuple[str, ...],
 ) -> None:
     """Teach a pretrained encoder to track, or continue the training in the folder --out.
 
@@ -52,6 +53,10 @@ def finetune(
     from vgmae_bench.training.clips.sources import open_bank
     from vgmae_bench.training.clips.tracks import open_tracks
 
+    if log_to:
+        from vgmae_bench.training.experiments import check_installed
+
+        check_installed(log_to)
     plugin = plugins.find("methods", method)
     encoder = Weights.find(plugin, weights)
     start = encoder.path if encoder else None
@@ -61,4 +66,4 @@ def finetune(
     chosen = parse_assignments(dataset_settings)
     source = open_tracks(data, chosen, data_root, learning.seed, learning.data.points, bank)
     typed = command_line(sys.argv[1:])
-    tell(plugin, carry_out(plugin, recipe, source, out, device=device, init=start, command=typed))
+    tell(plugin, carry_out(plugin, recipe, source, out, device=device, init=start, command=typed, log_to=log_to))

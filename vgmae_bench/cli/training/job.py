@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--method, --config, --out, --set and --device."""
+    """--method, --config, --out, --set, --device and --log-to."""
     for option in (
         options.device,
         options.settings("A setting of the training; repeatable. See: vgmae-bench show M --settings train"),
@@ -25,6 +25,12 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--config", required=True, metavar="NAME|FILE", help="A configuration of the method, or a TOML file."
         ),
         options.method("A trainable method. See: vgmae-bench list methods"),
+        click.option(
+            "--log-to",
+            multiple=True,
+            type=click.Choice(["tensorboard", "wandb"]),
+            help="Send the log there as well; repeatable. Needs the extra of that name.",
+        ),
     ):
         command = option(command)
     return command

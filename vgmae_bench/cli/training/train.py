@@ -44,6 +44,7 @@ def train(
     settings: tuple[str, ...],
     init: Path | None,
     device: str,
+    log_to: tuple[str, ...],
 ) -> None:
     """Train a method, or continue the training in the folder --out.
 
@@ -62,5 +63,6 @@ def train(
         init=init,
         device=device,
         command=command_line(sys.argv[1:]),
+        log_to=log_to,
     )
     tell(plugins.find("methods", method), trained)
