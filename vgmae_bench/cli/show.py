@@ -18,6 +18,7 @@ from vgmae_bench.cli.streams import ascii_only
 from vgmae_bench.config import config_of
 from vgmae_bench.errors import UnknownNameError, UsageError, UserError
 from vgmae_bench.settings import describe_settings
+from vgmae_bench.specs import RemoteWeights
 
 USES = ("run", "train", "finetune", "prepare")
 """What settings can be for: `run` is tracking a dataset, or looking at images with a model of images."""
@@ -50,9 +51,10 @@ def show(name: str, use: str | None, results: Path, as_json: bool) -> None:
     A run is given by its folder or by the first digits of its key.
     """
     for kind in plugins.GROUPS:
-        named = any(plugin.name == name for plugin in plugins.installed(kind))
+        named = [plugin for plugin in plugins.installed(kind) if plugin.name == name]
         if named or (kind == "methods" and plugins.is_file_reference(name)):
-            plugin = plugins.find(kind, name)
+            lacking = bool(named) and named[0].spec is not None and bool(named[0].missing) and not use
+            plugin = named[0] if lacking else plugins.find(kind, name)  # its licence and its weights are worth knowing
             click.echo(_settings_text(plugin, use, as_json) if use else _plugin_text(plugin, as_json))
             return
     if use:
@@ -111,6 +113,8 @@ def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
             settings = describe_settings(config_class) if config_class else {}
     except UserError as error:
         told["unusable"] = f"{error.what}. {error.why}"
+    if plugin.missing:
+        told["unusable"] = f"it needs {', '.join(plugin.missing)}, not installed here. Try: {spec.install}"
     if as_json:
         return json.dumps(told | {"settings": settings}, ensure_ascii=ascii_only(), indent=2)
     is_method = isinstance(spec, plugins.MethodSpec)
@@ -141,7 +145,7 @@ def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
 
 def _method_facts(plugin: plugins.Plugin) -> dict[str, Any]:
     spec = plugin.spec
-    names = [f"{name} (default)" if name == spec.default_weights else name for name in spec.weights]
+    names = [_weights_name(spec, name, known) for name, known in spec.weights.items()]
     imports = [f"official checkpoints: vgmae-bench import-weights FILE --method {spec.name} --out FILE"] * bool(
         spec.importer
     )
@@ -160,6 +164,14 @@ def _method_facts(plugin: plugins.Plugin) -> dict[str, Any]:
         "cite": spec.citation,
         "from": f"{plugin.distribution} {plugin.version}".strip(),
     }
+
+
+def _weights_name(spec: plugins.MethodSpec, name: str, known: str | RemoteWeights) -> str:
+    """A name of weights, with what is known of them in brackets: "base (default, fetched, licence: not stated)"."""
+    marks = ["default"] * (name == spec.default_weights)
+    if isinstance(known, RemoteWeights):
+        marks += ["fetched"] + [f"licence: {known.licence}"] * bool(known.licence)
+    return f"{name} ({', '.join(marks)})" if marks else name
 
 
 def _next(plugin: plugins.Plugin) -> str:

@@ -7,8 +7,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from vgmae_baselines import peers
 
+from vgmae_bench.cli.show import show
 from vgmae_bench.config import build, config_of
 from vgmae_bench.plugins import Plugin, load_reference
 from vgmae_bench.specs import MethodSpec, RemoteWeights
@@ -46,3 +48,12 @@ def test_weights_lie_at_an_address_and_imply_settings_that_there_are(spec: Metho
         assert config_class is not None
         made = build(config_class, weights.settings, owner=spec.name)
         assert {name: getattr(made, name) for name in weights.settings} == dict(weights.settings)
+
+
+def test_a_peer_is_shown_although_what_it_needs_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plugin, "missing", property(lambda plugin: ["torchvision"] * (plugin.name == "cotracker3")))
+    told = " ".join(CliRunner().invoke(show, ["cotracker3"]).output.split())
+    assert "scaled (default, fetched), baseline (fetched)" in told and "are not for commercial use" in told
+    assert "it needs torchvision, not installed here. Try: pip install torchvision" in told
+    assert "one query at a time, because its queries see each other" in told
+    assert "base (default, fetched, licence: not stated)" in CliRunner().invoke(show, ["locotrack"]).output
