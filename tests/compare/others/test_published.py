@@ -10,7 +10,7 @@ from vgmae_bench.compare.published import BENCHMARKS, beside, read
 from vgmae_bench.compare.row import HEADLINE
 from vgmae_bench.evaluation.protocols import PROTOCOLS
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 def test_every_row_has_a_number_a_source_and_its_evidence() -> None:
