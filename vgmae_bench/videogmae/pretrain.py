@@ -112,9 +112,10 @@ class PretrainConfig(LoopConfig):
         motion_loss: comparison of later frames.
         curriculum: masking of the clips, and settings that change during training.
         token_order: "identity" shows patches in raster order, "shuffled" in random order as in the official code.
-        composite: see `vgmae_bench.videogmae.gaussians.gaussians.composite`. "official" has a superfluous factor.
-        loss_reduction: over the clips of a batch. "mean", or "sum" as in the official code. The sum is over each process's
-            part of a pass, so the gradient depends on how the batch is divided.
+        composite: background of the rendered frames; see `vgmae_bench.videogmae.gaussians.gaussians.composite`. "official"
+            has a superfluous factor.
+        loss_reduction: reduction over the clips of a batch: "mean", or "sum" as in the official code. The sum is over each
+            process's part of a pass, so the gradient depends on how the batch is divided.
         loss_region: "all" pixels (paper and official code), or those of "masked" patches.
         freeze_encoder: do not train the encoder's blocks. The official settings do this by oversight, even for new weights.
         deltas_reg_weight: weight of the length of Gaussians' steps. The official term of that name is always 0.

@@ -18,8 +18,8 @@ class NetworkConfig:
         image_size, patch_size: sides of the square frames and of their square patches, in pixels.
         num_frames: frames per clip, T.
         num_gaussians: Gaussians per frame, G.
-        embed_dim, depth, num_heads: of the encoder.
-        decoder_embed_dim, decoder_depth, decoder_num_heads: of the decoder.
+        embed_dim, depth, num_heads: width, number of blocks and number of heads of the encoder.
+        decoder_embed_dim, decoder_depth, decoder_num_heads: width, number of blocks and number of heads of the decoder.
         mlp_ratio: hidden width of the MLPs, divided by their width.
         position: "interpolate" adds a 2-D table, a temporal table and a class token (both released scripts). "pos3d" adds one
             3-D table to encoder and decoder.

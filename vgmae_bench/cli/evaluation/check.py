@@ -50,9 +50,21 @@ class BrokenContractError(UserError):
 @click.option(
     "--only", multiple=True, type=options.Several(), metavar="CHECK", help="Run only these checks of a tracker."
 )
-@click.option("--frames", type=click.IntRange(min=4), default=8, show_default=True, metavar="T", help="Of most clips.")
 @click.option(
-    "--width", type=click.IntRange(min=32), default=128, show_default=True, metavar="PX", help="Of the frames."
+    "--frames",
+    type=click.IntRange(min=4),
+    default=8,
+    show_default=True,
+    metavar="T",
+    help="Number of frames of most clips.",
+)
+@click.option(
+    "--width",
+    type=click.IntRange(min=32),
+    default=128,
+    show_default=True,
+    metavar="PX",
+    help="Width of the frames in pixels.",
 )
 @options.as_json
 def check(

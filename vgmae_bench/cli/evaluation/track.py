@@ -59,7 +59,7 @@ class _HeightByWidth(click.ParamType[Any]):
 @click.option(
     "--size",
     type=_HeightByWidth(),
-    help=f"What the method sees.  [default: in proportion, shorter side at most {_SHORTER_SIDE}]",
+    help=f"Size of the frames that the method gets.  [default: in proportion, shorter side at most {_SHORTER_SIDE}]",
 )
 @click.option("--allow-truncated", is_flag=True, help="Use the readable frames of an incomplete or damaged file.")
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="Stop after N frames.")

@@ -32,10 +32,10 @@ class MotionLoss:
             positions get no gradient from them.
         neighbour_gradients: the gradient of each Gaussian's displacement becomes a weighted sum over the 3 × 3 Gaussians
             around its anchor, as if they moved together.
-        preconditioning: λ. The gradient of each Gaussian's displacement is multiplied by the inverse of (local structure
-            tensor of the target + λ times its mean): a Gauss-Newton step (Lucas and Kanade, IJCAI 1981). In clips of T frames
-            it is also scaled by 2 / T, because displacements are sums of steps, and every later frame adds to the gradient
-            of the first step. 0 turns this off.
+        preconditioning: factor λ of a Gauss-Newton step on motion; 0 turns it off. The gradient of each Gaussian's
+            displacement is multiplied by the inverse of (local structure tensor of the target + λ times its mean): a
+            Gauss-Newton step (Lucas and Kanade, IJCAI 1981). In clips of T frames it is also scaled by 2 / T, because
+            displacements are sums of steps, and every later frame adds to the gradient of the first step.
         carry_error: the reconstruction error of frame 0 moves with the Gaussians and is added to later frames. Thus detail
             that no Gaussian can show is not an error there. "fixed": without gradient. "moving": with the gradient of the
             motion, so that this detail helps to place the Gaussians. "off": as in the paper.
