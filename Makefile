@@ -9,7 +9,7 @@ export OMP_WAIT_POLICY := passive
 
 .PHONY: demo docs test check unit browser tfds peers lint clean
 
-# Each run prints a table of its own; one at the end is enough.
+# Each run prints its own table. The demo shows one table at the end instead.
 demo: $(VENV)/.ready
 	$(BIN)/vgmae-bench run --method zero-motion  --dataset synth --dataset-set clips=6 --out $(DEMO) > /dev/null
 	$(BIN)/vgmae-bench run --method lucas-kanade --dataset synth --dataset-set clips=6 --out $(DEMO) > /dev/null
@@ -17,7 +17,7 @@ demo: $(VENV)/.ready
 	$(BIN)/vgmae-bench run --method videogmae    --dataset synth --dataset-set clips=6 --out $(DEMO) > /dev/null
 	@echo
 	@$(BIN)/vgmae-bench table --dataset synth --results $(DEMO)
-	@echo "The runs lie in $(DEMO)/: predictions, metrics of every clip and track, and records of how they came about."
+	@echo "The runs are in $(DEMO)/: predictions, metrics of every clip and track, and records of settings, code and machine."
 
 # Types are checked while the tests run: mypy uses one core.
 test: $(VENV)/.ready

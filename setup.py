@@ -1,4 +1,4 @@
-"""The list of packages, found; everything else is in pyproject.toml, which cannot find packages that are renamed."""
+"""Finds the packages. All else is in pyproject.toml, which cannot find packages under another name."""
 
 from setuptools import find_packages, setup
 

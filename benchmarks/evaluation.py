@@ -4,11 +4,11 @@
     python benchmarks/evaluation.py --json                   the same numbers for programs
     python benchmarks/evaluation.py --clips 4 --frames 250   clips as long as those of Kinetics
 
-Clips are 720p JPEG files of moving textures. A tracker that sleeps for 0, 5 or 20 ms a frame stands for one on a GPU. The
-plain loop is that of the reference reader: it decodes a clip, resizes it by Pillow, then tracks it. The loop of the harness
-reads with 1 and 2 threads. All take turns within one process; numbers are medians over turns. "waits" is the share of the
-time in which the tracker has nothing to do. That all give the same predictions is checked. Memory is the most that a process
-of its own held, in which the harness reads clips with 2 threads.
+Clips are 720p JPEG files of moving textures. A tracker that sleeps for 0, 5 or 20 ms per frame simulates one on a GPU. The
+plain loop is that of the reference reader: it decodes a clip, resizes it with Pillow, then tracks it. The loop of the harness
+reads with 1 and 2 threads. The loops alternate within one process; numbers are medians. "waits" is the share of the time in
+which the tracker has nothing to do. The benchmark checks that all loops give the same predictions. Memory is the peak of a
+separate process, in which the harness reads clips with 2 threads.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@
     python benchmarks/reading.py --clips 200 --frames 250             as large as one likes (it lies in a temporary folder)
     python benchmarks/reading.py --processes 4 --json                 four processes that share the clips; for programs
 
-Two layouts are generated: "davis" is one pickle of pixels, "kinetics" ten pickles of JPEGs. Every measurement is processes
-of its own that open the set, whose index is built before, and read each clip at 256×256 as the protocol has it. Published
-and prepared take turns; numbers are medians over turns, memory is the most that one process held. That both give the same
-frames is checked on the way, by a checksum.
+Two layouts are generated: "davis" is one pickle of pixels, "kinetics" ten pickles of JPEGs. Every measurement starts processes
+that open the set (its index exists already) and read each clip at 256×256, as the protocol requires. Published and prepared
+form alternate; numbers are medians, and memory is the peak of one process. A checksum verifies that both give the same
+frames.
 """
 
 from __future__ import annotations

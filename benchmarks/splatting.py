@@ -4,9 +4,9 @@
     python benchmarks/splatting.py --json     the same numbers for programs
 
 The scene is Video-GMAE's (https://videogmae.org): a clip of 16 frames, 256 Gaussians each, means 5 tanh(x), scales
-sigmoid(x), 90 degrees of view from z = -8, RGB. Times are medians of wall-clock milliseconds a clip and hold the
-projection. Memory is how far one forward and backward pass lifts the peak of a process of its own. "dense", every
-Gaussian at every pixel, is timed on one frame and counted as often as there are frames.
+sigmoid(x), 90 degrees of view from z = -8, RGB. Times are medians of wall-clock milliseconds per clip, including
+projection. Memory is the rise of a separate process's peak by one forward and backward pass. "dense" evaluates every
+Gaussian at every pixel; it is timed on one frame and multiplied by the number of frames.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@
     python benchmarks/training.py --json     the same numbers for programs
 
 On a CPU: the configuration `tiny`, with the native and with the torch splatting. On a GPU: `paper-base` in bfloat16 with
-gsplat, all frames of all clips in one call, and one call for each frame as in the official code. The variants take turns
-within one process, so that whatever else the machine does concerns them alike. Times are medians of wall-clock
-milliseconds for one update of the weights, clips included; its parts are timed by themselves. Memory is the peak of a
-process of its own (of the GPU's memory, where there is one), rendering clips included.
+gsplat, all frames of all clips in one call, and one call for each frame as in the official code. The variants alternate
+within one process, so that other load on the machine affects them equally. Times are medians of wall-clock milliseconds for
+one update of the weights, including clips; its parts are timed separately. Memory is the peak of a separate process (GPU
+memory if there is a GPU), including rendering of clips.
 """
 
 from __future__ import annotations
