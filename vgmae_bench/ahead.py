@@ -1,8 +1,8 @@
-"""Work that is done ahead by threads while its results are waited for: in order, and never more of it than memory allows.
+"""Prepares items ahead in threads: in order, and within a memory limit.
 
-Two environment variables set how much, for all commands. They change no result.
+Two environment variables set the limits for all commands. They do not change results.
 
-* VGMAE_BENCH_READ_THREADS: threads that decode and resize frames; 0: nothing is read ahead. Default: one a core, at most 4.
+* VGMAE_BENCH_READ_THREADS: threads that decode and resize frames; 0: nothing is read ahead. Default: one per core, at most 4.
 * VGMAE_BENCH_READ_MEMORY: MB of frames that may be waiting or in work. Default: 512.
 """
 
@@ -46,9 +46,9 @@ def read_memory() -> int:
 def made_ahead(
     requests: Iterable[Request], make: Callable[[Request], Made], ahead: int, threads: int = 1
 ) -> Generator[Made, None, None]:
-    """`map(make, requests)`, with up to `ahead` items made in threads before they are needed.
+    """Like `map(make, requests)`, with up to `ahead` items made in threads before they are needed.
 
-    With 0, items are made when they are needed, without a thread. An error is raised in the place of its item.
+    With 0, items are made on demand, without a thread. An error is raised in place of its item.
     """
     if ahead == 0 or threads == 0:
         yield from map(make, requests)
@@ -112,7 +112,7 @@ class NextAhead(Generic[Made]):
         return made
 
     def close(self) -> None:
-        """Forget what is ahead."""
+        """Discard the items made ahead."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 

@@ -54,7 +54,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def build(config_class: type[T], values: Mapping[str, Any], *, owner: str) -> T:
-    """Make a dataclass from settings. Strings are coerced to the types of the fields, unknown names are refused.
+    """Build a dataclass from settings. Strings are converted to the types of the fields; unknown names are errors.
 
     Arguments:
         config_class: a dataclass whose fields have defaults. Fields may be dataclasses themselves.
@@ -62,7 +62,7 @@ def build(config_class: type[T], values: Mapping[str, Any], *, owner: str) -> T:
         owner: what is being configured, for messages ("videogmae").
 
     Raises:
-        UsageError: an unknown name (with a suggestion) or a value of the wrong type.
+        UsageError: a name is unknown (the message has a suggestion), or a value has the wrong type.
     """
     from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
@@ -161,7 +161,7 @@ def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def takes(factory: Callable[..., Any], name: str) -> bool:
-    """Whether a plugin's factory has a parameter of that name."""
+    """Whether a plugin's factory has a parameter with this name."""
     return name in inspect.signature(factory).parameters
 
 

@@ -1,4 +1,4 @@
-"""What a user sees when something is wrong: one line of what and why, one line of what to try."""
+"""Errors for users: one line with what and why, and one line with a command to try."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class PluginError(UserError):
 
 
 class MissingDataError(UserError):
-    """Files of a dataset are not there and could not be fetched."""
+    """Files of a dataset are missing and could not be fetched."""
 
 
 class BadDataError(UserError):
-    """A data file is there but broken: truncated, of wrong shapes, or with impossible values."""
+    """A data file is damaged: truncated, with wrong shapes, or with impossible values."""
 
 
 class UntrustedFileError(UserError):
@@ -68,7 +68,7 @@ class IncompleteError(UserError):
 
 @contextmanager
 def damage(what: str) -> Iterator[None]:
-    """Whatever a library thinks of outside data becomes one line about them.
+    """Turn a library's error about external data into an error of one line.
 
     Raises:
         MissingDataError: `what`, a file is not there.

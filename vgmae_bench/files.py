@@ -1,4 +1,4 @@
-"""Files on disk: written whole or not at all, their digests, the order of their names, and the cache folder."""
+"""Files on disk: atomic writes, digests, the natural order of names, and the cache folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANOTHER_DATA_ROOT = "another place, with --data-root or VGMAE_BENCH_DATA"
 
 @contextmanager
 def storage_errors(path: Path, try_: str = ANOTHER_RESULTS_FOLDER) -> Iterator[None]:
-    """Failing to write below `path` becomes a StorageError that says so, and what to try."""
+    """Turn write errors below `path` into a StorageError with a command to try."""
     try:
         yield
     except OSError as error:
@@ -32,14 +32,14 @@ def storage_errors(path: Path, try_: str = ANOTHER_RESULTS_FOLDER) -> Iterator[N
 
 
 def write_atomically(path: Path, write: Callable[[Path], object], try_: str = ANOTHER_RESULTS_FOLDER) -> None:
-    """Let `write` fill a file beside `path`, flush it to disk and move it into place; on failure leave nothing behind.
+    """Let `write` fill a temporary file, flush it to disk and move it to `path`. After a failure, nothing is left.
 
-    Any number of processes on any number of machines may write one path at once; the last one wins.
+    Any number of processes and machines can write the same path at once; the last one wins.
 
     Arguments:
         path: the file; its folder must exist.
         write: fills the file whose path it is given.
-        try_: what an error suggests.
+        try_: the command that an error suggests.
 
     Raises:
         StorageError: the disk is full or read-only, or another error of the system.
@@ -64,9 +64,9 @@ def _temporary(path: Path) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, so that one process at a time reads, changes and writes what is in it.
+    """Hold the lock of a folder, so that one process at a time reads, changes and writes its files.
 
-    The lock goes with the process, however that ends. On storage that knows no locks, the block runs without one.
+    The lock ends with the process, even after a crash. On storage without locks, the block runs without one.
 
     Raises:
         StorageError: the file `.lock` cannot be made in the folder.
@@ -80,7 +80,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def cache_folder() -> Path:
-    """The folder for what can be made again: $VGMAE_BENCH_CACHE, otherwise the user's cache folder."""
+    """The folder for files that can be made again: $VGMAE_BENCH_CACHE, otherwise the user's cache folder."""
     import platformdirs
 
     configured = os.environ.get("VGMAE_BENCH_CACHE")
@@ -99,7 +99,7 @@ NUMBER = r"(?<![^\W_])(?<!\d[.,])[-\u2212]?\d+(?:[.,]\d+)?(?![.,]?\d)|\d+"
 
 
 def natural_order(path: Path, number: str = NUMBER) -> list[tuple[int, Decimal, str]]:
-    """A key that sorts names as people number them: split2 before split10, 0.05 before 0.1, -3 before 2.
+    """A sort key for the natural order of names: split2 before split10, 0.05 before 0.1, -3 before 2.
 
     Arguments:
         path: only its name counts.

@@ -61,6 +61,7 @@ class Curriculum:
 
     Attributes:
         smoothness: weight of the smoothness of flow: 0 until step `smoothness_start`, then linear up to step `smoothness_end`.
+        smoothness_start, smoothness_end: first and last step of the rise of this weight.
 
     Raises:
         UsageError: a number out of its range.
