@@ -65,7 +65,7 @@ def test_a_fresh_clone_compares_its_records_without_torch() -> None:
     assert len(comparison["metrics"][0]["best"]) == 5
     assert "lucas-kanade is better than zero-motion" in comparison["sentences"][0]
     assert comparison["sentences"][0] in told
-    assert [claim["stated"] for claim in json.loads(claims)] == [34.6, 13.1, -1.2]
+    assert [claim["stated"] for claim in json.loads(claims) if "stated" in claim] == [34.6, 13.1, -1.2]
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
