@@ -34,7 +34,7 @@ _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "
         "vgmae-bench run --method videogmae,gmrw --dataset synth,warp --query-mode first,strided --limit 1",
         "vgmae-bench run --method videogmae --dataset davis --query-mode strided --set variant=flow",
         "vgmae-bench run --method ./my_tracker.py:MyTracker --dataset synth --json",
-        "vgmae-bench run --method alltracker --dataset davis --input-size 384x512",
+        "vgmae-bench run --method lucas-kanade --dataset davis --input-size 384x512",
         "vgmae-bench run sweep.toml",
         "vgmae-bench run --method videogmae --dataset kinetics --shard 2/8",
     )
