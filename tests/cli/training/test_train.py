@@ -175,7 +175,7 @@ def test_show_lists_the_settings_of_training_with_what_they_mean(capsys: pytest.
     lines = capsys.readouterr().out.splitlines()
     for name in ("mask_ratio", "batch_size", "rgb_mode", "decoder_attention"):
         assert any(re.match(rf"\s*(\w+\.)?{name} = ", line) for line in lines)
-    assert any("limit on the norm of the gradients" in line for line in lines if "clip_norm = " in line)  # of a base class
+    assert any("limit on the norm of the gradients" in line for line in lines if "clip_norm = " in line)
     with pytest.raises(UserError, match="no settings for"):
         cli.main(["show", "zero-motion", "--settings", "train"], standalone_mode=False)
 
