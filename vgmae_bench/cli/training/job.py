@@ -19,7 +19,9 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--method, --config, --out, --set, --device and --log-to."""
     for option in (
         options.device,
-        options.settings("A setting of the training; repeatable. See: vgmae-bench show M --settings train (or finetune)"),
+        options.settings(
+            "A setting of the training; repeatable. See: vgmae-bench show M --settings train (or finetune)"
+        ),
         options.out("Folder of the training.", required=True),
         click.option(
             "--config", required=True, metavar="NAME|FILE", help="A configuration of the method, or a TOML file."
