@@ -25,7 +25,7 @@ from vgmae_bench.data.kubric.tfrecord import read_records
 from vgmae_bench.data.prepare import prepare
 from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.tapvid.example import parse_example
-from vgmae_bench.data.tapvid.safe_pickle import load
+from vgmae_bench.data.tapvid.pickles import load_examples
 from vgmae_bench.data.track_tables import read_tracks
 from vgmae_bench.data.video.file import open_video
 from vgmae_bench.data.video.pixels import open_rgb
@@ -156,8 +156,7 @@ def _is_small(path: Path) -> bool:
 
 
 def _read_pickle(path: Path) -> None:
-    content = load(path)
-    for name, raw in content.items() if isinstance(content, dict) else enumerate(content):
+    for name, raw in load_examples(path, (dict, list)).items():
         parse_example(raw, str(name), str(path)).frames()
 
 
