@@ -73,6 +73,11 @@ def installed(kind: Kind) -> list[Plugin]:
     return [found[name] for name in sorted(found)]
 
 
+def spec_of(kind: Kind, name: str) -> Any:
+    """The SPEC of an installed plugin; None if there is no such plugin, or its SPEC cannot be read."""
+    return next((plugin.spec for plugin in installed(kind) if plugin.name == name), None)
+
+
 def find(kind: Kind, name: str, *, offer: Offer = "tracker") -> Plugin:
     """The plugin of that name, or `path/to/file.py:Attribute` loaded from a file without any packaging.
 

@@ -16,7 +16,7 @@ from vgmae_bench.models.frames import to_video
 from vgmae_bench.settings import no_effect
 from vgmae_bench.training.seeds import untrained
 
-from .common import ready
+from .common import ready, tracks_of
 
 SOURCE = "cvlab-kaist/locotrack@3385a23:locotrack_pytorch"
 
@@ -54,5 +54,4 @@ class LocoTrack:
             query_chunk_size=self._chunk,
             refinement_resolutions=((256, 256),),
         )
-        seen = (1 - out["occlusion"][0].sigmoid()) * (1 - out["expected_dist"][0].sigmoid())
-        return Tracks.from_scores(out["tracks"][0], seen, 0.5)
+        return tracks_of(out)

@@ -15,7 +15,7 @@ from vgmae_bench.models.frames import to_video
 from vgmae_bench.settings import no_effect
 from vgmae_bench.training.seeds import untrained
 
-from .common import ready
+from .common import ready, tracks_of
 
 SOURCE = "google-deepmind/tapnet@c2cbab8"
 
@@ -62,8 +62,7 @@ class Tapir:
         video = to_video(frames, "thwc", (-1, 1), self._device)
         asked = torch.from_numpy(queries.tyx())[None].to(self._device)
         out = self._network(video, asked, query_chunk_size=self._chunk)
-        seen = (1 - out["occlusion"][0].sigmoid()) * (1 - out["expected_dist"][0].sigmoid())
-        return Tracks.from_scores(out["tracks"][0], seen, 0.5)
+        return tracks_of(out)
 
 
 def tapir(config: TapirConfig, weights: Path | None, device: str, seed: int) -> Tapir:

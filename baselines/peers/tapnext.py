@@ -58,19 +58,18 @@ class TapNext(StreamingTracker):
         self.checkout = found.identity
         make = found.module("tapnet.tapnext.tapnext_torch").TAPNext
         made = untrained(lambda: _drawn(make(image_size=_RASTER)), seed)
-        if weights is not None and weights.suffix == ".npz":  # of the JAX model; reading it executes nothing
+        of_jax = weights if weights and weights.suffix == ".npz" else None  # reading such a file executes nothing
+        if of_jax:
             restore = found.module("tapnet.tapnext.tapnext_torch_utils").restore_model_from_jax_checkpoint
             try:
-                restore(made, weights)
+                restore(made, of_jax)
             except Exception as error:  # a file of another network fails in many ways
                 raise WeightsError(
-                    f"{weights.name} does not fit the network", f"{type(error).__name__}: {error}"
+                    f"{of_jax.name} does not fit the network", f"{type(error).__name__}: {error}"
                 ) from error
         self._network: Any
-        self._network, self.note = ready(
-            made, None if weights and weights.suffix == ".npz" else weights, device, strip="tapnext."
-        )
-        self.note = "" if weights else self.note
+        self._network, note = ready(made, None if of_jax else weights, device, strip="tapnext.")
+        self.note = "" if of_jax else note
         self.ask = "all" if config.preset == "published" else "single"
         self._resolution, self._device = resolution, device
 

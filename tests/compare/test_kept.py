@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,9 @@ def counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     made: list[str] = []
     make = figures.make_plot
 
-    def count(name: str, rows: object) -> object:
+    def count(name: str, rows: Any) -> Any:
         made.append(name)
-        return make(name, rows)  # type: ignore[arg-type]
+        return make(name, rows)
 
     monkeypatch.setattr(figures, "make_plot", count)
     write_run(OUT, "good", [0.5, 0.9, 0.4])

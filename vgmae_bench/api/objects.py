@@ -115,8 +115,7 @@ def dataset_of(
     if settings:
         raise UsageError("This dataset is open already", "settings are for datasets that are given by name")
     if isinstance(dataset, OpenedDataset):
-        known = {plugin.name: plugin.spec for plugin in plugins.installed("datasets")}
-        return dataset, known.get(dataset.name) or DatasetSpec(dataset.name, "", f"from {_HERE}")
+        return dataset, plugins.spec_of("datasets", dataset.name) or DatasetSpec(dataset.name, "", f"from {_HERE}")
     source: Any = dataset
     if (
         isinstance(dataset, Sequence)

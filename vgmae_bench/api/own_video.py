@@ -84,7 +84,7 @@ def track_video(
     scaled = Queries(queries.frame, rescale(queries.xy, video.size, size))
     if isinstance(maker, Streaming) and not with_scene and _in_one_pass(method, queries):
         found, seconds = _streamed(maker, counted(read, "tracking", "frames", total), scaled)
-        return Tracks(rescale(found.xy, size, video.size), found.visible, found.confidence), None, seconds
+        return replace(found, xy=rescale(found.xy, size, video.size)), None, seconds
     frames = stack(counted(read, "decoding", "frames", total))
     late = queries.frame[queries.frame >= len(frames)]
     if len(late):
@@ -93,7 +93,7 @@ def track_video(
     found = answer(method.tracker, frames, scaled, method.how, backward=True)
     seconds = time.perf_counter() - start
     scene = _enlarged(maker.scene(frames), size, video.size) if with_scene and isinstance(maker, SceneMaker) else None
-    return Tracks(rescale(found.xy, size, video.size), found.visible, found.confidence), scene, seconds
+    return replace(found, xy=rescale(found.xy, size, video.size)), scene, seconds
 
 
 def _in_one_pass(method: Method, queries: Queries) -> bool:

@@ -45,9 +45,7 @@ def differences(row: Row, metrics: Sequence[str]) -> list[Difference]:
     weights = row.record.method.weights
     if weights is None or not row.complete or row.partial_coverage:
         return []
-    spec = next(
-        (one.spec for one in plugins.installed("methods") if one.spec and one.name == row.record.method.name), None
-    )
+    spec = plugins.spec_of("methods", row.record.method.name)
     name = spec.published.get(weights.name) if spec else None
     rows = [
         one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -49,6 +50,4 @@ def pairing_by_frames() -> dict[str, float]:
 
 
 def _jaccard(given: Any, query_frame: Any) -> float:
-    from dataclasses import replace
-
     return float(compute_tapvid(replace(given, query_frame=query_frame))["average_jaccard"])

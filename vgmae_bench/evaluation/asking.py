@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench.errors import PluginError, UsageError
+from vgmae_bench.evaluation.records.method_used import can_depend
 from vgmae_bench.specs import Direction, MethodSpec, QueryKind
 from vgmae_bench.types import Queries, Tracker, Tracks
 
@@ -42,7 +43,7 @@ class Asking:
     @property
     def joint(self) -> bool:
         """Whether answers can depend on other queries."""
-        return self.queries == "joint" and self.by != "single" and self.chunk != 1
+        return can_depend(self.queries, self.ask)
 
     @property
     def ask(self) -> str:
@@ -135,13 +136,9 @@ def answer(
 
 def _in_order(answers: list[Tracks], rows: npt.NDArray[np.int64]) -> Tracks:
     """The answers of all calls in the order of the queries; `rows` are those that the calls had, one after the other."""
-    back = np.argsort(rows)
-    sure = [tracks.confidence for tracks in answers if tracks.confidence is not None]
-    return Tracks(
-        np.concatenate([tracks.xy for tracks in answers])[back],
-        np.concatenate([tracks.visible for tracks in answers])[back],
-        np.concatenate(sure)[back] if len(sure) == len(answers) else None,
-    )
+    found, back = Tracks.concatenate(answers), np.argsort(rows)
+    confidence = None if found.confidence is None else found.confidence[back]
+    return Tracks(found.xy[back], found.visible[back], confidence)
 
 
 def _both_ways(tracker: Tracker, frames: npt.NDArray[np.uint8], queries: Queries, *, backward: bool) -> Tracks:

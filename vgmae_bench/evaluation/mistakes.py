@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,6 +87,28 @@ def looks_inverted(visible: Flags, occluded: Flags, asked: Flags) -> bool:
         return True
     seen, hidden = visible[~asked & ~occluded], ~visible[~asked & occluded]
     return min(len(seen), len(hidden)) >= _FEW and bool(seen.mean() + hidden.mean() < 2 * INVERTED)
+
+
+def clips_by(reasons: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Clips by what is wrong with them, from pairs (reason, clip). Clips without a reason, "", are left out."""
+    clips: dict[str, list[str]] = {}
+    for reason, clip in reasons:
+        if reason:
+            clips.setdefault(reason, []).append(clip)
+    return clips
+
+
+def in_clips(clips: Sequence[str], number: int) -> str:
+    """ "in 2 of 30 clips, the first is bear"."""
+    return f"in {len(clips)} of {number} clips, the first is {clips[0]}"
+
+
+def inverted_in(clips: Sequence[str], number: int) -> str:
+    """The sentence about clips, out of `number`, whose visibility looks inverted."""
+    return (
+        f"visibility looks inverted {in_clips(clips, number)}: points are called hidden in their query frames, or mostly "
+        "where they are visible"
+    )
 
 
 def shift_in_time(xy: npt.NDArray[Any], true: npt.NDArray[Any], visible: Flags) -> int:

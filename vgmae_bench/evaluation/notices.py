@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vgmae_bench import plugins
-from vgmae_bench.evaluation.mistakes import OF_POSITIONS, explain, looks_inverted
+from vgmae_bench.evaluation.mistakes import OF_POSITIONS, clips_by, explain, in_clips, inverted_in, looks_inverted
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.evaluation.records.results import Record
 from vgmae_bench.types import Tracks
@@ -120,42 +120,34 @@ def notices(
     if not any(one.shown for one in looks):
         found.append("no point is ever called visible: Jaccard is 0 however good the positions are; is it inverted?")
     elif inverted := [one.clip for one in looks if one.inverted]:
-        found.append(
-            f"visibility looks inverted in {len(inverted)} of {len(looks)} clips, the first is {inverted[0]}: points are "
-            "called hidden in their query frames, or mostly where they are visible"
-        )
+        found.append(inverted_in(inverted, len(looks)))
     return [*_doubtful(doubts or {}, len(looks), record.dataset.name), *found, *_small_weights(record)]
 
 
 def _doubtful(doubts: Mapping[str, str], number: int, dataset: str) -> list[str]:
-    clips: dict[str, list[str]] = {}
-    for clip, doubt in doubts.items():
-        clips.setdefault(doubt, []).append(clip)
     return [
         f"the true tracks of {len(those)} of {number} clips do not follow what is in the frames, the first is {those[0]}: "
         f"{doubt}; vgmae-bench data verify {dataset} names every such clip"
-        for doubt, those in clips.items()
+        for doubt, those in clips_by((doubt, clip) for clip, doubt in doubts.items()).items()
     ]
 
 
 def _mistakes(looks: Sequence[Look]) -> str:
     """The mistakes that explain clips, each after a semicolon."""
-    clips: dict[str, list[str]] = {}
-    for one in looks:
-        if one.mistake:
-            clips.setdefault(one.mistake, []).append(one.clip)
     return "".join(
-        f"; in {len(those)} of {len(looks)} clips, the first is {those[0]}, positions look like this mistake: {mistake}"
-        for mistake, those in clips.items()
+        f"; {in_clips(those, len(looks))}, positions look like this mistake: {mistake}"
+        for mistake, those in clips_by((one.mistake, one.clip) for one in looks).items()
     )
 
 
 def _small_weights(record: Record) -> list[str]:
     """A notice if the run used small trial weights on a published dataset."""
-    methods = {plugin.name: plugin.spec for plugin in plugins.installed("methods") if plugin.spec}
-    datasets = {plugin.name: plugin.spec for plugin in plugins.installed("datasets") if plugin.spec}
-    method, dataset, weights = methods.get(record.method.name), datasets.get(record.dataset.name), record.method.weights
-    if method is None or dataset is None or weights is None or dataset.embedded or not dataset.published_clips:
+    weights = record.method.weights
+    if weights is None:
+        return []
+    method = plugins.spec_of("methods", record.method.name)
+    dataset = plugins.spec_of("datasets", record.dataset.name)
+    if method is None or dataset is None or dataset.embedded or not dataset.published_clips:
         return []
     if weights.name not in method.small_weights:
         return []

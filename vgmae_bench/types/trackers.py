@@ -61,13 +61,7 @@ def stream(tracker: Streaming, frames: Iterable[npt.NDArray[np.uint8]], queries:
         frames: uint8 [H, W, 3] RGB, in order.
     """
     tracker.start(queries)
-    steps = [tracker.step(frame) for frame in frames]
-    sure = [step.confidence for step in steps if step.confidence is not None]
-    return Tracks(
-        np.concatenate([step.xy for step in steps], axis=1),
-        np.concatenate([step.visible for step in steps], axis=1),
-        np.concatenate(sure, axis=1) if len(sure) == len(steps) else None,
-    )
+    return Tracks.concatenate([tracker.step(frame) for frame in frames], axis=1)
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +81,16 @@ class Tracks:
             object.__setattr__(self, "confidence", np.asarray(self.confidence, dtype=np.float32))
             if self.confidence.shape != self.visible.shape:
                 raise ValueError(f"confidence must be [N, T] like visible, got {self.confidence.shape}")
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Tracks], axis: int = 0) -> Tracks:
+        """Join tracks of more points (axis 0) or of more frames (axis 1). They have a confidence if every part has one."""
+        confidence = [part.confidence for part in parts if part.confidence is not None]
+        return cls(
+            np.concatenate([part.xy for part in parts], axis),
+            np.concatenate([part.visible for part in parts], axis),
+            np.concatenate(confidence, axis) if len(confidence) == len(parts) else None,
+        )
 
     @classmethod
     def from_scores(cls, xy: Any, score: Any, threshold: float) -> Tracks:

@@ -37,10 +37,16 @@ KINDS = ("videogmae", "videogmae-readout", "mae-encoder")
 
 
 class Model(NamedTuple):
-    """A network, and the activations that turn its outputs into Gaussians."""
+    """A network, and how to track with it.
+
+    Attributes:
+        activation: turns the network's outputs into Gaussians.
+        tiles: see `vgmae_bench.videogmae.tracker.VideoGMAEConfig`.
+    """
 
     network: Encoder
     activation: Activation
+    tiles: int = 1
 
 
 def load_weights(path: Path) -> Weights:

@@ -266,8 +266,8 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
 
     def tracker(self, device: str) -> VideoGMAETracker:
         """See `vgmae_bench.training.recipe.Recipe.tracker`."""
-        model = Model(self.network, self.config.activation)
-        config = VideoGMAEConfig(tiles=self.config.tiles, gaussians=GaussiansConfig(backend=self.config.backend))
+        model = Model(self.network, self.config.activation, self.config.tiles)
+        config = VideoGMAEConfig(gaussians=GaussiansConfig(backend=self.config.backend))
         return VideoGMAETracker(config, model, device, seed=0)
 
     def pictures(self, batch: Batch, path: Path) -> None:

@@ -29,7 +29,7 @@ from vgmae_bench.videogmae.gaussians.gaussians import Activation, Backend, Gauss
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.scene import whole_scene
 from vgmae_bench.videogmae.gaussians.tracking import advect, follow_anchors
-from vgmae_bench.videogmae.network import SIZES, Encoder, VideoGMAE
+from vgmae_bench.videogmae.network import SIZES, VideoGMAE
 from vgmae_bench.videogmae.readout import ReadoutTracker
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -159,9 +159,7 @@ class VideoGMAETracker:
         self._config, self._switches, self._device = config, config.switches, torch.device(device)
         if weights is None:
             weights = Model(untrained(lambda: VideoGMAE(SIZES[config.size]), seed), Activation())
-        model, self._activation, tiles = (
-            (*weights, 1) if isinstance(weights, Model) else _trained_model(weights, config)
-        )
+        model, self._activation, tiles = weights if isinstance(weights, Model) else _trained_model(weights, config)
         self._tiles = config.tiles or tiles
         if not self._switches.apply_scale_factor:
             self._activation = replace(self._activation, scale_factor=1.0)
@@ -256,11 +254,8 @@ class VideoGMAETracker:
         return torch.randperm(self._model.config.num_tokens, generator=generator)[None]
 
 
-def _trained_model(path: Path, config: VideoGMAEConfig) -> tuple[Encoder, Activation, int]:
-    """The network of a weights file, its activations, and the number of tiles.
-
-    The last two are the sections "activation" and "tracking" of the file's configuration.
-    """
+def _trained_model(path: Path, config: VideoGMAEConfig) -> Model:
+    """The model of a weights file, whose configuration has the sections "activation" and "tracking"."""
     model, weights = load_model(path)
     if not isinstance(model, VideoGMAE | ReadoutTracker) and config.readout != "features":
         raise WeightsError(
@@ -270,4 +265,4 @@ def _trained_model(path: Path, config: VideoGMAEConfig) -> tuple[Encoder, Activa
         )
     sections = {name: section for name, section in weights.config.items() if isinstance(section, dict)}
     tracking = build(_Tracking, sections.get("tracking", {}), owner="videogmae")
-    return model, build(Activation, sections.get("activation", {}), owner="videogmae"), tracking.tiles
+    return Model(model, build(Activation, sections.get("activation", {}), owner="videogmae"), tracking.tiles)

@@ -59,8 +59,9 @@ def test_an_unknown_input_range_must_be_chosen(tmp_path: Path) -> None:
     path = saved(tmp_path / "official.safetensors", Inference(None, 1))
     with pytest.raises(UsageError, match=r"do not say.*(?s:.*)--set input_range=correct"):
         tracker(path)
-    for settings in ({"input_range": "correct"}, {"input_range": "official"}, {"preset": "official"}):
-        tracker(path, **settings)  # type: ignore[arg-type]
+    known: list[dict[str, Any]] = [{"input_range": "correct"}, {"input_range": "official"}, {"preset": "official"}]
+    for settings in known:
+        tracker(path, **settings)
 
 
 def test_random_weights_depend_on_the_seed_alone() -> None:

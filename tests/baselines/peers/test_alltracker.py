@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from vgmae_baselines.peers.alltracker import AllTracker, AllTrackerConfig
@@ -12,8 +14,8 @@ FRAMES = np.full((9, 32, 48, 3), 200, dtype=np.uint8)
 QUERIES = Queries(np.array([0, 5, 7, 8]), np.array([[10.5, 7.25], [3.0, 4.0], [20.0, 9.5], [1.0, 2.0]]))
 
 
-def track(length: int = 9, **settings: object) -> tuple[np.ndarray, np.ndarray]:
-    tracker = AllTracker(AllTrackerConfig(**settings), None, "cpu", 0)  # type: ignore[arg-type]
+def track(length: int = 9, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
+    tracker = AllTracker(AllTrackerConfig(**settings), None, "cpu", 0)
     frames = np.repeat(FRAMES[:1], length, axis=0)
     tracks = tracker.track(frames, QUERIES[QUERIES.frame < length])
     return tracks.xy, tracks.visible

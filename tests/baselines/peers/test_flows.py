@@ -51,11 +51,10 @@ def libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     modules = {
         name: ModuleType(name) for name in ("torchvision", "torchvision.models", "torchvision.models.optical_flow")
     }
-    modules["torchvision.models.optical_flow"].raft_large = lambda weights: Net()  # type: ignore[attr-defined]
-    modules["torchvision"].__version__ = "1.2+stub"  # type: ignore[attr-defined]
-    library = modules["ptlflow"] = ModuleType("ptlflow")
-    library.get_model_names = lambda: ["raft"]  # type: ignore[attr-defined]
-    library.get_model = lambda name: Net()  # type: ignore[attr-defined]
+    modules["ptlflow"] = ModuleType("ptlflow")
+    vars(modules["torchvision.models.optical_flow"]).update(raft_large=lambda weights: Net())
+    vars(modules["torchvision"]).update(__version__="1.2+stub")
+    vars(modules["ptlflow"]).update(get_model_names=lambda: ["raft"], get_model=lambda name: Net())
     monkeypatch.setattr("importlib.metadata.version", not_installed)
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,8 @@ from vgmae_bench.evaluation.records.results import MethodUsed
 OUT = Path("results")
 
 
-def with_method(row: Row, **changes: object) -> Row:
-    method: MethodUsed = replace(row.record.method, **changes)  # type: ignore[arg-type]
+def with_method(row: Row, **changes: Any) -> Row:
+    method: MethodUsed = replace(row.record.method, **changes)
     return replace(row, record=replace(row.record, method=method))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,8 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def ensure(server: Server, folder: Path, **known: object) -> tuple[Path, str]:
-    return ensure_file(f"{server.url}/weights/a.pth?download=true", folder, what="the weights", **known)  # type: ignore[arg-type]
+def ensure(server: Server, folder: Path, **known: Any) -> tuple[Path, str]:
+    return ensure_file(f"{server.url}/weights/a.pth?download=true", folder, what="the weights", **known)
 
 
 def test_it_is_fetched_once_and_continues_where_it_broke(server: Server, tmp_path: Path) -> None:

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from vgmae_bench.coordinates import rescale
-from vgmae_bench.evaluation.mistakes import OF_POSITIONS, Convention, explain, looks_inverted, shift_in_time
+from vgmae_bench.evaluation.mistakes import (
+    OF_POSITIONS,
+    Convention,
+    clips_by,
+    explain,
+    in_clips,
+    inverted_in,
+    looks_inverted,
+    shift_in_time,
+)
 from vgmae_bench.evaluation.other_programs import convention as file_convention
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.types import FloatArray, Size, Tracks
@@ -56,7 +65,6 @@ def look(
     Arguments:
         source: the (height, width) of the clip's own frames.
         coarse: the dtype of the file's positions if it is float16 or an integer; empty for others.
-        shifted: the frames by which the tracks are late (1) or early (-1), where the truth shows that; else 0.
     """
     queries = query_set.queries
     row, frame = np.arange(len(queries)), queries.frame
@@ -103,16 +111,10 @@ def doubts(looks: Sequence[ClipLook]) -> list[str]:
 
 
 def _mistaken(looks: Sequence[ClipLook]) -> list[str]:
-    clips: dict[str, list[str]] = {}
-    mends: dict[str, str] = {}
-    for one in looks:
-        if one.mistake is not None:
-            clips.setdefault(one.mistake.name, []).append(one.clip)
-            mends[one.mistake.name] = one.mistake.mend
+    named = ((f"{one.mistake.name}; {one.mistake.mend}", one.clip) for one in looks if one.mistake)
     return [
-        f"in {len(found)} of {len(looks)} clips, the first is {found[0]}, positions look like this mistake: {name}; "
-        f"{mends[name]}"
-        for name, found in clips.items()
+        f"{in_clips(found, len(looks))}, positions look like this mistake: {mistake}"
+        for mistake, found in clips_by(named).items()
     ]
 
 
@@ -135,24 +137,14 @@ def _off(looks: Sequence[ClipLook]) -> list[str]:
 
 def _inverted(looks: Sequence[ClipLook]) -> list[str]:
     found = [one.clip for one in looks if one.inverted]
-    if not found:
-        return []
-    return [
-        f"visibility looks inverted in {len(found)} of {len(looks)} clips, the first is {found[0]}: points are called "
-        "hidden in their query frames, or mostly where they are visible"
-    ]
+    return [inverted_in(found, len(looks))] if found else []
 
 
 def _coarse(looks: Sequence[ClipLook]) -> list[str]:
-    clips: dict[str, list[str]] = {}
-    for one in looks:
-        if one.coarse:
-            clips.setdefault(one.coarse, []).append(one.clip)
     steps = {"float16": "which has steps of an eighth of a pixel between 128 and 256"}
     return [
-        f"positions are {dtype} in {len(found)} of {len(looks)} clips, the first is {found[0]}: "
-        f"{steps.get(dtype, 'whole pixels')}; save float32"
-        for dtype, found in clips.items()
+        f"positions are {dtype} {in_clips(found, len(looks))}: {steps.get(dtype, 'whole pixels')}; save float32"
+        for dtype, found in clips_by((one.coarse, one.clip) for one in looks).items()
     ]
 
 
@@ -161,7 +153,7 @@ def _shifted(looks: Sequence[ClipLook]) -> list[str]:
     for frames, word in ((1, "late"), (-1, "early")):
         if found := [one.clip for one in looks if one.shifted == frames]:
             told.append(
-                f"tracks are a frame {word} in {len(found)} of {len(looks)} clips, the first is {found[0]}: they fit the true "
-                "tracks of the frame " + ("before" if frames > 0 else "after")
+                f"tracks are a frame {word} {in_clips(found, len(looks))}: they fit the true tracks of the frame "
+                + ("before" if frames > 0 else "after")
             )
     return told

@@ -11,6 +11,16 @@ SESSION_SOURCE = "session-"
 """Start of `MethodUsed.source` for a tracker that was defined in a Python session. A unique part follows."""
 
 
+def can_depend(queries: QueryKind, ask: str) -> bool:
+    """Whether answers can depend on other queries.
+
+    Arguments:
+        queries: "joint" if answers to the queries of a call depend on each other.
+        ask: how many queries a call has, see `vgmae_bench.evaluation.asking.parse`.
+    """
+    return queries == "joint" and ask != "single" and not ask.endswith(":1")
+
+
 @dataclass(frozen=True)
 class WeightsUsed:
     """A weights file: its name, and the SHA-256 (hex) of its bytes."""
@@ -58,7 +68,7 @@ class MethodUsed:
     @property
     def joint(self) -> bool:
         """Whether its answers could depend on other queries."""
-        return self.queries == "joint" and self.ask != "single" and not self.ask.endswith(":1")
+        return can_depend(self.queries, self.ask)
 
     @property
     def label(self) -> str:
