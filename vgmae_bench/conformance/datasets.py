@@ -103,8 +103,7 @@ def _clip(clip: Clip) -> Iterator[Finding]:
         why, mend = "No tracker can see anything", "are they fractions? (video * 255).round().astype(np.uint8)"
         yield Finding("clips", "fault", f"{clip.id}: all its pixels are 0 or 1", why, mend)
     elif (better := misread(clip.points, clip.occluded, frames, clip.size)) is not None:
-        what = f"{clip.id}: {better.fault}: colours under the points stay alike along tracks only then"
-        yield Finding("clips", "fault", what, "Every method scores badly on it", better.remedy)
+        yield Finding("clips", "fault", f"{clip.id}: {better}", "Every method scores badly on it", better.remedy)
 
 
 def _digest(dataset: OpenedDataset, again: OpenedDataset, contents: Mapping[str, str]) -> Iterator[Finding]:

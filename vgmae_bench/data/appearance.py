@@ -45,6 +45,9 @@ class Reading(NamedTuple):
     remedy: str
     read: Callable[[FloatArray, Size], FloatArray]
 
+    def __str__(self) -> str:
+        return f"{self.fault}: colours under the points stay alike along tracks only then"
+
 
 def _in_pixels(points: FloatArray, size: Size) -> FloatArray:
     height, width = size

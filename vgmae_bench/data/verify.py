@@ -106,8 +106,7 @@ def _check_clips(dataset: OpenedDataset) -> list[Finding]:
             findings.append(Finding("error", clip_id, _one_line(error)))
             continue
         if (better := misread(clip.points, clip.occluded, frames, clip.size)) is not None:
-            fault = f"{better.fault}: colours under the points stay alike along tracks only then. Try: {better.remedy}"
-            findings.append(Finding("error", clip_id, fault))
+            findings.append(Finding("error", clip_id, f"{better}. Try: {better.remedy}"))
         if clip.points.dtype.name == "float16":
             fault = "its points are float16, in steps of up to 0.12 pixels of a frame of 256"
             findings.append(Finding("note", clip_id, fault))
