@@ -61,7 +61,7 @@ tfds:
 	$(VENV)-tfds/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,tfds]'
 	$(VENV)-tfds/bin/python -m pytest tests/data/kubric/test_tfds.py
 
-# The adapters against the peers' own evaluators, for each repository that is checked out. Fetches nothing.
+# The adapters against answers of the peers' own evaluators. Fails if a repository is not checked out. Fetches nothing.
 peers: $(VENV)/.ready
 	$(BIN)/python -m tests.golden.peers
 	$(BIN)/python -m pytest tests/golden/peers

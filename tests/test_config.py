@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import pytest
 
 from vgmae_bench import config
-from vgmae_bench.errors import UsageError
+from vgmae_bench.errors import PluginError, UsageError
 
 
 @dataclass(frozen=True)
@@ -68,3 +68,30 @@ def test_toml_that_is_missing_or_wrong(tmp_path: Path) -> None:
     for name in ("wrong.toml", "missing.toml"):
         with pytest.raises(UsageError, match=name):
             config.read_toml(tmp_path / name)
+
+
+C = TypeVar("C")
+
+
+class Base(Generic[C]):
+    def __init__(self, config: C, seed: int) -> None:
+        self.config, self.seed = config, seed
+
+
+class Child(Base[Settings]):
+    pass
+
+
+class Grandchild(Child):
+    pass
+
+
+@pytest.mark.parametrize("made", [Child, Grandchild])
+def test_a_class_can_inherit_a_generic_constructor(made: type[Base[Settings]]) -> None:
+    assert config.config_of(made) is Settings
+    assert config.call_with(made, {"levels": 5}, owner="it", seed=7).product.config == Settings(levels=5)
+
+
+def test_a_generic_class_without_settings_is_refused() -> None:
+    with pytest.raises(PluginError, match="not annotated with a dataclass"):
+        config.config_of(Base)

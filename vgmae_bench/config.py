@@ -117,6 +117,8 @@ def call_with(factory: Callable[..., T], settings: Mapping[str, Any], *, owner: 
 def config_of(factory: Callable[..., Any]) -> type[Any] | None:
     """The dataclass of a factory's settings, by the annotation of its parameter `config`; None where it takes none.
 
+    A class may inherit its constructor from a generic one: `class MyTracker(Base[MyConfig])`.
+
     Raises:
         PluginError: the parameter is not annotated with a dataclass.
     """
@@ -127,6 +129,9 @@ def config_of(factory: Callable[..., Any]) -> type[Any] | None:
         annotation: Any = typing.get_type_hints(target).get("config")
     except NameError as error:
         raise PluginError(f"The annotations of {factory.__name__} cannot be read", str(error)) from error
+    if isinstance(annotation, TypeVar) and isinstance(factory, type):
+        bases = (base for each in factory.__mro__ for base in vars(each).get("__orig_bases__", ()))
+        annotation = next((given for base in bases for given in typing.get_args(base) if isinstance(given, type)), None)
     if not (isinstance(annotation, type) and dataclasses.is_dataclass(annotation)):
         raise PluginError(
             f"The parameter config of {factory.__name__} is not annotated with a dataclass",

@@ -20,7 +20,7 @@ _DINOV2 = "https://dl.fbaipublicfiles.com/dinov2"
 
 TAPIR = MethodSpec(
     name="tapir",
-    tracker="vgmae_baselines.peers.tapir:tapir",
+    tracker="vgmae_baselines.peers.tapir:Tapir",
     summary="TAPIR: matching in each frame, refined over time. Needs a checkout of google-deepmind/tapnet.",
     key_settings=("temperature",),
     requires=("einshape", "tree"),
@@ -34,7 +34,7 @@ TAPIR = MethodSpec(
 )
 BOOTSTAPIR = MethodSpec(
     name="bootstapir",
-    tracker="vgmae_baselines.peers.tapir:bootstapir",
+    tracker="vgmae_baselines.peers.tapir:BootsTapir",
     summary="BootsTAPIR: TAPIR trained further on unlabelled video. Needs a checkout of google-deepmind/tapnet.",
     key_settings=("temperature",),
     requires=("einshape", "tree"),
@@ -48,7 +48,7 @@ BOOTSTAPIR = MethodSpec(
 )
 TAPNEXT = MethodSpec(
     name="tapnext",
-    tracker="vgmae_baselines.peers.tapnext:tapnext",
+    tracker="vgmae_baselines.peers.tapnext:TapNext",
     summary="TAPNext: points as tokens of a recurrent transformer. Needs a checkout of google-deepmind/tapnet.",
     direction="forward",
     lookahead=0,
@@ -68,7 +68,7 @@ TAPNEXT = MethodSpec(
 )
 TAPNEXT_PLUS_PLUS = MethodSpec(
     name="tapnext++",
-    tracker="vgmae_baselines.peers.tapnext:tapnext_plus_plus",
+    tracker="vgmae_baselines.peers.tapnext:TapNextPP",
     summary="TAPNext++: TAPNext trained on longer videos. Needs a checkout of google-deepmind/tapnet.",
     direction="forward",
     lookahead=0,
@@ -84,7 +84,7 @@ TAPNEXT_PLUS_PLUS = MethodSpec(
     },
     default_weights="256",
     published={"256": "TAPNext++"},
-    paper="TAPNext++, arXiv 2604.10582",
+    paper="Jung et al., TAPNext++: What's Next for Tracking Any Point (TAP)?, CVPR 2026 Findings, arXiv 2604.10582",
     citation=citations.TAPNEXT_PLUS_PLUS,
     licence=_APACHE,
 )
@@ -125,13 +125,24 @@ ALLTRACKER = MethodSpec(
 )
 COTRACKER3 = MethodSpec(
     name="cotracker3",
-    tracker="vgmae_baselines.peers.cotracker3:offline",
+    tracker="vgmae_baselines.peers.cotracker3:Offline",
     summary="CoTracker3 offline: points of a whole clip together. Needs a checkout of facebookresearch/co-tracker.",
     key_settings=("preset", "single_point"),
     queries="joint",
     requires=("torchvision",),
     install="pip install torchvision",
-    weights={name: RemoteWeights(f"{_COTRACKER}/{name}_offline.pth") for name in ("scaled", "baseline")},
+    weights={
+        "scaled": RemoteWeights(
+            f"{_COTRACKER}/scaled_offline.pth",
+            size=101_890_938,
+            sha256="2670d4562ed69326dda775a26e54883925cd11b6fc9b24cb7aa9f8078bce7834",
+        ),
+        "baseline": RemoteWeights(
+            f"{_COTRACKER}/baseline_offline.pth",
+            size=101_889_786,
+            sha256="da09bbac871f7398e5b29c4de5213652658949737bc158840b101678ba8ad1df",
+        ),
+    },
     default_weights="scaled",
     notice=_NOTICE,
     published={"scaled": "CoTracker3 offline", "baseline": "CoTracker3 offline (Kubric only)"},
@@ -141,7 +152,7 @@ COTRACKER3 = MethodSpec(
 )
 COTRACKER3_ONLINE = MethodSpec(
     name="cotracker3-online",
-    tracker="vgmae_baselines.peers.cotracker3:online",
+    tracker="vgmae_baselines.peers.cotracker3:Online",
     summary="CoTracker3 online: in windows, forward in time. Needs a checkout of facebookresearch/co-tracker.",
     direction="forward",
     lookahead=15,
@@ -149,7 +160,16 @@ COTRACKER3_ONLINE = MethodSpec(
     queries="joint",
     requires=("torchvision",),
     install="pip install torchvision",
-    weights={name: RemoteWeights(f"{_COTRACKER}/{name}_online.pth") for name in ("scaled", "baseline")},
+    weights={
+        "scaled": RemoteWeights(
+            f"{_COTRACKER}/scaled_online.pth",
+            sha256="205d34789f19699d64b22cf93f9b697f15f28d4025240e31532e504109837218",
+        ),
+        "baseline": RemoteWeights(
+            f"{_COTRACKER}/baseline_online.pth",
+            sha256="8b30b2f239de9987323b729d9115cc5163720a07348a97d045095cd9ebdb7b3a",
+        ),
+    },
     default_weights="scaled",
     notice=_NOTICE,
     published={"scaled": "CoTracker3 online"},
@@ -159,7 +179,7 @@ COTRACKER3_ONLINE = MethodSpec(
 )
 RAFT = MethodSpec(
     name="raft",
-    tracker="vgmae_baselines.peers.flows:raft",
+    tracker="vgmae_baselines.peers.flows:Raft",
     summary="RAFT of torchvision, chained from frame to frame; hidden where forward and backward flow disagree.",
     direction="forward",
     lookahead=0,
@@ -178,7 +198,7 @@ RAFT = MethodSpec(
 )
 RAFT_PRINCETON = MethodSpec(
     name="raft-princeton",
-    tracker="vgmae_baselines.peers.flows:raft_princeton",
+    tracker="vgmae_baselines.peers.flows:RaftPrinceton",
     summary="RAFT of its authors, chained like raft. Needs a checkout of princeton-vl/RAFT.",
     direction="forward",
     lookahead=0,
@@ -189,7 +209,7 @@ RAFT_PRINCETON = MethodSpec(
 )
 PTLFLOW = MethodSpec(
     name="ptlflow",
-    tracker="vgmae_baselines.peers.flows:ptlflow",
+    tracker="vgmae_baselines.peers.flows:Ptlflow",
     summary="Any optical flow model of ptlflow, chained like raft: --set model=NAME.",
     direction="forward",
     lookahead=0,

@@ -16,7 +16,9 @@ TAPNEXT = (
     "and Sajjadi, Mehdi S. M. and Chandar, Sarath and Goroshin, Ross}, journal={arXiv:2504.05579}, year={2025}}"
 )
 TAPNEXT_PLUS_PLUS = (
-    "@misc{tapnextpp2026, title={{TAPNext++}}, howpublished={arXiv:2604.10582}, year={2026}}\n" + TAPNEXT
+    "@inproceedings{jung2026tapnextpp, title={{TAPNext++}: What's Next for Tracking Any Point ({TAP})?}, author={Jung, "
+    "Sebastian and Zholus, Artem and Sundermeyer, Martin and Doersch, Carl and Goroshin, Ross and Tan, David Joseph and "
+    "Chandar, Sarath and Triebel, Rudolph and Tombari, Federico}, booktitle={CVPR Findings}, year={2026}}\n" + TAPNEXT
 )
 LOCOTRACK = (
     "@inproceedings{cho2024local, title={Local All-Pair Correspondence for Point Tracking}, author={Cho, Seokju and Huang, "

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +11,12 @@ import torch
 from torch import Tensor
 
 from vgmae_bench import Queries, Tracks
-from vgmae_bench.checkouts import Checkout
 from vgmae_bench.models.frames import to_video
-from vgmae_bench.training.seeds import seeded, untrained
 
-from .common import ready
+from .common import Peer
 
-SOURCE = "facebookresearch/co-tracker@82e02e8"
 _THRESHOLD = 0.6  # of its evaluator, on visibility times confidence
+_WINDOW = 16  # frames, of the online network
 
 
 @dataclass(frozen=True)
@@ -47,59 +44,63 @@ class OfflineConfig(OnlineConfig):
     single_point: bool = True
 
 
-class CoTracker3:
-    """CoTracker3 as its authors evaluate it: frames at 384x512, a grid of 5x5 support points, 8x8 around a single query.
+C = TypeVar("C", bound=OnlineConfig)
 
-    Arguments:
-        offline: sees the whole clip; otherwise goes through it in windows of 16 frames.
-        joint: the queries of a call see each other.
-    """
 
-    def __init__(
-        self, config: OnlineConfig, weights: Path | None, device: str, seed: int, *, offline: bool, joint: bool
-    ) -> None:
-        found = Checkout(SOURCE)
-        self.checkout = found.identity
-        self.queries = "joint" if joint else "independent"
-        self.ask = "single" if joint and config.preset == "tapvid" else "all"
-        with seeded(seed):  # importing it seeds torch
-            build = found.module("cotracker.models.build_cotracker").build_cotracker
-        made = untrained(lambda: build(None, offline=offline, window_len=60 if offline else 16), seed)
-        network, self.note = ready(made, weights, device)
-        evaluation = found.module("cotracker.models.evaluation_predictor")
-        self._offline = evaluation.EvaluationPredictor(network, single_point=not joint).eval() if offline else None
-        self._online_class = found.module("cotracker.predictor").CoTrackerOnlinePredictor
-        self._network: Any = network
-        self._centres, self._device = config.preset == "tapvid", device
+class _CoTracker3(Peer[C]):
+    """What both have in common. Frames are seen at 384x512."""
+
+    SOURCE, MODULE = "facebookresearch/co-tracker@82e02e8", "cotracker.models.build_cotracker"
+    queries = "joint"
+
+    @property
+    def ask(self) -> str:
+        """See `vgmae_bench.types.Tracker`."""
+        return "single" if self.queries == "joint" and self.config.preset == "tapvid" else "all"
 
     @torch.inference_mode()
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """See `vgmae_bench.types.Tracker.track`."""
-        video = to_video(frames, device=self._device)
-        asked = torch.from_numpy(queries.txy(centres=self._centres))[None].to(self._device)
-        if self._offline is not None:
-            xy, score = self._offline(video, asked)
-            visible = score > _THRESHOLD
-        else:
-            xy, visible = self._online(video, asked)
-        positions = xy[0].transpose(0, 1).cpu().numpy() + 0.5 * self._centres
-        return Tracks(positions, visible[0].T.bool().cpu().numpy())
+        centres = self.config.preset == "tapvid"
+        asked = torch.from_numpy(queries.txy(centres=centres))[None].to(self.device)
+        xy, visible = self._answer(to_video(frames, device=self.device), asked)
+        positions = xy[0].transpose(0, 1) + 0.5 * centres
+        return Tracks(positions.cpu().numpy(), visible[0].T.bool().cpu().numpy())
 
-    def _online(self, video: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
-        """Windows in turn. At least one: the authors' own loop gives no answer for clips of at most half a window."""
-        predictor = self._online_class(checkpoint=None)
-        predictor.model, predictor.step = self._network, self._network.window_len // 2
+    def _answer(self, video: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
+        """Positions [1, T, N, 2] and visibility [1, T, N] of queries [1, N, 3]."""
+        raise NotImplementedError
+
+
+class Offline(_CoTracker3[OfflineConfig]):
+    """Sees the whole clip, as the authors evaluate it: with 5x5 points on a grid, or 8x8 around a single query."""
+
+    def make(self, module: Any) -> Any:
+        """See `Peer.make`."""
+        self.queries = "independent" if self.config.single_point else "joint"
+        return module.build_cotracker(None, offline=True, window_len=60)
+
+    def _answer(self, video: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
+        predictor = self.code.module("cotracker.models.evaluation_predictor").EvaluationPredictor
+        xy, score = predictor(self.network, single_point=self.config.single_point).eval()(video, asked)
+        return xy, score > _THRESHOLD
+
+
+class Online(_CoTracker3[OnlineConfig]):
+    """Goes through the clip in windows of 16 frames, forward in time. The queries of a call see each other."""
+
+    def make(self, module: Any) -> Any:
+        """See `Peer.make`."""
+        return module.build_cotracker(None, offline=False, window_len=_WINDOW)
+
+    def _answer(self, video: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
+        """At least one window. The authors' own loop gives no answer for clips of at most half a window."""
+        predictor, step = (
+            self.code.module("cotracker.predictor").CoTrackerOnlinePredictor(checkpoint=None),
+            _WINDOW // 2,
+        )
+        predictor.model, predictor.step = self.network, step
         predictor(video_chunk=video, is_first_step=True, queries=asked)
-        for start in range(0, max(video.shape[1] - predictor.step, 1), predictor.step):
-            xy, visible = predictor(video_chunk=video[:, start : start + 2 * predictor.step], grid_size=0)
+        for start in range(0, max(video.shape[1] - step, 1), step):
+            xy, visible = predictor(video_chunk=video[:, start : start + _WINDOW], grid_size=0)
         return xy, visible
-
-
-def offline(config: OfflineConfig, weights: Path | None, device: str, seed: int) -> CoTracker3:
-    """CoTracker3 offline."""
-    return CoTracker3(config, weights, device, seed, offline=True, joint=not config.single_point)
-
-
-def online(config: OnlineConfig, weights: Path | None, device: str, seed: int) -> CoTracker3:
-    """CoTracker3 online."""
-    return CoTracker3(config, weights, device, seed, offline=False, joint=True)

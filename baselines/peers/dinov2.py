@@ -8,15 +8,12 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from vgmae_bench.checkouts import Checkout
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.training.clips.sources import calibration_clip
-from vgmae_bench.training.seeds import untrained
 
-from .common import ready
+from .common import Peer
 
-SOURCE = "facebookresearch/dinov2@b8931f7"
 _PATCH = 14
 
 
@@ -41,18 +38,23 @@ class DinoV2Config(CorrespondenceConfig):
             raise UsageError(f"image_size must be a multiple of {_PATCH}", f"it is {self.image_size}")
 
 
-class Encoder:
+class Encoder(Peer[DinoV2Config]):
     """The network as a `vgmae_bench.models.features.encoder.PatchEncoder` that sees one frame at a time."""
 
+    SOURCE, MODULE = "facebookresearch/dinov2@b8931f7", "dinov2.models.vision_transformer"
     num_frames = time_stride = 1
     patch_size = _PATCH
 
-    def __init__(self, network: Any, image_size: int) -> None:
-        self._network, self.image_size = network, image_size
+    def make(self, module: Any) -> Any:
+        """See `Peer.make`."""
+        self.image_size, size = self.config.image_size, self.config.size
+        ffn = {"ffn_layer": "swiglufused"} if size == "giant2" else {}
+        vit = getattr(module, f"vit_{size}")
+        return vit(patch_size=_PATCH, img_size=518, init_values=1.0, block_chunks=0, **ffn)
 
     def patch_features(self, video: Tensor) -> Tensor:
         """float32 [B, 3, 1, S, S] to [B, 1, S / 14, S / 14, C]."""
-        tokens: Tensor = self._network.forward_features(video[:, :, 0])["x_norm_patchtokens"]
+        tokens: Tensor = self.network.forward_features(video[:, :, 0])["x_norm_patchtokens"]
         side = self.image_size // _PATCH
         return tokens.reshape(len(tokens), 1, side, side, -1)
 
@@ -61,10 +63,6 @@ class DinoV2(CorrespondenceTracker):
     """Nearest neighbours of patches. Queries do not see each other."""
 
     def __init__(self, config: DinoV2Config, weights: Path | None, device: str, seed: int) -> None:
-        found = Checkout(SOURCE)
-        make = getattr(found.module("dinov2.models.vision_transformer"), f"vit_{config.size}")
-        ffn = {"ffn_layer": "swiglufused"} if config.size == "giant2" else {}
-        made = untrained(lambda: make(patch_size=_PATCH, img_size=518, init_values=1.0, block_chunks=0, **ffn), seed)
-        network, self.note = ready(made, weights, device)
-        self.checkout = found.identity
-        super().__init__(Encoder(network, config.image_size), config, device, calibration_clip)
+        encoder = Encoder(config, weights, device, seed)
+        self.note, self.checkout = encoder.note, encoder.checkout
+        super().__init__(encoder, config, device, calibration_clip)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from vgmae_bench import Queries, Tracks
-from vgmae_bench.checkouts import Checkout
 from vgmae_bench.models.frames import to_video
 from vgmae_bench.settings import no_effect
-from vgmae_bench.training.seeds import untrained
 
-from .common import ready, tracks_of
-
-SOURCE = "google-deepmind/tapnet@c2cbab8"
+from .common import Peer, tracks_of
 
 
 @dataclass(frozen=True)
@@ -40,36 +36,37 @@ class BootsTapirConfig(TapirConfig):
     temperature: float = 10.0
 
 
-class Tapir:
-    """Follows each query by itself, through the whole clip in both directions.
+C = TypeVar("C", bound=TapirConfig)
 
-    Arguments:
-        boots: BootsTAPIR's architecture.
-    """
 
-    def __init__(self, config: TapirConfig, weights: Path | None, device: str, seed: int, *, boots: bool) -> None:
-        found = Checkout(SOURCE)
-        self.checkout = found.identity
-        make = found.module("tapnet.torch.tapir_model").TAPIR
-        options = {"pyramid_level": int(boots), "extra_convs": boots, "softmax_temperature": config.temperature}
-        made = untrained(lambda: make(**options), seed)
-        self._network, self.note = ready(made, weights, device)
-        self._device, self._chunk = device, config.chunk
+class _Tapir(Peer[C]):
+    """Follows each query by itself, through the whole clip in both directions."""
+
+    SOURCE, MODULE = "google-deepmind/tapnet@c2cbab8", "tapnet.torch.tapir_model"
+    boots: ClassVar[bool]
+    """BootsTAPIR's architecture has one level of its pyramid and some convolutions more."""
+
+    def make(self, module: Any) -> Any:
+        """See `Peer.make`."""
+        return module.TAPIR(
+            pyramid_level=int(self.boots), extra_convs=self.boots, softmax_temperature=self.config.temperature
+        )
 
     @torch.inference_mode()
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """See `vgmae_bench.types.Tracker.track`."""
-        video = to_video(frames, "thwc", (-1, 1), self._device)
-        asked = torch.from_numpy(queries.tyx())[None].to(self._device)
-        out = self._network(video, asked, query_chunk_size=self._chunk)
-        return tracks_of(out)
+        video = to_video(frames, "thwc", (-1, 1), self.device)
+        asked = torch.from_numpy(queries.tyx())[None].to(self.device)
+        return tracks_of(self.network(video, asked, query_chunk_size=self.config.chunk))
 
 
-def tapir(config: TapirConfig, weights: Path | None, device: str, seed: int) -> Tapir:
+class Tapir(_Tapir[TapirConfig]):
     """TAPIR."""
-    return Tapir(config, weights, device, seed, boots=False)
+
+    boots = False
 
 
-def bootstapir(config: BootsTapirConfig, weights: Path | None, device: str, seed: int) -> Tapir:
+class BootsTapir(_Tapir[BootsTapirConfig]):
     """BootsTAPIR."""
-    return Tapir(config, weights, device, seed, boots=True)
+
+    boots = True

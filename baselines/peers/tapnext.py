@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from vgmae_bench import Queries, Tracks
-from vgmae_bench.checkouts import Checkout
 from vgmae_bench.coordinates import rescale
-from vgmae_bench.errors import WeightsError
 from vgmae_bench.models.frames import to_video
-from vgmae_bench.training.seeds import untrained
 from vgmae_bench.types import StreamingTracker
 
-from .common import ready
+from .common import Peer, restored
 
-SOURCE = "google-deepmind/tapnet@c2cbab8"
 _RASTER = (256, 256)
 """(height, width): positions go in and come out in pixels of such frames, at every resolution."""
 
@@ -50,28 +45,38 @@ class TapNextPPConfig(TapNextConfig):
     resolution: Literal[256, 512] = 256
 
 
-class TapNext(StreamingTracker):
+C = TypeVar("C", bound=TapNextConfig)
+
+
+class _TapNext(Peer[C], StreamingTracker):
     """Points as tokens of a recurrent video transformer, frame by frame, forward in time. Points see each other."""
 
-    def __init__(self, config: TapNextConfig, resolution: int, weights: Path | None, device: str, seed: int) -> None:
-        found = Checkout(SOURCE)
-        self.checkout = found.identity
-        make = found.module("tapnet.tapnext.tapnext_torch").TAPNext
-        made = untrained(lambda: _drawn(make(image_size=_RASTER)), seed)
-        of_jax = weights if weights and weights.suffix == ".npz" else None  # reading such a file executes nothing
-        if of_jax:
-            restore = found.module("tapnet.tapnext.tapnext_torch_utils").restore_model_from_jax_checkpoint
-            try:
-                restore(made, of_jax)
-            except Exception as error:  # a file of another network fails in many ways
-                raise WeightsError(
-                    f"{of_jax.name} does not fit the network", f"{type(error).__name__}: {error}"
-                ) from error
-        self._network: Any
-        self._network, note = ready(made, None if of_jax else weights, device, strip="tapnext.")
-        self.note = "" if of_jax else note
-        self.ask = "all" if config.preset == "published" else "single"
-        self._resolution, self._device = resolution, device
+    SOURCE, MODULE, STRIP = "google-deepmind/tapnet@c2cbab8", "tapnet.tapnext.tapnext_torch", "tapnext."
+
+    def make(self, module: Any) -> Any:
+        """The network with drawn weights: it leaves some unset and others zero, as only a checkpoint would use it."""
+        network = module.TAPNext(image_size=_RASTER)
+        for value in network.parameters():
+            torch.nn.init.normal_(value, std=0.02)
+        return network
+
+    def load(self, network: torch.nn.Module, weights: Path) -> None:
+        """Load a checkpoint of JAX by the authors' function, which executes nothing in it, or one of PyTorch."""
+        if weights.suffix == ".npz":
+            utils = self.code.module("tapnet.tapnext.tapnext_torch_utils")
+            restored(utils.restore_model_from_jax_checkpoint, network, weights)
+        else:
+            super().load(network, weights)
+
+    @property
+    def ask(self) -> str:
+        """See `vgmae_bench.types.Tracker`."""
+        return "all" if self.config.preset == "published" else "single"
+
+    @property
+    def resolution(self) -> int:
+        """Frames are resized to so many pixels square."""
+        return _RASTER[0]
 
     def start(self, queries: Queries) -> None:
         """See `vgmae_bench.types.Streaming.start`."""
@@ -79,37 +84,27 @@ class TapNext(StreamingTracker):
 
     @torch.inference_mode()
     def step(self, frame: npt.NDArray[np.uint8]) -> Tracks:
-        """See `vgmae_bench.types.Streaming.step`."""
+        """See `vgmae_bench.types.Streaming.step`. Frames are resized as in the authors' wrapper of TAPNext++."""
         given, asked = (frame.shape[0], frame.shape[1]), self._queries
+        video = to_video(frame[None], "tchw", (-1, 1), self.device)[0]
+        seen = interpolate(video, (self.resolution, self.resolution), mode="bilinear", align_corners=False)
         question: dict[str, Any] = {"state": self._state}
         if self._state is None:
             placed = Queries(asked.frame, rescale(asked.xy, given, _RASTER)).tyx()
-            question = {"query_points": torch.from_numpy(placed)[None].to(self._device)}
-        yx, _, logit, self._state = self._network(video=self._seen(frame), **question)
+            question = {"query_points": torch.from_numpy(placed)[None].to(self.device)}
+        yx, _, logit, self._state = self.network(video=seen.permute(0, 2, 3, 1)[None], **question)
         xy = yx[0].flip(-1).transpose(0, 1).float().cpu().numpy()
         return Tracks(rescale(xy, _RASTER, given), (logit[0, :, :, 0] > 0).T.cpu().numpy())
 
-    def _seen(self, frame: npt.NDArray[np.uint8]) -> Tensor:
-        """float32 [1, 1, S, S, 3] from -1 to 1, resized as in the authors' wrapper of TAPNext++."""
-        video = to_video(frame[None], "tchw", (-1, 1), self._device)[0]
-        size = (self._resolution, self._resolution)
-        if video.shape[2:] != size:
-            video = interpolate(video, size, mode="bilinear", align_corners=False)
-        return video.permute(0, 2, 3, 1)[None]
 
-
-def _drawn(network: nn.Module) -> nn.Module:
-    """The network with drawn weights: it leaves some unset and others zero, as only a checkpoint would use it."""
-    for value in network.parameters():
-        nn.init.normal_(value, std=0.02)
-    return network
-
-
-def tapnext(config: TapNextConfig, weights: Path | None, device: str, seed: int) -> TapNext:
+class TapNext(_TapNext[TapNextConfig]):
     """TAPNext."""
-    return TapNext(config, _RASTER[0], weights, device, seed)
 
 
-def tapnext_plus_plus(config: TapNextPPConfig, weights: Path | None, device: str, seed: int) -> TapNext:
-    """TAPNext++."""
-    return TapNext(config, config.resolution, weights, device, seed)
+class TapNextPP(_TapNext[TapNextPPConfig]):
+    """TAPNext++ is the same network, trained on longer videos."""
+
+    @property
+    def resolution(self) -> int:
+        """See the settings."""
+        return self.config.resolution

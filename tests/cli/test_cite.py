@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from vgmae_bench import plugins
 from vgmae_bench.cli import cli
+from vgmae_bench.compare import published
 
 
 def call(*names: str) -> Result:
@@ -50,6 +51,18 @@ def test_everything_that_ships_can_be_cited() -> None:
     result = call(*names)
     assert result.exit_code == 0
     assert len(set(entries(result.stdout))) == len(entries(result.stdout)) > 8
+
+
+def test_every_key_that_tables_cite_has_an_entry() -> None:
+    keys = entries(call("--published").stdout)
+    assert {row.bibtex_key for row in published.read()} == set(keys) - {"doersch2022tapvid", "vgmae_bench"}
+    assert len(keys) == len(set(keys))
+
+
+def test_a_key_of_a_table_is_a_name() -> None:
+    told = call("arXiv:2306.08637").stdout
+    assert entries(told) == ["arXiv:2306.08637", "doersch2022tapvid", "vgmae_bench"]
+    assert "title={{TAPIR}: " in told and "year={2023}" in told
 
 
 @pytest.mark.parametrize("name", ["videogmea", "nothing-like-it"])

@@ -11,7 +11,8 @@ from vgmae_bench.data import WARP
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.verify import verify
-from vgmae_bench.data.warp import FILE, warp
+from vgmae_bench.data.warp import FILE, WarpConfig, warp
+from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.run import execute, plan
 
 
@@ -23,8 +24,8 @@ def test_points_that_never_move_score_what_the_official_metrics_give(tmp_path: P
 
 def test_tracks_stay_on_what_they_follow() -> None:
     """The brightness under a visible point changes little over a clip; a few pixels beside its track it changes much."""
-    for clip_id in warp().ids:
-        clip = warp().clip(clip_id)
+    for clip_id in warp(WarpConfig()).ids:
+        clip = warp(WarpConfig()).clip(clip_id)
         grey = clip.read().mean(axis=3)
         seen = ~clip.occluded[:, 1:] & ~clip.occluded[:, :-1]
         assert _change(grey, clip.tracks(), seen) < 0.5 * _change(grey, clip.tracks() + _drift(clip.num_frames), seen)
@@ -42,7 +43,7 @@ def _change(grey: np.ndarray, xy: np.ndarray, seen: np.ndarray) -> float:
 
 def test_it_says_what_it_is_made_of() -> None:
     about = PreparedDataset(FILE).about
-    assert set(about["motions"]) == set(warp().ids)
+    assert set(about["motions"]) == set(warp(WarpConfig()).ids)
     assert {photograph["licence"] for photograph in about["photographs"].values()} == {"CC0 1.0", "public domain"}
     used = {name for motion in about["motions"].values() for name in motion["photographs"]}
     assert used == set(about["photographs"])
@@ -50,5 +51,25 @@ def test_it_says_what_it_is_made_of() -> None:
 
 def test_it_opens_by_name_without_a_data_root_and_is_whole(tmp_path: Path) -> None:
     dataset, spec = open_dataset("warp", root=tmp_path / "nowhere")
-    assert (spec, list(dataset.ids)) == (WARP, list(warp().ids))
+    assert (spec, list(dataset.ids)) == (WARP, list(warp(WarpConfig()).ids))
     assert verify("warp", tmp_path / "nowhere") == []
+
+
+def test_a_part_has_the_first_frames_and_tracks_and_another_digest() -> None:
+    whole, _ = open_dataset("warp")
+    part, _ = open_dataset("warp", {"clips": 2, "frames": 3, "points": 5})
+    assert list(part.ids) == list(whole.ids)[:2] and part.digest != whole.digest
+    for clip in part:
+        full = whole.clip(clip.id)
+        seen = np.flatnonzero(~full.occluded[:, :3].all(axis=1))[:5]
+        np.testing.assert_array_equal(clip.points, full.points[seen, :3])
+        np.testing.assert_array_equal(clip.occluded, full.occluded[seen, :3])
+        np.testing.assert_array_equal(clip.frames(), full.frames()[:3])
+    with pytest.raises(UsageError):
+        open_dataset("warp", {"frames": 0})
+
+
+def test_more_frames_than_there_are_give_whole_clips() -> None:
+    part, _ = open_dataset("warp", {"frames": 99, "points": 999})
+    for clip in part:
+        np.testing.assert_array_equal(clip.points, warp(WarpConfig()).clip(clip.id).points)

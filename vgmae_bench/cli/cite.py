@@ -16,17 +16,31 @@ BENCHMARK = (
 )
 
 
-@command(epilog=examples("vgmae-bench cite videogmae gmrw davis", "vgmae-bench cite > benchmark.bib"))
-@click.argument("names", metavar="[METHOD|DATASET]...", nargs=-1)
-def cite(names: tuple[str, ...]) -> None:
+@command(
+    epilog=examples(
+        "vgmae-bench cite videogmae gmrw davis",
+        "vgmae-bench cite arXiv:2306.08637",
+        "vgmae-bench cite --published > benchmark.bib",
+    )
+)
+@click.argument("names", metavar="[METHOD|DATASET|KEY]...", nargs=-1)
+@click.option(
+    "--published", is_flag=True, help="Also the papers of all published numbers, by the keys that tables cite."
+)
+def cite(names: tuple[str, ...], published: bool) -> None:
     """Print BibTeX of methods and datasets, of TAP-Vid, and of this benchmark.
 
-    A method without a paper of its own becomes a comment.
+    A method without a paper of its own becomes a comment. LaTeX tables with
+    published numbers cite keys such as arXiv:2306.08637. These are known, too.
     """
+    from vgmae_bench.compare.published import bibliography
     from vgmae_bench.data import TAPVID
 
-    lines = []
-    for name in names:
+    papers, lines = bibliography(), []
+    for name in [*names, *(papers if published else ())]:
+        if name in papers:
+            lines.append(papers[name])
+            continue
         spec = _spec(name)
         lines += spec.citation.split("\n") if spec.citation else [f"% {name}: {spec.summary}"]
     for entry in dict.fromkeys([*lines, TAPVID, BENCHMARK]):

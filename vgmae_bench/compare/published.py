@@ -10,6 +10,8 @@ They are in published.csv beside this file; `results/published.csv` is a link to
 another document. Check secondary numbers before you quote them.
 * protocol: our protocol that the number follows; empty if that is unclear.
 * differs: deviations from that protocol; empty if there are none, as far as the source says.
+
+published.bib has the papers' BibTeX entries, one a line.
 """
 
 from __future__ import annotations
@@ -80,7 +82,7 @@ class Published:
 
     @property
     def bibtex_key(self) -> str:
-        """A key for the paper: its arXiv number, or its name and year ("arXiv:2211.03726", "OmniMotion2023")."""
+        """The key of the paper's BibTeX entry: its arXiv number, or its name and year ("OmniMotion2023")."""
         paper = self.paper.partition(" (")[0]
         found = re.search(r"arXiv:\d{4}\.\d{4,5}", paper)
         return found.group() if found else re.sub(r"[^A-Za-z0-9+-]", "", paper) + self.year
@@ -95,6 +97,12 @@ def read() -> list[Published]:
     text = resources.files("vgmae_bench.compare").joinpath("published.csv").read_text(encoding="utf-8")
     names = [field.name for field in fields(Published)]
     return [Published(**{name: row[name] for name in names}) for row in csv.DictReader(text.splitlines())]
+
+
+def bibliography() -> dict[str, str]:
+    """The BibTeX entries of published.bib, each in one line, by key."""
+    text = resources.files("vgmae_bench.compare").joinpath("published.bib").read_text(encoding="utf-8")
+    return {entry.partition("{")[2].partition(",")[0]: entry for entry in text.splitlines()}
 
 
 def beside(dataset: str, protocol: str) -> list[Published]:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from vgmae_baselines.peers.cotracker3 import OfflineConfig, OnlineConfig, offline, online
+from vgmae_baselines.peers.cotracker3 import Offline, OfflineConfig, Online, OnlineConfig
 from vgmae_baselines.peers.locotrack import LocoTrack, LocoTrackConfig
-from vgmae_baselines.peers.tapir import BootsTapirConfig, TapirConfig, bootstapir, tapir
+from vgmae_baselines.peers.tapir import BootsTapir, BootsTapirConfig, Tapir, TapirConfig
 
 from vgmae_bench.checkouts import Checkout, use
 from vgmae_bench.errors import PluginError, UsageError, WeightsError
@@ -22,14 +22,14 @@ from vgmae_bench.types import Foreign, Noted, Queries
 FRAMES = np.full((20, 32, 48, 3), 200, dtype=np.uint8)
 QUERIES = Queries(np.array([0, 5]), np.array([[10.5, 7.25], [3.0, 4.0]], dtype=np.float32))
 MAKERS: dict[str, tuple[Any, Any]] = {
-    "tapir": (tapir, TapirConfig()),
-    "bootstapir": (bootstapir, BootsTapirConfig()),
+    "tapir": (Tapir, TapirConfig()),
+    "bootstapir": (BootsTapir, BootsTapirConfig()),
     "locotrack": (LocoTrack, LocoTrackConfig()),
-    "cotracker3": (offline, OfflineConfig()),
-    "cotracker3-joint": (offline, OfflineConfig(single_point=False)),
-    "cotracker3-published": (offline, OfflineConfig(preset="published")),
-    "cotracker3-online": (online, OnlineConfig()),
-    "cotracker3-online-published": (online, OnlineConfig(preset="published")),
+    "cotracker3": (Offline, OfflineConfig()),
+    "cotracker3-joint": (Offline, OfflineConfig(single_point=False)),
+    "cotracker3-published": (Offline, OfflineConfig(preset="published")),
+    "cotracker3-online": (Online, OnlineConfig()),
+    "cotracker3-online-published": (Online, OnlineConfig(preset="published")),
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from vgmae_baselines.peers.flows import PtlflowConfig, RaftConfig, ptlflow, raft, raft_princeton
+from vgmae_baselines.peers.flows import Ptlflow, PtlflowConfig, Raft, RaftConfig, RaftPrinceton
 
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.types import Queries
@@ -61,7 +61,7 @@ def libraries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "config"), [(raft, RaftConfig()), (raft_princeton, RaftConfig()), (ptlflow, PtlflowConfig())]
+    ("make", "config"), [(Raft, RaftConfig()), (RaftPrinceton, RaftConfig()), (Ptlflow, PtlflowConfig())]
 )
 def test_points_are_carried_along_and_hidden_outside(make: Any, config: Any) -> None:
     tracker = make(config, None, "cpu", 0)
@@ -71,18 +71,18 @@ def test_points_are_carried_along_and_hidden_outside(make: Any, config: Any) -> 
     np.testing.assert_allclose(tracks.xy[..., 1], np.repeat(QUERIES.xy[:, 1:], 6, axis=1), atol=1e-5)
     np.testing.assert_array_equal(tracks.visible, np.arange(6) >= QUERIES.frame[:, None])
     assert tracker.note == "random weights"
-    told = {raft: "torchvision 1.2+stub", raft_princeton: "princeton-vl/RAFT no-commit", ptlflow: "ptlflow unknown"}
+    told = {Raft: "torchvision 1.2+stub", RaftPrinceton: "princeton-vl/RAFT no-commit", Ptlflow: "ptlflow unknown"}
     assert tracker.checkout.startswith(told[make])
 
 
 def test_a_model_that_ptlflow_does_not_have_is_one_line() -> None:
     with pytest.raises(UsageError, match='ptlflow has no model "nonsense"'):
-        ptlflow(PtlflowConfig(model="nonsense"), None, "cpu", 0)
+        Ptlflow(PtlflowConfig(model="nonsense"), None, "cpu", 0)
 
 
 def test_the_authors_checkpoint_of_data_parallel_fits(tmp_path: Path) -> None:
     torch.save({"module.drawn": torch.ones(3)}, tmp_path / "raft-things.pth")
-    assert raft_princeton(RaftConfig(), tmp_path / "raft-things.pth", "cpu", 0).note == ""
+    assert RaftPrinceton(RaftConfig(), tmp_path / "raft-things.pth", "cpu", 0).note == ""
     torch.save({"module.other": torch.ones(3)}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match=r"weights of other\.pth do not fit"):
-        raft_princeton(RaftConfig(), tmp_path / "other.pth", "cpu", 0)
+        RaftPrinceton(RaftConfig(), tmp_path / "other.pth", "cpu", 0)

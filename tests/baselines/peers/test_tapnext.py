@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from vgmae_baselines.peers.tapnext import TapNextConfig, TapNextPPConfig, tapnext, tapnext_plus_plus
+from vgmae_baselines.peers.tapnext import TapNext, TapNextConfig, TapNextPP, TapNextPPConfig
 
 from vgmae_bench.errors import WeightsError
 from vgmae_bench.types import Queries
@@ -20,9 +20,9 @@ QUERIES = Queries(np.array([0, 5]), np.array([[10.5, 7.25], [3.0, 4.0]]))
 @pytest.mark.parametrize(
     ("make", "config"),
     [
-        (tapnext, TapNextConfig()),
-        (tapnext_plus_plus, TapNextPPConfig()),
-        (tapnext_plus_plus, TapNextPPConfig(resolution=512)),
+        (TapNext, TapNextConfig()),
+        (TapNextPP, TapNextPPConfig()),
+        (TapNextPP, TapNextPPConfig(resolution=512)),
     ],
 )
 def test_frames_of_any_size_are_tracked_one_by_one(make: Any, config: Any) -> None:
@@ -36,12 +36,12 @@ def test_frames_of_any_size_are_tracked_one_by_one(make: Any, config: Any) -> No
 
 
 def test_all_queries_go_together_with_the_preset_of_the_authors() -> None:
-    assert tapnext(TapNextConfig(), None, "cpu", 0).ask == "single"
-    assert tapnext(TapNextConfig(preset="published"), None, "cpu", 0).ask == "all"
+    assert TapNext(TapNextConfig(), None, "cpu", 0).ask == "single"
+    assert TapNext(TapNextConfig(preset="published"), None, "cpu", 0).ask == "all"
 
 
-def test_random_weights_are_drawn_where_the_network_leaves_them_unset() -> None:
-    drawn = [tapnext(TapNextConfig(), None, "cpu", seed)._network.drawn for seed in (0, 0, 1)]
+def test_random_weights_are_drawn_where_thenetwork_leaves_them_unset() -> None:
+    drawn = [TapNext(TapNextConfig(), None, "cpu", seed).network.drawn for seed in (0, 0, 1)]
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
 
 
@@ -49,8 +49,8 @@ def test_checkpoints_of_jax_and_of_lightning_are_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "tapnext_ckpt.npz", **{"backbone/drawn": np.full(3, 2.0, np.float32)})
     torch.save({"state_dict": {"tapnext.drawn": torch.full((3,), 2.0)}}, tmp_path / "tapnextpp_ckpt.pt")
     for file in ("tapnext_ckpt.npz", "tapnextpp_ckpt.pt"):
-        tracker = tapnext(TapNextConfig(), tmp_path / file, "cpu", 0)
-        assert torch.equal(tracker._network.drawn, torch.full((3,), 2.0)) and tracker.note == ""
+        tracker = TapNext(TapNextConfig(), tmp_path / file, "cpu", 0)
+        assert torch.equal(tracker.network.drawn, torch.full((3,), 2.0)) and tracker.note == ""
     np.savez(tmp_path / "other.npz", other=np.ones(2))
     with pytest.raises(WeightsError, match=r"other\.npz does not fit the network"):
-        tapnext(TapNextConfig(), tmp_path / "other.npz", "cpu", 0)
+        TapNext(TapNextConfig(), tmp_path / "other.npz", "cpu", 0)

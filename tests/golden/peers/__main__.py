@@ -1,7 +1,8 @@
-"""`python -m tests.golden.peers`: which checkouts are here. With --write, goldens are made anew from those that are."""
+"""`python -m tests.golden.peers` fails if a checkout or a package is missing. With --write, it makes the goldens anew."""
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.golden.peers.evaluators import EVALUATORS
 from tests.golden.peers.scene import scene
 from vgmae_bench.errors import PluginError
 
+NEEDED = ("einops", "einshape", "torchvision", "tree")
 DATA = Path(__file__).parent / "data"
 SOURCES = {
     "tapir, bootstapir": "google-deepmind/tapnet@c2cbab8",
@@ -22,12 +24,15 @@ SOURCES = {
 def main() -> None:
     from vgmae_bench.checkouts import Checkout
 
+    lacking = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     for names, source in SOURCES.items():
         try:
             print(f"{names}: {Checkout(source).identity}")
         except PluginError as error:
             print(f"{names}: not checked out. Try: {error.try_}")
-    print("They need einshape, dm-tree, einops, and (CoTracker) torchvision. Nothing is fetched here.")
+            lacking.append(source.partition("@")[0])
+    if lacking:
+        sys.exit(f"Missing: {', '.join(lacking)}. Nothing is fetched here.")
     if "--write" not in sys.argv:
         return
     for name, evaluate in EVALUATORS.items():
