@@ -21,7 +21,7 @@ LAYERS = (
     ("checkouts", "metrics", "splatting"),
     ("coordinates", "provenance"),
     ("types",),
-    ("ahead", "config", "files", "progress", "resizing"),
+    ("ahead", "config", "devices", "files", "progress", "resizing"),
     ("settings",),
     ("plugins",),
     ("specs",),

@@ -13,7 +13,7 @@ import torch
 from vgmae_bench.coordinates import rescale
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.frames import FrameWindows, restore
-from vgmae_bench.models.windows import sweep
+from vgmae_bench.models.windows import WindowTracks, sweep
 from vgmae_bench.settings import no_effect
 from vgmae_bench.types import Queries, Tracks
 from vgmae_bench.videogmae.gaussians.fitting import FitConfig, fit
@@ -86,24 +86,20 @@ class GaussianFit:
         windows = FrameWindows(frames, length, size, self._device)
         fitted: dict[int, Gaussians] = {}
 
-        def track_window(
-            start: int, xy: npt.NDArray[np.float32]
-        ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        def track_window(start: int, xy: torch.Tensor) -> WindowTracks:
             passed = start % (length - 1)
             first = start - passed
             if first not in fitted:
                 fitted.clear()  # windows are requested in ascending order
                 video = restore(windows[first][0].transpose(0, 1))[: len(frames) - first]
                 fitted[first] = fit(grid(video, config.grid), video, config, guess="inertia", backend=config.backend)
-            return self._follow(fitted[first], passed, torch.from_numpy(xy).to(self._device))
+            return self._follow(fitted[first], passed, xy)
 
         scaled = Queries(queries.frame, rescale(queries.xy, clip_size, raster))
-        tracks = sweep(len(frames), length, scaled, track_window)
+        tracks = sweep(len(frames), length, scaled, track_window, self._device)
         return Tracks(xy=rescale(tracks.xy, raster, clip_size), visible=tracks.visible)
 
-    def _follow(
-        self, gaussians: Gaussians, passed: int, xy: torch.Tensor
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    def _follow(self, gaussians: Gaussians, passed: int, xy: torch.Tensor) -> WindowTracks:
         """Track positions xy [M, 2] from frame `passed` of a window to its end."""
         config, switches = self._config, Switches(tau=self._config.tau)
         rest = gaussians._replace(means=gaussians.means[:, passed:], colors=gaussians.colors[:, passed:])
@@ -112,8 +108,7 @@ class GaussianFit:
             motion = read_motion(rest, camera, switches, config.backend)
             follow = follow_anchors if config.variant == "anchors" else advect
             parts = [follow(motion, some, switches) for some in torch.split(xy, config.points_per_batch)]
-            positions, visible = (torch.cat([part[field] for part in parts]) for field in (0, 1))
-        return positions.cpu().numpy(), visible.cpu().numpy()
+            return WindowTracks(torch.cat([part.xy for part in parts]), torch.cat([part.visible for part in parts]))
 
 
 def even_length(frames: int, longest: int) -> int:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vgmae_bench.devices import constant, placed
+
 from .lattice import Lattice
 from .readout import Readout, cell_positions, expected_positions, expected_rows
 
@@ -39,12 +41,12 @@ class FlowMap:
     def read(cls, fa: Tensor, fb: Tensor, tau: float, readout: Readout, lattice: Lattice) -> FlowMap:
         """Compute the flow of all cells from matched features [1, C, h, w]."""
         there = expected_positions(fa, fb, tau, readout)[0].flatten(0, 1)
-        return cls(there - cell_positions(*lattice.grid).to(there), lattice)
+        return cls(there - placed(cell_positions, *lattice.grid, device=there.device).to(there), lattice)
 
     def __call__(self, xy: Tensor) -> Tensor:
         """Flow at positions [P, 2]: float [P, 2], pixels."""
         cells, shares = self.lattice.taps(xy)
-        return (shares[..., None] * self.cells[cells]).sum(dim=0) * self.lattice.scale.to(xy)
+        return (shares[..., None] * self.cells[cells]).sum(dim=0) * constant(self.lattice.scale, xy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +68,11 @@ class FlowRows:
     def __call__(self, xy: Tensor) -> Tensor:
         """Flow at positions [P, 2]: float [P, 2], pixels."""
         cells, shares = self.lattice.taps(xy)
-        needed, place = torch.unique(cells, return_inverse=True)
+        if xy.device.type == "cpu":
+            needed, place = torch.unique(cells, return_inverse=True)
+        else:  # cells that points share are computed again: the host would have to wait to learn how many there are
+            needed, place = cells.flatten(), torch.arange(cells.numel(), device=xy.device).view_as(cells)
         rows = self.fa.flatten(2)[:, :, needed].transpose(1, 2)
         there = expected_rows(rows, self.fb, self.tau, self.readout)[0]
-        flow = there - cell_positions(*self.lattice.grid).to(there)[needed]
-        return (shares[..., None] * flow[place]).sum(dim=0) * self.lattice.scale.to(xy)
+        flow = there - placed(cell_positions, *self.lattice.grid, device=there.device).to(there)[needed]
+        return (shares[..., None] * flow[place]).sum(dim=0) * constant(self.lattice.scale, xy)

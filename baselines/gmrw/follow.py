@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from vgmae_bench.devices import constant, to_device
 from vgmae_bench.types import Size
 
 from .flow import Flows
@@ -21,9 +24,9 @@ FlowsBetween = Callable[[int, int], Flows]
 
 
 class Points(NamedTuple):
-    """Queries: frame int64 [N], xy [N, 2]."""
+    """Queries: frame int64 [N], xy [N, 2]. Frames are numbers of the host, which decides by them what to compute."""
 
-    frame: Tensor
+    frame: npt.NDArray[np.int64]
     xy: Tensor
 
 
@@ -49,16 +52,20 @@ def chain(flows: FlowsBetween, num_frames: int, points: Points, size: Size, tole
     # Whether the step to frame t is reliable. The ends are true.
     counts = torch.ones(len(xy), num_frames + 1, dtype=torch.bool, device=xy.device)
     first, last = (int(frame.min()), int(frame.max())) if len(xy) else (num_frames, 0)
+
+    def among(chosen: npt.NDArray[np.bool_]) -> Tensor:
+        return to_device(torch.from_numpy(np.flatnonzero(chosen)), xy.device)
+
     for t in range(first, num_frames - 1):
-        rows = frame <= t
+        rows = among(frame <= t)
         there, back = flows(t, t + 1)
         path[rows, t + 1], counts[rows, t + 1] = _step(path[rows, t], Flows(there, back), tolerance)
     for t in reversed(range(last)):
-        rows = frame > t
+        rows = among(frame > t)
         there, back = flows(t, t + 1)
         path[rows, t], counts[rows, t + 1] = _step(path[rows, t + 1], Flows(back, there), tolerance)
     visible = inside(path, size) & counts[:, :-1] & counts[:, 1:]
-    visible[torch.arange(len(xy)), frame] = True
+    visible[torch.arange(len(xy), device=xy.device), to_device(torch.from_numpy(frame), xy.device)] = True
     return Paths(path, visible)
 
 
@@ -80,15 +87,16 @@ def direct(flows: FlowsBetween, num_frames: int, points: Points, size: Size, tol
             if query_frame == t or (t in asked and query_frame > t):
                 continue  # the pair is handled in both directions when t is the later frame
             there, back = flows(query_frame, t)
-            for rows, to, ways in ((frame == query_frame, t, (there, back)), (frame == t, query_frame, (back, there))):
-                if rows.any():
+            for asks, to, ways in ((query_frame, t, (there, back)), (t, query_frame, (back, there))):
+                rows = to_device(torch.from_numpy(np.flatnonzero(frame == asks)), xy.device)
+                if len(rows):
                     path[rows, to], counts[rows, to] = _step(xy[rows], Flows(*ways), tolerance)
     return Paths(path, inside(path, size) & counts)
 
 
 def inside(xy: Tensor, size: Size) -> Tensor:
     """Bool [...]: which positions [..., 2] are in the frame. Its right and lower edges do not belong to it."""
-    return ((xy >= 0) & (xy < xy.new_tensor([size[1], size[0]]))).all(dim=-1)
+    return ((xy >= 0) & (xy < constant((size[1], size[0]), xy))).all(dim=-1)
 
 
 def _step(here: Tensor, flows: Flows, tolerance: float) -> tuple[Tensor, Tensor]:

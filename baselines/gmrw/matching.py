@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vgmae_bench.devices import piece_bytes, to_device
 from vgmae_bench.models.nn import imagenet_statistics
 
 from .checkpoint import InputRange, Upsample
@@ -33,8 +34,8 @@ class Matching:
         method, radius, precision: see `vgmae_baselines.gmrw.readout.Readout`.
         by: "attention" computes the flow of all cells from some rows of the transition matrix at a time, "dense" from the whole
             matrix. "rows" computes it only in the cells around requested points.
-        chunk_bytes: memory limit for rows of the matrix, and for hidden values of the network's MLPs; None: the size of a
-            frame's features.
+        chunk_bytes: memory limit for rows of the matrix, and for hidden values of the network's MLPs; None: on the CPU the
+            size of a frame's features, which is fastest; on a GPU what fits.
         cache_bytes: memory limit for cached features; at least those of two frames are cached. Others are computed again.
     """
 
@@ -63,12 +64,13 @@ class Matcher:
         self._network, self._frames, self._matching = network, frames, matching
         self._device = next(network.parameters()).device
         self._features: OrderedDict[int, Tensor] = OrderedDict()
+        self._piece = None if self._device.type == "cpu" else piece_bytes(self._device)
 
     def flows(self, a: int, b: int) -> Flows:
         """Flow from frame `a` to frame `b` and back, from one pass of the network."""
         matching, config = self._matching, self._network.config
         features = self._frame_features(a), self._frame_features(b)
-        chunk = matching.chunk_bytes or features[0].nbytes
+        chunk = matching.chunk_bytes or self._piece or features[0].nbytes
         token_bytes = 2 * 2 * config.feature_channels * config.ffn_expansion * features[0].element_size()
         fa, fb = self._network.match(*features, tokens_at_once=max(1, chunk // token_bytes))
         size, grid = (self._frames.shape[1], self._frames.shape[2]), (fa.shape[2], fa.shape[3])
@@ -83,7 +85,7 @@ class Matcher:
     def _frame_features(self, t: int) -> Tensor:
         """Features [1, C, h, w] of a frame, from the cache if they are there."""
         if t not in self._features:
-            frame = torch.from_numpy(self._frames[t]).to(self._device)
+            frame = to_device(torch.from_numpy(self._frames[t]), self._device)
             image = prepare(frame, self._matching.upsample, self._matching.input_range)
             self._features[t] = self._network.backbone_features(image)
         features = self._features[t]

@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from vgmae_bench.devices import placed
 from vgmae_bench.errors import UsageError
 
 Method = Literal["weighted_sum", "weighted_argmax", "argmax"]
@@ -87,7 +88,7 @@ def expected_rows(rows: Tensor, fb: Tensor, tau: float, readout: Readout) -> Ten
     exact = torch.promote_types(fb.dtype, torch.float32)
     half = readout.precision == "official_fp16" and min(height, width) >= HALF_FROM
     dtype = torch.float16 if half else exact
-    keys, grid = fb.flatten(2).to(dtype), cell_positions(height, width).to(fb.device, dtype)
+    keys, grid = fb.flatten(2).to(dtype), placed(cell_positions, height, width, device=fb.device).to(dtype)
     positions = rows.new_empty(*rows.shape[:2], 2, dtype=exact)
     at_once = rows.shape[1] if readout.max_bytes is None else readout.max_bytes // (keys[:, 0].numel() * dtype.itemsize)
     for start in range(0, rows.shape[1], max(1, at_once)):

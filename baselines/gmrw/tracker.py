@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from vgmae_bench.coordinates import rescale
+from vgmae_bench.devices import to_device
 from vgmae_bench.errors import UsageError
 from vgmae_bench.resizing import resize_frames
 from vgmae_bench.settings import no_effect
@@ -55,8 +56,8 @@ class GMRWConfig:
         method, radius: see `vgmae_baselines.gmrw.readout.Readout`; None: the weights' default.
         threshold: a step is reliable if the flow forth and back misses its start by less than this, in pixels of 256×256
             frames. For other frames it scales with the square root of the area.
-        chunk_mb: memory limit in MiB for rows of the transition matrix, and for hidden values of the MLPs; None: the size of a
-            frame's features. Answers differ by rounding only.
+        chunk_mb: memory limit in MiB for rows of the transition matrix, and for hidden values of the MLPs; None: on the CPU the
+            size of a frame's features, on a GPU what fits (`vgmae_bench.devices.piece_bytes`). Answers differ by rounding only.
         cache_mb: memory limit in MiB for features of frames that are needed again. Others are computed again.
 
     Raises:
@@ -175,7 +176,7 @@ class GMRWTracker:
         size = (frames.shape[1], frames.shape[2])
         config = self._config
         tolerance = config.threshold * math.sqrt(size[0] * size[1]) / THRESHOLD_RASTER
-        frame, xy = (torch.from_numpy(part).to(self._device) for part in (queries.frame, queries.xy))
+        points = Points(queries.frame, to_device(torch.from_numpy(queries.xy), self._device))
         upsample = config.upsample or self._inference.upsample
         cells = math.prod(math.ceil(side * upsample / STRIDE) for side in size)
         last = int(queries.frame.max(initial=0))
@@ -187,11 +188,11 @@ class GMRWTracker:
             if config.tracking == "direct":
                 if config.switches.direct_occlusion == "inside":
                     tolerance = math.inf
-                paths = direct(flows, len(frames), Points(frame, xy), size, tolerance)
+                paths = direct(flows, len(frames), points, size, tolerance)
             else:
                 if matching.by != "rows":
                     flows = _kept(flows, last)
-                paths = chain(flows, len(frames), Points(frame, xy), size, tolerance)
+                paths = chain(flows, len(frames), points, size, tolerance)
         return Tracks(xy=paths.xy.cpu().numpy(), visible=paths.visible.cpu().numpy())
 
 

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vgmae_bench.devices import to_device
+
 from .checkpoint import Trained
 from .network import TrackMAE
 from .sizes import NetworkConfig
@@ -64,14 +66,15 @@ class MotionHead:
         config = self._network.config
         paths, known = [], []
         for shown in self._turns:
-            hidden = torch.ones(config.tubes, dtype=torch.bool, device=video.device)
-            hidden[shown] = False
+            hidden = torch.ones(config.tubes, dtype=torch.bool).index_fill_(0, shown, False)
             mask = hidden.repeat(config.slots)
             predicted = self._network.predict_motion(video, mask[None]).float()
             steps = video.new_zeros(1, config.num_tokens, SIDE**2, 2)
-            steps[:, mask] = in_pixels(predicted, config.patch_size, self._trained.motion_norm)
+            moving = in_pixels(predicted, config.patch_size, self._trained.motion_norm)
+            steps[:, to_device(mask.nonzero()[:, 0], video.device)] = moving
             walked = on_lattice(steps, config.slots)[0].cumsum(dim=0)
             paths.append(torch.cat([torch.zeros_like(walked[:1]), walked[:-1]]))
+            hidden = to_device(hidden, video.device)
             known.append(hidden.view(config.grid, -1).repeat_interleave(SIDE, 0).repeat_interleave(SIDE, 1))
         path, weight = torch.stack(paths), torch.stack(known).float()[:, None, None]
         mean = (path * weight).sum(0) / weight.sum(0)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vgmae_bench.devices import to_device
 from vgmae_bench.models.init import similar_attention, whitened_patches
 from vgmae_bench.models.nn import NORM_EPS, Block, rows, sincos_3d, xavier
 
@@ -161,7 +162,8 @@ class TrackMAE(nn.Module):
 
         Arguments:
             video: float [B, 3, T, H, W], ImageNet-normalised RGB.
-            mask: bool [B, N], True where a token is masked. Every clip has the same number of masked tokens.
+            mask: bool [B, N], True where a token is masked. Every clip has the same number of masked tokens. If it is on the
+                CPU, the host does not wait for the device.
             motion_of_all: also predict the motion of visible tokens.
             allow_untrained: if no token is masked, predict all tokens. The official code does this silently, although
                 training never predicts visible tokens.
@@ -184,7 +186,8 @@ class TrackMAE(nn.Module):
         shown, hidden = split(mask, self.config.num_tokens)
         if not hidden.shape[1] and not allow_untrained:
             raise ValueError("no token is masked, and the network was not trained to predict visible tokens")
-        return self.encoder(video, shown), torch.cat([shown, hidden], dim=1)
+        order = to_device(torch.cat([shown, hidden], dim=1), video.device)
+        return self.encoder(video, order[:, : shown.shape[1]]), order
 
     def _spatial(self, latent: Tensor, order: Tensor) -> Tensor:
         return self._decode(self.decoder, self.encoder_to_decoder(latent), order)

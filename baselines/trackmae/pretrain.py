@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.config import Json
+from vgmae_bench.devices import to_device
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.frames import prepare
 from vgmae_bench.models.nn import rows
@@ -151,7 +152,7 @@ class Pretraining(Recipe[TrackMAE, Batch]):
         """Mean squared errors of appearance (hidden tokens) and of motion (hidden tokens or all)."""
         with torch.autocast(batch.video.device.type, enabled=False):
             tracks = self.tracks_per_tubelet(batch)
-            mask = self.masks(batch.seeds, tracks).to(batch.video.device)
+            mask = self.masks(batch.seeds, tracks)
         predicted = self.network(network_input(batch.video), mask, motion_of_all=self.config.motion_tokens == "all")
         with torch.autocast(batch.video.device.type, enabled=False):
             return Losses.sum_of(self._losses(predicted, batch.video, mask, tracks))
@@ -182,12 +183,14 @@ class Pretraining(Recipe[TrackMAE, Batch]):
         """The hidden tokens of each clip, bool [B, N] on the CPU, in whole tubes. They depend on the clip's seed and motion."""
         config, network = self.config, self.config.network
         shown = shown_tubes(network.tubes, config.targets.mask_ratio)
-        motion = None if tracks is None else tube_motion(tracks.xy, network.grid).cpu()
+        motion = None
+        if tracks is not None and config.mask_type == "motion-bins":
+            motion = tube_motion(tracks.xy, network.grid).cpu()
         low, high = config.ratio_motion
         hidden = []
         for clip, seed in enumerate(seeds):
             draws = torch.rand(network.tubes + 1, generator=torch.Generator().manual_seed(seed))
-            if config.mask_type == "random" or motion is None:
+            if motion is None:
                 hidden.append(random_tubes(draws[:-1], shown))
             else:
                 hidden.append(motion_bins(motion[clip], draws[:-1], shown, low + (high - low) * draws[-1].item()))
@@ -197,7 +200,7 @@ class Pretraining(Recipe[TrackMAE, Batch]):
         self, predicted: Predictions, video: Tensor, mask: Tensor, tracks: TeacherTracks | None
     ) -> dict[str, Tensor]:
         config = self.config
-        shown, hidden = split(mask, mask.shape[1])
+        shown, hidden = (to_device(ids, video.device) for ids in split(mask, mask.shape[1]))
         parts = {}
         if predicted.spatial is not None:
             wrong = (predicted.spatial.float() - self.spatial_targets(video, hidden)).square().mean()

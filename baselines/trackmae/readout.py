@@ -22,7 +22,7 @@ class ReadoutTracker(nn.Module):
         self.readout = CrossAttentionReadout(readout, config.embed_dim, config.slots, config.grid, config.num_frames)
 
     def forward(
-        self, video: Tensor, queries: Tensor, order: Tensor | None = None, *, points_at_once: int = 64
+        self, video: Tensor, queries: Tensor, order: Tensor | None = None, *, points_at_once: int | None = 64
     ) -> tuple[Tensor, Tensor]:
         """See `CrossAttentionReadout.read_clip`."""
         return self.readout.read_clip(self.encoder, video, queries, order, points_at_once)

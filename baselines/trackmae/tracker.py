@@ -81,7 +81,8 @@ class TrackMAEConfig:
             "units" or "patch+mean" (or "none"). "features" finds points again by the encoder's features, without training.
             "readout" is the cross-attention that `vgmae-bench finetune` trains. "auto": the first of "readout", "motion-head"
             and "features" that the weights support.
-        points_per_batch: points processed at once by the cross-attention. It limits memory and does not change answers.
+        points_per_batch: points processed at once by the cross-attention. It limits memory and does not change answers, except
+            for rounding. None: as many as fit (`vgmae_bench.devices.at_once`).
         motion_head: settings of readout="motion-head".
         features: settings of readout="features".
 
@@ -91,12 +92,12 @@ class TrackMAEConfig:
 
     size: Literal["tiny", "small", "base", "large"] = "tiny"
     readout: Literal["auto"] | Readout = "auto"
-    points_per_batch: int = no_effect(512)
+    points_per_batch: int | None = no_effect(None)
     motion_head: MotionHeadConfig = field(default_factory=MotionHeadConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
 
     def __post_init__(self) -> None:
-        if self.points_per_batch < 1:
+        if self.points_per_batch is not None and self.points_per_batch < 1:
             raise UsageError("points_per_batch must be at least 1", f"it is {self.points_per_batch}")
 
 

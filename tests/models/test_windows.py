@@ -3,31 +3,29 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from torch import Tensor
 
 from tests.videogmae.gaussians.scenes import blobs, carpet, uniform
-from vgmae_bench.models.windows import TrackWindow, on_tiles, sweep
+from vgmae_bench.models.windows import TrackWindow, WindowTracks, on_tiles, sweep
 from vgmae_bench.types import Queries, Tracks
 from vgmae_bench.videogmae.gaussians.gaussians import fixed_camera
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.switches import PRESETS
 from vgmae_bench.videogmae.gaussians.tracking import follow_anchors
 
-Arrays = tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]
 LENGTH = 4
 
 
 def _drift(starts: list[int]) -> TrackWindow:
     """One pixel to the right a frame; hidden in frames divisible by 3. Notes which windows it was asked for."""
 
-    def track_window(start: int, xy: npt.NDArray[np.float32]) -> Arrays:
+    def track_window(start: int, xy: Tensor) -> WindowTracks:
         starts.append(start)
-        times = np.arange(LENGTH, dtype=np.float32)
-        moved = xy[:, None] + np.stack([times, 0 * times], axis=-1)
-        return moved, np.tile((start + np.arange(LENGTH)) % 3 != 0, (len(xy), 1))
+        times = torch.arange(LENGTH)
+        moved = xy[:, None] + torch.stack([times, 0 * times], dim=-1)
+        return WindowTracks(moved, ((start + times) % 3 != 0).expand(len(xy), -1))
 
     return track_window
 
@@ -81,7 +79,7 @@ def test_windows_may_be_shorter_than_asked_for() -> None:
     starts: list[int] = []
     whole = _drift(starts)
 
-    def track_window(start: int, xy: npt.NDArray[np.float32]) -> Arrays:
+    def track_window(start: int, xy: Tensor) -> tuple[Tensor, Tensor]:
         moved, visible = whole(start, xy)
         left = LENGTH - start % (LENGTH - 1)
         return moved[:, :left], visible[:, :left]
@@ -109,12 +107,12 @@ def test_answers_do_not_depend_on_the_other_queries() -> None:
 def test_gaussians_in_uniform_motion_are_followed_through_chained_windows() -> None:
     size, step, frames = 48, (0.75, 0.5), 13
 
-    def track_window(start: int, xy: npt.NDArray[np.float32]) -> Arrays:
+    def track_window(start: int, xy: Tensor) -> tuple[Tensor, Tensor]:
         gaussians = blobs(carpet(size), uniform(step, LENGTH, first=start), size=size)
         camera = fixed_camera(size, size, like=gaussians.means)
         motion = read_motion(gaussians, camera, PRESETS["default"], "torch")
-        tracks = follow_anchors(motion, torch.from_numpy(xy), PRESETS["default"])
-        return tracks.xy.numpy(), tracks.visible.numpy()
+        tracks = follow_anchors(motion, xy, PRESETS["default"])
+        return tracks.xy, tracks.visible
 
     queries = Queries(np.array([0, 5, 2]), np.array([[8.0, 9.5], [20.25, 30.0], [15.5, 15.5]]))
     tracks = sweep(frames, LENGTH, queries, track_window)

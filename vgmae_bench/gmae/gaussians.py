@@ -7,6 +7,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from vgmae_bench.devices import constant
 from vgmae_bench.errors import UsageError
 from vgmae_bench.videogmae.gaussians.gaussians import (
     SCENE_DEPTH,
@@ -61,7 +62,7 @@ class View:
         Video-GMAE's camera differs: with frames that are not square, it shows less or more of the height.
         """
         square = fixed_camera(width, width, like, DISTANCE[self.camera])
-        stretch = like.new_tensor([[1.0], [height / width], [1.0]])
+        stretch = constant(((1.0,), (height / width,), (1.0,)), like)
         return square._replace(K=square.K * stretch, height=height)
 
     def render(self, gaussians: Gaussians, height: int, width: int, backend: Backend = "auto") -> Tensor:

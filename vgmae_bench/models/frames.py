@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from vgmae_bench.devices import to_device
 from vgmae_bench.models.nn import imagenet_statistics
 from vgmae_bench.types import Size
 
@@ -35,7 +36,7 @@ def to_video(
         float32 [1, …] in that order.
     """
     low, high = value_range
-    video = torch.from_numpy(np.ascontiguousarray(frames)).to(device).float()
+    video = to_device(torch.from_numpy(np.ascontiguousarray(frames)), torch.device(device)).float()
     video = video if value_range == (0, 255) else video / 255 * (high - low) + low
     return video.permute(_AXES[layout])[None]
 
@@ -62,7 +63,7 @@ class FrameWindows:
         self._held = {frame: held for frame, held in self._held.items() if frame in wanted}
         new = sorted(set(wanted) - set(self._held))
         if new:
-            prepared = prepare(torch.from_numpy(self._frames[new]).to(self._device), self._size)
+            prepared = prepare(to_device(torch.from_numpy(self._frames[new]), self._device), self._size)
             self._held.update(zip(new, prepared, strict=True))
         return torch.stack([self._held[frame] for frame in wanted], dim=1)[None]
 

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vgmae_bench.devices import constant
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Mean and standard deviation of the RGB values of ImageNet, in [0, 1]."""
@@ -20,7 +22,7 @@ NORM_EPS = 1e-6
 
 def imagenet_statistics(like: Tensor) -> tuple[Tensor, Tensor]:
     """`IMAGENET_MEAN` and `IMAGENET_STD`, [3, 1, 1] each, in the dtype and on the device of `like`."""
-    mean, std = (like.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = (constant(values, like).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return mean, std
 
 

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from pydantic import BeforeValidator
 from torch import Tensor, nn
 
+from vgmae_bench.devices import at_once, constant
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.nn import rows, xavier
 from vgmae_bench.models.windows import WindowTracks
@@ -180,7 +181,7 @@ class CrossAttentionReadout(nn.Module):
             nn.init.zeros_(self.output_proj.weight)
 
     def read_clip(
-        self, encode: Encode, video: Tensor, queries: Tensor, order: Tensor | None, points_at_once: int
+        self, encode: Encode, video: Tensor, queries: Tensor, order: Tensor | None, points_at_once: int | None
     ) -> tuple[Tensor, Tensor]:
         """Encode a clip, float32 [B, 3, T, S, S], and predict its queries; see `forward`.
 
@@ -198,7 +199,7 @@ class CrossAttentionReadout(nn.Module):
         return answers
 
     def forward(
-        self, latents: Tensor, queries: Tensor, kept: Tensor | None = None, *, points_at_once: int = 64
+        self, latents: Tensor, queries: Tensor, kept: Tensor | None = None, *, points_at_once: int | None = 64
     ) -> tuple[Tensor, Tensor]:
         """Predict position and occlusion. The result of a query does not depend on the others.
 
@@ -206,7 +207,8 @@ class CrossAttentionReadout(nn.Module):
             latents: float [B, n, De], the tokens of a clip.
             queries: float32 [B, N, 3], (t, y, x), as shares of the clip in [0, 1]; t is 0.
             kept: int64 [B, n], the token number of each latent; None: raster order.
-            points_at_once: limits memory, which grows with points_at_once * T * n. It does not change the results.
+            points_at_once: limits memory. It does not change the results, except for rounding. None: as many as fit
+                (`vgmae_bench.devices.at_once`).
 
         Returns:
             positions: float [B, N, T, 2], (x, y) in units of the frame.
@@ -223,12 +225,17 @@ class CrossAttentionReadout(nn.Module):
         if self.config.query_feature != "none":
             ordered = features if kept is None else rows(features, kept.argsort(dim=1))
             points = points + self._features_at(ordered, queries[..., [2, 1]])
-        some = torch.split(points, points_at_once, dim=1)
+        some = torch.split(points, points_at_once or self._at_once(points), dim=1)
         out = torch.cat([self._answer(part, keys, values) for part in some], dim=1)
         if self.config.predict == "displacement":
             return queries[:, :, None, [2, 1]] + out[..., :2].float() / self.grid, out[..., 2].sigmoid()
         out = out.sigmoid()
         return out[..., :2], out[..., 2]
+
+    def _at_once(self, points: Tensor) -> int:
+        """Number of the points [B, N, T, De] that fit into memory: with the hidden values of an MLP, and some of their size."""
+        B, _, T, width = points.shape
+        return at_once(B * T * 12 * width * points.element_size(), points.device)
 
     def _answer(self, points: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Outputs [B, M, T, 3] (x, y, logit of occlusion) of queries [B, M, T, De], one per point and frame."""
@@ -265,14 +272,15 @@ def _mlp(width: int) -> nn.Sequential:
 
 
 def read_tracks(
-    model: nn.Module, video: Tensor, xy: Tensor, order: Tensor | None = None, *, points_at_once: int = 512
+    model: nn.Module, video: Tensor, xy: Tensor, order: Tensor | None = None, *, points_at_once: int | None = None
 ) -> WindowTracks:
     """Track points from positions xy [M, 2] (pixels) in the first frame of a clip [1, 3, T, S, S].
 
     Arguments:
         model: a module that is called like `vgmae_bench.videogmae.readout.ReadoutTracker`.
+        points_at_once: see `CrossAttentionReadout.forward`.
     """
-    size = xy.new_tensor([video.shape[4], video.shape[3]])
+    size = constant((video.shape[4], video.shape[3]), xy)
     queries = torch.cat([torch.zeros_like(xy[:, :1]), (xy / size).flip(1)], dim=1)
     positions, occluded = model(video, queries[None], order, points_at_once=points_at_once)
     return WindowTracks(positions[0].float() * size, occluded[0] < 0.5)

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.coordinates import rescale
+from vgmae_bench.devices import constant, to_device
 from vgmae_bench.models.frames import FrameWindows
 from vgmae_bench.types import Queries, Tracks
 
-TrackWindow = Callable[[int, npt.NDArray[np.float32]], tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]
-"""(first frame, positions [M, 2] there) → positions [M, n, 2] and visible [M, n] in the window's n >= 2 frames."""
+CPU = torch.device("cpu")
 
 
 class WindowTracks(NamedTuple):
@@ -25,7 +25,11 @@ class WindowTracks(NamedTuple):
     visible: Tensor
 
 
-def sweep(frames: int, length: int, queries: Queries, track_window: TrackWindow) -> Tracks:
+TrackWindow = Callable[[int, Tensor], tuple[Tensor, Tensor]]
+"""(first frame, positions [M, 2] there) → positions [M, n, 2] and visible, bool [M, n], in the window's n >= 2 frames."""
+
+
+def sweep(frames: int, length: int, queries: Queries, track_window: TrackWindow, device: torch.device = CPU) -> Tracks:
     """Track queries forward through a clip, window by window.
 
     A point queried in frame q is tracked through the window of frames q to q + length - 1. From its position in the last of
@@ -42,6 +46,7 @@ def sweep(frames: int, length: int, queries: Queries, track_window: TrackWindow)
         length: number of frames per window, at least 2. The last windows can end after the clip.
         queries: in the raster of `track_window`.
         track_window: tracks through a window. It is called with ascending first frames.
+        device: of the positions. Tracks come back from it once, at the end.
 
     Raises:
         ValueError: `length` is less than 2, or a query is outside the clip.
@@ -50,18 +55,19 @@ def sweep(frames: int, length: int, queries: Queries, track_window: TrackWindow)
         raise ValueError(f"windows need at least 2 frames, not {length}")
     if len(queries) and (queries.frame.min() < 0 or queries.frame.max() >= frames):
         raise ValueError(f"queries must be in frames 0 to {frames - 1}")
-    xy = np.repeat(queries.xy[:, None], frames, axis=1)
-    visible = np.arange(frames) == queries.frame[:, None]
+    xy = to_device(torch.from_numpy(queries.xy), device)[:, None].repeat(1, frames, 1)
+    visible = to_device(torch.from_numpy(np.arange(frames) == queries.frame[:, None]), device)
     reached = queries.frame.copy()
     while (unfinished := reached < frames - 1).any():
         start = int(reached[unfinished].min())
-        points = np.flatnonzero(reached == start)
+        arrived = np.flatnonzero(reached == start)
+        points = to_device(torch.from_numpy(arrived), device)
         window_xy, window_visible = track_window(start, xy[points, start])
         end = min(start + window_xy.shape[1], frames)
         xy[points, start + 1 : end] = window_xy[:, 1 : end - start]
         visible[points, start + 1 : end] = window_visible[:, 1 : end - start]
-        reached[points] = end - 1
-    return Tracks(xy=xy, visible=visible)
+        reached[arrived] = end - 1
+    return Tracks(xy=xy.cpu().numpy(), visible=visible.cpu().numpy())
 
 
 def track_windows(
@@ -86,13 +92,12 @@ def track_windows(
     clip_size, model_size = (frames.shape[1], frames.shape[2]), (tiles * image_size, tiles * image_size)
     windows = FrameWindows(frames, length, model_size, device)
 
-    def track(start: int, xy: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        found, visible = on_tiles(windows[start], torch.from_numpy(xy).to(device), image_size, track_window)
-        return found.cpu().numpy(), visible.cpu().numpy()
+    def track(start: int, xy: Tensor) -> WindowTracks:
+        return on_tiles(windows[start], xy, image_size, track_window)
 
     with torch.inference_mode():
         scaled = Queries(queries.frame, rescale(queries.xy, clip_size, model_size))
-        tracks = sweep(len(frames), length, scaled, track)
+        tracks = sweep(len(frames), length, scaled, track, device)
     return Tracks(xy=rescale(tracks.xy, model_size, clip_size), visible=tracks.visible)
 
 
@@ -106,7 +111,7 @@ def on_tiles(
 
     Tiles overlap by half. A point belongs to the tile whose centre is nearest to it in the first frame, until the end of the
     window. So a point away from the frame's border can move by at least a quarter of a tile. A point that leaves its tile
-    counts as occluded. The model runs once for each tile that has points.
+    counts as occluded. The model runs once for each tile that has points; the host waits once, to learn which these are.
 
     Arguments:
         video: float32 [1, 3, T, h, w]; h and w are multiples of `side`.
@@ -118,15 +123,16 @@ def on_tiles(
     height, width = video.shape[3:]
     if (height, width) == (side, side):
         return WindowTracks(*track_window(video, xy))
-    last = xy.new_tensor([(width - side) // (side // 2), (height - side) // (side // 2)])
-    nearest = torch.minimum(((xy - side / 4) / (side / 2)).floor().clamp(min=0), last).long()
+    last = constant(((width - side) // (side // 2), (height - side) // (side // 2)), xy)
+    nearest = torch.minimum(((xy - side / 4) / (side / 2)).floor().clamp(min=0), last).long().cpu()
     parts, order = [], []
     for tile in torch.unique(nearest, dim=0):
-        points = (nearest == tile).all(dim=1).nonzero()[:, 0]
-        corner = tile * (side // 2)
-        left, top = corner.tolist()
+        members = (nearest == tile).all(dim=1).nonzero()[:, 0]
+        points = to_device(members, xy.device)
+        left, top = (int(place) * (side // 2) for place in tile)
+        corner = constant((left, top), xy)
         found, visible = track_window(video[..., top : top + side, left : left + side], xy[points] - corner)
         parts.append(WindowTracks(found + corner, visible))
-        order.append(points)
-    back = torch.cat(order).argsort()
+        order.append(members)
+    back = to_device(torch.cat(order).argsort(), xy.device)
     return WindowTracks(torch.cat([part.xy for part in parts])[back], torch.cat([part.visible for part in parts])[back])

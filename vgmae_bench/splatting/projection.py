@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from vgmae_bench.devices import constant
+
 ALPHA_MIN = 1 / 255
 """Gaussians with a smaller alpha at a pixel are skipped there."""
 T_STOP = 1e-4
@@ -81,7 +83,7 @@ def project(
 
     focal = torch.stack([K[..., 0, 0], K[..., 1, 1]], dim=-1)[..., None, :]
     centre = K[..., None, :2, 2]
-    size = torch.tensor([width, height], dtype=means.dtype, device=means.device)
+    size = constant((width, height), means)
     ray = camera[..., :2] / z[..., None]
     means2d = focal * ray + centre
 

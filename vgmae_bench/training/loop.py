@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import torch
 from lightning_fabric import Fabric
-from torch.optim.swa_utils import AveragedModel
 
 from vgmae_bench.ahead import made_ahead
 from vgmae_bench.errors import UsageError, UserError
@@ -27,7 +26,7 @@ from vgmae_bench.training.log import Row
 from vgmae_bench.training.logger import Due, TrainingLogger
 from vgmae_bench.training.meter import Meter
 from vgmae_bench.training.recipe import B, Losses, Recipe, Source
-from vgmae_bench.training.schedule import moving_average, parameter_groups
+from vgmae_bench.training.schedule import MovingAverage, parameter_groups
 
 _log = logging.getLogger(__name__)
 
@@ -91,8 +90,8 @@ def _train(job: Job[B], fabric: Fabric) -> Row:
     notes = [] if job.init is None else recipe.init_from(job.init)
     groups = parameter_groups(recipe.network, config.optimiser.weight_decay)
     module, optimizer = fabric.setup(recipe, torch.optim.AdamW(groups, lr=config.peak_lr, betas=config.optimiser.betas))
-    update = moving_average(config.optimiser.ema_decay, config.optimiser.ema_warmup)
-    average = AveragedModel(recipe.network, multi_avg_fn=update) if config.optimiser.ema_decay else None
+    decay, warmup = config.optimiser.ema_decay, config.optimiser.ema_warmup
+    average = MovingAverage(recipe.network, decay, warmup) if decay else None
     state = State(recipe.network, optimizer, Meter(), average)
     if folder.checkpoint.exists():
         state.load(folder.checkpoint, folder.digest)

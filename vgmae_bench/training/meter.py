@@ -32,7 +32,10 @@ class Meter:
 
     def means(self) -> dict[str, float]:
         """The means over the counted steps."""
-        return {name: float(value) / self._count for name, value in self._sums.items()}
+        if not self._sums:
+            return {}
+        sums = torch.stack(list(self._sums.values())).cpu().tolist()  # one copy to the host
+        return {name: sum_ / self._count for name, sum_ in zip(self._sums, sums, strict=True)}
 
     def clear(self) -> None:
         """Set all sums and the number of steps to zero."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 Schedule = Literal["cosine", "constant"]
 Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -26,7 +27,7 @@ def lr_factor(step: int, warmup: int, steps: int, schedule: Schedule = "cosine")
 
 
 def moving_average(decay: float, warmup: bool) -> Callable[[Tensors, Tensors, Tensor | int], None]:
-    """The update function of `torch.optim.swa_utils.AveragedModel`: from the new weights and the number of updates.
+    """The update function of `MovingAverage`: from the new weights and the number of updates.
 
     The average starts with the first weights. See `vgmae_bench.training.settings.OptimiserConfig` for its decay.
     """
@@ -38,6 +39,30 @@ def moving_average(decay: float, warmup: bool) -> Callable[[Tensors, Tensors, Te
         torch._foreach_lerp_(average, new, 1 - now)
 
     return update
+
+
+class MovingAverage(AveragedModel):
+    """The moving average of a model's weights. Buffers are copied. Unlike its base class, it does not wait for the device.
+
+    Arguments:
+        decay, warmup: see `moving_average`.
+    """
+
+    def __init__(self, model: nn.Module, decay: float, warmup: bool) -> None:
+        super().__init__(model)
+        self._update = moving_average(decay, warmup)
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Include the present weights of the model."""
+        average, new = tuple(self.module.parameters()), tuple(model.parameters())
+        if self.n_averaged == 0:  # it is on the CPU
+            torch._foreach_copy_(average, new)
+        else:
+            self._update(average, new, self.n_averaged)
+        for own, other in zip(self.module.buffers(), model.buffers(), strict=True):
+            own.copy_(other)
+        self.n_averaged += 1
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from vgmae_bench.devices import to_device
 from vgmae_bench.models.frames import prepare
 from vgmae_bench.models.readout import TokenOrder
 from vgmae_bench.training.recipe import Batch
@@ -35,7 +36,8 @@ def encode_part(
     total, patches = model.config.num_tokens, model.config.grid**2
     always = patches if mask_mode == "first_shown" else 0
     kept = max(1, always + int((T * patches - always) * (1 - mask_ratio)))
-    order = draw_order(batch.seeds, total, T * patches, kept, token_order, always).to(images.device)
+    order = draw_order(batch.seeds, total, T * patches, kept, token_order, always)
+    order = to_device(order, images.device)
     # Half a token more than is kept, so that rounding returns the exact number of tokens.
     hidden = 1 - (kept + 0.5) / total if kept < total else 0.0
     return model.encode(torch.cat([images, missing], dim=2), hidden, order)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vgmae_bench.devices import placed, to_device
 from vgmae_bench.models.init import similar_attention, whitened_patches
 from vgmae_bench.models.nn import NORM_EPS, Block, imagenet_statistics, rows, xavier
 from vgmae_bench.videogmae.gaussians.queries import AnchorTokens, anchor_colours
@@ -117,7 +118,7 @@ class Encoder(nn.Module):
         if not 1 <= n <= config.num_tokens:
             raise ValueError(f"mask ratio {mask_ratio} keeps {n} of {config.num_tokens} tokens")
         kept = order[:, :n] if order is not None else _raster_subset(B, n, config.num_tokens, generator)
-        kept = kept.to(video.device)
+        kept = to_device(kept, video.device)
 
         x = self.patch_embed(rows(self._patches(video), kept)) + rows(self._positions(), kept)
         if config.position == "interpolate":
@@ -241,7 +242,7 @@ class VideoGMAE(Encoder):
         if config.decoder == "per_identity":
             later = x.new_zeros(B, config.num_frames - 1, config.num_gaussians, GAUSSIAN_PARAMETERS)
             motion = self.linear_motion(answers).view(B, config.num_gaussians, config.num_frames - 1, len(MOVING))
-            later[..., MOVING] = motion.transpose(1, 2)
+            later[..., placed(torch.tensor, MOVING, device=x.device)] = motion.transpose(1, 2)
             x = torch.cat([x, later], dim=1)
         if config.gaussian_start == "grid":
             x = torch.cat([x[:, :1] + self.gaussian_start, x[:, 1:]], dim=1)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.config import build
+from vgmae_bench.devices import at_once
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.models.frames import FrameWindows, restore
@@ -28,7 +29,7 @@ from vgmae_bench.videogmae.gaussians.fitting import FitConfig, fit
 from vgmae_bench.videogmae.gaussians.gaussians import Activation, Backend, Gaussians, activate, fixed_camera
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.scene import whole_scene
-from vgmae_bench.videogmae.gaussians.tracking import advect, follow_anchors
+from vgmae_bench.videogmae.gaussians.tracking import advect, bytes_per_point, follow_anchors
 from vgmae_bench.videogmae.network import SIZES, VideoGMAE
 from vgmae_bench.videogmae.readout import ReadoutTracker
 
@@ -101,7 +102,8 @@ class VideoGMAEConfig:
             network's size. 2: it is resized to twice this size and cut into tiles that overlap by half
             (`vgmae_bench.models.windows.on_tiles`). Small networks then see more detail, and motion in larger pixels. None:
             the value in the weights file, otherwise 1. Ours. readout="features" ignores it.
-        points_per_batch: points processed at once. It limits memory and does not change answers.
+        points_per_batch: points processed at once. It limits memory and does not change answers, except for rounding. None:
+            as many as fit (`vgmae_bench.devices.at_once`).
         gaussians: settings of tracking by Gaussians.
         features: settings of readout="features".
 
@@ -117,7 +119,7 @@ class VideoGMAEConfig:
     shuffle_seed: int = 0
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     tiles: int | None = None
-    points_per_batch: int = no_effect(512)
+    points_per_batch: int | None = no_effect(None)
     gaussians: GaussiansConfig = field(default_factory=GaussiansConfig)
     features: CorrespondenceConfig = field(default_factory=CorrespondenceConfig)
 
@@ -223,7 +225,8 @@ class VideoGMAETracker:
         camera = fixed_camera(video.shape[3], video.shape[4], like=xy)
         motion = read_motion(gaussians, camera, self._switches, self._config.gaussians.backend)
         follow = follow_anchors if self._config.gaussians.variant == "anchors" else advect
-        parts = [follow(motion, some, self._switches) for some in torch.split(xy, self._config.points_per_batch)]
+        count = self._config.points_per_batch or at_once(bytes_per_point(gaussians.opacities.shape[-1]), self._device)
+        parts = [follow(motion, some, self._switches) for some in torch.split(xy, count)]
         return WindowTracks(torch.cat([part.xy for part in parts]), torch.cat([part.visible for part in parts]))
 
     def _gaussians(self, video: Tensor) -> Gaussians:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vgmae_bench.config import Json
+from vgmae_bench.devices import to_device
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.nn import imagenet_statistics
 from vgmae_bench.models.weights_file import take_what_fits
@@ -161,7 +162,7 @@ class Pretraining(Recipe[GMRW, Batch]):
         """The images of a walk, float [B, 2 n - 1, 3, S, S] RGB in [0, 1] (n frames forth, n - 1 back), and its targets."""
         config, data = self.config, self.config.data
         video = batch.video.permute(0, 1, 4, 2, 3).float() / 255
-        outgoing, returning = draw_crops(batch.seeds, data).to(video.device).unbind(1)
+        outgoing, returning = to_device(draw_crops(batch.seeds, data), video.device).unbind(1)
         if config.labels == "none":
             returning = outgoing
         there = crop(video, outgoing, data.crop_size)

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from vgmae_bench.devices import constant, placed
+
 from ..readout import Method, Readout, cell_positions, expected_rows
 from .warp import Targets
 
@@ -87,8 +89,8 @@ class Walker:
             return expected_rows(source, target, self.temperature, readout)
 
         ends = torch.cat(_in_parts(part, self._rows_at_once(transition.source), transition.source), dim=1)
-        flow = (ends - cell_positions(*grid).to(ends)).mT.unflatten(2, grid)
-        pixels: Tensor = flow.new_tensor([size[1] / self.width, size[0] / self.height])
+        flow = (ends - placed(cell_positions, *grid, device=ends.device).to(ends)).mT.unflatten(2, grid)
+        pixels: Tensor = constant((size[1] / self.width, size[0] / self.height), flow)
         resized: Tensor = F.interpolate(flow, size, mode="bilinear", align_corners=True)
         return resized * pixels[:, None, None]
 

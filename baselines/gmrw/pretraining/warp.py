@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vgmae_bench.devices import constant, placed
+
 from ..readout import cell_positions
 
 Labels = Literal["analytic", "official", "none"]
@@ -47,9 +49,9 @@ def official(matrix: Tensor, height: int, width: int) -> Targets:
     Positions up to half a cell outside the grid count as inside, and their coordinates shrink towards 0. On average, 0.7 % of
     the valid cells get a label that is wrong by more than a cell. The arguments are those of `analytic`.
     """
-    cells = cell_positions(height, width).to(matrix.device, torch.float64)
+    cells = placed(cell_positions, height, width, device=matrix.device).double()
     image = torch.cat([cells, torch.ones_like(cells[:, :1])], dim=1).T.view(1, 3, height, width).float()
-    last = cells.new_tensor([width - 1, height - 1])
+    last = constant((width - 1, height - 1), cells)
     grid = (warp_cells(matrix, height, width) / last * 2 - 1).view(-1, height, width, 2).float()
     x, y, inside = F.grid_sample(image.expand(len(grid), -1, -1, -1), grid, align_corners=True).flatten(2).unbind(1)
     return Targets((y.round() * width + x.round()).long(), inside > 0.5)
@@ -63,5 +65,5 @@ def same_cell(batch: int, height: int, width: int, device: torch.device) -> Targ
 
 def warp_cells(matrix: Tensor, height: int, width: int) -> Tensor:
     """Positions (x, y) in the returning grid of the outgoing grid's cells, float64 [B, N, 2], see `analytic`."""
-    cells = cell_positions(height, width).to(matrix.device, torch.float64)
+    cells = placed(cell_positions, height, width, device=matrix.device).double()
     return cells @ matrix[:, :, :2].double().mT + matrix[:, None, :, 2].double()

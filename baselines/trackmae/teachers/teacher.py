@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vgmae_bench.config import Json
+from vgmae_bench.devices import constant, placed
 
 
 class TeacherTracks(NamedTuple):
@@ -70,10 +71,10 @@ def crop_tracks(tracks: TeacherTracks, boxes: Tensor, size: tuple[int, int], out
     B, N, T, _ = tracks.xy.shape
     side = round(N**0.5)
     device = tracks.xy.device
-    frame = torch.tensor([size[1], size[0]], device=device, dtype=torch.float32)
-    moved = tracks.xy - grid_points(*size, side).to(device)[:, None]
+    frame = constant((size[1], size[0]), tracks.xy.float())
+    moved = tracks.xy - placed(grid_points, *size, side, device=device)[:, None]
     corner, extent = boxes.to(device, torch.float32)[:, None].split(2, dim=-1)
-    places = corner + extent * grid_points(1, 1, grid).to(device)  # [B, grid * grid, 2], units of the frame
+    places = corner + extent * placed(grid_points, 1, 1, grid, device=device)  # [B, grid * grid, 2], units of the frame
     maps = torch.cat([moved, tracks.visible[..., None].float()], dim=-1)
     maps = maps.flatten(2).transpose(1, 2).reshape(B, 3 * T, side, side)
     read = F.grid_sample(maps, places[:, None] * 2 - 1, padding_mode="border", align_corners=False)

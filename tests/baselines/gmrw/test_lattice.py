@@ -41,7 +41,7 @@ def test_cells_are_at_every_fourth_pixel_of_the_enlarged_frame(size: Any, upsamp
     weight = torch.zeros(len(centres), len(centres)).scatter_add(1, cells.T, shares.T)
     torch.testing.assert_close(weight, torch.eye(len(centres)), atol=1e-4, rtol=0)
     if upsample == 1:
-        assert grid.scale.tolist() == [4, 4]
+        assert grid.scale == (4, 4)
 
 
 @pytest.mark.parametrize(("size", "upsample"), SIZES)
@@ -51,8 +51,8 @@ def test_flow_between_cell_centres_is_linear(size: Any, upsample: int) -> None:
     flow = FlowMap(torch.stack([1 + 0.5 * cells[:, 0], 0.25 * cells[:, 1] - cells[:, 0]], dim=1), grid)
     xy = positions(size)
     last = (torch.tensor(grid.grid[::-1]) - 1).float()
-    at = ((xy - 0.5) / grid.scale.float()).clamp(min=torch.zeros(2), max=last)  # beyond the last cell, it counts
-    expected = torch.stack([1 + 0.5 * at[:, 0], 0.25 * at[:, 1] - at[:, 0]], dim=1) * grid.scale.float()
+    at = ((xy - 0.5) / torch.tensor(grid.scale)).clamp(min=torch.zeros(2), max=last)  # beyond the last cell, it counts
+    expected = torch.stack([1 + 0.5 * at[:, 0], 0.25 * at[:, 1] - at[:, 0]], dim=1) * torch.tensor(grid.scale)
     torch.testing.assert_close(flow(xy), expected, atol=1e-3, rtol=1e-5)
 
 

@@ -32,7 +32,7 @@ def flow(file: Golden, name: str, t: int) -> Callable[[Tensor], Tensor]:
 
 def queries(file: Golden) -> Points:
     tyx = file.tensor("query_tyx")
-    return Points(tyx[:, 0].long(), tyx[:, [2, 1]])
+    return Points(tyx[:, 0].long().numpy(), tyx[:, [2, 1]])
 
 
 def check(file: Golden, prefix: str, paths: Paths) -> None:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.data.synth.scene import Scenes
+from vgmae_bench.devices import constant
 
 _NEVER = 1e6  # larger than any inverse depth in view; finite, because infinity times zero is NaN
 
@@ -69,14 +70,14 @@ def views(scenes: Scenes) -> Views:
     away = scenes.camera_position[:, :, None] - scenes.position
     origin = (to_solid @ away[..., None])[..., 0]
 
-    sign = torch.tensor([-1.0, 1.0], dtype=origin.dtype, device=origin.device)
+    sign = constant((-1.0, 1.0), origin)
     distance = scenes.half[:, None, ..., None] - sign * origin[..., None]  # h - n . o, [B, T, S, 3, 2]
     entered = distance < 0
     distance = torch.where(entered, distance.clamp(max=-1 / _NEVER), distance.clamp(min=1 / _NEVER))
     inverse_depth = sign[:, None] * ray[..., None, :] / distance[..., None]
     side = entered[..., 1].long()  # 1 where the positive one of an axis's two faces is entered
     entry = inverse_depth.take_along_dim(side[..., None, None], dim=-2)[..., 0, :]
-    nearer_than_all = torch.tensor([0.0, 0.0, _NEVER], dtype=entry.dtype, device=entry.device)
+    nearer_than_all = constant((0.0, 0.0, _NEVER), entry)
     entry = entry.where(entered.any(dim=-1, keepdim=True), nearer_than_all)
     entry_face = side + 2 * torch.arange(3, device=side.device)
     leave = inverse_depth.where(~entered[..., None], 0.0).flatten(3, 4)

@@ -13,10 +13,12 @@ from torch import Tensor
 from vgmae_bench.data.synth.rays import Planes, Views, nearest_face, views
 from vgmae_bench.data.synth.scene import Scenes
 from vgmae_bench.data.synth.texture import look_up, texture_bank
+from vgmae_bench.devices import constant
 
 _OUTLINE_X = (1 / 8, 3 / 8, 5 / 8, 7 / 8)  # four rays in an outline pixel; no two share a row or a column
 _OUTLINE_Y = (5 / 8, 1 / 8, 7 / 8, 3 / 8)
-_PIXELS_AT_ONCE = {"cpu": 2**16, "cuda": 2**22}  # about what fits in a core's cache, and what fills a GPU
+_PIXELS_AT_ONCE = {"cpu": 2**16}  # about what fits in a core's cache
+_PIXELS_ON_A_GPU = 2**22  # about what fills one
 
 
 def render_video(scenes: Scenes, height: int, width: int) -> Tensor:
@@ -30,7 +32,7 @@ def render_video(scenes: Scenes, height: int, width: int) -> Tensor:
     bank = texture_bank(*scenes.bank, device)
     video = torch.empty(len(seen.origin), height, width, 3, dtype=torch.uint8, device=device)
     paint = _paint(scenes, seen)
-    step = max(1, _PIXELS_AT_ONCE[device.type] // (height * width))
+    step = max(1, _PIXELS_AT_ONCE.get(device.type, _PIXELS_ON_A_GPU) // (height * width))
     for start in range(0, len(video), step):
         rows = slice(start, start + step)
         video[rows] = _render(seen.planes[rows], paint[:, rows], bank, height, width)
@@ -72,8 +74,8 @@ def _render(planes: Planes, paint: Tensor, bank: Tensor, height: int, width: int
 
     outline = (face != corner[:, :-1, 1:]) | (face != corner[:, 1:, :-1]) | (face != corner[:, 1:, 1:])
     row, line, column = outline.nonzero(as_tuple=True)
-    u = (column + paint.new_tensor(_OUTLINE_X)[:, None]) / width
-    v = (line + paint.new_tensor(_OUTLINE_Y)[:, None]) / height
+    u = (column + constant(_OUTLINE_X, paint)[:, None]) / width
+    v = (line + constant(_OUTLINE_Y, paint)[:, None]) / height
     face = row * faces + nearest_face(planes[row[None]], u, v)
     fine = _colour(paint, face.flatten(), u.flatten(), v.flatten(), bank, 1 / (2 * height))
     rgb[:, outline.flatten()] = fine.view(3, *u.shape).mean(dim=1)

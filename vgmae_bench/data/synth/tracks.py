@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vgmae_bench.data.synth.rays import nearest_face, views
 from vgmae_bench.data.synth.scene import Scenes
+from vgmae_bench.devices import constant
 
 _DOUBT = 0.3  # pixels; closer to an outline or to the border, visibility is ambiguous
 _GRAZING = 0.1  # cosine of the angle between ray and normal; below it, visibility is ambiguous
@@ -84,7 +85,7 @@ def track_points(scenes: Scenes, points: SurfacePoints, height: int, width: int)
     """
     place = _places(scenes, points)
     visible = _visible(scenes, points, place[:, :, None])[:, :, 0]
-    raster = torch.tensor([width, height], dtype=place.dtype, device=place.device)
+    raster = constant((width, height), place)
     return (place * raster).transpose(1, 2), ~visible.transpose(1, 2)
 
 

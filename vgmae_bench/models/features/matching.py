@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vgmae_bench.devices import constant, placed
+
 
 class SoftArgmax(NamedTuple):
     """Computes a position from scores: softmax over the cells around the best one.
@@ -27,7 +29,7 @@ class SoftArgmax(NamedTuple):
 
 def sample(maps: Tensor, xy: Tensor, cell: float) -> Tensor:
     """Unit features [P, C] of a map [h, w, C] at positions [P, 2], bilinear; border cells repeat outside."""
-    size = xy.new_tensor([maps.shape[1], maps.shape[0]]) * cell
+    size = constant((maps.shape[1], maps.shape[0]), xy) * cell
     at = (2 * xy / size - 1)[None, None]
     read = F.grid_sample(maps.permute(2, 0, 1)[None], at, padding_mode="border", align_corners=False)
     return F.normalize(read[0, :, 0].T, dim=-1)
@@ -62,7 +64,7 @@ def mass_centre(mass: Tensor, cell: float, radius: float) -> tuple[Tensor, Tenso
 
 def splat(xy: Tensor, height: int, width: int, cell: float) -> Tensor:
     """Masses [P, height, width] on the four cells around xy [P, 2]. They sum to 1, and their centre is xy."""
-    last = xy.new_tensor([width - 1, height - 1])
+    last = constant((width - 1, height - 1), xy)
     at = (xy / cell - 0.5).clamp(min=torch.zeros_like(last), max=last)
     across = (1 - (at[:, :1] - torch.arange(width, device=xy.device)).abs()).clamp(min=0)
     down = (1 - (at[:, 1:] - torch.arange(height, device=xy.device)).abs()).clamp(min=0)
@@ -72,11 +74,16 @@ def splat(xy: Tensor, height: int, width: int, cell: float) -> Tensor:
 def _around(scores: Tensor, best: Tensor, radius: float) -> tuple[Tensor, Tensor]:
     """The cells within a radius of the best ones [P]: int64 [P, K, 2] (column, row), and scores [P, K], -inf outside."""
     height, width = scores.shape[1:]
-    reach = torch.arange(-int(radius), int(radius) + 1, device=scores.device)
-    offsets = torch.cartesian_prod(reach, reach)
-    offsets = offsets[(offsets**2).sum(dim=1) <= radius**2]
+    offsets = placed(_disc, radius, device=scores.device)
     around = torch.stack([best % width, best // width], dim=1)[:, None] + offsets
     column, row = around.unbind(-1)
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     cells = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
     return around, scores.flatten(1).gather(1, cells).where(inside, -torch.inf)
+
+
+def _disc(radius: float) -> Tensor:
+    """Int64 [K, 2]: the whole steps (column, row) of at most this length."""
+    reach = torch.arange(-int(radius), int(radius) + 1)
+    offsets = torch.cartesian_prod(reach, reach)
+    return offsets[(offsets**2).sum(dim=1) <= radius**2]

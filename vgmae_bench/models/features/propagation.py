@@ -118,7 +118,7 @@ class Recurrent:
 
     def _near(self, height: int, width: int, device: torch.device) -> Tensor:
         """bool [N, N]: which cells are within `reach` of each other."""
-        cells = torch.cartesian_prod(torch.arange(height), torch.arange(width)).float().to(device)
+        cells = torch.cartesian_prod(*(torch.arange(side, device=device) for side in (height, width))).float()
         return torch.cdist(cells, cells) <= self._config.reach
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.coordinates import rescale
+from vgmae_bench.devices import at_once, to_device
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.features.debias import Debias, calibrate
 from vgmae_bench.models.features.encoder import Clean, PatchEncoder, slots, stitched_maps
@@ -29,6 +30,9 @@ CalibrationClip = Callable[[int, int, int, str], Tensor]
 
 CYCLE_RASTER = 256
 """Side in pixels of the frames to which `CorrespondenceConfig.max_cycle` refers."""
+
+MAPS_PER_POINT = 8
+"""Maps of a value per cell that matching holds for each point at a time, at most."""
 
 
 @dataclass(frozen=True)
@@ -131,22 +135,29 @@ class CorrespondenceTracker:
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """Track `queries` through `frames`, uint8 [T, H, W, 3] RGB."""
         clip_size, size = (frames.shape[1], frames.shape[2]), (self._encoder.image_size, self._encoder.image_size)
-        start = torch.from_numpy(rescale(queries.xy, clip_size, size)).float().to(self._device)
+        start = to_device(torch.from_numpy(rescale(queries.xy, clip_size, size)).float(), self._device)
         xy = start[:, None].repeat(1, len(frames), 1)
-        visible = torch.from_numpy(queries.frame[:, None] == np.arange(len(frames))).to(self._device)
+        visible = to_device(torch.from_numpy(queries.frame[:, None] == np.arange(len(frames))), self._device)
         with torch.inference_mode():
             maps = _Maps(self._encoder, self._config, self._cleaner(), frames, self._device)
             for query_frame in np.unique(queries.frame).tolist():
-                rows = torch.from_numpy(np.flatnonzero(queries.frame == query_frame)).to(self._device)
+                asked = to_device(torch.from_numpy(np.flatnonzero(queries.frame == query_frame)), self._device)
+                parts = torch.split(asked, self._at_once())
                 before = range(query_frame - 1, -1, -1) if self._backward else range(0)
                 for targets in (range(query_frame + 1, len(frames)), before):
-                    follow = self._propagation(start[rows])
+                    follows = [self._propagation(start[rows]) for rows in parts]
                     for t, query, frame in maps.pairs(query_frame, targets):
-                        found = follow.step(query, frame)
-                        xy[rows, t] = found.xy
-                        back = locate(similarity(sample(frame, found.xy, self._cell), query), self._cell, self._how)
-                        visible[rows, t] = self._seen(found.xy, found.score, (back - start[rows]).norm(dim=1))
+                        for rows, follow in zip(parts, follows, strict=True):
+                            found = follow.step(query, frame)
+                            xy[rows, t] = found.xy
+                            back = locate(similarity(sample(frame, found.xy, self._cell), query), self._cell, self._how)
+                            visible[rows, t] = self._seen(found.xy, found.score, (back - start[rows]).norm(dim=1))
         return Tracks(xy=rescale(xy.cpu().numpy(), size, clip_size), visible=visible.cpu().numpy())
+
+    def _at_once(self) -> int:
+        """Number of points that are compared with a map together. The answers of points do not depend on each other."""
+        cells = round(self._encoder.image_size / self._cell) ** 2
+        return at_once(MAPS_PER_POINT * cells * torch.float32.itemsize, self._device)
 
     def _propagation(self, xy: Tensor) -> Propagation:
         config = self._config
@@ -219,7 +230,7 @@ class _Maps:
 
     def _encode(self, numbers: Sequence[int]) -> Tensor:
         """[n, h, w, C]."""
-        images = torch.from_numpy(self._frames[list(numbers)]).to(self._device)
+        images = to_device(torch.from_numpy(self._frames[list(numbers)]), self._device)
         size = (self._encoder.image_size, self._encoder.image_size)
         return stitched_maps(self._encoder, prepare(images, size), self._config.stitch, self._clean)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from vgmae_bench.ahead import made_ahead
 from vgmae_bench.config import Json
 from vgmae_bench.data.synth.dataset import VERSION
+from vgmae_bench.devices import to_device
 from vgmae_bench.errors import UsageError
 from vgmae_bench.training.clips.bank import Bank, BankConfig
 from vgmae_bench.training.clips.kept import Kept
@@ -61,7 +62,7 @@ class SynthClips:
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
         """See `Clips.read`."""
         if self._bank is not None and numbers[0] >= 0:
-            return self._bank.read(numbers, shape).video.to(device)
+            return to_device(self._bank.read(numbers, shape).video, torch.device(device))
         if self._kept is None or numbers[0] < 0:
             return self._render(numbers, shape, device)
         missing = self._kept.missing(numbers, shape)
@@ -105,7 +106,9 @@ class FolderClips:
             rng = np.random.default_rng(clip_seed(self._seed, number))
             return torch.from_numpy(self._videos.sample(rng, shape.frames, shape.stride, shape.image_size))
 
-        return torch.stack(list(made_ahead(numbers, sample, len(numbers), self._threads))).to(device)
+        return to_device(
+            torch.stack(list(made_ahead(numbers, sample, len(numbers), self._threads))), torch.device(device)
+        )
 
     def flow(self, numbers: Sequence[int], shape: ClipShape, device: str) -> None:
         """See `Clips.flow`."""
@@ -136,7 +139,8 @@ class ImageClips:
             rng = np.random.default_rng(clip_seed(self._seed, number))
             return torch.from_numpy(self._images.sample(rng, shape.image_size, example=number < 0))
 
-        return torch.stack(list(made_ahead(numbers, sample, len(numbers), self._threads)))[:, None].to(device)
+        images = torch.stack(list(made_ahead(numbers, sample, len(numbers), self._threads)))
+        return to_device(images[:, None], torch.device(device))
 
     def flow(self, numbers: Sequence[int], shape: ClipShape, device: str) -> None:
         """See `Clips.flow`."""

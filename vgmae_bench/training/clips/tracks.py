@@ -17,6 +17,7 @@ from torch import Tensor
 from vgmae_bench.config import Json
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.synth.dataset import VERSION, sample_points, track_points
+from vgmae_bench.devices import to_device
 from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.settings import at_least
 from vgmae_bench.training.clips.bank import Bank
@@ -80,7 +81,9 @@ class SynthTracks:
     def batch(self, numbers: range, shape: ClipShape, device: str) -> TrackBatch:
         """See `vgmae_bench.training.recipe.Source`."""
         if self._bank is not None and numbers[0] >= 0:
-            video, xy, occluded, clear = (values.to(device) for values in self._bank.read(numbers, shape))
+            video, xy, occluded, clear = (
+                to_device(values, torch.device(device)) for values in self._bank.read(numbers, shape)
+            )
         else:
             size, wanted = shape.image_size, CANDIDATES * self._points
             scenes = synth_scenes(self._seed, numbers, shape, wanted).to(device)
@@ -131,7 +134,9 @@ class DatasetTracks:
         """See `vgmae_bench.training.recipe.Source`."""
         seeds = tuple(clip_seed(self._seed, number) for number in numbers)
         columns = zip(*(self._sample(seed, shape) for seed in seeds), strict=True)
-        video, xy, occluded, valid = (torch.from_numpy(np.stack(column)).to(device) for column in columns)
+        video, xy, occluded, valid = (
+            to_device(torch.from_numpy(np.stack(column)), torch.device(device)) for column in columns
+        )
         return TrackBatch(video, xy, occluded, valid, seeds)
 
     def examples(self, count: int, shape: ClipShape, device: str) -> TrackBatch:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from vgmae_bench.devices import constant
 from vgmae_bench.splatting import project, render
 from vgmae_bench.videogmae.gaussians.gaussians import Backend, Camera, Gaussians, composite
 from vgmae_bench.videogmae.gaussians.motion import NEAR
@@ -82,8 +83,11 @@ def bending(xy: Tensor) -> Bending:
     offsets = xy[near] - xy[:, None]
     offsets = offsets / offsets.norm(dim=-1).mean(dim=1).clamp(min=1e-6)[:, None, None]
     design = torch.cat([torch.ones_like(offsets[..., :1]), offsets], dim=-1)
-    ridge = RIDGE * torch.diag(xy.new_tensor([0.0, 1.0, 1.0]))
-    return Bending(near, torch.linalg.solve(design.mT @ design + ridge, design.mT)[:, 0])
+    ridge = RIDGE * torch.diag(constant((0.0, 1.0, 1.0), xy))
+    solution = torch.linalg.solve_ex(
+        design.mT @ design + ridge, design.mT
+    )  # "ex": no wait for a check that it is regular
+    return Bending(near, solution.result[:, 0])
 
 
 class Stiffness:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vgmae_bench.devices import placed
+
 
 def blurred(video: Tensor, sigma: float) -> Tensor:
     """[B, T, S, S, C]: each frame blurred by a Gaussian of `sigma` pixels, with a repeated border. 0 means no blur."""
     if sigma == 0:
         return video
-    matrix = _matrix(video.shape[2], sigma).to(video)  # matrix products are several times faster than convolutions
+    # Matrix products are several times faster than convolutions.
+    matrix = placed(_matrix, video.shape[2], sigma, device=video.device).to(video)
     planes = video.movedim(-1, 2)
     blurry: Tensor = (matrix @ (planes @ matrix.mT)).movedim(2, -1)
     return blurry

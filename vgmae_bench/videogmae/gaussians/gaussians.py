@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from vgmae_bench.devices import constant
 from vgmae_bench.splatting import render
 
 Residuals = Literal["both", "position", "colour", "none"]
@@ -109,7 +110,7 @@ def fixed_camera(height: int, width: int, like: Tensor, distance: float = SCENE_
     """
     fx = width / 2
     fy = fx * width / height
-    intrinsics = like.new_tensor([[fx, 0, width / 2], [0, fy, height / 2], [0, 0, 1]])
+    intrinsics = constant(((fx, 0, width / 2), (0, fy, height / 2), (0, 0, 1)), like)
     viewmat = torch.eye(4, dtype=like.dtype, device=like.device)
     viewmat[2, 3] = distance
     return Camera(viewmat, intrinsics, height, width)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vgmae_bench.devices import constant
 from vgmae_bench.errors import UsageError
 from vgmae_bench.splatting import project
 from vgmae_bench.videogmae.gaussians.blur import blurred
@@ -121,7 +122,7 @@ def _with_neighbours(gradient: Tensor) -> Tensor:
     """Sum gradients [B, T, G, 3] of Gaussians on a square grid over 3 × 3 neighbours, with binomial weights that sum to 1."""
     B, T, G, _ = gradient.shape
     side = round(G**0.5)
-    line = gradient.new_tensor([1.0, 2.0, 1.0])
+    line = constant((1.0, 2.0, 1.0), gradient)
     kernel = (line[:, None] * line / 16).expand(3, 1, 3, 3)
     maps = gradient.flatten(0, 1).mT.unflatten(2, (side, side))
     summed: Tensor = F.conv2d(maps, kernel, padding=1, groups=3).flatten(2).mT.unflatten(0, (B, T))

@@ -92,7 +92,8 @@ def _step(first: Tensor, later: Tensor, displaced: Tensor, influence: Tensor, be
     sums = sums / ((sums[:, 0] + sums[:, 2]).mean(dim=-1) / 2).clamp(min=1e-12)[:, None, None]
     energy = level.stiffness * bend.mT @ bend
     pull = sums[:, 3:] - displaced @ energy
-    step = torch.cholesky_solve(pull.flatten(1)[..., None], torch.linalg.cholesky(_coupled(sums[:, :3], energy)))
+    factor = torch.linalg.cholesky_ex(_coupled(sums[:, :3], energy)).L  # damped, so positive definite; "ex": unchecked
+    step = torch.cholesky_solve(pull.flatten(1)[..., None], factor)
     return step.view_as(displaced).clamp(-LARGEST_STEP, LARGEST_STEP)
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vgmae_bench.devices import constant
 from vgmae_bench.models.windows import WindowTracks
 from vgmae_bench.videogmae.gaussians.switches import PixelConvention, Switches
 
@@ -42,7 +43,7 @@ class Motion:
     def inside(self, xy: Tensor) -> Tensor:
         """Bool [N]: which positions [N, 2] are in the frame. Its right and lower edges do not belong to it."""
         height, width = self.flow.shape[1:3]
-        return ((xy >= 0) & (xy < xy.new_tensor([width, height]))).all(dim=-1)
+        return ((xy >= 0) & (xy < constant((width, height), xy))).all(dim=-1)
 
 
 class AnchorTracks(NamedTuple):
@@ -97,6 +98,11 @@ def follow_anchors(motion: Motion, start: Tensor, switches: Switches, anchors: T
     return AnchorTracks(torch.stack(path, dim=1), torch.stack(visible, dim=1), anchors, torch.stack(shares, dim=1))
 
 
+def bytes_per_point(gaussians: int) -> int:
+    """Memory that `follow_anchors` needs for a point: a dozen values for each Gaussian at each of four pixels."""
+    return 4 * 12 * gaussians * torch.float32.itemsize
+
+
 def strongest(weights: Tensor, count: int) -> Tensor:
     """Int64 [N, min(count, G)]: the Gaussians with the largest weights [N, G], descending. Ties: lowest index first."""
     return weights.sort(dim=1, descending=True, stable=True).indices[:, :count]
@@ -122,11 +128,11 @@ def sample_weights(motion: Motion, frame: int, xy: Tensor, convention: PixelConv
 
 def _four_pixels(xy: Tensor, size: tuple[int, int], convention: PixelConvention) -> tuple[Tensor, Tensor]:
     """The four pixels in the frame around positions [N, 2]: int64 [4, N, 2] (column, row), and their shares [4, N]."""
-    last = torch.tensor([size[1] - 1, size[0] - 1], device=xy.device)
+    last = constant((size[1] - 1, size[0] - 1), xy)
     position = xy if convention == "index" else xy - 0.5
     position = position.clamp(min=torch.zeros_like(last), max=last)
     low = position.floor().long()
-    high = torch.minimum(low + 1, last)
+    high = torch.minimum(low + 1, last.long())
     right, down = (position - low).unbind(-1)
     pixels = torch.stack(
         [low, torch.stack([high[:, 0], low[:, 1]], -1), torch.stack([low[:, 0], high[:, 1]], -1), high]
