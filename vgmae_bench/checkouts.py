@@ -20,7 +20,7 @@ from types import ModuleType
 
 from vgmae_bench.errors import PluginError, UsageError
 from vgmae_bench.files import cache_folder
-from vgmae_bench.plugins import explained
+from vgmae_bench.plugins import Plugin, explained
 from vgmae_bench.provenance import commit_of
 
 _TURN = RLock()
@@ -48,6 +48,18 @@ def use(assignments: Iterable[str]) -> None:
         if not Path(folder).expanduser().is_dir():
             raise UsageError(f"There is no folder {folder}", f"--checkout {name}=… names one")
         os.environ[variable_of(name)] = str(Path(folder).expanduser().absolute())
+
+
+def lacking(plugin: Plugin) -> str:
+    """What a method needs and what is not here: packages, a checkout. Empty if all is here."""
+    if plugin.missing:
+        return f"it needs {', '.join(plugin.missing)}, not installed here. Try: {plugin.spec.install}"
+    try:
+        if source := getattr(plugin.spec, "checkout", ""):
+            Checkout(source)
+    except PluginError as error:
+        return f"{error.what}. Try: {error.try_}"
+    return ""
 
 
 class Checkout:
@@ -89,7 +101,8 @@ class Checkout:
             try:
                 return importlib.import_module(name)
             except Exception as error:  # their code may fail in any way
-                raise PluginError(f"{name} of {self.repository} cannot be imported", explained(error)) from error
+                what = f"{name} of {self.repository} cannot be imported from {self.folder}"
+                raise PluginError(what, explained(error)) from error
 
     @contextmanager
     def importing(self) -> Iterator[None]:

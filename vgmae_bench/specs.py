@@ -70,6 +70,8 @@ class MethodSpec:
         key_settings: the settings of the tracker (or the explorer) that people change most; `show` lists these.
         requires: modules that must be importable.
         install: the command that installs them.
+        checkout: a repository that is no package and that the tracker runs, "owner/name@commit:subfolder"; see
+            `vgmae_bench.checkouts.Checkout`.
         published: the method's name in the table of published numbers, by the name of the weights that gave them.
         paper: authors, title, venue.
         citation: how to cite it, BibTeX.
@@ -99,6 +101,7 @@ class MethodSpec:
     key_settings: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     install: str = ""
+    checkout: str = ""
     published: Mapping[str, str] = field(default_factory=dict)
     paper: str = ""
     citation: str = ""

@@ -12,6 +12,9 @@ _NON_COMMERCIAL = "CC-BY-NC 4.0 (code and weights): not for commercial use"
 _NOTICE = (
     "CoTracker3 is under CC-BY-NC 4.0: its code, its weights and what is made with them are not for commercial use"
 )
+_WITHOUT_CUDA = "  # without CUDA: add --extra-index-url https://download.pytorch.org/whl/cpu"
+_TAPNET_CODE = "google-deepmind/tapnet@c2cbab8"
+_COTRACKER_CODE = "facebookresearch/co-tracker@82e02e8"
 _TAPNET = "https://storage.googleapis.com/dm-tapnet"
 _COTRACKER = "https://huggingface.co/facebook/cotracker3/resolve/main"
 _LOCOTRACK = "https://huggingface.co/datasets/hamacojr/LocoTrack-pytorch-weights/resolve/main"
@@ -28,6 +31,7 @@ TAPIR = MethodSpec(
     weights={"panning": RemoteWeights(f"{_TAPNET}/tapir_checkpoint_panning.pt")},
     default_weights="panning",
     published={"panning": "TAPIR (panning checkpoint)"},
+    checkout=_TAPNET_CODE,
     paper="Doersch et al., TAPIR: Tracking Any Point with per-frame Initialization and temporal Refinement, ICCV 2023",
     citation=citations.TAPIR,
     licence=_APACHE,
@@ -42,6 +46,7 @@ BOOTSTAPIR = MethodSpec(
     weights={"v2": RemoteWeights(f"{_TAPNET}/bootstap/bootstapir_checkpoint_v2.pt")},
     default_weights="v2",
     published={"v2": "BootsTAPIR"},
+    checkout=_TAPNET_CODE,
     paper="Doersch et al., BootsTAP: Bootstrapped Training for Tracking-Any-Point, ACCV 2024",
     citation=citations.BOOTSTAP,
     licence=_APACHE,
@@ -55,13 +60,14 @@ TAPNEXT = MethodSpec(
     key_settings=("preset",),
     queries="joint",
     requires=("einops", "torchvision"),
-    install="pip install einops torchvision",
+    install=f"pip install einops torchvision{_WITHOUT_CUDA}",
     weights={
         "bootstapnext": RemoteWeights(f"{_TAPNET}/tapnext/bootstapnext_ckpt.npz"),
         "tapnext": RemoteWeights(f"{_TAPNET}/tapnext/tapnext_ckpt.npz"),
     },
     default_weights="bootstapnext",
     published={"bootstapnext": "BootsTAPNext-B", "tapnext": "TAPNext-B"},
+    checkout=_TAPNET_CODE,
     paper="Zholus et al., TAPNext: Tracking Any Point (TAP) as Next Token Prediction, arXiv 2504.05579",
     citation=citations.TAPNEXT,
     licence=_APACHE,
@@ -75,7 +81,7 @@ TAPNEXT_PLUS_PLUS = MethodSpec(
     key_settings=("preset", "resolution"),
     queries="joint",
     requires=("einops", "torchvision"),
-    install="pip install einops torchvision",
+    install=f"pip install einops torchvision{_WITHOUT_CUDA}",
     weights={
         "256": RemoteWeights(f"{_TAPNET}/tapnextpp/tapnextpp_ckpt.pt", settings={"resolution": 256}),
         "512": RemoteWeights(
@@ -84,6 +90,7 @@ TAPNEXT_PLUS_PLUS = MethodSpec(
     },
     default_weights="256",
     published={"256": "TAPNext++"},
+    checkout=_TAPNET_CODE,
     paper="Jung et al., TAPNext++: What's Next for Tracking Any Point (TAP)?, CVPR 2026 Findings, arXiv 2604.10582",
     citation=citations.TAPNEXT_PLUS_PLUS,
     licence=_APACHE,
@@ -101,6 +108,7 @@ LOCOTRACK = MethodSpec(
     },
     default_weights="base",
     published={"base": "LocoTrack-B", "small": "LocoTrack-S"},
+    checkout="cvlab-kaist/locotrack@3385a23:locotrack_pytorch",
     paper="Cho et al., Local All-Pair Correspondence for Point Tracking, ECCV 2024",
     citation=citations.LOCOTRACK,
     licence="Apache-2.0 (code); the licence of the weights is not stated",
@@ -112,13 +120,14 @@ ALLTRACKER = MethodSpec(
     direction="forward",
     key_settings=("size", "preset"),
     requires=("einops", "torchvision"),
-    install="pip install einops torchvision",
+    install=f"pip install einops torchvision{_WITHOUT_CUDA}",
     weights={
         "full": RemoteWeights(f"{_ALLTRACKER}/alltracker.pth", settings={"size": "full"}, licence="not stated"),
         "tiny": RemoteWeights(f"{_ALLTRACKER}/alltracker_tiny.pth", settings={"size": "tiny"}, licence="not stated"),
     },
     default_weights="full",
     published={"full": "AllTracker"},
+    checkout="aharley/alltracker@c1ed462",
     paper="Harley et al., AllTracker: Efficient Dense Point Tracking at High Resolution, ICCV 2025, arXiv 2506.07310",
     citation=citations.ALLTRACKER,
     licence="MIT (code); the licence of the weights is not stated",
@@ -130,7 +139,7 @@ COTRACKER3 = MethodSpec(
     key_settings=("preset", "single_point"),
     queries="joint",
     requires=("torchvision",),
-    install="pip install torchvision",
+    install=f"pip install torchvision{_WITHOUT_CUDA}",
     weights={
         "scaled": RemoteWeights(
             f"{_COTRACKER}/scaled_offline.pth",
@@ -146,6 +155,7 @@ COTRACKER3 = MethodSpec(
     default_weights="scaled",
     notice=_NOTICE,
     published={"scaled": "CoTracker3 offline", "baseline": "CoTracker3 offline (Kubric only)"},
+    checkout=_COTRACKER_CODE,
     paper="Karaev et al., CoTracker3: Simpler and Better Point Tracking by Pseudo-Labelling Real Videos, arXiv 2410.11831",
     citation=citations.COTRACKER3,
     licence=_NON_COMMERCIAL,
@@ -159,7 +169,7 @@ COTRACKER3_ONLINE = MethodSpec(
     key_settings=("preset",),
     queries="joint",
     requires=("torchvision",),
-    install="pip install torchvision",
+    install=f"pip install torchvision{_WITHOUT_CUDA}",
     weights={
         "scaled": RemoteWeights(
             f"{_COTRACKER}/scaled_online.pth",
@@ -173,6 +183,7 @@ COTRACKER3_ONLINE = MethodSpec(
     default_weights="scaled",
     notice=_NOTICE,
     published={"scaled": "CoTracker3 online"},
+    checkout=_COTRACKER_CODE,
     paper="Karaev et al., CoTracker3: Simpler and Better Point Tracking by Pseudo-Labelling Real Videos, arXiv 2410.11831",
     citation=citations.COTRACKER3,
     licence=_NON_COMMERCIAL,
@@ -185,7 +196,7 @@ RAFT = MethodSpec(
     lookahead=0,
     key_settings=("iterations", "max_error"),
     requires=("torchvision",),
-    install="pip install torchvision",
+    install=f"pip install torchvision{_WITHOUT_CUDA}",
     weights={
         "C_T_SKHT_V2": RemoteWeights(
             "https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth", sha256="ff5fadd5"
@@ -203,6 +214,7 @@ RAFT_PRINCETON = MethodSpec(
     direction="forward",
     lookahead=0,
     key_settings=("iterations", "max_error"),
+    checkout="princeton-vl/RAFT@2888e15:core",
     paper="Teed and Deng, RAFT: Recurrent All-Pairs Field Transforms for Optical Flow, ECCV 2020, arXiv 2003.12039",
     citation=citations.RAFT,
     licence="BSD-3-Clause (code)",
@@ -230,6 +242,7 @@ DINOV2 = MethodSpec(
         for size, vit in {"small": "vits", "base": "vitb", "large": "vitl", "giant2": "vitg"}.items()
     },
     default_weights="small",
+    checkout="facebookresearch/dinov2@b8931f7",
     paper="Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, arXiv 2304.07193",
     citation=citations.DINOV2,
     licence=_APACHE,

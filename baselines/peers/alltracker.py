@@ -15,6 +15,7 @@ from vgmae_bench import Queries, Tracks
 from vgmae_bench.coordinates import rescale
 from vgmae_bench.models.frames import to_video
 
+from . import ALLTRACKER
 from .common import Peer, StaysOnDevice, read
 
 _THRESHOLD = 0.6  # of its evaluator, on visibility times confidence
@@ -43,7 +44,7 @@ class AllTrackerConfig:
 class AllTracker(Peer[AllTrackerConfig]):
     """One pass for each frame that has queries, forward in time. Queries do not see each other."""
 
-    SOURCE, MODULE = "aharley/alltracker@c1ed462", "nets.alltracker"
+    SOURCE, MODULE = ALLTRACKER.checkout, "nets.alltracker"
 
     def make(self, module: Any) -> Any:
         """See `Peer.make`."""

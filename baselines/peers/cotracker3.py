@@ -13,6 +13,7 @@ from torch import Tensor
 from vgmae_bench import Queries, Tracks
 from vgmae_bench.models.frames import to_video
 
+from . import COTRACKER3
 from .common import Peer
 
 _THRESHOLD = 0.6  # of its evaluator, on visibility times confidence
@@ -50,7 +51,7 @@ C = TypeVar("C", bound=OnlineConfig)
 class _CoTracker3(Peer[C]):
     """What both have in common. Frames are seen at 384x512."""
 
-    SOURCE, MODULE = "facebookresearch/co-tracker@82e02e8", "cotracker.models.build_cotracker"
+    SOURCE, MODULE = COTRACKER3.checkout, "cotracker.models.build_cotracker"
     queries = "joint"
 
     @property

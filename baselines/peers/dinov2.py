@@ -12,6 +12,7 @@ from vgmae_bench.errors import UsageError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.training.clips.sources import calibration_clip
 
+from . import DINOV2
 from .common import Peer
 
 _PATCH = 14
@@ -41,7 +42,7 @@ class DinoV2Config(CorrespondenceConfig):
 class Encoder(Peer[DinoV2Config]):
     """The network as a `vgmae_bench.models.features.encoder.PatchEncoder` that sees one frame at a time."""
 
-    SOURCE, MODULE = "facebookresearch/dinov2@b8931f7", "dinov2.models.vision_transformer"
+    SOURCE, MODULE = DINOV2.checkout, "dinov2.models.vision_transformer"
     num_frames = time_stride = 1
     patch_size = _PATCH
 

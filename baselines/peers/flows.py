@@ -17,6 +17,7 @@ from vgmae_bench.errors import UsageError
 
 from ..chaining import Grey, Points, follow
 from ..dense_flow.tracker import carry
+from . import RAFT_PRINCETON
 from .common import Peer
 
 _MULTIPLE, _SMALLEST = 8, 128  # pixels: of the sides of frames, and RAFT's smallest side
@@ -97,7 +98,7 @@ class Raft(FlowTracker[RaftConfig]):
 class RaftPrinceton(FlowTracker[RaftConfig]):
     """RAFT of its authors."""
 
-    SOURCE, MODULE = "princeton-vl/RAFT@2888e15:core", "raft"
+    SOURCE, MODULE = RAFT_PRINCETON.checkout, "raft"
 
     def make(self, module: Any) -> Any:
         """See `Peer.make`."""

@@ -13,6 +13,7 @@ from vgmae_bench import Queries, Tracks
 from vgmae_bench.models.frames import to_video
 from vgmae_bench.settings import no_effect
 
+from . import LOCOTRACK
 from .common import Peer, tracks_of
 
 
@@ -32,7 +33,7 @@ class LocoTrackConfig:
 class LocoTrack(Peer[LocoTrackConfig]):
     """Follows each query by itself, through the whole clip in both directions."""
 
-    SOURCE, MODULE, STRIP = "cvlab-kaist/locotrack@3385a23:locotrack_pytorch", "models.locotrack_model", "model."
+    SOURCE, MODULE, STRIP = LOCOTRACK.checkout, "models.locotrack_model", "model."
 
     def make(self, module: Any) -> Any:
         """See `Peer.make`."""

@@ -13,6 +13,7 @@ from vgmae_bench import Queries, Tracks
 from vgmae_bench.models.frames import to_video
 from vgmae_bench.settings import no_effect
 
+from . import TAPIR
 from .common import Peer, tracks_of
 
 
@@ -42,7 +43,7 @@ C = TypeVar("C", bound=TapirConfig)
 class _Tapir(Peer[C]):
     """Follows each query by itself, through the whole clip in both directions."""
 
-    SOURCE, MODULE = "google-deepmind/tapnet@c2cbab8", "tapnet.torch.tapir_model"
+    SOURCE, MODULE = TAPIR.checkout, "tapnet.torch.tapir_model"
     boots: ClassVar[bool]
     """BootsTAPIR's architecture has one level of its pyramid and some convolutions more."""
 

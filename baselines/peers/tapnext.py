@@ -16,6 +16,7 @@ from vgmae_bench.coordinates import rescale
 from vgmae_bench.models.frames import to_video
 from vgmae_bench.types import StreamingTracker
 
+from . import TAPNEXT
 from .common import Peer, restored
 
 _RASTER = (256, 256)
@@ -51,7 +52,7 @@ C = TypeVar("C", bound=TapNextConfig)
 class _TapNext(Peer[C], StreamingTracker):
     """Points as tokens of a recurrent video transformer, frame by frame, forward in time. Points see each other."""
 
-    SOURCE, MODULE, STRIP = "google-deepmind/tapnet@c2cbab8", "tapnet.tapnext.tapnext_torch", "tapnext."
+    SOURCE, MODULE, STRIP = TAPNEXT.checkout, "tapnet.tapnext.tapnext_torch", "tapnext."
 
     def make(self, module: Any) -> Any:
         """The network with drawn weights: it leaves some unset and others zero, as only a checkpoint would use it."""

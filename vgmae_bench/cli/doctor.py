@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from vgmae_bench import plugins
+from vgmae_bench.checkouts import lacking
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.cli.streams import ascii_only
@@ -68,8 +69,8 @@ def _state(plugin: plugins.Plugin) -> str:
     origin = f"{plugin.distribution} {plugin.version}".strip()
     if plugin.error:
         return f"broken, from {origin}: {plugin.error}"
-    if plugin.missing:
-        return f"needs {', '.join(plugin.missing)} ({plugin.spec.install}), from {origin}"
+    if needed := lacking(plugin):
+        return f"{needed.partition('. Try: ')[0]}, from {origin}"
     try:
         if isinstance(plugin.spec, plugins.MethodSpec):
             for reference in (plugin.spec.tracker, plugin.spec.explorer, plugin.spec.encoder):

@@ -9,6 +9,7 @@ from typing import Any, cast
 import click
 
 from vgmae_bench import plugins
+from vgmae_bench.checkouts import lacking
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.cli.streams import ascii_only
@@ -37,9 +38,7 @@ def list_(what: str, results: Path, as_json: bool) -> None:
 
 
 def _entry(plugin: plugins.Plugin) -> dict[str, Any]:
-    unusable = plugin.error
-    if plugin.missing:
-        unusable = f"needs {', '.join(plugin.missing)}: {plugin.spec.install}"
+    unusable = plugin.error or lacking(plugin).partition(". Try: ")[0]
     return {
         "name": plugin.name,
         "summary": plugin.spec.summary if plugin.spec else f"from {plugin.distribution}",

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from vgmae_bench import plugins
+from vgmae_bench.checkouts import lacking
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.cli.streams import ascii_only
@@ -113,8 +114,8 @@ def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
             settings = describe_settings(config_class) if config_class else {}
     except UserError as error:
         told["unusable"] = f"{error.what}. {error.why}"
-    if plugin.missing:
-        told["unusable"] = f"it needs {', '.join(plugin.missing)}, not installed here. Try: {spec.install}"
+    if needed := lacking(plugin):
+        told["unusable"] = needed
     if as_json:
         return json.dumps(told | {"settings": settings}, ensure_ascii=ascii_only(), indent=2)
     is_method = isinstance(spec, plugins.MethodSpec)
@@ -160,6 +161,7 @@ def _method_facts(plugin: plugins.Plugin) -> dict[str, Any]:
         "asked": "one query at a time, because its queries see each other (--ask)" if spec.queries == "joint" else "",
         "licence": spec.licence,
         "notice": spec.notice,
+        "runs": f"a checkout of {spec.checkout}" if spec.checkout else "",
         "paper": spec.paper,
         "cite": spec.citation,
         "from": f"{plugin.distribution} {plugin.version}".strip(),

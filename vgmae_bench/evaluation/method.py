@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vgmae_bench import config, plugins, provenance
+from vgmae_bench.checkouts import Checkout
 from vgmae_bench.data.files.remote import ensure_file
 from vgmae_bench.errors import PluginError, UsageError, WeightsError
 from vgmae_bench.evaluation.asking import Asking, asking_of
@@ -173,6 +174,8 @@ def make(
     Raises:
         UserError: the plugin does not have these settings or weights.
     """
+    if plugin.spec.checkout:
+        Checkout(plugin.spec.checkout)  # what is missing is told before weights are fetched
     file = Weights.find(plugin, weights)
     if weights is not None and not config.takes(factory, "weights"):
         raise UsageError(f"{plugin.name} has no weights", "it learns nothing")

@@ -57,7 +57,7 @@ def restore_model_from_jax_checkpoint(model, path):
 """
 RAFT = """
 import torch
-from update import STEP
+from utils.utils import STEP
 
 class RAFT(torch.nn.Module):
     def __init__(self, args):
@@ -89,7 +89,7 @@ vit_small = vit_base = vit_large = vit_giant2 = ViT
 """
 FILES = {
     "alltracker": {"nets/alltracker.py": ALLTRACKER, "utils/misc.py": ""},
-    "RAFT": {"core/raft.py": RAFT, "core/update.py": "STEP = 1.0\n"},
+    "RAFT": {"core/raft.py": RAFT, "core/utils/utils.py": "STEP = 1.0\n"},
     "dinov2": {"dinov2/models/vision_transformer.py": DINOV2},
     "tapnet": {
         "tapnet/tapnext/tapnext_torch.py": TAPNEXT,

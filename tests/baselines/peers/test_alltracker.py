@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 from vgmae_baselines.peers.alltracker import AllTracker, AllTrackerConfig
+from vgmae_baselines.peers.flows import RaftConfig, RaftPrinceton
 
 from vgmae_bench.types import Queries
 
@@ -44,3 +46,15 @@ def test_the_published_preset_counts_from_the_nearest_pixel() -> None:
 def test_long_clips_take_the_other_loop_of_the_authors() -> None:
     assert track(length=12, iterations=5)[1][0].all()
     assert not track(length=129, iterations=5)[1][0].any()  # the stand-in's other loop calls nothing visible
+
+
+def test_raft_and_alltracker_both_have_a_package_utils_and_run_in_one_process() -> None:
+    frames, query = np.stack([np.full((32, 48, 3), 100 + t, dtype=np.uint8) for t in range(3)]), QUERIES[:1]
+    trackers = [
+        AllTracker(AllTrackerConfig(), None, "cpu", 0),
+        RaftPrinceton(RaftConfig(), None, "cpu", 0),
+        AllTracker(AllTrackerConfig(), None, "cpu", 1),
+    ]
+    for tracker in (*trackers, *trackers):
+        np.testing.assert_allclose(tracker.track(frames, query).xy[0, :, 0], query.xy[0, 0] + np.arange(3), atol=1e-4)
+    assert not {"utils", "utils.misc", "utils.utils", "nets", "raft"} & set(sys.modules)

@@ -10,8 +10,11 @@ import pytest
 from click.testing import CliRunner
 from vgmae_baselines import peers
 
+from vgmae_bench.cli import cli
 from vgmae_bench.cli.show import show
 from vgmae_bench.config import build, config_of
+from vgmae_bench.errors import PluginError
+from vgmae_bench.evaluation.method import open_method
 from vgmae_bench.plugins import Plugin, load_reference
 from vgmae_bench.specs import MethodSpec, RemoteWeights
 
@@ -57,3 +60,27 @@ def test_a_peer_is_shown_although_what_it_needs_is_not_installed(monkeypatch: py
     assert "it needs torchvision, not installed here. Try: pip install torchvision" in told
     assert "one query at a time, because its queries see each other" in told
     assert "base (default, fetched, licence: not stated)" in CliRunner().invoke(show, ["locotrack"]).output
+
+
+def test_a_missing_checkout_is_told_before_weights_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VGMAE_BENCH_CHECKOUT_DINOV2", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(
+        "vgmae_bench.evaluation.method.ensure_file", lambda *_, **__: pytest.fail("weights are fetched")
+    )
+    with pytest.raises(PluginError, match="facebookresearch/dinov2 is not checked out") as raised:
+        open_method("dinov2", weights=None, settings={}, device="cpu", seed=0)
+    assert raised.value.try_.startswith("git clone https://github.com/facebookresearch/dinov2 ")
+    told = " ".join(CliRunner().invoke(show, ["dinov2"]).output.split())
+    assert "runs a checkout of facebookresearch/dinov2@b8931f7" in told
+    assert "cannot be used facebookresearch/dinov2 is not checked out. Try: git clone" in told
+    assert "[facebookresearch/dinov2 is not checked out]" in CliRunner().invoke(cli, ["list", "methods"]).output
+
+
+def test_what_is_checked_out_can_be_used() -> None:
+    assert "cannot be used" not in CliRunner().invoke(show, ["dinov2"]).output
+
+
+def test_the_readme_names_every_repository_and_commit() -> None:
+    readme = (ROOT / "baselines" / "peers" / "README.md").read_text()
+    for spec in SPECS:
+        assert not spec.checkout or spec.checkout.partition(":")[0].replace("@", " ") in readme
