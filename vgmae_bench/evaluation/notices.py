@@ -118,7 +118,9 @@ def notices(
             'forward only declares direction="forward" in its SPEC'
         )
     if not any(one.shown for one in looks):
-        found.append("no point is ever called visible: Jaccard is 0 however good the positions are; is it inverted?")
+        found.append(
+            "no point is ever called visible: Jaccard is 0 however good the positions are. Perhaps visibility is inverted"
+        )
     elif inverted := [one.clip for one in looks if one.inverted]:
         found.append(inverted_in(inverted, len(looks)))
     return [*_doubtful(doubts or {}, len(looks), record.dataset.name), *found, *_small_weights(record)]
