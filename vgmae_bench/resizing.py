@@ -47,6 +47,11 @@ def resize_frames(frames: npt.NDArray[Pixel], size: Size) -> npt.NDArray[Pixel]:
     return resized
 
 
-def _lanczos(image: npt.NDArray[Any], size: Size) -> npt.NDArray[Any]:
+def resize_image(image: Image.Image, size: Size) -> Image.Image:
+    """Resize an RGB or float image of Pillow's, without a copy of it: the values are those of `resize_frames`."""
     height, width = size
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _lanczos(image: npt.NDArray[Any], size: Size) -> npt.NDArray[Any]:
+    return np.asarray(resize_image(Image.fromarray(image), size))

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench.errors import BadDataError, damage
-from vgmae_bench.types import Clip, FloatArray, Size, boolean_occlusion, describe
+from vgmae_bench.types import Clip, FloatArray, ReadResized, Size, boolean_occlusion, describe
 
 Unit = Literal["fractions", "pixels"]
 """The unit of a file: fractions of the frame from (0, 0) to (1, 1), or raster pixels."""
@@ -124,9 +124,11 @@ def checked_clip(clip: Clip, where: str, dataset: str) -> Clip:
             raise FaultError(f"the video has {len(clip.encoded)} frames, but points has {clip.num_frames}")
     except FaultError as fault:
         raise bad_clip(where, fault, dataset) from fault
+    whole = (clip.num_frames, *clip.size)
     part = None if clip.part is None else partial(_checked_part, clip.part, clip.size, where)
+    resized = None if clip.resized is None else partial(_checked_resized, clip.resized, where)
     with damage(where):  # a plugin's subclass can have another constructor
-        return replace(clip, read=partial(_checked_read, clip.read, (clip.num_frames, *clip.size), where), part=part)
+        return replace(clip, read=partial(_checked_read, clip.read, whole, where), part=part, resized=resized)
 
 
 def bad_clip(where: str, fault: Exception, dataset: str = "") -> BadDataError:
@@ -154,6 +156,11 @@ def _checked_part(
 ) -> npt.NDArray[np.uint8]:
     with damage(where):
         return check_frames(part(start, stop), (stop - start, *size))
+
+
+def _checked_resized(read: ReadResized, where: str, start: int, stop: int, size: Size) -> npt.NDArray[np.uint8]:
+    with damage(where):
+        return check_frames(read(start, stop, size), (stop - start, *size))
 
 
 def _check_positions(points: FloatArray, hidden: npt.NDArray[np.bool_], size: Size, unit: Unit) -> None:

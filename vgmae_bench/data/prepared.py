@@ -39,7 +39,7 @@ from vgmae_bench.data.video.frames import ImageKind, decode_frames
 from vgmae_bench.errors import UnknownNameError, damage
 from vgmae_bench.files import ANOTHER_DATA_ROOT, write_atomically
 from vgmae_bench.plugins import DatasetSpec, did_you_mean
-from vgmae_bench.types import Clip
+from vgmae_bench.types import Clip, Size
 
 FORMAT = "vgmae-bench prepared clips 1"
 _ARRAYS = {
@@ -154,6 +154,7 @@ class PreparedDataset:
                 read=partial(part, 0, num_frames),
                 part=part,
                 parallel=True,
+                resized=None if attributes["kind"] == "RAW" else part,
                 fps=attributes.get("fps"),
                 annotated=arrays.get("annotated"),
                 radius=arrays.get("radius"),
@@ -168,8 +169,9 @@ class PreparedDataset:
         crc32: npt.NDArray[np.uint32],
         start: int,
         stop: int,
+        size: Size | None = None,
     ) -> npt.NDArray[np.uint8]:
-        """Frames `start` to `stop - 1`: uint8 [stop - start, H, W, 3] RGB."""
+        """Frames `start` to `stop - 1`: uint8 [stop - start, H, W, 3] RGB; of another size only if they are encoded."""
         with damage(self._where(clip_id)), h5py.File(self.path, "r", locking=False) as file:
             stored = _values(file["clips"][clip_id], "frames", "u", 1)
             content: npt.NDArray[np.uint8] = stored[offsets[start] : offsets[stop]]
@@ -179,7 +181,7 @@ class PreparedDataset:
                     raise ValueError(f"frame {number} is not what was written (its CRC differs)")
             if kind == "RAW":
                 return content.reshape(-1, *self.shapes[clip_id][1:], 3)
-            return decode_frames([frame.tobytes() for frame in frames], kind)
+            return decode_frames([frame.tobytes() for frame in frames], kind, size)
 
     def _where(self, clip_id: str) -> str:
         return f'Clip "{clip_id}" of {self.path} cannot be used'

@@ -21,6 +21,9 @@ _BLOCK = 8
 ReadPart = Callable[[int, int], npt.NDArray[np.uint8]]
 """read(start, stop) returns frames start … stop - 1 of a clip, uint8 [·, H, W, 3] RGB."""
 
+ReadResized = Callable[[int, int, Size], npt.NDArray[np.uint8]]
+"""read(start, stop, size) returns these frames after `vgmae_bench.resizing.resize_frames`."""
+
 
 @dataclass(frozen=True, eq=False)
 class Clip:
@@ -43,7 +46,9 @@ class Clip:
         asked: int64 [N], the frame each track is asked about in, where the dataset says so; None: the protocol chooses.
         encoded: the T frames as JPEG or PNG byte strings, where that is how they are stored; `data prepare` keeps them as
             they are.
-        parallel: `part` may be called by several threads at once; otherwise one at a time does.
+        parallel: `part` and `resized` may be called by several threads at once; otherwise one at a time does.
+        resized: the frames of `part` at another size, for formats that can resize them while they are decoded. They are
+            bit-identical to resized frames of `part`.
 
     Raises:
         ValueError: shapes or dtypes do not agree, or `occluded` holds something other than true and false (or 1 and 0).
@@ -61,6 +66,7 @@ class Clip:
     asked: npt.NDArray[np.int64] | None = None
     encoded: Sequence[bytes] | None = None
     parallel: bool = False
+    resized: ReadResized | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "occluded", boolean_occlusion(self.points, self.occluded))
@@ -87,14 +93,14 @@ class Clip:
         if size is None or part is None or size == self.size:
             frames = self.read()
             return frames if size is None else resize_frames(frames, size)
-        resized = np.empty((self.num_frames, *size, 3), dtype=np.uint8)
+        resized, read_resized = np.empty((self.num_frames, *size, 3), dtype=np.uint8), self.resized
         turn = nullcontext() if self.parallel else Lock()
 
         def fill(start: int) -> None:
             stop = min(start + _BLOCK, self.num_frames)
             with turn:
-                block = part(start, stop)
-            resized[start:stop] = resize_frames(block, size)
+                block = part(start, stop) if read_resized is None else read_resized(start, stop, size)
+            resized[start:stop] = resize_frames(block, size) if read_resized is None else block
 
         source_bytes = _BLOCK * 3 * self.size[0] * self.size[1]
         threads = min(read_threads(), max(1, read_memory() // source_bytes))
@@ -119,6 +125,7 @@ class Clip:
             occluded=self.occluded[:, kept],
             read=partial(part, start, stop),
             part=partial(_shifted, part, start),
+            resized=None if self.resized is None else partial(_shifted, self.resized, start),
             annotated=None if self.annotated is None else self.annotated[kept],
             radius=None if self.radius is None else self.radius[kept],
             asked=None,
@@ -161,5 +168,7 @@ def _read_part(read: Callable[[], npt.NDArray[np.uint8]], start: int, stop: int)
     return read()[start:stop]
 
 
-def _shifted(part: ReadPart, by: int, start: int, stop: int) -> npt.NDArray[np.uint8]:
-    return part(start + by, stop + by)
+def _shifted(
+    part: Callable[..., npt.NDArray[np.uint8]], by: int, start: int, stop: int, *size: Size
+) -> npt.NDArray[np.uint8]:
+    return part(start + by, stop + by, *size)

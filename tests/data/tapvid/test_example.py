@@ -9,6 +9,7 @@ from tests.data.toy import example, jpeg_example
 from vgmae_bench.data.tapvid.example import parse_example
 from vgmae_bench.data.video.frames import decode_frames
 from vgmae_bench.errors import BadDataError
+from vgmae_bench.resizing import resize_frames
 
 
 def test_pixels_are_shared_and_cannot_be_written() -> None:
@@ -30,6 +31,9 @@ def test_jpegs_are_decoded_when_they_are_read(padded: bool) -> None:
     np.testing.assert_array_equal(parsed.read(), everything)
     assert parsed.part is not None
     np.testing.assert_array_equal(parsed.part(2, 5), everything[2:5])
+    small = resize_frames(everything, (9, 11))
+    np.testing.assert_array_equal(parsed.frames((9, 11)), small)
+    np.testing.assert_array_equal(parsed.cut(2, 6, "piece").frames((9, 11)), small[2:6])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 from tests.data.toy import example, jpeg
 from vgmae_bench.data.video.frames import decode_frames, jpeg_size
-from vgmae_bench.resizing import resize_frames
+from vgmae_bench.resizing import Size, resize_frames
 
 
 def test_frames_of_the_wanted_size_keep_their_values_in_an_array_of_their_own() -> None:
@@ -83,3 +84,25 @@ def test_only_jpegs_are_opened() -> None:
     Image.fromarray(np.zeros((4, 4, 3), dtype=np.uint8)).save(buffer, "PNG")
     with pytest.raises(ValueError, match="not a JPEG image"):
         jpeg_size(buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("JPEG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGBA"), ("PNG", "P")]
+)
+@pytest.mark.parametrize("size", [(7, 9), (40, 64), (20, 32)])
+def test_frames_resized_while_decoding_have_the_same_bits(kind: Literal["JPEG", "PNG"], mode: str, size: Size) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 20, 32, 3), dtype=np.uint8)
+    frames = []
+    for frame in pixels:
+        buffer = io.BytesIO()
+        Image.fromarray(frame).convert(mode).save(buffer, kind)
+        frames.append(buffer.getvalue())
+    found = decode_frames(frames, kind, size)
+    np.testing.assert_array_equal(found, resize_frames(decode_frames(frames, kind), size))
+
+
+def test_an_image_that_ends_early_is_refused_at_every_size() -> None:
+    whole = jpeg(example(0)["video"][0])
+    for size in (None, (7, 9)):
+        with pytest.raises(ValueError, match="frame 1"):
+            decode_frames([whole, whole[: len(whole) // 2]], resized=size)

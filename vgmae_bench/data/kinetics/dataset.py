@@ -157,6 +157,7 @@ def _clip(annotations: Annotations, name: str, video: Path) -> Clip:
         part=lambda start, stop: decode_frames(jpegs[start:stop]),
         encoded=jpegs[:num_frames],
         parallel=True,
+        resized=lambda start, stop, size: decode_frames(jpegs[start:stop], resized=size),
         fps=FPS,
     )
 

@@ -36,12 +36,30 @@ def parse_example(raw: object, clip_id: str, where: str, dataset: str = "") -> C
         if missing := [key for key in ("video", "points", "occluded") if key not in raw]:
             raise FaultError(f"it has no {', '.join(missing)}")
         size, num_frames, part, encoded = _video(raw["video"], what)
+        resized = None if encoded is None else partial(_decode, encoded, what)
         points, occluded = check_tracks(raw["points"], raw["occluded"], num_frames, size)
     except FaultError as fault:
         raise bad_clip(what, fault, dataset) from None
     return Clip(
-        clip_id, size, points, occluded, partial(part, 0, num_frames), part=part, encoded=encoded, parallel=True
+        clip_id,
+        size,
+        points,
+        occluded,
+        partial(part, 0, num_frames),
+        part=part,
+        encoded=encoded,
+        parallel=True,
+        resized=resized,
     )
+
+
+def _decode(
+    encoded: Sequence[bytes], what: str, start: int, stop: int, size: Size | None = None
+) -> npt.NDArray[np.uint8]:
+    try:
+        return decode_frames(encoded[start:stop], resized=size)
+    except ValueError as error:
+        raise bad_clip(what, error) from error
 
 
 def _video(video: object, what: str) -> tuple[Size, int, ReadPart, Sequence[bytes] | None]:
@@ -51,14 +69,7 @@ def _video(video: object, what: str) -> tuple[Size, int, ReadPart, Sequence[byte
             size = jpeg_size(encoded[0])
         except ValueError as error:
             raise FaultError(f"frame 0: {error}") from error
-
-        def decode(start: int, stop: int) -> npt.NDArray[np.uint8]:
-            try:
-                return decode_frames(encoded[start:stop])
-            except ValueError as error:
-                raise bad_clip(what, error) from error
-
-        return size, len(encoded), decode, encoded
+        return size, len(encoded), partial(_decode, encoded, what), encoded
     pixels = check_frames(video).view()
     pixels.flags.writeable = False  # a tracker that writes to its frames must not change those of the next one
     return (pixels.shape[1], pixels.shape[2]), len(pixels), lambda start, stop: pixels[start:stop], None
