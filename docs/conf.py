@@ -11,7 +11,7 @@ version = release = vgmae_bench.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build"]
 nitpicky = False
-suppress_warnings = ["myst.xref_missing"]  # links to files of the repository, which are not pages
+suppress_warnings = ["myst.xref_missing"]  # some links lead to files of the repository that are no pages
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
@@ -23,4 +23,4 @@ autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True  # attributes are described once: in the docstring of their class
+napoleon_use_ivar = True  # the docstring of a class describes its attributes

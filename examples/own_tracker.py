@@ -1,4 +1,4 @@
-"""A tracker in a few lines, evaluated on `warp` and compared with the runs that come with this repository."""
+"""Evaluates a short tracker on `warp` and compares it with the reference runs of this repository."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +10,7 @@ import vgmae_bench as vb
 
 
 class Pan:
-    """The whole picture moves: its shift from frame to frame, by phase correlation."""
+    """Moves all points by the shift of the whole frame, which phase correlation estimates."""
 
     def track(self, frames, queries):
         shifts = [cv2.phaseCorrelate(here, there)[0] for here, there in pairwise(frames.mean(axis=3))]
