@@ -1,10 +1,10 @@
-# `make demo` and `make test` set up everything they need in .venv; nothing else on the machine is touched.
-# (`make browser` is the exception: it installs Debian's Chromium.)
+# `make demo` and `make test` install everything into .venv and change nothing else on the machine.
+# `make browser` is the exception: it installs Debian's Chromium.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
-# The tests start processes that share the cores with them; waiting threads must not spin.
+# The tests start several processes on the same cores. Waiting OpenMP threads must sleep, not spin.
 export OMP_WAIT_POLICY := passive
 
 .PHONY: demo docs test check unit browser tfds peers lint clean
@@ -19,7 +19,7 @@ demo: $(VENV)/.ready
 	@$(BIN)/vgmae-bench table --dataset synth --results $(DEMO)
 	@echo "The runs are in $(DEMO)/: predictions, metrics of every clip and track, and records of settings, code and machine."
 
-# Types are checked while the tests run: mypy uses one core.
+# mypy uses one core. It runs at the same time as the tests.
 test: $(VENV)/.ready
 	@$(MAKE) --no-print-directory --jobs=2 check unit
 
@@ -40,7 +40,7 @@ $(VENV)/.docs: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@
 
-# Speed and memory on this machine, each a comparison within one run; results/benchmarks/ keeps the last. Takes half an hour.
+# Measures speed and memory on this machine. Takes half an hour. results/benchmarks/ contains the latest results.
 BENCHMARKS := evaluation reading splatting training gmrw teacher
 bench: $(VENV)/.ready
 	mkdir -p results/benchmarks
@@ -48,20 +48,20 @@ bench: $(VENV)/.ready
 	  $(BIN)/python benchmarks/$$name.py --json > results/benchmarks/$$name.json.new || exit 1; \
 	  mv results/benchmarks/$$name.json.new results/benchmarks/$$name.json; done
 
-# For continuous integration: a browser for the tests of the report, where Debian's packages can be installed. Without one
-# these tests are skipped and say so.
+# For continuous integration: installs a browser for the tests of the report, if Debian packages can be installed. Without a
+# browser, pytest skips these tests.
 browser:
 	@{ command -v chromium && command -v chromedriver; } > /dev/null || { test "$$(id -u)" = 0 && command -v apt-get && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver; } \
 	  > /dev/null 2>&1 || echo "no Chromium: the tests that need one will be skipped"
 
-# Kubric's files as tensorflow-datasets itself writes them, in an environment of its own: TensorFlow takes 2 GB.
+# Tests the Kubric reader on files that tensorflow-datasets writes. It needs a separate environment: TensorFlow takes 2 GB.
 tfds:
 	$(PYTHON) -m venv $(VENV)-tfds
 	$(VENV)-tfds/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,tfds]'
 	$(VENV)-tfds/bin/python -m pytest tests/data/kubric/test_tfds.py
 
-# The adapters against answers of the peers' own evaluators. Fails if a repository is not checked out. Fetches nothing.
+# Compares the adapters with outputs of the peers' own evaluators. Fails if a repository is not checked out. Downloads nothing.
 peers: $(VENV)/.ready
 	$(BIN)/python -m tests.golden.peers
 	$(BIN)/python -m pytest tests/golden/peers

@@ -2,12 +2,12 @@
 
     import vgmae_bench as vb
 
-    run = vb.evaluate("lucas-kanade", "warp")         # predicts, scores, keeps; a class of your own does as well
+    run = vb.evaluate("lucas-kanade", "warp")         # tracks and scores all clips; also accepts your own class
     runs = vb.load_runs("results/reference", dataset="warp") + [run]
     print(runs.table())
     print(runs.compare(run, "zero-motion"))
 
-Names are imported when they are first used, so `import vgmae_bench` costs nothing.
+The package imports its names at first use, so that `import vgmae_bench` is fast.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _HOME = {
     "track": "api.clips",
     "train": "api.training",
 }
-"""The module that each public name lives in."""
+"""The module of each public name."""
 __all__ = sorted(_HOME)
 
 

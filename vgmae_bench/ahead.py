@@ -2,8 +2,9 @@
 
 Two environment variables set the limits for all commands. They do not change results.
 
-* VGMAE_BENCH_READ_THREADS: threads that decode and resize frames; 0: nothing is read ahead. Default: one per core, at most 4.
-* VGMAE_BENCH_READ_MEMORY: MB of frames that may be waiting or in work. Default: 512.
+* VGMAE_BENCH_READ_THREADS: number of threads that decode and resize frames. 0 turns reading ahead off. Default: one per
+  core, at most 4.
+* VGMAE_BENCH_READ_MEMORY: the most memory for prepared frames, in MB. Default: 512.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ Made = TypeVar("Made")
 
 
 def read_threads() -> int:
-    """Threads that decode and resize frames; 0: nothing is read ahead.
+    """Number of threads that decode and resize frames; 0: no reading ahead.
 
     Raises:
-        UsageError: the environment variable is no number.
+        UsageError: the environment variable is not a whole number.
     """
     return _number(THREADS, min(_MOST_THREADS, len(os.sched_getaffinity(0)) if _affine() else os.cpu_count() or 1))
 
 
 def read_memory() -> int:
-    """Bytes of frames that may be waiting or in work.
+    """The most memory for prepared frames, in bytes.
 
     Raises:
-        UsageError: the environment variable is no number.
+        UsageError: the environment variable is not a whole number.
     """
     return _number(MEMORY, _MEMORY) * 2**20
 
@@ -46,9 +47,10 @@ def read_memory() -> int:
 def made_ahead(
     requests: Iterable[Request], make: Callable[[Request], Made], ahead: int, threads: int = 1
 ) -> Generator[Made, None, None]:
-    """Like `map(make, requests)`, with up to `ahead` items made in threads before they are needed.
+    """Like `map(make, requests)`, but threads make up to `ahead` items before the caller needs them.
 
-    With 0, items are made on demand, without a thread. An error is raised in place of its item.
+    With `ahead` 0, the items are made on demand, without a thread. If making an item raises an error, the iterator raises
+    it instead of the item.
     """
     if ahead == 0 or threads == 0:
         yield from map(make, requests)
@@ -67,7 +69,7 @@ def made_ahead(
 
 
 def drawn_ahead(items: Iterable[Made], ahead: int) -> Generator[Made, None, None]:
-    """The items of an iterator, which a thread advances by up to `ahead` items before they are needed; 0: without a thread."""
+    """The items of an iterator. A thread reads up to `ahead` items before the caller needs them; 0: no thread."""
     if ahead == 0:
         yield from items
         return
@@ -87,12 +89,12 @@ def drawn_ahead(items: Iterable[Made], ahead: int) -> Generator[Made, None, None
 
 
 class NextAhead(Generic[Made]):
-    """The next item is made by a thread while this one is in use. There is never more than one ahead.
+    """Makes the next item in a thread while the caller uses the current item. At most one item is made ahead.
 
     Arguments:
-        make: makes the item of a name. Where its second argument is true, it may return None instead: there is no room for
-            it beside the one in use. It is then made when it is asked for.
-        ahead: False: all items are.
+        make: `make(name, early)` makes the item with this name. With `early`, it may return None if there is no memory for
+            a second item. The item is then made when the caller requests it.
+        ahead: False: make all items on request, without a thread.
     """
 
     def __init__(self, make: Callable[[str, bool], Made | None], *, ahead: bool = True) -> None:
@@ -101,7 +103,7 @@ class NextAhead(Generic[Made]):
         self._coming: tuple[str, Future[Made | None]] | None = None
 
     def get(self, name: str, following: str | None) -> Made:
-        """The item of that name. The `following` one is begun before this returns, so that it is made meanwhile."""
+        """The item with this name. A thread starts to make the item `following` before this function returns."""
         coming, self._coming = self._coming, None
         made = coming[1].result() if coming is not None and coming[0] == name else None
         if made is None:

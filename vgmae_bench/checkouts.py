@@ -1,7 +1,7 @@
-"""Repositories of others that are no packages: found in a folder of the user's and imported under private names.
+"""Imports other projects' repositories that are not Python packages, from a folder of the user.
 
-Such repositories have modules called `utils` or `models`, and two of them would overwrite each other in `sys.modules`. The
-modules of a checkout are there only while something of it is being imported.
+Such repositories have modules called `utils` or `models`. Two of them would overwrite each other in `sys.modules`. The
+modules of a checkout are therefore in `sys.modules` only during an import from this checkout.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _SOURCE = re.compile(r"(?P<owner>[\w.-]+)/(?P<name>[\w.-]+)@(?P<commit>[0-9a-f]{
 
 
 def variable_of(name: str) -> str:
-    """The environment variable that names the folder of a checkout: VGMAE_BENCH_CHECKOUT_CO_TRACKER for co-tracker."""
+    """The environment variable for the folder of a checkout, such as VGMAE_BENCH_CHECKOUT_CO_TRACKER for co-tracker."""
     return "VGMAE_BENCH_CHECKOUT_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
 def use(assignments: Iterable[str]) -> None:
-    """Take checkouts from these folders, here and in processes that are started from here.
+    """Use these folders for checkouts, in this process and in its child processes.
 
     Arguments:
-        assignments: "name=folder", with the repository's name without its owner.
+        assignments: "name=folder", where name is the repository's name without its owner.
 
     Raises:
-        UsageError: an assignment has another form, or there is no such folder.
+        UsageError: an assignment has another form, or the folder does not exist.
     """
     for assignment in assignments:
         name, equals, folder = assignment.partition("=")
@@ -51,7 +51,7 @@ def use(assignments: Iterable[str]) -> None:
 
 
 def lacking(plugin: Plugin) -> str:
-    """What a method needs and what is not here: packages, a checkout. Empty if all is here."""
+    """The missing packages or the missing checkout of a method, as text. Empty if the method can run."""
     if plugin.missing:
         return f"it needs {', '.join(plugin.missing)}, not installed here. Try: {plugin.spec.install}"
     try:
@@ -66,12 +66,14 @@ class Checkout:
     """A checked-out repository.
 
     Arguments:
-        source: "owner/name@commit" on GitHub, the commit it was tried with, and ":subfolder" where modules lie in one.
-        environment: the variable VGMAE_BENCH_CHECKOUT_<NAME>, capital letters and "_" for all but letters and digits,
-            names its folder. Without one, it is `checkouts/name` in `vgmae_bench.files.cache_folder`.
+        source: "owner/name@commit" of the repository on GitHub, with the commit that was tested. ":subfolder" follows if
+            the modules are in a subfolder.
+        environment: environment variables. VGMAE_BENCH_CHECKOUT_<NAME> sets the repository's folder; NAME is in capital
+            letters, with "_" in place of all other characters than letters and digits. Without this variable, the folder
+            is `checkouts/name` in `vgmae_bench.files.cache_folder`.
 
     Raises:
-        PluginError: there is no such folder; says how to get it.
+        PluginError: the folder does not exist. The error suggests the command that clones the repository.
         UsageError: `source` has another form.
     """
 
@@ -87,7 +89,7 @@ class Checkout:
         if not self.folder.is_dir():
             place = shlex.quote(str(root))
             clone = f"git clone https://github.com/{self.repository} {place} && git -C {place} checkout {self.wanted}"
-            why = f"{self.folder} is no folder; --checkout {parts['name']}=FOLDER or ${variable} can name another"
+            why = f"{self.folder} is no folder; --checkout {parts['name']}=FOLDER or ${variable} sets another folder"
             raise PluginError(f"{self.repository} is not checked out", why, try_=clone)
         self._modules: dict[str, ModuleType] = {}
 
@@ -100,13 +102,13 @@ class Checkout:
         with self.importing():
             try:
                 return importlib.import_module(name)
-            except Exception as error:  # their code may fail in any way
+            except Exception as error:  # foreign code can raise any error
                 what = f"{name} of {self.repository} cannot be imported from {self.folder}"
                 raise PluginError(what, explained(error)) from error
 
     @contextmanager
     def importing(self) -> Iterator[None]:
-        """While this lasts, `import` finds the checkout's modules first, and its own ones alone by their names."""
+        """In this context, `import` finds the checkout's modules first. Other modules with the same names are hidden."""
         tops = {path.stem for path in self.folder.glob("*.py")}
         tops |= {path.parts[len(self.folder.parts)] for path in self.folder.glob("*/**/*.py")}
 
@@ -127,7 +129,7 @@ class Checkout:
 
     @property
     def identity(self) -> str:
-        """ "owner/name commit digest": the commit, "+" where files differ, and SHA-256 (16 digits) of its Python files."""
+        """ "owner/name commit digest": the commit with "+" if files differ, and 16 digits of its Python files' SHA-256."""
         hashed = hashlib.sha256()
         for path in sorted(self.folder.rglob("*.py")):
             content = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""Settings: plain dataclasses, filled from TOML and `--set key=value`, validated, and reduced to a digest."""
+"""Builds and validates the dataclasses of settings from TOML and `--set key=value`, and computes their digest."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
-    """Turn `key=value` strings into a mapping. Values are TOML where they parse as TOML, else plain strings.
+    """Convert `key=value` strings to a mapping. A value that parses as TOML is TOML; any other value is a string.
 
     >>> parse_assignments(["levels=3", "mode=fast", "scales=[1, 2]"])
     {'levels': 3, 'mode': 'fast', 'scales': [1, 2]}
@@ -44,7 +44,7 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file. Raises UsageError when it is missing or does not parse."""
+    """The content of a TOML file. Raises UsageError if the file is missing or invalid."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -59,7 +59,7 @@ def build(config_class: type[T], values: Mapping[str, Any], *, owner: str) -> T:
     Arguments:
         config_class: a dataclass whose fields have defaults. Fields may be dataclasses themselves.
         values: settings by name; see `vgmae_bench.settings.nest`.
-        owner: what is being configured, for messages ("videogmae").
+        owner: the name of the configured object, for messages ("videogmae").
 
     Raises:
         UsageError: a name is unknown (the message has a suggestion), or a value has the wrong type.
@@ -81,7 +81,7 @@ def build(config_class: type[T], values: Mapping[str, Any], *, owner: str) -> T:
 
 
 class Built(NamedTuple, Generic[T]):
-    """What a plugin's factory made, and the dataclass of settings that it was given; None if it takes none."""
+    """The product of a plugin's factory, and the dataclass of its settings; None for a factory without settings."""
 
     product: T
     config: Any
@@ -99,10 +99,13 @@ class Built(NamedTuple, Generic[T]):
 
 
 def call_with(factory: Callable[..., T], settings: Mapping[str, Any], *, owner: str, **offers: Any) -> Built[T]:
-    """Call a plugin's factory with whichever of `offers` and `config` it names as parameters.
+    """Call a plugin's factory with those of `offers` and `config` that are parameters of the factory.
 
-    The class of `config` is read from the factory's annotation and built from `settings`. A factory without a `config`
-    parameter accepts no settings.
+    The annotation of the parameter `config` is a dataclass. This function builds it from `settings`. A factory without
+    this parameter accepts no settings.
+
+    Raises:
+        UsageError: a setting is unknown or invalid, or the factory accepts no settings.
     """
     parameters = inspect.signature(factory).parameters
     config: Any = None
@@ -115,7 +118,7 @@ def call_with(factory: Callable[..., T], settings: Mapping[str, Any], *, owner: 
 
 
 def config_of(factory: Callable[..., Any]) -> type[Any] | None:
-    """The dataclass of a factory's settings, by the annotation of its parameter `config`; None where it takes none.
+    """The dataclass of a factory's settings: the annotation of its parameter `config`; None without this parameter.
 
     A class may inherit its constructor from a generic one: `class MyTracker(Base[MyConfig])`.
 
@@ -142,10 +145,10 @@ def config_of(factory: Callable[..., Any]) -> type[Any] | None:
 
 
 def environment_number(name: str, environment: Mapping[str, str] = os.environ) -> int | None:
-    """The whole number in a variable of the environment; None where it is empty or not set.
+    """The whole number in an environment variable; None if the variable is empty or not set.
 
     Raises:
-        UsageError: it is no such number.
+        UsageError: the value is not a whole number.
     """
     text = environment.get(name, "").strip()
     if not text:
@@ -156,7 +159,7 @@ def environment_number(name: str, environment: Mapping[str, str] = os.environ) -
 
 
 def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` with `changes` on top, section by section."""
+    """`values`, with the values of `changes` in place of the old ones. Sections are merged recursively."""
     merged = dict(values)
     for name, value in changes.items():
         inner = merged.get(name)

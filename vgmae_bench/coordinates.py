@@ -1,4 +1,4 @@
-"""Positions between frame sizes."""
+"""Converts positions between frame sizes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from vgmae_bench.types import FloatArray, Size
 
 
 def rescale(xy: FloatArray, from_size: Size, to_size: Size) -> npt.NDArray[np.floating[Any]]:
-    """Raster positions in frames of one size as raster positions in frames of another.
+    """Convert raster positions from frames of one size to frames of another size.
 
-    Frames are aligned on their outer corners, so this is a multiplication without any half-pixel shift, as in the grid
-    conversion of google-deepmind/tapnet (tapnet/utils/transforms.py).
+    The outer corners of the frames are aligned. The conversion is therefore a multiplication without a half-pixel shift,
+    as in the grid conversion of google-deepmind/tapnet (tapnet/utils/transforms.py).
 
     Arguments:
         xy: float [..., 2], (x, y) in raster pixels of frames of `from_size`.

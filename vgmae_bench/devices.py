@@ -1,4 +1,4 @@
-"""Copies to a device without waiting for it, and the memory that one piece of a computation may take there."""
+"""Asynchronous copies to a device, and the memory limit for one chunk of a computation."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 
 SHARE = 4
-"""A piece may take one part in this many of a GPU's free memory."""
+"""A chunk may use one part in `SHARE` of a GPU's free memory."""
 MOST = 2**32
-"""Bytes that a piece may take at most on a GPU. Larger pieces are not faster."""
+"""The most bytes for a chunk on a GPU. Larger chunks are not faster."""
 ON_CPU = 2**27
-"""Bytes that a piece may take on the CPU, where free memory is not known to stay free."""
+"""Bytes for a chunk on the CPU. Other programs may use the free main memory at any time, so it is not measured."""
 
 
 def to_device(values: Tensor, device: torch.device) -> Tensor:
-    """Copy a tensor from the host to a device. The host does not wait: the device reads pinned memory by itself.
+    """Copy a tensor from the host to a device, through pinned memory, without waiting for the device.
 
-    Not for the way back: a copy to the host that is not waited for holds values of before.
+    Do not use this for copies to the host: such a copy may contain old values until the device has finished.
     """
     if device.type == "cpu" or values.device.type != "cpu":
         return values.to(device)
@@ -31,13 +31,13 @@ Values = tuple[float, ...] | tuple[tuple[float, ...], ...]
 
 @lru_cache(maxsize=128)
 def placed(make: Callable[..., Tensor], *arguments: object, device: torch.device) -> Tensor:
-    """The result of `make(*arguments)` on a device: computed and copied once, then kept. It must not be written to."""
-    with torch.inference_mode(False):  # otherwise training could not use what tracking has made
+    """The result of `make(*arguments)` on a device. It is computed and copied once, then cached. Do not change it."""
+    with torch.inference_mode(False):  # training cannot use tensors that were made in inference mode
         return to_device(make(*arguments), device)
 
 
 def constant(values: Values, like: Tensor) -> Tensor:
-    """Like `like.new_tensor(values)`, which makes the host wait for the device. It must not be written to."""
+    """Like `like.new_tensor(values)`, but without waiting for the device. Do not change the result."""
     return placed(_tensor, values, like.dtype, device=like.device)
 
 
@@ -46,9 +46,9 @@ def _tensor(values: Values, dtype: torch.dtype) -> Tensor:
 
 
 def piece_bytes(device: torch.device) -> int:
-    """Bytes that one piece of a computation may take: a quarter of a GPU's free memory, at most 4 GiB; 128 MiB on the CPU.
+    """The memory limit of one chunk in bytes: a quarter of a GPU's free memory, at most 4 GiB; 128 MiB on the CPU.
 
-    Memory that PyTorch holds and does not use counts as free.
+    Memory that PyTorch has reserved but does not use counts as free.
     """
     if device.type != "cuda":
         return ON_CPU
@@ -58,5 +58,5 @@ def piece_bytes(device: torch.device) -> int:
 
 
 def at_once(bytes_each: int, device: torch.device) -> int:
-    """Number of items of this size in a piece of the computation, at least 1."""
+    """Number of items of this size (in bytes) in one chunk of a computation, at least 1."""
     return max(1, piece_bytes(device) // max(1, bytes_each))

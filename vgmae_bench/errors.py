@@ -1,4 +1,4 @@
-"""Errors for users: one line with what and why, and one line with a command to try."""
+"""Errors for users: one line says what is wrong and why; one line gives a command to try."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 
 class UserError(Exception):
-    """A mistake or a missing thing that the user can act on; shown without a traceback.
+    """An error that the user can correct. The command line shows it without a traceback.
 
     Arguments:
-        what: what went wrong, a sentence without its full stop.
-        why: the reason or the detail, likewise; may be empty.
-        try_: a command (or an action) that is worth trying; may be empty.
+        what: the problem, a sentence without its full stop.
+        why: the reason or the detail, also without its full stop; may be empty.
+        try_: a command (or an action) that may help; may be empty.
     """
 
     exit_code = 1
@@ -41,7 +41,7 @@ class PluginError(UserError):
 
 
 class MissingDataError(UserError):
-    """Files of a dataset are missing and could not be fetched."""
+    """Files of a dataset are missing, and the benchmark could not download them."""
 
 
 class BadDataError(UserError):
@@ -49,7 +49,7 @@ class BadDataError(UserError):
 
 
 class UntrustedFileError(UserError):
-    """A pickle or checkpoint holds something other than plain data; nothing in it was executed."""
+    """A pickle or checkpoint contains other objects than plain data. The benchmark executed nothing in it."""
 
 
 class WeightsError(UserError):
@@ -57,7 +57,7 @@ class WeightsError(UserError):
 
 
 class StorageError(UserError):
-    """Results could not be written."""
+    """Writing results failed."""
 
 
 class IncompleteError(UserError):
@@ -68,11 +68,14 @@ class IncompleteError(UserError):
 
 @contextmanager
 def damage(what: str) -> Iterator[None]:
-    """Turn a library's error about external data into an error of one line.
+    """Convert a library's error about external data to an error of one line. A UserError passes unchanged.
+
+    Arguments:
+        what: the problem, for the message.
 
     Raises:
-        MissingDataError: `what`, a file is not there.
-        BadDataError: `what`, any other error but those for users, which pass.
+        MissingDataError: a file does not exist.
+        BadDataError: any other error.
     """
     try:
         yield
@@ -80,6 +83,6 @@ def damage(what: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise MissingDataError(what, "a file is not there") from error
-    except Exception as error:  # damaged files fail in every way there is
-        plain = isinstance(error, ValueError | OSError) and str(error)  # others say little without their name
+    except Exception as error:  # a damaged file can cause any error
+        plain = isinstance(error, ValueError | OSError) and str(error)  # other messages need the name of the error
         raise BadDataError(what, str(error) if plain else f"{type(error).__name__}: {error}") from error

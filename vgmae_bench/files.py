@@ -24,7 +24,7 @@ ANOTHER_DATA_ROOT = "another place, with --data-root or VGMAE_BENCH_DATA"
 
 @contextmanager
 def storage_errors(path: Path, try_: str = ANOTHER_RESULTS_FOLDER) -> Iterator[None]:
-    """Turn write errors below `path` into a StorageError with a command to try."""
+    """Convert write errors below `path` to a StorageError with a command to try."""
     try:
         yield
     except OSError as error:
@@ -32,17 +32,17 @@ def storage_errors(path: Path, try_: str = ANOTHER_RESULTS_FOLDER) -> Iterator[N
 
 
 def write_atomically(path: Path, write: Callable[[Path], object], try_: str = ANOTHER_RESULTS_FOLDER) -> None:
-    """Let `write` fill a temporary file, flush it to disk and move it to `path`. After a failure, nothing is left.
+    """Write a file atomically: `write` fills a temporary file, which is flushed to disk and moved to `path`.
 
-    Any number of processes and machines can write the same path at once; the last one wins.
+    A failure leaves no file behind. Several processes and machines may write the same path at once; the last one wins.
 
     Arguments:
         path: the file; its folder must exist.
-        write: fills the file whose path it is given.
+        write: a function that writes the file at the path that it gets.
         try_: the command that an error suggests.
 
     Raises:
-        StorageError: the disk is full or read-only, or another error of the system.
+        StorageError: the disk is full or read-only, or another system error occurred.
     """
     temporary = _temporary(path)
     with storage_errors(path, try_):
@@ -56,7 +56,7 @@ def write_atomically(path: Path, write: Callable[[Path], object], try_: str = AN
 
 
 def _temporary(path: Path) -> Path:
-    """A name beside `path` that nobody else uses. Containers on shared storage may have equal process ids and hosts."""
+    """A unique name in the folder of `path`. Containers on shared storage may have equal process ids and host names."""
     beginning = path.name.encode()[:_LONGEST_BEGINNING].decode(errors="ignore")
     host = re.sub(r"\W", "-", socket.gethostname())[:_LONGEST_HOST]
     return path.with_name(f".{beginning}.{host}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
@@ -64,12 +64,12 @@ def _temporary(path: Path) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, so that one process at a time reads, changes and writes its files.
+    """Hold the lock of a folder, so that only one process at a time reads, changes and writes its files.
 
-    The lock ends with the process, even after a crash. On storage without locks, the block runs without one.
+    The lock ends with the process, even after a crash. If the storage does not support locks, the block runs without one.
 
     Raises:
-        StorageError: the file `.lock` cannot be made in the folder.
+        StorageError: the file `.lock` cannot be created in the folder.
     """
     with storage_errors(folder):
         file = (folder / ".lock").open("a")
@@ -80,7 +80,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def cache_folder() -> Path:
-    """The folder for files that can be made again: $VGMAE_BENCH_CACHE, otherwise the user's cache folder."""
+    """The folder for files that can be recreated: $VGMAE_BENCH_CACHE, otherwise the user's cache folder."""
     import platformdirs
 
     configured = os.environ.get("VGMAE_BENCH_CACHE")
@@ -106,8 +106,8 @@ def natural_order(path: Path, number: str = NUMBER) -> list[tuple[int, Decimal, 
         number: the regular expression of a number, without groups.
     """
     name = unicodedata.normalize("NFC", path.name)
-    parts = re.split(f"({number})", name)  # text and numbers by turns
-    # Every part has one form, so that numbers and text never meet in a comparison; the name itself decides between 1 and 01.
+    parts = re.split(f"({number})", name)  # text and numbers alternate
+    # All keys have the same form, so that a number is never compared with text. The full name decides between 1 and 01.
     keys = [(1, _decimal(part), "") if index % 2 else (0, Decimal(0), part) for index, part in enumerate(parts)]
     return [*keys, (0, Decimal(0), path.name)]
 

@@ -1,8 +1,8 @@
-"""Methods, datasets and metrics are plugins, ours included. This module finds and loads them.
+"""Finds and loads plugins. All methods, datasets and metrics are plugins, also those of this repository.
 
-A distribution offers a plugin by an entry point that points at a SPEC (`vgmae_bench.specs`) in a light module. The groups
-are `vgmae_bench.methods`, `vgmae_bench.datasets` and `vgmae_bench.metrics`. Listing imports that module alone. What the SPEC
-refers to is imported when the plugin is used, so a broken plugin fails only when it is asked for.
+A distribution registers a plugin with an entry point. The entry point refers to a SPEC (`vgmae_bench.specs`) in a light
+module. The groups are `vgmae_bench.methods`, `vgmae_bench.datasets` and `vgmae_bench.metrics`. Listing plugins imports only
+this module. Using a plugin imports the code that the SPEC refers to. A broken plugin therefore fails only when it is used.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Kind = Literal["methods", "datasets", "metrics"]
 Offer = Literal["tracker", "explorer", "encoder", "trainer", "finetuner", "importer"]
 
 GROUPS: dict[Kind, tuple[str, ...]] = {
-    "methods": ("vgmae_bench.methods", "vgmae_bench.trackers"),  # the second is the name of before; it goes on working
+    "methods": ("vgmae_bench.methods", "vgmae_bench.trackers"),  # the second is the old name, which still works
     "datasets": ("vgmae_bench.datasets",),
     "metrics": ("vgmae_bench.metrics",),
 }
-"""The groups of entry points in which plugins are found."""
+"""The groups of entry points that contain plugins."""
 
 _SPEC_TYPES: dict[Kind, type[Any]] = {"methods": MethodSpec, "datasets": DatasetSpec, "metrics": MetricSpec}
 _LACKS: dict[Offer, str] = {
@@ -47,7 +47,7 @@ _LACKS: dict[Offer, str] = {
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin as installed: its spec, or why its spec could not be read, and where it comes from."""
+    """An installed plugin: its spec, or the error that reading the spec gave, and its distribution."""
 
     name: str
     spec: Any
@@ -58,13 +58,13 @@ class Plugin:
 
     @property
     def missing(self) -> list[str]:
-        """Modules it requires that are not installed."""
+        """Required modules that are not installed."""
         requires = getattr(self.spec, "requires", ())
         return [module for module in requires if importlib.util.find_spec(module.partition(".")[0]) is None]
 
 
 def installed(kind: Kind) -> list[Plugin]:
-    """All plugins of a kind, by name. A plugin whose SPEC cannot be read is listed with its error."""
+    """All plugins of a kind, sorted by name. If the SPEC of a plugin cannot be read, the plugin has an error."""
     found: dict[str, Plugin] = {}
     for group in GROUPS[kind]:
         for point in metadata.entry_points(group=group):
@@ -74,18 +74,18 @@ def installed(kind: Kind) -> list[Plugin]:
 
 
 def spec_of(kind: Kind, name: str) -> Any:
-    """The SPEC of an installed plugin; None if there is no such plugin, or its SPEC cannot be read."""
+    """The SPEC of an installed plugin; None if the plugin does not exist or its SPEC cannot be read."""
     return next((plugin.spec for plugin in installed(kind) if plugin.name == name), None)
 
 
 def find(kind: Kind, name: str, *, offer: Offer = "tracker") -> Plugin:
-    """The plugin of that name, or `path/to/file.py:Attribute` loaded from a file without any packaging.
+    """The plugin with this name. `path/to/file.py:Attribute` is a plugin in a file, without a package.
 
     Arguments:
-        offer: what the attribute of a file makes, where the file has no SPEC that says so.
+        offer: the kind of product of the file's attribute. It is used if the file has no SPEC for the attribute.
 
     Raises:
-        UnknownNameError: no such plugin; the message suggests the nearest names.
+        UnknownNameError: there is no such plugin. The message suggests the nearest names.
         PluginError: its SPEC or its requirements could not be imported.
     """
     if is_file_reference(name):
@@ -109,13 +109,13 @@ def is_file_reference(name: str) -> bool:
 
 
 def load(plugin: Plugin, offer: Offer | None = None) -> Any:
-    """Import what a plugin offers.
+    """Import a part of a plugin.
 
     Arguments:
-        offer: of a method. None for datasets and metrics, which have one factory.
+        offer: the part of a method. None for datasets and metrics, which have one factory.
 
     Raises:
-        UsageError: the method does not offer that.
+        UsageError: the method does not have this part.
         PluginError: like `load_reference`.
     """
     reference = plugin.spec.factory if offer is None else getattr(plugin.spec, offer)
@@ -127,15 +127,15 @@ def load(plugin: Plugin, offer: Offer | None = None) -> Any:
 
 
 def load_reference(plugin: Plugin, reference: str) -> Any:
-    """Import "module:attribute" on behalf of a plugin.
+    """Import "module:attribute" for a plugin.
 
     Raises:
-        PluginError: naming the distribution and what could not be imported.
+        PluginError: the import failed. The message names the distribution and the reference.
     """
     module, _, attribute = reference.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a plugin may fail in any way; whatever it is, say whose it is
+    except Exception as error:  # a plugin can raise any error; the message must name the plugin
         raise PluginError(
             f'"{plugin.name}" of {plugin.distribution} {plugin.version} could not be loaded',
             f"importing {reference} gave {explained(error)}",
@@ -143,7 +143,7 @@ def load_reference(plugin: Plugin, reference: str) -> Any:
 
 
 def explained(error: BaseException) -> str:
-    """An error of an import in one line. What torch says when torchvision belongs to another torch is put in words."""
+    """An import error in one line. It explains torch's message about a torchvision that was built for another torch."""
     text = next(iter(str(error).splitlines()), "")
     if "torchvision::" in text:
         return f"{type(error).__name__}: {text} (this torchvision was built for another version of torch)"
@@ -151,7 +151,7 @@ def explained(error: BaseException) -> str:
 
 
 def beside(plugin: Plugin, relative: str) -> Path:
-    """A file or folder that a plugin ships, given relative to the module that holds its SPEC."""
+    """A file or folder of a plugin. `relative` is relative to the module with the plugin's SPEC."""
     module = importlib.import_module(plugin.module)
     assert module.__file__ is not None  # plugins are files
     return Path(module.__file__).parent / relative
@@ -170,13 +170,13 @@ def _read_spec(point: metadata.EntryPoint, kind: Kind) -> Plugin:
         spec = point.load()
         if not isinstance(spec, _SPEC_TYPES[kind]):
             raise TypeError(f"{point.value} is a {type(spec).__name__}, not a {_SPEC_TYPES[kind].__name__}")
-    except Exception as error:  # one broken plugin must not take the list of the others down
+    except Exception as error:  # one broken plugin must not break the list of the others
         return Plugin(point.name, None, explained(error), *origin, point.module)
     return Plugin(point.name, spec, "", *origin, point.module)
 
 
 def _from_file(kind: Kind, name: str, offer: Offer) -> Plugin:
-    """A plugin straight from a Python file. A SPEC in the file gives name and flags, if it refers to the attribute."""
+    """A plugin in a Python file. If the file has a SPEC that refers to the attribute, the plugin uses this SPEC."""
     path_text, _, attribute = name.rpartition(":")
     path = Path(path_text)
     if not path.is_file():
@@ -208,13 +208,13 @@ def _from_file(kind: Kind, name: str, offer: Offer) -> Plugin:
 
 
 def _declared(module: ModuleType, kind: Kind, part: str, attribute: str) -> Any:
-    """The spec in a file that refers to an attribute of it; a file may hold several specs. None where there is none."""
+    """The spec in a file that refers to this attribute; None without such a spec. A file may have several specs."""
     specs = [value for value in vars(module).values() if isinstance(value, _SPEC_TYPES[kind])]
     return next((spec for spec in specs if (getattr(spec, part) or "").endswith(f":{attribute}")), None)
 
 
 def _complete(plugin: Plugin) -> Plugin:
-    """The plugin. Raises PluginError where modules that it requires are not installed."""
+    """The plugin. Raises PluginError if modules that it requires are not installed."""
     if plugin.missing:
         raise PluginError(
             f'"{plugin.name}" needs {", ".join(plugin.missing)}',

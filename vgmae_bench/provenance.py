@@ -1,4 +1,4 @@
-"""Where a number came from: code, versions, machine. No paths and no names of people or hosts."""
+"""The origin of a result: commit, versions, machine. It contains no paths and no names of users or hosts."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def collect(device: str) -> dict[str, Json]:
 
 
 def commit() -> dict[str, Json] | None:
-    """The Git commit this package is run from and whether files differ from it; None outside a checkout."""
+    """The Git commit of this package, and whether tracked files differ from it; None outside a checkout."""
     folder = Path(__file__).resolve().parent
     head = _git(folder, "rev-parse", "HEAD")
     if head is None or _git(folder, "ls-files", "--error-unmatch", __file__) is None:
-        return None  # an installed package may lie inside somebody else's checkout
+        return None  # an installed package may be in a folder inside another project's checkout
     return commit_of(folder)
 
 
@@ -46,7 +46,7 @@ def commit_of(folder: Path) -> dict[str, Json] | None:
 
 
 def device_name(device: str) -> str:
-    """What a device string stands for on this machine, in words."""
+    """The name of a device on this machine: the GPU's model, or the CPU's model and number of cores."""
     if device.startswith("cuda"):
         import torch
 
@@ -55,9 +55,9 @@ def device_name(device: str) -> str:
 
 
 def numerics(device: str) -> str:
-    """What rounding depends on besides the code: the kind of device, and whether float32 is kept.
+    """The causes of different rounding besides the code: the kind of device and the precision of float32.
 
-    Empty for full float32 on a CPU. How many threads torch has changes the last digits alone, and is not told.
+    Empty for full float32 on a CPU. It omits the number of torch's threads, which changes only the last digits.
     """
     import torch
 
@@ -69,7 +69,7 @@ def numerics(device: str) -> str:
 
 
 def peak_memory_mb() -> float:
-    """The most memory this process has held so far, in MB; on the GPU as well as off it."""
+    """The peak memory of this process so far, in MB: main memory plus GPU memory."""
     peak = _peak_resident()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
@@ -78,13 +78,13 @@ def peak_memory_mb() -> float:
 
 
 def command_line(arguments: list[str]) -> str:
-    """The command that was typed, files and folders reduced to their names."""
+    """The command of this process. Absolute paths are reduced to the names of their files and folders."""
     words = [Path(word).name if Path(word).is_absolute() else word for word in arguments]
     return " ".join(["vgmae-bench", *words])
 
 
 def versions() -> dict[str, Json]:
-    """The versions of the packages that numbers depend on; None for one that is not installed."""
+    """The versions of the packages that results depend on; None for a package that is not installed."""
     found: dict[str, Json] = {}
     for package in PACKAGES:
         try:
@@ -95,7 +95,7 @@ def versions() -> dict[str, Json]:
 
 
 def _peak_resident() -> int:
-    """Bytes of main memory."""
+    """Peak main memory of this process, in bytes."""
     try:  # Linux; getrusage would count what the parent held when it started this process
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))

@@ -1,4 +1,4 @@
-"""Resizing of frames, exactly as the TAP-Vid protocol does it."""
+"""Resizes frames exactly as the TAP-Vid protocol does."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
 
 def resize_frames(frames: npt.NDArray[Pixel], size: Size) -> npt.NDArray[Pixel]:
-    """Resize a video by Pillow's Lanczos filter: anti-aliased, aligned on the outer corners.
+    """Resize a video with Pillow's Lanczos filter: anti-aliased, aligned on the outer corners.
 
-    Bit-identical to what the official reader gets through mediapy: uint8 RGB frames are resized as images (rounded and
-    clipped), float32 ones channel by channel (neither), and frames that have the size already keep their values.
+    The result equals the official reader's, which uses mediapy, bit for bit. uint8 RGB frames are resized as images, with
+    rounding and clipping. float32 frames are resized channel by channel, without rounding and clipping. Frames that
+    already have this size keep their values.
 
     Arguments:
         frames: uint8 or float32 [T, H, W, 3].
-        size: (height, width) wanted.
+        size: (height, width) of the result.
 
     Returns:
-        [T, height, width, 3] of the same dtype, always a new array that the caller may write to.
+        [T, height, width, 3] of the same dtype. It is always a new array, which the caller may change.
 
     Raises:
         ValueError: another shape or dtype, or a size below one pixel.
@@ -41,7 +42,7 @@ def resize_frames(frames: npt.NDArray[Pixel], size: Size) -> npt.NDArray[Pixel]:
     for source, target in zip(frames, resized, strict=True):
         if frames.dtype == np.uint8:
             target[:] = _lanczos(source, size)
-        else:  # Pillow holds float images of one channel only
+        else:  # Pillow supports float images only with one channel
             for channel in range(3):
                 target[..., channel] = _lanczos(source[..., channel], size)
     return resized

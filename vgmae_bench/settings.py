@@ -1,7 +1,7 @@
-"""The settings that a dataclass declares: their names, defaults, choices, and what its docstring says of them.
+"""The settings of a dataclass: names, defaults, choices, and the descriptions in its docstring.
 
-A dataclass may hold others: `features: Features = field(default_factory=Features)`. The settings of the inner one are then
-called `features.stitch`, and `stitch` alone where no other setting has that name.
+A dataclass may contain others: `features: Features = field(default_factory=Features)`. A setting of the inner dataclass is
+called `features.stitch`. If no other setting has the same last part, `stitch` works too.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Setting:
 
     Attributes:
         path: "stitch", or "features.stitch" in a nested dataclass.
-        default: its value where nothing else is said.
-        choices: what it can be, in words: "causal | bidirectional", "int", "float | none".
-        about: what the docstring says of it, one sentence.
-        changes_answers: False for settings that only cost time or memory.
+        default: its default value.
+        choices: the possible values as text: "causal | bidirectional", "int", "float | none".
+        about: its description, the first sentence in the docstring.
+        changes_answers: False for settings that change only time or memory.
     """
 
     path: str
@@ -47,12 +47,12 @@ class Setting:
 
 
 def no_effect(default: Any) -> Any:
-    """A field of a dataclass for a setting that does not change answers: a batch size, a number of threads."""
+    """A field for a setting that does not change predictions, such as a batch size or a number of threads."""
     return dataclasses.field(default=default, metadata=_NO_EFFECT)
 
 
 def at_least(config: Any, **limits: float) -> None:
-    """Raise UsageError where a setting is below its limit, or NaN. None passes."""
+    """Raise UsageError if a setting is below its limit, or NaN. None passes."""
     for name, limit in limits.items():
         value = getattr(config, name)
         if value is not None and not value >= limit:
@@ -60,7 +60,7 @@ def at_least(config: Any, **limits: float) -> None:
 
 
 def settings_of(config_class: type[Any]) -> list[Setting]:
-    """All settings of a dataclass, in its order, with those of dataclasses in it."""
+    """All settings of a dataclass and of its inner dataclasses, in order."""
     return list(_walk(config_class, ""))
 
 
@@ -72,7 +72,7 @@ def sections_of(config_class: type[Any]) -> dict[str, type[Any]]:
 
 
 def flatten(config: Any) -> dict[str, Any]:
-    """The settings of a dataclass by name: the last part of the path where no other setting has it, otherwise the path.
+    """The values of all settings by name. The name is the last part of the path if this part is unique, else the path.
 
     Arguments:
         config: an instance.
@@ -89,11 +89,11 @@ def flatten(config: Any) -> dict[str, Any]:
 
 
 def without_effect(config: Any, unused: Collection[str] = ()) -> dict[str, Any]:
-    """The settings that differ from their defaults and do not change answers, by name as in `flatten`: their defaults.
+    """The defaults of all settings that differ from their defaults but do not change predictions, by name as in `flatten`.
 
     Arguments:
         config: an instance.
-        unused: further settings, and whole sections, that do not change the answers this time.
+        unused: further settings and sections that do not change the predictions of this configuration.
     """
     known = settings_of(type(config))
     idle = [
@@ -108,15 +108,16 @@ def without_effect(config: Any, unused: Collection[str] = ()) -> dict[str, Any]:
 
 
 def nest(config_class: type[Any], values: Mapping[str, Any], *, owner: str) -> dict[str, Any]:
-    """Settings by name, sorted into the sections of a dataclass.
+    """Sort settings into the sections of a dataclass.
 
     Arguments:
         config_class: the dataclass.
-        values: settings by path, by a last part that is unique, or as mappings of whole sections.
-        owner: what is being configured, for messages ("videogmae").
+        values: settings by path or by a unique last part, or mappings of whole sections.
+        owner: the name of the configured object, for messages ("videogmae").
 
     Raises:
-        UsageError: an unknown name (with a suggestion), a name that several sections have, or a setting given twice.
+        UsageError: a name is unknown (the message has a suggestion), several sections have the name, or a setting is
+            given twice.
     """
     known = settings_of(config_class)
     sections = {path for setting in known for path in _prefixes(setting.path)}
@@ -144,7 +145,7 @@ def describe_settings(config_class: type[Any]) -> dict[str, dict[str, Any]]:
 
 
 def choices(annotation: Any) -> str:
-    """What a value of that type can be, in words."""
+    """The possible values of a type as text."""
     if annotation is type(None):
         return "none"
     arguments = typing.get_args(annotation)
@@ -160,7 +161,7 @@ def choices(annotation: Any) -> str:
 
 
 def documented(config_class: type[Any]) -> dict[str, str]:
-    """What the "Attributes:" sections of a dataclass and its bases say, by field name."""
+    """The descriptions in the "Attributes:" sections of a dataclass and its bases, by field name."""
     told: dict[str, str] = {}
     for part in reversed(config_class.__mro__):
         text = inspect.cleandoc(part.__doc__ or "") if dataclasses.is_dataclass(part) else ""
@@ -173,7 +174,7 @@ def documented(config_class: type[Any]) -> dict[str, str]:
 
 
 def _listed(names: str, config_class: type[Any]) -> list[str]:
-    """The fields of "depth, width" or of "depth to width", which names all from one to the other."""
+    """The fields in "depth, width", or in "depth to width", which means all fields from depth to width."""
     first, to, last = (part.strip() for part in names.partition(" to "))
     fields = [field.name for field in dataclasses.fields(config_class)]
     if to and first in fields and last in fields:
@@ -201,7 +202,7 @@ def _prefixes(path: str) -> Iterator[str]:
 
 
 def _flat(values: Mapping[str, Any], sections: set[str], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Mappings of whole sections as single settings. A mapping that is a value stays one."""
+    """Replace mappings of whole sections by single settings. A mapping that is a value remains a mapping."""
     for name, value in values.items():
         path = prefix + str(name)
         if isinstance(value, Mapping) and path in sections:
@@ -211,7 +212,7 @@ def _flat(values: Mapping[str, Any], sections: set[str], prefix: str = "") -> It
 
 
 def _resolve(name: str, known: list[Setting], owner: str) -> str:
-    """The path of the setting that was meant."""
+    """The path of the setting with this name."""
     paths = [setting.path for setting in known]
     if name in paths:
         return name

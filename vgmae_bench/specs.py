@@ -1,4 +1,4 @@
-"""What is known of a plugin without importing it: a light SPEC that `list` and `show` read."""
+"""SPECs: light descriptions of plugins, which `list` and `show` read without importing the plugins' code."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ QueryKind = Literal["independent", "joint"]
 
 @dataclass(frozen=True)
 class RemoteWeights:
-    """Weights that somebody publishes at an address. They are fetched when they are first used, and kept.
+    """Published weights at a web address. The benchmark downloads them at first use and keeps the file.
 
     Attributes:
-        url: where they are; the last part of its path names the file.
-        size: in bytes; None: not known.
-        sha256: hex, or its first digits. Empty: recorded when they are first fetched, and compared later.
-        settings: of the method, which these weights were made for. Other values of the same settings are refused.
-        licence: of the weights; empty: that of the method.
-        notice: see `MethodSpec.notice`; empty: that of the method.
+        url: the address; the last part of its path is the file's name.
+        size: in bytes; None: unknown.
+        sha256: hexadecimal, or its first digits. Empty: the benchmark records the SHA-256 of the download and compares it
+            at each later use.
+        settings: the method's settings that these weights need. Other values of these settings are refused.
+        licence: of the weights; empty: the method's licence.
+        notice: see `MethodSpec.notice`; empty: the method's notice.
     """
 
     url: str
@@ -33,51 +34,51 @@ class RemoteWeights:
 
 @dataclass(frozen=True)
 class MethodSpec:
-    """What is known of a method without importing it.
+    """Describes a method, without importing its code.
 
-    A method is what it offers. One with a `tracker` tracks points, one with an `explorer` looks at single images, one with
-    an `encoder` gives features. Most methods offer several of them. What a method does not offer is None.
+    A method has one or more parts. A `tracker` tracks points, an `explorer` analyses single images, an `encoder` computes
+    features. Parts that a method does not have are None.
 
-    An offer is a reference, "module:attribute", to something callable. It is called with those of `config`, `weights`
-    (a Path or None), `device` and `seed` that it has as parameters. The annotation of `config`, a dataclass, declares the
-    settings.
+    A part is a reference, "module:attribute", to a callable. The benchmark calls it with those of `config`, `weights`
+    (a Path or None), `device` and `seed` that are parameters of the callable. The annotation of `config` is a dataclass,
+    which declares the settings.
 
     Attributes:
-        name: as typed after `--method`.
+        name: the name after `--method`.
         summary: one line for `list`.
         tracker: makes a `vgmae_bench.types.Tracker`.
         explorer: makes a `vgmae_bench.models.explorer.Explorer`.
         encoder: makes a `vgmae_bench.models.encoder.VideoEncoder`.
-        trainer: makes what the method learns by, a `vgmae_bench.training.recipe.Recipe`; called with `config`.
-        finetuner: the same for learning to track from clips with known tracks; called with `config` and `weights`, those
-            of the pretrained encoder.
-        importer: turns an official checkpoint into safetensors: (file, out, settings) → what it took and left out.
-        direction: "forward": the tracker follows points forward in time only. The harness then runs it on the reversed clip
-            for the frames before a query. "both": it follows them in both directions. Empty: `causal` says it.
-        causal: the older way to say direction="forward".
-        lookahead: how many frames after a frame its answer there may depend on; 0 for a tracker that could run on a live
-            video. "all": the whole clip. None: it does not say.
-        queries: "joint": answers to the queries of a call depend on each other. The harness then asks one query at a time,
-            unless the user wants it otherwise (`--ask`).
-        random: its answers to the same question differ from time to time, whatever the seed.
-        floor: it follows nothing on purpose and is there to compare with.
-        weights: named weights: files relative to the module that holds the SPEC ("weights/tiny.safetensors"), or
+        trainer: makes the recipe of a training, a `vgmae_bench.training.recipe.Recipe`; called with `config`.
+        finetuner: makes the recipe of a fine-tuning on clips with known tracks; called with `config` and `weights`, the
+            weights of the pretrained encoder.
+        importer: converts an official checkpoint to safetensors: (file, out, settings) → imported and omitted tensors.
+        direction: "forward": the tracker tracks only forward in time. The benchmark then runs it on the reversed clip for
+            the frames before a query. "both": it tracks in both directions. Empty: `causal` decides.
+        causal: the older form of direction="forward".
+        lookahead: the number of later frames that a prediction may depend on; 0 for a tracker that can run on live video.
+            "all": the whole clip. None: not stated.
+        queries: "joint": the tracks of one call depend on each other. The benchmark then passes one query per call, unless
+            the user chooses otherwise (`--ask`).
+        random: repeated calls give different predictions, even with the same seed.
+        floor: a trivial baseline for comparison, which does not track.
+        weights: named weights: files relative to the module with the SPEC ("weights/tiny.safetensors"), or
             `RemoteWeights`.
-        small_weights: those of `weights` that are much smaller than the paper's, to try the method out. A run with them on a
-            published dataset says so.
-        default_weights: the name of those that are used when none are asked for.
-        configs: folder of training configurations, one TOML file each, relative to the module that holds the SPEC.
+        small_weights: names of `weights` that are much smaller than the paper's and serve for trials. A run with them on a
+            published dataset prints a warning.
+        default_weights: the name of the default weights.
+        configs: folder of training configurations, one TOML file each, relative to the module with the SPEC.
         key_settings: the settings of the tracker (or the explorer) that people change most; `show` lists these.
         requires: modules that must be importable.
-        install: the command that installs them.
+        install: the command that installs the required modules.
         checkout: a repository that is no package and that the tracker runs, "owner/name@commit:subfolder"; see
             `vgmae_bench.checkouts.Checkout`.
-        published: the method's name in the table of published numbers, by the name of the weights that gave them.
+        published: the method's name in the table of published scores, by the name of the weights.
         paper: authors, title, venue.
-        citation: how to cite it, BibTeX.
+        citation: BibTeX.
         licence: of code and weights.
-        notice: what whoever uses the answers must know of the licence ("not for commercial use"). Runs print it, records keep
-            it, and tables show it.
+        notice: restrictions of the licence that a user of the predictions must know ("not for commercial use"). Runs print
+            it, records contain it, and tables show it.
     """
 
     name: str
@@ -110,33 +111,35 @@ class MethodSpec:
 
     @property
     def looks_forward(self) -> bool:
-        """Whether the tracker follows points forward in time only."""
+        """Whether the tracker tracks only forward in time."""
         return self.direction == "forward" or (not self.direction and self.causal)
 
 
 def TrackerSpec(name: str, factory: str, summary: str, **others: Any) -> MethodSpec:  # noqa: N802  # it was a class
-    """The SPEC of a tracker, as it was spelled before `MethodSpec`. Plugins that use it go on working."""
+    """The old form of `MethodSpec` for a tracker. Plugins that use it still work."""
     return MethodSpec(name, summary, tracker=factory, **others)
 
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """What is known of a dataset without opening it.
+    """Describes a dataset, without importing its code.
 
     Attributes:
-        name: as typed after `--dataset`.
-        factory: "module:attribute". Called with whichever of `root` (data root, a Path), `config` and `prepared` (the
-            prepared form, a Path, or None where there is none) it names. Returns a `vgmae_bench.data.dataset.Dataset`.
+        name: the name after `--dataset`.
+        factory: "module:attribute" of a callable that returns a `vgmae_bench.data.dataset.Dataset`. It is called with those
+            of `root` (the data root, a Path), `config` and `prepared` (the prepared file, a Path, or None) that are its
+            parameters.
         summary: one line for `list`.
-        published_clips: how many clips the published set has; None where there is no such number.
-        clip_frames: how many frames its clips have, the longest ones; None where that is not known.
-        embedded: it needs no files.
-        location: where its files lie below the data root, "folder/pattern".
-        annotations: the same of the annotations, for a set whose videos cannot be had with them; `preparer` joins both.
-        preparer: "module:function" that reads what the set is published as into a `vgmae_bench.data.prepare.Raw`. Called
-            with whichever of `root` (data root), `source` (path given by --from, or None) and `config` it names. Without
-            one, what the factory opens is prepared.
-        source, licence, citation: shown by `show`.
+        published_clips: number of clips of the published dataset; None if it is not fixed.
+        clip_frames: number of frames of its longest clips; None if unknown.
+        embedded: the dataset needs no files.
+        location: its files below the data root, "folder/pattern".
+        annotations: its annotations below the data root, for a dataset whose videos are published separately; `preparer`
+            joins both.
+        preparer: "module:function" that reads the published files into a `vgmae_bench.data.prepare.Raw`. It is called with
+            those of `root` (data root), `source` (the path after --from, or None) and `config` that are its parameters.
+            Empty: `data prepare` reads the clips of the factory.
+        source, licence, citation: texts for `show`.
     """
 
     name: str
@@ -155,16 +158,16 @@ class DatasetSpec:
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """What is known of a family of metrics without importing it.
+    """Describes a family of metrics, without importing its code.
 
     Attributes:
-        name: of the family.
+        name: the name of the family.
         factory: "module:function", called with a `vgmae_bench.metrics.scored_tracks.ScoredTracks`. It returns values by
             metric name.
         summary: one line for `list`.
-        values: the names it returns; the first ones are shown first.
-        lower_is_better: those of `values` for which less is better.
-        requires, install: as for methods. A family whose modules are missing is left out of the scores.
+        values: the names of the metrics, in the order of display.
+        lower_is_better: those of `values` where smaller is better.
+        requires, install: as for methods. If required modules are missing, the scores omit this family.
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""Progress of long work: a bar on a terminal, one line a minute elsewhere."""
+"""Progress of long work: a bar on a terminal, otherwise one line per minute."""

@@ -1,4 +1,4 @@
-"""Shows how much of long work is done: tqdm's bar on a terminal, lines in the log of a batch job."""
+"""Shows the progress of long work: tqdm's bar on a terminal, lines in the log of a batch job."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ BYTES = "B"
 class Progress:
     """Shows progress on stderr until it is closed.
 
-    On a terminal, it is a bar. Elsewhere, it logs a line every `INTERVAL` seconds: what is done, what is left, and how
-    long that will take. A thread logs the lines, so they come even if one step takes long. Work that ends sooner logs
-    nothing.
+    On a terminal, it shows a bar. Otherwise, it logs a line every `INTERVAL` seconds: finished items, remaining items and
+    remaining time. A thread logs the lines, so that they appear even during a long step. Work that takes less time than
+    `INTERVAL` logs nothing.
 
     Arguments:
         what: the work, for instance "tracking".
-        unit: what is counted, in the plural, or `BYTES`.
-        total: how many there are; None if unknown.
-        done: how many were done before. The estimate of the time left leaves them out.
+        unit: the name of the items, in the plural, or `BYTES`.
+        total: number of items; None if unknown.
+        done: number of items finished before the start. The estimate of the remaining time excludes them.
         leave: keep the finished bar on the screen.
     """
 
@@ -50,7 +50,7 @@ class Progress:
             total=total,
             initial=done,
             leave=leave,
-            disable=None,  # where stderr is no terminal
+            disable=None,  # disabled if stderr is not a terminal
             dynamic_ncols=True,
             file=sys.stderr,
         )
@@ -58,7 +58,7 @@ class Progress:
             threading.Thread(target=self._tell, name="progress", daemon=True).start()
 
     def advance(self, number: int = 1, *, skipped: bool = False) -> None:
-        """Count `number` more as done. With `skipped`, they took no work, and the time left is not estimated from them."""
+        """Count `number` more items as finished. With `skipped`, the estimate of the remaining time excludes them."""
         self._done += number
         if not skipped:
             self._worked += number
@@ -67,7 +67,7 @@ class Progress:
         self._bar.update(number)
 
     def note(self, text: str) -> None:
-        """Show a text after the numbers, in place of the last one."""
+        """Show a text after the numbers. It replaces the previous text."""
         self._note = text
         self._bar.set_postfix_str(text)
 
@@ -110,10 +110,10 @@ class Progress:
 
 
 def counted(items: Iterable[T], what: str, unit: str, total: int | None = None, *, leave: bool = True) -> Iterator[T]:
-    """Yield items and show how many are done. See `Progress`.
+    """Yield items and show the progress. See `Progress`.
 
     Arguments:
-        total: how many there are; by default the length of `items`, if it has one.
+        total: number of items; by default the length of `items`, if it has one.
     """
     known = total if total is not None else len(items) if isinstance(items, Sized) else None
     with Progress(what, unit, known, leave=leave) as progress:

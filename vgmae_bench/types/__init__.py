@@ -1,8 +1,8 @@
-"""The things that travel through the harness: clips, queries, tracks.
+"""The data types of the whole package: clips, queries, tracks.
 
-Coordinates have one convention everywhere: raster pixels (x, y), (0, 0) the outer corner of the top-left pixel, (W, H)
-that of the bottom-right one, pixel centres at +0.5. Code that samples images at integer centres subtracts 0.5 itself.
-Sizes are (height, width), as in array shapes.
+All coordinates are raster pixels (x, y). (0, 0) is the outer corner of the top-left pixel, (W, H) is the outer corner of
+the bottom-right pixel, and pixel centres are at +0.5. Code with pixel centres at integers must subtract 0.5. Sizes are
+(height, width), as in array shapes.
 """
 
 from vgmae_bench.resizing import Size as Size

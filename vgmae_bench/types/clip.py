@@ -16,7 +16,7 @@ from vgmae_bench.resizing import Size, resize_frames
 from vgmae_bench.types.tracks import FloatArray
 
 _BLOCK = 8
-"""Frames of a clip that are in memory at the source size while it is resized."""
+"""Number of frames that are in memory at the source size while a clip is resized."""
 
 ReadPart = Callable[[int, int], npt.NDArray[np.uint8]]
 """read(start, stop) returns frames start … stop - 1 of a clip, uint8 [·, H, W, 3] RGB."""
@@ -27,31 +27,29 @@ ReadResized = Callable[[int, int, Size], npt.NDArray[np.uint8]]
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One video with ground-truth tracks. Frames are read when asked for, annotations are at hand.
+    """One video with ground-truth tracks. Annotations are in memory. Frames are read on request.
 
     Attributes:
         id: unique in its dataset; also the name of its prediction file.
         size: (height, width) of the source frames.
-        points: float32 or float64 [N, T, 2], (x, y) in units of the frame, (0, 0) to (1, 1), exactly as stored in the
-            dataset: scaling happens once, in `tracks`, so that the numbers equal the reference reader's.
+        points: float32 or float64 [N, T, 2], (x, y) as fractions of the frame, (0, 0) to (1, 1), exactly as stored in the
+            dataset. Only `tracks` scales them, so that the positions equal the reference reader's.
         occluded: bool [N, T].
         read: returns uint8 [T, H, W, 3] RGB at the source size.
-        fps: frames per second, or None when the dataset does not say.
-        part: part(start, stop) returns frames start … stop - 1 alone, so that a long clip need not be in memory at its
-            source size; None where there is only `read`.
-        annotated: bool [T], the frames that somebody annotated. Queries are asked in these alone and no other is scored;
-            None: all of them.
-        radius: float64 [T], how near a prediction must be to count for PCK, in pixels of the source; NaN where that is
-            not known, None where the dataset has no such measure.
-        asked: int64 [N], the frame each track is asked about in, where the dataset says so; None: the protocol chooses.
-        encoded: the T frames as JPEG or PNG byte strings, where that is how they are stored; `data prepare` keeps them as
-            they are.
-        parallel: `part` and `resized` may be called by several threads at once; otherwise one at a time does.
-        resized: the frames of `part` at another size, for formats that can resize them while they are decoded. They are
-            bit-identical to resized frames of `part`.
+        fps: frames per second, or None if unknown.
+        part: part(start, stop) returns only frames start … stop - 1, uint8 RGB at the source size. A long clip then needs
+            little memory. None: the clip has only `read`.
+        annotated: bool [T], the annotated frames. Only these frames have queries and are scored. None: all frames.
+        radius: float64 [T], the largest error of a correct prediction for PCK, in pixels of the source; NaN in frames
+            where it is unknown; None if the dataset does not define it.
+        asked: int64 [N], the query frame of each track; None: the protocol chooses the query frames.
+        encoded: the T frames as JPEG or PNG byte strings, if the dataset stores them so. `data prepare` keeps these bytes.
+        parallel: several threads may call `part` and `resized` at once; otherwise only one thread calls them at a time.
+        resized: resized(start, stop, size) returns the frames of `part` at another size, for formats that can resize while
+            decoding. The frames are bit-identical to resized frames of `part`.
 
     Raises:
-        ValueError: shapes or dtypes do not agree, or `occluded` holds something other than true and false (or 1 and 0).
+        ValueError: shapes or dtypes do not agree, or `occluded` contains other values than true and false (or 1 and 0).
     """
 
     id: str
@@ -85,9 +83,9 @@ class Clip:
         return int(self.points.shape[1])
 
     def frames(self, size: Size | None = None) -> npt.NDArray[np.uint8]:
-        """uint8 [T, H, W, 3] RGB, Lanczos-resized by Pillow to `size` (height, width); None: as stored.
+        """All frames, uint8 [T, H, W, 3] RGB, resized to `size` (height, width) with Pillow's Lanczos; None: source size.
 
-        Frames are decoded and resized by several threads (`vgmae_bench.ahead`).
+        Several threads decode and resize the frames (`vgmae_bench.ahead`).
         """
         part = self.part
         if size is None or part is None or size == self.size:
@@ -109,13 +107,13 @@ class Clip:
         return resized
 
     def blocks(self, length: int) -> Iterator[npt.NDArray[np.uint8]]:
-        """All frames in turn, up to `length` at a time, uint8 [·, H, W, 3] RGB at the source size."""
+        """All frames in order, in blocks of up to `length` frames, uint8 [·, H, W, 3] RGB at the source size."""
         part = self.part or _parts_of(self.read())
         for start in range(0, self.num_frames, length):
             yield part(start, min(start + length, self.num_frames))
 
     def cut(self, start: int, stop: int, clip_id: str) -> Clip:
-        """Frames `start` … `stop` - 1 as a clip of their own, in which the protocol chooses what to ask."""
+        """Frames `start` … `stop` - 1 as a new clip. The protocol chooses its query frames."""
         kept = slice(start, stop)
         part = self.part or partial(_read_part, self.read)
         return replace(
@@ -139,7 +137,7 @@ class Clip:
 
 
 def boolean_occlusion(points: object, occluded: object) -> npt.NDArray[np.bool_]:
-    """`occluded` as booleans [N, T]. NumPy's `~` turns integers into other integers, so that 0 and 1 become booleans here.
+    """`occluded` as bool [N, T]. Integers 0 and 1 must become booleans, because NumPy's `~` changes them to -1 and -2.
 
     Raises:
         ValueError: `points` are not floating point [N, T, 2], or `occluded` is not [N, T] of true and false or 1 and 0.
@@ -154,7 +152,7 @@ def boolean_occlusion(points: object, occluded: object) -> npt.NDArray[np.bool_]
 
 
 def describe(value: object) -> str:
-    """An array's dtype and shape, or the type of anything else, for messages."""
+    """The dtype and shape of an array, or the type of another object, for messages."""
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {list(value.shape)}"
     return f"a {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""What a tracking plugin is, and what else it may be."""
+"""The Protocol of trackers, and the Protocols of their optional capabilities."""
 
 from __future__ import annotations
 
@@ -13,33 +13,41 @@ from vgmae_bench.types.tracks import Queries, Tracks
 
 
 class Tracker(Protocol):
-    """The whole contract of a tracking plugin.
+    """A tracker must have only the method `track`.
 
     A tracker may also be `Noted`, `Foreign`, `Selective`, `Streaming` or a `SceneMaker`. It may have the attributes
-    `direction`, `lookahead`, `queries` and `ask`: for the tracker as it was built, they replace what its SPEC says. See
+    `direction`, `lookahead`, `queries` and `ask`. They override its SPEC for this instance. See
     `vgmae_bench.evaluation.asking.asking_of`.
     """
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
-        """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); answer each query independently of the others."""
+        """Track all queries through a clip, each independently of the others.
+
+        Arguments:
+            frames: uint8 [T, H, W, 3] RGB.
+            queries: N points, in raster pixels of `frames`.
+
+        Returns:
+            N tracks of T frames, in raster pixels of `frames`.
+        """
         ...
 
 
 @runtime_checkable
 class Streaming(Protocol):
-    """A tracker that sees one frame after the other, so that a long video needs little memory. It looks forward only."""
+    """An online tracker. It gets one frame at a time, so that a long video needs little memory. It tracks only forward."""
 
     def start(self, queries: Queries) -> None:
-        """Begin with a new video and these queries."""
+        """Start a new video with these queries."""
         ...
 
     def step(self, frame: npt.NDArray[np.uint8]) -> Tracks:
-        """The tracks in the next frame (uint8 [H, W, 3] RGB), T = 1. Before a query's frame they may be anything."""
+        """The tracks in the next frame (uint8 [H, W, 3] RGB), T = 1. Before the query's frame, any values are allowed."""
         ...
 
 
 class StreamingTracker:
-    """A base class for trackers that see one frame after the other: with `start` and `step`, it has `track`."""
+    """A base class for online trackers. It implements `track` with the subclass's `start` and `step`."""
 
     def start(self, queries: Queries) -> None:
         """See `Streaming.start`."""
@@ -55,7 +63,7 @@ class StreamingTracker:
 
 
 def stream(tracker: Streaming, frames: Iterable[npt.NDArray[np.uint8]], queries: Queries) -> Tracks:
-    """The tracks of a whole video, frame by frame. No more than one frame is held here.
+    """Track a whole video frame by frame. This function keeps only one frame in memory.
 
     Arguments:
         frames: uint8 [H, W, 3] RGB, in order.
@@ -66,43 +74,43 @@ def stream(tracker: Streaming, frames: Iterable[npt.NDArray[np.uint8]], queries:
 
 @runtime_checkable
 class Noted(Protocol):
-    """A tracker with something to say of itself that a reader of its scores must know: "random weights"."""
+    """A tracker with a note that readers of its scores must know, such as "random weights"."""
 
     @property
     def note(self) -> str:
-        """What the tracker says of itself, or ""."""
+        """The note, or ""."""
         ...
 
 
 @runtime_checkable
 class Foreign(Protocol):
-    """A tracker that runs code which is neither ours nor a plugin's: a checkout of somebody's repository."""
+    """A tracker that runs the code of another project, from a checkout of its repository."""
 
     @property
     def checkout(self) -> str:
-        """Which code, "owner/name commit digest"; part of a run's key."""
+        """The version of this code, "owner/name commit digest"; part of a run's key."""
         ...
 
 
 @runtime_checkable
 class Selective(Protocol):
-    """A tracker whose answers do not depend on all of its settings."""
+    """A tracker whose predictions do not depend on all of its settings."""
 
     @property
     def unused_settings(self) -> Collection[str]:
-        """Settings, and sections of settings, that this tracker does not read. They are no part of a run's key."""
+        """Settings, and sections of settings, that this tracker does not use. A run's key omits them."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What a method makes of a whole clip of T frames besides tracks, at a resolution h × w of its own.
+    """Flow, primitives and reconstruction that a method computes for a clip of T frames, at its own resolution h × w.
 
     Attributes:
-        flow: float32 [T - 1, h, w, 2], from each frame to the next, raster pixels of the frames that were given.
-        centres: float32 [T, G, 2], where the G primitives it explains the clip with are, raster pixels.
-        window: int64 [T], the first frame of the window that a frame's primitives belong to: within a window a primitive
-            keeps its number.
+        flow: float32 [T - 1, h, w, 2], from each frame to the next, in raster pixels of the input frames.
+        centres: float32 [T, G, 2], the centres of the G primitives (such as Gaussians), in raster pixels of the input.
+        window: int64 [T], the first frame of the window that contains each frame. Within a window, a primitive keeps its
+            index.
         reconstruction: uint8 [T, h, w, 3] RGB.
     """
 
@@ -114,8 +122,8 @@ class Scene:
 
 @runtime_checkable
 class SceneMaker(Protocol):
-    """A tracker that can also say what it makes of a clip."""
+    """A tracker that can also compute a `Scene`."""
 
     def scene(self, frames: npt.NDArray[np.uint8]) -> Scene:
-        """Of frames uint8 [T, H, W, 3] RGB."""
+        """The scene of a clip, uint8 [T, H, W, 3] RGB."""
         ...

@@ -1,4 +1,4 @@
-"""Queries and the tracks that answer them."""
+"""Queries and tracks."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Queries:
-    """Points to track, each given in one frame.
+    """N points to track. Each has a position in one frame.
 
     Attributes:
-        frame: int64 [N], the frame each point is given in.
-        xy: float32 [N, 2], its position there, raster pixels.
+        frame: int64 [N], the query frame of each point.
+        xy: float32 [N, 2], the position (x, y) in this frame, in raster pixels.
 
     Raises:
         ValueError: shapes do not agree.
@@ -41,26 +41,26 @@ class Queries:
         return Queries(self.frame[index], self.xy[index])
 
     def tyx(self) -> npt.NDArray[np.float32]:
-        """float32 [N, 3]: (frame, y, x), raster pixels. The order of TAP-Vid."""
+        """The queries in the order of TAP-Vid: float32 [N, 3], (frame, y, x), raster pixels."""
         return np.concatenate([self.frame[:, None], self.xy[:, ::-1]], axis=1, dtype=np.float32)
 
     def txy(self, *, centres: bool = False) -> npt.NDArray[np.float32]:
-        """float32 [N, 3]: (frame, x, y), raster pixels. The order of CoTracker.
+        """The queries in the order of CoTracker: float32 [N, 3], (frame, x, y), raster pixels.
 
         Arguments:
-            centres: pixel centres are integers: half a pixel is taken off the raster positions.
+            centres: subtract half a pixel from the positions, for code with pixel centres at integers.
         """
         return np.concatenate([self.frame[:, None], self.xy - 0.5 * centres], axis=1, dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Tracks:
-    """Where each queried point is in every frame, and whether it can be seen.
+    """The position and the visibility of each query point in every frame.
 
     Attributes:
-        xy: float32 [N, T, 2], raster pixels of the frames that were given.
+        xy: float32 [N, T, 2], (x, y) in raster pixels of the input frames.
         visible: bool [N, T].
-        confidence: float32 [N, T] in [0, 1], or None where the method has none.
+        confidence: float32 [N, T] in [0, 1], or None if the method has none.
 
     Raises:
         ValueError: shapes do not agree, or `visible` is not boolean (threshold soft visibility first).
@@ -84,7 +84,7 @@ class Tracks:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Tracks], axis: int = 0) -> Tracks:
-        """Join tracks of more points (axis 0) or of more frames (axis 1). They have a confidence if every part has one."""
+        """Join tracks along points (axis 0) or frames (axis 1). The result has a confidence if every part has one."""
         confidence = [part.confidence for part in parts if part.confidence is not None]
         return cls(
             np.concatenate([part.xy for part in parts], axis),
@@ -94,17 +94,17 @@ class Tracks:
 
     @classmethod
     def from_scores(cls, xy: Any, score: Any, threshold: float) -> Tracks:
-        """Tracks of a method that gives a probability of being visible.
+        """Tracks of a method that predicts the probability of visibility.
 
         Arguments:
-            xy: [N, T, 2], raster pixels. An array, or a tensor on any device; the same holds for `score`.
-            score: [N, T] from 0 to 1. It becomes the confidence.
-            threshold: a point is visible where its score is larger.
+            xy: [N, T, 2], raster pixels; an array, or a tensor on any device.
+            score: [N, T] from 0 to 1; an array, or a tensor on any device. It becomes the confidence.
+            threshold: a point is visible if its score is larger than this.
         """
         sure = _array(score)
         return cls(_array(xy), sure > threshold, sure.astype(np.float32))
 
 
 def _array(values: Any) -> npt.NDArray[Any]:
-    """An array, or a tensor from any device as one."""
+    """Convert an array, or a tensor on any device, to a NumPy array."""
     return np.asarray(values.detach().float().cpu().numpy() if hasattr(values, "detach") else values)
