@@ -7,7 +7,7 @@ DEMO := demo
 # The tests start several processes on the same cores. Waiting OpenMP threads must sleep, not spin.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: demo docs test check unit browser tfds peers lint clean
+.PHONY: demo docs test check unit bench browser tfds peers lint clean
 
 # Each run prints its own table. The demo shows one table at the end instead.
 demo: $(VENV)/.ready
@@ -23,13 +23,16 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready
 	@$(MAKE) --no-print-directory --jobs=2 check unit
 
+# One more than there are cores, because tests wait for processes that they start.
+WORKERS = $$(( $$(getconf _NPROCESSORS_ONLN) + 1 ))
+
 check: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 unit: $(VENV)/.ready
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 # The documentation as a site: docs/_build/index.html. Warnings are errors.
 docs: $(VENV)/.docs
@@ -40,13 +43,15 @@ $(VENV)/.docs: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@
 
-# Measures speed and memory on this machine. Takes half an hour. results/benchmarks/ contains the latest results.
+# Measures speed and memory on this machine. Takes half an hour. results/benchmarks/ contains the latest results and their tables.
+# A part of the benchmarks: make bench BENCHMARKS="evaluation reading"
 BENCHMARKS := evaluation reading splatting training gmrw teacher
 bench: $(VENV)/.ready
 	mkdir -p results/benchmarks
 	for name in $(BENCHMARKS); do echo "$$name …"; \
 	  $(BIN)/python benchmarks/$$name.py --json > results/benchmarks/$$name.json.new || exit 1; \
 	  mv results/benchmarks/$$name.json.new results/benchmarks/$$name.json; done
+	$(BIN)/python benchmarks/table.py
 
 # For continuous integration: installs a browser for the tests of the report, if Debian packages can be installed. Without a
 # browser, pytest skips these tests.

@@ -52,8 +52,9 @@ def write_mp4(path: Path, frames: Iterable[npt.NDArray[np.uint8]], fps: Fraction
                 # Without these, players would have to guess the colour space.
                 context.colorspace = context.color_primaries = context.color_trc = BT709
                 context.color_range = STUDIO_RANGE
-            even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-            picture = av.VideoFrame.from_ndarray(even, format="rgb24")
+            odd = height % 2 or width % 2
+            even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge") if odd else frame
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
             picture = picture.reformat(
                 format="yuv420p", dst_colorspace=BT709, dst_color_range=STUDIO_RANGE, interpolation="BICUBIC"
             )
