@@ -7,6 +7,7 @@ SPEC = MethodSpec(
     tracker="vgmae_baselines.lucas_kanade.tracker:LucasKanade",
     summary="Pyramidal Lucas-Kanade flow (OpenCV), chained; hidden where forward and backward flow disagree.",
     direction="forward",
+    lookahead=0,
     key_settings=("window", "levels", "max_error"),
     requires=("cv2",),
     install="pip install opencv-python-headless",
