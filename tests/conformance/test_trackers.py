@@ -67,6 +67,44 @@ def test_only_a_shift_of_x_and_y_alike_is_a_fault_of_an_inaccurate_tracker(
     assert "beside the point" in found.what
 
 
+class Refined(Correct):
+    """Refines the position in the query frame, too, by what its weights say; with `late`, in later query frames alone."""
+
+    note = "random weights"
+    late = False
+
+    def track(self, frames: np.ndarray, queries: vb.Queries) -> vb.Tracks:
+        tracks = super().track(frames, queries)
+        off = np.random.default_rng(0).normal(0, 2, (len(queries), 1, 2)).astype(np.float32)
+        return vb.Tracks(tracks.xy + off * (queries.frame[:, None, None] >= self.late), tracks.visible)
+
+
+class RefinedLate(Refined):
+    late = True
+
+
+@pytest.mark.parametrize(("tracker", "verdict"), [(Refined, "info"), (RefinedLate, "fault")])
+def test_random_weights_may_move_the_position_that_is_known(tracker: type[Refined], verdict: str) -> None:
+    (found,) = vb.check(tracker, declares=FORWARD, only=["on-query"]).findings
+    assert found.verdict == verdict and "no usual mistake explains it" in found.what
+    assert ("its weights are random" in found.what) == (verdict == "info")
+
+
+def test_random_weights_may_look_beside_the_point() -> None:
+    class Mine(Leaning):
+        note = "random weights"
+        before = np.array([0.45, 0.45], dtype=np.float32)
+        after = -before
+
+    (found,) = vb.check(Mine, declares=FORWARD, only=["half-pixel"]).findings
+    assert found.verdict == "info" and "beside the point" in found.what and "its weights are random" in found.what
+
+
+def test_half_a_pixel_cannot_be_told_where_nothing_moves() -> None:
+    (found,) = vb.check(Correct, declares=FORWARD, only=["half-pixel"], frames=4, width=32).findings
+    assert found.verdict == "info" and "moves nothing by" in found.what and "--frames" in found.what
+
+
 def test_what_is_declared_is_no_fault() -> None:
     assert vb.check(Still, declares={"floor": True}, only=["translation", "backward"]).passed
     assert vb.check(Dice, declares={"random": True}, only=["repeatable", "independent", "looks-ahead"]).passed

@@ -106,6 +106,9 @@ def on_query(probe: Probe) -> Iterator[Finding]:
     why = "The position there is known; whatever shifts it shifts all the others"
     if mistake is not None:
         yield Finding("on the query", "fault", f"{told}, which is {mistake.name}", why, mistake.mend)
+    elif probe.untrained and np.median(distance[queries.frame == 0]) > OFF:
+        told += ", in the first frame as well, and no usual mistake explains it; its weights are random"
+        yield Finding("on the query", "info", told)
     elif typical > OFF:
         mend = "answer queries.xy[n] in frame queries.frame[n]; is queries.frame taken for the first frame?"
         yield Finding("on the query", "fault", f"{told}, and no usual mistake explains it", why, mend)

@@ -72,9 +72,11 @@ def half_pixel(probe: Probe) -> Iterator[Finding]:
     for seed in range(count):
         parts = [_half_differences(probe, seed, direction) for direction in (1, -1)]
         followed = min(part[2] for part in parts)
-        if followed < 0.5:
-            told = f"cannot tell: it follows {followed:.0%} of what a slow zoom and rotation moves, to {NEAR:g} px"
-            yield Finding("half a pixel", "info", told)
+        if not followed >= 0.5:
+            told = f"it follows {followed:.0%} of what a slow zoom and rotation moves, to {NEAR:g} px"
+            if np.isnan(followed):
+                told = f"a slow zoom and rotation moves nothing by {NEAR:g} px; try more --frames or a larger --width"
+            yield Finding("half a pixel", "info", f"cannot tell: {told}")
             return
         errors += [part[3] for part in parts]
         fits.append(_fit(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])))
@@ -89,6 +91,8 @@ def half_pixel(probe: Probe) -> Iterator[Finding]:
     if shifted.any() and np.median(errors) > FOLLOWED and not alike.any():
         why = "x and y are not shifted alike, as a mistake of convention would: its weights prefer a direction"
         yield Finding("half a pixel", "info", f"{told}; {why}")
+    elif shifted.any() and probe.untrained:
+        yield Finding("half a pixel", "info", f"{told}; its weights are random")
     elif shifted.any():
         why = "Every point is read beside where it is. On a pan the two mistakes cancel; on real motion they do not"
         mend = "pixel centres are at +0.5: code with centres at whole numbers subtracts 0.5 first and adds it last"
@@ -108,7 +112,7 @@ def _half_differences(probe: Probe, seed: int, direction: int) -> tuple[FloatArr
 
     Returns:
         What multiplies (δ, ε, drift a frame), float [M, 2, 6]; half differences, float [M, 2]; the share of what moves that
-        is followed; and the median error of what is followed, pixels.
+        is followed, NaN if nothing moves; and the median error of what is followed, pixels.
     """
     times = direction * np.arange(probe.length)
     warps = [affine(probe.size, scale=1.02**t, angle=0.04 * t) for t in times]
@@ -126,7 +130,8 @@ def _half_differences(probe: Probe, seed: int, direction: int) -> tuple[FloatArr
     linear = np.stack(warps)[number, :, :2] - one
     design = np.concatenate([linear, one, one * number[:, None, None]], axis=2)
     error = float(np.median(away[good & moving])) if (good & moving).any() else np.inf
-    return design, (straight - turned)[good] / 2, float(good[moving].mean()), error
+    followed = float(good[moving].mean()) if moving.any() else np.nan
+    return design, (straight - turned)[good] / 2, followed, error
 
 
 def _fit(design: FloatArray, off: FloatArray) -> FloatArray:
