@@ -67,13 +67,13 @@ def test_the_next_item_is_made_while_one_is_in_use():
     reader.close()
 
 
-def test_what_does_not_fit_is_made_when_it_is_asked_for():
+def test_an_item_without_memory_is_made_on_request():
     reader = NextAhead(lambda name, ahead: None if ahead else name)
     assert [reader.get("a", "b"), reader.get("b", None)] == ["a", "b"]
     reader.close()
 
 
-def test_settings_are_numbers(monkeypatch):
+def test_environment_variables_must_be_whole_numbers(monkeypatch):
     monkeypatch.setenv(THREADS, "3")
     monkeypatch.setenv(MEMORY, "2")
     assert (read_threads(), read_memory()) == (3, 2 * 2**20)

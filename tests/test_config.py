@@ -31,7 +31,7 @@ def test_assignments_are_toml_or_text() -> None:
         config.parse_assignments(["levels"])
 
 
-def test_a_factory_gets_what_it_names_and_its_settings_are_recorded() -> None:
+def test_a_factory_gets_its_parameters_and_its_settings_are_recorded() -> None:
     built = config.call_with(Configured, {"levels": 5}, owner="it", seed=7, device="cpu")
     assert (built.product.config, built.product.seed) == (Settings(levels=5), 7)
     assert built.settings == {"levels": 5, "mode": "fast", "scales": [1.0]}
@@ -46,7 +46,7 @@ def test_wrong_settings_are_refused_with_the_reason(values: dict[str, Any], why:
         config.build(Settings, values, owner="it")
 
 
-def test_a_setting_has_one_value() -> None:
+def test_a_repeated_setting_is_refused() -> None:
     with pytest.raises(UsageError, match="levels is given twice"):
         config.parse_assignments(["levels=1", "levels=2"])
 

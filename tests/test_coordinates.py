@@ -5,12 +5,12 @@ import numpy as np
 from vgmae_bench.coordinates import rescale
 
 
-def test_outer_corners_meet() -> None:
+def test_rescaling_keeps_the_outer_corners() -> None:
     corners = np.array([[0.0, 0.0], [854.0, 480.0], [427.0, 0.0]])
     np.testing.assert_array_equal(rescale(corners, (480, 854), (256, 256)), [[0, 0], [256, 256], [128, 0]])
 
 
-def test_there_and_back() -> None:
+def test_rescaling_back_gives_the_original() -> None:
     xy = np.random.default_rng(0).uniform(-10, 500, (3, 5, 2))
     np.testing.assert_allclose(rescale(rescale(xy, (480, 854), (256, 256)), (256, 256), (480, 854)), xy, rtol=1e-14)
 

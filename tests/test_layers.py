@@ -59,7 +59,7 @@ def told(links: list[Import]) -> list[str]:
     return [f"{a} imports {b} (line {lines[0]['line_number']})" for a, b, lines in details]
 
 
-def test_every_room_has_a_layer() -> None:
+def test_every_folder_has_a_layer() -> None:
     assert {room(module) for module in graph().modules if room(module)} == set(LAYER)
 
 
@@ -68,13 +68,13 @@ def test_imports_point_down() -> None:
     assert not upward, told(upward)
 
 
-def test_no_imports_go_in_circles() -> None:
+def test_imports_have_no_cycles() -> None:
     """Neither between the folders and files of `vgmae_bench`, nor between those of any folder."""
     packages = [module for module in graph().modules if graph().find_children(module)]
     breakers = [link for package in packages for link in graph().nominate_cycle_breakers(package)]
     assert not breakers, told(breakers)
 
 
-def test_what_measures_methods_knows_none_of_them() -> None:
+def test_measuring_folders_import_no_method() -> None:
     known = [(a, b) for a, b in between_rooms() if room(a) in NEUTRAL and room(b) in METHODS]
     assert not known, told(known)

@@ -87,7 +87,7 @@ def test_a_broken_plugin_fails_only_when_asked_for(site: Path) -> None:
         assert "Traceback" not in told
 
 
-def test_the_old_names_of_group_and_spec_go_on_working(tmp_path: Path) -> None:
+def test_the_old_names_of_group_and_spec_still_work(tmp_path: Path) -> None:
     old = GOOD.replace("MethodSpec", "TrackerSpec").replace("tracker=", "factory=").replace("good_plugin", "old_plugin")
     (tmp_path / "site").mkdir()
     install(tmp_path / "site", "old_plugin", old, "trackers", "stay")
@@ -96,7 +96,7 @@ def test_the_old_names_of_group_and_spec_go_on_working(tmp_path: Path) -> None:
     assert told["from"] == "old-plugin 1.0"
 
 
-def test_a_method_is_what_it_offers() -> None:
+def test_a_method_without_a_part_is_refused_for_it() -> None:
     gmae = plugins.find("methods", "gmae")
     assert plugins.load(gmae, "explorer").__name__ == "GMAEExplorer"
     with pytest.raises(UsageError, match="gmae does not track points") as raised:
@@ -143,7 +143,7 @@ def test_a_file_may_hold_several_specs_and_says_what_it_requires(tmp_path: Path)
     assert raised.value.try_ == "pip install not-there"
 
 
-def test_a_method_that_makes_no_tracker_is_one_line(tmp_path: Path) -> None:
+def test_a_method_that_returns_no_tracker_is_an_error_of_one_line(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text("def make():\n    return 3\n")
     with pytest.raises(PluginError, match="make is no tracker"):
         open_method(f"{tmp_path / 'odd.py'}:make", weights=None, settings={}, device="cpu", seed=0)

@@ -72,7 +72,7 @@ def test_settings_are_named_by_path_and_described_by_the_docstring() -> None:
     "values",
     [{"features.stitch": "3"}, {"stitch": 3}, {"features": {"stitch": 3}}, {"features": {"stitch": 3}, "variant": "a"}],
 )
-def test_a_setting_goes_by_its_path_its_last_part_or_in_its_section(values: dict[str, Any]) -> None:
+def test_a_setting_is_set_by_path_last_part_or_section(values: dict[str, Any]) -> None:
     assert build(Settings, values, owner="it") == Settings(features=Features(stitch=3))
 
 
@@ -87,7 +87,7 @@ def test_a_setting_goes_by_its_path_its_last_part_or_in_its_section(values: dict
         ({"features": 3}, 'no setting "features"'),
     ],
 )
-def test_what_is_unclear_or_wrong_is_refused(values: dict[str, Any], why: str) -> None:
+def test_ambiguous_and_unknown_settings_are_refused(values: dict[str, Any], why: str) -> None:
     with pytest.raises(UsageError, match=why):
         build(Settings, values, owner="it")
 

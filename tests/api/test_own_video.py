@@ -93,7 +93,7 @@ def test_a_streaming_tracker_gets_each_frame_as_it_is_decoded(monkeypatch: pytes
     assert tracks.xy[:, :, 0].tolist() == [[0, 1, 2, 3, 4, 5]] * 2 and scene is None and seconds >= 0
 
 
-def test_tracks_are_in_pixels_of_the_video_whatever_the_method_sees() -> None:
+def test_tracks_are_in_pixels_of_the_video_at_every_input_size() -> None:
     clip = moving_square(num_frames=10, size=(96, 128))
     truth = clip["points"] * [128, 96]
     inside = truth[:, -1, 0] < 110
@@ -105,7 +105,7 @@ def test_tracks_are_in_pixels_of_the_video_whatever_the_method_sees() -> None:
         assert seconds > 0
 
 
-def test_only_so_many_frames_are_tracked() -> None:
+def test_the_frame_limit_is_respected() -> None:
     video = Played(moving_square(num_frames=10)["video"])
     tracks, _, _ = track_video(method("zero-motion"), video, Queries([2], [[5, 5]]), (32, 32), max_frames=3)
     assert tracks.visible.shape == (1, 3)
@@ -118,7 +118,7 @@ def small() -> tuple[npt.NDArray[np.uint8], Queries, Tracks]:
     return np.zeros((4, 32, 48, 3), dtype=np.uint8), Queries([0], xy[:, 0]), Tracks(xy, np.ones((1, 4), dtype=bool))
 
 
-def test_older_files_stay_until_newer_ones_are_whole(tmp_path: Path) -> None:
+def test_old_files_remain_until_new_files_are_complete(tmp_path: Path) -> None:
     pictures, queries, tracks = small()
     out = tmp_path / "deep" / "out"
     with pytest.raises(BadDataError, match="ends here"):
@@ -137,7 +137,7 @@ def test_older_files_stay_until_newer_ones_are_whole(tmp_path: Path) -> None:
     assert b'"other"' in after["record.json"]
 
 
-def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+def test_an_uncreatable_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     pictures, queries, tracks = small()
     with pytest.raises(StorageError, match="Cannot write"):
@@ -158,7 +158,7 @@ class Painter:
         )
 
 
-def test_a_scene_is_left_beside_the_tracks(tmp_path: Path) -> None:
+def test_scene_files_are_written_next_to_the_tracks(tmp_path: Path) -> None:
     pictures = np.random.default_rng(0).integers(0, 255, (4, 32, 64, 3), dtype=np.uint8)
     painter = replace(method("zero-motion"), tracker=Painter())
     queries = Queries([0], [[5, 5]])
@@ -183,7 +183,7 @@ def test_a_scene_is_left_beside_the_tracks(tmp_path: Path) -> None:
     assert shown.mean() == pytest.approx(255 - pictures[0].mean(), abs=8)  # the negative
 
 
-def test_frames_of_the_film_are_numbered(tmp_path: Path) -> None:
+def test_video_frames_have_numbers(tmp_path: Path) -> None:
     xy = np.full((1, 12, 2), 90.0, dtype=np.float32)
     grey = Played(np.full((12, 120, 160, 3), 90, dtype=np.uint8))
     tracks = Tracks(xy, np.ones((1, 12), dtype=bool))
@@ -193,7 +193,7 @@ def test_frames_of_the_film_are_numbered(tmp_path: Path) -> None:
     assert np.abs(corners[3] - corners[4]).max() > 100
 
 
-def test_a_method_without_a_scene_says_so() -> None:
+def test_a_method_without_a_scene_is_refused() -> None:
     with pytest.raises(UsageError, match="lucas-kanade has no scene"):
         track_video(
             method(), Played(np.zeros((2, 32, 32, 3), np.uint8)), Queries([0], [[5, 5]]), (32, 32), with_scene=True

@@ -48,7 +48,7 @@ def root(tmp_path: Path) -> Path:
     return write_davis(tmp_path / "data")
 
 
-def test_importing_costs_nothing_and_shows_what_there_is() -> None:
+def test_importing_loads_no_heavy_modules_and_dir_lists_all_names() -> None:
     program = (
         "import sys, vgmae_bench as vb\n"
         "assert dir(vb) == vb.__all__\n"
@@ -60,7 +60,7 @@ def test_importing_costs_nothing_and_shows_what_there_is() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_name_gives_a_run_with_scores_predictions_clips_and_figures(root: Path) -> None:
+def test_evaluating_a_name_returns_scores_predictions_clips_and_figures(root: Path) -> None:
     run = vb.evaluate("zero-motion", "davis", data_root=root)
     assert run.summary.clips.scored == 3
     assert len(run.metrics) == 3
@@ -91,7 +91,7 @@ def test_a_class_and_an_object_of_the_session_never_share_a_run(root: Path) -> N
         plan_again(RunFolder(runs[0].path), Path("again"))
 
 
-def test_what_cannot_be_used_is_said() -> None:
+def test_unusable_arguments_are_refused() -> None:
     clips = [clip()]
     with pytest.raises(PluginError, match="is no tracker"):
         vb.evaluate(DriftConfig, clips)
@@ -112,7 +112,7 @@ def test_what_cannot_be_used_is_said() -> None:
         vb.score(vb.track(frames, queries[:2], method=Stay), clips[0])
 
 
-def test_clips_in_a_list_are_a_dataset_that_its_content_identifies() -> None:
+def test_a_list_of_clips_is_a_dataset_with_a_content_digest() -> None:
     clips = [replace(clip(seed=seed), id=f"clip-{seed}") for seed in range(2)]
     run = vb.evaluate("zero-motion", clips)
     assert list(run.predictions) == ["clip-0", "clip-1"]
@@ -138,7 +138,7 @@ def test_a_causal_tracker_is_run_on_the_reversed_clip_as_well(root: Path) -> Non
     assert np.array_equal(vb.track(frames, late, method=Forward(DriftConfig())).xy[:, 0], late.xy)
 
 
-def test_drawing_leaves_the_frames_alone() -> None:
+def test_drawing_does_not_change_the_input_frames() -> None:
     frames, queries = vb.ask(clip())
     before = frames.copy()
     drawn = vb.draw(frames, vb.track(frames, queries, method="zero-motion"))
@@ -146,7 +146,7 @@ def test_drawing_leaves_the_frames_alone() -> None:
     assert (drawn != frames).any() and np.array_equal(frames, before)
 
 
-def test_runs_join_are_tabulated_compared_and_plotted(root: Path) -> None:
+def test_runs_can_be_joined_tabulated_compared_and_plotted(root: Path) -> None:
     for method in ("zero-motion", "lucas-kanade"):
         vb.evaluate(method, "davis", data_root=root, out="one")
     own = vb.evaluate(Drift, "davis", data_root=root, out="two", name="mine")

@@ -43,7 +43,7 @@ def root(tmp_path: Path) -> str:
     return str(write_davis(tmp_path / "data"))
 
 
-def test_a_sweep_file_is_a_grid() -> None:
+def test_a_sweep_file_gives_all_combinations() -> None:
     Path("sweep.toml").write_text(SWEEP)
     jobs = read_sweep(Path("sweep.toml"))
     assert len(jobs) == 2 * 2 * (2 + 1)
@@ -71,7 +71,7 @@ def test_mistakes_in_a_sweep_are_found_before_any_work(change: tuple[str, str], 
         read_sweep(Path("sweep.toml"))
 
 
-def test_options_make_a_product_and_one_summary(root: str) -> None:
+def test_options_with_several_values_give_all_combinations_and_one_summary(root: str) -> None:
     done = call(
         "run", "--method", "zero-motion,lucas-kanade", "--dataset", "davis", "--data-root", root,
         "--query-mode", "first", "--query-mode", "strided",
@@ -95,7 +95,7 @@ def test_a_run_that_fails_does_not_end_the_others(root: str) -> None:
     assert "1 of 2 runs are not complete" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_name_is_for_one_run(root: str) -> None:
+def test_a_name_for_several_runs_is_refused(root: str) -> None:
     arguments = ["--dataset", "davis", "--data-root", root, "--name", "mine"]
     with pytest.raises(UsageError, match="these are 2"):
         CliRunner().invoke(run_command, ["--method", "zero-motion,lucas-kanade", *arguments], catch_exceptions=False)
@@ -108,7 +108,7 @@ def test_a_name_is_for_one_run(root: str) -> None:
         CliRunner().invoke(run_command, ["sweep.toml", "--method", "zero-motion"], catch_exceptions=False)
 
 
-def test_outcomes_say_what_became_of_each_run(root: str) -> None:
+def test_the_summary_has_the_outcome_of_each_run(root: str) -> None:
     jobs = [Job("zero-motion", "davis"), Job("zero-motion", "kinetics")]
     good, bad = evaluate_all(jobs, data_root=root)
     assert good.run is not None and not good.told

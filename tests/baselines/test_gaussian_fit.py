@@ -92,7 +92,7 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
         build(GaussianFitConfig, wrong, owner=SPEC.name)
 
 
-def test_a_grid_looks_like_its_frame() -> None:
+def test_the_initial_grid_renders_like_its_frame() -> None:
     frame = colour(pixels(64, 64))
     gaussians = grid(torch.stack([frame, 0 * frame]), 16)
     count = (16 + 2 * MARGIN) ** 2
@@ -150,7 +150,7 @@ def test_points_that_leave_are_hidden_by_either_variant() -> None:
         assert stays.all()
 
 
-def test_tau_decides_who_is_hidden() -> None:
+def test_tau_is_the_threshold_of_visibility() -> None:
     frames, _ = _pan(4)
     queries = [(0, 24.0, 28.0), (1, 30.0, 24.0)]
     assert _track(frames, queries, tau=0.0, steps=5).visible[:, 1:].all()
@@ -168,7 +168,7 @@ def test_answers_do_not_depend_on_the_other_queries() -> None:
         np.testing.assert_array_equal(alone.visible[0], together.visible[row])
 
 
-def test_the_same_again() -> None:
+def test_repeated_calls_give_equal_results() -> None:
     frames, _ = _pan(5)
     at = [(0, 24.0, 28.0), (2, 30.0, 24.0)]
     np.testing.assert_array_equal(_track(frames, at, steps=5).xy, _track(frames, at, steps=5).xy)
@@ -183,7 +183,7 @@ def test_a_query_in_the_last_frame_costs_nothing(frames: int, query: int, monkey
     assert tracks.visible[0].tolist() == [t == query for t in range(frames)]
 
 
-def test_only_windows_that_lead_on_from_a_query_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_windows_after_a_query_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
     lengths = _count_fits(monkeypatch)
     _track(_pan(10)[0], [(7, 20.0, 30.0)], steps=1)
     assert lengths == [4]
@@ -202,7 +202,7 @@ def test_no_queries() -> None:
 
 
 @pytest.mark.parametrize("shade", [0, 255])
-def test_nothing_moves_in_frames_without_anything(shade: int) -> None:
+def test_nothing_moves_in_uniform_frames(shade: int) -> None:
     tracks = _track(np.full((5, HEIGHT, WIDTH, 3), shade, dtype=np.uint8), [(0, 20.0, 30.0), (0, 63.0, 1.0)])
     assert np.abs(tracks.xy - tracks.xy[:, :1]).max() < 0.5
     assert tracks.visible.all()

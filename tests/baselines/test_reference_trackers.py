@@ -29,7 +29,7 @@ def test_lucas_kanade_follows_a_shift_to_a_tenth_of_a_pixel() -> None:
     assert tracks.visible[inside].mean() > 0.9
 
 
-def test_lucas_kanade_hides_what_leaves_the_frame() -> None:
+def test_lucas_kanade_hides_points_that_leave_the_frame() -> None:
     known = clip(num_frames=20)
     start = np.array([[62.0, 30.0]], dtype=np.float32)  # two pixels from the right border, moving right
     tracks = LucasKanade(LucasKanadeConfig(window=9)).track(known.frames(), Queries(np.array([0]), start))
@@ -52,7 +52,7 @@ def test_dense_flow_follows_a_shift_to_a_fifth_of_a_pixel(tracker: Tracker) -> N
 
 
 @pytest.mark.parametrize("tracker", DENSE, ids=["dis", "farneback"])
-def test_dense_flow_hides_what_leaves_the_frame_and_starts_at_the_query(tracker: Tracker) -> None:
+def test_dense_flow_hides_points_outside_the_frame_and_starts_at_the_query(tracker: Tracker) -> None:
     known = clip(num_frames=20)
     start = np.array([[62.0, 30.0], [20.0, 30.0]], dtype=np.float32)  # the first is two pixels from the right border
     tracks = tracker.track(known.frames(), Queries(np.array([0, 4]), start))
@@ -69,7 +69,7 @@ def test_flow_is_read_between_pixels_and_at_the_border() -> None:
     assert found.all()
 
 
-def test_any_number_of_points_can_be_carried() -> None:
+def test_flow_can_be_sampled_at_any_number_of_points() -> None:
     flow = np.full((4, 4, 2), 0.5, dtype=np.float32)
     xy = np.random.default_rng(0).uniform(0, 3, (40_000, 2)).astype(np.float32)
     moved, found = carry(flow, xy)

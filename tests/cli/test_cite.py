@@ -42,7 +42,7 @@ def test_methods_and_datasets_come_first_and_in_order() -> None:
     ]
 
 
-def test_what_has_no_paper_is_a_comment() -> None:
+def test_an_entry_without_a_paper_is_a_comment() -> None:
     assert call("zero-motion").stdout.startswith("% zero-motion: ")
 
 

@@ -44,7 +44,7 @@ def test_json_is_one_object_with_what_scripts_rely_on(root: str) -> None:
     assert (Path(result["run"]) / "metrics.csv").is_file()
 
 
-def test_run_says_its_plan_on_stderr_and_prints_a_table(root: str) -> None:
+def test_run_prints_its_plan_to_stderr_and_a_table_to_stdout(root: str) -> None:
     done = call("run", "--method", "zero-motion", "--dataset", "davis", "--data-root", root)
     assert "3 clips of 3; 0 are predicted already" in done.stderr
     assert "query first, input 256×256 (lanczos)" in done.stdout
@@ -133,7 +133,7 @@ def test_a_broken_clip_is_reported_and_the_others_are_scored(tmp_path: Path) -> 
     assert "bad" in done.stderr
 
 
-def test_a_results_folder_that_cannot_be_written_is_said_before_any_work(root: str, tmp_path: Path) -> None:
+def test_an_unwritable_results_folder_is_reported_before_any_work(root: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     out = str(tmp_path / "file" / "results")
     done = call("run", "--method", "zero-motion", "--dataset", "davis", "--data-root", root, "--out", out, code=1)
@@ -141,7 +141,7 @@ def test_a_results_folder_that_cannot_be_written_is_said_before_any_work(root: s
     assert "tracking" not in done.stderr
 
 
-def test_an_interrupt_ends_quietly_and_keeps_what_is_there(root: str, tmp_path: Path) -> None:
+def test_an_interrupt_ends_without_a_traceback_and_keeps_predictions(root: str, tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(
         "import time\nclass Slow:\n    def track(self, frames, queries):\n        time.sleep(60)\n"
     )

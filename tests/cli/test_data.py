@@ -53,5 +53,5 @@ def test_mistakes_say_what_to_do(arguments: list[str], message: str) -> None:
     assert message in str(call(*arguments).exception)
 
 
-def test_data_that_is_not_there_is_not_verified() -> None:
+def test_missing_data_cannot_be_verified() -> None:
     assert isinstance(call("verify", "davis").exception, MissingDataError)

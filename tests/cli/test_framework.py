@@ -46,7 +46,7 @@ def test_every_help_ends_with_examples_of_that_command(name: str) -> None:
 
 
 @pytest.mark.parametrize("line", EXAMPLES)
-def test_examples_name_what_there_is(line: str) -> None:
+def test_examples_use_existing_names(line: str) -> None:
     """Options, choices, methods, datasets, settings and runs of an example exist. Files of the user's own need not."""
     words = shlex.split(line)
     words = words[words.index("vgmae-bench" if "vgmae-bench" in words else "vgmae_bench") + 1 :]
@@ -72,13 +72,13 @@ def test_examples_name_what_there_is(line: str) -> None:
             plugins.find("datasets", name)
 
 
-def test_an_option_with_one_value_is_given_once() -> None:
+def test_a_repeated_single_value_option_is_an_error() -> None:
     with pytest.raises(UsageError, match="--device is given twice"):
         invoke("run", "--method", "zero-motion", "--dataset", "synth", "--device", "cpu", "--device", "cuda")
     assert invoke("list", "methods", "--json", "--json").exit_code == 0  # says the same twice
 
 
-def test_commands_that_only_read_say_what_became_of_out() -> None:
+def test_commands_that_only_read_explain_the_old_option_out() -> None:
     for name, command in ALL.items():
         options = {option for parameter in command.params for option in parameter.opts}
         if "--results" in options and "--out" not in options:

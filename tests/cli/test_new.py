@@ -47,7 +47,7 @@ def test_packages_install_pass_their_tests_and_run(tmp_path: Path, monkeypatch: 
         ("there", "there is there already"),
     ],
 )
-def test_names_that_cannot_be_are_refused(name: str, told: str, tmp_path: Path) -> None:
+def test_invalid_package_names_are_refused(name: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     assert told in call("new", "tracker", name, code=2).stderr.lower().replace("a python", "a Python")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["there"]

@@ -35,7 +35,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_tables_are_shown_with_the_characters_there_are(results: Path, encoding: str) -> None:
+def test_tables_use_only_characters_of_the_encoding(results: Path, encoding: str) -> None:
     done = shell(f"bench table --results {results}", PYTHONIOENCODING=encoding, LC_ALL="C")
     assert done.returncode == 0 and not done.stderr
     text = done.stdout.decode(encoding)
@@ -65,25 +65,25 @@ def test_a_full_disk_is_one_line(results: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["table --results {}", "list methods --json", "--help"])
-def test_a_reader_that_has_seen_enough_is_no_error(results: Path, command: str) -> None:
+def test_a_closed_pipe_is_no_error(results: Path, command: str) -> None:
     done = shell(f"bench {command.format(results)} | true")
     assert not done.stderr
 
 
 @pytest.mark.parametrize("environment", [PLAIN, {"PYTHONIOENCODING": "utf-8"}])
 @pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
-def test_work_goes_on_where_nobody_can_be_told_of_it(results: Path, where: str, environment: dict[str, str]) -> None:
+def test_a_run_continues_if_stderr_is_closed(results: Path, where: str, environment: dict[str, str]) -> None:
     done = shell(f"cd '{results.parent}' && bench {RUN} {where}", **environment)
     assert done.returncode == 0 and b"zero-motion" in done.stdout
 
 
-def test_help_is_in_ascii_where_nothing_else_can_be_shown() -> None:
+def test_help_is_ascii_if_the_encoding_requires_it() -> None:
     for command in ("data show --help", "table --help"):
         done = shell(f"bench {command}", **PLAIN)
         assert done.returncode == 0 and done.stdout.isascii() and b"Usage" in done.stdout
 
 
-def test_what_the_system_refuses_is_one_line(results: Path) -> None:
+def test_system_errors_are_errors_of_one_line(results: Path) -> None:
     done = shell(f"cd '{results.parent}' && bench {RUN.replace('--out r', '--out ' + 'x' * 300)}")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-2].startswith(b"Error: Cannot ") and b"name too long" in done.stderr

@@ -32,7 +32,7 @@ def test_every_claim_has_what_scripts_rely_on() -> None:
         assert claim["like_for_like"] == {"published": [], "measured": []}
 
 
-def test_what_the_numbers_compare() -> None:
+def test_each_claim_describes_its_comparison() -> None:
     kinetics, kubric, davis = check_claims()
     assert {
         (c["numerator"]["method"], c["numerator"]["value"], c["denominator"]["value"]) for c in kinetics["cells"]
@@ -48,14 +48,14 @@ def test_what_the_numbers_compare() -> None:
     assert not any(c["self_supervised"] for claim in (kinetics, kubric) for c in claim["cells"])
 
 
-def test_a_number_that_no_cells_give() -> None:
+def test_a_claim_without_matching_cells_is_reported() -> None:
     claim = check_claim(replace(claims()[0], stated=1234.5))
     assert claim["recomputed"] is None
     assert claim["cells"] == claim["protocols"] == []
     assert "No pair of published values gives +1234.5 %" in claim["verdict"]
 
 
-def test_runs_of_both_methods_give_the_ratio_like_for_like() -> None:
+def test_runs_of_both_methods_give_the_measured_gain() -> None:
     rival = np.random.default_rng(0).uniform(0.2, 0.4, 20)
     for protocol, factor in (("tapvid-first", 1.1), ("tapvid-strided", 1.2)):
         write_run(OUT, "videogmae", factor * rival, protocol=protocol)

@@ -50,7 +50,7 @@ def test_other_scores_order_or_runs_make_other_plots(counted: list[str]) -> None
     assert len(paths) == 4
 
 
-def test_damage_and_a_folder_that_cannot_be_written_do_no_harm(counted: list[str], tmp_path: Path) -> None:
+def test_damaged_or_unwritable_caches_do_no_harm(counted: list[str], tmp_path: Path) -> None:
     rows = select_runs(OUT)
     first = pictures(rows, ["clips"])
     kept.picture_path("clips", rows).write_text("{cut")

@@ -49,7 +49,7 @@ def test_the_floor_is_labelled_beside_better_methods() -> None:
     assert list(group.labels) == [*(f"m{number}" for number in range(8, 1, -1)), "zero-motion"]
 
 
-def test_what_takes_no_time_stands_at_the_left_edge(tmp_path: Path) -> None:
+def test_methods_with_zero_cost_are_at_the_left_edge(tmp_path: Path) -> None:
     for method, seconds in (("zero-motion", 1e-6), ("fast", 0.1), ("slow", 10.0)):
         run = RunFolder(write_run(tmp_path, method, [0.5, 0.6]))
         run.write_summary(replace(run.summary(), seconds=seconds, frames=100))

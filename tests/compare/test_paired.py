@@ -37,7 +37,7 @@ def test_differences_are_those_of_the_table() -> None:
     assert "m0 is better than m1 at 30 clips" in pair.sentence("m0", "m1")
 
 
-def test_the_clip_is_the_unit_where_it_has_several_query_sets() -> None:
+def test_several_query_sets_of_a_clip_count_as_one_unit() -> None:
     # Clip x has three query sets: it weighs three times as much in the mean, and is one clip to the test.
     clips = ["x", "x", "x", "y"]
     a, b = rows([0.3, 0.4, 0.5, 0.8], [0.1, 0.2, 0.3, 0.2], clips=clips, protocol="videogmae-release")
@@ -65,7 +65,7 @@ def test_metrics_are_corrected_together() -> None:
     )
 
 
-def test_less_is_better_where_it_is() -> None:
+def test_lower_is_better_metrics_count_smaller_values_as_wins() -> None:
     a, b = rows({"median_trajectory_error": [1.0, 2.0, 3.0]}, {"median_trajectory_error": [2.0, 3.0, 3.0]})
     pair = compare(a, b, ["median_trajectory_error"])[0]
     assert (pair.wins, pair.ties, pair.losses) == (2, 1, 0)
@@ -74,7 +74,7 @@ def test_less_is_better_where_it_is() -> None:
     assert "not distinguishable at 3 clips (-0.67 [" in pair.sentence("a", "b")  # in px, hence not times 100
 
 
-def test_what_cannot_be_paired_is_refused() -> None:
+def test_runs_without_common_queries_are_refused() -> None:
     a, b = rows([0.1, 0.2], [0.3, 0.4])
     with pytest.raises(UnknownNameError, match="no metric"):
         compare(a, b, ["luck"])
@@ -94,7 +94,7 @@ def test_runs_that_the_test_cannot_separate_share_a_rank() -> None:
     assert ranks(rows(scores, close, scores - 0.2, scores + 0.2)) == [2, 2, 4, 1]
 
 
-def test_ranks_turn_round_where_less_is_better() -> None:
+def test_ranks_are_reversed_for_lower_is_better_metrics() -> None:
     error = "median_trajectory_error"
     assert ranks(rows({error: np.full(20, 1.0)}, {error: np.full(20, 2.0)}), error) == [1, 2]
 
@@ -108,5 +108,5 @@ def test_too_few_clips_give_no_ranks() -> None:
         shutil.rmtree(OUT)
 
 
-def test_one_run_is_first() -> None:
+def test_a_single_run_has_rank_one() -> None:
     assert ranks(rows([0.5, 0.6])) == [1]

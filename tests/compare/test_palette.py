@@ -36,7 +36,7 @@ def lab(rgb: np.ndarray) -> np.ndarray:
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
-def test_lab_is_that_of_the_standard() -> None:
+def test_lab_colours_equal_the_standard() -> None:
     assert np.allclose(lab(linear("#FF0000")), [53.24, 80.09, 67.20], atol=0.05)
 
 

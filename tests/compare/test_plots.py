@@ -54,7 +54,7 @@ def invoke(*arguments: object) -> Any:
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"curves", "bars_audit"}))
-def test_a_figure_is_a_picture_a_page_and_its_numbers(results: Path, tmp_path: Path, name: str) -> None:
+def test_plot_writes_png_pdf_and_csv(results: Path, tmp_path: Path, name: str) -> None:
     result = invoke(name, "--results", results, "--out", tmp_path / "figures")
     assert result.exit_code == 0, result.output
     files = [tmp_path / "figures" / f"{name}.{ending}" for ending in ("png", "pdf", "csv")]
@@ -177,7 +177,7 @@ def test_bars_hold_the_stated_the_published_like_for_like_and_the_best_measured_
     assert "different protocols" in caption.replace("\n", " ")
 
 
-def test_bars_of_one_dataset(tmp_path: Path) -> None:
+def test_bars_can_be_limited_to_one_dataset(tmp_path: Path) -> None:
     for audit in ([], ["--audit"]):
         assert (
             invoke("bars", "--results", tmp_path / "none", "--out", tmp_path, "--dataset", "davis", *audit).exit_code
@@ -229,7 +229,7 @@ def test_curves_are_found_below_results_and_trained(tmp_path: Path) -> None:
     assert set(pd.read_csv("figures/curves.csv")["training"]) == {"tiny"}
 
 
-def test_names_are_spread_as_little_as_needed() -> None:
+def test_overlapping_labels_move_as_little_as_possible() -> None:
     assert style.spread([0.2, 0.8], [0.1] * 2) == pytest.approx([0.2, 0.8])
     assert style.spread([0.5, 0.5, 0.1], [0.1] * 3) == pytest.approx([0.45, 0.55, 0.1])
     assert style.spread([1.0, 1.0, 0.99], [0.1] * 3) == pytest.approx([0.9, 1.0, 0.8])

@@ -156,7 +156,7 @@ def test_clips_without_a_value_come_last() -> None:
     assert list(worst_first(select_runs(OUT))) == ["x", "z", "y"]
 
 
-def test_frames_of_a_kept_clip_fit_whatever_they_show() -> None:
+def test_kept_frames_of_any_content_stay_below_the_size_limit() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (30, 256, 256, 3), dtype=np.uint8)
     still = query_set()
     asked = type(still)(
@@ -172,7 +172,7 @@ def test_frames_of_a_kept_clip_fit_whatever_they_show() -> None:
     np.testing.assert_array_equal(drawn.xy, film.xy)
 
 
-def test_frames_that_nobody_annotated_and_positions_that_are_none_are_nowhere() -> None:
+def test_unannotated_frames_and_missing_positions_are_not_drawn() -> None:
     asked = query_set()
     annotated = np.arange(FRAMES) % 2 == 0
     asked = type(asked)(asked.queries, asked.track, asked.target_xy, asked.target_occluded, annotated)
@@ -249,7 +249,7 @@ def test_players_of_real_runs_are_kept_and_drawn_again_from_records_without_torc
     assert [link[:19] for link in again.links].count("data:image/svg+xml;") == 4 + 1  # bars of the claims
 
 
-def test_where_data_are_gone_the_report_says_so(tmp_path: Path) -> None:
+def test_the_report_names_missing_data(tmp_path: Path) -> None:
     root = write_davis(tmp_path / "data", num_frames=8)
     execute(plan("zero-motion", "davis", data_root=root))
     shutil.rmtree(root)

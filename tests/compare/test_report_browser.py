@@ -101,7 +101,7 @@ def wait(browser: Any, script: str) -> None:
     WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(script))
 
 
-def test_nothing_is_loaded_hacked_or_complained_of(browser: Any, player: Shown) -> None:
+def test_the_page_loads_nothing_runs_no_foreign_script_and_logs_no_error(browser: Any, player: Shown) -> None:
     assert browser.execute_script("return typeof hacked") == "undefined"
     assert EVIL in browser.title
     assert player.find("h4").text == EVIL

@@ -20,7 +20,7 @@ def test_runs_of_one_method_are_told_apart_by_what_differs(tmp_path: Path) -> No
     assert names([one, two]) == ["fast levels=2", "fast levels=4"]
 
 
-def test_what_most_runs_have_goes_without_saying(tmp_path: Path) -> None:
+def test_settings_common_to_most_runs_are_omitted_from_labels(tmp_path: Path) -> None:
     usual, wide, fine = (
         row(tmp_path / "a", levels=2, window=3),
         row(tmp_path / "b", levels=2, window=5),

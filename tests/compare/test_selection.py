@@ -15,7 +15,7 @@ from vgmae_bench.errors import BadDataError, UnknownNameError, UsageError
 OUT = Path("results")
 
 
-def test_without_names_every_complete_run_is_taken() -> None:
+def test_without_names_all_complete_runs_are_selected() -> None:
     first = write_run(OUT, "a", [0.1, 0.2])
     write_run(OUT, "b", [0.1], expected=2)
     reference = write_run(OUT / "reference", "c", [0.1, 0.2])
@@ -55,7 +55,7 @@ def test_a_named_incomplete_run_is_refused_unless_told() -> None:
     assert not select_runs(OUT, ["a"], incomplete=True)[0].complete
 
 
-def test_ones_own_run_comes_before_the_same_in_the_reference_if_it_is_complete() -> None:
+def test_a_complete_own_run_precedes_the_same_reference_run() -> None:
     reference = write_run(OUT / "reference", "a", [0.1, 0.2])
     own = write_run(OUT, "a", [0.1], expected=2)
     assert [row.run.path for row in select_runs(OUT)] == [reference]

@@ -35,14 +35,14 @@ def rows() -> list[Row]:
     return select_runs(OUT, incomplete=True)
 
 
-def test_the_best_and_the_second_stand_out_and_ties_share(rows: list[Row]) -> None:
+def test_the_best_and_second_best_are_marked_and_ties_share_the_mark(rows: list[Row]) -> None:
     marks = [(line.name, line.cells[0].mark) for line in build(rows).measured]
     # By AJ, which is 60.0 and 60.0005 for those that print alike.
     assert marks == [("partial*", ""), ("tied_&", "best"), ("one", "best"), ("third", "second")]
     assert [line.cells[0].mark for line in build(rows[:1]).measured] == [""]  # nothing to be better than
 
 
-def test_what_another_program_took_is_not_known() -> None:
+def test_external_predictions_have_no_cost() -> None:
     write_run(OUT, "theirs", [0.5, 0.7])
     (row,) = select_runs(OUT)
     row = replace(row, summary=replace(row.summary, seconds=0, frames=0, peak_memory_mb=None))
@@ -243,7 +243,7 @@ def test_many_metrics_go_into_further_tables_below(
     assert not any("clips" in line for line in headers[1:])
 
 
-def test_where_nothing_fits_lines_are_too_long_rather_than_cut(
+def test_in_a_tiny_terminal_lines_overflow_instead_of_being_truncated(
     rows: list[Row], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "20")

@@ -105,7 +105,7 @@ def test_half_a_pixel_cannot_be_told_where_nothing_moves() -> None:
     assert found.verdict == "info" and "moves nothing by" in found.what and "--frames" in found.what
 
 
-def test_what_is_declared_is_no_fault() -> None:
+def test_declared_properties_are_no_faults() -> None:
     assert vb.check(Still, declares={"floor": True}, only=["translation", "backward"]).passed
     assert vb.check(Dice, declares={"random": True}, only=["repeatable", "independent", "looks-ahead"]).passed
     assert vb.check(Smooths, declares={"causal": True, "lookahead": 1}, only=["looks-ahead"]).passed
@@ -117,7 +117,7 @@ def test_joint_queries_and_all_frames_are_no_fault_where_they_are_declared() -> 
     assert vb.check(Smooths, declares={"direction": "forward", "lookahead": "all"}, only=["looks-ahead"]).passed
 
 
-def test_what_the_built_tracker_says_goes_before_its_spec() -> None:
+def test_attributes_of_the_tracker_override_its_spec() -> None:
     class AsBuilt(Smooths):
         lookahead, queries = 1, "joint"
 
@@ -126,7 +126,7 @@ def test_what_the_built_tracker_says_goes_before_its_spec() -> None:
     assert {finding.verdict for finding in findings} == {"pass", "info"}
 
 
-def test_the_smallest_number_of_later_frames_is_told() -> None:
+def test_the_smallest_lookahead_is_reported() -> None:
     class Late(Correct):
         """The answer is made when three more frames are known."""
 
@@ -147,7 +147,7 @@ def test_random_weights_are_told_where_dependence_is_understated() -> None:
     assert "understated" in found.what
 
 
-def test_noise_is_no_convention() -> None:
+def test_noise_is_not_mistaken_for_a_convention_fault() -> None:
     class Trembles(Still):
         """Hardly follows anything, as weights that have learned nothing do."""
 

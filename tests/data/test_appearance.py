@@ -22,7 +22,7 @@ def named(clip: Clip, points: np.ndarray, frames: np.ndarray) -> str:
 
 
 @pytest.mark.parametrize("name", ["warp", "synth"])
-def test_exchanged_axes_are_seen_and_nothing_else(name: str) -> None:
+def test_only_exchanged_axes_are_reported(name: str) -> None:
     dataset, _ = open_dataset(name, {} if name == "warp" else {"clips": 2})
     for clip_id in dataset.ids:
         clip = dataset.clip(clip_id)
@@ -49,7 +49,7 @@ def moving_texture(size: tuple[int, int], num_frames: int = 24) -> tuple[Clip, n
     return Clip("a", size, xy / [width, height], outside, lambda: frames), frames
 
 
-def test_other_units_are_seen_where_positions_stay_inside_the_frame() -> None:
+def test_other_units_are_reported_if_positions_stay_in_the_frame() -> None:
     clip, frames = moving_texture((240, 426))
     wide = np.array([426, 240])
     assert not named(clip, clip.points, frames)
@@ -63,7 +63,7 @@ def test_other_units_are_seen_where_positions_stay_inside_the_frame() -> None:
     assert named(clip, pixels, frames) == "x and y look exchanged"
 
 
-def test_what_stands_still_is_on_its_place_however_it_is_read() -> None:
+def test_static_content_gives_no_warning_in_any_reading() -> None:
     entry = moving_square(24, (64, 64), num_points=60)
     still = np.repeat(entry["video"][:1], 24, axis=0)
     points = np.repeat(entry["points"][:, :1], 24, axis=1)

@@ -81,7 +81,7 @@ def test_small_frames_are_read_where_there_are_no_others(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("mode", ["first", "strided"])
-def test_frames_that_nobody_annotated_neither_ask_nor_count(tmp_path: Path, mode: str) -> None:
+def test_frames_without_annotation_have_no_queries_and_no_score(tmp_path: Path, mode: str) -> None:
     clip = opened(write_badja(tmp_path)).clip("bear")
     protocol = PROTOCOLS[f"tapvid-{mode}"]
     ((frames, query_set),) = query_sets(clip, protocol)
@@ -110,7 +110,7 @@ def test_a_run_scores_annotated_frames_and_pck(tmp_path: Path) -> None:
     assert found[0] == found[1]
 
 
-def test_the_prepared_form_stands_alone(tmp_path: Path) -> None:
+def test_the_prepared_file_needs_no_other_files(tmp_path: Path) -> None:
     root = tmp_path / "data"
     prepare("badja", root, write_badja(tmp_path) / "badja")
     dataset, _ = open_dataset("badja", root=root)
@@ -191,7 +191,7 @@ def test_a_hidden_joint_needs_no_position(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_copies_of_images_in_another_format_are_refused(tmp_path: Path) -> None:
+def test_image_copies_in_another_format_are_refused(tmp_path: Path) -> None:
     """Before, every image counted as two frames."""
     write_badja(tmp_path)
     for image in list(images(tmp_path).iterdir()):
@@ -206,7 +206,7 @@ def test_paths_of_windows(tmp_path: Path) -> None:
     assert opened(tmp_path).clip("bear").num_frames == FRAMES
 
 
-def test_gaps_of_a_copy_are_named(tmp_path: Path) -> None:
+def test_missing_frames_of_a_copy_are_named(tmp_path: Path) -> None:
     write_badja(tmp_path)
     (images(tmp_path, "Annotations") / "00006.png").unlink()
     assert opened(tmp_path).notes == ["bear lacks 1 of 3 masks: PCK leaves those frames out"]
@@ -218,7 +218,7 @@ def test_gaps_of_a_copy_are_named(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_annotations_that_cannot_be_true_are_named(tmp_path: Path) -> None:
+def test_impossible_annotations_are_named(tmp_path: Path) -> None:
     write_badja(tmp_path)
     change(tmp_path, joints=[[10, 20], [20, 500]], visibility=[True, True])
     with pytest.raises(

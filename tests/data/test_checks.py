@@ -135,7 +135,7 @@ def test_occlusion_that_is_neither_0_nor_1_is_refused(strange: int) -> None:
         (None, "not a NoneType"),
     ],
 )
-def test_frames_of_another_kind_are_named(frames: Any, why: str) -> None:
+def test_frames_with_another_shape_or_dtype_are_named(frames: Any, why: str) -> None:
     with pytest.raises(FaultError, match=why):
         check_frames(frames, (3, 4, 5))
 

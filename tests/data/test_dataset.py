@@ -63,7 +63,7 @@ def with_(**values: Any) -> Minimal:
     return dataset
 
 
-def test_what_a_dataset_does_not_say_is_filled_in() -> None:
+def test_missing_optional_attributes_of_a_dataset_have_defaults() -> None:
     dataset = opened(Minimal(), "mine")
     assert (dataset.options, dataset.files, dataset.coverage, dataset.notes) == ({}, (), None, ())
     assert not dataset.own_queries
@@ -108,7 +108,7 @@ class Fails(Minimal):
         (with_(ids=["x" * 300]), BadDataError, "cannot name files"),
     ],
 )
-def test_what_is_no_dataset_is_refused_in_one_line(dataset: Any, error: type[Exception], message: str) -> None:
+def test_an_invalid_dataset_is_an_error_of_one_line(dataset: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         opened(dataset, "mine")
 
@@ -169,9 +169,7 @@ def test_a_run_goes_on_past_clips_that_fail_and_verify_names_them(tmp_path: Path
     assert "division by zero" in found["lost"]
 
 
-def test_a_prepared_copy_that_was_overtaken_is_said_whenever_it_is_opened(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_opening_an_outdated_prepared_file_prints_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     root = write_davis(tmp_path / "data", clips=1)
     pickle = root / "tapvid_davis" / "tapvid_davis.pkl"
     path = prepare("davis", root)

@@ -61,7 +61,7 @@ def test_json_and_a_folder_of_images(folder: Path) -> None:
     np.testing.assert_array_equal(clip.read(), greys(3, (30, 20)))
 
 
-def test_it_is_a_dataset_like_the_others(folder: Path) -> None:
+def test_the_digest_follows_the_tracks_and_preparing_is_refused(folder: Path) -> None:
     dataset, spec = open_dataset("folder", {"path": str(folder)})
     assert spec.name == "folder" and dataset.options == {}
     digest = dataset.digest
@@ -71,7 +71,7 @@ def test_it_is_a_dataset_like_the_others(folder: Path) -> None:
         prepare("folder", folder)
 
 
-def test_where_it_is_must_be_said(tmp_path: Path) -> None:
+def test_folder_without_a_path_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="path=DIR"):
         open_dataset("folder")
     with pytest.raises(MissingDataError, match="There is no folder"):
@@ -152,7 +152,7 @@ def test_names_are_text(tmp_path: Path, name: str) -> None:
     assert dataset.files[2 * dataset.ids.index(name)].name == f"{name}.mp4"
 
 
-def test_tracks_never_meet_the_video_of_another_name(tmp_path: Path) -> None:
+def test_tracks_are_never_paired_with_a_video_of_another_name(tmp_path: Path) -> None:
     name_pair(tmp_path, "", "clip[1].csv")
     name_pair(tmp_path, "clip1.mp4", "")
     with pytest.raises(BadDataError, match=r"clip\[1\]\.csv has no video beside it"):
@@ -190,7 +190,7 @@ def test_a_broken_download_is_refused_or_used_as_asked(tmp_path: Path) -> None:
     assert allowed.clip("a").read().shape == (1, 48, 64, 3)
 
 
-def test_frames_counted_from_one_are_remarked_on(folder: Path) -> None:
+def test_frames_counted_from_one_give_a_warning(folder: Path) -> None:
     assert opened(folder).notes == []
     (folder / "bear.csv").write_text(CSV.replace("nose,0", "nose,1").replace("tail,0", "tail,1"))
     assert "no row for frame 0, the first of them bear.csv" in opened(folder).notes[0]

@@ -63,7 +63,7 @@ def write_sets(root: Path) -> None:
         ("kinetics", {"half_pixel": "compensate"}),
     ],
 )
-def test_every_set_is_the_same_prepared_as_published(tmp_path: Path, name: str, options: dict[str, object]) -> None:
+def test_prepared_and_published_datasets_are_equal(tmp_path: Path, name: str, options: dict[str, object]) -> None:
     write_sets(tmp_path)
     published = opened(name, tmp_path, **options)
     path = prepare(name, tmp_path)
@@ -86,7 +86,7 @@ def test_jpegs_are_kept_byte_for_byte(tmp_path: Path) -> None:
         assert clip.attrs["kind"] == "JPEG"
 
 
-def test_pixels_are_kept_as_pixels_or_take_less_room(tmp_path: Path) -> None:
+def test_raw_frames_are_stored_raw_or_as_smaller_pngs(tmp_path: Path) -> None:
     save_davis(tmp_path, {"flat": {**example(1), "video": np.full((6, 20, 32, 3), 7, dtype=np.uint8)}})
     published = opened("davis", tmp_path)
     stored = {}
@@ -99,7 +99,7 @@ def test_pixels_are_kept_as_pixels_or_take_less_room(tmp_path: Path) -> None:
     assert stored[True][0] == "PNG" and stored[True][1] < stored[False][1]
 
 
-def test_pixels_are_the_readers_own(tmp_path: Path) -> None:
+def test_the_caller_may_change_returned_frames(tmp_path: Path) -> None:
     write_sets(tmp_path)
     prepare("davis", tmp_path)
     clip = opened("davis", tmp_path).clip("judo")
@@ -107,7 +107,7 @@ def test_pixels_are_the_readers_own(tmp_path: Path) -> None:
     assert clip.read().any()
 
 
-def test_the_file_says_where_it_comes_from_and_serves_other_programs(tmp_path: Path) -> None:
+def test_the_prepared_file_has_its_source_and_standard_hdf5_data(tmp_path: Path) -> None:
     write_sets(tmp_path)
     path = prepare("davis", tmp_path)
     about = PreparedDataset(path).about
@@ -120,7 +120,7 @@ def test_the_file_says_where_it_comes_from_and_serves_other_programs(tmp_path: P
         assert list(clip.attrs["size"]) == [20, 32]
 
 
-def test_scores_from_prepared_clips_equal_those_from_pickles_and_the_record_tells(tmp_path: Path) -> None:
+def test_prepared_clips_give_equal_scores_and_are_named_in_the_record(tmp_path: Path) -> None:
     root = write_davis(tmp_path / "data", clips=2)
     found, records = [], []
     for out in (tmp_path / "pickles", tmp_path / "prepared"):
@@ -134,7 +134,7 @@ def test_scores_from_prepared_clips_equal_those_from_pickles_and_the_record_tell
     assert records[1].dataset.coverage == Coverage(30, 2, None)
 
 
-def test_lossy_frames_are_another_set(tmp_path: Path) -> None:
+def test_lossy_frames_change_the_digest(tmp_path: Path) -> None:
     write_sets(tmp_path)
     published = opened("davis", tmp_path)
     prepare("davis", tmp_path, quality=90)
@@ -175,7 +175,7 @@ def test_a_clip_is_resized_in_parts(tmp_path: Path) -> None:
     assert asked == [(0, 8), (8, 16), (16, 19)]
 
 
-def test_a_byte_that_changed_is_named_and_never_used(tmp_path: Path) -> None:
+def test_a_changed_byte_is_reported_and_the_clip_refused(tmp_path: Path) -> None:
     write_sets(tmp_path)
     path = prepare("davis", tmp_path)
     with h5py.File(path, "r+") as file:
@@ -233,7 +233,7 @@ def test_a_full_disk_leaves_the_old_file_alone(tmp_path: Path) -> None:
     assert sorted(file.name for file in path.parent.iterdir()) == ["SHA256SUMS", "davis.h5"]
 
 
-def test_no_room_is_said_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_disk_space_is_reported_before_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_sets(tmp_path)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(9999, 9000, 999))
@@ -259,7 +259,7 @@ def test_a_failing_write_is_a_storage_error(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_generated_sets_need_none(tmp_path: Path) -> None:
+def test_generated_datasets_cannot_be_prepared(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs no preparation"):
         prepare("synth", tmp_path)
 

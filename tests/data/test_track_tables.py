@@ -54,7 +54,7 @@ def test_tables_that_differ_in_form_are_the_same(tmp_path: Path, text: str, enco
         (HEADER + "\na,0,1\0,2,1\n", "not a number of pixels|line contains NUL", ""),
     ],
 )
-def test_what_a_table_has_instead_is_named(tmp_path: Path, text: str, why: str, remedy: str) -> None:
+def test_the_error_names_the_wrong_content_of_a_table(tmp_path: Path, text: str, why: str, remedy: str) -> None:
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(FaultError, match=why) as caught:
         read_tracks(tmp_path / "a.csv")
@@ -84,7 +84,7 @@ def test_visibility_of_0_and_1_in_json(tmp_path: Path) -> None:
         ("[" * 100_000, "nested too deeply"),
     ],
 )
-def test_what_json_holds_instead_is_named(tmp_path: Path, text: str, why: str) -> None:
+def test_the_error_names_the_wrong_content_of_json(tmp_path: Path, text: str, why: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(FaultError, match=why):
         read_tracks(tmp_path / "a.json")
@@ -100,13 +100,13 @@ def test_what_json_holds_instead_is_named(tmp_path: Path, text: str, why: str) -
         ('{"xy": [[[%s, 2]]]}' % ("9" * 400), "too large"),
     ],
 )
-def test_json_that_could_be_misread_is_refused(tmp_path: Path, text: str, why: str) -> None:
+def test_ambiguous_json_is_refused(tmp_path: Path, text: str, why: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(FaultError, match=why):
         read_tracks(tmp_path / "a.json")
 
 
-def test_other_keys_of_json_are_left_alone(tmp_path: Path) -> None:
+def test_other_keys_of_json_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"xy": [[[1, 2]]], "made by": "me"}')
     assert read_tracks(tmp_path / "a.json").xy.tolist() == [[[1, 2]]]
 

@@ -30,7 +30,7 @@ def errors(findings: list[Finding]) -> list[tuple[str, str]]:
     return [(finding.where, finding.fault) for finding in findings if finding.severity == "error"]
 
 
-def test_a_whole_set_is_clean(tmp_path: Path) -> None:
+def test_verify_finds_nothing_in_an_intact_dataset(tmp_path: Path) -> None:
     path = save_davis(tmp_path, {f"clip{number}": example(number) for number in range(30)})
     record(path)
     assert verify("davis", tmp_path) == []
@@ -59,7 +59,7 @@ def test_a_copy_of_unknown_origin_is_compared_from_its_first_use_on(tmp_path: Pa
     assert list(open_dataset("davis", root=tmp_path)[0].ids) == ["bear"]
 
 
-def test_a_file_that_is_not_what_was_downloaded(tmp_path: Path) -> None:
+def test_a_file_that_differs_from_its_download_is_reported(tmp_path: Path) -> None:
     path = save_davis(tmp_path)
     record(path)
     save_davis(tmp_path, {"bear": example(7)})
@@ -68,13 +68,13 @@ def test_a_file_that_is_not_what_was_downloaded(tmp_path: Path) -> None:
     assert "has changed since it was first used" in fault
 
 
-def test_a_file_that_was_downloaded_and_is_gone(tmp_path: Path) -> None:
+def test_a_missing_downloaded_file_is_reported(tmp_path: Path) -> None:
     path = save_davis(tmp_path)
     (path.parent / SUMS).write_text(f"{'0' * 64}  SOURCES.md\n")
     assert errors(verify("davis", tmp_path)) == [(str(path.parent / "SOURCES.md"), "it was here, but is gone")]
 
 
-def test_contents_that_rot_are_noticed(tmp_path: Path) -> None:
+def test_changed_file_contents_are_found(tmp_path: Path) -> None:
     path = save_davis(tmp_path)
     verify("davis", tmp_path)
     (path.parent / SUMS).unlink()  # what is remembered of the file tells as well

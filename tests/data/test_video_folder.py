@@ -49,7 +49,7 @@ def test_clips_are_frames_at_the_stride_from_all_over_the_video(tmp_path: Path) 
     ("length", "expected"),
     [(7, [0, 2, 4, 6]), (6, [0, 1, 2, 3]), (3, [0, 1, 2, 2]), (1, [0, 0, 0, 0])],
 )
-def test_short_videos_are_read_more_densely_and_then_stand_still(
+def test_short_videos_use_a_smaller_stride_then_repeat_the_last_frame(
     tmp_path: Path, length: int, expected: list[int]
 ) -> None:
     encode(tmp_path / "video.mp4", greys(length))

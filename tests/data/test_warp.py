@@ -22,7 +22,7 @@ def test_points_that_never_move_score_what_the_official_metrics_give(tmp_path: P
     assert found == pytest.approx([0.0725506, 0.1279426, 0.9452533], abs=1e-6)
 
 
-def test_tracks_stay_on_what_they_follow() -> None:
+def test_tracks_follow_the_image_content() -> None:
     """The brightness under a visible point changes little over a clip; a few pixels beside its track it changes much."""
     for clip_id in warp(WarpConfig()).ids:
         clip = warp(WarpConfig()).clip(clip_id)
@@ -41,7 +41,7 @@ def _change(grey: np.ndarray, xy: np.ndarray, seen: np.ndarray) -> float:
     return float(np.abs(np.diff(values, axis=1))[seen].mean())
 
 
-def test_it_says_what_it_is_made_of() -> None:
+def test_warp_names_its_photographs() -> None:
     about = PreparedDataset(FILE).about
     assert set(about["motions"]) == set(warp(WarpConfig()).ids)
     assert {photograph["licence"] for photograph in about["photographs"].values()} == {"CC0 1.0", "public domain"}
@@ -69,7 +69,7 @@ def test_a_part_has_the_first_frames_and_tracks_and_another_digest() -> None:
         open_dataset("warp", {"frames": 0})
 
 
-def test_more_frames_than_there_are_give_whole_clips() -> None:
+def test_a_frame_limit_beyond_the_clip_gives_the_whole_clip() -> None:
     part, _ = open_dataset("warp", {"frames": 99, "points": 999})
     for clip in part:
         np.testing.assert_array_equal(clip.points, warp(WarpConfig()).clip(clip.id).points)

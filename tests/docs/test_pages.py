@@ -28,7 +28,7 @@ def test_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path, monkeypatch:
     assert run_page(page) > 0
 
 
-def test_a_newcomer_gets_through_the_readme_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_commands_of_the_readme_work_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All commands of README.md in order, as someone types them who has installed the package and has no results yet."""
     monkeypatch.chdir(tmp_path)
     assert run_page(ROOT / "README.md") >= 5
@@ -36,14 +36,14 @@ def test_a_newcomer_gets_through_the_readme_in_an_empty_folder(tmp_path: Path, m
     assert {"lucas-kanade", "zero-motion", "stay"} <= tracked
 
 
-def test_commands_stand_in_blocks_with_a_language() -> None:
+def test_code_blocks_with_commands_have_a_language() -> None:
     for page in pages():
         for language, text in blocks(page):
             assert language or not commands(text), f"{name(page)}: {text}"
 
 
 @pytest.mark.parametrize("page", pages(), ids=name)
-def test_links_to_files_lead_somewhere(page: Path) -> None:
+def test_linked_files_exist(page: Path) -> None:
     for target in re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
 

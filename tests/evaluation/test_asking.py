@@ -41,14 +41,14 @@ def test_frames_before_a_query_come_from_the_reversed_clip() -> None:
 
 
 @pytest.mark.parametrize(("how", "backward"), [(Asking(), True), (FORWARD, False)])
-def test_the_second_pass_is_saved_where_it_is_not_needed(how: Asking, backward: bool) -> None:
+def test_the_reversed_pass_is_skipped_if_not_needed(how: Asking, backward: bool) -> None:
     tracker = Counter()
     answer(tracker, FRAMES, Queries([2], np.zeros((1, 2))), how, backward=backward)  # type: ignore[arg-type]
     assert tracker.calls == 1
 
 
 @pytest.mark.parametrize("wrong", [None, Tracks(np.zeros((1, 4, 2)), np.zeros((1, 4), bool))])  # type: ignore[arg-type]
-def test_a_tracker_that_answers_something_else_is_told_so(wrong: Any) -> None:
+def test_results_of_the_wrong_type_or_size_are_refused(wrong: Any) -> None:
     class Wrong:
         def track(self, frames: np.ndarray, queries: Queries) -> Any:
             return wrong
@@ -96,12 +96,12 @@ def test_queries_are_split_into_calls_and_answers_come_in_their_order(ask: str, 
 
 
 @pytest.mark.parametrize("ask", ["", "one", "single:2", "all:0", "all:", "frame:-1", "all:2:3"])
-def test_no_other_way_to_ask_is_taken(ask: str) -> None:
+def test_unknown_values_of_ask_are_refused(ask: str) -> None:
     with pytest.raises(UsageError, match="is no way to ask"):
         asking_of(MethodSpec("crowd", ""), Crowd(), ask)
 
 
-def test_joint_queries_are_asked_one_at_a_time_unless_somebody_wants_otherwise() -> None:
+def test_joint_queries_are_passed_singly_by_default() -> None:
     tracker: Any = Crowd()
     alone, joint = MethodSpec("crowd", ""), MethodSpec("crowd", "", queries="joint")
     assert asking_of(alone, tracker).ask == "all" and not asking_of(alone, tracker).joint

@@ -61,7 +61,7 @@ def test_a_setting_with_effect_makes_another_run(root: Path) -> None:
     assert len(other.open_clips) == 1
 
 
-def test_how_many_queries_a_call_has_makes_another_run_where_answers_could_depend_on_it(root: Path) -> None:
+def test_queries_per_call_change_the_key_only_for_joint_trackers(root: Path) -> None:
     file = root.parent / "shifted.py"
     name = f"{file}:Shifted"
 
@@ -101,7 +101,7 @@ def as_older_versions_wrote_it(made: Plan) -> Path:
     return made.folder.path.rename(made.folder.path.parent / content["key"][:8])
 
 
-def test_a_run_with_an_older_key_goes_on_where_it_lies(root: Path) -> None:
+def test_a_run_with_an_older_key_is_continued_in_its_folder(root: Path) -> None:
     first = planned(root, batch=2)
     execute(first, figures=0)
     old = as_older_versions_wrote_it(first)

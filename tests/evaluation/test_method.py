@@ -67,7 +67,7 @@ def test_random_weights_need_no_network_and_keep_the_notice_of_the_method() -> N
     assert tracker.weights is None and tracker.config.size == "base" and used.notice == "of the code"
 
 
-def test_the_distribution_of_others_and_rounding_are_part_of_the_key() -> None:
+def test_the_key_contains_foreign_distributions_and_rounding() -> None:
     _, used = built(plugin(), "random")
     assert used.distribution == "their-package 2.1" and used.numerics == ""
     record = new_record("theirs")
@@ -79,7 +79,7 @@ def test_the_distribution_of_others_and_rounding_are_part_of_the_key() -> None:
     assert {built(found, None)[1].distribution for found in (ours, file)} == {""}
 
 
-def test_rounding_is_told_where_float32_is_not_kept() -> None:
+def test_reduced_float32_precision_is_reported() -> None:
     assert numerics("cpu") == ""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")

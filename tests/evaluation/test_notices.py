@@ -66,7 +66,7 @@ def test_one_clip_in_another_order_or_with_inverted_visibility_is_named() -> Non
     assert inverted.startswith("visibility looks inverted in 1 of 4 clips, the first is clip-1:")
 
 
-def test_a_past_that_is_not_followed_is_noticed_where_it_is_scored() -> None:
+def test_static_tracks_before_the_query_are_noticed_if_scored() -> None:
     (told,) = noticed(Correct, "tapvid-strided")
     assert "do not move before their query" in told and 'direction="forward"' in told
     assert vb.evaluate(Correct, clips(), protocol="tapvid-strided", causal=True).summary.notices == []
@@ -126,7 +126,7 @@ def test_three_failures_alike_stop_the_run_and_the_first_traceback_is_kept() -> 
     assert (kept.parent / "summary.json").is_file()
 
 
-def test_failures_between_answers_stop_nothing() -> None:
+def test_failures_between_successes_do_not_stop_the_run() -> None:
     class Sometimes(Fails):
         every = 2
 
@@ -136,7 +136,7 @@ def test_failures_between_answers_stop_nothing() -> None:
     assert [line for line in said if "traceback: " in line and "first_failure.txt" in line] == said[:1]
 
 
-def test_clips_that_cannot_be_read_stop_nothing() -> None:
+def test_unreadable_clips_do_not_stop_the_run() -> None:
     def unreadable() -> np.ndarray:
         raise OSError("the disk is gone")
 

@@ -68,7 +68,7 @@ def test_shards_at_once_lose_no_clip_and_the_last_one_scores_all(tmp_path: Path)
     assert not list(out.rglob("*.tmp"))
 
 
-def test_no_session_of_processes_at_once_is_lost(tmp_path: Path) -> None:
+def test_simultaneous_processes_all_record_their_sessions(tmp_path: Path) -> None:
     at_once(SESSION, *((str(tmp_path), name) for name in ("a", "b", "c")))
     commands = {session.command for session in RunFolder(tmp_path).record().sessions}
     assert commands == {f"{name}-{turn}" for name in ("a", "b", "c") for turn in range(20)}

@@ -17,7 +17,7 @@ from vgmae_bench.types import Tracks
 FIRST, STRIDED, RELEASE = (PROTOCOLS[name] for name in ("tapvid-first", "tapvid-strided", "videogmae-release"))
 
 
-def test_first_asks_once_a_track_and_strided_at_every_fifth_frame() -> None:
+def test_first_has_one_query_per_track_and_strided_one_per_fifth_frame() -> None:
     ((frames, first),) = query_sets(clip(), FIRST)
     assert frames.shape == (12, 256, 256, 3)
     assert first.track.tolist() == list(range(6))
@@ -33,7 +33,7 @@ def test_queries_lie_on_their_targets_in_the_metric_raster() -> None:
         np.testing.assert_allclose(query_set.queries.xy, at_query, rtol=1e-6)
 
 
-def test_a_clip_without_a_visible_track_asks_nothing() -> None:
+def test_a_clip_without_a_visible_track_has_no_queries() -> None:
     blind = clip()
     blind = dataclasses.replace(blind, occluded=np.ones_like(blind.occluded))
     assert list(query_sets(blind, FIRST)) == list(query_sets(blind, STRIDED)) == []
@@ -58,7 +58,7 @@ def test_release_hides_what_leaves_the_crop_and_clamps_it() -> None:
         assert hidden[(xy == 0).any(-1) | (xy == 224).any(-1)].all()
 
 
-def test_release_is_the_same_whenever_it_is_asked() -> None:
+def test_release_query_sets_are_deterministic() -> None:
     once, again = (list(query_sets(clip(num_frames=40, num_points=60), RELEASE)) for _ in range(2))
     for (frames, query_set), (same_frames, same_query_set) in zip(once, again, strict=True):
         np.testing.assert_array_equal(frames, same_frames)
@@ -68,11 +68,11 @@ def test_release_is_the_same_whenever_it_is_asked() -> None:
 @pytest.mark.parametrize(
     "change", [{"query_stride": 4}, {"input_size": (512, 512)}, {"thresholds": (1, 2)}, {"version": 2}]
 )
-def test_the_digest_moves_with_every_field(change: dict[str, object]) -> None:
+def test_the_digest_changes_with_every_field(change: dict[str, object]) -> None:
     assert dataclasses.replace(FIRST, **change).digest("data") != FIRST.digest("data")  # type: ignore[arg-type]
 
 
-def test_the_digest_moves_with_the_data() -> None:
+def test_the_digest_changes_with_the_data() -> None:
     assert FIRST.digest("a") != FIRST.digest("b")
 
 
@@ -111,6 +111,6 @@ def test_frames_of_another_input_come_from_the_source_and_perfect_answers_stay_p
 
 
 @pytest.mark.parametrize("text", ["384", "384x", "x512", "384X512", "7x512", "5000x512", "384x512x3", "-384x512"])
-def test_no_other_size_is_taken(text: str) -> None:
+def test_invalid_input_sizes_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is no input size"):
         parse_size(text)

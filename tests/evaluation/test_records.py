@@ -65,7 +65,7 @@ OLD: dict[str, Any] = {
 }
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+def test_records_are_read_as_written(tmp_path: Path) -> None:
     record = replace(new_record("a", settings={"levels": 3, "deep": {"x": None}}), sessions=[Session.now("cpu", "run")])
     write(tmp_path / "record.json", record)
     assert read(tmp_path / "record.json", Record) == record
@@ -76,7 +76,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert summary.metrics["average_jaccard"].mean_without_nan == 0.25
 
 
-def test_a_record_of_schema_1_says_the_same_as_before(tmp_path: Path) -> None:
+def test_a_record_of_schema_1_keeps_its_content(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text(json.dumps(OLD))
     record = read(tmp_path / "record.json", Record)
     assert (record.schema, record.key, record.protocol_digest) == (2, "ab" * 32, "01" * 32)
@@ -92,7 +92,7 @@ def test_a_record_of_schema_1_says_the_same_as_before(tmp_path: Path) -> None:
     assert record.sessions[0].packages == {"torch": "2.13.0", "gsplat": None}
 
 
-def test_a_training_of_schema_1_goes_on(tmp_path: Path) -> None:
+def test_a_training_of_schema_1_continues(tmp_path: Path) -> None:
     old = {"format": 1, "digest": "d", "identity": {"steps": 60}, "notes": [], "sessions": [], "progress": {"step": 3}}
     (tmp_path / "record.json").write_text(json.dumps(old))
     record = read(tmp_path / "record.json", TrainingRecord)
@@ -122,7 +122,7 @@ def test_a_record_without_weights_has_none(tmp_path: Path) -> None:
         ("[" * 100_000, "is damaged"),
     ],
 )
-def test_bad_files_are_one_line(tmp_path: Path, text: str, expected: str) -> None:
+def test_damaged_records_are_errors_of_one_line(tmp_path: Path, text: str, expected: str) -> None:
     kind = Summary if "protocol:" in expected else Record
     (tmp_path / "file.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(BadDataError) as caught:

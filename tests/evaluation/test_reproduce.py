@@ -57,7 +57,7 @@ def test_a_run_comes_out_equal_settings_and_seed_included(root: Path) -> None:
     assert read(Path(result.reproduced) / "reproduction.json", Reproduction) == result
 
 
-def test_a_record_without_predictions_will_do(root: Path) -> None:
+def test_reproduce_needs_only_the_record(root: Path) -> None:
     run = made(root)
     shutil.rmtree(run.predictions)
     result = again(run, root, limit=2)
@@ -87,7 +87,7 @@ def test_the_largest_differences_are_found(root: Path) -> None:
     assert result.positions.visibility_flips == 1
 
 
-def test_what_an_earlier_repetition_left_is_not_trusted(root: Path) -> None:
+def test_files_of_an_earlier_reproduction_are_ignored(root: Path) -> None:
     run = made(root)
     left = RunFolder(Path(again(run, root).reproduced))
     answered = left.read_prediction("clip-0")
@@ -116,14 +116,14 @@ def test_a_clip_that_fails_now_makes_a_difference(root: Path, tmp_path: Path) ->
         again(run, root, method_file="tracker.py:T")
 
 
-def test_what_differs_is_told_exactly() -> None:
+def test_differences_are_reported_exactly() -> None:
     then = [{"packages": {"numpy": "1.26", "torch": "2.4"}, "commit": {"id": "a"}, "command": "x", "started": "y"}]
     now = {"packages": {"numpy": "2.0", "torch": "2.4"}, "commit": None, "command": "z"}
     assert differences(then, now) == [Change("packages.numpy", "1.26", "2.0"), Change("commit.id", "a", "None")]
     assert differences([now, then[0]], now)[0].then == "2.0, 1.26"
 
 
-def test_what_cannot_be_repeated_is_said(root: Path, tmp_path: Path) -> None:
+def test_unreproducible_runs_are_refused_with_the_reason(root: Path, tmp_path: Path) -> None:
     run = made(root)
     with pytest.raises(UsageError, match="inside its own results folder"):
         plan_again(run, Path("results"), data_root=root)
@@ -147,7 +147,7 @@ def test_external_predictions_are_not_executed_again(root: Path, tmp_path: Path)
         plan_again(folder, Path("other"), data_root=root)
 
 
-def test_the_commands_end_to_end(root: Path) -> None:
+def test_run_and_reproduce_work_end_to_end(root: Path) -> None:
     def call(*arguments: str) -> Any:
         return CliRunner().invoke(cli, [*arguments])
 

@@ -198,7 +198,7 @@ def test_a_batch_script_without_srun_predicts_all_clips_and_says_so() -> None:
         ({"RANK": "-1", "WORLD_SIZE": "2"}, "RANK is '-1'"),
     ],
 )
-def test_variables_that_make_no_sense_are_one_line(environment: dict[str, str], expected: str) -> None:
+def test_invalid_environment_variables_are_errors_of_one_line(environment: dict[str, str], expected: str) -> None:
     with pytest.raises(UsageError, match=expected):
         shard_from_environment(environment)
 

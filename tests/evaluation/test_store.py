@@ -29,7 +29,7 @@ def answered(confidence: bool = True) -> list[tuple[QuerySet, Tracks]]:
 
 @pytest.mark.parametrize("confidence", [True, False])
 @pytest.mark.parametrize("clip_id", ["bear", "a/b c", "ümlaut:1", ".."])
-def test_predictions_come_back_as_they_were(tmp_path: Path, confidence: bool, clip_id: str) -> None:
+def test_predictions_are_read_as_written(tmp_path: Path, confidence: bool, clip_id: str) -> None:
     folder = RunFolder(tmp_path)
     folder.create()
     ((query_set, tracks),) = answered(confidence)

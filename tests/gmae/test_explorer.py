@@ -39,13 +39,13 @@ def test_everything_is_of_the_size_of_the_image(explorer: GMAEExplorer, tmp_path
         assert picture.width > 1000
 
 
-def test_what_is_measured_is_what_is_shown(explorer: GMAEExplorer) -> None:
+def test_measured_and_drawn_results_are_equal(explorer: GMAEExplorer) -> None:
     seen, shown = explorer.look(photograph()), explorer.explore(photograph()).arrays
     np.testing.assert_array_equal(seen.figure, shown["figure"])
     np.testing.assert_allclose(seen.outlines, shown["edges"].mean(axis=0))
 
 
-def test_hidden_patches_do_not_matter_to_what_is_rebuilt(explorer: GMAEExplorer) -> None:
+def test_masked_patches_do_not_change_the_reconstruction(explorer: GMAEExplorer) -> None:
     image = photograph(32, 32)
     hidden = np.ones((4, 4), dtype=np.bool_)
     hidden[1, 2] = hidden[3, 0] = False
@@ -57,7 +57,7 @@ def test_hidden_patches_do_not_matter_to_what_is_rebuilt(explorer: GMAEExplorer)
     assert not np.allclose(first, explorer.rebuild(other, hidden), atol=1e-5)
 
 
-def test_untrained_it_is_another_of_the_same_shape(explorer: GMAEExplorer) -> None:
+def test_random_weights_give_another_model_of_the_same_shape(explorer: GMAEExplorer) -> None:
     other = explorer.untrained(1)
     assert (explorer.note, other.note) == ("", "random weights")
     assert (other.image_size, other.grid) == (explorer.image_size, explorer.grid) == (32, 4)

@@ -47,7 +47,7 @@ def test_it_overfits_images_far_beyond_their_mean_colours() -> None:
     assert db(float(loss.detach())) > db(mean) + 3
 
 
-def test_losses_are_their_formulas() -> None:
+def test_losses_equal_values_computed_by_hand() -> None:
     generator = torch.Generator().manual_seed(0)
     rendered, images = torch.rand(2, 2, 1, 32, 32, 3, generator=generator)
     mask = torch.rand(2, 16, generator=generator) < 0.5
@@ -132,7 +132,7 @@ def test_impossible_settings(settings: dict[str, Any], message: str) -> None:
         build(PretrainConfig, settings, owner="gmae")
 
 
-def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> None:
+def test_saved_weights_contain_all_settings_for_tracking(tmp_path: Path) -> None:
     config = changed(TINY, scale_factor=0.5, gaussian_start="random", composite="black")
     recipe = Pretraining(config)
     model = recipe.network

@@ -12,7 +12,7 @@ from vgmae_bench.gmae.checkpoint import load_model
 from vgmae_bench.videogmae.release import import_weights
 
 
-def test_what_is_probed_are_the_tokens_of_the_encoder(tmp_path: Path) -> None:
+def test_probing_uses_the_tokens_of_the_encoder(tmp_path: Path) -> None:
     weights = weights_file(tmp_path / "gmae.safetensors")
     encoder = open_encoder("gmae", str(weights), {}, seed=0).encoder
     assert (encoder.num_frames, encoder.image_size, encoder.width) == (1, 32, TINY.network.embed_dim)
@@ -22,7 +22,7 @@ def test_what_is_probed_are_the_tokens_of_the_encoder(tmp_path: Path) -> None:
         torch.testing.assert_close(encoder.norm(encoder(image)), expected)
 
 
-def test_an_image_mae_is_probed_beside_it(tmp_path: Path) -> None:
+def test_an_image_mae_can_be_probed_for_comparison(tmp_path: Path) -> None:
     shape = Golden(goldens.HERE / "data", "mae_image_init.pth").constructor
     settings = {"num_heads": shape["num_heads"], "num_frames": 1}
     import_weights(goldens.HERE / "data" / "mae_image_init.pth", tmp_path / "mae.safetensors", settings)

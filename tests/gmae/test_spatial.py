@@ -91,14 +91,14 @@ def test_outlines_of_two_planes_are_where_they_meet_and_fewer_layers_add_none(ru
     assert not spatial.edges(scene, 1, rule, eps=0.1).any()
 
 
-def test_pixels_that_no_layer_changes_belong_to_none() -> None:
+def test_unchanged_pixels_belong_to_no_layer() -> None:
     scene = planes()
     hidden = scene._replace(splats=scene.splats._replace(opacities=torch.zeros_like(scene.splats.opacities)))
     for rule in ("change", "weight"):
         assert (spatial.layer_map(hidden, 4, rule) == -1).all()
 
 
-def test_the_figure_is_what_the_first_layers_leave_open() -> None:
+def test_the_figure_is_the_area_not_covered_by_the_first_layers() -> None:
     """The nearest half is the red plane: it explains the left, and the right is left open."""
     scene = planes()
     left_open = spatial.unexplained(scene, share=0.5)

@@ -86,7 +86,7 @@ def refused(file: Golden) -> list[str]:
 
 
 @pytest.mark.parametrize(("file", "case"), goldens.each(FILES, cases=refused))
-def test_where_the_official_first_sampler_raises_ours_takes_occlusion_as_boolean(file: Golden, case: str) -> None:
+def test_integer_occlusion_breaks_the_official_sampler_but_not_ours(file: Golden, case: str) -> None:
     given = under(file, f"s/{case}/in/")
     result = sample_first(given["occluded"], given["points"])
     seen = [np.flatnonzero(row == 0) for row in given["occluded"]]

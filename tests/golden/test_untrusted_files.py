@@ -14,7 +14,9 @@ from vgmae_bench.videogmae.release import import_weights
 
 
 @pytest.mark.parametrize("file", goldens.each("evil_*"))
-def test_refused_and_nothing_executed(file: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_malicious_files_are_refused_without_execution(
+    file: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     marker = file.entry["marker"].split()[0]
     with pytest.raises(UntrustedFileError, match="nothing in it was executed"):

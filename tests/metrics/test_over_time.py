@@ -39,7 +39,7 @@ def test_all_bins_together_are_the_position_accuracy_of_tapvid(mode: Any) -> Non
 
 
 @pytest.mark.parametrize("mode", ["first", "strided"])
-def test_counts_are_those_of_walking_away_from_every_query(mode: Any) -> None:
+def test_counts_equal_a_frame_by_frame_loop(mode: Any) -> None:
     given = scored_tracks(mode=mode, tracks=12)
     expected: dict[tuple[str, int], list[int]] = {}
     for track, query in enumerate(given.query_frame):
@@ -64,7 +64,7 @@ def test_counts_are_those_of_walking_away_from_every_query(mode: Any) -> None:
     assert {(row["since"], row["last_frame"]): list(row[columns]) for _, row in over_time(given).iterrows()} == expected
 
 
-def test_the_file_adds_up_the_questions_of_a_clip_and_comes_back(tmp_path: Path) -> None:
+def test_the_file_sums_the_queries_of_a_clip_and_is_read_as_written(tmp_path: Path) -> None:
     given = over_time(scored_tracks(0)), over_time(scored_tracks(1))
     write(tmp_path / "t.csv", [("007", given[0]), ("NA", given[0]), ("007", given[1])])
     table = read(tmp_path / "t.csv")

@@ -31,7 +31,7 @@ def test_thresholds_are_strict_and_in_pixels() -> None:
     assert all(shifted[f"pts_within_{k}"] == 1 for k in (2, 4, 8, 16))
 
 
-def test_a_visible_point_claimed_far_away_counts_twice() -> None:
+def test_a_visible_point_predicted_far_away_counts_twice() -> None:
     far = tapvid_metrics(
         np.zeros((1, 1)), np.zeros((1, 1, 3)), np.zeros((1, 1, 3, 2)), np.zeros((1, 1, 3)),
         np.array([[[[0.0, 0], [0, 0], [100, 0]]]]), "first",

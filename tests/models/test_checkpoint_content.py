@@ -57,12 +57,12 @@ def test_every_format_gives_the_same_weights(tmp_path: Path) -> None:
         assert load_checkpoint(tmp_path / name).keys() == named("encoder.").keys()
 
 
-def test_a_prefix_that_not_all_names_have_stays(tmp_path: Path) -> None:
+def test_a_prefix_missing_in_some_names_is_kept(tmp_path: Path) -> None:
     torch.save({**named("model."), "head.weight": torch.ones(1)}, tmp_path / "a.pt")
     assert load_checkpoint(tmp_path / "a.pt").keys() == {*named("model."), "head.weight"}
 
 
-def test_weights_that_share_memory_come_apart(tmp_path: Path) -> None:
+def test_shared_tensors_are_copied(tmp_path: Path) -> None:
     whole = torch.arange(4.0)
     torch.save({"a": whole[:2], "b": whole[2:], "c": whole}, tmp_path / "a.pt")
     found = load_checkpoint(tmp_path / "a.pt")
@@ -70,7 +70,7 @@ def test_weights_that_share_memory_come_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_no_numbers_are_named(value: float, tmp_path: Path) -> None:
+def test_non_finite_weights_are_named(value: float, tmp_path: Path) -> None:
     broken = WEIGHTS["blocks.0.weight"].clone()
     broken[0, 1] = value
     torch.save({**WEIGHTS, "blocks.0.weight": broken}, tmp_path / "a.pt")

@@ -29,7 +29,7 @@ def save(content: Any, path: Path, zipped: bool = True) -> Path:
 
 
 @both_formats
-def test_tensors_come_back(zipped: bool, tmp_path: Path) -> None:
+def test_tensors_are_read_unchanged(zipped: bool, tmp_path: Path) -> None:
     base = torch.arange(24.0).reshape(4, 6)
     content = OrderedDict(
         whole=base,
@@ -61,7 +61,7 @@ OBJECTS = {
 }
 
 
-def test_objects_of_known_libraries_are_recorded_not_made(tmp_path: Path) -> None:
+def test_objects_of_known_libraries_become_inert_stand_ins(tmp_path: Path) -> None:
     read = read_checkpoint(save(OBJECTS, tmp_path / "a.pth"))
     assert isinstance(read["namespace"], Inert)
     assert (read["namespace"].path, read["namespace"].state) == ("argparse.Namespace", {"lr": 0.1})
@@ -117,7 +117,7 @@ def test_truncated_files_are_weights_errors(zipped: bool, tmp_path: Path) -> Non
             read_checkpoint(path)
 
 
-def test_bits_that_flipped_are_noticed(tmp_path: Path) -> None:
+def test_flipped_bits_are_found(tmp_path: Path) -> None:
     path = save({"a": torch.ones(1000)}, tmp_path / "a.pth")
     data = bytearray(path.read_bytes())
     position = data.index(np.ones(500, np.float32).tobytes()) + 100

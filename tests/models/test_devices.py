@@ -42,7 +42,7 @@ def test_constants_are_copied_once_and_serve_training_after_tracking() -> None:
     assert torch.equal(exact, torch.tensor([0.1, 0.7], dtype=torch.float64))
 
 
-def test_what_is_placed_is_made_once() -> None:
+def test_placed_tensors_are_computed_once() -> None:
     calls: list[int] = []
 
     def make(count: int) -> torch.Tensor:

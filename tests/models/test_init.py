@@ -15,7 +15,7 @@ def test_queries_equal_keys_and_heads_are_isometries() -> None:
             torch.testing.assert_close(head @ head.mT, torch.eye(len(head)), atol=1e-5, rtol=0)
 
 
-def test_tokens_look_at_what_is_like_them() -> None:
+def test_tokens_attend_to_similar_tokens() -> None:
     block = small(attention_start="similar").blocks[0]
     tokens = torch.randn(1, 6, 32, generator=torch.Generator().manual_seed(0))
     tokens[:, 3] = tokens[:, 0]

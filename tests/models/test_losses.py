@@ -18,7 +18,9 @@ def _gradient(batch: torch.Tensor, reduction: Literal["mean", "sum"]) -> torch.T
 
 
 @pytest.mark.parametrize(("reduction", "factor"), [("mean", 1), ("sum", 2)])
-def test_gradient_when_every_clip_comes_twice(reduction: Literal["mean", "sum"], factor: int) -> None:
+def test_repeating_the_batch_scales_the_gradient_by_the_reduction(
+    reduction: Literal["mean", "sum"], factor: int
+) -> None:
     clips = torch.rand(2, 3, 4, 4, 3, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(_gradient(clips.repeat(2, 1, 1, 1, 1), reduction), factor * _gradient(clips, reduction))
 

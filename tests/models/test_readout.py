@@ -34,13 +34,13 @@ def test_shapes_and_ranges() -> None:
 
 
 @torch.no_grad()
-def test_no_queries_no_answers() -> None:
+def test_an_empty_set_of_queries_gives_empty_tracks() -> None:
     positions, occlusion = tracker()(clip(), queries(0))
     assert positions.shape == (2, 0, 3, 2) and occlusion.shape == (2, 0, 3)
 
 
 @torch.no_grad()
-def test_chunks_and_other_points_do_not_change_an_answer() -> None:
+def test_chunks_and_other_queries_do_not_change_a_track() -> None:
     model, points = tracker(), queries(7)
     whole, _ = model(clip(), points)
     torch.testing.assert_close(model(clip(), points, points_at_once=2)[0], whole, atol=1e-6, rtol=0)
@@ -105,7 +105,7 @@ def awake(**settings: object) -> ReadoutTracker:
 
 
 @torch.no_grad()
-def test_a_new_readout_of_displacements_says_that_nothing_moves() -> None:
+def test_an_untrained_displacement_readout_predicts_no_motion() -> None:
     model, asked = tracker(**OURS), queries(5)
     positions, occlusion = model(clip(), asked)
     torch.testing.assert_close(positions, asked[:, :, None, [2, 1]].expand(-1, -1, 3, -1))
@@ -121,7 +121,7 @@ def test_displacements_are_in_patches() -> None:
 
 
 @torch.no_grad()
-def test_only_with_its_feature_does_a_query_know_what_is_there() -> None:
+def test_a_query_uses_its_image_feature_only_if_enabled() -> None:
     """Keys and values are silenced, so that the answer is what the query alone knows."""
     cell = 1 / SMALL.grid
     asked = torch.tensor([[0.0, 1.5 * cell, 0.5 * cell], [0.0, 0.5 * cell, 1.5 * cell]]).expand(2, -1, -1)  # (t, y, x)
@@ -137,7 +137,7 @@ def test_only_with_its_feature_does_a_query_know_what_is_there() -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize(("slots", "frames"), [(3, [4, 5]), (6, [4])])
-def test_with_both_features_a_query_sees_the_frame_it_is_asked_about(slots: int, frames: list[int]) -> None:
+def test_the_target_feature_lets_a_query_see_the_target_frame(slots: int, frames: list[int]) -> None:
     """Keys and values are silenced. A token of two frames is seen from both."""
     config = ReadoutConfig(heads=2, query_feature="both", predict="displacement")
     readout = CrossAttentionReadout(config, width=24, slots=slots, grid=2, num_frames=6).eval()
@@ -152,7 +152,7 @@ def test_with_both_features_a_query_sees_the_frame_it_is_asked_about(slots: int,
     assert not difference[1].any()
 
 
-def test_weights_files_of_before_say_whether_a_query_has_a_feature() -> None:
+def test_old_boolean_values_of_query_feature_are_read() -> None:
     known = [
         build(ReadoutConfig, {"query_feature": said}, owner="test").query_feature for said in (False, True, "both")
     ]
@@ -160,7 +160,7 @@ def test_weights_files_of_before_say_whether_a_query_has_a_feature() -> None:
 
 
 @torch.no_grad()
-def test_our_own_answers_do_not_depend_on_the_order_of_tokens() -> None:
+def test_tracks_do_not_depend_on_the_token_order_by_default() -> None:
     model = awake(**OURS)
     order = torch.stack([torch.randperm(SMALL.num_tokens, generator=torch.Generator().manual_seed(i)) for i in (0, 1)])
     for shuffled, straight in zip(model(clip(), queries(4), order), model(clip(), queries(4)), strict=True):

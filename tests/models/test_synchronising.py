@@ -120,14 +120,14 @@ def test_tiles_wait_once_a_window_to_know_which_have_points() -> None:
 
 
 @pytest.mark.parametrize("name", ["videogmae", "trackmae", "gmrw: rows"])
-def test_the_pretended_device_answers_like_the_cpu(name: str) -> None:
+def test_the_simulated_device_gives_the_results_of_the_cpu(name: str) -> None:
     frames = np.random.default_rng(1).integers(0, 256, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8)
     here, (there, _) = TRACKERS[name]("cpu").track(frames, queries()), tracked(TRACKERS[name])
     np.testing.assert_allclose(there.xy, here.xy, atol=1e-2, rtol=0)
     assert (there.visible == here.visible).mean() > 0.95
 
 
-def test_what_waits_is_counted_and_named() -> None:
+def test_every_wait_is_counted_and_named() -> None:
     with pretended() as device:
         values = torch.arange(4.0).to(DEVICE)
         device.waits.clear()

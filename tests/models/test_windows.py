@@ -47,14 +47,14 @@ def test_windows_are_chained_from_each_querys_frame() -> None:
     np.testing.assert_array_equal(tracks.xy[..., 1], 5)
 
 
-def test_visibility_comes_from_the_window_that_reaches_a_frame_first() -> None:
+def test_the_first_window_with_a_frame_gives_its_visibility() -> None:
     tracks, _ = _swept(12, _queries(2))
     expected = [frame > 2 and frame % 3 != 0 for frame in range(12)]
     expected[2] = True  # where it was queried
     assert tracks.visible[0].tolist() == expected
 
 
-def test_points_that_meet_share_their_windows() -> None:
+def test_queries_of_one_frame_share_their_windows() -> None:
     tracks, starts = _swept(10, _queries(0, 3, 6, 3, 0))
     assert starts == [0, 3, 6]
     assert (tracks.xy[:, -1, 0] == [9, 36, 63, 36, 9]).all()

@@ -21,7 +21,7 @@ def hops(walk: str) -> list[str]:
     return re.findall(r"^\d+\. .*?(?=^\d+\. |\Z)", walk, flags=re.MULTILINE | re.DOTALL)
 
 
-def test_there_are_two_walks_of_less_than_ten_hops_each_with_a_place_in_the_code() -> None:
+def test_the_two_walks_have_fewer_than_ten_hops_and_each_names_code() -> None:
     assert len(WALKS) == 2
     for walk in WALKS:
         assert 5 <= len(hops(walk)) < 10
@@ -29,12 +29,12 @@ def test_there_are_two_walks_of_less_than_ten_hops_each_with_a_place_in_the_code
 
 
 @pytest.mark.parametrize("reference", REFERENCES)
-def test_what_is_named_exists(reference: str) -> None:
+def test_named_functions_exist(reference: str) -> None:
     module, _, attribute = reference.partition(":")
     assert reduce(getattr, attribute.split("."), importlib.import_module(module)) is not None
 
 
-def test_files_that_are_named_exist() -> None:
+def test_named_files_exist() -> None:
     named = [text for text in QUOTED if text.startswith(FOLDERS)]
     assert len(named) > 5
     assert [text for text in named if not (ROOT / text).exists()] == []

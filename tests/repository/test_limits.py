@@ -17,7 +17,7 @@ def python_files(folder: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_no_file_is_long(folder: str) -> None:
+def test_files_have_at_most_300_lines(folder: str) -> None:
     files = python_files(folder)
     assert files
     lines = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8").count("\n") for path in files}
@@ -25,6 +25,6 @@ def test_no_file_is_long(folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_no_folder_is_full(folder: str) -> None:
+def test_folders_have_at_most_14_python_files(folder: str) -> None:
     files = Counter(str(path.parent.relative_to(ROOT)) for path in python_files(folder))
     assert {name: count for name, count in files.items() if count > FILES} == {}

@@ -85,7 +85,7 @@ def test_flags_that_a_compiler_lacks_are_left_out(source, tmp_path, monkeypatch)
 
 
 @has_compiler
-def test_a_missing_openmp_library_is_survived(source, tmp_path, monkeypatch):
+def test_a_missing_openmp_library_is_no_error(source, tmp_path, monkeypatch):
     """The flag is known but linking with it fails."""
     real = compiler._compiler()[0]
     picky = 'case "$*" in *-fopenmp*-o*) echo "error: cannot find -lgomp" >&2; exit 1;; esac'
@@ -136,7 +136,7 @@ def test_without_a_compiler_auto_falls_back_and_says_so_once(tmp_path, monkeypat
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_compiler_that_fails_is_a_missing_one(tmp_path, monkeypatch):
+def test_a_failing_compiler_counts_as_missing(tmp_path, monkeypatch):
     monkeypatch.setenv("CXX", script(tmp_path / "broken", "echo 'error: no' >&2; exit 1"))
     found = backends.status()["native"]
     assert not found.usable
@@ -145,7 +145,7 @@ def test_a_compiler_that_fails_is_a_missing_one(tmp_path, monkeypatch):
 
 @has_compiler
 @pytest.mark.usefixtures("fresh")
-def test_what_cannot_be_loaded_is_reported(tmp_path, monkeypatch):
+def test_an_unloadable_library_is_reported(tmp_path, monkeypatch):
     real = compiler._compiler()[0]
     text = f'case "$*" in *-dM*) exec {real} "$@";; *) while [ "$1" != -o ]; do shift; done; echo no > "$2";; esac'
     monkeypatch.setenv("CXX", script(tmp_path / "liar", text))

@@ -77,7 +77,7 @@ def cloud_gradients(scene, threads, backend="native"):
 
 
 @pytest.mark.parametrize("channels", [3, 7])
-def test_what_images_share_gets_the_gradients_of_all(channels):
+def test_shared_inputs_get_the_sum_of_all_gradients(channels):
     scene = scenes.make(2, 3, count=70, channels=channels, width=70, height=75)
     exact = cloud_gradients(type(scene)(*(array.double() for array in scene)), 1, backend="torch")
     for ours, expected in zip(cloud_gradients(scene, 1), exact, strict=True):
@@ -123,7 +123,7 @@ def test_a_backward_pass_may_be_run_twice():
 
 
 @pytest.mark.parametrize("spoilt", [0, 1, 2])
-def test_numbers_that_are_none_show_in_the_gradients(spoilt):
+def test_nan_inputs_give_nan_gradients(spoilt):
     """The Gaussian is not drawn; its gradient says so, which is what training watches."""
     scene = scenes.make(1, count=30, channels=3, width=20, height=20)
     leaves = [array.clone() for array in scene[:5]]

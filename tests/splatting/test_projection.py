@@ -34,7 +34,7 @@ def test_a_ball_on_the_axis_is_a_disc():
         ((float("nan"), 0.0, 5.0), "nowhere"),
     ],
 )
-def test_what_cannot_be_seen_is_culled(mean, why):
+def test_invisible_gaussians_are_culled(mean, why):
     projection = project(torch.tensor([mean]), QUAT, torch.full((1, 3), 0.1), IDENTITY, K, 40, 60, far=100.0)
     assert not projection.visible.any(), why
     assert projection.radii.tolist() == [[0, 0]]

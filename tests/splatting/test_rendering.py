@@ -88,7 +88,7 @@ def test_tiles_pass_gradcheck():
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_nothing_to_see(backend):
+def test_an_empty_scene_renders_empty(backend):
     empty = scenes.make(2, count=0, channels=3, width=20, height=18)
     leaves = [array.requires_grad_() for array in empty[:5]]
     rendered = render(*leaves, empty.viewmat, empty.K, 18, 20, backend=backend)
@@ -146,7 +146,7 @@ def test_gaussians_on_borders_and_corners(backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_pixel_ends_before_it_is_full(backend):
+def test_compositing_stops_at_low_transmittance(backend):
     """Three times 0.9001 leave a little less than 1e-3 of the light; the fourth would leave less than 1e-4."""
     count = 40
     projection = Projection(

@@ -14,7 +14,7 @@ def projected(*batch, dtype=torch.float32):
     return scene, project(*scene[:3], scene.viewmat, scene.K, HEIGHT, WIDTH)
 
 
-def test_at_pixel_centres_they_are_the_oracle_s():
+def test_weights_at_pixel_centres_equal_the_reference():
     scene, projection = projected(dtype=torch.float64)
     weights = weights_at(projection, scene.opacities, pixel_centres(HEIGHT, WIDTH, torch.float64).flatten(0, 1))
     expected, order = sorted_weights(projection, scene.opacities, HEIGHT, WIDTH)
@@ -23,7 +23,7 @@ def test_at_pixel_centres_they_are_the_oracle_s():
     assert expected.max() > 0.9  # some are clamped, or this would show little
 
 
-def test_they_render_the_image():
+def test_weights_times_colours_give_the_image():
     scene, projection = projected(2)
     centres = pixel_centres(HEIGHT, WIDTH, torch.float32).flatten(0, 1).expand(2, -1, 2)
     image = weights_at(projection, scene.opacities, centres, max_alpha=0.7) @ scene.features
@@ -31,7 +31,7 @@ def test_they_render_the_image():
     assert torch.allclose(image.unflatten(1, (HEIGHT, WIDTH)), rendered.features, atol=1e-5)
 
 
-def test_between_pixels_they_follow_the_gaussian():
+def test_weights_between_pixels_follow_the_gaussian():
     projection = Projection(
         means2d=torch.tensor([[4.0, 5.0], [4.0, 5.0]]),
         conics=torch.tensor([[0.5, 0.1, 0.25], [0.5, 0.1, 0.25]]),

@@ -49,7 +49,7 @@ def half_done(out: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Non
             train(job(out, **changes))
 
 
-def test_a_training_that_is_older_than_a_setting_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_without_a_new_setting_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = train(job(tmp_path / "whole"))
     half_done(tmp_path / "old", monkeypatch)
     without(tmp_path / "old", "bank_frames", "lr_schedule")
@@ -58,7 +58,7 @@ def test_a_training_that_is_older_than_a_setting_goes_on(tmp_path: Path, monkeyp
     assert train(job(tmp_path / "old"))["loss"] == whole["loss"]
 
 
-def test_a_default_that_is_not_the_old_way_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_setting_with_other_behaviour_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert LoopConfig().optimiser.ema_warmup
     half_done(tmp_path, monkeypatch)
     without(tmp_path, "ema_warmup")

@@ -22,7 +22,7 @@ from vgmae_bench.training.launch import World, launch, stoppable, world
         ({"SLURM_NTASKS": "32", "SLURM_NNODES": "4"}, World(1, 1)),
     ],
 )
-def test_how_many_train_together(environment: dict[str, str], expected: World) -> None:
+def test_the_number_of_processes_is_read_from_the_environment(environment: dict[str, str], expected: World) -> None:
     assert world(environment) == expected
 
 
@@ -35,7 +35,7 @@ def test_how_many_train_together(environment: dict[str, str], expected: World) -
         ({"SLURM_PROCID": "0", "SLURM_NTASKS": "3", "SLURM_NNODES": "2"}, "3 processes on 2 machines"),
     ],
 )
-def test_what_contradicts_itself_is_one_line(environment: dict[str, str], said: str) -> None:
+def test_contradictory_launch_variables_are_errors_of_one_line(environment: dict[str, str], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         world(environment)
 
@@ -58,7 +58,7 @@ def test_a_process_on_its_own() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_leaves_word_and_the_second_is_as_ever(number: signal.Signals) -> None:
+def test_the_first_signal_requests_a_stop_and_the_second_kills(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     with stoppable() as interrupt:
         assert not interrupt.asked

@@ -55,7 +55,7 @@ def same_weights(one: Path, other: Path) -> bool:
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_it_learns_and_leaves_what_scripts_rely_on(tmp_path: Path) -> None:
+def test_a_training_lowers_the_loss_and_writes_all_documented_files(tmp_path: Path) -> None:
     with logged() as said:
         last = train(job(tmp_path / "out", changed(FAST, steps=60), command="vgmae-bench train"))
     rows = read_log(tmp_path / "out" / "log.csv")
@@ -97,7 +97,7 @@ def test_prefetching_changes_nothing(tmp_path: Path) -> None:
     assert same_weights(tmp_path / "in turn", tmp_path / "ahead")
 
 
-def test_distinct_clips_come_again(tmp_path: Path) -> None:
+def test_a_limited_number_of_clips_is_repeated(tmp_path: Path) -> None:
     firsts: list[int] = []
     config = changed(FAST, steps=5, distinct_clips=2 * FAST.data.batch_size)
     train(job(tmp_path / "out", config, source=ToySource(firsts.append)))
@@ -105,14 +105,14 @@ def test_distinct_clips_come_again(tmp_path: Path) -> None:
     assert firsts == [0, size, 0, size, 0]
 
 
-def test_passes_add_up_to_the_batch(tmp_path: Path) -> None:
+def test_accumulated_passes_equal_one_batch(tmp_path: Path) -> None:
     train(job(tmp_path / "whole"))
     train(job(tmp_path / "parts", changed(FAST, accumulate=4)))
     for one, other in zip(curve(tmp_path / "whole"), curve(tmp_path / "parts"), strict=True):
         assert one == pytest.approx(other, rel=1e-5)
 
 
-def test_weights_leave_as_their_moving_average(tmp_path: Path) -> None:
+def test_saved_weights_are_the_moving_average(tmp_path: Path) -> None:
     averaged = changed(FAST, ema_decay=0.75, ema_warmup=False, steps=2, checkpoint_every=1)
     with pytest.raises(Killed):
         train(job(tmp_path, averaged, source=at_clip(4, kill)))
@@ -136,7 +136,7 @@ def test_in_bfloat16_weights_stay_float32(tmp_path: Path) -> None:
     assert rough == pytest.approx(exact, rel=0.1)
 
 
-def test_a_finished_training_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_finished_training_is_not_changed(tmp_path: Path) -> None:
     last = train(job(tmp_path))
     before = (tmp_path / "weights.safetensors").stat().st_mtime_ns
     assert train(job(tmp_path)) == last
@@ -152,7 +152,7 @@ def test_the_folder_of_another_training_is_refused(tmp_path: Path, config: LoopC
         train(job(tmp_path, config))
 
 
-def test_what_is_only_written_differently_may_change(tmp_path: Path) -> None:
+def test_equivalent_settings_in_another_form_continue_the_training(tmp_path: Path) -> None:
     last = train(job(tmp_path))
     assert train(job(tmp_path, changed(FAST, log_every=1, checkpoint_every=1))) == last
 

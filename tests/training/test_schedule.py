@@ -27,7 +27,7 @@ def test_the_learning_rate_may_be_meant_for_another_batch() -> None:
     assert configured(LoopConfig, lr=1e-3, batch_size=128, lr_base_batch=256).peak_lr == 5e-4
 
 
-def test_only_what_is_1_d_or_a_bias_does_not_decay() -> None:
+def test_only_1d_parameters_and_biases_have_no_weight_decay() -> None:
     class Model(nn.Module):
         def __init__(self) -> None:
             super().__init__()

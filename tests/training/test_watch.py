@@ -35,7 +35,7 @@ def watch() -> Watch:
     return Watch(2)
 
 
-def test_the_truth_is_perfect(watch: Watch) -> None:
+def test_the_true_tracks_score_perfectly(watch: Watch) -> None:
     measured = watch(Oracle(2, 1.0))
     assert list(measured) == list(METRICS)
     assert measured["delta_avg"] == pytest.approx(1, abs=1e-6)
@@ -45,14 +45,16 @@ def test_the_truth_is_perfect(watch: Watch) -> None:
 
 
 @pytest.mark.parametrize(("share", "error", "correlation"), [(0.0, 1.0, 0.0), (0.5, 0.5, 1.0), (-1.0, 2.0, -1.0)])
-def test_a_share_of_the_motion(watch: Watch, share: float, error: float, correlation: float) -> None:
+def test_predicting_a_fraction_of_the_motion_gives_the_exact_error(
+    watch: Watch, share: float, error: float, correlation: float
+) -> None:
     measured = watch(Oracle(2, share))
     assert measured["end_point_error"] == pytest.approx(error, abs=1e-3)
     assert measured["correlation"] == pytest.approx(correlation, abs=1e-3)
     assert (measured["delta_avg"] == measured["delta_avg_zero_motion"]) is (share == 0)
 
 
-def test_a_log_that_lacks_what_is_measured_now_goes_on(tmp_path: Path) -> None:
+def test_a_log_without_new_columns_continues(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("step,loss,lr,seconds,clips_per_second,grad_norm,delta_avg\n5,1.0,0.1,1.0,8.0,0.2,0.3\n")
     log = Log(path, 5, METRICS)

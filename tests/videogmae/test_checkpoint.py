@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_content_comes_back(path: Path) -> None:
+def test_saved_content_is_loaded_unchanged(path: Path) -> None:
     kind, config, tensors = load_weights(path)
     assert kind == "videogmae"
     assert config == {"network": to_json(SMALL), "source": {"run": 3}}
@@ -133,7 +133,7 @@ def test_foreign_safetensors_are_explained(tmp_path: Path) -> None:
         load_model(tmp_path / "other")
 
 
-def test_misfits_name_what_is_missing_unexpected_and_of_another_shape() -> None:
+def test_mismatches_name_missing_unexpected_and_misshaped_tensors() -> None:
     model = VideoGMAE(SMALL)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     tensors = VideoGMAE(replace(SMALL, depth=3, num_gaussians=6)).state_dict()

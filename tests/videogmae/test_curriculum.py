@@ -66,7 +66,7 @@ def _mean_x(recipe: Pretraining, batch: Batch) -> float:
     return float((means[:, -1] - means[:, 0])[..., 0].mean())
 
 
-def test_what_comes_after_a_short_clip_is_never_shown() -> None:
+def test_padding_after_a_short_clip_is_never_visible() -> None:
     order = draw_order((1, 2), total=48, shown=32, kept=10, token_order="identity")
     assert order.sort(dim=1).values.tolist() == [list(range(48))] * 2
     assert order[:, :10].max() < 32

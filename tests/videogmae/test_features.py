@@ -47,7 +47,7 @@ def test_features_lie_where_their_patches_are() -> None:
     assert (difference > 1e-3).nonzero().tolist() == [[1, 2, 1, 3]]
 
 
-def test_a_random_encoder_holds_on_to_a_still_clip() -> None:
+def test_random_features_track_a_still_clip() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (1, 40, 48, 3), dtype=np.uint8).repeat(5, axis=0)
     queries = Queries(np.array([0, 2]), np.array([[9.0, 20.0], [30.0, 12.0]], dtype=np.float32))
     config = CorrespondenceConfig(context="window", calibration_clips=2)

@@ -66,7 +66,7 @@ def trainable(model: nn.Module) -> set[str]:
     return {name for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def test_frozen_means_that_nothing_but_the_readout_learns(weights: Path) -> None:
+def test_with_a_frozen_encoder_only_the_readout_changes(weights: Path) -> None:
     model = made(recipe(weights, freeze_scope="all"), weights)
     assert trainable(model) == {name for name, _ in model.named_parameters() if name.startswith("readout.")}
 
@@ -98,7 +98,7 @@ def test_a_step_changes_what_is_trained_and_nothing_else(weights: Path, scope: s
     assert changed == learned
 
 
-def test_it_takes_the_encoder_and_later_its_own_readout(weights: Path, tmp_path: Path) -> None:
+def test_fine_tuning_starts_from_an_encoder_or_an_earlier_readout(weights: Path, tmp_path: Path) -> None:
     first = recipe(weights)
     model = made(first, weights)
     given = load_weights(weights).tensors

@@ -52,7 +52,7 @@ def test_every_stage_of_a_recipe_for_a_gpu_trains_on_a_cpu(name: str) -> None:
     assert lengths == sorted(lengths)
 
 
-def test_paper_base_plus_is_paper_base_but_for_what_its_file_says() -> None:
+def test_paper_base_plus_differs_from_paper_base_only_as_documented() -> None:
     plain, plus = recipe_of("paper-base"), recipe_of("paper-base+")
     for name in ["steps", "optimiser", "data", "precision", "composite", "loss_reduction", "loss_region"]:
         assert getattr(plus, name) == getattr(plain, name)

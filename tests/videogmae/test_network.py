@@ -156,7 +156,7 @@ def test_our_switches_add_to_the_official_state_dict_and_nothing_else_does() -> 
 
 @torch.no_grad()
 @pytest.mark.parametrize("position", ["interpolate", "pos3d"])
-def test_anchored_queries_know_their_places(position: str) -> None:
+def test_anchored_queries_encode_their_positions(position: str) -> None:
     """With one and the same learned vector, free queries cannot be told apart; anchored ones can."""
     for query_position in ("learned", "anchored"):
         model = small(query_position=query_position, decoder_attention="bidirectional", position=position)

@@ -44,7 +44,7 @@ def test_it_overfits_a_clip() -> None:
     assert parts.keys() == {"reconstruction"}
 
 
-def test_in_bfloat16_what_is_rendered_stays_float32() -> None:
+def test_in_bfloat16_rendering_stays_float32() -> None:
     recipe, _ = made(TINY)
     exact = recipe(clips(), 0)[0]
     with torch.autocast("cpu", torch.bfloat16):
@@ -80,7 +80,7 @@ def test_every_parameter_that_may_learn_gets_a_gradient(changes: dict[str, Any])
     assert without == []
 
 
-def test_what_a_clip_is_trained_with_depends_on_its_seed_alone() -> None:
+def test_random_choices_for_a_clip_depend_only_on_its_seed() -> None:
     recipe, _ = made(TINY)
     batch = clips(2)
     both = recipe(batch, 0)[0]
@@ -88,7 +88,7 @@ def test_what_a_clip_is_trained_with_depends_on_its_seed_alone() -> None:
     torch.testing.assert_close(both, torch.stack(each).mean())
 
 
-def test_only_what_is_masked_counts_where_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_masked_loss_ignores_visible_patches(monkeypatch: pytest.MonkeyPatch) -> None:
     masks: list[Tensor] = []
 
     def loss_of(image: Tensor, video: Tensor, reduction: str, mask: Tensor) -> Tensor:
@@ -168,7 +168,7 @@ def test_impossible_settings(settings: dict[str, Any], message: str) -> None:
         build(PretrainConfig, settings, owner="videogmae")
 
 
-def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> None:
+def test_saved_weights_contain_all_settings_for_tracking(tmp_path: Path) -> None:
     recipe, model = made(changed(TINY, rgb_mode="cumulative", residuals="position"))
     recipe.export(tmp_path / "weights.safetensors", {"steps": 3})
     loaded, content = load_model(tmp_path / "weights.safetensors")
@@ -185,7 +185,7 @@ def test_weights_say_on_how_many_tiles_to_track(tmp_path: Path) -> None:
     assert load_model(tmp_path / "weights.safetensors")[1].config["tracking"] == {"tiles": 2}
 
 
-def test_starting_from_weights_says_what_was_taken(tmp_path: Path) -> None:
+def test_starting_from_weights_reports_the_loaded_tensors(tmp_path: Path) -> None:
     recipe, given = made(TINY, seed=1)
     recipe.export(tmp_path / "given.safetensors", None)
     longer = changed(TINY, num_frames=4)
@@ -207,7 +207,7 @@ def test_starting_from_an_image_encoder(tmp_path: Path) -> None:
     assert notes[2] == "not taken: nothing"
 
 
-def test_starting_from_something_that_does_not_fit(tmp_path: Path) -> None:
+def test_starting_from_unsuitable_weights_is_refused(tmp_path: Path) -> None:
     save_weights(tmp_path / "other.safetensors", {"a": torch.zeros(1)}, "mae-encoder", {})
     recipe, _ = made(TINY)
     with pytest.raises(WeightsError, match="Nothing in"):
@@ -215,7 +215,7 @@ def test_starting_from_something_that_does_not_fit(tmp_path: Path) -> None:
     assert load_weights(tmp_path / "other.safetensors").kind == "mae-encoder"
 
 
-def test_pictures_and_films_show_what_the_network_sees_and_makes_of_it(tmp_path: Path) -> None:
+def test_pictures_and_videos_show_input_and_reconstruction(tmp_path: Path) -> None:
     from PIL import Image
 
     from vgmae_bench.viz.mosaic import LABEL_WIDTH

@@ -48,7 +48,7 @@ def test_the_legacy_format_is_read_too(tmp_path: Path) -> None:
     assert import_release(path, HEADS).config["network"] == SMALL
 
 
-def test_head_counts_are_assumed_aloud_and_can_be_set(tmp_path: Path) -> None:
+def test_assumed_head_counts_are_reported_and_can_be_set(tmp_path: Path) -> None:
     config = replace(SMALL, embed_dim=192, num_heads=3, decoder_embed_dim=128, decoder_num_heads=2)
     path = save(tmp_path, {"state_dict": official(VideoGMAE(config))})
     imported = import_release(path, {})

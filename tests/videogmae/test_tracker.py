@@ -87,7 +87,7 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
         build(VideoGMAEConfig, wrong, owner="videogmae")
 
 
-def test_every_switch_is_a_setting_and_wins_over_the_preset() -> None:
+def test_every_preset_option_is_a_setting_that_overrides_the_preset() -> None:
     hints, settings = get_type_hints(Switches), get_type_hints(VideoGMAEConfig) | get_type_hints(GaussiansConfig)
     for field in fields(Switches):
         assert settings[field.name] == hints[field.name] | None

@@ -60,7 +60,7 @@ def test_no_trail_is_drawn_where_a_point_was_hidden() -> None:
     assert not picture[18:23, 56:60].any()
 
 
-def test_frames_are_left_alone_and_points_far_outside_do_no_harm() -> None:
+def test_input_frames_are_unchanged_and_far_points_are_harmless() -> None:
     frames, tracks = crossing()
     xy = tracks.xy.copy()
     xy[0, 9], xy[0, 10], xy[1, 10] = np.inf, 1e30, np.nan
@@ -100,7 +100,7 @@ def test_a_contact_sheet_shows_first_to_last() -> None:
 
 
 @pytest.mark.parametrize("colour", [RED, BLUE, (0, 0, 0), (255, 255, 255)])
-def test_dots_and_rings_show_on_a_ground_of_their_own_colour(colour: tuple[int, int, int]) -> None:
+def test_dots_and_rings_are_visible_on_any_colour(colour: tuple[int, int, int]) -> None:
     _, tracks = crossing()
     ground = np.broadcast_to(np.array(colour, dtype=np.uint8), (60, 100, 3))
     picture = draw_frame(ground, tracks, 10, np.array([colour, colour], dtype=np.uint8), trail=0).astype(int)
@@ -124,7 +124,7 @@ def test_frames_are_numbered_where_there_is_room() -> None:
     assert (contact_sheet(small, nobody, columns=2, rows=1) == 90).all()
 
 
-def test_a_picture_stands_beside_its_frame_at_the_same_size() -> None:
+def test_an_image_is_shown_next_to_its_frame_at_equal_size() -> None:
     frame = np.full((60, 100, 3), 90, dtype=np.uint8)
     picture = np.zeros((6, 10, 3), dtype=np.uint8)
     picture[:, 5:] = 200

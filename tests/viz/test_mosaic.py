@@ -8,7 +8,7 @@ from PIL import Image
 from vgmae_bench.viz.mosaic import SMALLEST, save_mosaic
 
 
-def test_pictures_stand_where_they_belong_and_large_enough_to_see(tmp_path: Path) -> None:
+def test_images_are_at_their_cells_and_small_images_are_enlarged(tmp_path: Path) -> None:
     rows = np.arange(2 * 3, dtype=np.uint8).reshape(2, 3, 1, 1, 1) * np.ones((1, 1, 50, 40, 3), dtype=np.uint8)
     save_mosaic([list(row) for row in rows], tmp_path / "a.png")
     picture = np.asarray(Image.open(tmp_path / "a.png"))

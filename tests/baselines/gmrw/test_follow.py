@@ -63,7 +63,7 @@ def loops(forward: list[Tensor], backward: list[Tensor], queries: Points, thresh
     return path, visible
 
 
-def test_chaining_and_visibility_equal_the_published_loops() -> None:
+def test_chaining_and_visibility_equal_reference_loops() -> None:
     forward = [random_flow(t) for t in range(FRAMES - 1)]
     backward = [-forward[t] + random_flow(100 + t, 0.8) for t in range(FRAMES - 1)]
     asked: list[tuple[int, int]] = []
@@ -80,7 +80,7 @@ def test_chaining_and_visibility_equal_the_published_loops() -> None:
     assert all(b == a + 1 for a, b in asked)
 
 
-def test_flow_is_asked_for_only_where_points_go() -> None:
+def test_flow_is_computed_only_at_tracked_points() -> None:
     asked: list[int] = []
 
     def flows(a: int, b: int) -> Flows:
@@ -95,7 +95,7 @@ def test_flow_is_asked_for_only_where_points_go() -> None:
 
 
 @pytest.mark.parametrize("follow", [chain, direct])
-def test_nothing_to_do(follow: Callable[..., tuple[Tensor, Tensor]]) -> None:
+def test_an_empty_set_of_points_needs_no_flow(follow: Callable[..., tuple[Tensor, Tensor]]) -> None:
     def flows(a: int, b: int) -> Flows:
         raise AssertionError("no flow is needed")
 
@@ -105,7 +105,7 @@ def test_nothing_to_do(follow: Callable[..., tuple[Tensor, Tensor]]) -> None:
     assert xy.tolist() == [[[3, 4]]] and visible.all()
 
 
-def test_direct_matching_asks_for_each_pair_once_and_answers_for_both_frames() -> None:
+def test_direct_matching_uses_each_frame_pair_once_for_both_directions() -> None:
     asked: list[tuple[int, int]] = []
 
     def flows(a: int, b: int) -> Flows:
@@ -121,7 +121,7 @@ def test_direct_matching_asks_for_each_pair_once_and_answers_for_both_frames() -
     assert len(asked) == len(pairs) == 2 * (FRAMES - 1) - 1
 
 
-def test_direct_matching_hides_what_does_not_return() -> None:
+def test_direct_matching_hides_points_without_cycle_consistency() -> None:
     def flows(a: int, b: int) -> Flows:
         return Flows(constant(1, 0), constant(-1, 0.3 * abs(a - b)))
 

@@ -85,7 +85,7 @@ def test_a_pair_does_not_depend_on_the_others_of_its_batch() -> None:
 
 @pytest.mark.parametrize("splits", [2, 3])
 @torch.no_grad()
-def test_windows_equal_the_masked_attention_of_rolled_maps(splits: int) -> None:
+def test_window_attention_equals_masked_attention_of_rolled_maps(splits: int) -> None:
     q, k, v = torch.randn(3, 2, 12, 18, 8, generator=torch.Generator().manual_seed(0))
 
     def attend(tokens: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ def test_the_transformer_equals_its_published_form() -> None:
 
 @pytest.mark.parametrize("size", [(13, 18), (12, 17), (7, 9), (3, 2), (1, 2)])
 @torch.no_grad()
-def test_maps_that_windows_do_not_divide_equal_padded_ones_whose_padding_is_never_seen(size: tuple[int, int]) -> None:
+def test_maps_of_odd_size_equal_padded_maps_with_masked_padding(size: tuple[int, int]) -> None:
     """Attention over the padded map, each cell to the real cells of its window that its region allows."""
     splits = 2
     height, width = size
@@ -168,7 +168,7 @@ def test_chunks_of_the_mlp_change_neither_features_nor_gradients() -> None:
             torch.testing.assert_close(ours, whole, atol=1e-4, rtol=1e-4)
 
 
-def test_without_gradient_the_given_features_stay_as_they_are() -> None:
+def test_without_gradients_the_input_features_are_unchanged() -> None:
     model = network()
     features = torch.randn(2, 16, 6, 6)
     before = features.clone()

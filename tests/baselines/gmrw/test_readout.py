@@ -52,7 +52,7 @@ def test_rows_of_the_transition_matrix_are_probabilities_of_matches() -> None:
 
 
 @pytest.mark.parametrize("method", ["weighted_sum", "weighted_argmax", "argmax"])
-def test_parts_of_the_matrix_give_what_the_whole_gives(method: Any) -> None:
+def test_chunks_of_the_matrix_give_the_result_of_the_whole(method: Any) -> None:
     fa, fb = features()
     P = transition(fa, fb, TAU)
     grid = cell_positions(12, 20).float()
@@ -133,6 +133,6 @@ def test_half_precision_features_are_summed_in_single() -> None:
     torch.testing.assert_close(ours, exact)
 
 
-def test_a_radius_that_leaves_nothing_is_refused() -> None:
+def test_a_radius_without_any_cell_is_refused() -> None:
     with pytest.raises(UsageError):
         Readout("weighted_argmax", radius=0)

@@ -68,7 +68,7 @@ def test_every_wrapping_is_the_same_network(wrapping: str, prefix: str, tmp_path
     assert imported.config["network"] == SMALL and imported.tensors.keys() == state().keys()
 
 
-def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+def test_non_finite_weights_are_refused(tmp_path: Path) -> None:
     broken = state()
     broken["backbone.conv2.bias"][0] = torch.nan
     with pytest.raises(WeightsError, match=r"NaN or infinite weights.*\n?.*backbone\.conv2\.bias"):
@@ -81,7 +81,7 @@ def test_a_bare_state_dict_is_enough(tmp_path: Path) -> None:
     assert imported.config["source"] == {"file": "official.pth", "hyper_parameters": None}
 
 
-def test_what_the_tensors_do_not_tell_is_said_and_can_be_set(tmp_path: Path) -> None:
+def test_settings_missing_in_the_checkpoint_are_reported_and_can_be_set(tmp_path: Path) -> None:
     path = save(tmp_path, {"model": state(), "args": argparse.Namespace(temp=0.07)})
     imported = import_release(path, {})
     assert imported.config["network"] == replace(SMALL, tau=0.07)
@@ -92,7 +92,7 @@ def test_what_the_tensors_do_not_tell_is_said_and_can_be_set(tmp_path: Path) -> 
     assert told.notes == []
 
 
-def test_gmflow_is_imported_without_what_only_it_uses(tmp_path: Path) -> None:
+def test_tensors_used_only_by_gmflow_are_omitted(tmp_path: Path) -> None:
     imported = import_release(save(tmp_path, {"model": {**state(), **GMFLOW_ONLY}}), {})
     assert imported.config["network"] == SMALL
     assert imported.config["inference"] == Inference("correct", 1)
@@ -101,7 +101,7 @@ def test_gmflow_is_imported_without_what_only_it_uses(tmp_path: Path) -> None:
     assert any("ground-truth flow" in note for note in imported.notes)
 
 
-def test_misfits_are_told_by_name_and_shape(tmp_path: Path) -> None:
+def test_mismatched_tensors_are_reported_by_name_and_shape(tmp_path: Path) -> None:
     tensors = state()
     tensors["transformer.extra"] = torch.ones(2)
     tensors["backbone.conv2.bias"] = torch.ones(3)
@@ -115,7 +115,7 @@ def test_misfits_are_told_by_name_and_shape(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["backbone.conv1.weight", "transformer.layers.0.cross_attn_ffn.mlp.0.weight"])
-def test_tensors_that_the_size_is_read_from_are_missed_by_name(missing: str, tmp_path: Path) -> None:
+def test_missing_tensors_that_define_the_size_are_named(missing: str, tmp_path: Path) -> None:
     tensors = state()
     del tensors[missing]
     with pytest.raises(WeightsError, match=missing):
@@ -160,7 +160,7 @@ def test_wrong_overrides_are_usage_errors(overrides: dict[str, Any], tmp_path: P
     assert not (tmp_path / "out.safetensors").exists()
 
 
-def test_weights_files_come_back(tmp_path: Path) -> None:
+def test_saved_weights_are_loaded_unchanged(tmp_path: Path) -> None:
     torch.manual_seed(3)
     model = GMRW(replace(SMALL, tau=0.5, features_l2=True))
     save_model(tmp_path / "a.safetensors", model, Inference("correct", 2), {"run": 3})

@@ -45,7 +45,7 @@ def test_enlarging_keeps_the_first_and_the_last_pixel() -> None:
         torch.testing.assert_close(large[..., corner[0], corner[1]], small[..., corner[0], corner[1]])
 
 
-def test_weights_say_how_they_are_used_unless_the_user_does(tmp_path: Path) -> None:
+def test_weights_define_the_input_range_unless_the_user_sets_it(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.safetensors", Inference("official", 2))
     assert_same(
         tracker(path).track(clip(), QUERIES), tracker(input_range="official", upsample=2).track(clip(), QUERIES)
@@ -100,7 +100,7 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
         build(GMRWConfig, wrong, owner="gmrw")
 
 
-def test_every_switch_is_a_setting_and_wins_over_the_preset() -> None:
+def test_every_preset_option_is_a_setting_that_overrides_the_preset() -> None:
     hints, settings = get_type_hints(Switches), get_type_hints(GMRWConfig)
     for field in fields(Switches):
         assert settings[field.name] == hints[field.name] | None
@@ -108,7 +108,7 @@ def test_every_switch_is_a_setting_and_wins_over_the_preset() -> None:
     assert config.switches == replace(PRESETS["official"], flow_grid="cell_center", readout="rows")
 
 
-def test_weights_say_how_they_are_read_unless_the_user_does() -> None:
+def test_weights_define_the_matching_unless_the_user_sets_it() -> None:
     weights = Inference(upsample=2, method="weighted_argmax", radius=2.5)
     made = GMRWConfig().matching(weights)
     assert (made.upsample, made.method, made.radius) == (2, "weighted_argmax", 2.5)

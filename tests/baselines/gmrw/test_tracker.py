@@ -73,7 +73,7 @@ def test_it_equals_the_published_procedure() -> None:
 
 @pytest.mark.parametrize("upsample", [1, 2])
 @pytest.mark.parametrize("tracking", ["chained", "direct"])
-def test_answers_do_not_depend_on_how_they_are_computed(tracking: str, upsample: int) -> None:
+def test_tracks_do_not_depend_on_memory_and_chunk_settings(tracking: str, upsample: int) -> None:
     settings: dict[str, Any] = {"tracking": tracking, "upsample": upsample}
     expected = tracker(**settings).track(clip(), QUERIES)
     for change in ({"readout": "dense"}, {"readout": "rows"}, {"chunk_mb": 1}, {"cache_mb": 1, "readout": "rows"}):
@@ -111,7 +111,7 @@ def test_every_frame_is_encoded_once_and_every_pair_matched_once(
     assert calls == {"match": passes, "backbone_features": encoded}
 
 
-def test_features_beyond_the_memory_they_may_take_are_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_beyond_the_memory_limit_are_recomputed(monkeypatch: pytest.MonkeyPatch) -> None:
     encoded: list[int] = []
     original = GMRW.backbone_features
 
@@ -177,7 +177,7 @@ def test_the_threshold_grows_with_the_frames(monkeypatch: pytest.MonkeyPatch) ->
             assert tracker(tracking=tracking).track(frames, QUERIES[:1]).visible[0, 1:].all() == visible
 
 
-def test_few_points_are_read_alone_and_many_from_the_whole_flow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_points_use_sparse_flow_and_many_use_dense_flow(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     class Watched(Matcher):
@@ -216,5 +216,5 @@ SHALLOW = NetworkConfig(feature_channels=64, layers=1, ffn_expansion=1, splits=4
         (SHALLOW, 2000, 0.0, "attention"),  # half as many points as cells
     ],
 )
-def test_flow_is_read_in_the_cheaper_way(config: NetworkConfig, points: int, again: float, by: str) -> None:
+def test_the_cheaper_flow_computation_is_selected(config: NetworkConfig, points: int, again: float, by: str) -> None:
     assert cheaper_readout(config, 64 * 64, points, again) == by

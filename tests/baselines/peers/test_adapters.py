@@ -51,12 +51,12 @@ def test_queries_and_answers_are_raster_pixels(name: str) -> None:
 
 
 @pytest.mark.parametrize("frames", [1, 4, 8, 9, 17])
-def test_online_answers_clips_of_any_length(frames: int) -> None:
+def test_the_online_tracker_accepts_clips_of_any_length(frames: int) -> None:
     tracks = make("cotracker3-online").track(FRAMES[:frames], QUERIES[:1])
     assert tracks.xy.shape == (1, frames, 2)
 
 
-def test_joint_queries_go_one_by_one_unless_the_preset_is_that_of_the_authors() -> None:
+def test_joint_queries_are_passed_singly_except_with_the_authors_preset() -> None:
     spec = MethodSpec("cotracker3", "", queries="joint")
     said = {name: asking_of(spec, make(name)) for name in MAKERS if name.startswith("cotracker3")}
     assert {name: how.ask for name, how in said.items() if how.queries == "joint"} == {
@@ -71,7 +71,7 @@ def test_the_published_temperature_of_bootstapir() -> None:
     assert (BootsTapirConfig().temperature, TapirConfig().temperature) == (10.0, 20.0)
 
 
-def test_building_leaves_random_numbers_and_modules_alone() -> None:
+def test_building_a_tracker_changes_no_random_state_and_no_modules() -> None:
     torch.manual_seed(5)
     expected = torch.rand(2)
     torch.manual_seed(5)
@@ -91,13 +91,13 @@ def test_weights_are_read_without_their_prefix_and_must_fit(tmp_path: Path) -> N
         make("locotrack", file)
 
 
-def test_checkouts_with_modules_of_one_name_live_in_one_process() -> None:
+def test_two_checkouts_with_equal_module_names_work_in_one_process() -> None:
     trackers = [make("locotrack"), make("tapir"), make("locotrack")]
     for tracker in trackers:
         assert tracker.track(FRAMES, QUERIES).xy.shape == (2, 20, 2)
 
 
-def test_two_top_level_modules_called_utils_are_told_apart(tmp_path: Path) -> None:
+def test_two_top_level_modules_called_utils_are_kept_separate(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "utils.py").write_text(f"NAME = {name!r}\n")
@@ -114,7 +114,7 @@ def test_two_top_level_modules_called_utils_are_told_apart(tmp_path: Path) -> No
     assert found[0].identity != before
 
 
-def test_what_is_missing_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_requirement_is_an_error_of_one_line(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="facebookresearch/co-tracker is not checked out") as raised:
         Checkout("facebookresearch/co-tracker@82e02e8", {"VGMAE_BENCH_CHECKOUT_CO_TRACKER": str(tmp_path / "nowhere")})
     assert "git clone https://github.com/facebookresearch/co-tracker" in raised.value.try_
@@ -131,7 +131,7 @@ def test_an_import_that_fails_names_the_repository(tmp_path: Path) -> None:
     assert "built for another version of torch" in raised.value.why
 
 
-def test_a_folder_on_the_command_line_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkout_folder_from_the_command_line_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VGMAE_BENCH_CHECKOUT_CO_TRACKER", str(tmp_path / "nowhere"))
     use([f"co-tracker={tmp_path / 'co-tracker'}"])
     assert Checkout("facebookresearch/co-tracker@82e02e8").folder == tmp_path / "co-tracker"

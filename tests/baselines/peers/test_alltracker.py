@@ -32,7 +32,7 @@ def test_points_follow_the_flow_from_their_own_frame(size: str) -> None:
     np.testing.assert_array_equal(visible, np.arange(9) >= QUERIES.frame[:, None])
 
 
-def test_hidden_where_visibility_times_confidence_is_low() -> None:
+def test_points_with_low_visibility_times_confidence_are_hidden() -> None:
     _, visible = track(iterations=4)  # 0.8 times 0.7
     assert visible.sum() == 2  # the last two queries in their own frames, about which the network says nothing
 
@@ -43,7 +43,7 @@ def test_the_published_preset_counts_from_the_nearest_pixel() -> None:
     np.testing.assert_allclose(xy[0, 0], np.round(QUERIES.xy[0] * pixel) / pixel, atol=1e-4)
 
 
-def test_long_clips_take_the_other_loop_of_the_authors() -> None:
+def test_long_clips_use_the_authors_loop_for_long_clips() -> None:
     assert track(length=12, iterations=5)[1][0].all()
     assert not track(length=129, iterations=5)[1][0].any()  # the stand-in's other loop calls nothing visible
 

@@ -75,7 +75,7 @@ def test_points_are_carried_along_and_hidden_outside(make: Any, config: Any) -> 
     assert tracker.checkout.startswith(told[make])
 
 
-def test_a_model_that_ptlflow_does_not_have_is_one_line() -> None:
+def test_an_unknown_ptlflow_model_is_an_error_of_one_line() -> None:
     with pytest.raises(UsageError, match='ptlflow has no model "nonsense"'):
         Ptlflow(PtlflowConfig(model="nonsense"), None, "cpu", 0)
 

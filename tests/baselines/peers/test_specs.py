@@ -42,7 +42,7 @@ def test_a_peer_can_be_cited_and_its_licence_is_told(spec: MethodSpec) -> None:
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.weights], ids=lambda spec: spec.name)
-def test_weights_lie_at_an_address_and_imply_settings_that_there_are(spec: MethodSpec) -> None:
+def test_remote_weights_have_an_address_and_imply_existing_settings(spec: MethodSpec) -> None:
     assert spec.default_weights in spec.weights and set(spec.published) <= set(spec.weights)
     factory = load_reference(Plugin(spec.name, spec, "", "", "", ""), spec.tracker or "")
     for weights in spec.weights.values():
@@ -76,7 +76,7 @@ def test_a_missing_checkout_is_told_before_weights_are_fetched(tmp_path: Path, m
     assert "[facebookresearch/dinov2 is not checked out]" in CliRunner().invoke(cli, ["list", "methods"]).output
 
 
-def test_what_is_checked_out_can_be_used() -> None:
+def test_a_method_with_its_checkout_is_shown_as_usable() -> None:
     assert "cannot be used" not in CliRunner().invoke(show, ["dinov2"]).output
 
 

@@ -35,12 +35,12 @@ def test_frames_of_any_size_are_tracked_one_by_one(make: Any, config: Any) -> No
     assert tracker.note == "random weights" and "google-deepmind/tapnet" in tracker.checkout
 
 
-def test_all_queries_go_together_with_the_preset_of_the_authors() -> None:
+def test_the_authors_preset_passes_all_queries_at_once() -> None:
     assert TapNext(TapNextConfig(), None, "cpu", 0).ask == "single"
     assert TapNext(TapNextConfig(preset="published"), None, "cpu", 0).ask == "all"
 
 
-def test_random_weights_are_drawn_where_thenetwork_leaves_them_unset() -> None:
+def test_uninitialised_weights_of_the_network_are_drawn_randomly() -> None:
     drawn = [TapNext(TapNextConfig(), None, "cpu", seed).network.drawn for seed in (0, 0, 1)]
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
 

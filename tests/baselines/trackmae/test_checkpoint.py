@@ -13,7 +13,7 @@ from vgmae_bench.models.weights_file import save_weights
 
 
 @pytest.mark.parametrize("heads", [Heads(NETWORK.patch_values, 8), Heads(0, 10), Heads(12, 0)])
-def test_what_is_saved_is_loaded(heads: Heads, tmp_path: Path) -> None:
+def test_saved_weights_are_loaded_equal(heads: Heads, tmp_path: Path) -> None:
     network = TrackMAE(NETWORK, heads)
     trained = Trained(motion_norm="patch+mean", mask_ratio=0.7, upsample_tracks=True)
     save_model(tmp_path / "w.safetensors", network, trained, {"from": "a test"})

@@ -48,7 +48,7 @@ def test_any_block_with_and_without_the_norm(layer: int) -> None:
 
 
 @pytest.mark.parametrize("layer", [0, 4])
-def test_blocks_that_are_not_there(layer: int) -> None:
+def test_an_unknown_block_is_refused(layer: int) -> None:
     with pytest.raises(UsageError, match="1 to 3"):
         EncoderFeatures(encoder(), layer)
 

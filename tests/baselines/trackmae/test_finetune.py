@@ -68,7 +68,7 @@ def test_frozen_and_fine_tuned(weights: Path, scope: str, learns: set[str]) -> N
     assert any(".blocks." in name for name in changed) == (scope == "none")
 
 
-def test_the_encoder_is_the_files(weights: Path) -> None:
+def test_the_encoder_has_the_weights_of_the_file(weights: Path) -> None:
     model, given = made(recipe(weights), weights), load_model(weights).encoder.state_dict()
     assert all(torch.equal(value, given[name]) for name, value in model.encoder.state_dict().items())
 
@@ -93,7 +93,7 @@ def test_a_random_encoder_is_a_named_size(monkeypatch: pytest.MonkeyPatch) -> No
         recipe(None, size="smal")
 
 
-def test_its_readout_is_taken_up_again(weights: Path, tmp_path: Path) -> None:
+def test_an_earlier_readout_is_loaded_again(weights: Path, tmp_path: Path) -> None:
     first, out = recipe(weights), tmp_path / "out.safetensors"
     made(first, weights)
     first.export(out, {"run": 1})

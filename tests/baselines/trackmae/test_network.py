@@ -90,7 +90,7 @@ def some_hidden() -> torch.Tensor:
     return (torch.arange(16) % 3 > 0).repeat(4)[None]
 
 
-def test_a_decoder_is_there_only_for_what_is_predicted() -> None:
+def test_only_predicted_targets_have_a_decoder() -> None:
     both = model()
     for heads in (Heads(both.heads.spatial, 0), Heads(0, 8)):
         one = TrackMAE(NETWORK, heads)
@@ -104,7 +104,7 @@ def test_a_decoder_is_there_only_for_what_is_predicted() -> None:
         TrackMAE(NETWORK, Heads(0, 0))
 
 
-def test_what_is_shown_is_not_predicted_unless_told() -> None:
+def test_visible_tokens_are_predicted_only_on_request() -> None:
     nothing = torch.zeros(1, NETWORK.num_tokens, dtype=torch.bool)
     with pytest.raises(ValueError, match="was not trained"):
         model()(video(), nothing)
@@ -130,7 +130,7 @@ def test_clips_of_another_shape_are_refused() -> None:
         model()(torch.zeros(1, 3, 8, 32, 40), some_hidden())
 
 
-def test_the_encoder_does_not_see_what_is_hidden() -> None:
+def test_masked_patches_do_not_reach_the_encoder() -> None:
     changed = video()
     hidden = some_hidden().view(4, 4, 4)
     pixels = hidden.repeat_interleave(2, 0).repeat_interleave(8, 1).repeat_interleave(8, 2)
@@ -154,7 +154,7 @@ def test_key_biases_do_not_matter() -> None:
 @pytest.mark.parametrize(
     "change", [{"image_size": 30}, {"num_frames": 7}, {"num_heads": 5}, {"decoder_num_heads": 3}, {"depth": 0}]
 )
-def test_numbers_that_do_not_fit_are_usage_errors(change: dict[str, int]) -> None:
+def test_inconsistent_sizes_are_usage_errors(change: dict[str, int]) -> None:
     with pytest.raises(UsageError, match=next(iter(change))):
         NetworkConfig(**{**vars(NETWORK), **change})
 
@@ -170,7 +170,7 @@ def test_factored_positions_are_alike_beside_below_and_before() -> None:
     assert torch.equal(flat, sinusoids(config.num_tokens, 96))
 
 
-def test_starts_reach_encoder_and_decoders() -> None:
+def test_initial_values_are_set_in_encoder_and_decoders() -> None:
     made = TrackMAE(SIZES["tiny"], Heads(384, 8))
     for block in (*made.encoder.blocks, *made.decoder.blocks, *made.tracker_decoder.blocks):
         query, key, _ = block.attn.qkv.weight.detach().chunk(3)

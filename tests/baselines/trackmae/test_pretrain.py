@@ -51,7 +51,7 @@ def test_it_learns(target: str) -> None:
         assert history[-1][name] < 0.8 * first, name
 
 
-def test_what_a_clip_is_trained_with_depends_on_its_seed_alone() -> None:
+def test_random_choices_for_a_clip_depend_only_on_its_seed() -> None:
     recipe, _ = made(changed(TINY, ratio_motion=(0.1, 0.9)))
     video = open_clips(["synth"], seed=0, workers=0).batch(range(3), recipe.shape(0), "cpu").video
     both = recipe(Batch(video, (5, 6, 7)), 0)[0]
@@ -80,7 +80,7 @@ def test_masks_are_whole_tubes_of_the_motion_that_was_asked_for() -> None:
     assert len({int(count) for count in (~random[:, 0, :2]).sum(dim=(1, 2))}) > 2
 
 
-def test_nobody_is_asked_for_tracks_that_are_not_needed() -> None:
+def test_the_teacher_runs_only_if_tracks_are_needed() -> None:
     recipe = VideoMAEPretraining(configured(VideoMAEConfig, **vars(NETWORK), mask_ratio=0.7))
     assert recipe.tracks_per_tubelet(batch((1, 1))) is None
     model = recipe.network
@@ -120,7 +120,7 @@ def test_every_target_is_learned_and_drawn(norm: Norm, upsampled: bool, tmp_path
     assert tracker is None or isinstance(tracker, TrackMAETracker)
 
 
-def test_hidden_points_are_not_learned_from() -> None:
+def test_hidden_points_do_not_enter_the_loss() -> None:
     """Points leave this clip; what is said of them after that changes nothing, unless the weighting is off."""
 
     class Lying(Sliding):
@@ -211,7 +211,7 @@ def test_every_configuration_is_one(spec: plugins.MethodSpec) -> None:
         ({"motion_var_floor": -1}, "motion_var_floor"),
     ],
 )
-def test_settings_that_make_no_sense_are_usage_errors(change: dict[str, Any], match: str) -> None:
+def test_inconsistent_settings_are_usage_errors(change: dict[str, Any], match: str) -> None:
     with pytest.raises(UsageError, match=match):
         changed(TINY, **change)
 

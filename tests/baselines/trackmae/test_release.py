@@ -63,7 +63,7 @@ def random_video() -> Tensor:
     return torch.randn(2, 3, 8, 32, 32, generator=torch.Generator().manual_seed(1))
 
 
-def test_old_names_come_back_with_key_biases_of_zero() -> None:
+def test_old_parameter_names_are_read_with_zero_key_biases() -> None:
     state = trackmae().state_dict()
     for name, value in in_our_names(old_format(state)).items():
         expected = state[name].clone()
@@ -72,7 +72,7 @@ def test_old_names_come_back_with_key_biases_of_zero() -> None:
         assert torch.equal(value, expected)
 
 
-def test_what_the_run_tells_and_what_is_assumed(tmp_path: Path) -> None:
+def test_settings_are_read_from_the_run_and_assumptions_are_reported(tmp_path: Path) -> None:
     path = save(tmp_path, trackmae().state_dict(), window_size=(4, 4, 4), cotracker_norm="raw", mask_ratio=0.8)
     imported = import_release(path, HEADS)
     assert imported.config["network"] == NETWORK

@@ -89,7 +89,7 @@ def test_patch_and_mean_is_tracked_by_its_mean() -> None:
 
 
 @pytest.mark.parametrize("mask_ratio", [0.3, 0.5, 0.8, 0.9])
-def test_every_tube_is_shown_once_about_as_many_at_a_time_as_in_training(mask_ratio: float) -> None:
+def test_every_tube_is_visible_in_one_pass_with_the_training_mask_ratio(mask_ratio: float) -> None:
     for config in (NETWORK, SIZES["base"]):
         groups = turns(config, mask_ratio)
         assert torch.cat(groups).sort().values.tolist() == list(range(config.tubes))
@@ -103,7 +103,7 @@ def test_every_tube_is_shown_once_about_as_many_at_a_time_as_in_training(mask_ra
     assert ((~masks[:, 0]).sum(dim=0) == 1).all()
 
 
-def test_turns_that_disagree_spread() -> None:
+def test_disagreeing_passes_give_a_large_spread() -> None:
     trained = Trained(mask_ratio=0.7)
     oracle = Oracle(trained)
     original = oracle.predict_motion
@@ -173,7 +173,7 @@ def test_random_weights_depend_on_the_seed_alone_and_say_so() -> None:
     assert not np.array_equal(found[0], found[2])
 
 
-def test_what_cannot_be_tracked_with_is_refused(tmp_path: Path) -> None:
+def test_weights_that_cannot_track_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     with pytest.raises(UsageError, match="standardised"):
         TrackMAETracker(TrackMAEConfig(), saved(path, "patch"), "cpu", seed=0)
@@ -228,7 +228,7 @@ def test_without_a_motion_head_points_are_tracked_by_features(tmp_path: Path) ->
     )
 
 
-def test_the_specs_name_what_there_is() -> None:
+def test_the_specs_refer_to_existing_objects() -> None:
     assert SPEC.tracker.endswith(TrackMAETracker.__name__) and VIDEOMAE.tracker.endswith(VideoMAETracker.__name__)
     documented = f"{TrackMAEConfig.__doc__} {CorrespondenceConfig.__doc__}"
     assert all(re.search(rf"\b{field.name}[:,]", documented) for field in fields(TrackMAEConfig))

@@ -68,7 +68,7 @@ def test_the_velocity_of_an_overfitted_clip_is_recovered(norm: Norm, tmp_path: P
     np.testing.assert_allclose(moved, np.arange(7)[:, None] * np.array(VELOCITY), atol=7 * CLOSE)
 
 
-def test_patch_has_the_same_target_for_every_velocity() -> None:
+def test_patch_normalised_targets_do_not_depend_on_the_velocity() -> None:
     settings = changed(config("patch"), motion_var_floor=0.0)  # as in the official code
     recipes = [Pretraining(settings, Sliding(told)) for told in [(2, -1), (-5.5, 3.25), (0, 0)]]
     for recipe in recipes:
@@ -77,7 +77,7 @@ def test_patch_has_the_same_target_for_every_velocity() -> None:
         assert (motion_targets(*tracks, NETWORK.patch_size, settings.targets).values == 0).all()
 
 
-def test_what_patch_learns_does_not_depend_on_the_velocity() -> None:
+def test_patch_normalised_training_does_not_depend_on_the_velocity() -> None:
     """Told of other velocities on the same clip, training ends in the same network, bit by bit: it cannot know any."""
     settings = changed(config("patch"), motion_visibility_weight=False)
     ends = []

@@ -69,7 +69,7 @@ def test_a_fresh_clone_compares_its_records_without_torch() -> None:
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
-def test_compare_cuts_no_name_and_no_number(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compare_truncates_no_name_and_no_number(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     runs = ["videogmae.masked-32px-readout", "lucas-kanade", "--dataset", "synth", "--protocol", "tapvid-first"]
     result = CliRunner().invoke(cli, ["compare", *runs, "--metric", "AJ", "--results", str(RESULTS)])
@@ -113,7 +113,7 @@ def test_csv_has_all_columns_and_chosen_metrics() -> None:
         (["table", "--dataset", "moon"], "No run fits"),
     ],
 )
-def test_mistakes_are_told_in_one_line(
+def test_mistakes_are_errors_of_one_line(
     arguments: list[str], expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["vgmae-bench", *arguments, "--results", str(RESULTS)])

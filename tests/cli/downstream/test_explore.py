@@ -25,7 +25,7 @@ def weights(tmp_path: Path) -> str:
     return str(weights_file(tmp_path / "gmae.safetensors"))
 
 
-def test_explore_leaves_a_figure_the_arrays_and_a_record(weights: str, tmp_path: Path) -> None:
+def test_explore_writes_a_figure_arrays_and_a_record(weights: str, tmp_path: Path) -> None:
     save(tmp_path / "photo.png", square()[0])
     done = call(
         "explore", "photo.png", "--method", "gmae", "--weights", weights, "--set", "order=far", "--out", "found"

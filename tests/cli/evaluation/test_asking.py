@@ -28,7 +28,7 @@ class Crowd:
 """
 
 
-def test_ask_input_size_and_checkout_are_kept_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ask_input_size_and_checkout_are_recorded_and_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "crowd.py").write_text(CROWD)
     (tmp_path / "theirs").mkdir()
     monkeypatch.setenv("VGMAE_BENCH_CHECKOUT_THEIRS", str(tmp_path / "nowhere"))
@@ -44,7 +44,7 @@ def test_ask_input_size_and_checkout_are_kept_and_told(tmp_path: Path, monkeypat
     assert method["checkout"].startswith("them/theirs no-commit")
 
 
-def test_options_with_another_form_are_one_line() -> None:
+def test_malformed_options_are_errors_of_one_line() -> None:
     run = ("run", "--method", "zero-motion", "--dataset", "warp")
     assert '"many" is no way to ask' in call(*run, "--ask", "many", code=2).stderr
     assert '"big" is no input size' in call(*run, "--input-size", "big", code=2).stderr

@@ -32,7 +32,7 @@ class Data:
 """
 
 
-def test_faults_are_named_and_the_exit_code_tells(tmp_path: Path) -> None:
+def test_faults_are_named_and_change_the_exit_code(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(TRACKER)
     good = call("check", "./mine.py:Stay", "--only", "shapes,translation")
     assert "pass   shapes" in good.stdout and "no fault in 2 checks" in good.stderr

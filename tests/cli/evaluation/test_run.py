@@ -50,7 +50,7 @@ def test_json_is_one_object_whatever_a_tracker_prints(root: str) -> None:
     assert json.loads(again.stdout)["equal"] is True
 
 
-def test_a_tracker_that_fails_alike_stops_and_debug_shows_where(root: str) -> None:
+def test_a_repeated_failure_stops_the_run_and_debug_shows_the_traceback(root: str) -> None:
     arguments = ("--method", "mine.py:Fails", "--dataset", "davis", "--data-root", root)
     plain = call("run", *arguments, code=1)
     assert "failed for 3 clips in a row" in plain.stderr and "Traceback" not in plain.stderr

@@ -31,7 +31,7 @@ def video() -> str:
     return str(encode(Path("video.mp4"), moving_square(num_frames=9, size=SIZE)["video"], fps=50))
 
 
-def test_it_leaves_tracks_as_table_arrays_and_video(video: str) -> None:
+def test_track_writes_a_table_arrays_and_a_video(video: str) -> None:
     done = call("track", video, "--method", "lucas-kanade", "--points", "0,20,20", "4,30.5,24", "--out", "out")
     out = Path("out")
     assert done.stdout.split() == [str(out / name) for name in ("tracks.csv", "tracks.h5", "tracks.mp4", "record.json")]
@@ -95,7 +95,7 @@ def test_a_mask_says_where_points_are(video: str) -> None:
         assert ((x > 30) & (x < 50) & (y > 10) & (y < 20)).all()
 
 
-def test_what_the_method_sees_can_be_chosen(video: str, tmp_path: Path) -> None:
+def test_the_input_size_can_be_set(video: str, tmp_path: Path) -> None:
     (tmp_path / "shape.py").write_text(
         "import numpy as np\nfrom vgmae_bench import Tracks\n\n"
         "class Shape:\n"
@@ -138,7 +138,7 @@ def test_much_memory_is_announced(video: str, monkeypatch: pytest.MonkeyPatch) -
         (["--mask", "gone.png"], "does not exist"),
     ],
 )
-def test_mistakes_are_told_and_leave_nothing(video: str, arguments: list[str], expected: str) -> None:
+def test_mistakes_are_reported_and_write_no_files(video: str, arguments: list[str], expected: str) -> None:
     Image.new("L", SIZE[::-1]).save("black.png")
     result = track(video, *arguments, "--method", "zero-motion", "--out", "out")
     told = str(result.exception) if isinstance(result.exception, UserError) else result.output
@@ -147,7 +147,7 @@ def test_mistakes_are_told_and_leave_nothing(video: str, arguments: list[str], e
     assert not Path("out").exists()
 
 
-def test_unreadable_videos_are_told_in_one_line() -> None:
+def test_unreadable_videos_are_errors_of_one_line() -> None:
     Path("text.mp4").write_text("no video")
     done = call("track", "text.mp4", "--method", "zero-motion", "--grid", "2", "--out", "out", code=1)
     assert done.stderr == "Error: text.mp4 cannot be read. Invalid data found when processing input.\n"

@@ -50,7 +50,7 @@ def arguments(out: str, *more: str, data: str = "synth") -> list[str]:
     return [*base, "--data", data, "--out", out, *more]
 
 
-def test_what_it_leaves_is_a_tracker() -> None:
+def test_finetune_writes_weights_that_track() -> None:
     done = call(*arguments("out"))
     assert "taken from encoder.safetensors (videogmae): encoder" in done.stderr and "δ_avg" in done.stderr
     assert {path.name for path in Path("out").iterdir()} >= {
@@ -66,7 +66,7 @@ def test_what_it_leaves_is_a_tracker() -> None:
     assert json.loads(scored.stdout)["clips"]["scored"] == 1
 
 
-def test_any_data_set_with_tracks_can_be_learned_from(tmp_path: Path) -> None:
+def test_finetune_accepts_any_dataset_with_tracks(tmp_path: Path) -> None:
     root = write_davis(tmp_path / "data")
     more = ("--data-root", str(root), "--set", "steps=2", "--set", "validate_clips=0", "--set", "freeze_scope=none")
     call(*arguments("out", *more, data="davis"))
@@ -88,7 +88,7 @@ def test_a_random_encoder_of_another_method_gets_the_same_readout(monkeypatch: p
     assert json.loads(done.stdout)["clips"]["scored"] == 1
 
 
-def test_weights_that_are_not_there_are_named() -> None:
+def test_missing_weights_are_named() -> None:
     result = CliRunner().invoke(finetune, changed(arguments("out")[1:], "--weights", "none.safetensors"))
     assert isinstance(result.exception, WeightsError) and "none.safetensors" in str(result.exception)
     assert not Path("out").exists()

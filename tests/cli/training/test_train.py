@@ -83,7 +83,7 @@ def curve(out: Path) -> list[tuple[float | None, ...]]:
     return [(row["step"], row["loss"], row["grad_norm"], row["lr"]) for row in read_log(out / "log.csv")]
 
 
-def test_a_training_leaves_what_scripts_rely_on(whole: Path) -> None:
+def test_a_training_writes_all_documented_files(whole: Path) -> None:
     last = read_log(whole / "log.csv")[-1]
     assert last.keys() >= {"step", "loss", "lr", "seconds", "clips_per_second"}
     assert 0 <= (last["delta_avg"] or 0) <= 1
@@ -137,7 +137,7 @@ def test_ctrl_c_writes_a_checkpoint_and_ends_with_130() -> None:
     assert Path("out/weights.safetensors").exists()
 
 
-def test_two_processes_learn_what_one_does(whole: Path) -> None:
+def test_two_processes_give_the_training_of_one(whole: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command = [*torchrun, "-m", "vgmae_bench", *arguments("out")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

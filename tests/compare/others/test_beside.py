@@ -50,7 +50,7 @@ def test_flat_records_hold_the_published_value_and_the_difference(row: Row) -> N
     assert not [name for name in flat_records([row])[0] if name.endswith("_difference")]
 
 
-def test_nothing_is_told_of_other_weights_parts_and_protocols(row: Row) -> None:
+def test_no_difference_is_shown_for_other_weights_subsets_or_protocols(row: Row) -> None:
     part = replace(row.record.dataset, coverage=Coverage(here=2, published=30, missing=[]))
     others = [
         with_weights(row, "small"),

@@ -29,7 +29,7 @@ def row() -> Row:
     return found
 
 
-def test_answers_to_queries_that_see_each_other_are_marked(row: Row) -> None:
+def test_jointly_tracked_queries_are_marked(row: Row) -> None:
     table = build([with_method(row, queries="joint", ask="frame")])
     assert [line.name for line in table.measured] == ["crowd§"]
     (note,) = table.notes
@@ -38,11 +38,11 @@ def test_answers_to_queries_that_see_each_other_are_marked(row: Row) -> None:
 
 
 @pytest.mark.parametrize("asked", [{"queries": "joint", "ask": "single"}, {"ask": "all:64"}, {}])
-def test_answers_to_single_queries_have_no_mark(row: Row, asked: dict[str, str]) -> None:
+def test_separately_tracked_queries_have_no_mark(row: Row, asked: dict[str, str]) -> None:
     table = build([with_method(row, **asked)])
     assert [line.name for line in table.measured] == ["crowd"] and not table.notes
 
 
-def test_what_a_licence_forbids_is_told_below(row: Row) -> None:
+def test_licence_restrictions_are_shown_below_the_table(row: Row) -> None:
     table = build([with_method(row, notice="not for commercial use")])
     assert table.notes == ["crowd: not for commercial use."] and [line.name for line in table.measured] == ["crowd"]

@@ -41,7 +41,7 @@ def test_protocols_follow_the_query_modes() -> None:
             assert row.differs, row
 
 
-def test_a_few_numbers_as_their_sources_have_them() -> None:
+def test_selected_published_scores_equal_their_sources() -> None:
     cells = {(row.method, row.dataset, row.query_mode, row.AJ) for row in read()}
     for cell in (
         ("GMRW-C", "TAP-Vid-Kubric", "strided", "54.2"),
@@ -63,5 +63,5 @@ def test_query_modes_never_share_a_table() -> None:
     assert beside("synth", "tapvid-first") == []
 
 
-def test_there_is_one_copy() -> None:
+def test_the_published_scores_have_one_copy() -> None:
     assert (ROOT / "results" / "published.csv").resolve() == ROOT / "vgmae_bench" / "compare" / "published.csv"

@@ -54,7 +54,7 @@ def test_the_folder_appears_with_its_digests(tmp_path: Path, existing: bool) -> 
 @pytest.mark.parametrize(
     "name", ["../evil.pkl", "robotap/../../evil.pkl", "/evil.pkl", "robotap\\..\\evil.pkl", "C:/evil.pkl"]
 )
-def test_a_name_that_leads_out_condemns_the_archive(tmp_path: Path, name: str) -> None:
+def test_an_archive_with_a_path_outside_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     archive = make_zip(tmp_path / "zips" / "a.zip", {**FILES, name: b"evil"})
     root = tmp_path / "deep" / "root"
     root.mkdir(parents=True)
@@ -97,14 +97,14 @@ def test_a_damaged_archive_leaves_nothing_behind(tmp_path: Path, how: str) -> No
     assert names_below(tmp_path) == {"a.zip"}
 
 
-def test_an_archive_without_the_data_is_not_the_one(tmp_path: Path) -> None:
+def test_an_archive_without_the_expected_data_is_refused(tmp_path: Path) -> None:
     archive = make_zip(tmp_path / "a.zip", {"robotap/README.md": b""})
     with pytest.raises(BadDataError, match=r"it holds no robotap/robotap_split\*\.pkl"):
         unpack(archive, LOCATION, tmp_path)
     assert names_below(tmp_path) == {"a.zip"}
 
 
-def test_room_is_checked_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_space_is_checked_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(20_000, 8_000, 12_000))
     with pytest.raises(MissingDataError, match="There is no room to unpack"):

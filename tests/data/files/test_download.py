@@ -31,7 +31,7 @@ def test_a_file_arrives_whole_and_alone(server: Server, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
 
 
-def test_a_broken_connection_is_taken_up_where_it_broke(server: Server, tmp_path: Path) -> None:
+def test_an_interrupted_download_resumes_at_the_same_byte(server: Server, tmp_path: Path) -> None:
     server.cut_after = [4000, 3000]
     download(f"{server.url}/a.zip", tmp_path / "a.zip")
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
@@ -60,7 +60,7 @@ def interrupted(server: Server, folder: Path) -> Path:
 @pytest.mark.parametrize(
     "new", [CONTENT[::-1], CONTENT[:2000], b"short"], ids=["same size", "smaller", "below the part"]
 )
-def test_a_file_that_changed_meanwhile_is_fetched_anew(server: Server, tmp_path: Path, new: bytes) -> None:
+def test_a_file_that_changed_on_the_server_is_downloaded_again(server: Server, tmp_path: Path, new: bytes) -> None:
     target = interrupted(server, tmp_path)
     server.files["a.zip"] = new
     download(f"{server.url}/a.zip", target)
@@ -68,7 +68,7 @@ def test_a_file_that_changed_meanwhile_is_fetched_anew(server: Server, tmp_path:
 
 
 @pytest.mark.parametrize("etags", [False, "weak"])
-def test_without_a_mark_of_the_version_nothing_is_resumed(server: Server, tmp_path: Path, etags: bool | str) -> None:
+def test_without_an_etag_nothing_is_resumed(server: Server, tmp_path: Path, etags: bool | str) -> None:
     server.etags = etags
     target = interrupted(server, tmp_path)
     server.requests.clear()
@@ -77,14 +77,14 @@ def test_without_a_mark_of_the_version_nothing_is_resumed(server: Server, tmp_pa
     assert server.requests == [("a.zip", "")]
 
 
-def test_a_part_of_another_address_is_not_continued(server: Server, tmp_path: Path) -> None:
+def test_a_partial_file_of_another_url_is_not_resumed(server: Server, tmp_path: Path) -> None:
     target = interrupted(server, tmp_path)
     server.files["b.zip"] = b"other"
     download(f"{server.url}/b.zip", target)
     assert target.read_bytes() == b"other"
 
 
-def test_a_part_that_is_whole_needs_no_connection(server: Server, tmp_path: Path) -> None:
+def test_a_complete_partial_file_needs_no_connection(server: Server, tmp_path: Path) -> None:
     target = interrupted(server, tmp_path)
     Path(f"{target}.part").write_bytes(CONTENT)
     server.requests.clear()
@@ -93,42 +93,40 @@ def test_a_part_that_is_whole_needs_no_connection(server: Server, tmp_path: Path
     assert server.requests == []
 
 
-def test_a_part_that_is_too_long_is_fetched_anew(server: Server, tmp_path: Path) -> None:
+def test_a_partial_file_that_is_too_long_is_downloaded_again(server: Server, tmp_path: Path) -> None:
     target = interrupted(server, tmp_path)
     Path(f"{target}.part").write_bytes(CONTENT + b"more")
     download(f"{server.url}/a.zip", target)
     assert target.read_bytes() == CONTENT
 
 
-def test_a_damaged_mark_is_ignored(server: Server, tmp_path: Path) -> None:
+def test_a_damaged_version_file_is_ignored(server: Server, tmp_path: Path) -> None:
     target = interrupted(server, tmp_path)
     Path(f"{target}.part.json").write_text("{")
     download(f"{server.url}/a.zip", target)
     assert target.read_bytes() == CONTENT
 
 
-def test_a_server_that_does_not_tell_the_length_is_believed(server: Server, tmp_path: Path) -> None:
+def test_a_download_without_a_content_length_is_accepted(server: Server, tmp_path: Path) -> None:
     server.lengths = False
     download(f"{server.url}/a.zip", tmp_path / "a.zip")
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
 
 
-def test_what_the_server_says_is_passed_on(server: Server, tmp_path: Path) -> None:
+def test_the_servers_error_is_shown(server: Server, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="the server answered 404 Not Found"):
         download(f"{server.url}/missing.zip", tmp_path / "a.zip")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_connection_is_said_at_once(tmp_path: Path) -> None:
+def test_a_missing_connection_is_reported_at_once(tmp_path: Path) -> None:
     with serve() as gone:
         url = gone.url
     with pytest.raises(OSError, match=r"refused"):
         download(f"{url}/a.zip", tmp_path / "a.zip")
 
 
-def test_room_is_checked_before_anything_is_written(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_free_space_is_checked_before_writing(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10_000, 1, 9_999))
     with pytest.raises(MissingDataError, match=r"There is no room for a\.zip"):
@@ -136,14 +134,14 @@ def test_room_is_checked_before_anything_is_written(
     assert not (tmp_path / "a.zip.part").exists()
 
 
-def test_the_mark_says_which_version_is_on_its_way(server: Server, tmp_path: Path) -> None:
+def test_the_version_file_names_the_version_being_downloaded(server: Server, tmp_path: Path) -> None:
     target = interrupted(server, tmp_path)
     mark = json.loads(Path(f"{target}.part.json").read_text())
     assert (mark["url"], mark["total"]) == (f"{server.url}/a.zip", len(CONTENT))
 
 
 @pytest.mark.parametrize("header", ["x-goog-hash", "Content-MD5"])
-def test_what_arrives_damaged_is_thrown_away(server: Server, tmp_path: Path, header: str) -> None:
+def test_a_damaged_download_is_deleted(server: Server, tmp_path: Path, header: str) -> None:
     told = base64.b64encode(hashlib.md5(CONTENT).digest()).decode()
     server.headers = {header: f"crc32c=AAAAAA==,md5={told}" if header.startswith("x") else told}
     download(f"{server.url}/a.zip", tmp_path / "a.zip")

@@ -122,7 +122,7 @@ def test_an_archive_that_leads_out_of_its_folder_is_thrown_away(
     assert not (tmp_path / "evil").exists()
 
 
-def test_a_missing_file_says_all_that_helps(spec: DatasetSpec, server: Server, tmp_path: Path) -> None:
+def test_a_missing_file_error_has_source_and_command(spec: DatasetSpec, server: Server, tmp_path: Path) -> None:
     server.files.clear()
     root = tmp_path / "my data"
     with pytest.raises(MissingDataError) as caught:
@@ -168,14 +168,14 @@ def test_several_at_once_download_once(spec: DatasetSpec, server: Server, tmp_pa
     assert len(server.requests) == 1
 
 
-def test_a_set_of_a_strangers_plugin_names_its_own_source(tmp_path: Path) -> None:
+def test_a_dataset_of_another_plugin_names_its_source(tmp_path: Path) -> None:
     stranger = DatasetSpec("mine", "mine:Mine", "", location="mine/*.pkl", source="https://example.org/mine")
     with pytest.raises(MissingDataError, match=r"it comes from https://example\.org/mine") as caught:
         ensure(stranger, tmp_path)
     assert "YouTube" not in str(caught.value)
 
 
-def test_the_same_archive_must_come_again(spec: DatasetSpec, server: Server, tmp_path: Path) -> None:
+def test_a_repeated_download_must_have_the_same_digest(spec: DatasetSpec, server: Server, tmp_path: Path) -> None:
     ensure(spec, tmp_path)
     shutil.rmtree(tmp_path / "tapvid_davis")
     ensure(spec, tmp_path)

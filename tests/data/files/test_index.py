@@ -18,7 +18,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_was_built_is_remembered(file: Path) -> None:
+def test_a_built_index_is_reused(file: Path) -> None:
     assert cached_index(file) is None
     built = build_index(file, lambda _: CLIPS)
     assert built == FileIndex(hashlib.sha256(b"content").hexdigest(), tuple(CLIPS))
@@ -26,14 +26,14 @@ def test_what_was_built_is_remembered(file: Path) -> None:
     assert file_digest(file) == built.sha256
 
 
-def test_a_file_that_changed_is_not_remembered(file: Path) -> None:
+def test_a_changed_file_is_indexed_again(file: Path) -> None:
     build_index(file, lambda _: CLIPS)
     file.write_bytes(b"another content")
     assert cached_index(file) is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 0}', "null", '{"format": 1, "stamp": []}'])
-def test_a_damaged_index_is_as_good_as_none(file: Path, own_cache: Path, content: str) -> None:
+def test_a_damaged_index_is_rebuilt(file: Path, own_cache: Path, content: str) -> None:
     built = build_index(file, lambda _: CLIPS)
     (stored,) = (own_cache / "index").iterdir()
     stored.write_text(content)

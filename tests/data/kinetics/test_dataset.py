@@ -75,7 +75,7 @@ def write_shards(root: Path, videos: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("frames", [FRAMES, FRAMES - 4], ids=["whole", "shorter than its tracks"])
-def test_annotations_and_videos_give_what_the_shards_hold(tmp_path: Path, frames: int) -> None:
+def test_annotations_and_videos_equal_the_shards(tmp_path: Path, frames: int) -> None:
     videos = write_videos(tmp_path / "videos", frames)
     write_csv(tmp_path / "csv")
     write_shards(tmp_path / "shards", videos)
@@ -105,7 +105,7 @@ def test_half_pixels_are_those_of_the_generator(tmp_path: Path) -> None:
     np.testing.assert_allclose(moved.clip("other_000120_000130").tracks(), published, atol=1e-9)
 
 
-def test_what_is_missing_is_known(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_missing_clips_are_listed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "vgmae_bench")
     _, broken = write_videos(tmp_path / "videos")
     broken.write_bytes(broken.read_bytes()[:100])

@@ -108,7 +108,7 @@ def test_two_laboratories_get_the_same_queries(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["tapvid-first", "tapvid-strided"])
-def test_every_track_is_asked_about_where_it_was_drawn(tmp_path: Path, protocol: str) -> None:
+def test_every_query_is_at_the_sampled_point(tmp_path: Path, protocol: str) -> None:
     prepare("kubric", tmp_path, write_tfds(tmp_path / "movi_e"), options={"tracks": 20})
     clip = opened(tmp_path).clip("0")
     ((_, query_set),) = query_sets(clip, PROTOCOLS[protocol])
@@ -119,7 +119,7 @@ def test_every_track_is_asked_about_where_it_was_drawn(tmp_path: Path, protocol:
     np.testing.assert_allclose(pixels, np.round(pixels), atol=0.02)
 
 
-def test_chunks_are_asked_as_their_protocol_says(tmp_path: Path) -> None:
+def test_the_chunk_protocol_selects_its_own_queries(tmp_path: Path) -> None:
     prepare("kubric", tmp_path, write_tfds(tmp_path / "movi_e"))
     clip = opened(tmp_path).clip("0")
     long = PROTOCOLS["videogmae-release"]
@@ -259,7 +259,7 @@ def test_broken_renders_are_named(tmp_path: Path, name: str, content: bytes) -> 
         prepare("kubric", tmp_path, tmp_path / "scenes")
 
 
-def test_nothing_to_prepare_is_said_so(tmp_path: Path) -> None:
+def test_unsuitable_source_folders_are_errors(tmp_path: Path) -> None:
     with pytest.raises(MissingDataError, match="gsutil"):
         open_dataset("kubric", root=tmp_path)
     with pytest.raises(MissingDataError, match="holds no"):

@@ -16,7 +16,7 @@ WRITTEN = Path(__file__).parent / "example.tfrecord"
 """Two records written by the tfrecord package 1.14.6 with Google's protobuf, not by us."""
 
 
-def test_what_another_writer_left_is_read() -> None:
+def test_files_of_another_writer_are_read() -> None:
     first, second = map(Example, read_records(WRITTEN))
     assert count_records(WRITTEN) == 2
     assert first.byte_strings("images") == [b"", b"first", bytes(range(256))]
@@ -62,7 +62,7 @@ def test_a_length_beyond_the_file_asks_for_no_memory(tmp_path: Path) -> None:
         list(read_records(tmp_path / "long"))
 
 
-def test_broken_messages_are_refused_and_nothing_else_happens() -> None:
+def test_broken_messages_are_refused_without_side_effects() -> None:
     content = encode_example({"a": [b"xyz"], "b": np.array([1.0, 2.0]), "c": np.array([7, 300])})
     rng = np.random.default_rng(0)
     refused = 0

@@ -58,7 +58,7 @@ def test_tracks_agree_with_exact_ones() -> None:
     assert clear.mean() > 0.8 and same[clear].all()
 
 
-def test_what_is_nearer_or_of_another_segment_hides() -> None:
+def test_nearer_surfaces_and_other_segments_occlude() -> None:
     whole = scene(rendered(64, 8))
     tracks = derive_tracks(whole, "clip")
     frame = next(number for number in range(8) if number not in tracks.frame)  # draws do not depend on it
@@ -99,7 +99,7 @@ def test_faces_that_turn_away_hide_their_points() -> None:
     assert not (lost.occluded & ~kept.occluded).any()  # rough normals are not believed
 
 
-def test_a_seed_and_a_name_decide() -> None:
+def test_seed_and_clip_name_determine_the_points() -> None:
     whole = scene(rendered(64, 8))
     first, again = derive_tracks(whole, "clip", seed=3), derive_tracks(whole, "clip", seed=3)
     for name in ("frame", "xy", "occluded"):

@@ -24,7 +24,7 @@ def test_every_class_takes_every_place_equally_often(split: str) -> None:
         assert all(count == counts[0] for count in counts)
 
 
-def test_a_class_moves_its_coordinate_its_way_and_nothing_else() -> None:
+def test_a_class_changes_only_its_coordinate_in_its_direction() -> None:
     steps = np.diff(paths(SynthActionsConfig(), "train"), axis=2)
     for number, motion in enumerate(CLASSES.values()):
         moved = {
@@ -42,7 +42,7 @@ def test_resting_places_do_not_depend_on_one_another() -> None:
     assert np.abs(np.corrcoef(rest.T) - np.eye(len(COORDINATES))).max() < 0.12
 
 
-def test_motion_goes_where_its_name_says() -> None:
+def test_motion_has_the_direction_of_its_name() -> None:
     """Seen from the last frame, the picture of the first has moved against a turning camera."""
     config = SynthActionsConfig(frames=8, train_scenes=8, test_scenes=8)
     clips = render_scene(config, "train", 1).float().mean(dim=-1).numpy()

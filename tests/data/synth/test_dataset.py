@@ -13,7 +13,7 @@ from vgmae_bench.types import Clip
 SMALL = SynthConfig(height=32, width=48, frames=5, points=12)
 
 
-def test_a_clip_is_what_the_protocol_says() -> None:
+def test_a_clip_has_the_shapes_and_types_of_the_protocol() -> None:
     clip = Synth(SMALL).clip("test-00003")
     assert (clip.id, clip.size, clip.num_frames) == ("test-00003", (32, 48), 5)
     assert clip.points.shape == (12, 5, 2) and clip.points.dtype == np.float64

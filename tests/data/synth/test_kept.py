@@ -43,7 +43,7 @@ def test_a_second_reading_has_the_same_bytes_and_renders_nothing(rendered):
     assert len(rendered) == 1
 
 
-def test_other_settings_are_other_clips_but_their_number_is_not(rendered):
+def test_settings_change_clips_but_the_number_of_clips_does_not(rendered):
     content()
     Synth(SynthConfig(height=32, width=32, frames=4, points=5, clips=7)).clip("test-00001").read()
     assert len(rendered) == 1
@@ -65,7 +65,7 @@ def test_a_damaged_file_is_made_again(rendered, where):
     assert len(rendered) == 2
 
 
-def test_what_a_reader_does_to_its_frames_is_not_kept():
+def test_changes_of_returned_frames_do_not_reach_the_cache():
     first = content()[0]
     expected = first.copy()
     first[:] = 0
@@ -82,7 +82,7 @@ def test_a_cache_that_cannot_be_written_costs_time_only(rendered, tmp_path, monk
     assert "are not kept" in caplog.text
 
 
-def test_the_longest_unused_files_make_room(tmp_path):
+def test_least_recently_used_files_are_deleted_first(tmp_path):
     for number, name in enumerate("abc"):
         keep(tmp_path / f"{name}.safetensors", {"video": torch.zeros(1000, dtype=torch.uint8)})
         os.utime(tmp_path / f"{name}.safetensors", (number, number))
@@ -92,7 +92,7 @@ def test_the_longest_unused_files_make_room(tmp_path):
     assert not make_room(tmp_path, 4000, limit=3500)
 
 
-def test_nothing_is_read_that_is_not_there(tmp_path):
+def test_missing_cache_files_are_not_read(tmp_path):
     keep(tmp_path / "a.safetensors", {"video": torch.zeros(3)})
     assert read_kept(tmp_path / "a.safetensors", ("flow",)) is None
     assert read_kept(tmp_path / "b.safetensors", ("video",)) is None

@@ -29,7 +29,7 @@ def test_a_grid_gives_what_its_points_give() -> None:
     assert torch.equal(grid.flatten(1), points)
 
 
-def test_a_box_that_the_camera_is_beside_is_entered_by_one_face() -> None:
+def test_a_ray_enters_a_box_through_one_face() -> None:
     scenes = sample_scenes(SynthConfig(frames=1, objects=1, points=1), [0])
     scenes.rotation[:] = torch.eye(3, dtype=torch.float64)
     scenes.camera_rotation[:] = torch.eye(3, dtype=torch.float64)

@@ -47,7 +47,7 @@ def white_card_on_black(left: float, top: float, right: float, bottom: float) ->
     return scenes
 
 
-def test_a_quad_lands_where_projection_says() -> None:
+def test_a_rendered_quad_is_at_its_projected_position() -> None:
     frame = render_video(white_card_on_black(16, 8, 48, 40), 64, 64)[0, 0]
     expected = torch.zeros(64, 64, 3, dtype=torch.uint8)
     expected[8:40, 16:48] = 255  # pixel k covers raster coordinates k to k + 1
@@ -88,7 +88,7 @@ def sample(frames: np.ndarray, tracks: np.ndarray) -> np.ndarray:
     return found[..., 0].permute(2, 0, 1).numpy()
 
 
-def test_hardly_any_part_of_a_picture_is_flat() -> None:
+def test_rendered_frames_have_texture_almost_everywhere() -> None:
     config = SynthConfig(height=128, width=128, frames=1, points=1)
     frames = render_video(sample_scenes(config, range(8)), 128, 128)[:, 0].numpy().astype(float)
     blocks = frames.reshape(8, 8, 16, 8, 16, 3).std(axis=(2, 4)).max(axis=-1)

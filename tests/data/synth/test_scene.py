@@ -28,7 +28,7 @@ def test_nothing_moves_at_speed_zero() -> None:
         assert (path == path[:, :1]).all()
 
 
-def test_boxes_stay_before_the_camera_and_the_camera_in_the_room() -> None:
+def test_boxes_stay_in_front_of_the_camera_and_the_camera_in_the_room() -> None:
     config = dataclasses.replace(SMALL, frames=60, speed=4.0)
     scenes = sample_scenes(config, range(100))
     corners = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0], dtype=torch.float64)] * 3)
@@ -51,6 +51,6 @@ def test_rotation_vectors_turn_about_their_axis() -> None:
     torch.testing.assert_close(rotation_matrix(torch.zeros(3)), torch.eye(3))
 
 
-def test_to_changes_floating_point_tensors_alone() -> None:
+def test_to_converts_only_floating_point_tensors() -> None:
     scenes = sample_scenes(SMALL, [0]).to("cpu", torch.float32)
     assert scenes.half.dtype == torch.float32 and scenes.tile.dtype == torch.int64

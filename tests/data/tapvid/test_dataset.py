@@ -94,7 +94,7 @@ def test_shards_of_two_sets_are_refused(tmp_path: Path) -> None:
         tapvid.kinetics(tmp_path, KineticsConfig())
 
 
-def test_half_pixels_are_kept_unless_asked_for(tmp_path: Path) -> None:
+def test_the_half_pixel_offset_is_removed_only_on_request(tmp_path: Path) -> None:
     save_kinetics(tmp_path, "0000_of_0001.pkl")
     kept = tapvid.kinetics(tmp_path, KineticsConfig()).clip("0000-0000")
     moved = tapvid.kinetics(tmp_path, KineticsConfig(half_pixel="compensate")).clip("0000-0000")

@@ -21,7 +21,7 @@ def test_typed_points() -> None:
 
 
 @pytest.mark.parametrize("text", ["1,2", "0,a,3", "0.5,1,2", "", "1,2,3,4"])
-def test_what_is_no_point(text: str) -> None:
+def test_invalid_points_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is no point"):
         typed_points(["0,1,1", text], SIZE)
 

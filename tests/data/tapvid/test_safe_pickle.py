@@ -52,7 +52,7 @@ def load(data: bytes) -> Any:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_plain_data_come_back_as_from_pickle_itself(protocol: int, tmp_path: Path) -> None:
+def test_plain_data_load_as_with_pickle(protocol: int, tmp_path: Path) -> None:
     path = tmp_path / "data.pkl"
     path.write_bytes(pickle.dumps(EXAMPLE, protocol))
     same(safe_pickle.load(path), pickle.loads(path.read_bytes()))
@@ -100,7 +100,7 @@ def test_refused_inside_object_arrays() -> None:
         load(pickle.dumps(np.array([Malicious(os.mkdir, "marker")], dtype=object)))
 
 
-def test_numpy_functions_beside_the_known_ones_are_refused() -> None:
+def test_unknown_numpy_functions_are_refused() -> None:
     with pytest.raises(UntrustedFileError, match=r"numpy\.testing"):
         load(b"cnumpy.testing\nrundocs\n.")
 

@@ -40,14 +40,14 @@ def whole(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return VIDEOS / str(request.param)
 
 
-def test_a_whole_file_is_whole(whole: Path) -> None:
+def test_a_complete_file_is_accepted(whole: Path) -> None:
     assert missing_bytes(whole) is None
     check_complete(whole)
     video = open_video(whole)
     assert len(stack(video.frames())) == video.num_frames > 0
 
 
-def test_a_file_cut_anywhere_is_refused(whole: Path, tmp_path: Path) -> None:
+def test_a_file_truncated_anywhere_is_refused(whole: Path, tmp_path: Path) -> None:
     data, cut = whole.read_bytes(), tmp_path / f"cut{whole.suffix}"
     places = sorted(random.Random(0).sample(range(len(data) // 3, len(data) - 16), 30))
     if whole.suffix == ".ts":  # nothing is missing between two packets, as far as anyone can tell
@@ -60,7 +60,7 @@ def test_a_file_cut_anywhere_is_refused(whole: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["front.mp4", "known.mkv", "fragments.mp4"])
-def test_what_is_there_can_be_used(tmp_path: Path, name: str) -> None:
+def test_the_readable_part_of_a_truncated_file_can_be_used(tmp_path: Path, name: str) -> None:
     data = encode(tmp_path / name, noise(), options=KINDS[name]).read_bytes()
     cut = tmp_path / f"cut{Path(name).suffix}"
     cut.write_bytes(data[: len(data) * 2 // 3])
@@ -73,7 +73,7 @@ def test_what_is_there_can_be_used(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 0])
 @pytest.mark.parametrize("name", ["front.mp4", "known.mkv", "known.avi"])
-def test_a_part_that_never_arrived_is_refused(tmp_path: Path, name: str, threads: int) -> None:
+def test_a_file_with_a_zeroed_middle_part_is_refused(tmp_path: Path, name: str, threads: int) -> None:
     path = encode(tmp_path / name, noise())
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2] + bytes(len(data) // 4) + data[len(data) // 2 + len(data) // 4 :])
@@ -81,7 +81,7 @@ def test_a_part_that_never_arrived_is_refused(tmp_path: Path, name: str, threads
         stack(open_video(path).frames(threads=threads))
 
 
-def test_half_a_raw_stream_is_refused_though_nothing_was_promised(tmp_path: Path) -> None:
+def test_a_raw_stream_with_half_a_frame_is_refused(tmp_path: Path) -> None:
     data = (VIDEOS / "raw.h264").read_bytes()
     (tmp_path / "cut.h264").write_bytes(data[:1000])
     for threads in (1, 2, 4, 0):
@@ -98,7 +98,7 @@ def page(content: bytes, flags: int) -> bytes:
     return b"OggS\0" + bytes([flags]) + bytes(20) + bytes([1, len(content)]) + content
 
 
-def test_ogg_ends_with_the_page_that_says_so(tmp_path: Path) -> None:
+def test_ogg_without_an_end_of_stream_page_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.ogv"
     whole = page(b"head", 2) + page(b"middle", 0) + page(b"the end", 4)
     file.write_bytes(whole)
@@ -144,6 +144,6 @@ def test_a_raw_stream_is_read_with_a_warning(tmp_path: Path, caplog: pytest.LogC
     ]
 
 
-def test_damage_that_is_met_while_frames_are_counted_is_one_line() -> None:
+def test_damage_found_while_counting_frames_is_an_error_of_one_line() -> None:
     with pytest.raises(BadDataError, match=r"damaged_interlaced\.mkv cannot be read"):
         open_video(Path(__file__).parent / "files" / "damaged_interlaced.mkv")

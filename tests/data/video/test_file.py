@@ -51,7 +51,7 @@ def test_frames_are_scaled_while_they_are_read(tmp_path: Path) -> None:
         assert frame[:, 52:].mean() > 240
 
 
-def test_a_turned_video_is_read_upright(tmp_path: Path) -> None:
+def test_a_rotated_video_is_read_upright(tmp_path: Path) -> None:
     frames = greys(3)
     frames[:, :24] = 250  # the upper half
     path = encode(tmp_path / "phone.mp4", frames)
@@ -69,7 +69,7 @@ def test_a_turned_video_is_read_upright(tmp_path: Path) -> None:
     assert next(video.frames((32, 24))).shape == (32, 24, 3)
 
 
-def test_packets_are_counted_where_nothing_tells_the_length(tmp_path: Path) -> None:
+def test_packets_are_counted_if_the_header_has_no_length(tmp_path: Path) -> None:
     assert open_video(encode(tmp_path / "live.webm", greys(17), options={"live": "1"})).num_frames == 17
 
 
@@ -90,7 +90,7 @@ def test_images_of_different_sizes_are_no_video(tmp_path: Path) -> None:
         stack(open_video(folder).frames())
 
 
-def test_what_is_no_video_says_so(tmp_path: Path) -> None:
+def test_a_file_that_is_no_video_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "nothing").mkdir()
@@ -107,7 +107,7 @@ def test_what_is_no_video_says_so(tmp_path: Path) -> None:
         open_video(tmp_path / "nothing")
 
 
-def test_a_damaged_image_says_so(tmp_path: Path) -> None:
+def test_a_damaged_image_is_an_error(tmp_path: Path) -> None:
     folder = save_images(tmp_path / "frames", greys(3))
     whole = (folder / "1.png").read_bytes()
     (folder / "1.png").write_bytes(whole[: len(whole) // 2])
@@ -136,6 +136,6 @@ def test_stack_holds_frames_in_order_and_can_be_written_to() -> None:
         stack([])
 
 
-def test_natural_order_counts() -> None:
+def test_images_are_read_in_natural_order() -> None:
     names = [Path(name) for name in ("a10", "a9", "b1", "9", "10")]
     assert sorted(names, key=natural_order) == [Path(name) for name in ("9", "10", "a9", "a10", "b1")]

@@ -46,7 +46,7 @@ def test_float_frames_are_neither_rounded_nor_clipped() -> None:
         ((2, 4, 4, 3), np.uint8, (0, 2)),
     ],
 )
-def test_what_cannot_be_resized(shape: tuple[int, ...], dtype: type, size: tuple[int, int]) -> None:
+def test_invalid_frames_cannot_be_resized(shape: tuple[int, ...], dtype: type, size: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="frames"):
         resize_frames(np.zeros(shape, dtype=dtype), size)
 

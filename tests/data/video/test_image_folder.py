@@ -57,7 +57,7 @@ def test_masks_and_copies_beside_frames_are_refused(names: list[str], why: str, 
 
 
 @pytest.mark.parametrize("name", ["2.webp", "2.gif", "2.bmp", "2.tif", "2.TIFF"])
-def test_images_that_would_be_left_out_are_named(name: str, tmp_path: Path) -> None:
+def test_images_with_unsupported_formats_are_refused_by_name(name: str, tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / name)
     with pytest.raises(BadDataError, match=f"holds no JPEG or PNG images, but 1 like {name}"):
         open_video(tmp_path)
@@ -82,7 +82,7 @@ def test_decimals_are_read_in_their_order(tmp_path: Path) -> None:
     assert [int(frame.mean()) for frame in open_video(tmp_path).frames()] == [0, 10, 20, 30, 40]
 
 
-def test_twelve_bits_are_told_by_the_whole_folder(tmp_path: Path) -> None:
+def test_twelve_bit_images_are_recognised_from_the_whole_folder(tmp_path: Path) -> None:
     for number, value in enumerate([200, 4095, 1000]):
         Image.fromarray(np.full((8, 8), value, np.uint16)).save(tmp_path / f"{number}.png")
     assert [int(frame.mean()) for frame in open_video(tmp_path).frames()] == [12, 255, 62]
@@ -90,7 +90,7 @@ def test_twelve_bits_are_told_by_the_whole_folder(tmp_path: Path) -> None:
     assert [int(frame.mean()) for frame in open_video(tmp_path).frames()] == [1, 16, 4, 255]
 
 
-def test_a_deep_image_among_others_is_no_white_one(tmp_path: Path) -> None:
+def test_a_16_bit_image_among_8_bit_images_is_scaled(tmp_path: Path) -> None:
     Image.new("L", (8, 8), 7).save(tmp_path / "0.png")
     Image.fromarray(np.full((8, 8), 30000, np.uint16)).save(tmp_path / "1.png")
     assert [int(frame.mean()) for frame in open_video(tmp_path).frames()] == [7, 117]
@@ -107,7 +107,7 @@ def test_a_deep_image_among_others_is_no_white_one(tmp_path: Path) -> None:
         (["7"], None),
     ],
 )
-def test_numbers_that_are_missing_are_named(names: list[str], lost: str | None, tmp_path: Path) -> None:
+def test_missing_frame_numbers_are_named(names: list[str], lost: str | None, tmp_path: Path) -> None:
     for name in names:
         Image.new("RGB", (4, 4)).save(tmp_path / f"{name}.png")
     assert open_video(tmp_path, allow_truncated=True).num_frames == len(names)

@@ -25,7 +25,7 @@ def imagenet(tmp_path: Path) -> Path:
     return tmp_path / "imagenet"
 
 
-def test_training_learns_from_train_and_looks_at_val(imagenet: Path) -> None:
+def test_training_uses_train_and_validation_uses_val(imagenet: Path) -> None:
     clips = open_clips([str(imagenet)], seed=0, workers=0, images=True)
     batch = clips.batch(range(3), ClipShape(1, 16), "cpu")
     assert batch.video.shape == (3, 1, 16, 16, 3)
@@ -34,7 +34,7 @@ def test_training_learns_from_train_and_looks_at_val(imagenet: Path) -> None:
     assert clips.describe() == [{"share": 1.0, "clips": {"kind": "images", "name": "imagenet", "images": 2}}]
 
 
-def test_a_number_stands_for_the_same_crop_wherever_it_is_read(tmp_path: Path) -> None:
+def test_an_index_gives_the_same_crop_in_any_batch(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 60, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "noise.png")
     shape = ClipShape(1, 16)
@@ -75,7 +75,7 @@ def test_images_are_upright_and_no_larger_than_asked(tmp_path: Path) -> None:
     assert read_image(tmp_path / "turned.jpg", shorter_side=100).shape == (40, 20, 3)
 
 
-def test_broken_images_are_passed_over_and_named(tmp_path: Path) -> None:
+def test_broken_images_are_skipped_and_named(tmp_path: Path) -> None:
     save(tmp_path / "good.png", (1, 2, 3))
     (tmp_path / "bad.png").write_bytes(b"no image")
     clips = open_clips([str(tmp_path)], seed=0, workers=0, images=True)
@@ -91,6 +91,6 @@ def test_a_folder_without_images(tmp_path: Path) -> None:
         open_clips([str(tmp_path)], seed=0, workers=0, images=True)
 
 
-def test_what_is_no_image(tmp_path: Path) -> None:
+def test_a_file_that_is_no_image_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BadDataError, match="cannot be read"):
         read_image(tmp_path / "nothing.png")

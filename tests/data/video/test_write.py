@@ -48,7 +48,7 @@ def test_the_index_comes_first_so_that_it_plays_while_it_loads(tmp_path: Path) -
     assert data.index(b"moov") < data.index(b"mdat")
 
 
-def test_rates_that_mpeg4_cannot_hold_are_brought_near(tmp_path: Path) -> None:
+def test_frame_rates_unsupported_by_mpeg4_are_rounded(tmp_path: Path) -> None:
     write_mp4(tmp_path / "video.mp4", greys(3), Fraction(2_997_003, 100_000))
     assert float(open_video(tmp_path / "video.mp4").fps) == pytest.approx(29.97003, abs=1e-4)
 

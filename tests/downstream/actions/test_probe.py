@@ -38,7 +38,7 @@ def call(*more: str, method: str = "./bright.py:Brightness", out: str = "out") -
     return CliRunner().invoke(probe, words)
 
 
-def test_a_strangers_encoder_is_probed() -> None:
+def test_an_encoder_from_a_file_can_be_probed() -> None:
     folder(Path("videos"))
     done = call()
     assert done.exception is None, done.exception
@@ -55,7 +55,7 @@ def test_a_strangers_encoder_is_probed() -> None:
     assert Path("out/answers.csv").read_text().splitlines()[1].startswith("dark/3.mp4,dark,dark,")
 
 
-def test_a_broken_video_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_video_is_skipped_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     folder(Path("videos"))
     Path("videos/dark/3.mp4").write_bytes(b"no video")
     Path("videos/dark/2.mp4").write_bytes(b"no video")
@@ -186,7 +186,7 @@ def test_accuracies_and_confusion() -> None:
     assert measure(flat, "abcdef")["top1"]["mean"] == measure(flat, "abcdef")["top5"]["mean"] == 0
 
 
-def test_augmentation_keeps_what_it_should() -> None:
+def test_augmentations_keep_shapes_and_mix_labels_by_share() -> None:
     rng = np.random.default_rng(0)
     clip = rng.integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
     assert random_crop(clip, 8, 0.1, rng).shape == (3, 8, 8, 3)

@@ -22,7 +22,7 @@ def line(column: int, size: int = 40) -> np.ndarray:
     return mask
 
 
-def test_a_line_within_reach_matches_one_beyond_it_does_not() -> None:
+def test_lines_match_within_the_distance_limit_only() -> None:
     truth = line(20)
     for column, expected in ((20, 40), (22, 40), (23, 0)):
         matched, size = match(line(column), truth, reach=2.5)
@@ -35,7 +35,7 @@ def test_each_pixel_is_matched_once() -> None:
     assert size == matched.sum() == 40
 
 
-def test_the_matching_is_a_largest_one() -> None:
+def test_the_matching_has_maximum_size() -> None:
     """Against all ways to match a few pixels."""
     rng = np.random.default_rng(0)
     for _ in range(20):

@@ -12,7 +12,7 @@ def picture(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).random((16, 16, 3))
 
 
-def test_psnr_of_a_constant_error_where_it_is_looked_for() -> None:
+def test_psnr_is_measured_only_inside_the_mask() -> None:
     truth = picture()
     wrong = truth.copy()
     wrong[:8] += 0.1

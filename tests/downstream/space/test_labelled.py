@@ -49,14 +49,14 @@ def test_synth_masks_are_where_the_boxes_are() -> None:
     assert (synth_image(empty, 3)[1] == 0).all()
 
 
-def test_synth_outlines_are_where_the_picture_changes() -> None:
+def test_synth_edges_are_at_image_changes() -> None:
     image, labels = synth_image(SynthConfig(frames=1), 0)
     step = np.abs(np.diff(image.astype(int), axis=1)).sum(axis=2)
     outline = labels[0][:, 1:] != labels[0][:, :-1]
     assert step[outline].mean() > 3 * step[~outline].mean()
 
 
-def test_what_is_read_is_part_of_the_identity(tmp_path: Path) -> None:
+def test_the_identity_contains_the_content_of_the_files(tmp_path: Path) -> None:
     write_pairs(tmp_path)
     before = open_labelled(str(tmp_path)).identity
     save(tmp_path / "masks" / "a.png", np.zeros(SIZE, dtype=np.uint8))
@@ -78,7 +78,7 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
         open_labelled(str(tmp_path / "bsds")).images[0].read()
 
 
-def test_folders_that_are_no_such_set(tmp_path: Path) -> None:
+def test_folders_with_another_layout_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="neither synth nor a folder"):
         open_labelled("nowhere")
     with pytest.raises(MissingDataError, match="no known layout"):

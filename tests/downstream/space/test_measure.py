@@ -43,7 +43,7 @@ def measured(root: Path) -> Measured:
     return measure({"knowing": Knowing()}, open_labelled(str(root)).images, mask_ratio=0.75, seed=0)
 
 
-def test_who_knows_everything_scores_one_and_baselines_stand_beside_it(tmp_path: Path) -> None:
+def test_the_ground_truth_scores_one_and_the_table_has_baselines(tmp_path: Path) -> None:
     summary = measured(write_davis(tmp_path)).summary().methods
     for name in ("miou", "figure_iou", "ods", "ois", "ssim"):
         assert summary["knowing"][name] == Estimate(pytest.approx(1), (pytest.approx(1), pytest.approx(1))), name
@@ -61,7 +61,7 @@ def test_without_figures_only_outlines_and_what_is_rebuilt_are_measured(tmp_path
     assert summary["knowing"]["ods"].ci95 == (None, None)  # a single image
 
 
-def test_what_is_left_in_the_folder(tmp_path: Path) -> None:
+def test_spatial_writes_all_documented_files(tmp_path: Path) -> None:
     found = measured(write_davis(tmp_path / "davis"))
     data = ImagesUsed("davis", "some digest", 5)
     record = SpatialRecord(method=MethodUsed("knowing"), data=data, mask_ratio=0.75, session=Session.now("cpu", "x"))
@@ -76,7 +76,7 @@ def test_what_is_left_in_the_folder(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["metrics.csv", "record.json", "summary.json"]
 
 
-def test_blurring_does_not_see_what_is_hidden() -> None:
+def test_the_blur_baseline_uses_only_visible_patches() -> None:
     image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     hidden = np.zeros((16, 16), dtype=np.bool_)
     hidden[4:8] = True

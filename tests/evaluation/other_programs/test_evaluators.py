@@ -43,7 +43,7 @@ def test_the_pair_that_a_tracker_returns_is_read_from_a_torch_file_a_clip(root: 
     assert summary.metrics["average_jaccard"].mean == 1
 
 
-def test_positions_up_to_the_last_pixel_are_told(root: Path, tmp_path: Path) -> None:
+def test_positions_scaled_to_the_last_pixel_are_reported(root: Path, tmp_path: Path) -> None:
     """CoTracker's reader scales points by W - 1, and its evaluator hands them on."""
     named = {
         name: {"pred_tracks": xy, "pred_visibility": seen} for name, (xy, seen) in answers(root, 255 / 256).items()
@@ -55,7 +55,7 @@ def test_positions_up_to_the_last_pixel_are_told(root: Path, tmp_path: Path) -> 
     assert external is not None and "scaled by (W - 1) / W" in " ".join(external.doubts)
 
 
-def test_averages_are_no_tracks_and_it_says_whose_they_are(root: Path, tmp_path: Path) -> None:
+def test_a_file_of_averages_is_refused_and_its_evaluator_named(root: Path, tmp_path: Path) -> None:
     file = tmp_path / "result_eval_.json"
     file.write_text(json.dumps({"occlusion_accuracy": 0.9, "average_jaccard": 0.638, "time": 3.0}))
     with pytest.raises(BadDataError, match="holds averages over clips, and no tracks") as raised:

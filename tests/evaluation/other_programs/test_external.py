@@ -24,7 +24,7 @@ from vgmae_bench.evaluation.run import execute, plan
 
 @pytest.mark.parametrize("ending", ["h5", "npz"])
 @pytest.mark.parametrize("protocol", ["tapvid-first", "tapvid-strided", "videogmae-release"])
-def test_what_is_exported_scores_the_same_to_the_last_bit(tmp_path: Path, ending: str, protocol: str) -> None:
+def test_exported_predictions_have_bit_identical_scores(tmp_path: Path, ending: str, protocol: str) -> None:
     root = write_davis(tmp_path / "data", clips=2, num_frames=33, num_points=20)
     planned = plan("lucas-kanade", "davis", data_root=root, protocol=protocol)
     execute(planned)
@@ -41,13 +41,13 @@ def test_what_is_exported_scores_the_same_to_the_last_bit(tmp_path: Path, ending
         assert folder.prediction(clip).read_bytes() == planned.folder.prediction(clip).read_bytes()
 
 
-def test_predictions_of_a_run_are_read_as_they_lie(root: Path) -> None:
+def test_the_predictions_folder_of_a_run_can_be_scored(root: Path) -> None:
     planned = plan("zero-motion", "davis", data_root=root)
     summary = execute(planned)
     assert score(planned.folder.predictions, root)[1].metrics == summary.metrics
 
 
-def test_a_run_of_external_predictions_says_so(root: Path, tmp_path: Path) -> None:
+def test_a_run_of_external_predictions_is_marked(root: Path, tmp_path: Path) -> None:
     folder, _ = score(save_npz(tmp_path / "theirs.npz", truth(root)), root)
     record = folder.record()
     assert record.method.note == "external predictions"
@@ -77,7 +77,7 @@ def test_conventions_are_detected(root: Path, tmp_path: Path, convention: str) -
     assert perfect(path, root)
 
 
-def test_a_declared_convention_is_taken_and_doubted_where_points_start_elsewhere(root: Path, tmp_path: Path) -> None:
+def test_a_declared_convention_is_used_with_a_warning_if_starts_differ(root: Path, tmp_path: Path) -> None:
     path = save_npz(tmp_path / "theirs.npz", truth(root))
     remark = open_submission(path, "davis", data_root=root, declared=Convention(order="yx", units="256x256")).remark
     assert "declared" in remark
@@ -137,7 +137,7 @@ def test_as_many_points_as_frames_need_their_axes_declared(tmp_path: Path) -> No
     assert perfect(path, root, declared=Convention(axes="NT"))
 
 
-def test_a_point_on_the_diagonal_is_no_evidence(root: Path, tmp_path: Path) -> None:
+def test_points_on_the_diagonal_do_not_decide_the_axis_order(root: Path, tmp_path: Path) -> None:
     dataset = pickle.loads((root / "tapvid_davis" / "tapvid_davis.pkl").read_bytes())
     for entry in dataset.values():
         entry["points"][..., 1] = entry["points"][..., 0]

@@ -112,7 +112,7 @@ def test_every_clip_and_every_point_is_looked_at(
     assert doubt.startswith(f"doubtful: {expected}")
 
 
-def test_what_is_right_raises_no_doubt(tmp_path: Path) -> None:
+def test_correct_predictions_give_no_warning(tmp_path: Path) -> None:
     root = write_davis(tmp_path / "data", clips=7)
     assert told(root, tmp_path, truth(root)) == []
 

@@ -72,7 +72,7 @@ def broken(clips: Clips, kind: str, root: Path) -> Clips:
         ("one", "clip-1 has none of xy, tracks"),
     ],
 )
-def test_what_does_not_fit_is_one_clear_line_and_nothing_is_kept(
+def test_invalid_files_are_errors_of_one_line_and_write_no_run(
     root: Path, tmp_path: Path, kind: str, expected: str
 ) -> None:
     path = save_npz(tmp_path / "theirs.npz", broken(truth(root), kind, root))
@@ -102,7 +102,7 @@ class Evil:
         return Path.touch, (Path("executed"),)
 
 
-def test_hostile_and_damaged_files_do_nothing(root: Path, tmp_path: Path) -> None:
+def test_hostile_and_damaged_files_execute_nothing(root: Path, tmp_path: Path) -> None:
     evil = tmp_path / "evil.pkl"
     evil.write_bytes(pickle.dumps({"clip-0": {"tracks": Evil()}}))
     in_npz = tmp_path / "evil.npz"
@@ -136,7 +136,7 @@ def test_hostile_and_damaged_files_do_nothing(root: Path, tmp_path: Path) -> Non
         score(tmp_path / "nothing.npz", root)
 
 
-def test_names_that_are_no_folder_and_files_of_no_kind_are_refused(root: Path, tmp_path: Path) -> None:
+def test_invalid_run_names_and_unknown_file_types_are_refused(root: Path, tmp_path: Path) -> None:
     path = save_npz(tmp_path / "theirs.npz", truth(root))
     with pytest.raises(UsageError, match="cannot name a method"):
         score(path, root, name="../theirs")

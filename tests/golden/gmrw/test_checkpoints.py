@@ -53,7 +53,7 @@ def test_an_imported_container_gives_the_official_features(file: Golden, tmp_pat
 
 
 @pytest.mark.parametrize("file", goldens.each("evil_*"))
-def test_refused_and_nothing_executed(file: Golden, tmp_path: Path) -> None:
+def test_malicious_files_are_refused_without_execution(file: Golden, tmp_path: Path) -> None:
     marker = file.entry["marker"].split()[0]
     with pytest.raises(UntrustedFileError, match="nothing in it was executed"):
         import_weights(file.path, tmp_path / "out.safetensors", {})

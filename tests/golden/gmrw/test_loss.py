@@ -51,7 +51,7 @@ def test_exact_positions(file: Golden) -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_official_labels_slips_at_the_border_included(file: Golden) -> None:
+def test_official_labels_are_reproduced_with_their_border_errors(file: Golden) -> None:
     targets = warp.official(_matrix(file), *_grid(file))
     file.close("label", targets.cell)
     file.close("mask", targets.valid)
@@ -59,7 +59,7 @@ def test_official_labels_slips_at_the_border_included(file: Golden) -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_analytic_labels_differ_only_where_the_official_ones_slip(file: Golden) -> None:
+def test_analytic_labels_differ_only_at_official_border_errors(file: Golden) -> None:
     targets = warp.analytic(_matrix(file), *_grid(file))
     right = targets.valid.numpy() & (targets.cell.numpy() == file["label"])
     differs = file["mask"].astype(bool) & ~right
@@ -168,7 +168,7 @@ def test_loss_of_the_windowed_walk(file: Golden) -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_how_often_the_likeliest_end_is_the_label(file: Golden) -> None:
+def test_the_accuracy_of_the_walk_equals_the_official_one(file: Golden) -> None:
     """The official accuracy: of the whole product of the two matrices."""
     walk, targets = _walk(file)
     tau = _model(file).config.temperature

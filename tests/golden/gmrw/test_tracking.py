@@ -60,7 +60,7 @@ def test_chained_tracking(file: Golden) -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_there_and_back_again(file: Golden) -> None:
+def test_cycle_consistency_equals_the_official_code(file: Golden) -> None:
     """The distance on which visibility hangs."""
     xy = chained(file).xy
     off = []
@@ -82,6 +82,6 @@ def test_direct_tracking(file: Golden) -> None:
 
 @pytest.mark.parametrize("name", ["tracks", "direct_tracks"])
 @pytest.mark.parametrize("file", FILES)
-def test_queries_stay_where_they_were_asked(file: Golden, name: str) -> None:
+def test_tracks_start_at_their_queries(file: Golden, name: str) -> None:
     frame, xy = queries(file)
     np.testing.assert_array_equal(file[name][frame, np.arange(len(frame))], xy.numpy())

@@ -61,7 +61,7 @@ def test_pretrained_checkpoints_give_the_official_outputs(file: Golden, case: tu
 
 
 @pytest.mark.parametrize("file", goldens.each("vg_lightning_plain.ckpt"))
-def test_what_is_dropped_is_named_with_its_reason(file: Golden, tmp_path: Path) -> None:
+def test_omitted_tensors_are_named_with_the_reason(file: Golden, tmp_path: Path) -> None:
     what, _ = imported(file, tmp_path)
     assert [name for name, _ in what.dropped] == file.entry["drop_keys"]
     assert all(why for _, why in what.dropped)

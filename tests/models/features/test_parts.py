@@ -117,7 +117,7 @@ def drifting(frames: int) -> Tensor:
     return torch.stack(maps)
 
 
-def test_what_changes_its_looks_is_handed_on() -> None:
+def test_label_propagation_follows_changing_appearance() -> None:
     maps = drifting(5)
     xy = torch.tensor([[12.0, 28.0]])
     recurrent = Recurrent(xy, 8, 1.5, RecurrentConfig(topk=3))
@@ -128,7 +128,7 @@ def test_what_changes_its_looks_is_handed_on() -> None:
     assert (matched.xy - handed.xy).norm() > 8  # at a right angle, nothing is left to match
 
 
-def test_labels_reach_no_farther_than_allowed() -> None:
+def test_labels_move_at_most_the_search_radius() -> None:
     maps = drifting(6)
     xy = torch.tensor([[12.0, 28.0]])
     bound = Recurrent(xy, 8, 1.5, RecurrentConfig(topk=1, reach=0.5))
@@ -148,7 +148,7 @@ def test_a_lost_label_stays_where_it_was() -> None:
     assert found.score[1] == -1 and found.score[0] == pytest.approx(1)
 
 
-def test_the_better_answer_counts() -> None:
+def test_the_match_with_the_higher_score_is_used() -> None:
     class Fixed:
         def __init__(self, x: float, scores: list[float]) -> None:
             self._found = Found(torch.full((2, 2), x), torch.tensor(scores))
@@ -165,7 +165,7 @@ def clips(count: int) -> list[Tensor]:
     return [noise(4, 3, 64, 64, seed=seed) for seed in range(count)]
 
 
-def test_calibration_finds_what_leaks() -> None:
+def test_calibration_finds_position_in_the_features() -> None:
     biased, clean = Patches(leak=2.0), Patches()
     place = encode_frames(biased, clips(1)[0]) - encode_frames(clean, clips(1)[0])
     found = calibrate(biased, clips(200))

@@ -45,7 +45,7 @@ def test_pans_by_whole_cells_are_followed_exactly(propagation: str, context: str
     assert found.visible.all()
 
 
-def test_between_the_cells_of_patches_only_stitching_sees() -> None:
+def test_only_stitching_resolves_motion_below_a_patch() -> None:
     queries, frames = grid(0), pan((4, 4), 2)
     true = along(queries, (4, 4), 2)
     errors = [
@@ -65,7 +65,7 @@ def test_nothing_moves_in_a_still_clip(encoder: PatchEncoder) -> None:
 
 
 @pytest.mark.parametrize("propagation", ["direct", "recurrent", "both"])
-def test_colour_and_place_stay_in_a_still_clip(propagation: str) -> None:
+def test_points_of_a_still_clip_stay(propagation: str) -> None:
     """Where features are that poor, mixtures of neighbours look like others: cells' own centres are asked for."""
     queries = grid(2, 6, 58, 14)
     found = track(ColourAndPlace(), pan((0, 0), 7), queries, propagation=propagation, recurrent_topk=1)
@@ -73,7 +73,7 @@ def test_colour_and_place_stay_in_a_still_clip(propagation: str) -> None:
     assert found.visible.all()
 
 
-def test_the_place_that_leaks_into_features_is_taken_out() -> None:
+def test_position_is_removed_from_the_features() -> None:
     queries, frames = grid(0, 16, 32), pan((12, 8), 2)
     true = along(queries, (12, 8), 2)[:, 1]
     error = {
@@ -93,14 +93,14 @@ def covered(frames: npt.NDArray[np.uint8], when: slice) -> npt.NDArray[np.uint8]
 
 
 @pytest.mark.parametrize("propagation", ["direct", "both"])
-def test_points_behind_something_are_hidden_until_they_are_back(propagation: str) -> None:
+def test_occluded_points_are_hidden_until_they_reappear(propagation: str) -> None:
     queries = Queries(np.zeros(2, int), np.array([[28, 28], [50, 50]], dtype=np.float32))
     found = track(Patches(), covered(pan((0, 0), 8), slice(2, 5)), queries, propagation=propagation, min_similarity=0.7)
     assert found.visible.tolist() == [[True] * 2 + [False] * 3 + [True] * 3, [True] * 8]
     np.testing.assert_allclose(found.xy[0, 5:], [[28, 28]] * 3, atol=1e-3 if propagation == "direct" else 1)
 
 
-def test_a_look_alike_is_found_out_by_matching_it_back() -> None:
+def test_a_similar_point_fails_the_backward_check() -> None:
     """The point is covered; elsewhere is something much like it, which in the query's frame looks even more like itself."""
     frames = pan((0, 0), 3)
     noise = np.random.default_rng(1).integers(-20, 21, (16, 16, 3))
@@ -149,7 +149,7 @@ class Recording(Patches):
         ("window", [[0, 0, 1, 1, 2, 2, 3, 3], [4, 4, 5, 5, 6, 6, 6, 6]]),
     ],
 )
-def test_each_frame_is_shown_for_as_long_as_a_map_lasts(context: str, passes: list[list[int]]) -> None:
+def test_the_encoder_sees_each_frame_as_the_context_setting_says(context: str, passes: list[list[int]]) -> None:
     frames = np.repeat(np.arange(7, dtype=np.uint8), 64 * 64 * 3).reshape(7, 64, 64, 3)
     encoder = Recording()
     encoder.seen = []
@@ -171,7 +171,7 @@ def test_frames_of_any_size_and_queries_of_many_frames() -> None:
     np.testing.assert_allclose(alone.xy[0], found.xy[5], atol=1e-3)
 
 
-def test_forward_alone_answers_alike_and_leaves_out_what_was_before() -> None:
+def test_forward_only_gives_equal_tracks_after_the_query() -> None:
     queries, config = grid(2, 24, 40), CorrespondenceConfig(calibration_clips=0)
     both = track(Patches(), pan((4, -4), 5), queries)
     forward = CorrespondenceTracker(Patches(), config, "cpu", calibration_clip, backward=False).track(
@@ -188,7 +188,7 @@ def test_no_queries_no_tracks() -> None:
     assert found.xy.shape == (0, 3, 2)
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_unsuitable_encoders_and_settings_are_refused() -> None:
     with pytest.raises(UsageError, match="stitched 3 times"):
         track(Patches(), pan((0, 0), 2), grid(0), stitch=3)
     with pytest.raises(UsageError, match="context=window"):

@@ -26,7 +26,7 @@ def bank(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Bank:
     return Bank(CONFIG)
 
 
-def test_a_number_is_a_clip_whatever_else_is_read(bank: Bank) -> None:
+def test_a_clip_depends_only_on_its_number(bank: Bank) -> None:
     whole, alone = bank.read(range(40), SHAPE), bank.read([7], SHAPE)
     assert whole.video.shape == (40, 3, 32, 32, 3) and whole.video.dtype == torch.uint8
     for all_of_them, one in zip(whole, alone, strict=True):
@@ -34,7 +34,7 @@ def test_a_number_is_a_clip_whatever_else_is_read(bank: Bank) -> None:
     assert len({clip.numpy().tobytes() for clip in whole.video}) == 40
 
 
-def test_tracks_lie_on_the_pictures_however_a_clip_is_turned(bank: Bank) -> None:
+def test_tracks_match_the_frames_after_every_augmentation(bank: Bank) -> None:
     """The colour at a visible point stays about the same. At the place of its first frame it changes more."""
     clips = bank.read(range(200), ClipShape(frames=4, image_size=32, stride=1))
     seen = clips.clear[:, :, None] & ~clips.occluded
@@ -77,7 +77,7 @@ def test_sources_cut_their_clips_from_it(bank: Bank) -> None:
     assert not torch.equal(SynthClips(seed=3, bank=bank).read([-1], SHAPE, "cpu")[0], video[0])
 
 
-def test_a_bank_that_cannot_give_the_clips_says_so(bank: Bank) -> None:
+def test_an_unsuitable_bank_is_an_error(bank: Bank) -> None:
     with pytest.raises(UsageError, match="bank has scenes of 6 frames") as raised:
         bank.read([0], ClipShape(frames=8, image_size=32))
     assert "bank_frames" in str(raised.value.try_)

@@ -10,7 +10,7 @@ from vgmae_bench.training.recipe import ClipShape
 SHAPE = ClipShape(2, 32)
 
 
-def test_clips_that_come_again_are_the_same_and_rendered_once(monkeypatch):
+def test_repeated_clips_are_equal_and_rendered_once(monkeypatch):
     rendered = []
     real = sources.synth_scenes
     monkeypatch.setattr(
@@ -26,7 +26,7 @@ def test_clips_that_come_again_are_the_same_and_rendered_once(monkeypatch):
     assert torch.equal(kept.batch(range(4), other, "cpu").video, fresh.batch(range(4), other, "cpu").video)
 
 
-def test_what_a_batch_does_to_its_clips_stays_there():
+def test_changes_of_a_batch_do_not_reach_the_cache():
     kept = open_clips(["synth"], 3, 0, repeat=True)
     first = kept.batch(range(2), SHAPE, "cpu").video
     expected = first.clone()

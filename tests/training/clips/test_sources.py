@@ -26,7 +26,7 @@ def folder(path: Path, colour: int) -> Path:
     return path
 
 
-def test_a_number_is_a_clip_in_whatever_batch() -> None:
+def test_a_clip_depends_only_on_its_number() -> None:
     clips = open_clips(["synth"], seed=3, workers=0)
     whole = clips.batch(range(4, 8), SHAPE, "cpu")
     assert whole.video.shape == (4, 2, 32, 32, 3)
@@ -37,7 +37,7 @@ def test_a_number_is_a_clip_in_whatever_batch() -> None:
     assert not torch.equal(open_clips(["synth"], seed=4, workers=0).batch(range(4, 8), SHAPE, "cpu").video, whole.video)
 
 
-def test_examples_are_none_of_the_numbered_clips() -> None:
+def test_examples_differ_from_the_training_clips() -> None:
     clips = open_clips(["synth"], seed=0, workers=0)
     shown, trained = clips.examples(2, SHAPE, "cpu").video, clips.batch(range(8), SHAPE, "cpu").video
     assert not any(torch.equal(one, other) for one in shown for other in trained)
@@ -64,7 +64,7 @@ def test_the_true_flow_of_examples_takes_each_frame_to_the_next() -> None:
     assert true < 0.5 * error(-examples.flow) and true < 0.5 * error(examples.flow.flip(-1))
 
 
-def test_flow_of_examples_is_unknown_where_nobody_knows_it(tmp_path: Path) -> None:
+def test_flow_of_examples_is_nan_if_unknown(tmp_path: Path) -> None:
     grey = str(folder(tmp_path / "grey", 100))
     assert open_clips([grey], seed=0, workers=1).examples(2, SHAPE, "cpu").flow is None
     mixed = open_clips(["synth", grey], seed=0, workers=1).examples(2, SHAPE, "cpu").flow
@@ -83,7 +83,7 @@ def test_sources_are_mixed_by_weight_and_keep_their_order(tmp_path: Path) -> Non
     assert str(tmp_path) not in described
 
 
-def test_what_cannot_be_read_is_listed(tmp_path: Path) -> None:
+def test_unreadable_files_are_listed(tmp_path: Path) -> None:
     videos = folder(tmp_path / "videos", 10)
     (videos / "broken.mp4").write_bytes(b"nothing")
     clips = open_clips([str(videos)], seed=0, workers=2)
@@ -123,7 +123,7 @@ def test_prefetching_is_a_map(ahead: int) -> None:
     assert (threading.current_thread() in threads) == (ahead == 0)
 
 
-def test_what_goes_wrong_ahead_is_raised_in_turn() -> None:
+def test_errors_of_prefetched_items_are_raised_in_order() -> None:
     def make(number: int) -> int:
         if number == 2:
             raise ValueError("two")

@@ -85,7 +85,7 @@ def test_strides_and_short_clips(tmp_path: Path) -> None:
     torch.testing.assert_close(batch.xy[0, 0, :, 0], 0.1 + torch.tensor([0, 2, 4, 4]) / 32)
 
 
-def test_clips_without_a_beginning_are_passed_over_and_named(tmp_path: Path) -> None:
+def test_clips_without_a_visible_start_are_skipped_and_named(tmp_path: Path) -> None:
     davis(tmp_path, {"good": video(6, [0]), "late": video(6, [5])})
     clips = DatasetTracks("davis", {}, tmp_path, seed=0, points=1)
     assert clips.skipped() == {}
@@ -93,7 +93,7 @@ def test_clips_without_a_beginning_are_passed_over_and_named(tmp_path: Path) -> 
     assert [str(path) for path in clips.skipped()] == ["late"]
 
 
-def test_what_is_described_tells_trainings_apart(tmp_path: Path) -> None:
+def test_the_description_of_the_data_identifies_a_training(tmp_path: Path) -> None:
     davis(tmp_path, {"long": video(9, [0])})
     described = [
         open_tracks("synth", {}, None, 0, 5).describe(),

@@ -130,7 +130,7 @@ def test_no_step_where_nothing_changed() -> None:
     assert _step(gaussians, _seen(gaussians)).abs().max() < 1e-4
 
 
-def test_what_the_first_frame_could_not_rebuild_moves_nothing() -> None:
+def test_errors_of_the_first_frame_cause_no_motion() -> None:
     """Neither in that frame, nor on the way of the Gaussians to where they have moved."""
     gaussians, shift = _scene(), torch.tensor([0.5, -0.4])
     camera = fixed_camera(SIZE, SIZE, like=gaussians.means)
@@ -156,7 +156,7 @@ def test_no_step_is_larger_than_what_the_linearisation_is_good_for() -> None:
     assert (step.abs() > alignment.LARGEST_STEP - 1e-3).any()
 
 
-def test_pixels_that_are_far_off_have_no_say() -> None:
+def test_outlier_pixels_have_no_weight() -> None:
     gaussians, shift = _scene(), torch.tensor([0.5, 0.0])
     target = _seen(_moved(gaussians, shift))
     target[8:20, 8:20] = 1.0  # something new

@@ -120,7 +120,7 @@ def test_the_first_frame_is_rebuilt_and_the_others_follow() -> None:
     assert errors.max() < 0.03
 
 
-def test_what_comes_out() -> None:
+def test_a_fit_changes_no_inputs_and_returns_finite_float32() -> None:
     start = _start(3)
     kept = [values.clone() for values in start]
     fitted = _fit(PAN.video(3, SIZE, SIZE), start=start)
@@ -137,12 +137,12 @@ def test_what_comes_out() -> None:
     assert ((fitted.opacities > 0) & (fitted.opacities < 1)).all()
 
 
-def test_without_steps_nothing_is_touched() -> None:
+def test_without_steps_the_gaussians_are_unchanged() -> None:
     start = _start(3)
     assert fit(start, PAN.video(3, SIZE, SIZE), FitConfig(steps=0), guess="given") is start
 
 
-def test_the_same_again() -> None:
+def test_repeated_calls_give_equal_results() -> None:
     video, quick = PAN.video(3, SIZE, SIZE), replace(CONFIG, steps=10)
     for one, other in zip(_fit(video, quick), _fit(video, quick), strict=True):
         assert torch.equal(one, other)
@@ -156,7 +156,7 @@ def test_inference_mode_makes_no_difference() -> None:
         assert torch.equal(found.means, expected.means)
 
 
-def test_inertia_takes_no_heed_of_what_is_given() -> None:
+def test_inertia_ignores_the_input_motion() -> None:
     """And "given" does: it finds a leap that is too far to be found from where the Gaussians were."""
     far = Affine((12.0, 0.0))
     video, leap = far.video(2, SIZE, SIZE), torch.tensor([[0.0, 0.0], [12.0, 0.0]])
@@ -169,7 +169,7 @@ def test_inertia_takes_no_heed_of_what_is_given() -> None:
 
 
 @pytest.mark.parametrize("shade", [0.0, 1.0])
-def test_nothing_moves_in_frames_without_anything(shade: float) -> None:
+def test_nothing_moves_in_uniform_frames(shade: float) -> None:
     start = _start(4)
     start = start._replace(colors=torch.full_like(start.colors, shade))
     fitted = _fit(torch.full((4, SIZE, SIZE, 3), shade), start=start)

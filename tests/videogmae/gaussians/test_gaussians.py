@@ -48,7 +48,7 @@ def test_means_of_their_own_without_deltas() -> None:
     ("residuals", "moves", "recolours"),
     [("both", True, True), ("position", True, False), ("colour", False, True), ("none", False, False)],
 )
-def test_what_may_change_after_frame_0(residuals: Residuals, moves: bool, recolours: bool) -> None:
+def test_only_selected_attributes_change_after_frame_0(residuals: Residuals, moves: bool, recolours: bool) -> None:
     full, held = activate(_outputs(), Activation()), activate(_outputs(), Activation(residuals=residuals))
     assert torch.equal(held.means, full.means if moves else full.means[:, :1].expand_as(full.means))
     assert torch.equal(held.colors, full.colors if recolours else full.colors[:, :1].expand_as(full.colors))

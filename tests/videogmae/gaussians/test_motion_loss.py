@@ -93,7 +93,7 @@ def test_preconditioned_gradients_point_along_the_motion_whatever_the_contrast()
     assert 0.4 < pulls["newton"] < 2.5
 
 
-def test_errors_that_move_along_do_not_count() -> None:
+def test_errors_that_move_with_the_scene_do_not_count() -> None:
     """Gaussians cannot show the texture's details. Moved as it moves, they are as wrong as in frame 0, and no more."""
     target, right, still = video(2.0), start(shift=torch.tensor([2.0, 0.0])), start()
     first = reconstruction_loss(render_video(right, CAMERA, "over", "torch")[:, :1], target[:, :1], "mean") / 2
@@ -134,7 +134,7 @@ def test_detail_that_no_gaussian_shows_helps_to_place_them_where_it_may_move() -
     assert slopes[1].mean() > 20 * slopes[0].mean().abs()
 
 
-def test_blur_keeps_what_is_even_and_spreads_a_point() -> None:
+def test_blur_keeps_constants_and_spreads_a_point() -> None:
     even = torch.full((1, 2, 9, 9, 3), 0.3)
     torch.testing.assert_close(blurred(even, 1.5), even)
     point = torch.zeros(1, 1, 21, 21, 1)

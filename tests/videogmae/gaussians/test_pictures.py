@@ -55,7 +55,7 @@ def test_hidden_pixels_and_unknown_motion_are_grey() -> None:
     assert (clip["true flow"][2] == GREY).all() and (clip["true flow"][0] == 255).all()
 
 
-def test_the_reconstruction_is_that_of_what_is_shown() -> None:
+def test_the_drawn_reconstruction_uses_the_visible_patches() -> None:
     still = look(None, None)["reconstruction"]
     assert np.array_equal(still[0], still[-1])  # the whole clip's Gaussians move, those of the shown part do not
 

@@ -17,7 +17,7 @@ def tokens_of(content: QueryContent) -> AnchorTokens:
 
 @torch.no_grad()
 @pytest.mark.parametrize("content", ["gathered", "gated"])
-def test_a_query_hears_of_the_tokens_at_its_anchor_and_of_no_other(content: QueryContent) -> None:
+def test_a_query_sees_only_the_tokens_at_its_anchor(content: QueryContent) -> None:
     gathered = tokens_of(content)
     latent = torch.randn(1, FRAMES * PATCHES, WIDTH, generator=torch.Generator().manual_seed(1))
     changed = latent.clone()
@@ -40,7 +40,7 @@ def test_hidden_tokens_are_zeros_and_order_does_not_matter(content: QueryContent
 
 
 @torch.no_grad()
-def test_products_tell_of_the_relation_of_two_frames() -> None:
+def test_product_features_encode_the_relation_of_two_frames() -> None:
     """The change that frame 1 makes depends on frame 0 with products, and not without."""
     kept = torch.arange(FRAMES * PATCHES)[None]
     first, second = torch.randn(2, WIDTH, generator=torch.Generator().manual_seed(3))

@@ -33,7 +33,7 @@ def test_parts_that_move_apart_are_told_apart() -> None:
     torch.testing.assert_close(moved, torch.tensor([[-1.0, 1.0], [2.0, 0.0]]), atol=0.3, rtol=0)
 
 
-def test_what_comes_in_front_has_no_say() -> None:
+def test_occluding_content_does_not_change_the_registration() -> None:
     video = shifted([(0, 0), (1, 0)])
     video[0, 1, 20:26, 20:26] = 1.0
     path = register(video, 8).follow(torch.tensor([[[12.0, 12.0], [40.0, 36.0]]]))
@@ -41,7 +41,7 @@ def test_what_comes_in_front_has_no_say() -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_nothing_to_see_means_nothing_moves(value: float) -> None:
+def test_uniform_frames_register_without_motion(value: float) -> None:
     path = register(torch.full((2, 3, 16, 16, 3), value), 4).follow(torch.full((2, 1, 2), 8.0))
     torch.testing.assert_close(path, torch.full((2, 3, 1, 2), 8.0))
 

@@ -13,7 +13,7 @@ def test_every_preset_has_a_name() -> None:
     assert set(PRESETS) == set(get_args(Preset))
 
 
-def test_the_release_parts_from_the_default_in_every_choice() -> None:
+def test_the_release_preset_differs_from_the_default_in_every_option() -> None:
     numbers = {"topk", "tau", "beta", "beta_mode"}
     for field in fields(Switches):
         agree = getattr(PRESETS["release"], field.name) == getattr(PRESETS["default"], field.name)

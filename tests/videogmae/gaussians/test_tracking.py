@@ -96,7 +96,7 @@ def _covered() -> tuple[Gaussians, Tensor]:
 @pytest.mark.parametrize(
     ("time", "visible"), [("current", [True, True, False, True, True]), ("lagged", [True, True, True, False, True])]
 )
-def test_what_passes_over_a_point_hides_it_and_does_not_carry_it_away(time: str, visible: list[bool]) -> None:
+def test_an_occluder_hides_a_point_and_does_not_move_it(time: str, visible: list[bool]) -> None:
     gaussians, point = _covered()
     switches = Switches(visibility_time="current" if time == "current" else "lagged")
     motion = read_motion(gaussians, fixed_camera(SIZE, SIZE, like=point), switches, "torch")

@@ -38,7 +38,7 @@ def test_a_crop_may_be_the_whole_frame() -> None:
     torch.testing.assert_close(boxes, torch.tensor([0.0, 0.0, 1.0, 1.0]).double().expand(2, 2, 4))
 
 
-def test_crops_depend_on_the_clip_alone_and_on_each_other_not() -> None:
+def test_crops_depend_only_on_their_clip_and_are_independent() -> None:
     boxes = draw_crops(SEEDS, CropConfig())
     assert torch.equal(draw_crops((7,), CropConfig())[0], boxes[7])
     correlation = torch.corrcoef(boxes[:, :, 2].T)[0, 1]
@@ -57,7 +57,7 @@ def test_a_crop_shows_what_its_box_encloses() -> None:
         torch.testing.assert_close(image[2, 1, inner, 0], (y + centre * height)[inner], atol=1e-5, rtol=0)
 
 
-def test_the_map_between_crops_leads_to_the_same_place_in_the_frame() -> None:
+def test_the_map_between_crops_keeps_frame_positions() -> None:
     outgoing, returning = torch.tensor([[[0.25, 0.125, 0.5, 0.25]], [[0.1, 0.0, 0.6, 0.75]]])
     size = 64
     matrix = between_crops(outgoing.double(), returning.double(), size)[0]

@@ -47,7 +47,7 @@ def made(config: PretrainConfig, seed: int = 0) -> tuple[Pretraining, GMRW]:
     return recipe, recipe.network
 
 
-def test_it_learns_the_way_back() -> None:
+def test_training_lowers_the_walk_loss() -> None:
     recipe, model = made(TINY)
     batch = clips(4)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
@@ -63,7 +63,7 @@ def test_it_learns_the_way_back() -> None:
     assert parts.keys() == {"walk"}
 
 
-def test_what_a_clip_is_trained_with_depends_on_its_seed_alone() -> None:
+def test_random_choices_for_a_clip_depend_only_on_its_seed() -> None:
     recipe, _ = made(changed(TINY, smoothness=1.0))
     batch = clips(2)
     both = recipe(batch, 0)[0]
@@ -72,7 +72,7 @@ def test_what_a_clip_is_trained_with_depends_on_its_seed_alone() -> None:
 
 
 @pytest.mark.parametrize("frames", [2, 3])
-def test_pieces_of_matrices_change_nothing(frames: int) -> None:
+def test_chunked_matrices_give_equal_losses_and_gradients(frames: int) -> None:
     batch = clips(2, frames)
     losses: list[Tensor] = []
     gradients: list[Tensor] = []
@@ -105,7 +105,7 @@ def test_in_bfloat16_the_walk_stays_float32() -> None:
     torch.testing.assert_close(rough, exact, rtol=0.05, atol=0)
 
 
-def test_a_palindrome_goes_there_and_back() -> None:
+def test_a_palindrome_repeats_the_clip_in_reverse() -> None:
     recipe = Pretraining(changed(TINY, num_frames=3, crop_size=40, crop_area=(1.0, 1.0)))
     batch = clips(2, frames=3)
     images, targets = recipe.palindrome(batch)
@@ -116,7 +116,7 @@ def test_a_palindrome_goes_there_and_back() -> None:
     assert [step.source.shape for step in steps] == [(2, 100, 16)] * 4
 
 
-def test_the_way_back_has_a_crop_of_its_own_unless_labels_are_not_warped() -> None:
+def test_the_reversed_clip_has_a_separate_crop_only_with_warped_labels() -> None:
     batch = clips(8)
     images, targets = Pretraining(TINY).palindrome(batch)
     assert (images[:, 0] - images[:, 2]).abs().mean() > 0.05
@@ -128,7 +128,7 @@ def test_the_way_back_has_a_crop_of_its_own_unless_labels_are_not_warped() -> No
     assert (official.cell != Pretraining(TINY).palindrome(batch)[1].cell).any()
 
 
-def test_labels_name_the_cell_that_looks_the_same() -> None:
+def test_labels_are_the_cells_with_equal_content() -> None:
     """Cells of the first image, and of the last at their labels, show the same colours on average."""
     recipe = Pretraining(changed(TINY, crop_area=(0.5, 1.0)))
     images, targets = recipe.palindrome(clips(8))
@@ -171,7 +171,7 @@ def test_shipped_configurations_are_valid() -> None:
     assert [config.curriculum.smoothness for config in official] == [200.0, 0.0, 1.0]
 
 
-def test_settings_do_not_hide_what_else_identifies_a_training() -> None:
+def test_the_identity_contains_method_data_and_init() -> None:
     identity = Identity("gmrw", TINY, "synth", None).to_json()
     assert (identity["method"], identity["data"], identity["init"]) == ("gmrw", "synth", None)
 
@@ -194,7 +194,7 @@ def test_impossible_settings(settings: dict[str, Any], message: str) -> None:
         build(PretrainConfig, settings, owner="gmrw")
 
 
-def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> None:
+def test_saved_weights_contain_all_settings_for_tracking(tmp_path: Path) -> None:
     recipe, model = made(changed(TINY, upsample=2, readout="weighted_argmax", readout_radius=2.5))
     recipe.export(tmp_path / "weights.safetensors", {"steps": 3})
     network, inference, source = load_model(tmp_path / "weights.safetensors")
@@ -205,7 +205,7 @@ def test_weights_leave_with_all_that_is_needed_to_use_them(tmp_path: Path) -> No
     assert isinstance(recipe.tracker("cpu"), GMRWTracker)
 
 
-def test_starting_from_weights_says_what_was_taken(tmp_path: Path) -> None:
+def test_starting_from_weights_reports_the_loaded_tensors(tmp_path: Path) -> None:
     recipe, given = made(TINY, seed=1)
     recipe.export(tmp_path / "given.safetensors", None)
     recipe, model = made(changed(TINY, layers=2))
@@ -248,7 +248,7 @@ def test_a_training_that_was_stopped_goes_on_exactly(tmp_path: Path) -> None:
     assert (tmp_path / "parts" / "pictures" / "step_000004.png").exists()
 
 
-def test_pictures_show_both_frames_flow_and_what_it_fetches(tmp_path: Path) -> None:
+def test_pictures_show_both_frames_the_flow_and_the_warped_frame(tmp_path: Path) -> None:
     from PIL import Image
 
     recipe, _ = made(TINY)
@@ -257,7 +257,7 @@ def test_pictures_show_both_frames_flow_and_what_it_fetches(tmp_path: Path) -> N
         assert (picture.format, picture.size) == ("PNG", (4 * 128, 2 * 128))
 
 
-def test_following_flow_fetches_pixels_from_where_they_went() -> None:
+def test_warping_samples_pixels_at_their_flow_targets() -> None:
     image = torch.rand(1, 3, 6, 8)
     moved = image.roll((1, 2), dims=(2, 3))
     flow = torch.tensor([2.0, 1.0]).view(1, 2, 1, 1).expand(1, 2, 6, 8)

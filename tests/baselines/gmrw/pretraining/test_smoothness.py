@@ -14,7 +14,7 @@ def test_affine_flow_is_smooth() -> None:
     torch.testing.assert_close(loss, torch.tensor([0.001]), rtol=0.01, atol=0)  # the softness of the absolute value
 
 
-def test_a_bend_counts_by_its_size() -> None:
+def test_the_smoothness_loss_grows_with_the_bend() -> None:
     x = torch.arange(WIDTH).float()
     flow = torch.zeros(2, 2, HEIGHT, WIDTH)
     flow[0, 0], flow[1, 0] = 0.5 * x**2, 1.0 * x**2
@@ -23,7 +23,7 @@ def test_a_bend_counts_by_its_size() -> None:
     assert two.item() == pytest.approx(0.5, rel=0.01)
 
 
-def test_a_bend_at_an_edge_of_the_image_is_free() -> None:
+def test_a_bend_at_an_image_edge_costs_nothing() -> None:
     flow = torch.zeros(1, 2, HEIGHT, WIDTH)
     flow[..., WIDTH // 2 :] = 4.0
     image = torch.zeros(1, 3, HEIGHT, WIDTH)

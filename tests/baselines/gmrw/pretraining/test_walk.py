@@ -63,7 +63,7 @@ def test_in_float32_too() -> None:
     torch.testing.assert_close(actual.double(), expected.detach(), rtol=2e-5, atol=0)
 
 
-def test_what_a_window_leaves_out_gets_no_gradient_that_is_not_a_number() -> None:
+def test_cells_outside_the_window_have_finite_gradients() -> None:
     """Where the window of every cell on the way excludes the target, the probability is 0, and so is the gradient."""
     first = walk(1)[0]
     far = torch.zeros(2, HEIGHT * WIDTH, dtype=torch.long)

@@ -29,14 +29,14 @@ def by_hand(matrix: Tensor, height: int, width: int) -> tuple[list[int], list[bo
     return cell, valid
 
 
-def test_every_label_is_the_cell_that_shows_the_same_place() -> None:
+def test_every_label_is_the_cell_at_the_same_scene_position() -> None:
     batch = matrices()
     targets = warp.analytic(batch, 8, 12)
     for matrix, cell, valid in zip(batch, targets.cell, targets.valid, strict=True):
         assert (cell.tolist(), valid.tolist()) == by_hand(matrix, 8, 12)
 
 
-def test_official_labels_slip_at_the_border() -> None:
+def test_official_labels_are_off_at_the_border() -> None:
     """On 200 random pairs of the official crops, 0.74 % of the valid cells on average were reported to be more than a
     cell off, and 76.5 % of all cells to be valid."""
     batch = matrices()

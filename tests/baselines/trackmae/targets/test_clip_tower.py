@@ -64,7 +64,7 @@ def test_patches_of_another_size_are_interpolated(tmp_path: Path) -> None:
     torch.testing.assert_close(ClipTower(source, "clip", CPU).targets(larger, NETWORK), targets)
 
 
-def test_the_statistics_of_images_matter(tmp_path: Path) -> None:
+def test_inputs_are_normalised_with_the_image_statistics(tmp_path: Path) -> None:
     source = save_tower(tmp_path)
     clip, imagenet = (ClipTower(source, name, CPU).targets(video(), NETWORK) for name in ("clip", "imagenet"))
     assert not torch.allclose(clip, imagenet, atol=1e-2)
@@ -75,7 +75,7 @@ def config(source: str) -> PretrainConfig:
     return configured(PretrainConfig, **vars(NETWORK), **settings)
 
 
-def test_a_network_learns_from_a_tower_which_stays_as_it_is(tmp_path: Path) -> None:
+def test_training_does_not_change_the_clip_tower(tmp_path: Path) -> None:
     recipe = Pretraining(config(save_tower(tmp_path)), Sliding((1, 0)))
     torch.manual_seed(0)
     model = recipe.network
@@ -93,7 +93,7 @@ def test_a_network_learns_from_a_tower_which_stays_as_it_is(tmp_path: Path) -> N
     recipe.pictures(batch((1, 0)), tmp_path / "picture.png")
 
 
-def test_absent_weights_are_one_clear_line(tmp_path: Path) -> None:
+def test_missing_weights_are_an_error_of_one_line(tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="the extra clip is not installed")
     with pytest.raises(WeightsError, match="There is no CLIP tower") as error:
         Pretraining(config(str(tmp_path / "nowhere")))

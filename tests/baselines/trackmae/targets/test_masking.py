@@ -14,7 +14,7 @@ def noise(seed: int, count: int = TUBES) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("ratio", "shown"), [(0.8, 40), (0.9, 20), (0.75, 49)])
-def test_shown_tubes(ratio: float, shown: int) -> None:
+def test_the_number_of_visible_tubes_follows_the_mask_ratio(ratio: float, shown: int) -> None:
     assert shown_tubes(TUBES, ratio) == shown
     assert (~random_tubes(noise(0), shown)).sum() == shown
 
@@ -30,7 +30,9 @@ def test_shown_tubes(ratio: float, shown: int) -> None:
         (150, 0.2, 30, 98),  # and 120 are wanted of the other half
     ],
 )
-def test_the_share_is_taken_of_the_half_that_moves_most(shown: int, share: float, of_fast: int, of_slow: int) -> None:
+def test_the_motion_share_is_taken_from_the_faster_half_of_the_tubes(
+    shown: int, share: float, of_fast: int, of_slow: int
+) -> None:
     motion = noise(1)
     mask = motion_bins(motion, noise(2), shown, share)
     order = motion.argsort(descending=True)
@@ -38,7 +40,7 @@ def test_the_share_is_taken_of_the_half_that_moves_most(shown: int, share: float
     assert (~mask[order[98:]]).sum() == of_slow
 
 
-def test_at_one_half_every_tube_is_shown_as_often_as_at_random() -> None:
+def test_a_motion_share_of_one_half_equals_random_masking() -> None:
     motion = noise(0)
     draws = [noise(seed) for seed in range(1, 2001)]
     stratified = torch.stack([motion_bins(motion, draw, 40, 0.5) for draw in draws]).float().mean(dim=0)

@@ -35,14 +35,14 @@ def targets(xy: Tensor, config: MotionConfig) -> Tensor:
     return values
 
 
-def test_patch_tells_zooms_and_shifts_of_any_size_alike() -> None:
+def test_patch_normalisation_removes_the_size_of_zooms_and_shifts() -> None:
     reference = targets(moving(1.02), OFFICIAL)
     assert reference.square().mean().sqrt() == pytest.approx(0.866, abs=1e-3)
     for xy in (moving(1.04), moving(1.02, (5, -3))):
         torch.testing.assert_close(targets(xy, OFFICIAL), reference, atol=1e-4, rtol=0)
 
 
-def test_patch_blows_the_noise_of_static_points_up_unless_there_is_a_floor() -> None:
+def test_patch_normalisation_amplifies_noise_without_a_floor() -> None:
     xy = moving(1.0).float() + 0.05 * torch.randn(1, len(START), SLOTS, 2, generator=torch.Generator().manual_seed(0))
     assert targets(xy, OFFICIAL).square().mean().sqrt() == pytest.approx(0.866, abs=1e-3)
     assert targets(xy, replace(OFFICIAL, motion_var_floor=0.25)).square().mean().sqrt() < 0.3
@@ -51,14 +51,14 @@ def test_patch_blows_the_noise_of_static_points_up_unless_there_is_a_floor() -> 
     )
 
 
-def test_units_and_none_hold_the_displacement() -> None:
+def test_the_modes_units_and_none_keep_the_displacement() -> None:
     xy = moving(1.0, (4, -8))
     steps = torch.tensor([4.0, -8]).double().repeat(4).expand(1, GRID**2 * SLOTS, -1)
     torch.testing.assert_close(targets(xy, replace(OFFICIAL, motion_norm="none")), steps)
     torch.testing.assert_close(targets(xy, replace(OFFICIAL, motion_norm="units")), steps / PATCH)
 
 
-def test_patch_and_mean_are_both_there() -> None:
+def test_the_mode_patch_and_mean_has_both_targets() -> None:
     xy = moving(1.05, (2, 7))
     both = targets(xy, replace(OFFICIAL, motion_norm="patch+mean"))
     assert both.shape[2] == CHANNELS["patch+mean"]
@@ -79,7 +79,7 @@ def test_points_and_tokens_are_in_raster_order() -> None:
 
 
 @pytest.mark.parametrize(("norm", "unseen"), [("units", [0, 1]), ("patch", range(8)), ("patch+mean", range(10))])
-def test_steps_that_nobody_saw_have_no_weight(norm: Norm, unseen: list[int]) -> None:
+def test_hidden_steps_have_no_weight(norm: Norm, unseen: list[int]) -> None:
     xy = moving(1.01)
     visible = seen(xy)
     visible[0, 0, 3] = False  # the first point of the first token: its steps from slots 2 and 3
@@ -105,7 +105,7 @@ def test_the_last_step_repeats_the_one_before_and_is_seen_when_that_is() -> None
     assert (dropped[:, -1] == 0).all() and (dropped[:, :-1] == 1).all()
 
 
-def test_interpolated_points_are_seen_where_all_that_they_come_from_are() -> None:
+def test_interpolated_points_are_visible_if_all_their_sources_are_visible() -> None:
     xy = grid_points(224, 224, GRID)[None, :, None].repeat(1, 1, SLOTS, 1)
     visible = seen(xy)
     visible[0, 0] = False  # the corner
@@ -114,7 +114,7 @@ def test_interpolated_points_are_seen_where_all_that_they_come_from_are() -> Non
     assert (weights[0, 0] == 0).all() and (weights[2:, 2:] == 1).all()
 
 
-def test_the_loss_is_a_mean_over_each_clips_numbers_and_then_over_clips() -> None:
+def test_the_loss_is_averaged_within_clips_then_over_clips() -> None:
     values, weights = torch.zeros(2, 3, 8), torch.ones(2, 3, 8)
     weights[1, 1:] = 0
     predicted = torch.ones(2, 3, 8)
@@ -132,7 +132,7 @@ def test_targets_as_pixels_again(norm: Norm) -> None:
     torch.testing.assert_close(steps, motion.by_token(motion.displacements(xy)))
 
 
-def test_nothing_is_integrated_that_has_no_size() -> None:
+def test_impossible_motion_targets_are_refused() -> None:
     with pytest.raises(UsageError, match="standardised"):
         motion.in_pixels(torch.zeros(1, 4, 8), PATCH, "patch")
     with pytest.raises(UsageError, match="motion_var_floor"):

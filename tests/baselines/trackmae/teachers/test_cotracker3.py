@@ -92,7 +92,7 @@ def test_the_hub_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 
 
 @pytest.mark.parametrize(("code", "weights", "missing"), [(None, True, "hubconf.py"), (HUBCONF, False, WEIGHTS)])
-def test_absent_it_says_what_to_do(
+def test_a_missing_cotracker_is_an_error_with_instructions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str | None, weights: bool, missing: str
 ) -> None:
     hub(tmp_path, monkeypatch, code, weights)
@@ -103,7 +103,7 @@ def test_absent_it_says_what_to_do(
     assert COMMIT in caught.value.try_ and "torch.hub.load" in caught.value.try_
 
 
-def test_what_it_lacks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_of_cotracker_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub(tmp_path, monkeypatch, code="import a_module_that_is_not_there")
     with pytest.raises(PluginError, match="a_module_that_is_not_there"):
         open_teacher("cotracker3")

@@ -43,7 +43,7 @@ def test_grid_points_are_centres_of_patches() -> None:
     assert (grid_points(224, 224, 28)[:3, 0] - 0.5).tolist() == [3.5, 11.5, 19.5]
 
 
-def test_the_oracle_follows_what_it_sees() -> None:
+def test_ground_truth_tracks_follow_the_image_content() -> None:
     """Where exact tracks are visible, the picture around them stays the same."""
     batch = synth(range(4))
     found = GroundTruth(3, 2.0).tracks(batch.video, batch.numbers, 8)
@@ -66,7 +66,7 @@ def test_the_oracle_follows_what_it_sees() -> None:
     assert (last - first).abs()[seen].median() < 0.5 * (stayed - first).abs()[seen].median()
 
 
-def test_the_oracle_knows_a_clip_in_any_batch_and_the_examples() -> None:
+def test_the_ground_truth_teacher_finds_clips_in_any_batch_and_examples() -> None:
     whole, part = synth(range(4)), synth(range(2, 3))
     teacher = GroundTruth(3, 2.0)
     one, all_ = teacher.tracks(part.video, part.numbers, 4), teacher.tracks(whole.video, whole.numbers, 4)
@@ -75,7 +75,7 @@ def test_the_oracle_knows_a_clip_in_any_batch_and_the_examples() -> None:
     assert teacher.tracks(examples.video, examples.numbers, 4).visible[:, :, 0].all()
 
 
-def test_the_oracle_refuses_what_it_does_not_know() -> None:
+def test_the_ground_truth_teacher_refuses_unknown_clips() -> None:
     batch = synth(range(2))
     for teacher in (GroundTruth(4, 0.7), GroundTruth(3, 1.0)):
         with pytest.raises(UsageError, match="do not show the scenes"):
@@ -106,7 +106,7 @@ def test_flow_does_not_mix_up_clips() -> None:
         assert torch.equal(alone.visible[0], together.visible[number])
 
 
-def test_lost_points_go_with_their_neighbours() -> None:
+def test_lost_points_move_with_their_neighbours() -> None:
     xy = torch.zeros(1, 9, 4, 2)
     xy[..., 0] = torch.arange(4.0)
     visible = torch.ones(1, 9, 4, dtype=torch.bool)
@@ -132,7 +132,7 @@ def linear(scale: Tensor, shift: Tensor, size: tuple[int, int], grid: int) -> Te
     return TeacherTracks(xy, torch.ones(xy.shape[:3], dtype=torch.bool))
 
 
-def test_the_whole_frame_is_the_crop_that_changes_nothing() -> None:
+def test_a_crop_of_the_whole_frame_changes_nothing() -> None:
     tracks = linear(torch.tensor([1.02, 0.95]), torch.tensor([3.0, -2.0]), (96, 96), 12)
     visible = torch.rand(tracks.visible.shape, generator=torch.Generator().manual_seed(0)) < 0.5
     inside = ((tracks.xy >= 0) & (tracks.xy < 96)).all(dim=-1)
@@ -157,7 +157,7 @@ def test_crops_carry_motion_over() -> None:
     assert not found.visible.all()
 
 
-def test_what_hides_in_the_frame_hides_in_the_crop() -> None:
+def test_points_hidden_in_the_frame_are_hidden_in_the_crop() -> None:
     tracks = linear(torch.ones(2), torch.zeros(2), (64, 64), 8)
     visible = tracks.visible.clone()
     visible[0, 27, 1] = False  # cell (3, 3), centred on (28, 28)

@@ -46,7 +46,7 @@ def entries(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def test_every_clip_is_asked_for_once(tmp_path: Path) -> None:
+def test_every_clip_is_tracked_by_the_teacher_once(tmp_path: Path) -> None:
     teacher, video = Counting(), clips(4)
     cached = CachedTeacher(teacher, tmp_path, 100)
     first = cached.tracks(video, (0, 1, 2, 3), 4)
@@ -64,14 +64,14 @@ def test_every_clip_is_asked_for_once(tmp_path: Path) -> None:
     assert cached.usage().megabytes == sum(path.stat().st_size for path in entries(tmp_path)) / 1e6
 
 
-def test_equal_clips_of_a_batch_are_one(tmp_path: Path) -> None:
+def test_equal_clips_in_a_batch_are_tracked_once(tmp_path: Path) -> None:
     teacher, video = Counting(), clips(1).expand(3, -1, -1, -1, -1)
     found = CachedTeacher(teacher, tmp_path, 100).tracks(video, (0, 1, 2), 2)
     assert teacher.clips == 1
     assert torch.equal(found.xy[0], found.xy[2])
 
 
-def test_whatever_tracks_depend_on_tells_them_apart(tmp_path: Path) -> None:
+def test_the_cache_key_contains_everything_that_tracks_depend_on(tmp_path: Path) -> None:
     teacher, video = Counting(), clips(1)
     cached = CachedTeacher(teacher, tmp_path, 100)
     cached.tracks(video, (0,), 4)
@@ -103,7 +103,7 @@ def replace(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [flip_a_bit, truncate, empty, replace])
-def test_damaged_entries_are_worked_out_again(tmp_path: Path, damage: object) -> None:
+def test_damaged_cache_entries_are_recomputed(tmp_path: Path, damage: object) -> None:
     assert callable(damage)
     teacher, video = Counting(), clips(2)
     cached = CachedTeacher(teacher, tmp_path, 100)
@@ -116,7 +116,7 @@ def test_damaged_entries_are_worked_out_again(tmp_path: Path, damage: object) ->
     assert teacher.clips == 4
 
 
-def test_a_full_folder_keeps_what_it_has(tmp_path: Path) -> None:
+def test_a_full_cache_keeps_its_entries(tmp_path: Path) -> None:
     teacher, video = Counting(), clips(40)
     cached = CachedTeacher(teacher, tmp_path, limit_mb=1)
     cached.tracks(video[:8], tuple(range(8)), 64)  # 180 kB each
@@ -131,7 +131,7 @@ def test_a_full_folder_keeps_what_it_has(tmp_path: Path) -> None:
     assert fresh.usage() == full
 
 
-def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path) -> None:
+def test_an_unwritable_cache_only_costs_time(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     teacher, video = Counting(), clips(2)
     cached = CachedTeacher(teacher, tmp_path / "file", 100)
