@@ -31,6 +31,12 @@ def storage_errors(path: Path, try_: str = ANOTHER_RESULTS_FOLDER) -> Iterator[N
         raise StorageError(f"Cannot write to {path}", error.strerror or str(error), try_=try_) from error
 
 
+def make_folder(folder: Path, try_: str = ANOTHER_RESULTS_FOLDER) -> None:
+    """Create a folder and its parents, unless it is there. Raises StorageError if that fails."""
+    with storage_errors(folder, try_):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def write_atomically(path: Path, write: Callable[[Path], object], try_: str = ANOTHER_RESULTS_FOLDER) -> None:
     """Write a file atomically: `write` fills a temporary file, which is flushed to disk and moved to `path`.
 

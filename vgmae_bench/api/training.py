@@ -56,12 +56,8 @@ def train(
     """
     from vgmae_bench.training.clips.sources import open_bank, open_clips
 
-    if log_to:
-        from vgmae_bench.training.experiments import check_installed
-
-        check_installed(log_to)
     plugin = plugins.find("methods", method)
-    recipe = make_recipe(plugin, "trainer", str(config), settings or {})
+    recipe = make_recipe(plugin, "trainer", str(config), settings or {}, log_to=log_to)
     shape = recipe.shape(0)
     sources = [data] if isinstance(data, str) else list(data)
     source = open_clips(
@@ -81,16 +77,25 @@ def make_recipe(
     offer: Training,
     config: str,
     settings: Mapping[str, Any],
+    *,
+    log_to: Sequence[str] = (),
     **given: Any,
 ) -> Any:
     """The recipe that a plugin makes of a configuration and of settings that take precedence over it.
+
+    The loggers of `log_to` are checked here, because `train` and `finetune` call this before they read or render clips.
 
     Returns:
         A `vgmae_bench.training.recipe.Recipe`.
 
     Raises:
-        UsageError: the method does not learn this way, the configuration is for another command, or settings are wrong.
+        UsageError: the method does not learn this way, the configuration is for another command, or settings are wrong,
+            or a logger is not installed.
     """
+    if log_to:
+        from vgmae_bench.training.experiments import check_installed
+
+        check_installed(log_to)
     factory = plugins.load(plugin, offer)
     recipe, _ = call_with(factory, read_settings(plugin, offer, config, settings), owner=plugin.name, **given)
     return recipe

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,7 @@ import click
 
 from vgmae_bench import plugins
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import Group, examples
-from vgmae_bench.cli.streams import ascii_only
+from vgmae_bench.cli.framework import Group, examples, print_json
 from vgmae_bench.errors import BadDataError, UsageError
 
 
@@ -51,7 +49,7 @@ def list_(data_root: Path | None, as_json: bool) -> None:
             files, state = [str(prepared), *files], "prepared"
         entries.append({"name": plugin.name, "state": state, "summary": plugin.spec.summary, "files": files})
     if as_json:
-        click.echo(json.dumps({"root": str(root), "datasets": entries}, ensure_ascii=ascii_only(), indent=2))
+        print_json({"root": str(root), "datasets": entries})
         return
     click.echo(f"Data root: {root}")
     width = max((len(entry["name"]) for entry in entries), default=0)

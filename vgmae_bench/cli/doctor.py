@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ import click
 from vgmae_bench import plugins
 from vgmae_bench.checkouts import lacking
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples
-from vgmae_bench.cli.streams import ascii_only
+from vgmae_bench.cli.framework import command, examples, print_json
 from vgmae_bench.errors import PluginError
 
 
@@ -55,7 +53,7 @@ def doctor(data_root: Path | None, as_json: bool) -> None:
         },
     }
     if as_json:
-        click.echo(json.dumps(report, ensure_ascii=ascii_only(), indent=2))
+        print_json(report)
         return
     for section, lines in report.items():
         click.secho(section, bold=True)

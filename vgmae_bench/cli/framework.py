@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from vgmae_bench.cli.streams import ascii_only
+from vgmae_bench.config import to_json
 from vgmae_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from vgmae_bench.evaluation.records.method_used import MethodUsed
 
 DEBUG = "VGMAE_BENCH_DEBUG"
 """The environment variable that `--debug` sets: tracebacks are shown."""
@@ -102,6 +108,21 @@ def examples(*lines: str) -> str:
 def say(text: str) -> None:
     """Print talk (anything but data) to stderr."""
     click.echo(text, err=True)
+
+
+def say_method(used: MethodUsed, device: str) -> None:
+    """Print which method works, with which weights and where, before it begins."""
+    say(f"method    {used.name}, weights: {used.provided_by}, {device}")
+
+
+def print_json(content: object, indent: int | None = 2) -> None:
+    """Print one JSON value to stdout. Records and numbers of NumPy become plain JSON."""
+    click.echo(json_text(content, indent))
+
+
+def json_text(content: object, indent: int | None = 2) -> str:
+    """The content as JSON that stdout can show."""
+    return json.dumps(content, ensure_ascii=ascii_only(), indent=indent, default=to_json)
 
 
 class _Lines(logging.Handler):

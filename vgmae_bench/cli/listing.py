@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,8 +10,7 @@ import click
 from vgmae_bench import plugins
 from vgmae_bench.checkouts import lacking
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples
-from vgmae_bench.cli.streams import ascii_only
+from vgmae_bench.cli.framework import command, examples, print_json
 from vgmae_bench.errors import BadDataError
 
 
@@ -27,7 +25,7 @@ def list_(what: str, results: Path, as_json: bool) -> None:
     """List methods, datasets, metrics or runs."""
     entries = _runs(results) if what == "runs" else [_entry(plugin) for plugin in plugins.installed(cast(Any, what))]
     if as_json:
-        click.echo(json.dumps(entries, ensure_ascii=ascii_only(), indent=2))
+        print_json(entries)
         return
     if not entries:
         click.echo(f"No {what} in {results}." if what == "runs" else f"No {what}.", err=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from vgmae_bench import plugins
+from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, examples
 from vgmae_bench.errors import UsageError
 from vgmae_bench.files import storage_errors
@@ -25,11 +26,7 @@ _KINDS: dict[str, tuple[plugins.Kind, str]] = {
 @command(epilog=examples("vgmae-bench new tracker demo", "pip install ./demo", "pytest demo", "vgmae-bench check demo"))
 @click.argument("kind", type=click.Choice(list(_KINDS)))
 @click.argument("name")
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The new folder.  [default: NAME in the working folder]",
-)
+@options.out("The new folder.  [default: NAME in the working folder]")
 def new(kind: str, name: str, out: Path | None) -> None:
     """Write a small package with a tracker, a dataset or a metric.
 
@@ -56,6 +53,7 @@ def new(kind: str, name: str, out: Path | None) -> None:
         for path, template in files.items():
             text = (_TEMPLATES / f"{template}.jinja").read_text(encoding="utf-8")
             path.parent.mkdir(parents=True, exist_ok=True)
+            # The folder is new, and who is interrupted can delete it: no file needs to be written atomically.
             path.write_text(environment.from_string(text).render(words), encoding="utf-8")
     for path in files:
         click.echo(path)

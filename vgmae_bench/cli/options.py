@@ -67,6 +67,11 @@ def dataset(help: str = "A dataset. See: vgmae-bench list datasets", **more: Any
     return click.option("--dataset", **{"required": True, "metavar": "D", "help": help, **more})
 
 
+def limit(help: str) -> Decorator:
+    """--limit, at least 1."""
+    return click.option("--limit", type=click.IntRange(min=1), metavar="N", help=help)
+
+
 def flat(values: tuple[tuple[Any, ...], ...]) -> tuple[Any, ...]:
     """The values of a repeated option of type `Several`, each once."""
     return tuple(dict.fromkeys(value for part in values for value in part))
@@ -132,6 +137,9 @@ method_filter = click.option(
     callback=lambda context, option, values: flat(values),
     metavar="M,...",
     help="Only runs of these methods.",
+)
+metrics = click.option(
+    "--metric", "metrics", multiple=True, help="A metric to use; repeatable.  [default: AJ, δ_avg and OA]"
 )
 protocol_filter = click.option("--protocol", metavar="NAME", help="Only runs under this protocol.")
 allow_incomplete = click.option(

@@ -14,8 +14,7 @@ import click
 from vgmae_bench import plugins
 from vgmae_bench.checkouts import lacking
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples
-from vgmae_bench.cli.streams import ascii_only
+from vgmae_bench.cli.framework import command, examples, json_text, print_json
 from vgmae_bench.config import config_of
 from vgmae_bench.errors import UnknownNameError, UsageError, UserError
 from vgmae_bench.settings import describe_settings
@@ -93,7 +92,7 @@ def _settings_text(plugin: plugins.Plugin, use: str, as_json: bool) -> str:
     config_class = _config_class(plugin, use)
     told = describe_settings(config_class) if config_class else {}
     if as_json:
-        return json.dumps(told, ensure_ascii=ascii_only(), indent=2)
+        return json_text(told)
     option = "--dataset-set" if isinstance(plugin.spec, plugins.DatasetSpec) else "--set"
     lines = _setting_lines(told)
     return "\n".join([f"{plugin.name}: {len(told)} settings for {use}, each with {option} NAME=VALUE", *lines])
@@ -105,9 +104,8 @@ def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
     told: dict[str, Any] = {
         key: value for key, value in dataclasses.asdict(spec).items() if value not in ("", (), {}, None, False)
     }
-    told["distribution"] = f"{plugin.distribution} {plugin.version}".strip()
     settings: dict[str, dict[str, Any]] = {}
-    told["from"] = told.pop("distribution")
+    told["from"] = f"{plugin.distribution} {plugin.version}".strip()
     try:
         if not isinstance(spec, plugins.MetricSpec):
             config_class = _config_class(plugin, "run")
@@ -117,7 +115,7 @@ def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
     if needed := lacking(plugin):
         told["unusable"] = needed
     if as_json:
-        return json.dumps(told | {"settings": settings}, ensure_ascii=ascii_only(), indent=2)
+        return json_text(told | {"settings": settings})
     is_method = isinstance(spec, plugins.MethodSpec)
     lines = [spec.name, *_wrap(spec.summary, "  ", "  "), ""]
     if is_method:
@@ -220,13 +218,12 @@ def _typed(value: Any) -> str:
     """A value as it is typed after `--set`."""
     if value is None:
         return "none"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=ascii_only())
+    return value if isinstance(value, str) else json_text(value, indent=None)
 
 
 def _show_run(name: str, results: Path, as_json: bool) -> None:
     from vgmae_bench.compare.selection import load_runs
     from vgmae_bench.compare.tables import print_table
-    from vgmae_bench.config import to_json
     from vgmae_bench.evaluation.runs import find_run
 
     try:
@@ -240,8 +237,7 @@ def _show_run(name: str, results: Path, as_json: bool) -> None:
         ) from error
     record, summary = run.record(), run.summary()
     if as_json:
-        content = {"run": str(run.path), "record": to_json(record), "summary": to_json(summary)}
-        click.echo(json.dumps(content, ensure_ascii=ascii_only(), indent=2))
+        print_json({"run": str(run.path), "record": record, "summary": summary})
         return
     if summary:
         print_table(load_runs([run]))

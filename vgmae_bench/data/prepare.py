@@ -18,7 +18,7 @@ from vgmae_bench.data.files.sums import add_sums
 from vgmae_bench.data.open import open_quietly
 from vgmae_bench.data.prepared import Lossless, write_prepared
 from vgmae_bench.errors import UsageError
-from vgmae_bench.files import ANOTHER_DATA_ROOT, file_digest, storage_errors
+from vgmae_bench.files import ANOTHER_DATA_ROOT, file_digest, make_folder
 from vgmae_bench.plugins import DatasetSpec
 from vgmae_bench.progress.bar import counted
 from vgmae_bench.types import Clip
@@ -92,8 +92,7 @@ def prepare(
     print_terms(spec)
     if quality is not None:
         raw.about.pop("identity", None)
-    with storage_errors(path.parent, ANOTHER_DATA_ROOT):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent, ANOTHER_DATA_ROOT)
     check_disk_space(raw.size, path.parent, f"for the prepared form of {spec.name}")
     about = raw.about
     about |= {

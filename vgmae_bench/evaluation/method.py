@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from vgmae_bench import config, plugins, provenance
 from vgmae_bench.checkouts import Checkout
@@ -17,6 +17,7 @@ from vgmae_bench.files import cache_folder, file_digest
 from vgmae_bench.specs import RemoteWeights
 from vgmae_bench.types import Foreign, Noted, Selective, Tracker
 
+P = TypeVar("P")
 OURS = "vgmae-bench"
 """The distribution that holds this benchmark and its own methods."""
 UNTRAINED = "random"
@@ -109,16 +110,6 @@ class Method:
     device: str
     how: Asking = field(default_factory=Asking)
 
-    @property
-    def provided_by(self) -> str:
-        """The weights in a few words."""
-        return provided_by(self.used)
-
-
-def provided_by(used: MethodUsed) -> str:
-    """The weights in a few words, for example "tiny (30bfe250)"."""
-    return f"{used.weights.name} ({used.weights.sha256[:8]})" if used.weights else used.note or "none"
-
 
 def open_method(
     name: str, *, weights: str | None, settings: Mapping[str, Any], device: str, seed: int, ask: str | None = None
@@ -152,17 +143,17 @@ def asked_as(used: MethodUsed, how: Asking) -> MethodUsed:
     return replace(used, queries=how.queries, ask=how.ask)
 
 
-class Made(NamedTuple):
+class Made(NamedTuple, Generic[P]):
     """What a plugin's factory returned, and what it was called with."""
 
-    product: Any
+    product: P
     used: MethodUsed
     weights: Weights | None
 
 
 def make(
     plugin: plugins.Plugin, factory: Any, settings: Mapping[str, Any], *, weights: str | None, seed: int, **given: Any
-) -> Made:
+) -> Made[Any]:
     """Call a factory of a plugin: the one for its tracker, its encoder or its explorer.
 
     Arguments:

@@ -18,7 +18,7 @@ from vgmae_bench.errors import StorageError
 from vgmae_bench.evaluation.records import results as records
 from vgmae_bench.evaluation.records.others import TrainingRecord
 from vgmae_bench.evaluation.records.results import Session
-from vgmae_bench.files import storage_errors
+from vgmae_bench.files import make_folder
 from vgmae_bench.settings import flatten
 from vgmae_bench.training.settings import BOOKKEEPING, LoopConfig
 
@@ -114,8 +114,7 @@ class TrainingFolder:
         Raises:
             StorageError: the folder cannot be written.
         """
-        with storage_errors(self.path):
-            self.pictures.mkdir(parents=True, exist_ok=True)
+        make_folder(self.pictures)
         if (self.path / RECORD).exists():
             record = self._record()
         else:

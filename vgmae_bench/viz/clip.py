@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from vgmae_bench.data.video.write import write_mp4
-from vgmae_bench.files import write_atomically
+from vgmae_bench.files import make_folder, write_atomically
 from vgmae_bench.types import Clip, Size, Tracks
 from vgmae_bench.viz.draw import contact_sheet, draw_frame, numbered, rainbow
 
@@ -38,7 +38,7 @@ def show_clip(clip: Clip, out: Path, fps: Fraction = Fraction(25)) -> list[Path]
         StorageError: a file cannot be written.
         BadDataError: the clip is damaged.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     files = [out / f"{clip.id}.png", out / f"{clip.id}.mp4"]
     chosen = np.arange(clip.num_frames) if clip.annotated is None else np.flatnonzero(clip.annotated)
     frames = clip.frames(_sheet_size(clip.size))[chosen]

@@ -79,7 +79,7 @@ def test_features_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def plan(config: FinetuneConfig | LinearConfig, out: str) -> Plan:
     actions = open_actions("videos")
-    probed = Probed("blocks", Blocks(0).eval(), MethodUsed("blocks"))  # type: ignore[arg-type]  # mypy: it is an encoder
+    probed = Probed(Blocks(0).eval(), MethodUsed("blocks"))  # type: ignore[arg-type]  # mypy: it is an encoder
     mode = "linear" if isinstance(config, LinearConfig) else "finetune"
     return Plan(
         probed, actions, settle(config, PROTOCOLS["folder"][mode], len(actions.train.ids)), Path(out), "cpu", ""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples
-from vgmae_bench.cli.streams import ascii_only
+from vgmae_bench.cli.framework import command, examples, print_json
 
 
 @command(epilog=examples("vgmae-bench claims", "vgmae-bench claims --json"))
@@ -33,7 +31,7 @@ def claims(results: Path, as_json: bool) -> None:
         rows = []
     checked, found = check_claims(rows), findings()
     if as_json:
-        click.echo(json.dumps([*checked, *found], ensure_ascii=ascii_only(), indent=2))
+        print_json([*checked, *found])
         return
     for claim in checked:
         click.secho(claim["claim"], bold=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples
-from vgmae_bench.cli.streams import ascii_only
+from vgmae_bench.cli.framework import command, examples, print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,9 +29,7 @@ if TYPE_CHECKING:
 @click.argument("second", metavar="B")
 @options.dataset_filter
 @options.protocol_filter
-@click.option(
-    "--metric", "metrics", multiple=True, help="A metric to compare by; repeatable.  [default: AJ, δ_avg and OA]"
-)
+@options.metrics
 @click.option("--clips", default=5, show_default=True, help="The number of best and of worst clips to list.")
 @options.allow_incomplete
 @options.results
@@ -81,7 +77,7 @@ def compare(
         "metrics": [pair.as_json(clips) for pair in found],
         "sentences": [pair.sentence(*names([a, b])) for pair in found],
     }
-    click.echo(json.dumps(told, ensure_ascii=ascii_only(), indent=2))
+    print_json(told)
 
 
 def _print(a: Row, b: Row, found: Sequence[Paired], clips: int) -> None:

@@ -66,11 +66,10 @@ def report(
     """
     from vgmae_bench.compare.report.page import page
     from vgmae_bench.compare.selection import select_runs
-    from vgmae_bench.files import storage_errors, write_atomically
+    from vgmae_bench.files import make_folder, write_atomically
 
     rows = select_runs(results, runs, dataset, method, protocol, incomplete=allow_incomplete)
     text = page(rows, title=title, clips=clips, max_points=max_points, keep=keep_players, data_root=data_root)
-    with storage_errors(out.parent):
-        out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     write_atomically(out, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     click.echo(f"{out}: {len(rows)} runs, {text.count('<article')} players, {out.stat().st_size / 1e6:.1f} MB")

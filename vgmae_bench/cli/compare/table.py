@@ -30,7 +30,7 @@ from vgmae_bench.cli.framework import command, examples
     default="text",
     show_default=True,
 )
-@click.option("--metric", "metrics", multiple=True, help="A metric to show; repeatable.  [default: AJ, δ_avg and OA]")
+@options.metrics
 @click.option(
     "--sort", default="", help="Sort by a metric, method, clips, ms/frame or peak MB.  [default: first metric]"
 )

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.cli.framework import command, examples, say, say_method
 from vgmae_bench.config import parse_assignments
 from vgmae_bench.errors import UsageError
 
@@ -57,24 +57,25 @@ def explore(
     from vgmae_bench import provenance
     from vgmae_bench.data.video.images import read_image
     from vgmae_bench.downstream.space.opened import open_explorer
+    from vgmae_bench.evaluation.method import resolve_device
     from vgmae_bench.evaluation.records.others import ExploreRecord, ImageUsed
     from vgmae_bench.evaluation.records.results import Session, write
-    from vgmae_bench.files import file_digest, storage_errors, write_atomically
+    from vgmae_bench.files import file_digest, make_folder, write_atomically
 
     if image.resolve() in [(out / name).resolve() for name in OUTPUTS]:
         raise UsageError(f"{image} would be replaced by the results", "", try_="another folder with --out DIR")
     pixels = read_image(image, size)
-    used = open_explorer(method, weights=weights, settings=parse_assignments(settings), device=device, seed=seed)
-    click.echo(f"method    {used.plugin.name}, weights: {used.provided_by}, {used.device}", err=True)
-    click.echo(f"image     {image.name}, looked at as {pixels.shape[1]}×{pixels.shape[0]}", err=True)
-    found = used.explorer.explore(pixels)
+    where = resolve_device(device)
+    made = open_explorer(method, weights=weights, settings=parse_assignments(settings), device=where, seed=seed)
+    say_method(made.used, where)
+    say(f"image     {image.name}, looked at as {pixels.shape[1]}×{pixels.shape[0]}")
+    found = made.product.explore(pixels)
     record = ExploreRecord(
-        method=used.used,
+        method=made.used,
         image=ImageUsed(image.name, file_digest(image), (pixels.shape[0], pixels.shape[1])),
-        session=Session.now(used.device, provenance.command_line(sys.argv[1:])),
+        session=Session.now(where, provenance.command_line(sys.argv[1:])),
     )
-    with storage_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
 
     arrays: dict[str, Any] = dict(found.arrays)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -10,8 +9,7 @@ from typing import Any, cast
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, say
-from vgmae_bench.cli.streams import ascii_only
+from vgmae_bench.cli.framework import command, examples, print_json, say
 from vgmae_bench.config import parse_assignments
 from vgmae_bench.errors import IncompleteError
 
@@ -120,7 +118,7 @@ def probe(
     if not result:
         return
     if as_json:
-        click.echo(json.dumps(result, ensure_ascii=ascii_only()))
+        print_json(result, indent=None)
     else:
         print_result(result)
         click.echo(f"\nResults: {out}/result.json, answers.csv, confusion.png")

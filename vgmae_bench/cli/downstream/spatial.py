@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.cli.framework import command, examples, say, say_method
 from vgmae_bench.config import parse_assignments
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     metavar="synth|DIR",
     help="synth, or a folder: images and masks, DAVIS (JPEGImages, Annotations), or BSDS500 (images, groundTruth).",
 )
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The number of images, spread evenly over all.")
+@options.limit("The number of images, spread evenly over all.")
 @click.option(
     "--mask-ratio",
     type=click.FloatRange(0, 1, max_open=True),
@@ -66,24 +66,27 @@ def spatial(
     from vgmae_bench.downstream.space.labelled import open_labelled
     from vgmae_bench.downstream.space.measure import measure, write
     from vgmae_bench.downstream.space.opened import open_explorer
+    from vgmae_bench.evaluation.method import resolve_device
     from vgmae_bench.evaluation.records.others import ImagesUsed, SpatialRecord
     from vgmae_bench.evaluation.records.results import Session, text_of
     from vgmae_bench.progress.bar import counted
 
     labelled = open_labelled(data).first(limit)
-    used = open_explorer(method, weights=weights, settings=parse_assignments(settings), device=device, seed=seed)
-    models = {f"{used.plugin.name} ({used.used.weights.name if used.used.weights else used.used.note})": used.explorer}
-    if used.used.weights:
-        models[f"{used.plugin.name} (random weights)"] = used.explorer.untrained(seed)
-    click.echo(f"method    {used.plugin.name}, weights: {used.provided_by}, {used.device}", err=True)
-    click.echo(f"data      {labelled.kind}, {len(labelled.images)} images", err=True)
+    where = resolve_device(device)
+    made = open_explorer(method, weights=weights, settings=parse_assignments(settings), device=where, seed=seed)
+    used = made.used
+    models = {f"{used.name} ({used.weights.name if used.weights else used.note})": made.product}
+    if used.weights:
+        models[f"{used.name} (random weights)"] = made.product.untrained(seed)
+    say_method(used, where)
+    say(f"data      {labelled.kind}, {len(labelled.images)} images")
     images = counted(labelled.images, "measuring", "images")
     measured = measure(models, images, mask_ratio=mask_ratio, seed=seed)
     record = SpatialRecord(
-        method=used.used,
+        method=used,
         data=ImagesUsed(labelled.kind, labelled.identity, len(labelled.images)),
         mask_ratio=mask_ratio,
-        session=Session.now(used.device, provenance.command_line(sys.argv[1:])),
+        session=Session.now(where, provenance.command_line(sys.argv[1:])),
     )
     summary = measured.summary()
     write(out, measured, summary, record)
@@ -91,7 +94,7 @@ def spatial(
         click.echo(text_of(summary).rstrip("\n"))
         return
     _print(f"{labelled.kind}, {len(labelled.images)} images; hidden: {mask_ratio:.0%} of the patches", summary.methods)
-    click.echo(f"Written to {out}", err=True)
+    say(f"Written to {out}")
 
 
 def _print(title: str, summary: dict[str, dict[str, Estimate]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, data_alone_on_stdout, examples, say
-from vgmae_bench.cli.streams import ascii_only
-from vgmae_bench.config import parse_assignments, to_json
+from vgmae_bench.cli.framework import command, data_alone_on_stdout, examples, print_json, say
+from vgmae_bench.config import parse_assignments
 from vgmae_bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -130,7 +128,7 @@ def check(
         )
     bar.close()
     if as_json:
-        click.echo(json.dumps({**vars(report), "passed": report.passed}, ensure_ascii=ascii_only(), default=to_json))
+        print_json({**vars(report), "passed": report.passed}, indent=None)
     if report.faults:
         raise BrokenContractError(report.sentence, "each is named above" if not as_json else "see `findings`")
     say(report.sentence)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, data_alone_on_stdout, examples, say
-from vgmae_bench.cli.streams import ascii_only
-from vgmae_bench.config import to_json
+from vgmae_bench.cli.framework import command, data_alone_on_stdout, examples, json_text, say, say_method
 from vgmae_bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,7 +37,7 @@ class DifferentError(UserError):
     show_default=True,
     help="Largest accepted difference of a clip's metric: a fraction, or pixels for metrics in pixels.",
 )
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Execute and compare only the first N clips.")
+@options.limit("Execute and compare only the first N clips.")
 @options.checkout
 @options.device
 @options.method("file.py:Class, if the run's tracker came from a file.", required=False)
@@ -81,12 +78,12 @@ def reproduce(
             folder, out, method_file=method, weights_file=weights, data_root=data_root, limit=limit, device=device
         )
     say(f"run       {folder.path}")
-    say(f"method    {planned.record.method.name}, weights: {planned.method.provided_by}, {planned.method.device}")
+    say_method(planned.record.method, planned.method.device)
     say(f"protocol  {planned.sentence}")
     say(f"folder    {planned.folder.path}, {len(planned.share)} clips")
     with data_alone_on_stdout():
         result = execute_again(folder, planned, tolerance=tolerance, command=command_line(sys.argv[1:]))
-    click.echo(json.dumps(to_json(result), ensure_ascii=ascii_only()) if as_json else _told(result))
+    click.echo(json_text(result, indent=None) if as_json else _told(result))
     if not result.equal:
         far = [name for name, change in result.metrics.items() if _beyond(change.largest, tolerance)]
         missing = f"{len(result.missing)} clips are missing, the first is {(result.missing or [''])[0]}"

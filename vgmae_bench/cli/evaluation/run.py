@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import sys
 import traceback
@@ -14,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import DEBUG, command, data_alone_on_stdout, examples, say
-from vgmae_bench.cli.streams import ascii_only
-from vgmae_bench.config import parse_assignments, to_json
+from vgmae_bench.cli.framework import DEBUG, command, data_alone_on_stdout, examples, print_json, say, say_method
+from vgmae_bench.config import parse_assignments
 from vgmae_bench.errors import IncompleteError, UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +65,7 @@ _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "
 @options.data_root
 @options.write_results
 @click.option("--name", metavar="NAME", help="The run's name in tables.  [default: the method with its weights]")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Predict only the first N clips.")
+@options.limit("Predict only the first N clips.")
 @click.option("--shard", metavar="I/N", help="Predict every N-th clip only, as one of N processes or machines.")
 @options.ask
 @options.checkout
@@ -149,7 +147,7 @@ def run(
                     say(failed.read_text(encoding="utf-8"))
             outcomes.append(outcome)
     if as_json:
-        click.echo(json.dumps(_as_json(outcomes), ensure_ascii=ascii_only(), default=to_json))
+        print_json(_as_json(outcomes), indent=None)
     else:
         _print([outcome.run for outcome in outcomes if outcome.run], out)
     _complain(outcomes)
@@ -203,7 +201,7 @@ def _jobs(sweep: Path | None, name: str | None, input_size: str | None, grid: di
 def _say_plan(plan: Plan, redo: str | None) -> None:
     total, share, left = len(plan.dataset.ids), len(plan.share), len(plan.open_clips)
     used = plan.record.dataset
-    say(f"method    {plan.record.method.name}, weights: {plan.method.provided_by}, {plan.method.device}")
+    say_method(plan.record.method, plan.method.device)
     say(
         f"dataset   {used.name}, {total} clips"
         + (f" of {used.published_clips} published" if used.published_clips else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -10,9 +9,8 @@ from typing import Any, cast
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, say
-from vgmae_bench.cli.streams import ascii_only
-from vgmae_bench.config import parse_assignments, to_json
+from vgmae_bench.cli.framework import command, examples, print_json, say
+from vgmae_bench.config import parse_assignments
 from vgmae_bench.errors import IncompleteError
 
 
@@ -98,7 +96,7 @@ def score(
     say(f"positions {submission.remark}")
     folder, summary = score_submission(submission, method, out, figures=figures, command=command_line(sys.argv[1:]))
     if as_json:
-        click.echo(json.dumps({"run": str(folder.path), **vars(summary)}, ensure_ascii=ascii_only(), default=to_json))
+        print_json({"run": str(folder.path), **vars(summary)}, indent=None)
     else:
         print_table(load_runs([folder]))
         click.echo(f"\nResults: {folder.path}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, data_alone_on_stdout, examples, say
+from vgmae_bench.cli.framework import command, data_alone_on_stdout, examples, say, say_method
 from vgmae_bench.config import parse_assignments
 from vgmae_bench.errors import UsageError
 
@@ -114,7 +114,7 @@ def track(
     seen = size or _working_size(opened.size)
     num_frames = min(opened.num_frames, max_frames or opened.num_frames)
     memory = num_frames * seen[0] * seen[1] * 3
-    say(f"method    {used.plugin.name}, weights: {used.provided_by}, {used.device}")
+    say_method(used.used, used.device)
     say(f"video     {video.name}, {width}×{height}, about {num_frames} frames, {float(opened.fps):.4g} frames a second")
     say(f"points    {len(queries)}: {chosen_by}")
     say(

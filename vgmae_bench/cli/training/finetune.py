@@ -53,14 +53,10 @@ def finetune(
     from vgmae_bench.training.clips.sources import open_bank
     from vgmae_bench.training.clips.tracks import open_tracks
 
-    if log_to:
-        from vgmae_bench.training.experiments import check_installed
-
-        check_installed(log_to)
     plugin = plugins.find("methods", method)
     encoder = Weights.find(plugin, weights)
     start = encoder.path if encoder else None
-    recipe = make_recipe(plugin, "finetuner", config, parse_assignments(settings), weights=start)
+    recipe = make_recipe(plugin, "finetuner", config, parse_assignments(settings), log_to=log_to, weights=start)
     learning = recipe.config
     bank = open_bank(learning, recipe.shape(0)) if data == "synth" else None
     chosen = parse_assignments(dataset_settings)

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from vgmae_bench.files import storage_errors, write_atomically
+from vgmae_bench.files import make_folder, write_atomically
 
 # Okabe and Ito, Color Universal Design (2008), without the yellow, which is too light on white paper.
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
@@ -80,8 +80,7 @@ class Plot:
         Raises:
             StorageError: the folder cannot be written to.
         """
-        with storage_errors(out):
-            out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         save_figure = self.figure.savefig
         written = {
             "png": partial(save_figure, format="png", dpi=200, metadata={"Software": None}),

@@ -25,7 +25,7 @@ from vgmae_bench.data.video.frames import jpeg_size
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.evaluation.store import RunFolder, file_name
-from vgmae_bench.files import storage_errors, write_atomically
+from vgmae_bench.files import make_folder, write_atomically
 from vgmae_bench.resizing import resize_frames
 from vgmae_bench.types import FloatArray, Size, Tracks
 
@@ -245,8 +245,7 @@ def _write(path: Path, **arrays: Any) -> None:
         with temporary.open("wb") as file:  # an open file: np.savez would add .npz to a name
             np.savez_compressed(file, **arrays)
 
-    with storage_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_atomically(path, write)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from vgmae_bench.data.files.download import download
 from vgmae_bench.data.files.sums import compare_sums
 from vgmae_bench.errors import BadDataError, MissingDataError
-from vgmae_bench.files import file_digest, locked, storage_errors
+from vgmae_bench.files import file_digest, locked, make_folder
 
 _log = logging.getLogger(__name__)
 _ELSEWHERE = "another place, with VGMAE_BENCH_CACHE"
@@ -38,8 +38,7 @@ def ensure_file(url: str, folder: Path, *, what: str, size: int | None = None, s
     target = folder / urllib.parse.unquote(urllib.parse.urlsplit(url).path).rpartition("/")[2]
     fresh = False
     if not target.is_file():
-        with storage_errors(folder, _ELSEWHERE):
-            folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, _ELSEWHERE)
         with locked(folder):
             fresh = not target.is_file()
             if fresh:

@@ -27,7 +27,7 @@ from vgmae_bench.config import Json, digest, to_json
 from vgmae_bench.data.synth.dataset import VERSION, Scenes, SynthConfig, render_video, sample_scenes
 from vgmae_bench.data.synth.scene import rotation_matrix
 from vgmae_bench.errors import UsageError
-from vgmae_bench.files import cache_folder, storage_errors, write_atomically
+from vgmae_bench.files import cache_folder, make_folder, write_atomically
 from vgmae_bench.progress.bar import counted
 from vgmae_bench.types import Size
 
@@ -139,8 +139,7 @@ class SynthActions:
         file = cache_folder() / "synth-actions" / f"{self.digest[:16]}-{self.split}.npy"
         if (kept := self._read(file)) is not None:
             return kept
-        with storage_errors(file.parent):
-            file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         write_atomically(file, self._render)
         written = self._read(file)
         assert written is not None  # it has just been written

@@ -22,12 +22,10 @@ class Probed:
     """An opened encoder, and everything that its features depend on.
 
     Attributes:
-        method: the method's name.
         encoder: in evaluation mode on the CPU.
         used: for records. Without weights, it holds the seed of the random ones.
     """
 
-    method: str
     encoder: VideoEncoder
     used: MethodUsed
 
@@ -42,7 +40,7 @@ class Probed:
     @property
     def label(self) -> str:
         """The method and the name of its weights, for tables."""
-        return f"{self.method} ({self.used.weights.name if self.used.weights else 'random weights'})"
+        return f"{self.used.name} ({self.used.weights.name if self.used.weights else 'random weights'})"
 
 
 def open_encoder(name: str, weights: str | None, settings: Mapping[str, Any], seed: int) -> Probed:
@@ -63,7 +61,7 @@ def open_encoder(name: str, weights: str | None, settings: Mapping[str, Any], se
         why = f"{type(made.product).__name__} is not an nn.Module"
         raise UsageError(f"The encoder of {plugin.name} cannot be probed", why)
     encoder: Any = made.product.eval()
-    return Probed(plugin.name, encoder, made.used)
+    return Probed(encoder, made.used)
 
 
 def layer_of(name: str, depth: int) -> int:

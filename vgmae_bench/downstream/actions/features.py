@@ -21,7 +21,7 @@ from vgmae_bench.downstream.actions.heads import encode
 from vgmae_bench.downstream.actions.videos import LabelledVideos
 from vgmae_bench.downstream.actions.views import ViewConfig, views_of
 from vgmae_bench.errors import BadDataError
-from vgmae_bench.files import cache_folder, storage_errors, write_atomically
+from vgmae_bench.files import cache_folder, make_folder, write_atomically
 from vgmae_bench.models.encoder import VideoEncoder
 from vgmae_bench.progress.bar import Progress
 
@@ -78,8 +78,7 @@ def compute_features(
     views: dict[str, Json] = {name: getattr(config, name) for name in ("sampling", "stride", "segments", "crops")}
     key = digest({**depends, **views, "final_norm": final_norm})
     folder = cache_folder() / "features" / key[:32]
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     encoder = probed.encoder
     encoder.to(device)
     parts: list[tuple[Tensor, Tensor, dict[str, str]]] = []

@@ -141,7 +141,7 @@ def _linear(plan: Plan, about: dict[str, Json]) -> tuple[Answers | None, int]:
 
     recipe = ProbeRecipe(config, make, actions.classes, about)
     source = FeatureSource(parts, config.seed, plan.describe())
-    train(Job(plan.probed.method, recipe, source, plan.out, plan.device, command=plan.command))
+    train(Job(plan.probed.used.name, recipe, source, plan.out, plan.device, command=plan.command))
     head = _trained(plan, make())
     with torch.inference_mode():
         shares = head(tested.values.flatten(0, 1)).softmax(dim=1).unflatten(0, tested.values.shape[:2]).mean(dim=1)
@@ -174,7 +174,7 @@ def _finetune(plan: Plan, about: dict[str, Json]) -> tuple[Answers | None, int]:
     recipe = FinetuneRecipe(config, make, actions.classes, about)
     shape = (encoder.num_frames, encoder.image_size)
     source = ClipSource(actions.train, actions.test, shape, config, plan.describe())
-    done = train(Job(plan.probed.method, recipe, source, plan.out, plan.device, command=plan.command))
+    done = train(Job(plan.probed.used.name, recipe, source, plan.out, plan.device, command=plan.command))
     if not done:
         return None, 0
     return _test(plan, _trained(plan, make()).to(plan.device)), len(actions.train.ids) - len(source.skipped())
@@ -182,7 +182,7 @@ def _finetune(plan: Plan, about: dict[str, Json]) -> tuple[Answers | None, int]:
 
 def _trained(plan: Plan, model: nn.Module) -> nn.Module:
     file = plan.out / "weights.safetensors"
-    load_into(model, load_weights(file, method=plan.probed.method).tensors, source=str(file))
+    load_into(model, load_weights(file, method=plan.probed.used.name).tensors, source=str(file))
     return model.eval()
 
 
@@ -215,7 +215,7 @@ def _test(plan: Plan, model: nn.Module) -> Answers:
 def _report(plan: Plan, answers: Answers, learned: int) -> dict[str, Any]:
     actions, out = plan.actions, plan.out
     result: dict[str, Any] = {
-        "method": plan.probed.method,
+        "method": plan.probed.used.name,
         "encoder": plan.probed.label,
         "mode": plan.mode,
         "data": actions.name,

@@ -21,7 +21,7 @@ from vgmae_bench.downstream.space import baselines, boundaries, images
 from vgmae_bench.downstream.space.labelled import Labelled, Labels
 from vgmae_bench.evaluation.records import results as records
 from vgmae_bench.evaluation.records.others import Estimate, SpatialRecord, SpatialSummary
-from vgmae_bench.files import storage_errors, write_atomically
+from vgmae_bench.files import make_folder, write_atomically
 from vgmae_bench.metrics.stats import clip_bootstrap
 from vgmae_bench.models.explorer import Explorer, Image, Seen
 
@@ -31,7 +31,7 @@ F_MEASURES = {"ods": "outlines ODS F", "ois": "outlines OIS F"}
 
 
 @dataclass
-class Method:
+class Results:
     """Results of one method: values of each image, and the counts for its F-measures."""
 
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Measured:
 
     names: list[str]
     groups: list[str]
-    methods: dict[str, Method]
+    methods: dict[str, Results]
 
     def summary(self) -> SpatialSummary:
         """Estimates by method and measure. A method has only the measures that it gives."""
@@ -52,7 +52,7 @@ class Measured:
             images=len(self.names), methods={name: self._of(method) for name, method in self.methods.items()}
         )
 
-    def _of(self, method: Method) -> dict[str, Estimate]:
+    def _of(self, method: Results) -> dict[str, Estimate]:
         found: dict[str, Estimate] = {}
         if method.counts:
             ods, ois = boundaries.ods_ois(np.stack(method.counts), self.groups)
@@ -95,12 +95,12 @@ def measure(
                 values[name] |= _figure(seen.figure, labels)
             if seen.outlines is not None:
                 counts = boundaries.count_matches(seen.outlines, truths)
-                measured.methods.setdefault(name, Method()).counts.append(counts)
+                measured.methods.setdefault(name, Results()).counts.append(counts)
                 values[name]["best_f"] = float(boundaries.f_measure(counts).max())
         for name, rebuilt in _rebuilt(named, image, mask_ratio, np.random.default_rng([seed, index]), baseline).items():
             values.setdefault(name, {}).update(rebuilt)
         for name, row in values.items():
-            measured.methods.setdefault(name, Method()).rows.append(row)
+            measured.methods.setdefault(name, Results()).rows.append(row)
     return measured
 
 
@@ -141,8 +141,7 @@ def write(out: Path, measured: Measured, summary: SpatialSummary, record: Spatia
     """
     import pandas as pd
 
-    with storage_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     rows: list[dict[str, Any]] = [
         {"image": image, "group": group, "method": name, **row}
         for name, method in measured.methods.items()

@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from vgmae_bench import plugins
-from vgmae_bench.evaluation.method import make, provided_by, resolve_device
-from vgmae_bench.evaluation.records.results import MethodUsed
+from vgmae_bench.evaluation.method import Made, make, resolve_device
 from vgmae_bench.models.explorer import Explorer
 
 
-@dataclass(frozen=True)
-class Opened:
-    """An opened explorer, and everything that its results depend on.
-
-    Attributes:
-        used: for records.
-        device: a torch device, "cpu" or "cuda".
-    """
-
-    plugin: plugins.Plugin
-    explorer: Explorer
-    used: MethodUsed
-    device: str
-
-    @property
-    def provided_by(self) -> str:
-        """The weights in a few words."""
-        return provided_by(self.used)
-
-
-def open_explorer(name: str, *, weights: str | None, settings: Mapping[str, Any], device: str, seed: int) -> Opened:
+def open_explorer(
+    name: str, *, weights: str | None, settings: Mapping[str, Any], device: str, seed: int
+) -> Made[Explorer]:
     """Find, load and build a model of images.
 
     Arguments:
@@ -47,6 +27,4 @@ def open_explorer(name: str, *, weights: str | None, settings: Mapping[str, Any]
     """
     plugin = plugins.find("methods", name, offer="explorer")
     factory = plugins.load(plugin, "explorer")
-    where = resolve_device(device)
-    made = make(plugin, factory, settings, weights=weights, seed=seed, device=where)
-    return Opened(plugin, made.product, made.used, where)
+    return make(plugin, factory, settings, weights=weights, seed=seed, device=resolve_device(device))

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from vgmae_bench.errors import MissingDataError, UsageError
 from vgmae_bench.evaluation.other_programs.prediction_file import PACKED
 from vgmae_bench.evaluation.store import RunFolder
-from vgmae_bench.files import storage_errors, write_atomically
+from vgmae_bench.files import make_folder, write_atomically
 
 Put = Callable[[str, npt.NDArray[Any]], None]
 
@@ -93,7 +93,6 @@ def export(run: RunFolder, out: Path) -> int:
             put("about", np.array(about))
             fill(put)
 
-    with storage_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     write_atomically(out, hdf5 if out.suffix == ".h5" else npz)
     return len(files)

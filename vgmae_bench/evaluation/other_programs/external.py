@@ -31,7 +31,7 @@ from vgmae_bench.evaluation.run import dataset_used, new_record
 from vgmae_bench.evaluation.runs import folder_of, start_session
 from vgmae_bench.evaluation.score import score_run
 from vgmae_bench.evaluation.store import RunFolder
-from vgmae_bench.files import storage_errors
+from vgmae_bench.files import make_folder
 from vgmae_bench.metrics.scored_tracks import QueryMode
 from vgmae_bench.types import Clip, Tracks
 
@@ -171,8 +171,7 @@ def score_submission(
         external=external,
     )
     folder = folder_of(record, out)
-    with storage_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     with tempfile.TemporaryDirectory(dir=out, prefix=".score-") as temporary:  # until every clip is checked
         staged = RunFolder(Path(temporary))
         staged.create()

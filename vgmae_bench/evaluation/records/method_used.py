@@ -71,6 +71,11 @@ class MethodUsed:
         return can_depend(self.queries, self.ask)
 
     @property
+    def provided_by(self) -> str:
+        """The weights in a few words, for example "tiny (30bfe250)"."""
+        return f"{self.weights.name} ({self.weights.sha256[:8]})" if self.weights else self.note or "none"
+
+    @property
     def label(self) -> str:
         """The name with weights and note, for example "videogmae (tiny)"."""
         details = ", ".join(part for part in (self.weights.name if self.weights else "", self.note) if part)
