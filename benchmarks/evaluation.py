@@ -1,4 +1,4 @@
-"""How long a tracker waits for frames: the loop of `vgmae-bench run` against a plain one.
+"""Measures how long a tracker waits for frames: the loop of `vgmae-bench run` compared with a plain loop.
 
     python benchmarks/evaluation.py                          a table
     python benchmarks/evaluation.py --json                   the same numbers for programs
@@ -48,7 +48,7 @@ PROTOCOL = protocols.find("tapvid-first", None)
 
 
 class Sleeper:
-    """A tracker that takes a given time and whose answers depend on every pixel."""
+    """A tracker that takes a given time. Its tracks depend on every pixel."""
 
     def __init__(self, milliseconds: float) -> None:
         self.seconds, self._each = 0.0, milliseconds / 1e3
@@ -100,7 +100,7 @@ def jpegs(seed: int, frames: int) -> list[bytes]:
 
 
 def plain(clips: Clips, tracker: Sleeper) -> str:
-    """The reference reader's loop; a digest of the answers."""
+    """The reference reader's loop. Returns a digest of the tracks."""
     digest = hashlib.sha256()
     for name in clips.ids:
         clip = clips.clip(name)
@@ -111,7 +111,7 @@ def plain(clips: Clips, tracker: Sleeper) -> str:
 
 
 def harness(clips: Clips, tracker: Sleeper) -> str:
-    """The loop of `vgmae-bench run`; a digest of the answers."""
+    """The loop of `vgmae-bench run`. Returns a digest of the tracks."""
     digest = hashlib.sha256()
     with tempfile.TemporaryDirectory() as path:
         folder = RunFolder(Path(path))
@@ -124,7 +124,7 @@ def harness(clips: Clips, tracker: Sleeper) -> str:
 
 
 def measure(clips: Clips, turns: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Clips a second and the share of waiting, by tracker and loop."""
+    """Clips per second and the share of waiting, by tracker and loop."""
     found: dict[str, dict[str, list[tuple[float, float]]]] = {}
     answers = set()
     for _ in range(turns):

@@ -1,4 +1,4 @@
-"""The one JSON form of all benchmarks: what was measured, on what machine, at what commit."""
+"""The JSON form of all benchmarks: results, machine, commit."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from vgmae_bench import provenance
 
 
 def in_form(benchmark: str, results: Mapping[str, Any], device: str = "cpu") -> str:
-    """JSON text of a benchmark's numbers.
+    """The JSON text of a benchmark's results.
 
     Arguments:
-        benchmark: its name, that of its file.
-        results: the numbers; under "notes", how they were measured.
-        device: they were measured on.
+        benchmark: the name of the benchmark's file.
+        results: the numbers. The entry "notes" describes the measurement.
+        device: the device of the measurement.
     """
     numbers = {name: value for name, value in results.items() if name != "notes"}
     load = [round(one, 2) for one in os.getloadavg()]

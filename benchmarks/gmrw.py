@@ -1,4 +1,4 @@
-"""How fast and how frugal chained tracking with GMRW is on this CPU, beside the straightforward form of the published one.
+"""Measures time and memory of chained tracking with GMRW on this CPU, compared with a direct form of the published code.
 
     python benchmarks/gmrw.py            a table
     python benchmarks/gmrw.py --json     the same numbers for programs
@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin slow each other down on a shared machine
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # waiting threads must sleep: spinning threads slow other processes down
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
@@ -61,7 +61,7 @@ def questions(frames: int, size: int) -> Queries:
 
 
 def tracker(form: str) -> Track:
-    """From frames and queries to positions [N, T, 2]; both forms read flow between pixels in the same, official way."""
+    """A function from frames and queries to positions [N, T, 2]. Both forms interpolate the flow in the official way."""
     if form == "ours":
         config = GMRWConfig("released", upsample=1, preset="official", input_range="correct")
         ours = GMRWTracker(config, None, "cpu", seed=0)
@@ -81,7 +81,7 @@ def tracker(form: str) -> Track:
 
 
 def measure_form(form: str, size: int) -> dict[str, float]:
-    """Seconds and memory of one clip in this process, which should do nothing else. Libraries are warmed up before."""
+    """Time and memory of one clip in this process, after a warm-up. The process must do nothing else."""
     track = tracker(form)
     track(clip(2, 32), questions(2, 32))
     frames, queries = clip(FRAMES[size], size), questions(FRAMES[size], size)

@@ -1,4 +1,4 @@
-"""How fast clips are read and what memory that takes: the prepared form against the official pickles.
+"""Measures time and memory of reading clips: the prepared file compared with the official pickles.
 
     python benchmarks/reading.py                                      a small generated set
     python benchmarks/reading.py --clips 200 --frames 250             as large as one likes (it lies in a temporary folder)
@@ -43,7 +43,7 @@ SHARDS = 10
 
 
 def example(seed: int, frames: int, side: int, jpeg: bool) -> dict[str, Any]:
-    """A texture that moves by a pixel a frame, with tracks, as TAP-Vid pickles hold it."""
+    """A texture that moves by one pixel per frame, with tracks, in the form of TAP-Vid pickles."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (1, side // 8, side // 8, 3), dtype=np.uint8)
     texture = resize_frames(coarse, (side, side + frames))[0]
@@ -60,7 +60,7 @@ def example(seed: int, frames: int, side: int, jpeg: bool) -> dict[str, Any]:
 
 
 def generate(root: Path, clips: int, frames: int, side: int) -> None:
-    """Both sets in their official layouts, a shard in memory at a time, and their indices."""
+    """Writes both datasets in their official layouts, one shard at a time, and their indices."""
     pixels = {f"clip{number:04}": example(number, frames, side, jpeg=False) for number in range(clips)}
     save(root / "tapvid_davis" / "tapvid_davis.pkl", pixels)
     del pixels

@@ -1,4 +1,4 @@
-"""How fast and how frugal splatting is on this CPU: the native back end, the torch one, and the formula written out.
+"""Measures time and memory of splatting on this CPU: the native back end, the torch back end, and a dense formula.
 
     python benchmarks/splatting.py            a table
     python benchmarks/splatting.py --json     the same numbers for programs
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin slow each other down on a shared machine
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # waiting threads must sleep: spinning threads slow other processes down
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
@@ -38,7 +38,7 @@ Draw = Callable[[list[Tensor]], Tensor]
 
 
 def scene(frames: int) -> list[Tensor]:
-    """Means, rotations, scales, opacities and colours as a network at its beginning gives them."""
+    """Means, rotations, scales, opacities and colours of an untrained network."""
     generator = torch.Generator().manual_seed(0)
     raw = torch.randn(frames, GAUSSIANS, 11 + CHANNELS, generator=generator)
     means, scales, quats, opacities, colours = raw.split([3, 3, 4, 1, CHANNELS], dim=-1)
@@ -47,7 +47,7 @@ def scene(frames: int) -> list[Tensor]:
 
 
 def renderer(method: str, size: int) -> Draw:
-    """A function of the scene that gives the images."""
+    """A function from the scene to the images."""
     viewmat = torch.eye(4)
     viewmat[2, 3] = 8
     K = torch.tensor([[size / 2, 0, size / 2], [0, size / 2, size / 2], [0, 0, 1]])
@@ -87,13 +87,13 @@ def milliseconds(work: Callable[[Draw, list[Tensor]], None], method: str, size: 
         start = time.perf_counter()
         work(draw, cloud)
         times.append(time.perf_counter() - start)
-    return median(times[1:]) * 1e3 * FRAMES / frames  # the first run warms up
+    return median(times[1:]) * 1e3 * FRAMES / frames  # the first run is a warm-up
 
 
 def peak_mb() -> float:
-    """Highest resident memory of this process so far."""
+    """The peak resident memory of this process so far."""
     status = Path("/proc/self/status")
-    if status.exists():  # Linux's getrusage would count the parent's memory, from before this process became itself
+    if status.exists():  # Linux's getrusage includes the parent's memory before exec
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return float(line.split()[1]) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -101,7 +101,7 @@ def peak_mb() -> float:
 
 
 def measure_memory(method: str, size: int) -> float:
-    """Extra peak memory of one pass in this process, which should do nothing else. Libraries are warmed up before."""
+    """The additional peak memory of one pass in this process, after a warm-up. The process must do nothing else."""
     forward_backward(renderer(method, 16), scene(1))
     draw, cloud = renderer(method, size), scene(1 if method == "dense" else FRAMES)
     before = peak_mb()
@@ -110,7 +110,7 @@ def measure_memory(method: str, size: int) -> float:
 
 
 def extra_mb(method: str, size: int) -> float:
-    """`measure_memory` in a new process: one method's peak would hide the next one's."""
+    """Run `measure_memory` in a new process, because the peak of one method would hide the peak of the next."""
     command = [sys.executable, __file__, "--memory-of", method, str(size), "--threads", str(torch.get_num_threads())]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 

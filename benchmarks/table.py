@@ -1,4 +1,4 @@
-"""Write results/benchmarks/README.md: the last measurements as tables, from the JSON files beside it.
+"""Write results/benchmarks/README.md: the latest measurements as tables, from the JSON files in the same folder.
 
 python benchmarks/table.py            after `make bench`
 python benchmarks/table.py --print    on standard output instead
@@ -26,7 +26,7 @@ Row = tuple[str, dict[str, Any]]
 
 
 def rows(results: dict[str, Any], name: str = "") -> Iterator[Row]:
-    """The rows of nested results: values that are no dictionaries, under the names of the dictionaries around them."""
+    """The rows of nested results: all values that are no dictionaries, with the names of their parent dictionaries."""
     values = {key: value for key, value in results.items() if not isinstance(value, dict)}
     if values:
         yield name, values
@@ -36,7 +36,7 @@ def rows(results: dict[str, Any], name: str = "") -> Iterator[Row]:
 
 
 def cell(value: Any) -> str:
-    """A value in a table: numbers to three digits."""
+    """A table cell. Numbers have three digits."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "" if value is None else str(value).replace("|", "/")
     return f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
@@ -53,7 +53,7 @@ def tables(found: list[Row]) -> Iterator[str]:
 
 
 def section(content: dict[str, Any]) -> str:
-    """The part of the page about one benchmark."""
+    """The section of one benchmark."""
     machine, notes = content["machine"], content["notes"]
     commit = machine.get("commit") or {}
     said = ", ".join(f"{name} {value}" for name, value in notes.items() if not isinstance(value, list | dict))

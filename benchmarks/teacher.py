@@ -1,16 +1,16 @@
-"""How much the teacher costs TrackMAE's training: steps a second with tracks from the cache, and worked out on-line.
+"""Measures the cost of the teacher in TrackMAE's training: updates with cached tracks and with tracks computed on-line.
 
     python benchmarks/teacher.py                        a table
     python benchmarks/teacher.py --json                 the same numbers for programs
-    python benchmarks/teacher.py --teacher cotracker3   with that teacher (as torch.hub has installed it before)
+    python benchmarks/teacher.py --teacher cotracker3   with this teacher, installed by torch.hub
 
-Updates of the weights with TrackMAE's own recipe: the configuration `tiny` on a CPU, `small` on a GPU.
+The benchmark runs updates of the weights with TrackMAE's recipe: the configuration `tiny` on a CPU, `small` on a GPU.
 
-    no tracks      as VideoMAE: nothing of motion is learned, tubes are hidden at random
+    no tracks      as VideoMAE: no motion target, random masks
     ground truth   the exact tracks of the generated clips
-    cached         the teacher was asked about these clips before
-    first pass     with the cache, about clips it has not seen: asked, and kept
-    on-line        asked every time, nothing kept, as the official code does
+    cached         the cache contains the tracks of these clips
+    first pass     with an empty cache: tracks are computed and stored
+    on-line        tracks are computed each time, as in the official code
 
 They take turns within one process, so that whatever else the machine does concerns them alike; all but "first pass" see the
 same clips each time. Times are medians of wall-clock milliseconds; clips are rendered within an update, one after the other
@@ -30,7 +30,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin slow each other down on a shared machine
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # waiting threads must sleep: spinning threads slow other processes down
 
 import torch
 from form import in_form
@@ -72,7 +72,7 @@ class Trainer:
         return self._source.batch(range(self._first, self._first + size), self._recipe.shape(0), self._device)
 
     def tracks(self) -> Callable[[], object]:
-        """How the teacher is asked about a batch that is already rendered."""
+        """The call of the teacher for a rendered batch."""
         return partial(self._recipe.tracks_per_tubelet, self.clips())
 
     def update(self) -> None:
@@ -109,7 +109,7 @@ def measure(
     trainers = {variant: Trainer(variant, config, teachers[variant], device) for variant in VARIANTS}
     updates: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
     tracks: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
-    for turn in range(1 + repeats):  # the first turn warms up, and fills the cache
+    for turn in range(1 + repeats):  # the first turn is a warm-up and fills the cache
         say(f"turn {turn} of {repeats} …")
         for variant, trainer in trainers.items():
             updates[variant].append(milliseconds(trainer.update))

@@ -1,4 +1,4 @@
-"""How fast Video-GMAE trains here, and where the time goes.
+"""Measures the speed of Video-GMAE's training on this machine, and the time of each part.
 
     python benchmarks/training.py            a table
     python benchmarks/training.py --json     the same numbers for programs
@@ -22,7 +22,7 @@ from dataclasses import replace
 from statistics import median
 from unittest.mock import patch
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin slow each other down on a shared machine
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # waiting threads must sleep: spinning threads slow other processes down
 
 import torch
 from form import in_form
@@ -105,7 +105,7 @@ class Trainer:
 
 
 def render_frame_by_frame(gaussians: Gaussians, camera: Camera, mode: Composite, backend: Backend = "auto") -> Tensor:
-    """`render_video`, a call for each frame of each clip."""
+    """`render_video`, with one call for each frame of each clip."""
     clips = [
         torch.cat(
             [
@@ -131,7 +131,7 @@ def render_frame_by_frame(gaussians: Gaussians, camera: Camera, mode: Composite,
 
 
 def milliseconds(works: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
-    """Median time of each, taking turns; the first turn warms up."""
+    """The median time of each variant. The variants alternate; the first turn is a warm-up."""
     times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(1 + repeats):
         for name, work in works.items():
@@ -144,7 +144,7 @@ def milliseconds(works: dict[str, Callable[[], None]], repeats: int) -> dict[str
 
 
 def measure_memory(variant: str, batch_size: int | None) -> float:
-    """Peak memory, in MB, of two updates in this process, which should do nothing else."""
+    """The peak memory of two updates in this process, in MB. The process must do nothing else."""
     trainer = Trainer(variant, batch_size)
     trainer.update()
     trainer.update()
@@ -160,7 +160,7 @@ def memory_mb(variant: str, batch_size: int | None, threads: int) -> float:
 
 def measure(repeats: int, batch_size: int | None, say: Callable[[str], None]) -> dict[str, object]:
     variants = GPU_VARIANTS if torch.cuda.is_available() else CPU_VARIANTS
-    say("memory …")  # first: a new process counts its parent's peak as its own, and that is small as yet
+    say("memory …")  # first, because a new process inherits its parent's peak, which is still small
     memory = {variant: memory_mb(variant, batch_size, torch.get_num_threads()) for variant in variants}
     trainers = {variant: Trainer(variant, batch_size) for variant in variants}
     say("updates …")

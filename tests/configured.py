@@ -1,4 +1,4 @@
-"""Settings as a user gives them: by name, whatever section they belong to."""
+"""Builds dataclasses of settings from names, as `--set` does."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def configured(config_class: type[T], **settings: Any) -> T:
 
 
 def changed(config: T, **settings: Any) -> T:
-    """The same settings, but for some."""
+    """A copy of the settings with some values changed."""
     return build(type(config), {**flatten(config), **settings}, owner="it")

@@ -1,4 +1,4 @@
-"""Every test has folders of its own: no test reads or fills the user's data, cache or results."""
+"""Gives every test its own folders. No test uses the user's data, cache or results."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # the suite shares its two cores with the processes it starts
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # the tests share their cores with the processes that they start
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `gpu` run wherever there is a CUDA device, and nowhere else."""
-    import torch  # not before the setting above
+    """Skip tests marked `gpu` if there is no CUDA device."""
+    import torch  # imported after the environment variable is set
 
     if not torch.cuda.is_available():
         for item in items:

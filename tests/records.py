@@ -1,4 +1,4 @@
-"""Scored runs on disk, made of numbers: what comparisons read."""
+"""Writes the files of scored runs with given scores, as input for comparisons."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def write_run(
     """Write the record, the scores and the summary of a run below `out`; returns its folder.
 
     Arguments:
-        scores: a score a query set, as fractions; for one metric, or by metric ("average_jaccard" and so on).
-        clips: the clip of each query set; by default each query set has one of its own.
+        scores: one score per query set, as fractions; for one metric, or by metric ("average_jaccard" and so on).
+        clips: the clip of each query set; by default, each query set has its own clip.
         expected: how many clips the dataset has, if more than were scored.
     """
     by_metric = dict(scores) if isinstance(scores, Mapping) else dict.fromkeys(HEADLINE, scores)
@@ -56,7 +56,7 @@ def new_record(
     protocol: str = "tapvid-first",
     seed: int = 0,
 ) -> Record:
-    """The record of a run that no process has worked on."""
+    """The record of a run before its first process."""
     asked = PROTOCOLS[protocol]
     tracker, data = MethodUsed(method, dict(settings or {}), seed), DatasetUsed(dataset, f"digest of {dataset}")
     return Record(

@@ -1,4 +1,4 @@
-"""Work done ahead: the same results in the same order, within bounds, and errors in their place."""
+"""Work done ahead: equal results in the same order, the limits hold, and errors are raised at their item."""
 
 import threading
 import time
@@ -63,7 +63,7 @@ def test_the_next_item_is_made_while_one_is_in_use():
     assert begun.wait(5)  # while a is in use
     may_end.set()
     assert reader.get("b", "c") == "b ahead"
-    assert reader.get("d", None) == "d now"  # c went to somebody else
+    assert reader.get("d", None) == "d now"  # another process made c
     reader.close()
 
 

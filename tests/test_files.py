@@ -1,4 +1,4 @@
-"""Files are whole or not there, whoever writes them at once; names sort as people number them."""
+"""Atomic writes with several writers, and the natural order of names."""
 
 from __future__ import annotations
 

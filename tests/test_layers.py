@@ -1,4 +1,4 @@
-"""Imports point down the list of layers, without circles; what measures methods knows none of them."""
+"""Imports follow the layers, without cycles. Folders that measure methods import none of them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ LAYERS = (
     ("specs",),
     ("errors",),
 )
-"""From top to bottom. What stands in one layer does not import its neighbours."""
+"""From top to bottom. Modules in one layer do not import each other."""
 LAYER = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 
 METHODS = {"gmae", "videogmae", BASELINES}
 NEUTRAL = {"compare", "conformance", "data", "downstream", "evaluation", "metrics", "models", "training", "viz"}
 
 Import = tuple[str, str]
-"""Who imports, and what."""
+"""(importing module, imported module)."""
 
 
 @functools.cache
@@ -43,7 +43,7 @@ def graph() -> grimp.ImportGraph:
 
 
 def room(module: str) -> str:
-    """The folder or file of `vgmae_bench` that a module is in; empty for `vgmae_bench` itself, the front page."""
+    """The top-level folder or file of `vgmae_bench` that contains a module; empty for `vgmae_bench` itself."""
     package, _, rest = module.partition(".")
     return BASELINES if package == BASELINES else rest.partition(".")[0]
 
@@ -54,7 +54,7 @@ def between_rooms() -> list[Import]:
 
 
 def told(links: list[Import]) -> list[str]:
-    """Where each import is written."""
+    """Each import with its line number."""
     details = [(a, b, graph().get_import_details(importer=a, imported=b)) for a, b in sorted(links)]
     return [f"{a} imports {b} (line {lines[0]['line_number']})" for a, b, lines in details]
 
@@ -69,7 +69,7 @@ def test_imports_point_down() -> None:
 
 
 def test_imports_have_no_cycles() -> None:
-    """Neither between the folders and files of `vgmae_bench`, nor between those of any folder."""
+    """Checks cycles between the parts of `vgmae_bench` and between the parts of each folder."""
     packages = [module for module in graph().modules if graph().find_children(module)]
     breakers = [link for package in packages for link in graph().nominate_cycle_breakers(package)]
     assert not breakers, told(breakers)

@@ -1,4 +1,4 @@
-"""Plugins of strangers: found by metadata, loaded on demand, harmless when broken."""
+"""Plugins of other distributions: found by metadata, imported on use, harmless if broken."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def score(answers):
 
 
 def install(site: Path, module: str, source: str, group: str, name: str) -> None:
-    """Lay a distribution down as pip would: the module, and metadata that names its entry point."""
+    """Install a distribution as pip does: the module, and metadata with its entry point."""
     (site / f"{module}.py").write_text(source)
     info = site / f"{module}-1.0.dist-info"
     info.mkdir(parents=True)

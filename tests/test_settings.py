@@ -1,4 +1,4 @@
-"""Settings in nested dataclasses: names, values, what is said of them."""
+"""Settings in nested dataclasses: names, values, descriptions."""
 
 from __future__ import annotations
 

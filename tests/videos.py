@@ -1,4 +1,4 @@
-"""Small videos for tests, encoded with PyAV. Every frame is one grey, by which it can be told."""
+"""Small videos for tests, encoded with PyAV. Each frame has its own grey level, which identifies it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def greys(count: int, size: tuple[int, int] = (48, 64)) -> npt.NDArray[np.uint8]
 
 
 def numbers(frames: Iterable[npt.NDArray[np.uint8]]) -> list[int]:
-    """Which frames of `greys` these are."""
+    """The numbers of these frames in `greys`."""
     return [round(float(frame.mean()) / STEP) - 1 for frame in frames]
 
 

@@ -1,4 +1,4 @@
-"""A configuration that is named for the wrong command or the wrong method."""
+"""Configurations for the wrong command or the wrong method are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tracks of a video of one's own: in its pixels, and kept whole or not at all."""
+"""Tracks of the user's own video: in the video's pixels, and written completely or not at all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from vgmae_bench.types import Queries, Scene, Size, StreamingTracker, Tracks
 
 @dataclass
 class Played:
-    """A video that is in memory, of which at most `readable` frames can be decoded."""
+    """A video in memory. At most `readable` frames can be decoded."""
 
     pictures: npt.NDArray[np.uint8]
     readable: int | None = None
@@ -145,7 +145,7 @@ def test_an_uncreatable_folder_is_an_error(tmp_path: Path) -> None:
 
 
 class Painter:
-    """Keeps points where they are, and rebuilds the clip in negative."""
+    """Predicts no motion, and reconstructs the clip with inverted colours."""
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         xy = np.repeat(queries.xy[:, None], len(frames), axis=1)
@@ -164,7 +164,7 @@ def test_scene_files_are_written_next_to_the_tracks(tmp_path: Path) -> None:
     queries = Queries([0], [[5, 5]])
     tracks, scene, _ = track_video(painter, Played(pictures), queries, (16, 16), with_scene=True)
     assert scene is not None
-    assert scene.flow[0, 0, 0].tolist() == [4.0, 2.0]  # a pixel of what the method saw is so many of the video
+    assert scene.flow[0, 0, 0].tolist() == [4.0, 2.0]  # pixels of the video per pixel of the method's input
     write_tracks(tmp_path, Played(pictures), queries, tracks, record("m"), scene)
     assert {path.name for path in tmp_path.iterdir()} == {*OUTPUTS, *SCENE_OUTPUTS}
     with h5py.File(tmp_path / "scene.h5") as file:
@@ -176,8 +176,8 @@ def test_scene_files_are_written_next_to_the_tracks(tmp_path: Path) -> None:
         }
     films = [open_video(tmp_path / name) for name in ("flow.mp4", "reconstruction.mp4")]
     assert [(film.num_frames, film.size) for film in films] == [(3, (32, 128)), (4, (32, 128))]
-    for film in films:  # the video is on the left; of frames so low, none is numbered
-        left = next(iter(film.frames()))[:, :64].mean(axis=-1)  # films store half of the colours
+    for film in films:  # the video is on the left; small frames have no numbers
+        left = next(iter(film.frames()))[:, :64].mean(axis=-1)  # mp4 stores colours at half the resolution
         assert np.corrcoef(left.ravel(), pictures[0].mean(axis=-1).ravel())[0, 1] > 0.8
     shown = next(iter(films[1].frames()))[:, 64:].astype(float)
     assert shown.mean() == pytest.approx(255 - pictures[0].mean(), abs=8)  # the negative

@@ -1,4 +1,4 @@
-"""Several runs in one call: products of options, sweep files, failures, processes that share them."""
+"""Several runs in one call: combinations of options, sweep files, failures, several processes."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_the_summary_has_the_outcome_of_each_run(root: str) -> None:
 
 
 def test_two_processes_share_a_sweep_and_no_clip_is_predicted_twice(root: str, tmp_path: Path) -> None:
-    """One of them is killed on the way, and the sweep is run again."""
+    """One process is killed, and the sweep is run again."""
     (tmp_path / "slow.py").write_text(
         "import os, time, numpy as np\n"
         "from vgmae_bench import Tracks\n"
@@ -141,7 +141,7 @@ def test_two_processes_share_a_sweep_and_no_clip_is_predicted_twice(root: str, t
     assert Started(*command).wait().returncode == 0
     asked = [tuple(line.split()[1:]) for line in Path("log").read_text().splitlines()]
     assert len(set(asked)) == 6
-    assert len(asked) <= 7  # the killed process may have been at one that another had to do again
+    assert len(asked) <= 7  # another process may have to repeat the clip of the killed process
     assert not list(Path("out").rglob("predictions/*.lock"))
 
 

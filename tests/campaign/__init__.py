@@ -1,11 +1,11 @@
-"""A campaign against the program: kills, full disks, writers that collide, and files that are damaged at random.
+"""A long stress test of the program: kills, full disks, colliding writers, and randomly damaged files.
 
-It is no part of `make test`: it takes as long as it is given.
+`make test` does not run it. It takes the given time.
 
-    python -m tests.campaign --minutes 30                       # all sections, the time shared among them
-    python -m tests.campaign --minutes 10 mutated killed        # two of them
-    python -m tests.campaign mutated --readers hdf5,videos      # a section, some of its readers
+    python -m tests.campaign --minutes 30                       # all sections share the time
+    python -m tests.campaign --minutes 10 mutated killed        # two sections
+    python -m tests.campaign mutated --readers hdf5,videos      # some readers of one section
 
-It ends with a line of counts for each section, and with exit code 1 where something went wrong. Inputs and states that went
-wrong are kept in the folder --keep. What a campaign finds becomes a small test beside the code that was mended.
+It prints one line of counts for each section. The exit code is 1 if it found a fault. It keeps inputs and states with
+faults in the folder --keep. For each fault that you correct, add a small test.
 """

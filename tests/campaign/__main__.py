@@ -1,4 +1,4 @@
-"""The command line of the campaign; see the package."""
+"""The command line of the stress test; see the package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Run sections one after the other, and say what was found."""
+    """Run the sections one after the other and print the faults."""
     parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=sys.modules["tests.campaign"].__doc__)
     parser.add_argument("sections", nargs="*", help="mutated, killed, full, readonly, writers; all by default")
     parser.add_argument("--minutes", type=float, default=10.0, help="time for all sections together")
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--readers", default="", help="of section mutated, by commas; all by default")
     parser.add_argument("--keep", type=Path, default=Path("campaign"), help="folder for what went wrong")
     options = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # processes are forked: threads would not come along
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # forked processes do not inherit threads
     options.keep = options.keep.absolute()
 
     from tests.campaign import killed, mutated, storage

@@ -1,4 +1,4 @@
-"""Commands that are killed at random moments: what they had finished is kept, and nothing that is there is half a file."""
+"""Kills commands at random moments. Finished work must remain, and no file may be incomplete."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ _OFTEN = (
 
 
 class Victim(NamedTuple):
-    """Something that is killed.
+    """Work that is killed and continued.
 
     Attributes:
-        work: makes `folder`, or goes on with it.
-        result: what must be the same after kills as without them.
+        work: fills `folder`, or continues to fill it.
+        result: the files that must be equal with and without kills.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Victim(NamedTuple):
 
 
 def run(kills: int, seed: int, end: float, keep: Path) -> tuple[Counter[str], list[str]]:
-    """Kill every victim in turn, finish it, and compare with one that was left alone."""
+    """Kill each kind of work, finish it, and compare the result with an undisturbed one."""
     draw = random.Random(seed)
     counts: Counter[str] = Counter({"kills": 0, "resumed": 0, "lost": 0, "half-written": 0, "tracebacks": 0})
     problems: list[str] = []
@@ -75,7 +75,7 @@ def run(kills: int, seed: int, end: float, keep: Path) -> tuple[Counter[str], li
         victims = _victims(f"{server.url}/big.bin")
         victims.sort(
             key=lambda victim: victim.name in ("run", "train")
-        )  # these take longest, and get what time is left
+        )  # these take longest and get the remaining time
         for place, victim in enumerate(victims):
             share = time.monotonic() + max(end - time.monotonic(), 0) / (len(victims) - place)
             _torment(victim, -(-kills // len(victims)), draw, share, counts, problems, keep)
@@ -154,7 +154,7 @@ def _clear(victim: Victim) -> None:
 
 
 def half_written(folder: Path) -> list[Path]:
-    """The files below a folder that cannot be read to their end. Temporary files, whose names begin with a dot, may be."""
+    """The incomplete files in a folder. Temporary files, whose names begin with a dot, are ignored."""
     return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name[0] != "." and not _whole(path)]
 
 
@@ -171,11 +171,11 @@ def _whole(path: Path) -> bool:
     }
     if path.name == "log.csv" and not path.stat().st_size:  # the log of a training before its first line
         return True
-    if path.suffix not in readers or ".part" in path.suffixes or ".part." in path.name:  # a download that goes on
+    if path.suffix not in readers or ".part" in path.suffixes or ".part." in path.name:  # a download in progress
         return True
     try:
         readers[path.suffix](path)
-    except Exception:  # damaged files fail in every way there is
+    except Exception:  # a damaged file can cause any error
         return False
     return True
 

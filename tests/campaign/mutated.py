@@ -1,4 +1,4 @@
-"""Inputs damaged at random, read in processes with little memory that are watched: errors have to be the package's own."""
+"""Reads randomly damaged inputs in processes with a memory limit. All errors must be the package's own."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from vgmae_bench.data.checks import FaultError
 from vgmae_bench.errors import UserError
 
 LONGEST = 10.0
-"""Seconds of computing for one input, after which it counts as one that never ends."""
+"""The limit of computing time for one input, in seconds."""
 MEMORY = 2 * 2**30
-"""Bytes of memory that reading may take beyond what the process had."""
-_TURN = 1000  # inputs after which another kind has its turn
+"""The limit of additional memory for reading, in bytes."""
+_TURN = 1000  # number of inputs of one kind before the next kind
 _NUMBERS = (0, 1, 2, 127, 128, 255, 256, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1)
 _WORDS = (
     "nan",
@@ -44,7 +44,7 @@ _WORDS = (
 
 
 def run(inputs: int, seed: int, end: float, keep: Path, names: set[str]) -> tuple[Counter[str], list[str]]:
-    """Read damaged inputs of all kinds in turn until there were enough, or time is up."""
+    """Read damaged inputs of all kinds in turn until the given number or the time limit."""
     kinds = [kind for kind in seeds.make(Path("seeds").absolute()) if not names or kind.name in names]
     counts: Counter[str] = Counter({"inputs": 0, "refused": 0, "read": 0, "tracebacks": 0, "hangs": 0, "deaths": 0})
     problems: list[str] = []
@@ -62,7 +62,7 @@ def run(inputs: int, seed: int, end: float, keep: Path, names: set[str]) -> tupl
 
 
 def _turn(kind: seeds.Kind, seed: str, turn: range, keep: Path, counts: Counter[str], problems: list[str]) -> int:
-    """Read the inputs of a turn in a watched process, and in another one after each hang or death."""
+    """Read the inputs of one turn in a supervised process. After a hang or a crash, start a new process."""
     at = turn.start
     told = mmap.mmap(-1, 40)  # number of the input, refused, read, tracebacks, hangs
     while at < turn.stop:
@@ -117,7 +117,7 @@ def _read_all(kind: seeds.Kind, seed: str, numbers: range, keep: Path, told: mma
         except (UserError, FaultError) as error:
             refused += 1
             assert str(error).strip(), "an error without a word"
-        except Exception:  # anything else is what the campaign looks for
+        except Exception:  # any other error is a fault
             failed += 1
             _keep(keep, kind, seed, number, traceback.format_exc())
     told[:32] = struct.pack("<4q", numbers.stop, refused, read, failed)
@@ -144,7 +144,7 @@ def damaged(whole: bytes, seed: str, *, text: bool) -> bytes:
 
 
 def _reworded(content: bytearray, draw: random.Random) -> bytearray:
-    """Another word in place of one, a line or a piece twice, or gone."""
+    """Replace a word, or repeat or delete a line or a part."""
     for mark in draw.sample((b",", b"\n", b" ", b":"), 4):
         parts = bytes(content).split(mark)
         if len(parts) > 1:
@@ -160,7 +160,7 @@ def _flip(content: bytearray, draw: random.Random) -> None:
 
 
 def _number(content: bytearray, draw: random.Random) -> None:
-    """A number that lies at the edge of what its field can hold."""
+    """A number at the limit of its field."""
     width = draw.choice((1, 2, 4, 8))
     place = _place(content, draw)
     number = draw.choice(_NUMBERS) % 256**width
@@ -194,7 +194,7 @@ def _move(content: bytearray, draw: random.Random) -> None:
 
 
 def _place(content: Sequence[int], draw: random.Random) -> int:
-    """A place in the file; headers are hit as often as all the rest."""
+    """A position in the file. Headers are chosen as often as the rest of the file."""
     return draw.randrange(min(len(content), 256) if draw.random() < 0.5 else len(content)) if len(content) else 0
 
 

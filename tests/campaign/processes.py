@@ -1,4 +1,4 @@
-"""The program in forked processes: they start at once, since everything is imported already, and can be killed."""
+"""Runs the program in forked processes, which start fast because all modules are imported, and can be killed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TRACEBACK = "Traceback (most recent call last)"
 
 
 def start(work: Callable[[], object], log: Path) -> int:
-    """Do some work in a forked process, its output in a file. Returns the process id. The exit code is that of `work`."""
+    """Do some work in a forked process, with its output in a file. Returns the process id. The exit code is that of `work`."""
     sys.stdout.flush()
     process = os.fork()
     if process:
@@ -40,7 +40,7 @@ def start(work: Callable[[], object], log: Path) -> int:
 
 
 def command(*words: object) -> Callable[[], None]:
-    """The work of a command line."""
+    """The work that runs a command line."""
 
     def work() -> None:
         from vgmae_bench.cli import main
@@ -64,7 +64,7 @@ def wait(process: int, seconds: float) -> int | None:
 
 
 def kill(process: int) -> None:
-    """SIGKILL for a process and those it started."""
+    """Send SIGKILL to a process and its children."""
     for send in (os.killpg, os.kill):
         try:
             send(process, signal.SIGKILL)
@@ -77,7 +77,7 @@ def kill(process: int) -> None:
 
 
 def finish(work: Callable[[], object], log: Path, seconds: float = 300.0) -> int | None:
-    """Do some work to its end. None: it was killed because it took too long."""
+    """Do some work to its end. Returns None if it was killed after the time limit."""
     process = start(work, log)
     code = wait(process, seconds)
     if code is None:
@@ -86,6 +86,6 @@ def finish(work: Callable[[], object], log: Path, seconds: float = 300.0) -> int
 
 
 def processor_seconds(process: int) -> float:
-    """The time that a process has computed so far."""
+    """The CPU time of a process so far."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""Whole inputs of every kind that is read, and the readers that take them."""
+"""Undamaged inputs of every kind, and their readers."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Kind(NamedTuple):
     """A kind of input.
 
     Attributes:
-        name: of the group that --readers chooses.
-        seed: a whole file.
-        read: reads a file of its kind to the end.
+        name: the name for --readers.
+        seed: an undamaged file.
+        read: reads such a file to its end.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Kind(NamedTuple):
 
 
 def make(folder: Path) -> list[Kind]:
-    """Whole inputs of every kind, small ones, in a folder."""
+    """Small undamaged inputs of every kind, in a folder."""
     folder.mkdir(parents=True)
     entry = moving_square(num_frames=5, size=(24, 32), num_points=3)
     return [*_datasets(folder, entry), *_tables(folder), *_weights(folder), *_pictures(folder, entry["video"])]
@@ -167,7 +167,7 @@ def _read_scenes(path: Path) -> None:
 
 
 def _read_scene(path: Path) -> None:
-    """The content of a record without its checksums, which would refuse most damage."""
+    """The content of a record without checksums, because checksums find most damage."""
     with damage("record"):
         scene_of_record(path.read_bytes()[12:-4])
 

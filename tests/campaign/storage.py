@@ -1,4 +1,4 @@
-"""Storage that is full or read-only, and writers on one folder that cannot be told from each other."""
+"""Full and read-only storage, and several writers with equal process ids in one folder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SIZES = (0, 1, 100, 1_000, 4_096, 10_000, 50_000, 200_000, 1_000_000)
 
 
 def run_full(end: float) -> tuple[Counter[str], list[str]]:
-    """Commands on a disk that is full after so many bytes: one line, and nothing half-written."""
+    """Commands on a disk with a byte limit: an error of one line, and no incomplete file."""
     counts: Counter[str] = Counter({"attempts": 0, "refused": 0, "half-written": 0, "tracebacks": 0})
     problems: list[str] = []
     data = write_davis(Path("full-data").absolute(), clips=2)
@@ -59,7 +59,7 @@ def run_full(end: float) -> tuple[Counter[str], list[str]]:
 
 
 def run_readonly(end: float) -> tuple[Counter[str], list[str]]:
-    """Commands that write to storage on which nobody may: one line."""
+    """Commands on read-only storage: an error of one line."""
     counts: Counter[str] = Counter({"attempts": 0, "refused": 0, "half-written": 0, "tracebacks": 0})
     problems: list[str] = []
     data = write_davis(Path("readonly-data").absolute(), clips=2)
@@ -88,7 +88,7 @@ def run_readonly(end: float) -> tuple[Counter[str], list[str]]:
 
 
 def run_writers(end: float) -> tuple[Counter[str], list[str]]:
-    """Two and four processes at once on one folder, which all believe to have one process id on one machine."""
+    """Two and four processes in one folder, with simulated equal process ids and host names."""
     counts: Counter[str] = Counter({"rounds": 0, "lost clips": 0, "half-written": 0, "tracebacks": 0})
     problems: list[str] = []
     for attempt in range(12):
@@ -117,7 +117,7 @@ def run_writers(end: float) -> tuple[Counter[str], list[str]]:
 
 
 class _Disk:
-    """A folder that takes so many bytes: a small file system where one can be mounted, else a limit for each file."""
+    """A folder with a byte limit: a small file system if it can be mounted, else a limit for each file."""
 
     def __init__(self, size: int) -> None:
         self.size, self.folder = size, Path("disk").absolute()
@@ -136,7 +136,7 @@ class _Disk:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def data(self, source: Path) -> Path:
-        """A data root on the disk with the files of another one, which take no room."""
+        """A data root on the disk with links to the files of another data root."""
         for file in source.rglob("*.pkl"):
             place = self.folder / file.relative_to(source)
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ class _Disk:
         return self.folder
 
     def limited(self, work: Callable[[], None]) -> Callable[[], None]:
-        """The same work, limited where the disk is not."""
+        """The same work, with a file size limit if the disk has no limit."""
 
         def limited() -> None:
             if not self._mounted:
@@ -158,13 +158,13 @@ class _Disk:
         return self._mounted and not subprocess.run(["mount", "-o", "remount,ro", str(self.folder)]).returncode
 
     def make_room(self) -> None:
-        """Let the disk be large enough."""
+        """Make the disk large enough."""
         if self._mounted:
             subprocess.run(["mount", "-o", "remount,size=1g", str(self.folder)], check=True)
 
 
 def _twin(work: Callable[[], None]) -> Callable[[], None]:
-    """The same work in a process that takes itself for another one, as containers on shared storage do."""
+    """The same work in a process with another process's id and host name, as in containers on shared storage."""
 
     def twin() -> None:
         os.getpid = lambda: 4  # type: ignore[assignment]
@@ -175,7 +175,7 @@ def _twin(work: Callable[[], None]) -> Callable[[], None]:
 
 
 def _judge(what: str, code: int | None, folder: Path, counts: Counter[str], problems: list[str]) -> None:
-    """Count an attempt. A failure has to be one line of the program's own."""
+    """Count an attempt. A failure must be one of the program's errors of one line."""
     told, half = Path("log").read_text(errors="replace"), half_written(folder)
     counts.update(
         {"attempts": 1, "refused": int(code != 0), "half-written": len(half), "tracebacks": TRACEBACK in told}

@@ -1,4 +1,4 @@
-"""Two scored runs with kept players, made of numbers: no dataset, no predictions."""
+"""Writes two scored runs with kept players, without a dataset and predictions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vgmae_bench.types import Queries, Tracks
 PROTOCOL = PROTOCOLS["tapvid-first"]
 FRAMES, POINTS = 10, 12
 ERROR = 6.0
-"""Pixels by which the second method misses every point; the first one misses none."""
+"""The error of the second method in pixels; the first method has none."""
 
 
 def query_set() -> QuerySet:
@@ -51,7 +51,7 @@ def footage(max_points: int = 64) -> player_files.PlayerClip:
 def write_runs(
     out: Path, clips: Sequence[str] = ("easy", "hard"), names: Sequence[str] = ("exact", "off")
 ) -> list[Path]:
-    """Runs that have kept the players of all clips; of the clips the last is the worst."""
+    """Runs with kept players of all clips. The last clip has the worst score."""
     scores = np.linspace(0.9, 0.3, len(clips))
     folders = [write_run(out, name, list(scores - 0.1 * k), clips=clips) for k, name in enumerate(names)]
     asked, film = query_set(), footage()

@@ -1,4 +1,4 @@
-"""A table tells how much of the published set was at hand."""
+"""A table shows how much of the published dataset was available."""
 
 from __future__ import annotations
 

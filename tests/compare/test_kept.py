@@ -1,4 +1,4 @@
-"""Pictures of a report are kept for the next one, until a run or the code changes."""
+"""The report reuses cached plots until a run or the code changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OUT = Path("results")
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """The plots that were made, and two runs to plot."""
+    """The plots that the test makes, and two runs."""
     monkeypatch.setenv("VGMAE_BENCH_CACHE", str(tmp_path / "cache"))
     made: list[str] = []
     make = figures.make_plot

@@ -1,4 +1,4 @@
-"""How figures look: nothing is cut at one or two columns, fonts are embedded, the floor is labelled."""
+"""Appearance of figures: no text is cut, fonts are embedded, the floor is labelled."""
 
 from __future__ import annotations
 

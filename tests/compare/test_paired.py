@@ -45,7 +45,7 @@ def test_several_query_sets_of_a_clip_count_as_one_unit() -> None:
     assert pair.clips == 2
     assert pair.difference == pytest.approx((3 * 0.2 + 0.6) / 4)
     assert pair.by_clip == pytest.approx({"y": 0.6, "x": 0.2})
-    assert pair.p == pytest.approx(0.5)  # of the four patterns of two signs, two are as far out
+    assert pair.p == pytest.approx(0.5)  # two of the four sign patterns are as extreme
 
 
 def test_questions_without_a_value_are_left_out_of_both() -> None:
@@ -90,7 +90,7 @@ def test_runs_without_common_queries_are_refused() -> None:
 def test_runs_that_the_test_cannot_separate_share_a_rank() -> None:
     scores = RNG.random(40)
     noise = RNG.normal(0, 0.05, 40)
-    close = scores + noise - noise.mean() + 1e-4  # better by a hair, worse on half of the clips
+    close = scores + noise - noise.mean() + 1e-4  # slightly better on average, worse on half of the clips
     assert ranks(rows(scores, close, scores - 0.2, scores + 0.2)) == [2, 2, 4, 1]
 
 

@@ -1,4 +1,4 @@
-"""Methods are told apart by colour-blind readers, as a simulation shows, and in grey print by their markers."""
+"""A simulation shows that colour-blind readers can distinguish the methods. Markers distinguish them in grey print."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]]
 )
 LEAST = 15.0
-"""Distance in CIELAB. From about 10 on, patches side by side look clearly different."""
+"""Distance in CIELAB. Patches with a distance of 10 or more look clearly different."""
 
 
 def linear(colour: str) -> np.ndarray:

@@ -40,7 +40,7 @@ from vgmae_bench.metrics.thresholds import THRESHOLDS
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real runs: two methods, two protocols, and one method a second time with other settings."""
+    """Real runs: two methods, two protocols, and one method with two settings."""
     folder = tmp_path_factory.mktemp("plots")
     root = write_davis(folder / "data", clips=3)
     for options in ({}, {"settings": {"levels": 1}}, {"query_mode": "strided"}):

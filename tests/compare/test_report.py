@@ -1,4 +1,4 @@
-"""The report as a file: what it holds, from what it is made, and that foreign text stays text."""
+"""The report as a file: its content, its input, and the escaping of foreign text."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OUT = Path("results")
 
 @pytest.fixture(autouse=True)
 def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They take time and have tests of their own; all are drawn in the process that has no torch."""
+    """Replaces the plots, which are slow and have their own tests. One test draws all of them in a process without torch."""
     monkeypatch.setattr(figures, "SHOWN", ())
     monkeypatch.setattr(figures, "CLAIMS", ())
 
@@ -114,7 +114,7 @@ def test_clips_and_points_are_limited() -> None:
 def test_foreign_names_stay_text_and_nothing_is_loaded() -> None:
     evil = "</script><script>hacked=1</script><img src=//x.example/a onerror=hacked=1>\"'&"
     write_runs(OUT, ("easy", evil), ("exact", "off"))
-    for record in OUT.rglob("record.json"):  # as another's results folder may hold
+    for record in OUT.rglob("record.json"):  # as in a foreign results folder
         run = RunFolder(record.parent)
         known = run.record()
         session = replace(Session.now("cpu", evil), device=evil)
@@ -230,11 +230,11 @@ def test_players_of_real_runs_are_kept_and_drawn_again_from_records_without_torc
     for method in ("zero-motion", "lucas-kanade"):
         execute(plan(method, "davis", data_root=root))
     drawn = Reader(page(select_runs(OUT), data_root=root)).player_files
-    assert not list(OUT.rglob("*.npz"))  # frames of a dataset are never kept unasked
+    assert not list(OUT.rglob("*.npz"))  # frames of a dataset are kept only on request
     kept = Reader(page(select_runs(OUT), data_root=root, keep=True)).player_files
     assert [pack["methods"] for pack in kept] == [pack["methods"] for pack in drawn]
     assert len(kept) == 3
-    assert len(list(OUT.glob("*/players/*/*.npz"))) == 3  # once for both runs
+    assert len(list(OUT.glob("*/players/*/*.npz"))) == 3  # one file for both runs
     assert len(list(OUT.glob("*/*/*/players/*.npz"))) == 6
     for folder in OUT.rglob("predictions"):
         shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""The report as a reader uses it: in a headless Chromium, from a file, with mouse and keyboard."""
+"""Uses the report in a headless Chromium, from a file, with mouse and keyboard."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class Shown:
-    """The first player of a report that has just been opened."""
+    """The first player of a newly opened report."""
 
     def __init__(self, browser: Any) -> None:
         self.browser = browser
@@ -122,7 +122,7 @@ def test_the_slider_shows_frames_and_their_errors(browser: Any, player: Shown) -
     assert abs(player.level - 60) <= 3
     player.press(".time", Keys.END)
     assert player.frame == f"{FRAMES} / {FRAMES}"
-    # The last point is asked about by now, and point 3 is hidden, which both methods say.
+    # The last point has its query before this frame, and point 3 is hidden for both methods.
     assert f"on {POINTS - 1} visible points; visibility right on {POINTS} of {POINTS}" in player.readout
 
 
@@ -255,7 +255,7 @@ def test_a_figure_opens_in_a_dialog_that_keys_leaf_through_and_close(browser: An
     assert shown.get_attribute("src") == sources[-1]
     browser.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert dialog.get_attribute("open") is None
-    WebDriverWait(browser, 10).until(lambda _: browser.switch_to.active_element == figures[-1])  # "close" is told later
+    WebDriverWait(browser, 10).until(lambda _: browser.switch_to.active_element == figures[-1])  # the event "close" comes later
 
 
 def test_a_filter_leaves_methods_whose_names_fit(browser: Any, player: Shown) -> None:

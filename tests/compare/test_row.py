@@ -1,4 +1,4 @@
-"""What runs go by."""
+"""Labels of runs."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which runs a command takes, and what it says when it cannot."""
+"""The selection of runs for a command, and its error messages."""
 
 from __future__ import annotations
 

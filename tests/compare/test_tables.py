@@ -1,4 +1,4 @@
-"""Tables in every format, and what they say of runs that do not compare."""
+"""Tables in every format, and their notes about runs that are not comparable."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OUT = Path("results")
 
 @pytest.fixture
 def rows() -> list[Row]:
-    """Two that tie at the top, one below, one of which only a part was scored and which would be the best."""
+    """Two runs that tie as the best, a worse run, and an incomplete run with the highest score."""
     write_run(OUT, "one", [0.5, 0.7])
     write_run(OUT, "tied_&", [0.7, 0.50001])
     write_run(OUT, "third", [0.1, 0.3])
@@ -100,7 +100,7 @@ def test_csv_and_json_hold_the_same_fractions(rows: list[Row]) -> None:
         assert float(text["average_jaccard"]) == number["average_jaccard"]
         assert number["average_jaccard_low"] <= number["average_jaccard"] <= number["average_jaccard_high"]
         assert number["complete"] == (number["method"] != "partial")
-        assert number["rank"] is None  # two clips separate nothing
+        assert number["rank"] is None  # two clips are too few for a significant difference
         assert json.loads(text["settings"]) == number["settings"]
 
 
@@ -153,7 +153,7 @@ def test_without_published_numbers_the_table_says_so() -> None:
     write_run(OUT, "ours", [0.5, 0.7])
     table = build(select_runs(OUT), with_published="all")
     assert "There are no published numbers for synth." in table.notes
-    assert table.details == ["clips", "ms/frame", "peak MB"]  # no column that says "measured" in every line
+    assert table.details == ["clips", "ms/frame", "peak MB"]  # no column with "measured" in every line
     assert {len(line.details) for line in table.measured} == {3}
 
 
@@ -288,7 +288,7 @@ def test_runs_of_several_protocols_in_one_table_have_no_best() -> None:
 
 
 def cover(run: Path, here: int, published: int) -> None:
-    """Write into a run's record that it had a part of the published set."""
+    """Set the record of a run to a part of the published dataset."""
     folder = RunFolder(run)
     record = folder.record()
     dataset = replace(record.dataset, coverage=Coverage(published, here, None))

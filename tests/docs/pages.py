@@ -14,7 +14,7 @@ from vgmae_bench.cli import cli
 ROOT = Path(__file__).parents[2]
 READ_ONLY = " --results results/reference "
 _passed: set[str] = set()
-"""Commands that only read the committed results and passed: on another page they would do the same."""
+"""Commands that only read the committed results and have passed. They are not repeated for other pages."""
 
 
 def pages() -> list[Path]:

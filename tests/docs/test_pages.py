@@ -29,7 +29,7 @@ def test_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path, monkeypatch:
 
 
 def test_all_commands_of_the_readme_work_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All commands of README.md in order, as someone types them who has installed the package and has no results yet."""
+    """Runs all commands of README.md in order, in a folder without results."""
     monkeypatch.chdir(tmp_path)
     assert run_page(ROOT / "README.md") >= 5
     tracked = {path.parents[1].name for path in (tmp_path / "results").rglob("summary.json")}

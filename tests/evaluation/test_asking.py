@@ -1,4 +1,4 @@
-"""Asking trackers: forward and backward in time, one query at a time or many, frame by frame."""
+"""Calls of trackers: forward and backward in time, with one query or many, frame by frame."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORWARD = Asking("forward")
 
 
 class Counter:
-    """A tracker that looks forward: x counts the frames since the query, y tells the brightness of the frame."""
+    """A forward tracker: x is the number of frames since the query, y is the brightness of the frame."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -58,7 +58,7 @@ def test_results_of_the_wrong_type_or_size_are_refused(wrong: Any) -> None:
 
 
 class Crowd:
-    """Every answer tells how many queries the call had, and repeats the query."""
+    """Returns the number of queries of the call, and the query."""
 
     def __init__(self) -> None:
         self.calls: list[list[int]] = []

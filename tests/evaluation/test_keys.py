@@ -1,4 +1,4 @@
-"""Keys of runs: settings that change answers count, others do not, and runs with older keys are found."""
+"""Keys of runs depend only on settings that change predictions. Runs with older keys are found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a method was built from: weights by name, settings that they imply, distribution, rounding."""
+"""How a method is built: named weights, their settings, distribution, rounding."""
 
 from __future__ import annotations
 

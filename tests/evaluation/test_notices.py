@@ -1,4 +1,4 @@
-"""What a run notices by itself: in its words, its summary, its tables; and what stops it."""
+"""Warnings of a run in its output, its summary and its tables, and errors that stop it."""
 
 from __future__ import annotations
 

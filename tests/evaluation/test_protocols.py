@@ -1,4 +1,4 @@
-"""What each protocol asks, and that its digest moves with everything that moves a score."""
+"""The queries of each protocol. Its digest changes with everything that changes a score."""
 
 from __future__ import annotations
 

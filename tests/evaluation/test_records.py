@@ -1,4 +1,4 @@
-"""Files of results: what is written is read back, old ones are brought up to date, bad ones are refused with one line."""
+"""Files of results: written and read, migrated from old schemas, refused with one line if damaged."""
 
 from __future__ import annotations
 

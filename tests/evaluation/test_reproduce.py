@@ -1,4 +1,4 @@
-"""Runs executed again: what is equal, what differs, and what cannot be repeated."""
+"""Repeated runs: equal results, differences, and runs that cannot be repeated."""
 
 from __future__ import annotations
 

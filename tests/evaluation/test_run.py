@@ -1,4 +1,4 @@
-"""Whole runs: resuming, killing, sharing, re-scoring."""
+"""Whole runs: resume, kill, shards, new scores."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_run_gives_numbers_a_table_and_a_record(root: Path) -> None:
     planned = plan("zero-motion", "davis", data_root=root)
     summary = execute(planned, command="vgmae-bench run")
     assert summary.clips == ClipCounts(expected=4, scored=4, failed=0, without_queries=0)
-    # Everything moves by one pixel of 64 a frame, 4 px of 256: only 8 and 16 px thresholds are ever met.
+    # Everything moves by 1 of 64 pixels per frame, 4 px of 256. Only the thresholds 8 and 16 px are ever met.
     assert summary.metrics["pts_within_4"].mean == 0
     assert 0 < summary.metrics["pts_within_8"].mean < summary.metrics["pts_within_16"].mean < 0.5
     table = pd.read_csv(planned.folder.path / "metrics.csv")
@@ -82,7 +82,7 @@ def test_every_setting_has_a_folder_of_its_own(root: Path) -> None:
 
 
 def test_settings_that_do_not_change_answers_are_recorded_and_no_part_of_the_key(root: Path) -> None:
-    """Twice the same answers are found again, whatever the batch size and the settings of ways that are not used."""
+    """Settings of unused options and the batch size change neither the key nor the predictions."""
 
     def planned(**settings: object) -> Plan:
         return plan("videogmae", "davis", data_root=root, settings=settings)

@@ -84,7 +84,7 @@ except StorageError as error:
 
 
 def test_a_full_disk_is_one_error_and_leaves_nothing(tmp_path: Path) -> None:
-    """In a process of its own: HDF5 that meets a full disk itself ends with a segmentation fault."""
+    """Runs in a separate process, because HDF5 crashes with a segmentation fault if it writes to a full disk itself."""
     done = subprocess.run([sys.executable, "-c", FULL, tmp_path], capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"Cannot write to {tmp_path / 'a.h5'}\n", "")
     assert not list(tmp_path.iterdir())

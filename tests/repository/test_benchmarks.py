@@ -1,4 +1,4 @@
-"""The page of measurements is what its files say, and every benchmark can be run as its help says."""
+"""The page of measurements equals its JSON files, and every benchmark runs with its documented options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md names exists: files, functions, and walks short enough to follow."""
+"""CONTRIBUTING.md names existing files and functions, and its walks are short."""
 
 from __future__ import annotations
 

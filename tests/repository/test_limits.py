@@ -1,4 +1,4 @@
-"""Files stay short and folders small, so that one sentence says what each is for."""
+"""Files are short and folders are small."""
 
 from __future__ import annotations
 

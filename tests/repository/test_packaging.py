@@ -1,4 +1,4 @@
-"""What is installed is what is there: every file of the tree, and nothing else."""
+"""The built package contains every file of the source tree and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What README and the documentation show works: the examples track, commands and options exist."""
+"""The examples in README and documentation work, and their commands and options exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COMMANDS = sorted(set(re.findall(r"vgmae-bench [a-z][^`\n#…]*", TEXT)))
 
 
 def example(file: str) -> str:
-    """The Python file of that name that a page shows; all pages show the same."""
+    """The Python file with this name in the documentation. All pages must show the same file."""
     (found,) = {text for text in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if text.startswith(f'"""{file}:')}
     return str(found)
 

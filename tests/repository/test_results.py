@@ -1,4 +1,4 @@
-"""The committed comparison is what its own records say: the tables of README and documentation, and the figures' numbers."""
+"""The tables in README and documentation and the data of the figures equal the committed records."""
 
 from __future__ import annotations
 
