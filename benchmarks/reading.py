@@ -1,7 +1,7 @@
 """Measures time and memory of reading clips: the prepared file compared with the official pickles.
 
     python benchmarks/reading.py                                      a small generated set
-    python benchmarks/reading.py --clips 200 --frames 250             as large as one likes (it lies in a temporary folder)
+    python benchmarks/reading.py --clips 200 --frames 250             a set of any size (in a temporary folder)
     python benchmarks/reading.py --processes 4 --json                 four processes that share the clips; for programs
 
 Two layouts are generated: "davis" is one pickle of pixels, "kinetics" ten pickles of JPEGs. Every measurement starts processes

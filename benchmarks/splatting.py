@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # waiting threads must sleep: spinning threads slow other processes down
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads slow other processes down
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch

@@ -30,7 +30,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # waiting threads must sleep: spinning threads slow other processes down
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads slow other processes down
 
 import torch
 from form import in_form

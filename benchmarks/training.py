@@ -22,7 +22,7 @@ from dataclasses import replace
 from statistics import median
 from unittest.mock import patch
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # waiting threads must sleep: spinning threads slow other processes down
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads slow other processes down
 
 import torch
 from form import in_form

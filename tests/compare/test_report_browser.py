@@ -255,7 +255,9 @@ def test_a_figure_opens_in_a_dialog_that_keys_leaf_through_and_close(browser: An
     assert shown.get_attribute("src") == sources[-1]
     browser.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert dialog.get_attribute("open") is None
-    WebDriverWait(browser, 10).until(lambda _: browser.switch_to.active_element == figures[-1])  # the event "close" comes later
+    WebDriverWait(browser, 10).until(
+        lambda _: browser.switch_to.active_element == figures[-1]
+    )  # the event "close" comes later
 
 
 def test_a_filter_leaves_methods_whose_names_fit(browser: Any, player: Shown) -> None:

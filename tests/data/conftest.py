@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep the user's caches out of the tests, and proxies out of the way of the local server."""
+    """Use temporary caches in the tests, and no proxy for the local server."""
     monkeypatch.setenv("VGMAE_BENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     return tmp_path / "cache"

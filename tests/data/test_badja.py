@@ -1,4 +1,4 @@
-"""BADJA in its published layout: only annotated frames are asked about and scored."""
+"""BADJA in its published layout: only annotated frames have queries and scores."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_joints_lie_at_the_centres_of_their_pixels(tmp_path: Path) -> None:
     assert clip.annotated is not None and tuple(np.flatnonzero(clip.annotated)) == ANNOTATED
     np.testing.assert_allclose(clip.tracks()[0, list(ANNOTATED)], JOINTS[0, :, ::-1] + 0.5, atol=1e-4)
     visible = np.zeros((2, FRAMES), dtype=bool)
-    visible[:, ANNOTATED] = VISIBLE[:2]  # the joint that is never seen is left out
+    visible[:, ANNOTATED] = VISIBLE[:2]  # the joint that is never visible is omitted
     np.testing.assert_array_equal(~clip.occluded, visible)
     assert clip.radius is not None
     np.testing.assert_allclose(clip.radius[list(ANNOTATED)], 0.2 * np.sqrt(20 * 30))
@@ -105,7 +105,7 @@ def test_a_run_scores_annotated_frames_and_pck(tmp_path: Path) -> None:
         found.append(execute(planned, figures=1).metrics)
         prepare("badja", tmp_path)
     assert found[0]["pck"].mean == pytest.approx(1 / 3)
-    # zero-motion calls everything visible: one joint is hidden in one of four answers
+    # zero-motion predicts everything visible: one joint is hidden in one of four frames
     assert found[0]["occlusion_accuracy"].mean == pytest.approx(3 / 4)
     assert found[0] == found[1]
 
@@ -192,7 +192,7 @@ def test_a_hidden_joint_needs_no_position(tmp_path: Path) -> None:
 
 
 def test_image_copies_in_another_format_are_refused(tmp_path: Path) -> None:
-    """Before, every image counted as two frames."""
+    """A regression test: every image counted as two frames."""
     write_badja(tmp_path)
     for image in list(images(tmp_path).iterdir()):
         Image.open(image).save(image.with_suffix(".png"))

@@ -1,4 +1,4 @@
-"""Numbers that cannot be true are refused by every reader, with the likely reason and what to try."""
+"""Every reader refuses impossible values, with the likely reason and a suggestion."""
 
 from __future__ import annotations
 

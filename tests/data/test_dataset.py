@@ -1,4 +1,4 @@
-"""A stranger's dataset: what it must have, what it may have, and what is said when it is wrong."""
+"""Datasets of plugins: required and optional attributes, and error messages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Broken(Minimal):
 
 
 class Minimal:
-    """All that a dataset needs."""
+    """The smallest valid dataset."""
 
     ids: Any = ("a", "b")
     digest: Any = "d"
@@ -175,7 +175,7 @@ def test_opening_an_outdated_prepared_file_prints_a_warning(tmp_path: Path, capl
     path = prepare("davis", root)
     caplog.set_level(logging.WARNING)
     made_at = path.stat().st_mtime_ns
-    os.utime(pickle, ns=(made_at + 10**9, made_at + 10**9))  # touched, but the same
+    os.utime(pickle, ns=(made_at + 10**9, made_at + 10**9))  # a new time stamp, but equal content
     assert open_dataset("davis", root=root)[0].notes == () and not caplog.messages
     write_davis(root, clips=2)
     (pickle.parent / "SHA256SUMS").unlink()

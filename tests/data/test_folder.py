@@ -1,4 +1,4 @@
-"""Videos of one's own with tracks as CSV or JSON."""
+"""The user's own videos with tracks as CSV or JSON."""
 
 from __future__ import annotations
 

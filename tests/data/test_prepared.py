@@ -1,4 +1,4 @@
-"""The prepared form: the same clips and scores, lazily, in any number of processes, and never silently damaged."""
+"""Prepared files: equal clips and scores, lazy reading, several processes, and detection of damage."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def test_links_out_of_the_file_are_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_old_file_alone(tmp_path: Path) -> None:
-    """The operating system refuses the bytes: a limit on the size of files acts like a disk that is full."""
+    """Simulates a full disk with the operating system's limit on file sizes."""
     write_sets(tmp_path)
     path = prepare("davis", tmp_path)
     old = path.read_bytes()

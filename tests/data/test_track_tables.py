@@ -1,4 +1,4 @@
-"""Tables as people's programs write them: read rightly, or refused with the line and the likely reason."""
+"""Track tables of other programs: read correctly, or refused with the line and the likely reason."""
 
 from __future__ import annotations
 

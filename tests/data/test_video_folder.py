@@ -1,4 +1,4 @@
-"""Clips from folders of videos: the right frames, cropped to the centre, and the same ones for the same generator."""
+"""Clips from folders of videos: correct frames, centre crops, equal clips for equal generators."""
 
 from __future__ import annotations
 

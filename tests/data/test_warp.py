@@ -1,4 +1,4 @@
-"""The embedded photographs: scores as documented, tracks that stay on the pixels they began on."""
+"""The included photographs: documented scores, and tracks that follow their pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small files in the layouts the official sets have."""
+"""Small files in the layouts of the official datasets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights are found in whatever way a checkpoint wraps them."""
+"""Weights are found in all forms of checkpoints."""
 
 from __future__ import annotations
 

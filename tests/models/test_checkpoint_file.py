@@ -1,4 +1,4 @@
-"""What `torch.save` wrote is read as `torch.load` reads it, except that nothing is executed."""
+"""Files of `torch.save` are read like with `torch.load`, but nothing is executed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept on a device, and the size of the pieces in which methods compute: it does not change answers."""
+"""Tensors cached on a device, and the size of chunks. Neither changes predictions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CUDA, CPU = torch.device("cuda", 0), torch.device("cpu")
 
 
 def memory(monkeypatch: pytest.MonkeyPatch, free: int, reserved: int = 0, allocated: int = 0) -> None:
-    """What a GPU says of its memory."""
+    """Simulated memory of a GPU."""
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2 * free))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: reserved)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: allocated)
@@ -67,7 +67,7 @@ def test_copies_to_a_gpu_hold_the_values() -> None:
     "name", ["videogmae", "videogmae: features", "videogmae: both propagations", "videogmae: readout"]
 )
 def test_answers_do_not_depend_on_the_size_of_pieces(name: str, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Except for rounding: products of matrices of other shapes add up in another order."""
+    """Except for rounding, because matrix products of other shapes sum in another order."""
     assert _spread(TRACKERS[name], piece, monkeypatch) < 1e-3
 
 
@@ -81,7 +81,7 @@ def _frames() -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 def _spread(make: Any, piece: int, monkeypatch: pytest.MonkeyPatch) -> float:
-    """The largest difference in pixels that pieces of this many bytes make."""
+    """The largest difference of tracks in pixels with chunks of this size."""
     tracker = make("cpu")
     usual = tracker.track(_frames(), queries())
     monkeypatch.setattr(devices, "piece_bytes", lambda device: piece)

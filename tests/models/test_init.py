@@ -25,7 +25,7 @@ def test_tokens_attend_to_similar_tokens() -> None:
 
 
 def test_whitened_patches_show_fine_differences_as_strongly_as_the_mean_colour() -> None:
-    """Of patches of a Markov image, the embedding's components have equal strength, within its share of noise."""
+    """For patches of a Markov image, all components of the embedding have equal strength, except for noise."""
     weight = (
         small(patch_start="whitened", embed_dim=64, num_heads=4).patch_embed.proj.weight.detach().flatten(1).double()
     )

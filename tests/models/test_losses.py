@@ -10,7 +10,7 @@ from vgmae_bench.models.losses import readout_loss, reconstruction_loss
 
 
 def _gradient(batch: torch.Tensor, reduction: Literal["mean", "sum"]) -> torch.Tensor:
-    """Of the loss with respect to a brightness that all clips share."""
+    """The gradient of the loss with respect to a brightness of all clips."""
     brightness = torch.tensor(0.5, requires_grad=True)
     reconstruction_loss(brightness.expand(batch.shape), batch, reduction).backward()
     assert brightness.grad is not None

@@ -1,4 +1,4 @@
-"""Position tables by their formulas."""
+"""Tables of position codes."""
 
 import numpy as np
 

@@ -98,7 +98,7 @@ OURS = {"predict": "displacement", "query_feature": "both"}
 
 
 def awake(**settings: object) -> ReadoutTracker:
-    """With outputs that are not zero, as when something has been learned."""
+    """A readout with outputs that are not zero, as after training."""
     model = tracker(**settings)
     torch.nn.init.normal_(model.readout.output_proj.weight)
     return model
@@ -122,7 +122,7 @@ def test_displacements_are_in_patches() -> None:
 
 @torch.no_grad()
 def test_a_query_uses_its_image_feature_only_if_enabled() -> None:
-    """Keys and values are silenced, so that the answer is what the query alone knows."""
+    """Keys and values are zero, so that the output depends only on the query."""
     cell = 1 / SMALL.grid
     asked = torch.tensor([[0.0, 1.5 * cell, 0.5 * cell], [0.0, 0.5 * cell, 1.5 * cell]]).expand(2, -1, -1)  # (t, y, x)
     tokens = torch.randn(2, SMALL.num_tokens, SMALL.embed_dim, generator=torch.Generator().manual_seed(3))

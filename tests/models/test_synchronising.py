@@ -1,6 +1,6 @@
-"""Tracking a clip does not wait for the device, except for its answers at the end.
+"""Tracking a clip waits for the device only for the predictions at the end.
 
-The device is pretended: `tests.shared.pretend`.
+The device is simulated: `tests.shared.pretend`.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ TRACKERS: dict[str, Callable[[str], Tracker]] = {
 
 
 def tracked(make: Callable[[str], Tracker]) -> tuple[Tracks, dict[str, int]]:
-    """Tracks, and what tracking waits for. The first clip is not counted: it may compute what is kept."""
+    """Returns the tracks and the waits. The first clip is not counted, because it may fill caches."""
     frames = np.random.default_rng(1).integers(0, 256, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8)
     with pretended() as device:
         tracker = make(DEVICE)

@@ -19,7 +19,7 @@ LENGTH = 4
 
 
 def _drift(starts: list[int]) -> TrackWindow:
-    """One pixel to the right a frame; hidden in frames divisible by 3. Notes which windows it was asked for."""
+    """Moves one pixel to the right per frame, hidden in frames divisible by 3. Records its windows."""
 
     def track_window(start: int, xy: Tensor) -> WindowTracks:
         starts.append(start)
@@ -132,7 +132,7 @@ def test_impossible_windows_and_queries(wrong: Callable[[], object]) -> None:
 
 
 def test_tiles_cut_a_window_and_put_positions_back() -> None:
-    """The video's pixels hold their own place, so that a tile tells where it was cut."""
+    """Each pixel of the video contains its position, so that a tile shows its origin."""
     side, frames = 8, 3
     rows, columns = torch.meshgrid(torch.arange(24.0), torch.arange(16.0), indexing="ij")
     video = torch.stack([columns, rows, 0 * rows])[None, :, None].repeat(1, 1, frames, 1, 1)

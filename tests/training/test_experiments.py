@@ -1,4 +1,4 @@
-"""The log of a training goes to TensorBoard or Weights & Biases where it is asked for."""
+"""The log of a training goes to TensorBoard or Weights & Biases on request."""
 
 from __future__ import annotations
 

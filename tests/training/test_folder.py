@@ -1,4 +1,4 @@
-"""Whose a training's folder is: the same settings go on, also those of a record that is older than some setting."""
+"""A training folder belongs to its settings. A training with an older record continues."""
 
 from __future__ import annotations
 

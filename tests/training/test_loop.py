@@ -25,7 +25,7 @@ EVERYTHING = changed(FAST, accumulate=2, ema_decay=0.9, warmup_steps=3, checkpoi
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing in the program handles it."""
+    """Simulates a kill: the program does not handle this error."""
 
 
 def at_clip(number: int, do: Callable[[], object]) -> ToySource:
@@ -45,7 +45,7 @@ def interrupt() -> None:
 
 
 def curve(out: Path) -> list[Row]:
-    """What of the log must not depend on when it was written."""
+    """The part of the log that does not depend on the time."""
     timing = ("seconds", "clips_per_second")
     return [{name: value for name, value in row.items() if name not in timing} for row in read_log(out / "log.csv")]
 
@@ -208,7 +208,7 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
 
 
 def test_validation_tracks_with_the_weights_in_memory(tmp_path: Path) -> None:
-    """The average's weights, in evaluation mode; training goes on in training mode, and no file is written for it."""
+    """Validation uses the averaged weights in evaluation mode. Training continues in training mode, and no file is written."""
     seen: list[tuple[bool, Tensor]] = []
 
     class Validated(ToyRecipe):

@@ -1,4 +1,4 @@
-"""Settings of trainings have sections. Flat configurations and folders of trainings from before go on working."""
+"""Settings of trainings have sections. Flat configurations and older training folders still work."""
 
 from __future__ import annotations
 

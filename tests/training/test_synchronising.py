@@ -1,6 +1,6 @@
 """An update of the weights does not wait for the device.
 
-The device is pretended: `tests.shared.pretend`. The loop's own part of an update is repeated here.
+The device is simulated: `tests.shared.pretend`. The loop's own part of an update is repeated here.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ UPDATES: dict[str, tuple[Make, Callable[[], Batch | TrackBatch]]] = {
 
 
 def waits(make: Make, batch: Callable[[], Batch | TrackBatch]) -> dict[str, int]:
-    """What an update of the weights waits for. The first one is not counted: it may compute what is kept."""
+    """The waits of an update of the weights. The first update is not counted, because it may fill caches."""
     with pretended() as device:
         recipe, given = make().to(DEVICE), batch()
         optimizer = torch.optim.AdamW(parameter_groups(recipe.network, 0.05), lr=1e-3)
@@ -120,7 +120,7 @@ def test_an_update_does_not_wait(kind: str) -> None:
 
 
 def test_masks_by_motion_wait_once_for_the_teachers_tracks() -> None:
-    """They choose the tokens, whose numbers the host must know."""
+    """The tracks select the tokens, and the host must know their number."""
     found = waits(trackmae(mask_type="motion-bins"), clips(8, 32))
     assert list(found.values()) == [1]
     assert next(iter(found)).startswith("to the host: baselines/trackmae/pretrain.py masks")

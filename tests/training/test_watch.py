@@ -13,7 +13,7 @@ from vgmae_bench.types import Queries, Tracks
 
 
 class Oracle:
-    """Knows the true tracks of the clips, in the order in which they are asked about. Says `share` of each motion."""
+    """Returns the true tracks of the clips in order, with each motion multiplied by `share`."""
 
     def __init__(self, clips: int, share: float) -> None:
         dataset = Synth(SynthConfig(split="val", clips=clips))

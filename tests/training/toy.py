@@ -1,4 +1,4 @@
-"""A method so small that its whole training takes a moment: it learns the mean colour of noise."""
+"""A tiny method with a short training: it learns the mean colour of noise."""
 
 from __future__ import annotations
 

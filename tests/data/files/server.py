@@ -1,4 +1,4 @@
-"""A file server on this machine that knows Range and If-Range, and can be told to misbehave."""
+"""A local file server with Range and If-Range, which can simulate faults."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Server:
-    """What is served, and how.
+    """The files and the behaviour of the server.
 
     Attributes:
-        url: where it is reached.
+        url: the server's address.
         files: content by name.
-        cut_after: break the connection after so many bytes of each of the next answers, one entry an answer.
+        cut_after: the number of bytes after which the connection breaks, one entry for each of the next responses.
         etags: send entity tags (True), none at all (False), or weak ones ("weak").
         lengths: send Content-Length.
-        headers: others to send.
+        headers: additional headers.
         requests: (name, Range header or "") of every request so far.
     """
 

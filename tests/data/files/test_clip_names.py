@@ -1,4 +1,4 @@
-"""Clips of any name have a file name of their own, short enough for any file system."""
+"""Every clip name gives a unique file name that is short enough for any file system."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_a_later_call_continues(server: Server, tmp_path: Path) -> None:
 
 
 def interrupted(server: Server, folder: Path) -> Path:
-    """A download that broke off, and where it goes."""
+    """An interrupted download. Returns its target."""
     server.cut_after = [1000] * 5
     with pytest.raises(OSError, match="broke"):
         download(f"{server.url}/a.zip", folder / "a.zip")
@@ -145,7 +145,7 @@ def test_a_damaged_download_is_deleted(server: Server, tmp_path: Path, header: s
     told = base64.b64encode(hashlib.md5(CONTENT).digest()).decode()
     server.headers = {header: f"crc32c=AAAAAA==,md5={told}" if header.startswith("x") else told}
     download(f"{server.url}/a.zip", tmp_path / "a.zip")
-    server.files["a.zip"] = CONTENT[:-1] + b"x"  # the server's disk has rotted: the digest it tells is of the original
+    server.files["a.zip"] = CONTENT[:-1] + b"x"  # the file on the server is damaged: its digest is that of the original
     with pytest.raises(OSError, match=r"file is damaged \(its MD5"):
         download(f"{server.url}/a.zip", tmp_path / "b.zip")
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]

@@ -28,7 +28,7 @@ CLIPS = {"bear": example(1), "camel": example(2)}
 
 
 def davis_zip(**extra: bytes) -> bytes:
-    """An archive laid out like the official one."""
+    """An archive in the official layout."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
         zipped.writestr("tapvid_davis/README.md", "what this is")
@@ -52,7 +52,7 @@ def spec(server: Server) -> DatasetSpec:
 
 
 def visible(folder: Path) -> set[str]:
-    """What is left, without the lock and the record of archives."""
+    """The remaining files, without the lock and the record of archives."""
     return {path.name for path in folder.iterdir() if not path.name.endswith(".lock")} - {SUMS}
 
 

@@ -1,4 +1,4 @@
-"""One file by its address: fetched once, resumed, checked, and missing in one line."""
+"""A file at a web address: downloaded once, resumed, checked; if missing, an error of one line."""
 
 from __future__ import annotations
 

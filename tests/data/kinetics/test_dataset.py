@@ -1,4 +1,4 @@
-"""TAP-Vid-Kinetics from annotations and videos is what the published generator makes of them."""
+"""TAP-Vid-Kinetics from annotations and videos equals the output of the published generator."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def write_videos(folder: Path, frames: int = FRAMES) -> list[Path]:
         path = folder / f"class {seed}" / f"{name}_{start:06}_{end:06}.mp4"
         path.parent.mkdir(parents=True)
         video = moving_square(frames, size=(48, 64), seed=seed)["video"]
-        smooth = video.reshape(frames, 6, 8, 8, 8, 3).mean(axis=(2, 4)).astype(np.uint8)  # what a video codec can keep
+        smooth = video.reshape(frames, 6, 8, 8, 8, 3).mean(axis=(2, 4)).astype(np.uint8)  # smooth: a codec preserves it
         paths.append(encode(path, np.kron(smooth, np.ones((1, 8, 8, 1), np.uint8)), fps=25))
     return paths
 
@@ -61,7 +61,7 @@ def kinetics(root: Path) -> OpenedDataset:
 
 
 def write_shards(root: Path, videos: list[Path]) -> None:
-    """What generate_tapvid.py leaves of these clips, by its description, with another JPEG encoder."""
+    """The output of generate_tapvid.py for these clips, by its description, with another JPEG encoder."""
     shard = []
     for seed, path in enumerate(videos):
         xy, hidden = fractions(seed)

@@ -1,4 +1,4 @@
-"""Frames of Kinetics are those of the published ffmpeg command, one by one."""
+"""Frames of Kinetics equal those of the published ffmpeg command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ffmpeg() -> str:
 
 
 def published(path: Path) -> list[bytes]:
-    """What generate_tapvid.py gets, by the command that ffmpeg-python builds for it."""
+    """The frames of generate_tapvid.py, from the command that ffmpeg-python builds."""
     command = [ffmpeg(), "-i", str(path), "-filter_complex", "[0]fps=fps=25[s0]", "-map", "[s0]"]
     output = subprocess.run([*command, "-f", "image2pipe", "pipe:"], capture_output=True, check=True).stdout
     return [b"\xff\xd8" + jpeg for jpeg in output.split(b"\xff\xd8")[1:]][:250]

@@ -1,4 +1,4 @@
-"""Scenes of synth rendered the way Kubric renders MOVi: layers from an oracle of their own, not from the code under test."""
+"""Renders scenes of synth in the layers of MOVi, with a separate renderer and not with the tested code."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Render:
         return self.layers["rgba"].shape[1]
 
     def exact(self, frame: np.ndarray, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where points that are seen in frames [N] at raster pixels xy [N, 2] go, [N, T, 2], and bool [N, T] whether hidden."""
+        """Tracks [N, T, 2] and occlusion, bool [N, T], of points that are visible in frames [N] at raster pixels xy [N, 2]."""
         frames = len(self.layers["rgba"])
         place = np.column_stack([(frame + 0.5) / frames, xy / self.size])
         points: SurfacePoints = points_seen(self.scenes, torch.from_numpy(place)[None])
@@ -99,7 +99,7 @@ def render(size: int = 96, frames: int = 8, *, index: int = 0, speed: float = 2.
 
 
 def write_render(made: Render, folder: Path) -> Path:
-    """As Kubric's workers leave it: PNGs of 8 and 16 bits, segments with a palette, depth as TIFF of floats."""
+    """Write the files of Kubric's workers: PNGs of 8 and 16 bits, segments with a palette, depth as float TIFF."""
     folder.mkdir(parents=True)
     (folder / "metadata.json").write_text(json.dumps(made.metadata))
     for name, images in made.layers.items():

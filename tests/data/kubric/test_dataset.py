@@ -1,4 +1,4 @@
-"""Kubric in every layout it is found in: TFDS files, raw renders, what CoTracker exported."""
+"""Kubric in all its layouts: TFDS files, raw renders, exports of CoTracker."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def record(index: int) -> bytes:
 
 
 def write_tfds(folder: Path) -> Path:
-    """Three scenes in two shards, as TFDS names them, with the files that lie beside them."""
+    """Three scenes in two shards with the names of TFDS, and the files next to them."""
     scenes = [record(index) for index in range(3)]
     write_records(folder / SHARDS.format(0), scenes[:2])
     write_records(folder / SHARDS.format(1), scenes[2:])
@@ -52,7 +52,7 @@ def write_tfds(folder: Path) -> Path:
 
 
 def write_exported(folder: Path) -> dict[str, np.ndarray]:
-    """A scene as CoTracker reads it: folder/frames and folder/folder.npy, whose "visibility" says what is hidden."""
+    """A scene in CoTracker's layout: folder/frames and folder/folder.npy, whose "visibility" means occlusion."""
     raw = example(5, frames=FRAMES, height=40, width=40)
     (folder / "frames").mkdir(parents=True)
     for number, frame in enumerate(raw["video"]):
@@ -87,7 +87,7 @@ def test_tfds_files_give_the_tracks_of_the_derivation(tmp_path: Path) -> None:
         assert (clip.occluded != wanted.occluded).mean() < 0.01
     assert dataset.clip("0").tracks().shape != dataset.clip("2").tracks().shape or not np.array_equal(
         dataset.clip("0").tracks(), dataset.clip("2").tracks()
-    )  # one scene, two names: other points
+    )  # the same scene with another name: other points
     assert verify("kubric", tmp_path) == []
 
 

@@ -1,4 +1,4 @@
-"""A set in the layout of MOVi-E that tensorflow-datasets itself has written; run where it is installed (`make tfds`)."""
+"""A dataset in the layout of MOVi-E, written by tensorflow-datasets (`make tfds`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WRITER = Path(__file__).parent / "write_tfds.py"
 
 @pytest.mark.skipif(find_spec("tensorflow_datasets") is None, reason="tensorflow-datasets is not installed: make tfds")
 def test_what_tensorflow_datasets_writes_gives_the_same_tracks(tmp_path: Path) -> None:
-    """Two scenes, written in a process of its own, so that TensorFlow does not share one with torch."""
+    """Two scenes, written in a separate process, because TensorFlow must not share a process with torch."""
     made = {str(index): render(48, 8, index=index) for index in range(2)}
     for name, scene in made.items():
         np.savez(tmp_path / f"{name}.npz", metadata=json.dumps(scene.metadata), **scene.layers)

@@ -1,4 +1,4 @@
-"""TFRecord files and Examples: what other programs wrote is read, and nothing damaged passes."""
+"""TFRecord files and Examples: files of other programs are read, damaged files are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The derivation of Kubric's tracks against the exact tracks of scenes that synth has rendered."""
+"""The computation of Kubric's tracks, compared with the exact tracks of synth scenes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def scene(made: Render) -> KubricScene:
 
 
 def queries(tracks: KubricTracks) -> np.ndarray:
-    """[N, 2], where tracks are in the frame they are asked about in."""
+    """The positions of tracks in their query frames, [N, 2]."""
     return tracks.xy[np.arange(len(tracks.frame)), tracks.frame]
 
 
@@ -61,11 +61,11 @@ def test_tracks_agree_with_exact_ones() -> None:
 def test_nearer_surfaces_and_other_segments_occlude() -> None:
     whole = scene(rendered(64, 8))
     tracks = derive_tracks(whole, "clip")
-    frame = next(number for number in range(8) if number not in tracks.frame)  # draws do not depend on it
+    frame = next(number for number in range(8) if number not in tracks.frame)  # the random points do not depend on it
     seen = ~tracks.occluded[:, frame]
 
     def hidden(**changed: np.ndarray) -> np.ndarray:
-        """bool [N], in that frame, with a layer of it changed."""
+        """Occlusion in a frame after a change of one layer, bool [N]."""
         layers = {name: getattr(whole, name).copy() for name in changed}
         for name, values in changed.items():
             layers[name][frame] = values
@@ -79,7 +79,7 @@ def test_nearer_surfaces_and_other_segments_occlude() -> None:
     assert hidden(depth=0.8 * depth)[segment == 0].all()
     alone = hidden(segments=np.full_like(whole.segments[frame], 4), depth=np.full_like(depth, 1e6))
     assert alone[segment != 4].all() and not alone[seen & (segment == 4)].any()
-    # One pixel of four is enough to be seen.
+    # A point is visible if one of four pixels shows it.
     holes = np.where(np.indices(depth.shape).sum(axis=0) % 2, depth, 0)
     holes_seen = ~hidden(depth=holes)
     assert holes_seen[seen].mean() > 0.9
@@ -96,7 +96,7 @@ def test_faces_that_turn_away_hide_their_points() -> None:
     kept, lost = derive_tracks(flat, "clip"), derive_tracks(alone, "clip")
     np.testing.assert_array_equal(kept.frame, lost.frame)
     assert (kept.occluded & ~lost.occluded).sum() > 0
-    assert not (lost.occluded & ~kept.occluded).any()  # rough normals are not believed
+    assert not (lost.occluded & ~kept.occluded).any()  # inaccurate normals are ignored
 
 
 def test_seed_and_clip_name_determine_the_points() -> None:

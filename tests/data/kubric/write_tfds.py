@@ -1,6 +1,6 @@
 """`python write_tfds.py SCENES OUT`: scenes kept as NumPy arrays become a TFDS set with the features of MOVi-E.
 
-A program of its own: it needs tensorflow-datasets, and nothing of this package. Features as in challenges/movi/movi_e.py of
+A separate program: it needs tensorflow-datasets and nothing of this package. Features as in challenges/movi/movi_e.py of
 google-research/kubric, without the text and events that tracks have no use for.
 """
 

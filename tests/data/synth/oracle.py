@@ -1,4 +1,4 @@
-"""What rays hit in a synthetic scene, one face after the other in world coordinates: slow, and nothing like the code."""
+"""A slow reference ray caster for synthetic scenes: face by face, in world coordinates, independent of the tested code."""
 
 from __future__ import annotations
 

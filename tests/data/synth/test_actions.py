@@ -1,4 +1,4 @@
-"""synth-actions: nothing but the order of frames tells its classes apart."""
+"""synth-actions: only the order of the frames distinguishes its classes."""
 
 from __future__ import annotations
 

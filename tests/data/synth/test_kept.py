@@ -1,4 +1,4 @@
-"""Rendered clips are kept: the same bytes, made once, made again where they are damaged, within a limit."""
+"""The cache of rendered clips: equal bytes, rendered once, rendered again if damaged, within a limit."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ SMALL = SynthConfig(height=32, width=32, frames=4, points=5, clips=2)
 
 @pytest.fixture
 def rendered(monkeypatch):
-    """The numbers of frames that were rendered."""
+    """The number of rendered frames of each call."""
     calls = []
     real = module.render_video
     monkeypatch.setattr(module, "render_video", lambda *given: calls.append(1) or real(*given))

@@ -12,7 +12,7 @@ def texels(tile: int, x: torch.Tensor, y: torch.Tensor, footprint: float) -> tor
 
 
 def whole_tile(tile: int, footprint: float) -> torch.Tensor:
-    """[3, size, size], every texel at its own place."""
+    """A texture [3, size, size] with a unique value in every texel."""
     y, x = torch.meshgrid(*[torch.arange(TILE_SIZE, dtype=torch.float32) + 0.5] * 2, indexing="ij")
     return texels(tile, x.flatten(), y.flatten(), footprint).view(3, TILE_SIZE, TILE_SIZE)
 

@@ -1,4 +1,4 @@
-"""Points that are typed, spread on a grid, or laid over a mask."""
+"""Points from the command line, on a grid, or on a mask."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_masks_of_every_kind_have_the_same_foreground(tmp_path: Path, mode: str)
 
 def test_noise_of_a_jpeg_is_no_foreground(tmp_path: Path) -> None:
     pixels = np.zeros(SIZE, dtype=np.uint8)
-    pixels[9:25, 9:41] = 255  # across the blocks of 8 that JPEG knows
+    pixels[9:25, 9:41] = 255  # across the 8 × 8 blocks of JPEG
     Image.fromarray(pixels).save(tmp_path / "mask.jpg", quality=30)
     assert (np.asarray(Image.open(tmp_path / "mask.jpg"))[pixels == 0] > 0).any()
     assert np.allclose(mask_points(tmp_path / "mask.jpg", 2, SIZE).xy, [[17, 13], [33, 13], [17, 21], [33, 21]], atol=1)

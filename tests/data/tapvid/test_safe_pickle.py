@@ -1,4 +1,4 @@
-"""Plain data come back as they were; everything else is refused and nothing runs."""
+"""Plain data are read unchanged. Everything else is refused, and nothing is executed."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_random_damage_gives_no_other_error() -> None:
 
 
 def array_pickle(shape: tuple[Any, ...], dtype: Any, content: Any) -> bytes:
-    """A pickle of an array whose parts need not agree."""
+    """A pickle of an array with possibly inconsistent parts."""
 
     class Parts:
         def __reduce__(self) -> Any:

@@ -1,4 +1,4 @@
-"""A broken download says so, whatever the container and however many threads decode it."""
+"""An incomplete download is reported for every container and every number of threads."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_raw_stream_with_half_a_frame_is_refused(tmp_path: Path) -> None:
 
 
 def page(content: bytes, flags: int) -> bytes:
-    """A page of Ogg, without a right checksum."""
+    """An Ogg page, without a correct checksum."""
     return b"OggS\0" + bytes([flags]) + bytes(20) + bytes([1, len(content)]) + content
 
 

@@ -1,4 +1,4 @@
-"""Videos are read frame by frame, upright, at any size and from anywhere; what is none says so."""
+"""Videos are read frame by frame, upright, at any size and from any frame. Other files are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The images of a folder are frames in the order of their numbers, or the folder says why not."""
+"""The images of a folder are frames in the order of their numbers. Other folders are refused with the reason."""
 
 from __future__ import annotations
 

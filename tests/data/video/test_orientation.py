@@ -1,4 +1,4 @@
-"""All eight orientations of a display matrix and of EXIF are undone."""
+"""All eight orientations of a display matrix and of EXIF are corrected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts and rates are those of the frames, not those that headers tell."""
+"""Counts and rates come from the frames and not from wrong headers."""
 
 from __future__ import annotations
 

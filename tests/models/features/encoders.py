@@ -1,4 +1,4 @@
-"""Encoders whose features are known, and clips to look at."""
+"""Encoders with known features, and test clips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps, matching, propagation and the correction of places, each by itself."""
+"""Separate tests of feature maps, matching, propagation and the correction of positions."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_labels_move_at_most_the_search_radius() -> None:
 
 
 def test_a_lost_label_stays_where_it_was() -> None:
-    """Of two places, one is seen in every cell of the next frame: the other one's label goes to nobody."""
+    """All cells of the next frame match one of two cells. The label of the other cell is lost."""
     query = F.normalize(noise(4, 4, 16), dim=-1)
     recurrent = Recurrent(torch.tensor([[12.0, 12.0], [28.0, 28.0]]), 8, 1.5, RecurrentConfig(topk=1))
     found = recurrent.step(query, query[1, 1].expand(4, 4, -1))

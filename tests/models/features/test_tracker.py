@@ -1,4 +1,4 @@
-"""Tracking by features, where it is known how things move and what the features are."""
+"""Tracking by features, with known motion and known features."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def grid(frame: int, low: float = 20, high: float = 44, count: int = 7) -> Queri
 
 
 def along(queries: Queries, step: tuple[int, int], frames: int) -> npt.NDArray[np.float32]:
-    """Where a pan takes queries: [N, T, 2]."""
+    """The positions of queries under a pan, [N, T, 2]."""
     time = np.arange(frames)[None, :, None] - queries.frame[:, None, None]
     return np.asarray(queries.xy[:, None] + time * np.array(step), dtype=np.float32)
 
@@ -66,7 +66,7 @@ def test_nothing_moves_in_a_still_clip(encoder: PatchEncoder) -> None:
 
 @pytest.mark.parametrize("propagation", ["direct", "recurrent", "both"])
 def test_points_of_a_still_clip_stay(propagation: str) -> None:
-    """Where features are that poor, mixtures of neighbours look like others: cells' own centres are asked for."""
+    """Such weak features cannot be interpolated, so the queries are at centres of cells."""
     queries = grid(2, 6, 58, 14)
     found = track(ColourAndPlace(), pan((0, 0), 7), queries, propagation=propagation, recurrent_topk=1)
     np.testing.assert_allclose(found.xy, along(queries, (0, 0), 7), atol=1e-3)
@@ -101,7 +101,7 @@ def test_occluded_points_are_hidden_until_they_reappear(propagation: str) -> Non
 
 
 def test_a_similar_point_fails_the_backward_check() -> None:
-    """The point is covered; elsewhere is something much like it, which in the query's frame looks even more like itself."""
+    """The point is occluded. A similar point is visible, whose match in the query frame is itself."""
     frames = pan((0, 0), 3)
     noise = np.random.default_rng(1).integers(-20, 21, (16, 16, 3))
     frames[:, 40:56, 40:56] = np.clip(frames[:, 8:24, 8:24] + noise, 0, 255)
@@ -133,7 +133,7 @@ def test_a_prior_chooses_among_equals() -> None:
 
 
 class Recording(Patches):
-    """Remembers which grey level each frame it is shown has."""
+    """Records the grey levels of its input frames."""
 
     seen: list[list[int]]
 

@@ -1,4 +1,4 @@
-"""Clips that come again: the same clips, made once, within a limit."""
+"""Repeated clips: equal, made once, within a limit."""
 
 import torch
 

@@ -54,7 +54,7 @@ def test_the_true_flow_of_examples_takes_each_frame_to_the_next() -> None:
     y, x = torch.meshgrid(ticks, ticks, indexing="ij")
 
     def error(flow: torch.Tensor) -> float:
-        """The mean difference between a pixel and what it moves to."""
+        """The mean difference between a pixel and the pixel at its flow target."""
         at = (torch.stack([x, y], dim=-1) + flow.flatten(0, 1)) / 64 - 1
         ahead = F.grid_sample(video[:, 1:].flatten(0, 1).movedim(-1, 1), at, align_corners=False)
         return float((ahead.movedim(1, -1) - video[:, :-1].flatten(0, 1)).abs().mean())
