@@ -106,7 +106,7 @@ def on_query(probe: Probe) -> Iterator[Finding]:
     why = "The position there is known; whatever shifts it shifts all the others"
     if mistake is not None:
         yield Finding("on the query", "fault", f"{told}, which is {mistake.name}", why, mistake.mend)
-    elif probe.untrained and np.median(distance[queries.frame == 0]) > OFF:
+    elif probe.untrained and np.median(distance[queries.frame == 0]) > typical / 4 > OFF / 4:
         told += ", in the first frame as well, and no usual mistake explains it; its weights are random"
         yield Finding("on the query", "info", told)
     elif typical > OFF:
