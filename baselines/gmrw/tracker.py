@@ -51,10 +51,19 @@ class GMRWConfig:
             grows with the fourth power.
         short_side: first reduce larger frames to this many pixels along their shorter side; 0: never. None: the weights'
             default; official weights do not reduce frames.
-        preset: the values of all switches below that are None.
-        input_range to direct_occlusion: see `vgmae_baselines.gmrw.switches.Switches`.
-        method, radius: see `vgmae_baselines.gmrw.readout.Readout`; None: the weights' default.
-        threshold: a step is reliable if the flow forth and back misses its start by less than this, in pixels of 256×256
+        preset: the values of the options below that are None (`vgmae_baselines.gmrw.switches.Switches`).
+        input_range: normalise images in [0, 1] ("correct"), or images in [0, 255] with the same statistics ("official").
+        readout: computation of the flow: for all cells in chunks ("attention"), with the whole matrix ("dense"), only around
+            points ("rows"), or the cheaper of the first and the last ("auto"). Tracks differ by rounding only.
+        readout_dtype: single precision ("fp32"), or half precision on grids of 256×256 cells or more ("official_fp16").
+        flow_grid: cell centres as the network's strides imply ("cell_center"), or stretched to the border ("official").
+        pixel_convention: pixel centres at +0.5 ("raster"), or positions as pixel indices ("index").
+        direct_occlusion: in direct tracking, hide points whose backward flow does not return ("cycle"), or only points
+            outside the frame ("inside").
+        method: position of the best match: mean of all cells ("weighted_sum"), mean around the likeliest cell
+            ("weighted_argmax"), or the likeliest cell ("argmax"). None: the weights' default.
+        radius: for "weighted_argmax", radius of the mean in cells. None: the weights' default.
+        threshold: a step is reliable if forward and backward flow miss its start by less than this, in pixels of 256×256
             frames. For other frames it scales with the square root of the area.
         chunk_mb: memory limit in MiB for rows of the transition matrix, and for hidden values of the MLPs; None: on the CPU the
             size of a frame's features, on a GPU what fits (`vgmae_bench.devices.piece_bytes`). Answers differ by rounding only.

@@ -60,8 +60,8 @@ class PretrainConfig(LoopConfig):
         spatial_weight, motion_weight: weights of the two losses; 0: not learned. The paper has 1 and 1 with pixels, 1 and 0.25
             with CLIP.
         normalise_pixels: standardise the pixels of each token, per colour.
-        clip_model, clip_stats: see `vgmae_baselines.trackmae.targets.clip_tower.ClipTower`. The official code uses ImageNet's
-            statistics for CLIP's input.
+        clip_model: the CLIP model: a folder of transformers, or a name on the Hugging Face hub.
+        clip_stats: normalisation of CLIP's input: CLIP's own statistics, or ImageNet's as in the official code.
         teacher: source of the tracks: "lucas-kanade", "ground-truth" (synthetic clips only), or "cotracker3", which was
             trained on labels.
         cache_tracks: cache the teacher's tracks on disk for other trainings on the same clips.

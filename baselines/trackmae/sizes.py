@@ -20,8 +20,8 @@ class EncoderConfig:
         mlp_ratio: hidden width of the MLPs divided by their width, also in the decoders.
         position: "flattened": sinusoids of a token's number (paper). Its vertical neighbour is then less similar than its
             horizontal one. "factored" (ours): sinusoids of column, row and time.
-        attention_start, patch_start: "random" (paper), or our initialisation: see `similar_attention` and `whitened_patches` in
-            `vgmae_bench.models.init`.
+        attention_start: initial attention: "random" (paper), or queries equal to keys ("similar", ours).
+        patch_start: initial patch embedding: "random" (paper), or whitened patches ("whitened", ours).
 
     Raises:
         UsageError: a number is not positive, or numbers are not divisible as needed.

@@ -41,7 +41,8 @@ class FeaturesConfig(CorrespondenceConfig):
     """Settings of readout="features".
 
     Attributes:
-        layer, final_norm: see `vgmae_baselines.trackmae.features.EncoderFeatures`.
+        layer: number of encoder blocks before the features; None: all blocks.
+        final_norm: apply the encoder's last LayerNorm to the features of any block.
     """
 
     layer: int | None = None
@@ -78,7 +79,7 @@ class TrackMAEConfig:
     Attributes:
         size: size of the random network that is used without weights.
         readout: "motion-head" sums the steps that the motion decoder predicts; the weights must be trained with motion_norm
-            "units" or "patch+mean" (or "none"). "features" finds points again by the encoder's features, without training.
+            "units" or "patch+mean" (or "none"). "features" matches the encoder's features, without training.
             "readout" is the cross-attention that `vgmae-bench finetune` trains. "auto": the first of "readout", "motion-head"
             and "features" that the weights support.
         points_per_batch: points processed at once by the cross-attention. It limits memory and does not change answers, except

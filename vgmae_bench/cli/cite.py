@@ -30,8 +30,8 @@ BENCHMARK = (
 def cite(names: tuple[str, ...], published: bool) -> None:
     """Print BibTeX of methods and datasets, of TAP-Vid, and of this benchmark.
 
-    A method without a paper of its own becomes a comment. LaTeX tables with
-    published numbers cite keys such as arXiv:2306.08637. These are known, too.
+    A method without its own paper becomes a comment. NAME can also be a key
+    such as arXiv:2306.08637, which LaTeX tables with published scores cite.
     """
     from vgmae_bench.compare.published import bibliography
     from vgmae_bench.data import TAPVID

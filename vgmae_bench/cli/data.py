@@ -75,7 +75,7 @@ _by_hand = click.option(
 def fetch(dataset: str, data_root: Path | None, source: Path | None) -> None:
     """Download a dataset, or take it from --from, and put its files in their place.
 
-    If a download breaks off, the same command continues it. For datasets whose videos cannot be downloaded, this gets
+    If a download is interrupted, the same command resumes it. For datasets whose videos cannot be downloaded, this gets
     the annotations only. `vgmae-bench data prepare` then combines them with your videos.
     """
     from vgmae_bench.data.files.fetch import fetch as get

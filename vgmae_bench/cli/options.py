@@ -94,8 +94,8 @@ checkout = click.option(
 ask = click.option(
     "--ask",
     metavar="single|frame|all[:N]",
-    help="Queries in a call: one, those of a frame, or all; all:64 for at most 64.  [default: one if the method's queries "
-    "see each other, else all]",
+    help="Queries per call: one, those of a frame, or all; all:64 for at most 64.  [default: one if the queries of a call "
+    "influence each other, else all]",
 )
 device = click.option("--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu or cuda.")
 query_mode = click.option(

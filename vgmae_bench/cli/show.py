@@ -156,7 +156,7 @@ def _method_facts(plugin: plugins.Plugin) -> dict[str, Any]:
         "direction": "forward in time; frames before a query are tracked on the reversed clip"
         if spec.looks_forward
         else "",
-        "asked": "one query at a time, because its queries see each other (--ask)" if spec.queries == "joint" else "",
+        "asked": "one query per call, because queries influence each other (--ask)" if spec.queries == "joint" else "",
         "licence": spec.licence,
         "notice": spec.notice,
         "runs": f"a checkout of {spec.checkout}" if spec.checkout else "",
@@ -167,7 +167,7 @@ def _method_facts(plugin: plugins.Plugin) -> dict[str, Any]:
 
 
 def _weights_name(spec: plugins.MethodSpec, name: str, known: str | RemoteWeights) -> str:
-    """A name of weights, with what is known of them in brackets: "base (default, fetched, licence: not stated)"."""
+    """A name of weights with remarks in brackets: "base (default, fetched, licence: not stated)"."""
     marks = ["default"] * (name == spec.default_weights)
     if isinstance(known, RemoteWeights):
         marks += ["fetched"] + [f"licence: {known.licence}"] * bool(known.licence)

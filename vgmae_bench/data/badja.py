@@ -45,7 +45,12 @@ PCK_RADIUS = 0.2
 
 @dataclass(frozen=True)
 class BadjaConfig:
-    """annotation_height, annotation_width: size of the annotated frames; used only if all frames are 480p."""
+    """Settings of BADJA.
+
+    Attributes:
+        annotation_height: height of the annotated frames in pixels; used only if all frames are 480p.
+        annotation_width: width of the annotated frames in pixels; used only if all frames are 480p.
+    """
 
     annotation_height: int = 1080
     annotation_width: int = 1920

@@ -37,7 +37,9 @@ class ExplorerConfig:
         figure_share: the share of the Gaussians that represent the ground. They are the first ones in the order.
         figure_threshold: a pixel belongs to the figure if these Gaussians leave more than this share of it transparent.
         edge_layers: numbers of layers for outlines. The strength of an outline is the share of these numbers that show it.
-        edge_rule, edge_eps: see `vgmae_bench.gmae.spatial.layer_map`.
+        edge_rule: a pixel belongs to the last layer that changes it ("change", paper), or to the layer with the largest
+            weight ("weight").
+        edge_eps: for "change", the smallest change in RGB from 0 to 1.
         backend: back end of splatting.
 
     Raises:

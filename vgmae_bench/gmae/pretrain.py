@@ -32,7 +32,8 @@ class PretrainConfig(LoopConfig):
         network: shape of the network.
         view: interpretation of the network's outputs, and the camera.
         mask_ratio: share of the patches that are hidden from the encoder.
-        loss_region: see `vgmae_bench.gmae.losses.image_loss`.
+        loss_region: pixels of the loss: "masked" (the paper's best), "masked_patchnorm" (with normalised target patches), or
+            "all" (as released).
         backend: back end of splatting.
 
     Raises:

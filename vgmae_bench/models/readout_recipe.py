@@ -1,7 +1,5 @@
 """Trains a readout on any encoder, with loss, schedule and freezing of Video-GMAE's fine-tuning.
 
-A `Host` adapts the encoder of a method.
-
 Sources: Baranwal et al., arXiv 2512.22489, and the behaviour of the official code (tekotan/video-gmae c630810).
 """
 
@@ -59,15 +57,22 @@ class FinetuneConfig(LoopConfig):
 
     Attributes:
         size: size of a random encoder (--weights random), one of the method's named sizes.
-        freeze_scope: the frozen part of the encoder. "all": the paper's frozen encoder. "none": the paper's full fine-tuning.
-            "blocks": as the official code freezes; patch embedding, class token and last norm still learn.
+        freeze_scope: the frozen part: "all" (paper), "none" (full fine-tuning), or "blocks" (official: embedding, norm learn).
         token_order: "identity" encodes patches in raster order, "shuffled" in random order as in the official code.
         position_loss: "huber" is the official loss, times 100. "distance" (ours) is √(error² + 10⁻³) in patches: every point
             has about the same weight, whether it moved far or little.
         huber_delta: errors above it count linearly, in units of the frame. The official value of 1 exceeds all errors.
         dropout: dropout of the attention weights.
         hidden_positions: positions of occluded points count in the loss, as in the official code.
-            readout_mlps, readout_code_scale, readout_windows: see `vgmae_bench.models.readout.ReadoutConfig`.
+        readout_heads: number of heads of the cross-attention.
+        readout_mlp_residual: add the input of the readout's MLP to its output.
+        fourier_features: number of sines and cosines per query coordinate.
+        readout_unshuffle: position embeddings follow the tokens' own places, and not their order as in the official code.
+        readout_predict: the readout predicts positions (official), or displacements since the query in patches (ours).
+        readout_query_feature: image features in a query: "none" (official), of the first frame, or "both": also of the target.
+        readout_mlps: number of MLPs after the attention; the paper has one.
+        readout_code_scale: factor of the position and frame codes in a query. Below 1, features dominate at the start.
+        readout_windows: number of consecutive clips of the encoder that are encoded separately and read together.
 
     Raises:
         UsageError: a value is out of range.

@@ -36,8 +36,8 @@ class NetworkConfig:
             around the anchors in frame 0, where the encoder sees them. Needs a square number of Gaussians.
         gaussian_start: "random": untrained networks scatter Gaussians over the scene (paper). "grid" (ours): each is at its
             anchor and does not move.
-        attention_start, patch_start: "random" (paper), or our initialisation: see `similar_attention` and `whitened_patches`
-            in `vgmae_bench.models.init`.
+        attention_start: initial attention: "random" (paper), or queries equal to keys ("similar", ours).
+        patch_start: initial patch embedding: "random" (paper), or whitened patches ("whitened", ours).
 
     Raises:
         UsageError: a number is not positive, or numbers are not divisible as needed.

@@ -42,7 +42,19 @@ class GaussiansConfig:
 
     Attributes:
         variant: "anchors" detects occlusion; "flow" does not.
-        apply_scale_factor to beta: see `vgmae_bench.videogmae.gaussians.switches.Switches`. None: the preset's value.
+        apply_scale_factor: use the scale factor of the weights' training.
+        flow_alpha: treatment of pixels that Gaussians do not fully cover: the flow is divided by the accumulated alpha
+            ("normalised"), unchanged ("paper"), or multiplied by it ("official").
+        culled_gaussians: exclude Gaussians outside the camera's depth range ("mask"), or use them too ("include").
+        anchor_weights: every Gaussian has its own weight ("one_hot"), or the sum of its chunk of 32 ("chunk_sum", as released).
+        pixel_convention: sample maps with pixel centres at +0.5 ("raster"), or with positions as indices ("index").
+        anchor_proposal: a point keeps its offset to its anchors ("offset"), is at their weighted centre ("centroid"), or is
+            at the centre first and keeps its offset later ("official").
+        beta_mode: the share of the anchors' proposal: β ("constant"), or β (1 - mass of the anchors) ("confidence").
+        visibility_time: visibility depends on the anchors of this frame ("current") or of the previous frame ("lagged").
+        topk: number of anchors per point.
+        tau: a point is visible if the mass of its anchors is at least this.
+        beta: β of `beta_mode`, from 0 to 1.
         refine_steps: number of gradient steps that fit the predicted Gaussians to each window before tracking. Steps on
             motion follow in proportion (`vgmae_bench.videogmae.gaussians.fitting.FitConfig.steps`).
         backend: back end of splatting. "auto" is the fastest that works on this machine.
@@ -92,12 +104,13 @@ class VideoGMAEConfig:
 
     Attributes:
         size: size of the random network that is used without weights.
-        readout: "auto": as the weights were trained, either predicted Gaussians or the trained cross-attention readout.
-            "features": find points again by the encoder's features, without training.
-        preset: the values of all switches that are None.
-        token_order, clip_to_frame: see `vgmae_bench.videogmae.gaussians.switches.Switches`. None: the preset's value.
+        readout: how points are tracked. "auto" uses the predicted Gaussians or the trained cross-attention readout, as the
+            weights need it. "features" matches the encoder's features, without training.
+        preset: the values of all options that are None (`vgmae_bench.videogmae.gaussians.switches.Switches`).
+        token_order: the encoder gets patches in raster order ("identity") or permuted ("shuffled", as released).
+        clip_to_frame: clamp the reported positions to the frame.
         shuffle_seed: seed of token_order "shuffled". Every window gets the same permutation.
-        precision: of the network. Gaussians and tracks are always float32.
+        precision: floating point type of the network. Gaussians and tracks are always float32.
         tiles: number of network frames that fit along a side of the tracked frames. 1: the whole frame is resized to the
             network's size. 2: it is resized to twice this size and cut into tiles that overlap by half
             (`vgmae_bench.models.windows.on_tiles`). Small networks then see more detail, and motion in larger pixels. None:

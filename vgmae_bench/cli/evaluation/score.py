@@ -61,17 +61,18 @@ def score(
     figures: int,
     as_json: bool,
 ) -> None:
-    """Score tracks that another program wrote, as a run that table, compare, plot and report take.
+    """Score tracks that another program wrote. The result is a run for table, compare, plot and report.
 
-    FILE holds, by clip, positions (xy, tracks, pred_tracks or points) and either visible, visibility, pred_visible,
-    pred_visibility or occluded, occlusion, pred_occluded: an NPZ file entries such as "bear/tracks", an HDF5 file groups, a
-    pickle, torch or NPY file a dictionary of dictionaries, or a list in the dataset's order. Nothing in a file is executed. A
-    batch axis of one is dropped.
+    FILE contains two arrays for each clip. Positions are called xy, tracks, pred_tracks or points. Visibility is called
+    visible, visibility, pred_visible or pred_visibility; occluded, occlusion and pred_occluded are its opposite. An NPZ file
+    has entries such as "bear/tracks", an HDF5 file has groups. A pickle, torch or NPY file has a dictionary of
+    dictionaries, or a list in the dataset's order. A batch axis of length one is removed. Nothing in a file is executed.
 
-    Points come in the order of the protocol's queries; query_points or queries, where the file has them, are compared with
-    these. Positions are raster positions: (0, 0) is the outer corner of the top-left pixel, whose centre is (0.5, 0.5). What
-    --axes, --order and --units do not say is detected by the query frames, in which points lie on their queries, and must
-    be beyond doubt. A file in the layout of `vgmae-bench export --help` needs no declaration.
+    Points have the order of the protocol's queries. If the file has query_points or queries, the command compares them
+    with the protocol's queries. Positions are raster positions: (0, 0) is the outer corner of the top-left pixel, whose
+    centre is (0.5, 0.5). Without --axes, --order and --units, the command detects these conventions: in its query frame, a
+    point must be at its query. An ambiguous file is refused. A file in the layout of `vgmae-bench export --help` needs none
+    of these options.
     """
     from vgmae_bench.compare.selection import load_runs
     from vgmae_bench.compare.tables import print_table

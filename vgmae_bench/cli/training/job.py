@@ -31,7 +31,7 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--log-to",
             multiple=True,
             type=click.Choice(["tensorboard", "wandb"]),
-            help="Send the log there as well; repeatable. Needs the extra of that name.",
+            help="Also send the log to this service; repeatable. Needs the extra with the same name.",
         ),
     ):
         command = option(command)

@@ -47,17 +47,20 @@ class CorrespondenceConfig:
         context: "query" encodes the query's frame together with the frames that it is matched with, again for each query frame.
             "window" encodes every frame once, with its neighbours, and keeps all maps of the clip in memory.
         stitch: resolution of the maps, relative to the patches. The encoder runs stitch² times.
-        calibration_clips: number of generated clips (training split) that show what features depend on the place alone. 0:
-            features are not corrected.
-        drop_components, whiten: see `vgmae_bench.models.features.debias.calibrate`.
+        calibration_clips: number of generated clips (training split) that measure the part of the features that depends on
+            position only. This part is then subtracted. 0: no correction.
+        drop_components: number of principal components to remove from the features, largest first.
+        whiten: scale the remaining components to about equal variance.
         match_beta, match_radius: a position is the softmax of `match_beta` times the cosine similarities, within `match_radius`
             cells of the best one.
         match_prior: for direct matching, the standard deviation of the motion per frame, as a share of the frame's width; 0: no
             prior.
         min_similarity: a point is hidden if its cosine similarity with the query is lower.
         max_cycle: a point is also hidden if matching it back misses the query by more than this, in pixels of 256 x 256 frames.
-        recurrent_frames, recurrent_topk, recurrent_tau, recurrent_reach: see `RecurrentConfig` in
-            `vgmae_bench.models.features.propagation`.
+        recurrent_frames: for recurrent propagation, number of previous frames that give labels, besides the query's frame.
+        recurrent_topk: for recurrent propagation, number of most similar cells that give a cell its labels.
+        recurrent_tau: for recurrent propagation, temperature of their weights.
+        recurrent_reach: for recurrent propagation, search radius in cells. The query's frame has no limit.
 
     Raises:
         UsageError: a value is out of range.
