@@ -58,7 +58,7 @@ def test_a_peer_is_shown_although_what_it_needs_is_not_installed(monkeypatch: py
     told = " ".join(CliRunner().invoke(show, ["cotracker3"]).output.split())
     assert "scaled (default, fetched), baseline (fetched)" in told and "are not for commercial use" in told
     assert "it needs torchvision, not installed here. Try: pip install torchvision" in told
-    assert "one query at a time, because its queries see each other" in told
+    assert "one query per call, because queries influence each other" in told
     assert "base (default, fetched, licence: not stated)" in CliRunner().invoke(show, ["locotrack"]).output
 
 
