@@ -9,7 +9,7 @@ import re
 import secrets
 import socket
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -98,6 +98,18 @@ def file_digest(path: Path) -> str:
     """SHA-256 (hex) of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def visible_files(root: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """Every folder below `root` (and `root` itself) with its files. Names that begin with a dot are left out."""
+    for folder, below, names in os.walk(root):
+        below[:] = [name for name in below if not name.startswith(".")]
+        yield Path(folder), [Path(folder, name) for name in names if not name.startswith(".")]
+
+
+def in_natural_order(paths: Iterable[Path], root: Path) -> list[Path]:
+    """Paths below `root`, sorted part by part, see `natural_order`."""
+    return sorted(paths, key=lambda path: [natural_order(Path(part)) for part in path.relative_to(root).parts])
 
 
 NUMBER = r"(?<![^\W_])(?<!\d[.,])[-\u2212]?\d+(?:[.,]\d+)?(?![.,]?\d)|\d+"

@@ -59,6 +59,14 @@ def at_least(config: Any, **limits: float) -> None:
             raise UsageError(f"{name} must be at least {limit}", f"it is {value}")
 
 
+def positive(config: Any, *names: str) -> None:
+    """Raise UsageError if a setting is not above 0, or NaN. None passes."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not value > 0:
+            raise UsageError(f"{name} must be positive", f"it is {value}")
+
+
 def settings_of(config_class: type[Any]) -> list[Setting]:
     """All settings of a dataclass and of its inner dataclasses, in order."""
     return list(_walk(config_class, ""))

@@ -15,7 +15,7 @@ from vgmae_bench.coordinates import rescale
 from vgmae_bench.devices import to_device
 from vgmae_bench.errors import UsageError
 from vgmae_bench.resizing import resize_frames
-from vgmae_bench.settings import no_effect
+from vgmae_bench.settings import no_effect, positive
 from vgmae_bench.training.seeds import untrained
 from vgmae_bench.types import Queries, Size, Tracks
 
@@ -91,10 +91,7 @@ class GMRWConfig:
     cache_mb: int = no_effect(512)
 
     def __post_init__(self) -> None:
-        for name in ("threshold", "chunk_mb", "cache_mb", "radius"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise UsageError(f"{name} must be positive", f"it is {value}")
+        positive(self, "threshold", "chunk_mb", "cache_mb", "radius")
         if self.short_side and self.short_side < SMALLEST:
             raise UsageError(f"short_side must be at least {SMALLEST} pixels, or 0", f"it is {self.short_side}")
 

@@ -17,7 +17,7 @@ from vgmae_bench.config import Json, build, to_json
 from vgmae_bench.errors import WeightsError
 from vgmae_bench.models.checkpoint_content import average_beside, plain, require_finite, state_dict, unwrap
 from vgmae_bench.models.checkpoint_file import read_checkpoint
-from vgmae_bench.models.imported import Imported, import_options
+from vgmae_bench.models.imported import Imported, assumed_heads, import_options
 from vgmae_bench.models.weights_file import check_fit
 
 from .checkpoint import CLASSIFIER, PRETRAINED, Trained
@@ -109,7 +109,7 @@ def _pretrained(
     network = NetworkConfig(
         **vars(encoder),
         decoder_embed_dim=width,
-        decoder_num_heads=options.decoder_num_heads or _assumed_heads(width, "decoder_num_heads", notes),
+        decoder_num_heads=options.decoder_num_heads or assumed_heads(width, _HEADS, "decoder_num_heads", notes),
         decoder_depth=blocks(shapes, "decoder.blocks.") or NetworkConfig.decoder_depth,
         motion_decoder_depth=blocks(shapes, "tracker_decoder.blocks.") or NetworkConfig.motion_decoder_depth,
     )
@@ -170,12 +170,6 @@ def _encoder(
         tubelet_size=tubelet,
         embed_dim=width,
         depth=blocks(shapes, f"{prefix}blocks."),
-        num_heads=options.num_heads or _assumed_heads(width, "num_heads", notes),
+        num_heads=options.num_heads or assumed_heads(width, _HEADS, "num_heads", notes),
         mlp_ratio=shapes[f"{prefix}blocks.0.mlp.fc1.weight"][0] / width,
     )
-
-
-def _assumed_heads(width: int, setting: str, notes: list[str]) -> int:
-    heads = _HEADS.get(width, max(1, width // 64))
-    notes.append(f"{setting}={heads} is assumed from the width {width}; --set {setting}=… changes it")
-    return heads

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from vgmae_bench.data.synth.dataset import Synth, SynthConfig
+from vgmae_bench.data.synth.dataset import Synth
+from vgmae_bench.data.synth.scene import SynthConfig
 from vgmae_bench.training.log import Log, read_log
 from vgmae_bench.training.watch import METRICS, Watch
 from vgmae_bench.types import Queries, Tracks

@@ -14,7 +14,8 @@ from tests.videogmae.test_network import SMALL, clip
 from vgmae_bench.config import to_json
 from vgmae_bench.errors import StorageError, WeightsError
 from vgmae_bench.models.readout import ReadoutConfig
-from vgmae_bench.videogmae.checkpoint import load_into, load_model, load_weights, save_weights
+from vgmae_bench.models.weights_file import load_into, save_weights
+from vgmae_bench.videogmae.checkpoint import load_model, load_weights
 from vgmae_bench.videogmae.network import Encoder, VideoGMAE
 from vgmae_bench.videogmae.readout import ReadoutTracker
 

@@ -18,10 +18,11 @@ from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.readout import OFFICIAL
 from vgmae_bench.models.readout_recipe import FinetuneConfig, ReadoutRecipe
+from vgmae_bench.models.weights_file import save_weights
 from vgmae_bench.training.clips.tracks import SynthTracks, TrackBatch
 from vgmae_bench.types import Queries
 from vgmae_bench.videogmae import finetune
-from vgmae_bench.videogmae.checkpoint import load_model, load_weights, save_weights
+from vgmae_bench.videogmae.checkpoint import load_model, load_weights
 from vgmae_bench.videogmae.finetune import finetuning
 from vgmae_bench.videogmae.network import Encoder
 from vgmae_bench.videogmae.readout import ReadoutTracker

@@ -15,9 +15,9 @@ from tests.videogmae.textures import Affine, colour
 from vgmae_bench.config import build
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.readout import ReadoutConfig
+from vgmae_bench.models.weights_file import save_weights
 from vgmae_bench.types import Queries, Tracks
 from vgmae_bench.videogmae import tracker as module
-from vgmae_bench.videogmae.checkpoint import save_weights
 from vgmae_bench.videogmae.gaussians.gaussians import SCENE_HALF_WIDTH
 from vgmae_bench.videogmae.network import SIZES, NetworkConfig, VideoGMAE
 from vgmae_bench.videogmae.readout import ReadoutTracker

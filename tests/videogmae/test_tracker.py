@@ -15,11 +15,12 @@ from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.models.frames import FrameWindows
 from vgmae_bench.models.readout import ReadoutConfig, read_tracks
+from vgmae_bench.models.weights_file import save_weights
 from vgmae_bench.plugins import Plugin, load
 from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.types import Queries, Tracks
 from vgmae_bench.videogmae import SPEC
-from vgmae_bench.videogmae.checkpoint import load_model, save_weights
+from vgmae_bench.videogmae.checkpoint import load_model
 from vgmae_bench.videogmae.features import EncoderFeatures
 from vgmae_bench.videogmae.gaussians.gaussians import Activation
 from vgmae_bench.videogmae.gaussians.switches import PRESETS, Switches

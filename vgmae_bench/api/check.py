@@ -16,6 +16,7 @@ from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import PluginError, UnknownNameError, UsageError
 from vgmae_bench.evaluation.method import UNTRAINED, Method
 from vgmae_bench.specs import DatasetSpec, MethodSpec, MetricSpec
+from vgmae_bench.types import SaysLookahead
 
 _KINDS: dict[Kind, plugins.Kind] = {"tracker": "methods", "dataset": "datasets", "metric": "metrics"}
 _SPECS: dict[Kind, type[Any]] = {"tracker": MethodSpec, "dataset": DatasetSpec, "metric": MetricSpec}
@@ -81,7 +82,8 @@ def check(
 
 def _as_built(method: Method) -> dict[str, Any]:
     """The fields of a SPEC that the built tracker overrides."""
-    spec, lookahead = method.plugin.spec, getattr(method.tracker, "lookahead", None)
+    spec = method.plugin.spec
+    lookahead = method.tracker.lookahead if isinstance(method.tracker, SaysLookahead) else None
     told: dict[str, Any] = {"queries": method.how.queries}
     if (method.how.direction == "forward") != spec.looks_forward:
         told["direction"] = method.how.direction

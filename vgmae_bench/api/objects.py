@@ -79,7 +79,7 @@ def method_of(
     else:
         built = config.Built(method, None)
     tracker = built.product
-    if not callable(vars(type(tracker)).get("track") or getattr(type(tracker), "track", None)):
+    if not isinstance(tracker, Tracker):
         raise PluginError(f"{name} is no tracker", "a tracker has a method track(frames, queries) that returns Tracks")
     note = tracker.note if isinstance(tracker, Noted) else ""
     used = MethodUsed(
@@ -92,7 +92,7 @@ def method_of(
     spec = MethodSpec(name=used.name, summary=f"defined in {_HERE}", causal=causal)
     plugin = plugins.Plugin(used.name, spec, "", _HERE, "", "")
     how = asking_of(spec, tracker, ask)
-    return Method(plugin, cast(Tracker, tracker), asked_as(used, how), None, where, how)
+    return Method(plugin, tracker, asked_as(used, how), None, where, how)
 
 
 def dataset_of(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from vgmae_bench.data.video.file import VIDEO_SUFFIXES, open_video, stack
 from vgmae_bench.data.video.image_folder import IMAGE_SUFFIXES
 from vgmae_bench.errors import BadDataError, MissingDataError
-from vgmae_bench.files import natural_order
+from vgmae_bench.files import in_natural_order, visible_files
 from vgmae_bench.types import Size
 
 
@@ -74,16 +73,14 @@ def _find(root: Path) -> list[Path]:
     if not root.is_dir():
         raise MissingDataError(f"There is no folder {root}", "it should hold the videos to learn from")
     found: list[Path] = []
-    for folder, below, names in os.walk(root):
-        below[:] = [name for name in below if not name.startswith(".")]
-        files = [Path(folder, name) for name in names if not name.startswith(".")]
+    for folder, files in visible_files(root):
         videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
         images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
-        found += videos or ([Path(folder)] if images else [])
+        found += videos or ([folder] if images else [])
     if not found:
         known = ", ".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
         raise MissingDataError(f"There are no videos below {root}", f"neither files ({known}) nor folders of images")
-    return sorted(found, key=lambda path: [natural_order(Path(part)) for part in path.relative_to(root).parts])
+    return in_natural_order(found, root)
 
 
 def _clip(path: Path, rng: np.random.Generator, frames: int, stride: int, image_size: int) -> npt.NDArray[np.uint8]:

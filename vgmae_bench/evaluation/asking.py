@@ -17,7 +17,7 @@ import numpy.typing as npt
 from vgmae_bench.errors import PluginError, UsageError
 from vgmae_bench.evaluation.records.method_used import can_depend
 from vgmae_bench.specs import Direction, MethodSpec, QueryKind
-from vgmae_bench.types import Queries, Tracker, Tracks
+from vgmae_bench.types import Queries, SaysAsk, SaysDirection, SaysQueries, Tracker, Tracks
 
 By = Literal["single", "frame", "all"]
 Value = TypeVar("Value", bound=np.generic)
@@ -85,17 +85,13 @@ def asking_of(spec: MethodSpec, tracker: Any, ask: str | None = None) -> Asking:
     Raises:
         UsageError: `ask` is no way to ask.
     """
-    direction, queries = _said(tracker, "direction"), _said(tracker, "queries")
+    direction = tracker.direction if isinstance(tracker, SaysDirection) else None
+    queries = tracker.queries if isinstance(tracker, SaysQueries) else None
     joint = (queries if queries in ("independent", "joint") else spec.queries) == "joint"
-    by, chunk = parse(ask if ask is not None else _said(tracker, "ask") or ("single" if joint else "all"))
+    own = tracker.ask if isinstance(tracker, SaysAsk) else None
+    by, chunk = parse(ask if ask is not None else own or ("single" if joint else "all"))
     forward = direction == "forward" if direction in ("forward", "both") else spec.looks_forward
     return Asking("forward" if forward else "both", "joint" if joint else "independent", by, chunk)
-
-
-def _said(tracker: Any, name: str) -> str:
-    """An attribute of a tracker if it is text, which it then says of itself; otherwise nothing."""
-    value = getattr(tracker, name, None)
-    return value if isinstance(value, str) else ""
 
 
 def answer(

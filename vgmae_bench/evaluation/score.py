@@ -21,7 +21,7 @@ from vgmae_bench.evaluation.records.results import ClipCounts, Cost, MetricMean,
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import locked, write_atomically
 from vgmae_bench.metrics import over_time, tapvid
-from vgmae_bench.metrics.stats import Mean, clip_bootstrap
+from vgmae_bench.metrics.stats import Mean, clip_bootstrap, finite
 from vgmae_bench.progress.bar import counted
 
 _log = logging.getLogger(__name__)
@@ -125,10 +125,10 @@ def summarise(
         failures=dict(failures or {}),
         metrics={
             name: MetricMean(
-                mean=_number(mean.value),
-                ci95=(_number(mean.low), _number(mean.high)),
+                mean=finite(mean.value),
+                ci95=(finite(mean.low), finite(mean.high)),
                 nan=mean.nan_rows,
-                mean_without_nan=_number(mean.of_finite),
+                mean_without_nan=finite(mean.of_finite),
                 clips=int(table.loc[table[name].notna(), "clip"].nunique()),
             )
             for name, mean in zip(names, means, strict=False)
@@ -176,7 +176,3 @@ def _write_table(path: Path, table: pd.DataFrame) -> None:
     text = table.to_csv(index=False, lineterminator="\n").encode()
     content = gzip.compress(text, mtime=0) if path.suffix == ".gz" else text  # no name and no time in the gzip header
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value

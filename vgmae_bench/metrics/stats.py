@@ -40,6 +40,11 @@ class Mean(NamedTuple):
     of_finite: float
 
 
+def finite(value: float) -> float | None:
+    """The value for JSON, which has no NaN and no infinity: these become None."""
+    return value if np.isfinite(value) else None
+
+
 def clip_bootstrap(
     values: Array,
     clips: Sequence[str],

@@ -40,6 +40,13 @@ class Imported:
         save_weights(out, self.tensors, self.kind, self.config)
 
 
+def assumed_heads(width: int, known: Mapping[int, int], setting: str, notes: list[str]) -> int:
+    """The number of attention heads that networks of this width usually have, which no checkpoint says. Adds a note."""
+    heads = known.get(width, max(1, width // 64))
+    notes.append(f"{setting}={heads} is assumed from the width {width}; --set {setting}=… changes it")
+    return heads
+
+
 def import_options(options: type[T], overrides: Mapping[str, Any]) -> T:
     """The user's options for a checkpoint. Raises UsageError for an unknown name or a wrong value."""
     try:

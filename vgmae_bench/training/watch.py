@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.data.synth.dataset import Synth, SynthConfig
+from vgmae_bench.data.synth.dataset import Synth
+from vgmae_bench.data.synth.scene import SynthConfig
 from vgmae_bench.evaluation import protocols
 from vgmae_bench.evaluation.protocols import PROTOCOLS
 from vgmae_bench.metrics.tapvid import compute_tapvid

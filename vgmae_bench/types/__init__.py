@@ -13,6 +13,10 @@ from vgmae_bench.types.clip import boolean_occlusion as boolean_occlusion
 from vgmae_bench.types.clip import describe as describe
 from vgmae_bench.types.trackers import Foreign as Foreign
 from vgmae_bench.types.trackers import Noted as Noted
+from vgmae_bench.types.trackers import SaysAsk as SaysAsk
+from vgmae_bench.types.trackers import SaysDirection as SaysDirection
+from vgmae_bench.types.trackers import SaysLookahead as SaysLookahead
+from vgmae_bench.types.trackers import SaysQueries as SaysQueries
 from vgmae_bench.types.trackers import Scene as Scene
 from vgmae_bench.types.trackers import SceneMaker as SceneMaker
 from vgmae_bench.types.trackers import Selective as Selective

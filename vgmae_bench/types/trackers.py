@@ -12,12 +12,12 @@ import numpy.typing as npt
 from vgmae_bench.types.tracks import Queries, Tracks
 
 
+@runtime_checkable
 class Tracker(Protocol):
     """A tracker must have only the method `track`.
 
-    A tracker may also be `Noted`, `Foreign`, `Selective`, `Streaming` or a `SceneMaker`. It may have the attributes
-    `direction`, `lookahead`, `queries` and `ask`. They override its SPEC for this instance. See
-    `vgmae_bench.evaluation.asking.asking_of`.
+    A tracker may also be `Noted`, `Foreign`, `Selective`, `Streaming` or a `SceneMaker`. It may override its SPEC for this
+    instance: `SaysDirection`, `SaysLookahead`, `SaysQueries`, `SaysAsk`. See `vgmae_bench.evaluation.asking.asking_of`.
     """
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
@@ -100,6 +100,34 @@ class Selective(Protocol):
     def unused_settings(self) -> Collection[str]:
         """Settings, and sections of settings, that this tracker does not use. A run's key omits them."""
         ...
+
+
+@runtime_checkable
+class SaysDirection(Protocol):
+    """A tracker whose `direction` overrides that of its SPEC: "forward" or "both". Other values are ignored."""
+
+    direction: str | None
+
+
+@runtime_checkable
+class SaysLookahead(Protocol):
+    """A tracker whose `lookahead` overrides that of its SPEC: a number of frames or "all". Other values are ignored."""
+
+    lookahead: int | str | None
+
+
+@runtime_checkable
+class SaysQueries(Protocol):
+    """A tracker whose `queries` override those of its SPEC: "independent" or "joint". Other values are ignored."""
+
+    queries: str | None
+
+
+@runtime_checkable
+class SaysAsk(Protocol):
+    """A tracker that says how many queries a call should have; see `vgmae_bench.evaluation.asking.parse`. None: any."""
+
+    ask: str | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,23 +15,10 @@ from vgmae_bench.config import build
 from vgmae_bench.errors import WeightsError
 from vgmae_bench.models import weights_file
 from vgmae_bench.models.readout import ReadoutConfig
-from vgmae_bench.models.weights_file import Weights, check_fit, load_into, save_weights, take_what_fits
+from vgmae_bench.models.weights_file import Weights, load_into, take_what_fits
 from vgmae_bench.videogmae.gaussians.gaussians import Activation
 from vgmae_bench.videogmae.network import Encoder, NetworkConfig, VideoGMAE
 from vgmae_bench.videogmae.readout import ReadoutTracker
-
-__all__ = [
-    "KINDS",
-    "Model",
-    "Weights",
-    "check_fit",
-    "load_into",
-    "load_model",
-    "load_weights",
-    "make_model",
-    "save_weights",
-    "start_from",
-]
 
 KINDS = ("videogmae", "videogmae-readout", "mae-encoder")
 

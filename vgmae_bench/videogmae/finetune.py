@@ -8,7 +8,8 @@ from vgmae_bench.config import Json, build
 from vgmae_bench.errors import WeightsError
 from vgmae_bench.models.readout import ReadoutConfig
 from vgmae_bench.models.readout_recipe import FinetuneConfig, ReadoutRecipe, named_size, take_encoder
-from vgmae_bench.videogmae.checkpoint import KINDS, Model, load_weights, save_weights
+from vgmae_bench.models.weights_file import save_weights
+from vgmae_bench.videogmae.checkpoint import KINDS, Model, load_weights
 from vgmae_bench.videogmae.gaussians.gaussians import Activation
 from vgmae_bench.videogmae.network import SIZES, NetworkConfig
 from vgmae_bench.videogmae.readout import ReadoutTracker

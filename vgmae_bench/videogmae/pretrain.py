@@ -19,9 +19,10 @@ from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.losses import reconstruction_loss
 from vgmae_bench.models.readout import TokenOrder
+from vgmae_bench.models.weights_file import save_weights
 from vgmae_bench.training.recipe import Batch, ClipShape, Losses, Recipe
 from vgmae_bench.training.settings import ClipDataConfig, LoopConfig
-from vgmae_bench.videogmae.checkpoint import Model, save_weights, start_from
+from vgmae_bench.videogmae.checkpoint import Model, start_from
 from vgmae_bench.videogmae.gaussians.gaussians import (
     Activation,
     Backend,

@@ -18,6 +18,7 @@ from vgmae_bench.errors import WeightsError
 from vgmae_bench.models.checkpoint_content import average_beside, plain, require_finite, state_dict, unwrap, without
 from vgmae_bench.models.checkpoint_file import read_checkpoint
 from vgmae_bench.models.imported import Imported, import_options
+from vgmae_bench.models.weights_file import check_fit
 from vgmae_bench.videogmae.architecture import (
     ImportOptions,
     infer_activation,
@@ -25,7 +26,7 @@ from vgmae_bench.videogmae.architecture import (
     infer_readout,
     recognise,
 )
-from vgmae_bench.videogmae.checkpoint import check_fit, make_model
+from vgmae_bench.videogmae.checkpoint import make_model
 
 _DROPPED = {
     "linear_layer.": "online linear probe of the training run",

@@ -18,7 +18,7 @@ from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTrac
 from vgmae_bench.models.frames import FrameWindows, restore
 from vgmae_bench.models.readout import TokenOrder, read_tracks
 from vgmae_bench.models.windows import WindowTracks, track_windows
-from vgmae_bench.settings import no_effect
+from vgmae_bench.settings import at_least, no_effect
 from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.training.seeds import untrained
 from vgmae_bench.types import Queries, Scene, Tracks
@@ -137,9 +137,7 @@ class VideoGMAEConfig:
     features: CorrespondenceConfig = field(default_factory=CorrespondenceConfig)
 
     def __post_init__(self) -> None:
-        for name in ("points_per_batch", "tiles"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise UsageError(f"{name} must be at least 1", f"it is {value}")
+        at_least(self, points_per_batch=1, tiles=1)
         _ = self.switches  # it checks its values, here rather than after the weights are loaded
 
     @property

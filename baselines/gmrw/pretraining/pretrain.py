@@ -17,7 +17,7 @@ from vgmae_bench.devices import to_device
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.nn import imagenet_statistics
 from vgmae_bench.models.weights_file import take_what_fits
-from vgmae_bench.settings import at_least
+from vgmae_bench.settings import at_least, positive
 from vgmae_bench.training.recipe import Batch, ClipShape, Losses, Recipe
 from vgmae_bench.training.settings import ClipDataConfig, LoopConfig
 
@@ -113,10 +113,7 @@ class PretrainConfig(LoopConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, matrix_mb=1)
-        for name in ("radius", "readout_radius"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise UsageError(f"{name} must be positive", f"it is {value}")
+        positive(self, "radius", "readout_radius")
 
     @property
     def inference(self) -> Inference:

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.config import Json
-from vgmae_bench.data.synth.dataset import VERSION, Scenes, points_seen, track_points
+from vgmae_bench.data.synth.dataset import VERSION
+from vgmae_bench.data.synth.scene import Scenes
+from vgmae_bench.data.synth.tracks import points_seen, track_points
 from vgmae_bench.errors import UsageError
 from vgmae_bench.training.clips.synthetic import synth_scenes, synth_video
 from vgmae_bench.training.recipe import ClipShape

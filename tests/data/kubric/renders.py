@@ -14,15 +14,9 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from tests.data.synth.oracle import first_hit
-from vgmae_bench.data.synth.dataset import (
-    Scenes,
-    SurfacePoints,
-    SynthConfig,
-    points_seen,
-    render_video,
-    sample_scenes,
-    track_points,
-)
+from vgmae_bench.data.synth.render import render_video
+from vgmae_bench.data.synth.scene import Scenes, SynthConfig, sample_scenes
+from vgmae_bench.data.synth.tracks import SurfacePoints, points_seen, track_points
 
 _FLIP = np.diag([1.0, -1.0, -1.0])  # synth looks along +z with y down, Blender along -z with y up
 

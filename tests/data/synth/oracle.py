@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vgmae_bench.data.synth.dataset import Scenes
+from vgmae_bench.data.synth.scene import Scenes
 
 
 def first_hit(scenes: Scenes, clip: int, frame: int, uv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from vgmae_bench.config import build, call_with
-from vgmae_bench.data.synth.dataset import Synth, SynthConfig
+from vgmae_bench.data.synth.dataset import Synth
+from vgmae_bench.data.synth.scene import SynthConfig
 from vgmae_bench.errors import UnknownNameError, UsageError
 from vgmae_bench.types import Clip
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from vgmae_bench.data.synth import dataset as module
-from vgmae_bench.data.synth.dataset import Synth, SynthConfig
+from vgmae_bench.data.synth.dataset import Synth
 from vgmae_bench.data.synth.kept import keep, make_room, read_kept
+from vgmae_bench.data.synth.scene import SynthConfig
 from vgmae_bench.files import cache_folder
 
 SMALL = SynthConfig(height=32, width=32, frames=4, points=5, clips=2)

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from tests.data.synth.oracle import first_hit
-from vgmae_bench.data.synth.dataset import SynthConfig, sample_scenes
 from vgmae_bench.data.synth.rays import nearest_face, views
+from vgmae_bench.data.synth.scene import SynthConfig, sample_scenes
 
 CONFIG = SynthConfig(height=32, width=48, frames=4, points=4, speed=3.0)
 

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from vgmae_bench.data.synth import render as synth_render
-from vgmae_bench.data.synth.dataset import Scenes, Synth, SynthConfig, render_video, sample_scenes
+from vgmae_bench.data.synth.dataset import Synth
+from vgmae_bench.data.synth.render import render_video
+from vgmae_bench.data.synth.scene import Scenes, SynthConfig, sample_scenes
 
 SMALL = SynthConfig(height=32, width=48, frames=5, points=12)
 

@@ -6,8 +6,7 @@ import math
 import torch
 from torch import Tensor
 
-from vgmae_bench.data.synth.dataset import SynthConfig, sample_scenes
-from vgmae_bench.data.synth.scene import rotation_matrix
+from vgmae_bench.data.synth.scene import SynthConfig, rotation_matrix, sample_scenes
 
 SMALL = SynthConfig(height=32, width=32, frames=6, points=4)
 

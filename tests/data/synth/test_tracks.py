@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from tests.data.synth.oracle import first_hit, place
-from vgmae_bench.data.synth.dataset import SynthConfig, sample_points, sample_scenes, track_points
+from vgmae_bench.data.synth.scene import SynthConfig, sample_scenes
+from vgmae_bench.data.synth.tracks import sample_points, track_points
 
 CONFIG = SynthConfig(height=48, width=64, frames=8, points=40, speed=2.0)
 CLIPS = range(4)

@@ -10,8 +10,7 @@ from tests.data.toy import example, jpeg_example, save, save_davis
 from vgmae_bench import config
 from vgmae_bench.data.tapvid import dataset as tapvid
 from vgmae_bench.data.tapvid import pickles, safe_pickle
-from vgmae_bench.data.tapvid.dataset import KineticsConfig, RoboTapConfig, TapVidConfig
-from vgmae_bench.data.tapvid.settings import WithSettings
+from vgmae_bench.data.tapvid.settings import KineticsConfig, RoboTapConfig, TapVidConfig, WithSettings
 from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError
 from vgmae_bench.types import Clip
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.downstream.space.layouts import SIZE, save, square, write_bsds, write_davis, write_pairs
-from vgmae_bench.data.synth.dataset import SynthConfig
+from vgmae_bench.data.synth.scene import SynthConfig
 from vgmae_bench.downstream.space.labelled import open_labelled, synth_image
 from vgmae_bench.errors import BadDataError, MissingDataError, UsageError
 

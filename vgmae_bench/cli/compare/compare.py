@@ -58,13 +58,7 @@ def compare(
     from vgmae_bench.compare.row import names
     from vgmae_bench.compare.selection import HEADLINE, select_pair
 
-    a, b = select_pair(
-        results,
-        (first, second),
-        dataset,
-        protocol,
-        incomplete=allow_incomplete,
-    )
+    a, b = select_pair(results, (first, second), dataset, protocol, incomplete=allow_incomplete)
     chosen = find_metrics(metrics, [*a.metric_names, *b.metric_names]) if metrics else list(HEADLINE)
     found = paired.compare(a, b, chosen)
     if not as_json:

@@ -22,7 +22,8 @@ from vgmae_bench.data.checks import FaultError, bad_clip, check_tracks
 from vgmae_bench.data.dataset import opened
 from vgmae_bench.data.kinetics.frames import FPS, MAX_FRAMES, jpeg_frames
 from vgmae_bench.data.prepare import Raw, raw_from_dataset
-from vgmae_bench.data.tapvid.dataset import KineticsConfig, kinetics
+from vgmae_bench.data.tapvid.dataset import kinetics
+from vgmae_bench.data.tapvid.settings import KineticsConfig
 from vgmae_bench.data.video.frames import decode_frames, jpeg_size
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import file_digest

@@ -24,8 +24,9 @@ from PIL import Image
 from torch import Tensor
 
 from vgmae_bench.config import Json, digest, to_json
-from vgmae_bench.data.synth.dataset import VERSION, Scenes, SynthConfig, render_video, sample_scenes
-from vgmae_bench.data.synth.scene import rotation_matrix
+from vgmae_bench.data.synth.dataset import VERSION
+from vgmae_bench.data.synth.render import render_video
+from vgmae_bench.data.synth.scene import Scenes, SynthConfig, rotation_matrix, sample_scenes
 from vgmae_bench.errors import UsageError
 from vgmae_bench.files import cache_folder, make_folder, write_atomically
 from vgmae_bench.progress.bar import counted

@@ -1,7 +1,6 @@
 """The dataset `synth`: clips rendered on demand, with exact tracks and occlusion, without any download.
 
-Evaluation uses `Synth`. Training uses `sample_scenes`, `render_video`, `sample_points` or `points_seen`, and
-`track_points` for whole batches on any device.
+Evaluation uses `Synth`. Training uses the functions of `scene`, `render` and `tracks` for whole batches on any device.
 """
 
 from __future__ import annotations
@@ -20,23 +19,11 @@ from torch import Tensor
 from vgmae_bench.config import Json, digest, to_json
 from vgmae_bench.data.synth.kept import keep, make_room, read_kept
 from vgmae_bench.data.synth.render import render_video
-from vgmae_bench.data.synth.scene import Scenes, SynthConfig, sample_scenes
-from vgmae_bench.data.synth.tracks import SurfacePoints, points_seen, sample_points, track_points
+from vgmae_bench.data.synth.scene import SynthConfig, sample_scenes
+from vgmae_bench.data.synth.tracks import sample_points, track_points
 from vgmae_bench.errors import StorageError, UnknownNameError
 from vgmae_bench.files import cache_folder
 from vgmae_bench.types import Clip
-
-__all__ = [
-    "Scenes",
-    "SurfacePoints",
-    "Synth",
-    "SynthConfig",
-    "points_seen",
-    "render_video",
-    "sample_points",
-    "sample_scenes",
-    "track_points",
-]
 
 _log = logging.getLogger(__name__)
 

@@ -26,18 +26,6 @@ from vgmae_bench.plugins import DatasetSpec
 from vgmae_bench.progress.bar import counted
 from vgmae_bench.types import Clip
 
-__all__ = [
-    "KineticsConfig",
-    "RoboTapConfig",
-    "TapVid",
-    "TapVidConfig",
-    "WithSettings",
-    "davis",
-    "kinetics",
-    "rgb_stacking",
-    "robotap",
-]
-
 
 def davis(root: Path, config: TapVidConfig, prepared: Path | None = None) -> WithSettings:
     """TAP-Vid-DAVIS. Downloads itself if it is missing in `root`."""

@@ -23,24 +23,9 @@ from vgmae_bench.files import NUMBER, natural_order
 from vgmae_bench.types import Size
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
-OTHER_SUFFIXES = frozenset(
-    {
-        ".webp",
-        ".gif",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".jfif",
-        ".jpe",
-        ".jp2",
-        ".avif",
-        ".heic",
-        ".ppm",
-        ".pgm",
-        ".tga",
-        ".exr",
-    }
-)
+OTHER_SUFFIXES = frozenset({
+    ".webp", ".gif", ".bmp", ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".avif", ".heic", ".ppm", ".pgm", ".tga", ".exr",
+})  # fmt: skip
 """Other kinds of images. A folder of frames must not hold any: they might be frames that would be left out."""
 DEFAULT_FPS = Fraction(25)
 """Frames per second of sources without a rate, such as a folder of images."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from PIL import Image
 from vgmae_bench.data.video.image_folder import IMAGE_SUFFIXES
 from vgmae_bench.data.video.pixels import open_rgb
 from vgmae_bench.errors import BadDataError, MissingDataError
-from vgmae_bench.files import natural_order
+from vgmae_bench.files import in_natural_order, visible_files
 
 SUFFIXES = IMAGE_SUFFIXES | {".webp", ".bmp", ".tif", ".tiff"}
 AREA = (0.2, 1.0)
@@ -97,11 +96,8 @@ class ImageTree:
 
 def find_images(root: Path) -> list[Path]:
     """The images in a folder at any depth, in natural order. Hidden files and folders are left out."""
-    found: list[Path] = []
-    for folder, below, names in os.walk(root):
-        below[:] = [name for name in below if not name.startswith(".")]
-        found += [Path(folder, name) for name in names if Path(name).suffix.lower() in SUFFIXES and name[0] != "."]
-    return sorted(found, key=lambda path: [natural_order(Path(part)) for part in path.relative_to(root).parts])
+    found = (file for _, files in visible_files(root) for file in files if file.suffix.lower() in SUFFIXES)
+    return in_natural_order(found, root)
 
 
 def random_crop(size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float, float, float]:

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.config import Json
 from vgmae_bench.files import write_atomically
-from vgmae_bench.metrics.stats import clip_bootstrap
+from vgmae_bench.metrics.stats import clip_bootstrap, finite
 
 SHOWN = 5
 """How many of the likeliest classes are shown for each video."""
@@ -51,7 +50,7 @@ def measure(answers: Answers, classes: Sequence[str]) -> dict[str, Any]:
     hits = {"top1": rank < 1} | ({"top5": rank < 5} if len(classes) > 5 else {})
     means = clip_bootstrap(np.stack(list(hits.values()), axis=1).astype(np.float64), answers.ids)
     accuracies: dict[str, Any] = {
-        name: {"mean": mean.value, "ci95": [_finite(mean.low), _finite(mean.high)]}
+        name: {"mean": mean.value, "ci95": [finite(mean.low), finite(mean.high)]}
         for name, mean in zip(hits, means, strict=True)
     }
     each = {
@@ -177,7 +176,3 @@ def _interval(accuracy: dict[str, Any] | None) -> str:
     low, high = accuracy["ci95"]
     mean = f"{100 * accuracy['mean']:.2f}"
     return mean if low is None else f"{mean} [{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def _finite(value: float) -> Json:
-    return None if np.isnan(value) else value

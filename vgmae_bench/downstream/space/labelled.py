@@ -94,7 +94,8 @@ def open_labelled(data: str) -> LabelledSet:
 
 def _synth() -> LabelledSet:
     """The first frame of each clip of `synth`'s test split, with exact masks: boxes are figure, the room is ground."""
-    from vgmae_bench.data.synth.dataset import VERSION, SynthConfig
+    from vgmae_bench.data.synth.dataset import VERSION
+    from vgmae_bench.data.synth.scene import SynthConfig
 
     config = SynthConfig(frames=1)
 
@@ -109,8 +110,9 @@ def synth_image(config: Any, index: int) -> tuple[Image, Labels]:
     """The first frame of a clip, and the number of the solid seen at the centre of each pixel. The room is 0."""
     import torch
 
-    from vgmae_bench.data.synth.dataset import render_video, sample_scenes
     from vgmae_bench.data.synth.rays import nearest_face, views
+    from vgmae_bench.data.synth.render import render_video
+    from vgmae_bench.data.synth.scene import sample_scenes
 
     scenes = sample_scenes(config, [index])
     u, v = ((torch.arange(n, dtype=torch.float64) + 0.5) / n for n in (config.width, config.height))

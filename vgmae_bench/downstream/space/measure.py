@@ -22,7 +22,7 @@ from vgmae_bench.downstream.space.labelled import Labelled, Labels
 from vgmae_bench.evaluation.records import results as records
 from vgmae_bench.evaluation.records.others import Estimate, SpatialRecord, SpatialSummary
 from vgmae_bench.files import make_folder, write_atomically
-from vgmae_bench.metrics.stats import clip_bootstrap
+from vgmae_bench.metrics.stats import clip_bootstrap, finite
 from vgmae_bench.models.explorer import Explorer, Image, Seen
 
 MEANS = {"miou": "figure-ground mIoU", "figure_iou": "figure IoU", "psnr": "PSNR (dB)", "ssim": "SSIM"}
@@ -154,8 +154,4 @@ def write(out: Path, measured: Measured, summary: SpatialSummary, record: Spatia
 
 
 def _estimate(value: float, low: float, high: float) -> Estimate:
-    return Estimate(value, (_finite(low), _finite(high)))
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+    return Estimate(value, (finite(low), finite(high)))

@@ -23,6 +23,7 @@ from vgmae_bench.models.features.encoder import Clean, PatchEncoder, slots, stit
 from vgmae_bench.models.features.matching import SoftArgmax, locate, sample, similarity
 from vgmae_bench.models.features.propagation import Direct, Either, Propagation, Recurrent, RecurrentConfig
 from vgmae_bench.models.frames import prepare
+from vgmae_bench.settings import at_least, positive
 from vgmae_bench.types import Queries, Tracks
 
 CalibrationClip = Callable[[int, int, int, str], Tensor]
@@ -83,21 +84,9 @@ class CorrespondenceConfig:
     recurrent_reach: float = 12.0
 
     def __post_init__(self) -> None:
-        at_least = {"stitch": 1, "match_radius": 1, "recurrent_topk": 1}
-        counts = [
-            "calibration_clips",
-            "drop_components",
-            "match_prior",
-            "max_cycle",
-            "recurrent_frames",
-            "recurrent_reach",
-        ]
-        for name, limit in {**at_least, **dict.fromkeys(counts, 0)}.items():
-            if not getattr(self, name) >= limit:
-                raise UsageError(f"{name} must be at least {limit}", f"it is {getattr(self, name)}")
-        for name in ("match_beta", "recurrent_tau"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"{name} must be positive", f"it is {getattr(self, name)}")
+        at_least(self, stitch=1, match_radius=1, recurrent_topk=1, calibration_clips=0, drop_components=0)
+        at_least(self, match_prior=0, max_cycle=0, recurrent_frames=0, recurrent_reach=0)
+        positive(self, "match_beta", "recurrent_tau")
         if not self.calibration_clips and (self.drop_components or self.whiten):
             raise UsageError("drop_components and whiten need calibration", "calibration_clips is 0")
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vgmae_bench.data.synth.dataset import Scenes, SynthConfig, render_video, sample_scenes
+from vgmae_bench.data.synth.render import render_video
+from vgmae_bench.data.synth.scene import Scenes, SynthConfig, sample_scenes
 from vgmae_bench.data.synth.tracks import points_seen, track_points
 from vgmae_bench.training.recipe import ClipShape
 

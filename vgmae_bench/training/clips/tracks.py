@@ -16,7 +16,8 @@ from torch import Tensor
 
 from vgmae_bench.config import Json
 from vgmae_bench.data.open import open_dataset
-from vgmae_bench.data.synth.dataset import VERSION, sample_points, track_points
+from vgmae_bench.data.synth.dataset import VERSION
+from vgmae_bench.data.synth.tracks import sample_points, track_points
 from vgmae_bench.devices import to_device
 from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.settings import at_least
