@@ -46,7 +46,7 @@ def use(assignments: Iterable[str]) -> None:
         if not (name and equals and folder):
             raise UsageError(f'"{assignment}" is no checkout', "it looks like tapnet=FOLDER")
         if not Path(folder).expanduser().is_dir():
-            raise UsageError(f"There is no folder {folder}", f"--checkout {name}=… names one")
+            raise UsageError(f"There is no folder {folder}", f"it must exist: --checkout {name}=FOLDER")
         os.environ[variable_of(name)] = str(Path(folder).expanduser().absolute())
 
 

@@ -104,7 +104,7 @@ def test_a_name_for_several_runs_is_refused(root: str) -> None:
     arguments[-1] = "yours"
     done = CliRunner().invoke(run_command, ["--method", "zero-motion", *arguments], catch_exceptions=False)
     assert "yours" in done.stdout and "mine" not in done.stdout
-    with pytest.raises(UsageError, match="--method does not go with a sweep file"):
+    with pytest.raises(UsageError, match="--method cannot be combined with a sweep file"):
         CliRunner().invoke(run_command, ["sweep.toml", "--method", "zero-motion"], catch_exceptions=False)
 
 

@@ -173,5 +173,5 @@ def test_shipped_datasets_pass_or_say_what_is_missing() -> None:
     assert vb.check("warp").passed
     report = vb.check("kinetics")
     assert report.passed and "its files are not here" in str(report)
-    with pytest.raises(UsageError, match="say where your videos are"):
+    with pytest.raises(UsageError, match="it names the folder with your videos"):
         vb.check("folder")

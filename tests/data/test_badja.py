@@ -214,7 +214,7 @@ def test_missing_frames_of_a_copy_are_named(tmp_path: Path) -> None:
     with pytest.raises(BadDataError, match="frame 00003 is missing"):
         opened(tmp_path)
     shutil.rmtree(images(tmp_path))
-    with pytest.raises(MissingDataError, match="The frames of bear are not here: they belong at"):
+    with pytest.raises(MissingDataError, match="The frames of bear are missing: they belong in"):
         opened(tmp_path)
 
 

@@ -97,7 +97,7 @@ def test_queries_are_split_into_calls_and_answers_come_in_their_order(ask: str, 
 
 @pytest.mark.parametrize("ask", ["", "one", "single:2", "all:0", "all:", "frame:-1", "all:2:3"])
 def test_unknown_values_of_ask_are_refused(ask: str) -> None:
-    with pytest.raises(UsageError, match="is no way to ask"):
+    with pytest.raises(UsageError, match="is not a value of --ask"):
         asking_of(MethodSpec("crowd", ""), Crowd(), ask)
 
 

@@ -181,9 +181,7 @@ def _kind_of(thing: Any) -> Kind:
         if len(found) == 1:
             return found[0]
         if found:
-            raise UsageError(
-                f'"{thing}" is a {" and a ".join(found)}', "which one is meant?", try_=f"--kind {found[0]}"
-            )
+            raise UsageError(f'"{thing}" is a {" and a ".join(found)}', "say which one", try_=f"--kind {found[0]}")
         everything = set().union(*known.values())
         raise UnknownNameError(
             f'There is no method, dataset or metric "{thing}"',

@@ -91,7 +91,7 @@ def track(
             try_="vgmae_bench.Queries(frame=[0], xy=[[x, y]])",
         )
     if len(queries) and not (queries.frame.min() >= 0 and queries.frame.max() < len(frames)):
-        raise UsageError("A query lies in no frame", f"there are frames 0 to {len(frames) - 1}")
+        raise UsageError("A query has a frame outside the clip", f"there are frames 0 to {len(frames) - 1}")
     path = None if weights is None else str(weights)
     used = method_of(method, weights=path, settings=settings, device=device, seed=seed, causal=causal, ask=ask)
     return answer(used.tracker, frames, queries, used.how, backward=True)
@@ -120,7 +120,7 @@ def score(tracks: Tracks, clip: Clip, *, protocol: str = "tapvid-first") -> dict
     if tracks.visible.shape != expected:
         raise UsageError(
             f"There are {tracks.visible.shape[0]} tracks of {tracks.visible.shape[1]} frames",
-            f"the protocol asks {expected[0]} queries about {expected[1]} frames",
+            f"the protocol has {expected[0]} queries and {expected[1]} frames",
             try_="frames, queries = vgmae_bench.ask(clip)",
         )
     given = protocols.scored_tracks(query_set, tracks, chosen)
@@ -152,12 +152,10 @@ def _query_set(
     if protocol.chunk:
         raise UsageError(
             f"Protocol {protocol.name} cuts clips into pieces",
-            "each is asked about by itself",
+            "each piece has its own queries",
             try_="vgmae_bench.evaluate",
         )
     found = next(protocols.query_sets(clip, protocol, blank=blank), None)
     if found is None:
-        raise UsageError(
-            f"There is nothing to ask about {clip.id}", "no point is visible in a frame that can be asked about"
-        )
+        raise UsageError(f"{clip.id} has no queries", "no point is visible in a possible query frame")
     return found

@@ -75,7 +75,7 @@ def method_of(
         offers = {"weights": path, "device": where, "seed": seed}
         built = config.call_with(cast(Any, method), settings or {}, owner=name, **offers)
     elif settings or weights is not None:
-        raise UsageError(f"{name} is made already", "settings and weights are for names and classes")
+        raise UsageError(f"{name} is already built", "settings and weights are for names and classes")
     else:
         built = config.Built(method, None)
     tracker = built.product

@@ -38,7 +38,7 @@ def new(kind: str, name: str, out: Path | None) -> None:
     _check_name(group, name)
     folder, module = out or Path(name), name.replace("-", "_")
     if folder.exists():
-        raise UsageError(f"{folder} is there already", "nothing is written over", try_=f"--out another-{name}")
+        raise UsageError(f"{folder} is there already", "no file is overwritten", try_=f"--out another-{name}")
     title = "".join(part.capitalize() for part in name.split("-"))
     words = {"kind": kind, "group": group, "name": name, "module": module, "title": title, "use": use.format(name=name)}
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
@@ -66,7 +66,7 @@ def _check_name(group: plugins.Kind, name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(module):
         raise UsageError(f'"{name}" cannot name a package', "small letters, digits and hyphens, as in my-tracker")
     if name in {plugin.name for plugin in plugins.installed(group)}:
-        raise UsageError(f"There is a {name} among the {group} already", "two could not be told apart")
+        raise UsageError(f"There is a {name} among the {group} already", "names must be unique")
     found = importlib.util.find_spec(module)
     if found is not None and found.origin is not None:
         raise UsageError(f"There is a Python package {module} already", "it would hide the new one")

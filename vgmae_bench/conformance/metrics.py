@@ -85,7 +85,7 @@ def _values(compute: Compute, given: ScoredTracks) -> Values:
         np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
         for before, after in zip(kept, _parts(given), strict=True)
     ):
-        raise _UnusableError("it changes the tracks it is given, and the next metric gets them changed")
+        raise _UnusableError("it changes its input, and the next metric gets the changed input")
     return plain
 
 

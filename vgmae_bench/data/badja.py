@@ -156,7 +156,7 @@ class Badja:
         first = self._find(entries[0]["image_path"])
         if not first.parent.is_dir():
             raise MissingDataError(
-                f"The frames of {file.stem} are not here: they belong at {first.parent}",
+                f"The frames of {file.stem} are missing: they belong in {first.parent}",
                 "BADJA's annotations come without the images, which are those of DAVIS",
                 try_=f"unpacking DAVIS 2017 in full resolution (https://davischallenge.org) into {self._base}",
             )

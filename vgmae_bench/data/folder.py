@@ -81,7 +81,9 @@ class FolderDataset:
 
     def __init__(self, config: FolderConfig) -> None:
         if config.path is None:
-            raise UsageError("folder needs to know which", "say where your videos are", try_="--dataset-set path=DIR")
+            raise UsageError(
+                "folder needs its setting path", "it names the folder with your videos", try_="--dataset-set path=DIR"
+            )
         folder = config.path.expanduser()
         if not folder.is_dir():
             raise MissingDataError(f"There is no folder {folder}", "it should hold videos with tracks beside them")

@@ -46,7 +46,7 @@ def read_tracks(path: Path) -> TrackTable:
     except UnicodeDecodeError as error:
         raise FaultError("it is not text in UTF-8", "saving it as UTF-8") from error
     except RecursionError as error:
-        raise FaultError("it is nested too deeply") from error
+        raise FaultError("its lists are nested too deeply") from error
     except FaultError:
         raise
     except (csv.Error, ValueError, OverflowError) as error:

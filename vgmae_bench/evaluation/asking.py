@@ -69,7 +69,7 @@ def parse(text: str) -> tuple[By, int | None]:
     found = re.fullmatch(r"(single|frame|all)(?::([1-9]\d*))?", text)
     if found is None or (found[1] == "single" and found[2]):
         raise UsageError(
-            f'"{text}" is no way to ask', "use single, frame, all, or all:64 for at most 64 queries a call"
+            f'"{text}" is not a value of --ask', "use single, frame, all, or all:64 for at most 64 queries a call"
         )
     by: Any = found[1]
     return by, int(found[2]) if found[2] else None
@@ -83,7 +83,7 @@ def asking_of(spec: MethodSpec, tracker: Any, ask: str | None = None) -> Asking:
             joint, and all at once if not.
 
     Raises:
-        UsageError: `ask` is no way to ask.
+        UsageError: `ask` is not a value of --ask.
     """
     direction = tracker.direction if isinstance(tracker, SaysDirection) else None
     queries = tracker.queries if isinstance(tracker, SaysQueries) else None

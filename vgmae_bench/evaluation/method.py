@@ -169,7 +169,7 @@ def make(
         Checkout(plugin.spec.checkout)  # what is missing is told before weights are fetched
     file = Weights.find(plugin, weights)
     if weights is not None and not config.takes(factory, "weights"):
-        raise UsageError(f"{plugin.name} has no weights", "it learns nothing")
+        raise UsageError(f"{plugin.name} has no weights", "this method is not trained")
     path = file.path if file else None
     settings = file.implied(settings, plugin.name) if file else settings
     built = config.call_with(factory, settings, owner=plugin.name, weights=path, seed=seed, **given)

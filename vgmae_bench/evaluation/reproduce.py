@@ -57,7 +57,7 @@ def plan_again(
         )
     name = method_file or method.name
     if method.source and method.source.startswith(SESSION_SOURCE):
-        raise UsageError(f"{method.name} was defined in a Python session", "its record cannot say how to make it again")
+        raise UsageError(f"{method.name} was defined in a Python session", "its record cannot build it again")
     if method.source and not method_file:
         raise UsageError(f"{method.name} came from a file", "records keep no paths", try_="--method path.py:Class")
     protocol = protocols.find(record.protocol.name, None)

@@ -46,6 +46,6 @@ def test_ask_input_size_and_checkout_are_recorded_and_printed(tmp_path: Path, mo
 
 def test_malformed_options_are_errors_of_one_line() -> None:
     run = ("run", "--method", "zero-motion", "--dataset", "warp")
-    assert '"many" is no way to ask' in call(*run, "--ask", "many", code=2).stderr
+    assert '"many" is not a value of --ask' in call(*run, "--ask", "many", code=2).stderr
     assert '"big" is no input size' in call(*run, "--input-size", "big", code=2).stderr
     assert "is no checkout" in call(*run, "--checkout", "tapnet", code=2).stderr

@@ -107,6 +107,6 @@ def test_an_archive_without_the_expected_data_is_refused(tmp_path: Path) -> None
 def test_free_space_is_checked_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(20_000, 8_000, 12_000))
-    with pytest.raises(MissingDataError, match="There is no room to unpack"):
+    with pytest.raises(MissingDataError, match="There is not enough disk space to unpack"):
         unpack(make_zip(tmp_path / "a.zip", FILES), LOCATION, tmp_path)
     assert names_below(tmp_path) == {"a.zip"}

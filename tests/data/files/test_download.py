@@ -129,7 +129,7 @@ def test_a_missing_connection_is_reported_at_once(tmp_path: Path) -> None:
 def test_free_space_is_checked_before_writing(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10_000, 1, 9_999))
-    with pytest.raises(MissingDataError, match=r"There is no room for a\.zip"):
+    with pytest.raises(MissingDataError, match=r"There is not enough disk space for a\.zip"):
         download(f"{server.url}/a.zip", tmp_path / "a.zip")
     assert not (tmp_path / "a.zip.part").exists()
 

@@ -39,7 +39,7 @@ def test_it_is_fetched_once_and_continues_where_it_broke(server: Server, tmp_pat
 
 @pytest.mark.parametrize("known", [{"size": 7}, {"sha256": "0" * 64}, {"sha256": "beef"}])
 def test_a_download_with_another_digest_is_deleted(server: Server, tmp_path: Path, known: dict[str, object]) -> None:
-    with pytest.raises(BadDataError, match="is another file than the weights") as raised:
+    with pytest.raises(BadDataError, match="is not the weights") as raised:
         ensure(server, tmp_path, **known)
     assert SHA256 in raised.value.why and not (tmp_path / "a.pth").exists()
 

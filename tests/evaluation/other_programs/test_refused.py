@@ -55,7 +55,7 @@ def broken(clips: Clips, kind: str, root: Path) -> Clips:
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("shape", r"clip-1: positions have the shape \[6, 11, 2\]. the protocol asks for 6 points in 12 frames"),
+        ("shape", r"clip-1: positions have the shape \[6, 11, 2\]. the protocol has 6 points and 12 frames"),
         ("visibility", r"clip-1: visibility has the shape \[5, 12\]. positions have \[6, 12, 2\]"),
         ("nan", "clip-1: 1 positions are NaN or infinite, the first at point 2, frame 5"),
         ("soft", "clip-1: visibility holds 0.[17].*threshold"),
@@ -85,14 +85,14 @@ def test_a_file_is_not_scored_under_another_protocol_or_on_other_data(root: Path
     planned = plan("zero-motion", "davis", data_root=root, query_mode="strided")
     execute(planned, figures=0)
     export(planned.folder, tmp_path / "packed.h5")
-    with pytest.raises(UsageError, match="answers tapvid-strided"):
+    with pytest.raises(UsageError, match="has predictions for tapvid-strided"):
         score(tmp_path / "packed.h5", root, protocol="tapvid-first")
     with pytest.raises(UsageError, match="options that declare another one contradict"):
         score(tmp_path / "packed.h5", root, declared=Convention(order="yx"))
     other = write_davis(tmp_path / "other", clips=3, size=(32, 32))
-    with pytest.raises(BadDataError, match="answers other queries"):
+    with pytest.raises(BadDataError, match="has predictions for other queries"):
         score(tmp_path / "packed.h5", other)
-    with pytest.raises(BadDataError, match="answers 1 query sets, the protocol has 2"):
+    with pytest.raises(BadDataError, match="has 1 query sets, the protocol has 2"):
         chunked = write_davis(tmp_path / "long", clips=1, num_frames=33)
         score(save_npz(tmp_path / "a.npz", truth(chunked)), chunked, protocol="videogmae-release")
 

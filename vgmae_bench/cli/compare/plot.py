@@ -73,7 +73,7 @@ def plot(
 
     if audit and name != "bars":
         raise UsageError(
-            f"--audit does not go with {name}", "only bars have an audit", try_="vgmae-bench plot bars --audit"
+            f"--audit cannot be combined with {name}", "only bars have an audit", try_="vgmae-bench plot bars --audit"
         )
     if name == "curves":
         shown: list[Path] | list[Row] = [Path(run) for run in runs] or _trainings(results)

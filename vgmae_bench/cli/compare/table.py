@@ -86,7 +86,7 @@ def table(
     by = content.find_sort(sort, names)
     if form in ("csv", "json"):
         if columns is not None:
-            raise UsageError(f"--columns does not go with --format {form}", "it has all columns")
+            raise UsageError(f"--columns cannot be combined with --format {form}", "this format has all columns")
         chosen = find_metrics(metrics, names) if metrics and rows else []
         records = flat.flat_records(rows, metrics=chosen, sort=by, rank=rank, with_published=published)
         if not rows:

@@ -169,7 +169,7 @@ def _jobs(sweep: Path | None, name: str | None, input_size: str | None, grid: di
         doubled += ["name"] * bool(name) + ["input_size"] * bool(input_size)
         if doubled:
             option = "--" + {"settings": "set"}.get(doubled[0], doubled[0].replace("_", "-"))
-            raise UsageError(f"{option} does not go with a sweep file", f"{sweep} says it")
+            raise UsageError(f"{option} cannot be combined with a sweep file", f"{sweep} defines it")
         return read_sweep(sweep)
     for key in ("method", "dataset"):
         if not given[key]:

@@ -162,7 +162,7 @@ def _queries(
     if more_points and not points:
         raise UsageError(f'"{more_points[0]}" is one argument too many', "there is one VIDEO")
     if points and (grid or mask):
-        raise UsageError("Points are typed or spread", "--points does not go with --grid and --mask")
+        raise UsageError("Two kinds of points are given", "--points cannot be combined with --grid and --mask")
     if points:
         # Both `--points A B` and `--points A --points B` work.
         texts = [text for given in (*points, *more_points) for text in given.split()]

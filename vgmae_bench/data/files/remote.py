@@ -50,7 +50,7 @@ def ensure_file(url: str, folder: Path, *, what: str, size: int | None = None, s
         wanted = ", ".join([f"{size} bytes"] * (size is not None) + [f"SHA-256 {sha256}"] * bool(sha256))
         if fresh:
             target.unlink()
-            raise BadDataError(f"{url} is another file than {what}", f"{found}; expected: {wanted}. It was deleted")
+            raise BadDataError(f"{url} is not {what}", f"{found}; expected: {wanted}. It was deleted")
         raise BadDataError(
             f"{target} is not {what}", f"{found}; expected: {wanted}", try_=f"rm {shlex.quote(str(target))}"
         )

@@ -46,7 +46,7 @@ def check_disk_space(needed: int, folder: Path, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise MissingDataError(
-            f"There is no room {what}",
+            f"There is not enough disk space {what}",
             f"it takes {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB",
             try_=ANOTHER_DATA_ROOT,
         )

@@ -41,7 +41,7 @@ def jpeg_frames(path: Path) -> list[bytes]:
         check_complete(path)
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise BadDataError(f"The video {path} cannot be read", "it holds no pictures")
+                raise BadDataError(f"The video {path} cannot be read", "it holds no frames")
             return _Generator(container).run()
 
 

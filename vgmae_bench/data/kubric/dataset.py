@@ -184,7 +184,7 @@ def _shards(source: Path, split: str) -> list[Path]:
     files = [source] if source.is_file() else sorted(source.rglob(f"*-{split}.tfrecord-*"))
     shards = [file for file in files if _SHARD.fullmatch(file.name)]
     if len(sets := sorted({file.parent for file in shards})) > 1:
-        raise BadDataError(f"{source} holds several datasets", f"say which, like {sets[0]}")
+        raise BadDataError(f"{source} holds several datasets", f"choose one, such as {sets[0]}")
     return shards
 
 

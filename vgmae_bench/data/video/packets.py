@@ -69,7 +69,7 @@ def picture_stream(container: av.container.InputContainer, path: Path) -> av.Vid
     pictures: list[av.VideoStream] = list(container.streams.video)
     moving = [s for s in pictures if s.codec_context and not s.disposition & Disposition.attached_pic]
     if not moving:
-        raise BadDataError(f"The video {path} cannot be read", "it holds no pictures")
+        raise BadDataError(f"The video {path} cannot be read", "it holds no frames")
     return max(
         moving,
         key=lambda s: (bool(s.disposition & Disposition.default), s.codec_context.width * s.codec_context.height),

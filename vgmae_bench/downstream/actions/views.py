@@ -108,7 +108,7 @@ def read_frames(video: Video, numbers: Sequence[int], size: Size | None = None) 
         if place in wanted:
             held[place] = frame
     if last is None:
-        raise BadDataError(f"A video ends before frame {first}", "its header promises more")
+        raise BadDataError(f"A video ends before frame {first}", "its header has a larger number of frames")
     return np.stack([held.get(place, last) for place in places])
 
 

@@ -115,11 +115,11 @@ def open_submission(
     opened, spec = open_dataset(dataset, dataset_settings or {}, data_root)
     if told not in (None, chosen.name):
         raise UsageError(
-            f"{path} answers {told}", f"it cannot be scored under {chosen.name}", try_=f"--protocol {told}"
+            f"{path} has predictions for {told}", f"it cannot be scored under {chosen.name}", try_=f"--protocol {told}"
         )
     if file.about.get("protocol_digest", chosen.digest(opened.digest)) != chosen.digest(opened.digest):
         raise BadDataError(
-            f"{path} answers other queries",
+            f"{path} has predictions for other queries",
             f"{file.about.get('dataset')} had another version or other settings",
             try_="--dataset-set as for the run that was exported",
         )
@@ -252,7 +252,7 @@ def _paired(file: PredictionFile, clip_id: str, asked: Sequence[QuerySet]) -> li
     trees = query_set_trees(file.clips[clip_id]()) if asked else []
     if len(trees) != len(asked):
         raise BadDataError(
-            f"{where}: the file answers {len(trees)} query sets, the protocol has {len(asked)}",
+            f"{where}: the file has {len(trees)} query sets, the protocol has {len(asked)}",
             "several query sets are groups named 0, 1 and so on",
             try_="vgmae-bench export --help",
         )

@@ -199,9 +199,7 @@ def _npz(path: Path) -> tuple[Tree, dict[str, Any]]:
     names = [name for name in archive.namelist() if name.endswith(".npy")]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise BadDataError(
-            f"{path} holds {twice} twice", "it is not known which one counts", try_="writing the file anew"
-        )
+        raise BadDataError(f"{path} holds {twice} twice", "the valid one is unknown", try_="writing the file anew")
     if not names:
         raise BadDataError(f"{path} is a zip file without arrays", "it is neither an NPZ file nor a torch file")
     tree: Tree = {}

@@ -56,7 +56,7 @@ def oriented(tree: Tree, query_set: QuerySet, axes: Axes | None, where: str) -> 
     if found is None:
         raise BadDataError(
             f"{where}: positions have the shape {_by(positions.shape)}",
-            f"the protocol asks for {num_points} points in {num_frames} frames"
+            f"the protocol has {num_points} points and {num_frames} frames"
             + (f" and {axes} was declared" if axes else ""),
         )
     if _without_batch(flags.shape, 2) != shape[:2]:
@@ -149,7 +149,7 @@ def _given_queries(tree: Tree, number: int, where: str) -> npt.NDArray[np.float6
     columns = [part.read() for part in parts if len(part.shape) <= 3]
     given = np.column_stack([np.squeeze(part, axis=0) if part.ndim == 3 else part for part in columns])
     if given.shape != (number, 3):
-        raise BadDataError(f"{where}: queries have the shape {_by(given.shape)}", f"the protocol asks {number}")
+        raise BadDataError(f"{where}: the queries have the shape {_by(given.shape)}", f"the protocol has {number}")
     return given.astype(np.float64)
 
 

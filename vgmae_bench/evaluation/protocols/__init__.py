@@ -132,7 +132,7 @@ def find(name: str | None, query_mode: QueryMode | None) -> EvalProtocol:
     protocol = PROTOCOLS[name]
     if query_mode not in (None, protocol.query_mode):
         raise UsageError(
-            f"Protocol {name} asks query {protocol.query_mode}", f"--query-mode {query_mode} contradicts it"
+            f"Protocol {name} has the query mode {protocol.query_mode}", f"--query-mode {query_mode} contradicts it"
         )
     return protocol
 

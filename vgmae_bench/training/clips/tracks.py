@@ -198,5 +198,7 @@ def open_tracks(
     if name != "synth":
         return DatasetTracks(name, options, root, seed, points)
     if options:
-        raise UsageError("synth takes no settings here", "the training has them: --set speed=…, --set points=…")
+        raise UsageError(
+            "synth accepts no settings here", "use the settings of the training: --set speed=…, --set points=…"
+        )
     return SynthTracks(seed, points, bank)
