@@ -85,7 +85,6 @@ TRACKERS: dict[str, Callable[[str], Tracker]] = {
     "trackmae": trackmae(),
     "trackmae: features": trackmae(**FEATURES),
     "gmrw: attention": gmrw(readout="attention"),
-    "gmrw: dense": gmrw(readout="dense"),
     "gmrw: rows": gmrw(readout="rows"),
     "gmrw: direct": gmrw(tracking="direct"),
     "gmrw: official": gmrw(preset="official", method="weighted_argmax"),
