@@ -6,7 +6,7 @@
 Both track the same points through the same clip with the same network of the released size (random weights: they change
 neither time nor memory) at upsample 1. "published" is tests/baselines/gmrw/published.py: two passes for each pair of frames,
 explicit attention matrices under a mask, the transition matrix written out, flow kept at every pixel. The 256-pixel clip
-has 24 frames; the 512-pixel one has 2, enough for the peak of memory. Every measurement is a process of its own, and the two
+has 8 frames; the 512-pixel one has 2, enough for the peak of memory. Every measurement is a process of its own, and the two
 forms take turns. Times are medians of seconds on the clock, and of seconds of all threads, which what else the machine does
 hardly changes. Memory is the highest a process held, and how far tracking lifted it. That both forms give the same tracks is
 tested in tests/baselines/gmrw/test_tracker.py.
@@ -40,7 +40,7 @@ from tests.baselines.gmrw import published
 from vgmae_bench.resizing import resize_frames
 from vgmae_bench.types import Queries
 
-FRAMES = {256: 24, 512: 2}
+FRAMES = {256: 8, 512: 2}
 POINTS = 64
 FORMS = ("ours", "published")
 COLUMNS = {"seconds": "clock s", "cpu_seconds": "threads s", "extra_mb": "lifted by MB", "peak_mb": "peak MB"}
