@@ -106,9 +106,9 @@ def test_unusable_arguments_are_refused() -> None:
         vb.track(frames / 255, queries, method=Stay)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="which column is the frame"):
         vb.track(frames, np.zeros((1, 3)), method=Stay)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="lies in no frame"):
+    with pytest.raises(UsageError, match="has a frame outside the clip"):
         vb.track(frames, vb.Queries([len(frames)], [[1.0, 1.0]]), method=Stay)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="asks 6 queries"):
+    with pytest.raises(UsageError, match="has 6 queries"):
         vb.score(vb.track(frames, queries[:2], method=Stay), clips[0])
 
 
