@@ -1,4 +1,4 @@
-"""Findings about evaluators of others, each with evidence: where it is written, and what it changes."""
+"""Findings about other projects' evaluators. Each has its evidence and its effect on scores."""
 
 from __future__ import annotations
 

@@ -113,17 +113,17 @@ class Row:
 
     @property
     def scored_clips(self) -> int:
-        """How many clips were scored."""
+        """Number of scored clips."""
         return self.summary.clips.scored
 
     @property
     def clips_without_queries(self) -> int:
-        """How many clips have no visible track."""
+        """Number of clips without a visible track."""
         return self.summary.clips.without_queries
 
     @property
     def scored_query_sets(self) -> int:
-        """How many rows metrics.csv has."""
+        """Number of rows of metrics.csv."""
         return len(self.query_sets)
 
     @property

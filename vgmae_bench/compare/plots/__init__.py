@@ -1,6 +1,6 @@
 """Figures of runs, made from records alone. They need no predictions, no videos and no torch.
 
-`NAMES` does not import matplotlib. `save_plot` imports what it needs.
+Reading `NAMES` does not import matplotlib. `save_plot` imports it.
 """
 
 from __future__ import annotations

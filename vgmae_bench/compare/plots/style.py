@@ -69,7 +69,7 @@ class Plot:
     table: pd.DataFrame
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows."""
+        """The HTML form for notebooks."""
         image = io.BytesIO()
         self.figure.savefig(image, format="png", dpi=100)
         return image.getvalue()
