@@ -1,8 +1,10 @@
 """Tables of position codes."""
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
-from vgmae_bench.models.nn import sincos_1d, sincos_2d, sincos_3d, sincos_points
+from vgmae_bench.models.nn import SHORT, attend, sincos_1d, sincos_2d, sincos_3d, sincos_points
 
 
 def test_1d_is_sines_then_cosines_of_falling_frequencies() -> None:
@@ -30,3 +32,27 @@ def test_3d_spends_a_quarter_on_time() -> None:
     np.testing.assert_array_equal(table[0, :, 4:], sincos_2d(3, 12))
     np.testing.assert_array_equal(table[1, :, 4:], sincos_2d(3, 12))
     np.testing.assert_array_equal(table[1, :, :4], np.tile(sincos_1d(np.array([1]), 4), (9, 1)))
+
+
+def test_attention_in_bfloat16_learns_what_torchs_attention_learns() -> None:
+    """Short sequences take another path, in which only rounding differs."""
+    for length in (24, SHORT + 8):
+        q, k, v = torch.randn(3, 2, 3, length, 8, generator=torch.Generator().manual_seed(0)).unbind()
+        exact = [array.clone().requires_grad_() for array in (q, k, v)]
+        rough = [array.bfloat16().requires_grad_() for array in (q, k, v)]
+        wanted, found = F.scaled_dot_product_attention(*exact), attend(*rough)
+        assert found.dtype == torch.bfloat16
+        torch.testing.assert_close(found.float(), wanted, rtol=0, atol=0.03)
+        wanted.square().sum().backward()
+        found.float().square().sum().backward()
+        for one, other in zip(rough, exact, strict=True):
+            assert one.grad is not None and other.grad is not None
+            torch.testing.assert_close(one.grad.float(), other.grad, rtol=0, atol=0.05)
+
+
+def test_masks_of_attention_hold_in_bfloat16() -> None:
+    q, k, v = torch.randn(3, 1, 1, 6, 4, generator=torch.Generator().manual_seed(0)).bfloat16().unbind()
+    q.requires_grad_()
+    wanted = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    assert torch.equal(attend(q, k, v, causal=True), wanted)
+    assert torch.equal(attend(q, k, v, torch.ones(6, 6, dtype=torch.bool).tril()), wanted)

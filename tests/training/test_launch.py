@@ -4,10 +4,11 @@ import os
 import signal
 
 import pytest
+import torch
 
 from tests.shared.processes import Started
 from vgmae_bench.errors import UsageError
-from vgmae_bench.training.launch import World, launch, stoppable, world
+from vgmae_bench.training.launch import World, chosen_precision, launch, stoppable, world
 
 
 @pytest.mark.parametrize(
@@ -66,3 +67,15 @@ def test_the_first_signal_requests_a_stop_and_the_second_kills(number: signal.Si
         assert interrupt.asked
         assert signal.getsignal(number) == before
     assert signal.getsignal(number) == before
+
+
+def test_automatic_precision_asks_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    known: dict[str, bool] = {"avx2": True, "avx512_bf16": False, "amx_bf16": False}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known, raising=False)
+    assert chosen_precision("auto", "cpu") == "fp32"
+    known["amx_bf16"] = True
+    assert chosen_precision("auto", "cpu") == "bf16"
+    assert chosen_precision("fp32", "cpu") == "fp32"
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert chosen_precision("auto", "cpu") == "fp32"
+    assert chosen_precision("bf16", "cpu") == "bf16"

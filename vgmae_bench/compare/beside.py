@@ -1,4 +1,4 @@
-"""Compares measured scores with published scores of the same method, weights, dataset and protocol."""
+"""Measured numbers beside published ones of the same method, weights, dataset and protocol."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Difference:
 
 
 def differences(row: Row, metrics: Sequence[str]) -> list[Difference]:
-    """The published score of a run's method and weights, on the whole dataset under its protocol, and the difference.
+    """What is published for a run's method with its weights, on the whole dataset under its protocol, and the difference.
 
     Numbers that deviate from the protocol are left out, as are those of runs on a part of the dataset. Where several
     sources print a number, one by its authors goes before others.

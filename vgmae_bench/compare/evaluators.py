@@ -1,4 +1,4 @@
-"""Findings about other projects' evaluators. Each has its evidence and its effect on scores."""
+"""Findings about evaluators of others, each with evidence: where it is written, and what it changes."""
 
 from __future__ import annotations
 

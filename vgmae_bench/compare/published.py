@@ -40,7 +40,7 @@ COLUMNS = dict(zip(HEADLINE, ("AJ", "delta_avg", "OA"), strict=True))
 QUERY_MODES = ("tapvid-first", "tapvid-strided")
 """Our protocols of which most numbers are published."""
 ALL, PRIMARY = "all", "primary"
-"""Values of `select` other than names of methods."""
+"""What `select` takes besides names of methods."""
 
 
 @dataclass(frozen=True)

@@ -113,17 +113,17 @@ class Row:
 
     @property
     def scored_clips(self) -> int:
-        """Number of scored clips."""
+        """How many clips were scored."""
         return self.summary.clips.scored
 
     @property
     def clips_without_queries(self) -> int:
-        """Number of clips without a visible track."""
+        """How many clips have no visible track."""
         return self.summary.clips.without_queries
 
     @property
     def scored_query_sets(self) -> int:
-        """Number of rows of metrics.csv."""
+        """How many rows metrics.csv has."""
         return len(self.query_sets)
 
     @property

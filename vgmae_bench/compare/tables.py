@@ -206,7 +206,7 @@ def _grid(table: Table, layout: Layout) -> Grid:
 
 
 def _layout_notes(table: Table, parts: Sequence[tuple[Table, Layout]]) -> list[str]:
-    """Notes about columns that do not fit the terminal."""
+    """Notes on what the terminal's width left out."""
     layouts = [layout for _, layout in parts]
     missing = [name for name in COSTS if name in table.details and not all(layout.costs for layout in layouts)]
     intervals = any(cell.interval for line in _lines(table) for cell in line.cells)

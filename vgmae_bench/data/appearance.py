@@ -23,12 +23,12 @@ _ON = 0.4
 """Tracks with a smaller ratio are correct. The embedded sets have 0.10 to 0.19, and 0.88 to 1.03 with x and y exchanged."""
 _RIGHT = 0.25  # below this, no other reading is tried
 _MOVING = 2.0
-"""In pixels between two frames. Only moving tracks are used, because static tracks on a static scene fit in every reading."""
+"""In pixels between two frames. Only such tracks tell: what stands still on what stands still is on it however it is read."""
 _STEP = 0.1  # pixels from frame to frame; slower points do not choose the lag
 _LONGEST = 8  # frames; light changes meanwhile
 _WORSE = 2.5
 _ALIKE = 1.5
-"""Readings with a smaller difference of ratios are indistinguishable. The likeliest one is named."""
+"""Readings whose ratios differ by less cannot be told apart, as where all moves one way. The first, likeliest one is named."""
 _INSIDE = 0.8  # share of visible positions that another reading has to put inside the frame
 
 
@@ -73,7 +73,7 @@ READINGS = (
 def misread(
     points: FloatArray, occluded: npt.NDArray[np.bool_], frames: npt.NDArray[np.uint8], size: Size
 ) -> Reading | None:
-    """The reading with which tracks follow the image content; None if they follow it unchanged, or in no reading.
+    """The reading with which tracks follow what is in the frames, if they do not follow it as they are.
 
     Arguments:
         points: float [N, T, 2] in units of the frame.

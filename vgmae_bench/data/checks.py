@@ -132,7 +132,7 @@ def checked_clip(clip: Clip, where: str, dataset: str) -> Clip:
 
 
 def bad_clip(where: str, fault: Exception, dataset: str = "") -> BadDataError:
-    """The error for a fault: the clip, the fault, and a suggestion."""
+    """The error for a fault: which clip, what is wrong, and what to try."""
     remedy = fault.remedy if isinstance(fault, FaultError) else ""
     verify = f"vgmae-bench data verify {dataset}, which names every such clip" if dataset else ""
     return BadDataError(where, str(fault), try_=", then: ".join(filter(None, (remedy, verify))) if remedy else "")

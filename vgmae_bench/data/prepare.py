@@ -26,7 +26,7 @@ from vgmae_bench.types import Clip
 
 @dataclass(frozen=True)
 class Raw:
-    """The result of the preparer of a dataset (`DatasetSpec.preparer`).
+    """What the preparer of a dataset (`DatasetSpec.preparer`) returns.
 
     Attributes:
         clips: read one at a time. Their ids are valid file names.

@@ -1,1 +1,1 @@
-"""Evaluation: runs a method on the queries of a dataset, keeps its predictions and scores them."""
+"""Evaluation: ask a method, keep its predictions, score them."""

@@ -1,8 +1,7 @@
-"""Calls a tracker: forward and on the reversed clip, with one or several queries per call.
+"""How a tracker is asked: in which direction of time, and with how many queries in a call.
 
-TAP-Vid tracks every query separately, because the positions of other queries reveal where the object is. A tracker with
-"joint" queries therefore gets one query per call, unless the user or its settings choose otherwise. Records and tables show
-this choice.
+TAP-Vid asks every query on its own: queries that see each other leak where the object is. A tracker whose queries are "joint"
+is therefore asked one query at a time, unless the user or its settings say otherwise; records and tables then say so.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ Value = TypeVar("Value", bound=np.generic)
 
 @dataclass(frozen=True)
 class Asking:
-    """How a tracker is called.
+    """How a tracker is asked.
 
     Attributes:
-        direction: "forward": the tracker tracks only forward in time. It is then called with the reversed clip, too, for the
-            frames before a query.
-        queries: "joint": the tracks of one call depend on each other.
-        by: queries per call: one, those of a frame, or all of a clip.
-        chunk: largest number of queries per call; None: no limit.
+        direction: "forward": the tracker follows points forward in time only. The harness then runs it on the reversed clip
+            for the frames before a query.
+        queries: "joint": answers to the queries of a call depend on each other.
+        by: how many queries a call has: one, those of a frame, or all of a clip.
+        chunk: at most so many in a call; None: no limit.
     """
 
     direction: Direction = "both"
@@ -62,10 +61,10 @@ class Asking:
 
 
 def parse(text: str) -> tuple[By, int | None]:
-    """Read the number of queries per call: "single", "frame", "all", "frame:32" or "all:64".
+    """How many queries a call has: "single", "frame", "all", "frame:32" or "all:64".
 
     Raises:
-        UsageError: the text has another form.
+        UsageError: it is none of these.
     """
     found = re.fullmatch(r"(single|frame|all)(?::([1-9]\d*))?", text)
     if found is None or (found[1] == "single" and found[2]):
@@ -77,11 +76,11 @@ def parse(text: str) -> tuple[By, int | None]:
 
 
 def asking_of(spec: MethodSpec, tracker: Any, ask: str | None = None) -> Asking:
-    """How a tracker is called. Its attributes `direction`, `queries` and `ask` override its SPEC.
+    """How a tracker is asked. What the built tracker says (`direction`, `queries`, `ask`) goes before its SPEC.
 
     Arguments:
-        ask: the user's choice, see `parse`. None: the tracker's choice; without one, a single query per call if queries are
-            joint, else all queries.
+        ask: what the user wants, see `parse`. None: as the tracker says, otherwise one query at a time if queries are
+            joint, and all at once if not.
 
     Raises:
         UsageError: `ask` is not a value of --ask.
@@ -104,7 +103,7 @@ def answer(
     backward: bool,
     allow_nonfinite: bool = True,
 ) -> Tracks:
-    """Call a tracker. A forward tracker also gets the reversed clip, for the frames before each query.
+    """Ask a tracker. One that looks forward gets the reversed clip for the frames before each query.
 
     Arguments:
         how: see `asking_of`.
@@ -132,7 +131,7 @@ def answer(
 
 
 def _in_order(answers: list[Tracks], rows: npt.NDArray[np.int64]) -> Tracks:
-    """The tracks of all calls in the order of the queries. `rows` has the rows of the queries of each call."""
+    """The answers of all calls in the order of the queries; `rows` are those that the calls had, one after the other."""
     found, back = Tracks.concatenate(answers), np.argsort(rows)
     confidence = None if found.confidence is None else found.confidence[back]
     return Tracks(found.xy[back], found.visible[back], confidence)

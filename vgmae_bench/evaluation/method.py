@@ -29,7 +29,7 @@ class Weights:
     """A weights file, its name and its SHA-256.
 
     Attributes:
-        settings: the method's settings that these weights need.
+        settings: of the method, which these weights were made for.
         notice: see `vgmae_bench.specs.MethodSpec.notice`.
     """
 
@@ -78,7 +78,7 @@ class Weights:
         return WeightsUsed(self.name, self.sha256)
 
     def implied(self, given: Mapping[str, Any], owner: str) -> dict[str, Any]:
-        """The settings `given` by the user, and those that the weights need.
+        """The settings `given` by the user, with those that the weights were made for.
 
         Raises:
             UsageError: the user gave another value.
@@ -100,7 +100,7 @@ class Method:
         used: the method's entry for records.
         weights: the weights file; None if the tracker was built without one.
         device: a torch device, for example "cpu" or "cuda".
-        how: how the tracker is called.
+        how: how the tracker is asked.
     """
 
     plugin: plugins.Plugin
@@ -139,12 +139,12 @@ def open_method(
 
 
 def asked_as(used: MethodUsed, how: Asking) -> MethodUsed:
-    """The entry for records, which contains how the tracker is called."""
+    """The entry for records, with how the tracker is asked."""
     return replace(used, queries=how.queries, ask=how.ask)
 
 
 class Made(NamedTuple, Generic[P]):
-    """The product of a plugin's factory, and the arguments of the call."""
+    """What a plugin's factory returned, and what it was called with."""
 
     product: P
     used: MethodUsed
@@ -166,7 +166,7 @@ def make(
         UserError: the plugin does not have these settings or weights.
     """
     if plugin.spec.checkout:
-        Checkout(plugin.spec.checkout)  # report missing packages before weights are downloaded
+        Checkout(plugin.spec.checkout)  # what is missing is told before weights are fetched
     file = Weights.find(plugin, weights)
     if weights is not None and not config.takes(factory, "weights"):
         raise UsageError(f"{plugin.name} has no weights", "this method is not trained")

@@ -1,4 +1,4 @@
-"""Recognises typical mistakes in predictions: wrong coordinate conventions, inverted visibility, shifted frames."""
+"""Mistakes that answers of trackers show: a wrong convention of positions, inverted visibility."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Convention(NamedTuple):
     """A mistake that people make.
 
     Attributes:
-        name: the description for messages.
-        mistake: converts true positions, float64 [N, 2], to the wrong positions, in frames of (height, width).
-        mend: how to correct the mistake.
+        name: in words.
+        mistake: what it makes of true positions float64 [N, 2], in frames of a (height, width).
+        mend: how to mend it.
     """
 
     name: str
@@ -51,7 +51,7 @@ OF_POSITIONS = (
         "width and height exchanged in a scale", lambda xy, size: xy * _frame(size)[::-1] / _frame(size), _SCALE
     ),
 )
-"""Mistakes in positions."""
+"""Of positions that should be somewhere."""
 OF_MOTION = (
     Convention("(y, x) in place of (x, y)", lambda xy, size: xy[:, ::-1], _SWAP),
     Convention("the opposite direction", lambda xy, size: -xy, "from a frame to the next, not back"),
@@ -61,7 +61,7 @@ OF_MOTION = (
     ),
     Convention("fractions of the frame", lambda xy, size: xy / _frame(size), _SCALE),
 )
-"""Mistakes in displacements."""
+"""Of displacements."""
 
 
 INVERTED = 0.3
@@ -90,7 +90,7 @@ def looks_inverted(visible: Flags, occluded: Flags, asked: Flags) -> bool:
 
 
 def clips_by(reasons: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Group clips by their fault, from pairs (fault, clip). Clips without a fault, "", are omitted."""
+    """Clips by what is wrong with them, from pairs (reason, clip). Clips without a reason, "", are left out."""
     clips: dict[str, list[str]] = {}
     for reason, clip in reasons:
         if reason:
@@ -138,10 +138,10 @@ def explain(
     """The mistake that explains positions (or displacements) float [N, 2], or None.
 
     Arguments:
-        found: the predicted values.
-        true: the true values.
+        found: what the tracker says.
+        true: what it should say.
         size: (height, width) of the frames.
-        conventions: the mistakes to test.
+        conventions: mistakes to think of.
         tolerance: the median distance to what the mistake would give must be below it, in pixels, and below a quarter both
             of the distance to the truth and of what the mistake would give, so that noise is not explained.
     """

@@ -90,13 +90,13 @@ def look(query_set: QuerySet, tracks: Tracks, protocol: EvalProtocol, clip: str 
 def notices(
     record: Record, looks: Sequence[Look], protocol: EvalProtocol, doubts: Mapping[str, str] | None = None
 ) -> list[str]:
-    """The notices of a run, one sentence each.
+    """What looks wrong in a run, one sentence each.
 
     Arguments:
         record: the run's record. Predictions of other programs have their own checks (`other_programs.plausibility`).
         looks: the counts of all scored query sets.
         protocol: only "strided" protocols score the frames before a query.
-        doubts: suspected faults of the true tracks, by clip id.
+        doubts: what looks wrong in the true tracks, by clip id.
     """
     if not looks or record.external is not None:
         return []

@@ -26,7 +26,7 @@ from vgmae_bench.types import Tracker
 _log = logging.getLogger(__name__)
 
 Asked = tuple[npt.NDArray[np.uint8], QuerySet]
-"""The frames for the tracker, and their query set."""
+"""Frames as the tracker gets them, and what it is asked about them."""
 
 
 _ALIKE = 3
@@ -128,7 +128,7 @@ def predict(
 def _clips_ahead(dataset: Dataset, protocol: EvalProtocol) -> NextAhead[tuple[list[Asked], str]]:
     """The query sets and frames of each clip, and a doubt about its true tracks, or empty.
 
-    A thread reads the next clip while the tracker works on the current clip.
+    The next clip is read while the tracker works on the present one.
     """
 
     def make(clip_id: str, ahead: bool) -> tuple[list[Asked], str] | None:

@@ -35,8 +35,8 @@ def over_time(scored: ScoredTracks) -> pd.DataFrame:
         first_frame, last_frame: the bin's range. Frame 1 is the first frame after the query, or the first frame in
             which the point is visible again.
         visible: the number of (track, frame) pairs.
-        called_visible: number of these that are predicted visible.
-        within_<k>: number of these with an error below k px of the metric raster. As in TAP-Vid's position accuracy, the
+        called_visible: how many of them are predicted visible.
+        within_<k>: how many of them are nearer than k px of the metric raster. As in TAP-Vid's position accuracy, the
             predicted visibility does not matter.
 
     "strided" query sets also score the frames before the query. There, time runs backward.

@@ -1,4 +1,4 @@
-"""The reference implementation of the TAP-Vid metrics (google-deepmind/tapnet) as a separate metric.
+"""The reference implementation of the TAP-Vid metrics (google-deepmind/tapnet) as a metric of its own.
 
 It is optional: `vgmae_bench.metrics.tapvid` gives the same numbers. If tapnet is installed, runs also store its values,
 under the same names with the prefix "tapnet_".

@@ -16,6 +16,9 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Mean and standard deviation of the RGB values of ImageNet, in [0, 1]."""
 
+SHORT = 512
+"""Longest sequence for which `attend` may hold all weights in memory."""
+
 NORM_EPS = 1e-6
 """Epsilon of every LayerNorm in encoders and decoders, as in MAE. PyTorch's default is 1e-5."""
 
@@ -59,6 +62,23 @@ def rows(table: Tensor, ids: Tensor) -> Tensor:
     return table.expand(len(ids), -1, -1).gather(1, ids[..., None].expand(-1, -1, table.shape[-1]))
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, *, causal: bool = False) -> Tensor:
+    """Scaled dot-product attention of q [..., M, D] with k and v [..., N, D]: [..., M, D].
+
+    On a CPU, torch's fused attention is slow in bfloat16 with gradients. Short sequences are faster as two matrix products.
+
+    Arguments:
+        mask: bool [M, N], True where the row may attend to the column.
+        causal: rows may attend to the columns up to their own.
+    """
+    plain = mask is None and not causal
+    learns = q.requires_grad and q.device.type == "cpu" and q.dtype == torch.bfloat16
+    if plain and learns and k.shape[-2] <= SHORT:
+        weights: Tensor = ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(dim=-1)
+        return weights @ v
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
+
+
 class Attention(nn.Module):
     """Multi-head self-attention. The rows of `qkv` are [q, k, v]; the channels of a head are contiguous."""
 
@@ -72,7 +92,7 @@ class Attention(nn.Module):
         """Map [B, S, width] to [B, S, width]. `mask` is bool [S, S], True where the row may attend to the column."""
         B, S, width = x.shape
         q, k, v = self.qkv(x).view(B, S, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
+        mixed = attend(q, k, v, mask, causal=causal)
         out: Tensor = self.proj(mixed.transpose(1, 2).reshape(B, S, width))
         return out
 
@@ -83,7 +103,7 @@ class Attention(nn.Module):
         weights, biases = (values.split([width, 2 * width]) for values in (self.qkv.weight, self.qkv.bias))
         q = F.linear(x[:, -count:], weights[0], biases[0]).view(B, count, self.heads, head).transpose(1, 2)
         k, v = F.linear(x, weights[1], biases[1]).view(B, S, 2, self.heads, head).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=None if mask is None else mask[-count:])
+        mixed = attend(q, k, v, None if mask is None else mask[-count:])
         out: Tensor = self.proj(mixed.transpose(1, 2).reshape(B, count, width))
         return out
 

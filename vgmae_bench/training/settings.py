@@ -9,6 +9,8 @@ from vgmae_bench.errors import UsageError
 from vgmae_bench.settings import at_least
 from vgmae_bench.training.schedule import Schedule, lr_factor
 
+Precision = Literal["fp32", "bf16", "auto"]
+
 BOOKKEEPING = frozenset(
     {"workers", "log_every", "checkpoint_every", "picture_every", "validate_every", "validate_clips"}
 )
@@ -117,7 +119,8 @@ class LoopConfig:
         data: settings of the clips.
         steps: number of updates of the weights.
         seed: seed of initial weights, data and masks. Every random number depends on it and on the step only.
-        precision: "bf16" computes matrix products in bfloat16. Weights are always float32.
+        precision: "bf16" computes matrix products in bfloat16. "auto" does so where it is faster: on GPUs and CPUs with
+            instructions for it. Weights are always float32.
         log_every, checkpoint_every, picture_every, validate_every: intervals in steps; 0: only at the end.
         validate_clips: number of held-out synthetic clips for validation by tracking; 0: no validation.
 
@@ -129,7 +132,7 @@ class LoopConfig:
     data: DataConfig = field(default_factory=DataConfig)
     steps: int = 1000
     seed: int = 0
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     log_every: int = 10
     checkpoint_every: int = 500
     picture_every: int = 500

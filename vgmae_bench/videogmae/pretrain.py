@@ -233,10 +233,14 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
         return Losses.sum_of(parts)
 
     def _losses(self, batch: Batch, mask_ratio: float, now: Now) -> dict[str, Tensor]:
-        """The terms of the loss for some clips."""
-        config, target = self.config, batch.video.float() / 255
-        encoded = encode_part(self.network, batch, mask_ratio, config.token_order, now.mask_mode)
+        """The terms of the loss for some clips. Only the network is subject to reduced precision."""
+        encoded = encode_part(self.network, batch, mask_ratio, self.config.token_order, now.mask_mode)
         gaussians = self._gaussians(encoded, batch.video.shape[1], now.residuals)
+        with torch.autocast(batch.video.device.type, enabled=False):
+            return self._terms(gaussians, encoded, batch, now)
+
+    def _terms(self, gaussians: Gaussians, encoded: Encoded, batch: Batch, now: Now) -> dict[str, Tensor]:
+        config, target = self.config, batch.video.float() / 255
         camera = fixed_camera(config.network.image_size, config.network.image_size, like=gaussians.means)
         if config.motion_loss.plain:
             image = render_video(gaussians, camera, config.composite, config.backend)
@@ -254,7 +258,7 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
         if any(now.registration_weight for now in config.stretches):
             parts["registration"] = image.new_zeros(())
             if now.registration_weight:
-                distance = registration_distance(gaussians, camera, batch.video.float() / 255)
+                distance = registration_distance(gaussians, camera, target)
                 parts["registration"] = now.registration_weight * distance
         return parts
 

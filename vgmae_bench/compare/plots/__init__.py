@@ -1,6 +1,6 @@
 """Figures of runs, made from records alone. They need no predictions, no videos and no torch.
 
-Reading `NAMES` does not import matplotlib. `save_plot` imports it.
+`NAMES` does not import matplotlib. `save_plot` imports what it needs.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ def _measured(pair: Mapping[str, Any]) -> AuditBar:
 
 
 def _where(row: Published) -> str:
-    """A text that distinguishes several published values of one method."""
+    """Tells apart several published values of one method."""
     table = row.dataset.removeprefix(row.benchmark).strip(" ()")
     source = row.source.removeprefix("https://www.") if row.source != row.paper else ""
     return "".join(f", {told}" for told in (table, source) if told)
@@ -161,8 +161,8 @@ class _Texts:
     """The texts of a bar, folded.
 
     Attributes:
-        left, right: next to the bar.
-        above: over the bar, if the figure is too narrow for texts next to it.
+        left, right: beside the bar.
+        above: over the bar, where the figure is too narrow for texts beside it.
         bar: the height of the bar's centre below the top of its slot; height: that of the slot. Unit: one bar.
     """
 

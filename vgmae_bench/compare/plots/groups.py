@@ -57,7 +57,7 @@ class Group:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The label of each labelled run, by name, best run first. See `MOST_LABELLED`."""
+        """The text beside each labelled run, by name, best run first. See `MOST_LABELLED`."""
         if not self.partly_labelled:
             return {name: textwrap.fill(name, LABEL_CHARACTERS, break_long_words=False) for name in self.runs}
         best: dict[str, str] = {}  # by method

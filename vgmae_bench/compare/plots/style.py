@@ -69,7 +69,7 @@ class Plot:
     table: pd.DataFrame
 
     def _repr_png_(self) -> bytes:
-        """The HTML form for notebooks."""
+        """What a notebook shows."""
         image = io.BytesIO()
         self.figure.savefig(image, format="png", dpi=100)
         return image.getvalue()

@@ -57,7 +57,7 @@ class PlayerSource:
         rows: the runs in the order of the table.
         data_root: where the dataset is, for clips without stored frames; see `vgmae_bench.data.files.root`.
         max_points: how many tracks of a clip to show.
-        keep: write the players' files into the runs' folders, small enough to commit.
+        keep: write the players' files beside the runs, small enough to commit.
 
     Raises:
         StorageError: (by `collect`) with `keep`, if a file cannot be written.

@@ -30,7 +30,7 @@ from vgmae_bench.compare.row import Row
 from vgmae_bench.evaluation.records.results import Commit
 
 MOST_LISTED = 100
-"""The number of clips in the table of single clips, worst first."""
+"""How many clips the table of single clips has: the worst ones."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def page(
         rows: runs as `select_runs` returns them.
         clips: the most players in a section; a player needs frames and tracks.
         max_points: the most tracks in a player.
-        keep: write the players' files into the runs' folders, small enough to commit.
+        keep: write the players' files beside the runs, small enough to commit.
         data_root: where datasets are, see `vgmae_bench.data.files.root`.
 
     Raises:
@@ -134,7 +134,7 @@ def _section(group: Group, source: PlayerSource, clips: int, max_points: int) ->
 
 
 def _published(row: Row) -> str:
-    """The published scores to show below the runs: all of the dataset, if there are any."""
+    """Which published numbers stand below runs: all, where there are some of the dataset."""
     return ALL if beside(row.dataset_name, row.protocol) else ""
 
 

@@ -4,7 +4,7 @@ Every scene is rendered once per class, so that appearance is balanced exactly. 
 camera's yaw, pitch, roll and angle of view, and the nearest box's distance and sideways position. A class moves one
 coordinate along a ramp of T values. The other five stay at one value of the same ramp. These values are drawn so that
 every value occurs equally often in a split. A random frame of a clip thus has the same distribution in every class.
-Only the order of frames distinguishes the classes.
+Only the order of frames tells the classes apart.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Split = Literal["train", "test"]
 
 
 class Motion(NamedTuple):
-    """The moving coordinate of a class (`COORDINATES`) and its direction. 0: both directions, each in half of the scenes."""
+    """What a class moves: one of `COORDINATES`, and the direction. 0 means both directions, each in half of the scenes."""
 
     coordinate: str
     way: int

@@ -31,7 +31,7 @@ def render_video(scenes: Scenes, height: int, width: int) -> Tensor:
     seen = views(scenes)
     bank = texture_bank(*scenes.bank, device)
     video = torch.empty(len(seen.origin), height, width, 3, dtype=torch.uint8, device=device)
-    paint = _paint(scenes, seen)
+    paint = paint_of(scenes, seen)
     step = max(1, _PIXELS_AT_ONCE.get(device.type, _PIXELS_ON_A_GPU) // (height * width))
     for start in range(0, len(video), step):
         rows = slice(start, start + step)
@@ -39,7 +39,7 @@ def render_video(scenes: Scenes, height: int, width: int) -> Tensor:
     return video.view(*scenes.camera_position.shape[:2], height, width, 3)
 
 
-def _paint(scenes: Scenes, seen: Views) -> Tensor:
+def paint_of(scenes: Scenes, seen: Views) -> Tensor:
     """[22, R, 6 S]: the values of each face that the colour of a ray depends on.
 
     Rows 0-2, 3-5 and 6-8 are coefficients of (u, v, 1): texel x over depth, texel y over depth, one over depth (all

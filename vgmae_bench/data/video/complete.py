@@ -1,4 +1,4 @@
-"""Recognises incomplete downloads: checks whether the file contains all bytes that its headers declare.
+"""Tells a broken download from a complete video: does the file hold all bytes that its own headers promise?
 
 Decoders do not answer this reliably. They show the existing frames, and whether they report the last, damaged frame
 depends on the number of threads. The file's structure answers it before anything is decoded: the sizes of boxes in MP4
@@ -79,7 +79,7 @@ def _promised(file: BinaryIO, found: int) -> int | None:
     if head.startswith(b"YUV4MPEG2 "):
         return _after_pictures(head, found)
     for length in _TS_PACKETS:
-        offset = length - _TS_PACKETS[0] if length == _TS_PACKETS[1] else 0  # M2TS: preceded by a time stamp of 4 bytes
+        offset = length - _TS_PACKETS[0] if length == _TS_PACKETS[1] else 0  # M2TS: a time of 4 bytes goes before
         if len(head) > 2 * length + offset and all(head[offset + n * length] == _TS_SYNC for n in range(3)):
             return -(-found // length) * length
     return None

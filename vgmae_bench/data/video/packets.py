@@ -22,14 +22,14 @@ _DURATION = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 
 @dataclass(frozen=True)
 class Packets:
-    """Counts and times of frames from the packets of a video file, without decoding.
+    """What the packets of a video file say of its frames. None is decoded.
 
     Attributes:
         count: the number of frames that are shown. Frames that an edit list cuts off do not count.
         times: the time of each frame in units of the stream, ascending; None if the file does not have times.
         fps: frames per second; the average if the rate varies.
         promised: the number of frames that the headers promise; `count` or less if they promise nothing.
-        raw: the file is a raw stream of a codec. A truncated stream is not recognisable.
+        raw: the file is a bare stream of a codec, whose end cannot be told from a cut.
     """
 
     count: int

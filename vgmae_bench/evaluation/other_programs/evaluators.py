@@ -1,4 +1,4 @@
-"""Reads files of other projects' evaluators: torch files of tracks. Refuses their JSON files, which contain only averages."""
+"""Files that evaluators of others write: torch files of tracks, and JSON files of averages, which hold no tracks."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import numpy as np
 from vgmae_bench.errors import BadDataError, UntrustedFileError
 
 AVERAGES = {"average_jaccard": "AJ", "average_pts_within_thresh": "δ_avg", "occlusion_accuracy": "OA"}
-"""The names of averages in the files of CoTracker's evaluator (from tapnet's metrics), and their usual names."""
+"""What CoTracker's evaluator calls its averages, as tapnet's metrics do, and their usual names."""
 
 
 def is_torch(path: Path) -> bool:
-    """Whether a zip file was written by `torch.save`."""
+    """Whether a zip file is what `torch.save` writes."""
     with zipfile.ZipFile(path) as archive:
         return any(name.endswith("data.pkl") for name in archive.namelist())
 
 
 def read_torch(path: Path) -> Any:
-    """Read a torch file, with arrays in place of tensors. Nothing in the file is executed.
+    """Arrays in place of the tensors of a torch file. Nothing in it is executed.
 
     A pair of positions [..., 2] and visibility, which trackers return, becomes a dictionary of the two.
 
@@ -47,7 +47,7 @@ def read_torch(path: Path) -> Any:
 
 
 def refuse_averages(path: Path) -> None:
-    """Raise BadDataError if the file is JSON with the averages of an evaluator. The error explains which file is needed."""
+    """Raise BadDataError if the file is JSON with the averages of an evaluator: it says what they are, and what is needed."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -243,10 +243,10 @@ def _asked(clip: Clip, protocol: EvalProtocol) -> list[QuerySet]:
 
 
 def _paired(file: PredictionFile, clip_id: str, asked: Sequence[QuerySet]) -> list[tuple[Tree, QuerySet, str]]:
-    """The file's arrays, each with its query set and a name for messages.
+    """The file's arrays with the query set that each answers and a name for messages.
 
     Raises:
-        BadDataError: the file and the protocol have different numbers of query sets.
+        BadDataError: the file answers more or fewer query sets than the protocol has.
     """
     where = f"{file.path.name}, {clip_id}"
     trees = query_set_trees(file.clips[clip_id]()) if asked else []

@@ -1,4 +1,4 @@
-"""Doubts about predictions of another program: values that can be read but are probably wrong."""
+"""Doubts about predictions of another program: values that can be read but are probably not what the author meant."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def find(name: str | None, query_mode: QueryMode | None) -> EvalProtocol:
 def with_input(protocol: EvalProtocol, size: Size) -> EvalProtocol:
     """The protocol with other frames for the tracker: resized from the source once, and scored in the same raster.
 
-    It has its own name and digest, so that its scores are never confused with those of the original protocol.
+    It has a name and a digest of its own, so that its numbers are never taken for those of the protocol it comes from.
 
     Arguments:
         size: (height, width).
@@ -159,7 +159,7 @@ def parse_size(text: str) -> Size:
     """ "384x512" → (384, 512), height and width.
 
     Raises:
-        UsageError: the text has another form, or a side has less than 8 or more than 4096 pixels.
+        UsageError: it is no such size, or a side has less than 8 or more than 4096 pixels.
     """
     found = re.fullmatch(_SIZE, text)
     size = (int(found[1]), int(found[2])) if found else (0, 0)
