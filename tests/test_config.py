@@ -39,7 +39,7 @@ def test_a_factory_gets_its_parameters_and_its_settings_are_recorded() -> None:
 
 @pytest.mark.parametrize(
     ("values", "why"),
-    [({"level": 1}, "did you mean levels"), ({"levels": "many"}, "integer"), ({"mode": "slow"}, "'fast' or 'exact'")],
+    [({"level": 1}, "Did you mean levels"), ({"levels": "many"}, "integer"), ({"mode": "slow"}, "'fast' or 'exact'")],
 )
 def test_wrong_settings_are_refused_with_the_reason(values: dict[str, Any], why: str) -> None:
     with pytest.raises(UsageError, match=why):

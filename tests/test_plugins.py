@@ -156,7 +156,7 @@ def test_torchvision_of_another_torch_is_explained() -> None:
 
 
 def test_unknown_names_come_with_suggestions() -> None:
-    with pytest.raises(UnknownNameError, match=r"did you mean zero-motion\?"):
+    with pytest.raises(UnknownNameError, match=r"Did you mean zero-motion\?"):
         plugins.find("methods", "zero-moton")
     with pytest.raises(UnknownNameError, match="there are: "):
         plugins.find("methods", "qqqqqq")

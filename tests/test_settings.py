@@ -80,7 +80,7 @@ def test_a_setting_is_set_by_path_last_part_or_section(values: dict[str, Any]) -
     ("values", "why"),
     [
         ({"order": "far"}, r"they are: features\.order, gaussians\.order"),
-        ({"stich": 3}, r"did you mean .*stitch"),
+        ({"stich": 3}, r"Did you mean .*stitch"),
         ({"features.variant": "a"}, "no setting"),
         ({"stitch": 3, "features.stitch": 4}, "given twice"),
         ({"stitch": "many"}, r"features\.stitch='many'"),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vgmae_bench.api.runs import Runs as Runs
     from vgmae_bench.api.runs import load_runs as load_runs
     from vgmae_bench.api.runs import published as published
+    from vgmae_bench.api.training import finetune as finetune
     from vgmae_bench.api.training import train as train
     from vgmae_bench.data.dataset import Dataset as Dataset
     from vgmae_bench.models.checkpoint_content import load_checkpoint as load_checkpoint
@@ -62,6 +63,7 @@ _HOME = {
     "check": "api.check",
     "draw": "api.clips",
     "evaluate": "api.evaluate",
+    "finetune": "api.training",
     "load_checkpoint": "models.checkpoint_content",
     "load_runs": "api.runs",
     "open_dataset": "api.clips",

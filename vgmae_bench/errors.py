@@ -11,7 +11,8 @@ class UserError(Exception):
 
     Arguments:
         what: the problem, a sentence without its full stop.
-        why: the reason or the detail, also without its full stop; may be empty.
+        why: the reason or the detail, also without its full stop. It becomes a sentence of its own if it starts with a
+            capital letter; otherwise it follows a colon. May be empty.
         try_: a command (or an action) that may help; may be empty.
     """
 
@@ -22,7 +23,10 @@ class UserError(Exception):
         self.what, self.why, self.try_ = what, why, try_
 
     def __str__(self) -> str:
-        text = ". ".join(part.rstrip(".") for part in (self.what, self.why) if part) + "."
+        text = self.what.rstrip(".")
+        if self.why:
+            text += (". " if self.why[0].isupper() else ": ") + self.why.rstrip(".")
+        text += "" if text.endswith("?") else "."
         return f"{text}\nTry: {self.try_}" if self.try_ else text
 
 

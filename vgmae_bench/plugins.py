@@ -158,9 +158,9 @@ def beside(plugin: Plugin, relative: str) -> Path:
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
-    """ "did you mean …?" for the nearest names, or an empty string."""
+    """The question "Did you mean …?" for the nearest names, or an empty string."""
     close = difflib.get_close_matches(name, list(choices), n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else ""
+    return f"Did you mean {' or '.join(close)}?" if close else ""
 
 
 def _read_spec(point: metadata.EntryPoint, kind: Kind) -> Plugin:

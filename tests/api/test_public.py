@@ -97,7 +97,7 @@ def test_unusable_arguments_are_refused() -> None:
         vb.evaluate(DriftConfig, clips)
     with pytest.raises(UsageError, match="settings and weights are for names and classes"):
         vb.evaluate(Stay(), clips, settings={"speed": 1})
-    with pytest.raises(UsageError, match=r"did you mean speed\?"):
+    with pytest.raises(UsageError, match=r"Did you mean speed\?"):
         vb.evaluate(Drift, clips, settings={"sped": 1})
     with pytest.raises(PluginError, match="has no ids"):
         vb.evaluate(Stay, 5)  # type: ignore[arg-type]

@@ -56,12 +56,12 @@ def test_a_sweep_file_gives_all_combinations() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (('"davis"', '"davsi"'), "did you mean davis"),
-        (("zero-motion", "zero-moton"), "did you mean zero-motion"),
-        (("levels =", "levles ="), "did you mean levels"),
+        (('"davis"', '"davsi"'), "Did you mean davis"),
+        (("zero-motion", "zero-moton"), "Did you mean zero-motion"),
+        (("levels =", "levles ="), "Did you mean levels"),
         (("levels = [1, 2]", 'levels = ["many"]'), "integer"),
         (("tapvid-strided", "tapvid"), "There is no protocol"),
-        (("seeds", "seed"), "did you mean seeds"),
+        (("seeds", "seed"), "Did you mean seeds"),
         (('["davis"]', "[]"), "has no datasets"),
     ],
 )

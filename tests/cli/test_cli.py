@@ -95,11 +95,11 @@ def test_lists_name_what_is_installed(what: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "expected"),
     [
-        (["run", "--method", "videogame", "--dataset", "synth"], 2, "did you mean videogmae or videomae"),
-        (["run", "--method", "zero-motion", "--dataset", "davsi"], 2, r"did you mean davis\?"),
+        (["run", "--method", "videogame", "--dataset", "synth"], 2, "Did you mean videogmae or videomae"),
+        (["run", "--method", "zero-motion", "--dataset", "davsi"], 2, r"Did you mean davis\?"),
         (["run", "--method", "zero-motion", "--dataset", "kinetics"], 1, "--dataset synth"),
         (["run", "--method", "lucas-kanade", "--dataset", "synth", "--set", "window"], 2, "key=value"),
-        (["run", "--method", "lucas-kanade", "--dataset", "synth", "--set", "windw=3"], 2, r"did you mean window\?"),
+        (["run", "--method", "lucas-kanade", "--dataset", "synth", "--set", "windw=3"], 2, r"Did you mean window\?"),
         (["run", "--method", "lucas-kanade", "--dataset", "synth", "--set", "window=wide"], 2, "integer"),
         (["run", "--method", "zero-motion", "--dataset", "synth", "--set", "a=1"], 2, "no settings"),
         (["run", "--method", "zero-motion", "--dataset", "synth", "--protocol", "x"], 2, "tapvid-first"),
@@ -107,7 +107,7 @@ def test_lists_name_what_is_installed(what: str) -> None:
         (["run", "--method", "no.py:X", "--dataset", "synth"], 2, "There is no file"),
         (["run", "--dataset", "synth"], 2, "--method"),
         (["probe", "--method", "videogmae", "--config", "tiny"], 2, "configurations are for `train` and `finetune`"),
-        (["rnu"], 2, r"did you mean .*run"),
+        (["rnu"], 2, r"Did you mean .*run"),
         (["show", "nothing"], 2, "There is no method, dataset, metric or run"),
         (["table"], 2, "No run fits"),
     ],

@@ -45,7 +45,7 @@ def test_from_a_folder_to_pictures(tmp_path: Path) -> None:
         (["fetch", "badja"], "benjiebob/BADJA"),
         (["prepare", "synth"], "needs no preparation"),
         (["prepare", "kinetics", "--from", "."], "data fetch kinetics"),
-        (["show", "davsi"], "did you mean davis"),
+        (["show", "davsi"], "Did you mean davis"),
         (["show", "folder"], "path=DIR"),
     ],
 )

@@ -90,7 +90,7 @@ def test_scores_by_clip_are_means_over_its_query_sets() -> None:
 
 def test_metrics_and_their_file_must_be_there() -> None:
     folder = write_run(OUT, "a", [0.1, 0.2])
-    with pytest.raises(UnknownNameError, match="did you mean average_jaccard"):
+    with pytest.raises(UnknownNameError, match="Did you mean average_jaccard"):
         clip_values(select_runs(OUT)[0], "average_jacard")
     (folder / "metrics.csv").write_text("x\n1\n")
     with pytest.raises(BadDataError, match="no column clip"):

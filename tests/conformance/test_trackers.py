@@ -165,7 +165,7 @@ def test_a_shipped_method_is_checked_by_its_name() -> None:
     assert report.passed, report
     with pytest.raises(UnknownNameError, match="no check"):
         vb.check("zero-motion", only=["shape"])
-    with pytest.raises(UnknownNameError, match="did you mean"):
+    with pytest.raises(UnknownNameError, match="Did you mean"):
         vb.check("zero-motoin")
 
 

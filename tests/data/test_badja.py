@@ -130,7 +130,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         badja(tmp_path, BadjaConfig())
     assert "data prepare badja --from" in caught.value.try_
     dataset = opened(write_badja(tmp_path))
-    with pytest.raises(UnknownNameError, match="did you mean bear"):
+    with pytest.raises(UnknownNameError, match="Did you mean bear"):
         dataset.clip("bare")
     file = tmp_path / "badja" / "joint_annotations" / "bear.json"
     original = file.read_text()

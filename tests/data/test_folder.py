@@ -126,7 +126,7 @@ def test_tracks_without_their_video_and_videos_that_end_early(folder: Path) -> N
     encode(folder / "lone.mp4", greys(2))
     with pytest.raises(BadDataError, match=r"ends after 2 frames\. its tracks have 4"):
         opened(folder).clip("lone").read()
-    with pytest.raises(UnknownNameError, match="did you mean lone"):
+    with pytest.raises(UnknownNameError, match="Did you mean lone"):
         opened(folder).clip("lonely")
 
 

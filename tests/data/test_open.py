@@ -32,7 +32,7 @@ def test_a_set_is_opened_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_mistakes_are_usage_errors(tmp_path: Path) -> None:
     save_davis(tmp_path)
-    with pytest.raises(UnknownNameError, match="did you mean davis"):
+    with pytest.raises(UnknownNameError, match="Did you mean davis"):
         open_dataset("davies", {}, tmp_path)
     with pytest.raises(UsageError, match='davis has no setting "half_pixel"'):
         open_dataset("davis", {"half_pixel": "keep"}, tmp_path)

@@ -118,7 +118,7 @@ def test_shipped_configurations_are_valid_and_say_what_the_paper_says() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"mask_ratios": 0.5}, "did you mean mask_ratio"),
+        ({"mask_ratios": 0.5}, "Did you mean mask_ratio"),
         ({"mask_ratio": 1.0}, "mask_ratio"),
         ({"mask_ratio": 0.0}, "loss has no pixels"),
         ({"num_frames": 2}, "num_frames"),

@@ -198,7 +198,7 @@ def test_double_precision_is_rendered_in_double():
 
 def test_mistakes_are_named():
     scene = scenes.make(1, count=5, channels=3, width=20, height=18)
-    with pytest.raises(UsageError, match=r'(?i)no splatting back end "nativ".*did you mean native'):
+    with pytest.raises(UsageError, match=r'(?i)no splatting back end "nativ".*Did you mean native'):
         render(*scene, 18, 20, backend="nativ")
     with pytest.raises(UsageError, match="works on cuda, the tensors are on cpu"):
         render(*scene, 18, 20, backend="gsplat")

@@ -81,7 +81,7 @@ def test_a_setting_is_changed_by_its_path_or_by_its_name() -> None:
 
 def test_a_setting_belongs_to_one_section() -> None:
     assert configured(LoopConfig, batch_size=4).data.batch_size == 4
-    with pytest.raises(UsageError, match="did you mean"):
+    with pytest.raises(UsageError, match="Did you mean"):
         configured(LoopConfig, optimiser={"batch_sizes": 4})
     with pytest.raises(UsageError, match="given twice"):
         configured(LoopConfig, lr=1.0, optimiser={"lr": 2.0})

@@ -153,7 +153,7 @@ def test_the_size_tiny_is_that_of_the_configuration_tiny() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"num_frame": 4}, "did you mean num_frames"),
+        ({"num_frame": 4}, "Did you mean num_frames"),
         ({"mask_ratio": 1.0}, "mask_ratio"),
         ({"num_frames": 1}, "2 to 1 frames"),
         ({"stages": [{"until": 0.5, "num_frames": 99}]}, "2 to 16 frames"),

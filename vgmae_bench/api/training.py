@@ -57,7 +57,7 @@ def train(
     from vgmae_bench.training.clips.sources import open_bank, open_clips
 
     plugin = plugins.find("methods", method)
-    recipe = make_recipe(plugin, "trainer", str(config), settings or {}, log_to=log_to)
+    recipe = _make_recipe(plugin, "trainer", str(config), settings or {}, log_to=log_to)
     shape = recipe.shape(0)
     sources = [data] if isinstance(data, str) else list(data)
     source = open_clips(
@@ -69,10 +69,58 @@ def train(
         repeat=recipe.config.data.distinct_clips > 0,
     )
     start = None if init is None else Path(init)
-    return carry_out(plugin, recipe, source, Path(out), device=device, init=start, command=command, log_to=log_to)
+    return _carry_out(plugin, recipe, source, Path(out), device=device, init=start, command=command, log_to=log_to)
 
 
-def make_recipe(
+def finetune(
+    method: str,
+    config: str | Path,
+    data: str,
+    *,
+    out: str | Path,
+    weights: str | Path,
+    settings: Mapping[str, Any] | None = None,
+    dataset_settings: Mapping[str, Any] | None = None,
+    data_root: str | Path | None = None,
+    device: str = "auto",
+    command: str = "",
+    log_to: Sequence[str] = (),
+) -> Trained:
+    """Train a readout on an encoder with clips that have tracks, or continue the training in the folder `out`.
+
+    Arguments:
+        method: a method that learns to track.
+        config: a configuration of the method by its name, or a TOML file.
+        data: "synth", or the name of a dataset with tracks.
+        out: folder of the training. The same call continues from its checkpoint.
+        weights: of the encoder: a file that `train` wrote, a name that the method knows, or "random".
+        settings: take precedence over the configuration, see `vgmae-bench show NAME --settings finetune`.
+        dataset_settings: of the dataset.
+        data_root: folder of the datasets. None: the usual one.
+        device: "auto", "cpu" or "cuda".
+        command: the command that was typed, for the record.
+        log_to: "tensorboard", "wandb" or both. Each needs the extra of its name.
+
+    Raises:
+        UserError: the method does not learn to track, the settings, the weights or the data are wrong, or `out` holds
+            another training.
+    """
+    from vgmae_bench.evaluation.method import Weights
+    from vgmae_bench.training.clips.sources import open_bank
+    from vgmae_bench.training.clips.tracks import open_tracks
+
+    plugin = plugins.find("methods", method)
+    encoder = Weights.find(plugin, str(weights))
+    start = encoder.path if encoder else None
+    recipe = _make_recipe(plugin, "finetuner", str(config), settings or {}, log_to=log_to, weights=start)
+    learning = recipe.config
+    bank = open_bank(learning, recipe.shape(0)) if data == "synth" else None
+    root = None if data_root is None else Path(data_root)
+    source = open_tracks(data, dataset_settings or {}, root, learning.seed, learning.data.points, bank)
+    return _carry_out(plugin, recipe, source, Path(out), device=device, init=start, command=command, log_to=log_to)
+
+
+def _make_recipe(
     plugin: plugins.Plugin,
     offer: Training,
     config: str,
@@ -101,7 +149,7 @@ def make_recipe(
     return recipe
 
 
-def carry_out(
+def _carry_out(
     plugin: plugins.Plugin,
     recipe: Any,
     source: Any,

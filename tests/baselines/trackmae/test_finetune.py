@@ -89,7 +89,7 @@ def test_a_random_encoder_is_a_named_size(monkeypatch: pytest.MonkeyPatch) -> No
     one, same = (made(recipe(None), None) for _ in range(2))
     assert one.encoder.config == ENCODER
     assert torch.equal(one.encoder.blocks[0].attn.qkv.weight, same.encoder.blocks[0].attn.qkv.weight)
-    with pytest.raises(UsageError, match="did you mean small"):
+    with pytest.raises(UsageError, match="Did you mean small"):
         recipe(None, size="smal")
 
 

@@ -95,7 +95,7 @@ def test_an_image_model_learns_from_a_folder_of_images(tmp_path: Path) -> None:
         (["explore", "photo.png", "--method", "lucas-kanade", "--out", "x"], "does not look at single images"),
         (
             ["explore", "photo.png", "--method", "gmae", "--set", "edge_epsilon=1", "--out", "x"],
-            "did you mean edge_eps",
+            "Did you mean edge_eps",
         ),
         (["explore", "explore.png", "--method", "gmae", "--out", "."], "would be replaced"),
         (["explore", "text.png", "--method", "gmae", "--out", "x"], "cannot be read"),

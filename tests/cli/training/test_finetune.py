@@ -97,11 +97,11 @@ def test_missing_weights_are_named() -> None:
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        (["--set", "freeze=all"], "did you mean freeze_scope"),
+        (["--set", "freeze=all"], "Did you mean freeze_scope"),
         (["--set", "readout_heads=5"], "heads"),
         (["--method", "zero-motion"], "cannot be fine-tuned"),
         (["--dataset-set", "speed=2"], "synth takes no settings"),
-        (["--weights", "random", "--set", "size=bas"], "did you mean base"),
+        (["--weights", "random", "--set", "size=bas"], "Did you mean base"),
     ],
 )
 def test_mistakes_are_named_and_leave_nothing(wrong: list[str], why: str) -> None:

@@ -152,11 +152,11 @@ def test_two_processes_give_the_training_of_one(whole: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "code", "expected"),
     [
-        (["--config", "tinny"], 2, "did you mean tiny"),
+        (["--config", "tinny"], 2, "Did you mean tiny"),
         (["--config", "nothing.toml"], 2, "Cannot read the configuration"),
         (["--method", "lucas-kanade"], 2, "cannot be trained here"),
         (["--data", "nowhere"], 2, "neither synth nor a folder"),
-        (["--set", "step=3"], 2, "did you mean steps"),
+        (["--set", "step=3"], 2, "Did you mean steps"),
         (["--set", "steps=many"], 2, "integer"),
         (["--init", "config.toml"], 1, "not a whole safetensors file"),
         (["--device", "abacus"], 2, "no device"),

@@ -172,7 +172,7 @@ def test_one_name_in_two_files_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_clip_is_answered_with_the_nearest_name(tmp_path: Path) -> None:
     save_davis(tmp_path)
-    with pytest.raises(UnknownNameError, match=r'no clip "baer"\. did you mean bear'):
+    with pytest.raises(UnknownNameError, match=r'no clip "baer"\. Did you mean bear'):
         davis(tmp_path).clip("baer")
 
 

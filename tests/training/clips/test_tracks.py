@@ -104,7 +104,7 @@ def test_the_description_of_the_data_identifies_a_training(tmp_path: Path) -> No
 
 
 def test_wrong_names_and_settings_are_refused() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean davis"):
+    with pytest.raises(UnknownNameError, match="Did you mean davis"):
         open_tracks("daviss", {}, None, 0, 5)
     with pytest.raises(UsageError, match="synth"):
         open_tracks("synth", {"speed": 2}, None, 0, 5)

@@ -48,18 +48,19 @@ def finetune(
     A readout on top of the encoder learns from clips with known tracks. The encoder stays frozen or learns too. The
     folder has the same files as that of `train`. Use its weights with: vgmae-bench run --weights.
     """
-    from vgmae_bench.api.training import carry_out, make_recipe
-    from vgmae_bench.evaluation.method import Weights
-    from vgmae_bench.training.clips.sources import open_bank
-    from vgmae_bench.training.clips.tracks import open_tracks
+    from vgmae_bench.api.training import finetune as finetune_method
 
-    plugin = plugins.find("methods", method)
-    encoder = Weights.find(plugin, weights)
-    start = encoder.path if encoder else None
-    recipe = make_recipe(plugin, "finetuner", config, parse_assignments(settings), log_to=log_to, weights=start)
-    learning = recipe.config
-    bank = open_bank(learning, recipe.shape(0)) if data == "synth" else None
-    chosen = parse_assignments(dataset_settings)
-    source = open_tracks(data, chosen, data_root, learning.seed, learning.data.points, bank)
-    typed = command_line(sys.argv[1:])
-    tell(plugin, carry_out(plugin, recipe, source, out, device=device, init=start, command=typed, log_to=log_to))
+    trained = finetune_method(
+        method,
+        config,
+        data,
+        out=out,
+        weights=weights,
+        settings=parse_assignments(settings),
+        dataset_settings=parse_assignments(dataset_settings),
+        data_root=data_root,
+        device=device,
+        command=command_line(sys.argv[1:]),
+        log_to=log_to,
+    )
+    tell(plugins.find("methods", method), trained)

@@ -179,7 +179,7 @@ def test_the_identity_contains_method_data_and_init() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"crop": 4}, "did you mean crop_size"),
+        ({"crop": 4}, "Did you mean crop_size"),
         ({"num_frames": 1}, "num_frames"),
         ({"crop_size": 30}, "multiple of 8"),
         ({"feature_channels": 6}, "multiple of 4"),

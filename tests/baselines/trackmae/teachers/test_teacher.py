@@ -172,5 +172,5 @@ def test_teachers_are_opened_by_name(tmp_path: Path) -> None:
     cached = open_teacher("lucas-kanade", cache_dir=tmp_path)
     assert isinstance(cached, CachedTeacher)
     assert cached.describe() == FlowTeacher().describe() != GroundTruth(1, 1.0).describe()
-    with pytest.raises(UnknownNameError, match="did you mean lucas-kanade"):
+    with pytest.raises(UnknownNameError, match="Did you mean lucas-kanade"):
         open_teacher("lucas-canade")
