@@ -98,7 +98,7 @@ class Fails(Minimal):
     [
         (NoDigest(), PluginError, "The dataset mine has no digest"),
         (object(), PluginError, "has no ids and no digest and no clip"),
-        (with_(digest=None), PluginError, "has no digest. it is None"),
+        (with_(digest=None), PluginError, "has no digest: it is None"),
         (Fails(), PluginError, "OSError: no disk"),
         (with_(ids=5), PluginError, "'int' object is not iterable"),
         (with_(ids=["a", "b", "a"]), BadDataError, 'mine has two clips "a"'),

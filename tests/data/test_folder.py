@@ -124,7 +124,7 @@ def test_tracks_without_their_video_and_videos_that_end_early(folder: Path) -> N
     with pytest.raises(BadDataError, match="has no video beside it"):
         opened(folder)
     encode(folder / "lone.mp4", greys(2))
-    with pytest.raises(BadDataError, match=r"ends after 2 frames\. its tracks have 4"):
+    with pytest.raises(BadDataError, match=r"ends after 2 frames: its tracks have 4"):
         opened(folder).clip("lone").read()
     with pytest.raises(UnknownNameError, match="Did you mean lone"):
         opened(folder).clip("lonely")

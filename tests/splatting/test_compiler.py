@@ -131,7 +131,7 @@ def test_without_a_compiler_auto_falls_back_and_says_so_once(tmp_path, monkeypat
     assert "no C++ compiler found" in caplog.text
     assert torch.equal(first.features, render(*scene, 18, 20, backend="torch").features)
     assert not backends.status()["native"].usable
-    with pytest.raises(UserError, match=r"(?i)native back end does not work on this machine\. no C\+\+ compiler found"):
+    with pytest.raises(UserError, match=r"(?i)native back end does not work on this machine: no C\+\+ compiler found"):
         render(*scene, 18, 20, backend="native")
 
 

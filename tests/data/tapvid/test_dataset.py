@@ -183,7 +183,7 @@ def test_a_broken_clip_leaves_the_others_usable(tmp_path: Path) -> None:
         assert list(dataset.ids) == ["bear", "camel"]
         assert dataset.shapes["bear"] is None
         assert dataset.clip("camel").num_frames == 6
-        with pytest.raises(BadDataError, match=f'Clip "bear" of {path} cannot be used. points must be'):
+        with pytest.raises(BadDataError, match=f'Clip "bear" of {path} cannot be used: points must be'):
             dataset.clip("bear")
 
 

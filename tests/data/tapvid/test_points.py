@@ -68,7 +68,7 @@ def test_masks_that_do_not_fit(tmp_path: Path) -> None:
     Image.new("L", (60, 40)).save(tmp_path / "black.png")
     with pytest.raises(UsageError, match="no foreground"):
         mask_points(tmp_path / "black.png", 4, SIZE)
-    with pytest.raises(UsageError, match=r"60 × 40 pixels\. frames of the video are 50 × 50"):
+    with pytest.raises(UsageError, match=r"60 × 40 pixels: frames of the video are 50 × 50"):
         mask_points(tmp_path / "black.png", 4, (50, 50))
     (tmp_path / "text.png").write_text("no image")
     with pytest.raises(BadDataError, match="cannot be read"):

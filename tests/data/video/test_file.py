@@ -86,7 +86,7 @@ def test_a_folder_of_images_is_a_video_in_natural_order(tmp_path: Path) -> None:
 def test_images_of_different_sizes_are_no_video(tmp_path: Path) -> None:
     folder = save_images(tmp_path / "frames", greys(2))
     Image.new("RGB", (10, 10)).save(folder / "2.png")
-    with pytest.raises(BadDataError, match=r"2\.png is 10 x 10. the first of its folder is 64 x 48"):
+    with pytest.raises(BadDataError, match=r"2\.png is 10 x 10: the first of its folder is 64 x 48"):
         stack(open_video(folder).frames())
 
 

@@ -72,7 +72,7 @@ def test_an_animation_is_no_frame(kind: str, tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "0.png")
     more = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     Image.new("RGB", (8, 8)).save(tmp_path / "1.png", kind, save_all=True, append_images=more)
-    with pytest.raises(BadDataError, match=r"1.png cannot be used. it is an animation of 3 pictures"):
+    with pytest.raises(BadDataError, match=r"1.png cannot be used: it is an animation of 3 pictures"):
         list(open_video(tmp_path).frames())
 
 
@@ -120,5 +120,5 @@ def test_missing_frame_numbers_are_named(names: list[str], lost: str | None, tmp
 
 def test_an_empty_image_is_called_empty(tmp_path: Path) -> None:
     (tmp_path / "0.png").touch()
-    with pytest.raises(BadDataError, match=r"0\.png cannot be read\. it is empty"):
+    with pytest.raises(BadDataError, match=r"0\.png cannot be read: it is empty"):
         open_video(tmp_path)

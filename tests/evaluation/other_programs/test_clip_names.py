@@ -71,7 +71,7 @@ def test_names_as_runs_show_them(root: Path, tmp_path: Path, write: Callable[[Pa
 def test_a_clip_under_two_names_is_refused(root: Path, tmp_path: Path) -> None:
     clips = truth(root)
     clips["d/e"] = clips["d%2Fe"]
-    with pytest.raises(BadDataError, match=r'holds d%2Fe twice\. one of them is called "d/e"'):
+    with pytest.raises(BadDataError, match=r'holds d%2Fe twice: one of them is called "d/e"'):
         score(pickled(tmp_path / "a.pkl", clips), root)
 
 

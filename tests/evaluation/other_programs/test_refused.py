@@ -55,12 +55,12 @@ def broken(clips: Clips, kind: str, root: Path) -> Clips:
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("shape", r"clip-1: positions have the shape \[6, 11, 2\]. the protocol has 6 points and 12 frames"),
+        ("shape", r"clip-1: positions have the shape \[6, 11, 2\]: the protocol has 6 points and 12 frames"),
         ("visibility", r"clip-1: visibility has the shape \[5, 12\]. positions have \[6, 12, 2\]"),
         ("nan", "clip-1: 1 positions are NaN or infinite, the first at point 2, frame 5"),
         ("soft", "clip-1: visibility holds 0.[17].*threshold"),
         ("name", 'holds "clip-l", which the dataset does not have. Did you mean clip-'),
-        ("order", "clip-1: the points are in another order than the protocol's queries. its point 0 is query 1"),
+        ("order", "clip-1: the points are in another order than the protocol's queries: its point 0 is query 1"),
         ("queries", "clip-1: its queries are not the protocol's. query 0 is at frame, x, y = 0, "),
         ("missing", "clip-1 has none of visible.*it holds tracks"),
         ("both", "clip-1 has both visible and occluded"),
