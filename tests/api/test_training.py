@@ -9,7 +9,7 @@ import pytest
 import vgmae_bench as vb
 from vgmae_bench.errors import UsageError
 
-FEW = {"steps": 2, "batch_size": 2, "distinct_clips": 0, "workers": 0, "picture_every": 0, "validate_every": 0}
+FEW = {"steps": 2, "batch_size": 2, "distinct_clips": 4, "bank_scenes": 0, "picture_every": 0, "validate_clips": 0}
 
 
 def test_an_encoder_is_trained_then_its_readout_and_the_result_is_a_tracker(tmp_path: Path) -> None:
