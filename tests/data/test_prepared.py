@@ -183,7 +183,7 @@ def test_a_changed_byte_is_reported_and_the_clip_refused(tmp_path: Path) -> None
         clip["frames"][clip["offsets"][3] + 40] ^= 1
         file["clips/a%2Fb/points"][0, 0, 0] += 0.001
     with pytest.raises(
-        BadDataError, match=r'Clip "judo" of .*davis\.h5 cannot be used\. frame 3 is not what was written'
+        BadDataError, match=r'Clip "judo" of .*davis\.h5 cannot be used: frame 3 is not what was written'
     ):
         opened("davis", tmp_path).clip("judo").read()
     assert opened("davis", tmp_path).clip("judo").part(0, 3).shape == (3, 20, 32, 3)  # type: ignore[misc]

@@ -100,5 +100,5 @@ def test_a_frame_that_does_not_decode_names_clip_and_frame() -> None:
     raw = jpeg_example(0, padded=False)
     raw["video"][3] = raw["video"][3][:100]
     parsed = parse_example(raw, "bear", 'clip "bear" of davis.pkl')
-    with pytest.raises(BadDataError, match=r'Clip "bear" of davis\.pkl cannot be used\. frame 3: '):
+    with pytest.raises(BadDataError, match=r'Clip "bear" of davis\.pkl cannot be used: frame 3: '):
         parsed.read()
