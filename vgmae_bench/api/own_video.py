@@ -164,7 +164,10 @@ def write_tracks(
 
 @contextlib.contextmanager
 def _staging(out: Path) -> Iterator[Path]:
-    """A folder inside `out`. Its files move to `out` if the block succeeds. Otherwise `out` stays as it was."""
+    """A folder inside `out`. Its files move to `out` if the block succeeds. Otherwise `out` stays as it was.
+
+    `write_atomically` replaces one file. Here, all files of a video replace the older ones together.
+    """
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=out))

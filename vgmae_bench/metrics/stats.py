@@ -119,6 +119,7 @@ def sign_flip_test(differences: Array, *, resamples: int = RESAMPLES, seed: int 
 
     The p-value is NaN if no clip has a value.
     """
+    # scipy.stats.permutation_test tests the same, but draws other signs, so that published p-values would change a little.
     clips, columns = differences.shape
     if clips == 0:
         return np.full(columns, np.nan)

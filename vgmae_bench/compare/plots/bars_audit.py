@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from vgmae_bench.compare.claims import Claim, ValuePair, check_claim, claims, measured_gains
+from vgmae_bench.compare.plots.bars import arithmetic_of
 from vgmae_bench.compare.plots.style import BLUE, GREEN, INK, ONE_COLUMN, SKY, VERMILION, Plot, tied, write_caption
 from vgmae_bench.compare.published import BENCHMARKS, Published
 from vgmae_bench.compare.row import Row
@@ -77,17 +78,10 @@ def plot_bars_audit(rows: Sequence[Row], dataset: str | None = None) -> Plot:
 
 def _stated(claim: Claim) -> AuditBar:
     """The number as its authors print it, with the published values that give it."""
-    rivals: dict[str, list[str]] = {}
-    protocols = []
-    for pair in check_claim(claim)["cells"]:
-        ours, theirs = pair["numerator"], pair["denominator"]
-        named = rivals.setdefault(f"{ours['value']:.1f} / {theirs['value']:.1f}, {ours['method']} over ", [])
-        if not any(theirs["method"].startswith(name) for name in named):  # variants of one method
-            named.append(theirs["method"])
-        protocols.append(f"{ours['protocol']} / {theirs['protocol'] or 'undetermined'}")
-    note = "; ".join(arithmetic + ", ".join(names) for arithmetic, names in rivals.items())
-    note = note or "no published values give it"
-    return AuditBar("printed", "stated", note, claim.stated, protocols="; ".join(dict.fromkeys(protocols)))
+    cells = check_claim(claim)["cells"]
+    sides = [(pair["numerator"]["protocol"], pair["denominator"]["protocol"] or "undetermined") for pair in cells]
+    protocols = "; ".join(dict.fromkeys(f"{ours} / {theirs}" for ours, theirs in sides))
+    return AuditBar("printed", "stated", arithmetic_of(cells, ", "), claim.stated, protocols=protocols)
 
 
 def _published(claim: Claim) -> list[AuditBar]:

@@ -47,7 +47,7 @@ def unpack(archive: Path, location: str, root: Path) -> None:
             target = root / folder
             if target.exists():
                 target.rmdir()
-            os.replace(unpacked, target)
+            os.replace(unpacked, target)  # a whole folder in one step, which write_atomically cannot do
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise BadDataError(f"{archive} is damaged", str(error)) from error
 

@@ -50,7 +50,7 @@ def download(url: str, target: Path) -> None:
         raise ConnectionError(
             "the downloaded file is damaged (its MD5 is not the one that the server names) and was deleted"
         )
-    os.replace(part, target)
+    os.replace(part, target)  # not write_atomically: an interrupted download keeps its part, so that it can continue
 
 
 def _transfer(url: str, part: Path) -> bool:

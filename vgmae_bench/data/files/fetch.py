@@ -113,7 +113,7 @@ def install(spec: DatasetSpec, root: Path, source: Path) -> None:
                 for file in files:
                     shutil.copyfile(file, folder / file.name)
                 add_sums(folder, {file.name: file_digest(folder / file.name) for file in files})
-                os.replace(folder, _folder(spec, root))  # over an empty folder, if any
+                os.replace(folder, _folder(spec, root))  # a whole folder in one step, over an empty one, if any
 
 
 @cache

@@ -195,7 +195,7 @@ def score_submission(
         folder.create()
         start_session(folder, record, Session.now("cpu", command))
         for kept in staged.predictions.iterdir():
-            os.replace(kept, folder.predictions / kept.name)
+            os.replace(kept, folder.predictions / kept.name)  # whole files, which the staged run wrote atomically
     summary = score_run(folder, list(dataset.ids), protocol)
     draw_clips(folder, dataset, dataset.ids[:figures], protocol)
     return folder, summary
