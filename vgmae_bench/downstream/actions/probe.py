@@ -111,8 +111,10 @@ def execute(plan: Plan) -> dict[str, Any]:
         KeyboardInterrupt: on Ctrl-C and SIGTERM, after a checkpoint is written.
     """
     about: dict[str, Json] = {"probe": plan.describe(), "classes": list(plan.actions.classes)}
-    learn = _linear if plan.mode == "linear" else _finetune
-    answers, learned = learn(plan, about)
+    if isinstance(plan.config, FinetuneConfig):
+        answers, learned = _finetune(plan, plan.config, about)
+    else:
+        answers, learned = _linear(plan, about)
     return {} if answers is None else _report(plan, answers, learned)
 
 
@@ -150,13 +152,12 @@ def _linear(plan: Plan, about: dict[str, Json]) -> tuple[Answers | None, int]:
     return answers, len(learned.rows)
 
 
-def _finetune(plan: Plan, about: dict[str, Json]) -> tuple[Answers | None, int]:
+def _finetune(plan: Plan, config: FinetuneConfig, about: dict[str, Json]) -> tuple[Answers | None, int]:
     """Train an encoder with its head and test it. Returns its answers and the number of videos it learned from.
 
     In all processes but the first, the answers are None.
     """
-    config, actions, encoder = plan.config, plan.actions, plan.probed.encoder
-    assert isinstance(config, FinetuneConfig)
+    actions, encoder = plan.actions, plan.probed.encoder
 
     def make() -> nn.Module:
         assert config.head_norm is not None  # it is settled

@@ -176,13 +176,11 @@ def _without_batch(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
 
 
 def _one_of(tree: Tree, names: Sequence[str], where: str) -> Stored:
-    found = [name for name in names if isinstance(tree.get(name), Stored)]
+    found = {name: part for name in names if isinstance(part := tree.get(name), Stored)}
     if len(found) != 1:
         problem = f"has both {' and '.join(found)}" if found else f"has none of {', '.join(names)}"
         raise BadDataError(f"{where} {problem}", f"it holds {', '.join(sorted(tree)) or 'nothing'}")
-    part = tree[found[0]]
-    assert isinstance(part, Stored)  # checked above
-    return part
+    return next(iter(found.values()))
 
 
 def _by(shape: Sequence[int]) -> str:
