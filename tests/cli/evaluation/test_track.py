@@ -128,7 +128,7 @@ def test_much_memory_is_announced(video: str, monkeypatch: pytest.MonkeyPatch) -
         (["--points", "0,20"], '"0,20" is no point'),
         (["--points", "0,20,20", "--points", "0,64.5,20"], "0,64.5,20 is outside the video"),
         (["--points", "9,20,20"], "no frame 9 to track from"),
-        (["--points", "0,20,20", "--grid", "3"], "does not go with"),
+        (["--points", "0,20,20", "--grid", "3"], "cannot be combined with"),
         (["0,20,20", "--grid", "3"], "one argument too many"),
         (["--grid", "0"], "0 is not in the range"),
         (["--grid", "2", "--size", "24"], "sizes look like"),
