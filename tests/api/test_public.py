@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -95,6 +96,8 @@ def test_unusable_arguments_are_refused() -> None:
     clips = [clip()]
     with pytest.raises(PluginError, match="is no tracker"):
         vb.evaluate(DriftConfig, clips)
+    with pytest.raises(PluginError, match="is no tracker"):
+        vb.evaluate(SimpleNamespace(track=3), clips)
     with pytest.raises(UsageError, match="settings and weights are for names and classes"):
         vb.evaluate(Stay(), clips, settings={"speed": 1})
     with pytest.raises(UsageError, match=r"Did you mean speed\?"):

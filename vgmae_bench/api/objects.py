@@ -79,7 +79,7 @@ def method_of(
     else:
         built = config.Built(method, None)
     tracker = built.product
-    if not isinstance(tracker, Tracker):
+    if not isinstance(tracker, Tracker) or not callable(tracker.track):
         raise PluginError(f"{name} is no tracker", "a tracker has a method track(frames, queries) that returns Tracks")
     note = tracker.note if isinstance(tracker, Noted) else ""
     used = MethodUsed(

@@ -130,7 +130,7 @@ def open_method(
     plugin = plugins.find("methods", name)
     where = resolve_device(device)
     made = make(plugin, plugins.load(plugin, "tracker"), settings, weights=weights, seed=seed, device=where)
-    if not isinstance(made.product, Tracker):
+    if not isinstance(made.product, Tracker) or not callable(made.product.track):
         raise PluginError(
             f"{plugin.name} is no tracker", "a tracker has a method track(frames, queries) that returns Tracks"
         )
