@@ -53,7 +53,7 @@ def test_a_file_for_no_method_is_refused_with_its_unknown_setting() -> None:
 
 def test_a_setting_of_the_other_command_is_refused_with_its_command() -> None:
     text = said("videogmae", "finetuner", "finetune-tiny", mask_ratio=0.9)
-    assert text.startswith('videogmae has no setting "mask_ratio". `train` has it, `finetune` does not')
+    assert text.startswith('videogmae has no setting "mask_ratio": `train` has it, `finetune` does not')
 
 
 def test_a_valid_configuration_is_read_and_set_overrides_it() -> None:

@@ -62,7 +62,7 @@ def test_run() -> None:
 
 
 def test_train(caplog: pytest.LogCaptureFixture) -> None:
-    from tests.configured import changed
+    from tests.shared.configured import changed
 
     source = ToySource(lambda first: time.sleep(0.1))
     train(job(Path("out"), changed(FAST, steps=3, log_every=1), source=source))

@@ -237,7 +237,7 @@ def test_missing_disk_space_is_reported_before_writing(tmp_path: Path, monkeypat
     write_sets(tmp_path)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(9999, 9000, 999))
-    with pytest.raises(MissingDataError, match="no room for the prepared form of davis"):
+    with pytest.raises(MissingDataError, match="not enough disk space for the prepared form of davis"):
         prepare("davis", tmp_path)
     assert not list((tmp_path / "prepared").iterdir())
 

@@ -115,7 +115,7 @@ def test_a_record_without_weights_has_none(tmp_path: Path) -> None:
         ("[]", "is damaged"),
         ("null", "is damaged"),
         ('{"schema": "two"}', "is damaged"),
-        ('{"schema": 2}', "is damaged. protocol: Field required"),
+        ('{"schema": 2}', "is damaged: protocol: Field required"),
         ('{"format": 1}', "is damaged. KeyError: 'identity'"),
         ('{"schema": 3}', "was written by a newer vgmae-bench: its schema is 3"),
         ("\xff", "is damaged"),

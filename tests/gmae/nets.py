@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tests.configured import configured
+from tests.shared.configured import configured
 from vgmae_bench.gmae.checkpoint import save_model
 from vgmae_bench.gmae.network import GMAE
 from vgmae_bench.gmae.pretrain import PretrainConfig

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.configured import changed
 from tests.gmae.nets import TINY, weights_file
+from tests.shared.configured import changed
 from vgmae_bench.errors import UsageError
 from vgmae_bench.gmae.explorer import ExplorerConfig, GMAEExplorer
 

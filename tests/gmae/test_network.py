@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.configured import changed
 from tests.gmae.nets import TINY, network
+from tests.shared.configured import changed
 from vgmae_bench.gmae.gaussians import View
 from vgmae_bench.gmae.network import SIZES
 from vgmae_bench.videogmae.network import Encoded

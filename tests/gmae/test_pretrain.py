@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from tests.configured import changed, configured
 from tests.gmae.nets import TINY, pictures, weights_file
 from tests.golden import goldens
 from tests.golden.goldens import Golden
+from tests.shared.configured import changed, configured
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError

@@ -5,8 +5,8 @@ import itertools
 import pytest
 import torch
 
-from tests.configured import changed
 from tests.gmae.nets import TINY, network
+from tests.shared.configured import changed
 from vgmae_bench.gmae import spatial
 from vgmae_bench.gmae.gaussians import View
 from vgmae_bench.gmae.spatial import Order, Scene, Splats

@@ -22,7 +22,7 @@ from vgmae_baselines.trackmae.tracker import TrackMAEConfig, TrackMAETracker
 
 from tests.baselines.gmrw.pretraining.test_pretrain import TINY as GMRW_TINY
 from tests.baselines.trackmae.sliding import NETWORK as TRACKMAE
-from tests.configured import configured
+from tests.shared.configured import configured
 from tests.shared.pretend import DEVICE, pretended
 from tests.videogmae.test_network import SMALL, small
 from vgmae_bench.models.readout import ReadoutConfig

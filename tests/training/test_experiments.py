@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.configured import changed
+from tests.shared.configured import changed
 from tests.training.toy import FAST, job
 from vgmae_bench.cli.training.train import train as train_command
 from vgmae_bench.errors import UsageError

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.configured import changed
+from tests.shared.configured import changed
 from tests.training.toy import FAST, ToyRecipe, ToySource
 from vgmae_bench.errors import StorageError
 from vgmae_bench.training.folder import Identity, TrainingFolder

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.configured import configured
+from tests.shared.configured import configured
 from vgmae_bench.training.schedule import lr_factor, moving_average, parameter_groups
 from vgmae_bench.training.settings import LoopConfig
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.configured import configured
+from tests.shared.configured import configured
 from vgmae_bench import plugins
 from vgmae_bench.api.configurations import read_settings
 from vgmae_bench.config import build, config_of, read_toml

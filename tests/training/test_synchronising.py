@@ -18,8 +18,8 @@ from vgmae_baselines.trackmae.teachers.teacher import TeacherTracks, grid_points
 
 from tests.baselines.gmrw.pretraining.test_pretrain import TINY as GMRW
 from tests.baselines.trackmae.sliding import NETWORK as TRACKMAE
-from tests.configured import changed, configured
 from tests.gmae.nets import TINY as GMAE
+from tests.shared.configured import changed, configured
 from tests.shared.pretend import DEVICE, pretended
 from vgmae_bench.config import Json
 from vgmae_bench.devices import to_device

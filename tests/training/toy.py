@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from tests.configured import configured
+from tests.shared.configured import configured
 from vgmae_bench.config import Json
 from vgmae_bench.training.loop import Job
 from vgmae_bench.training.recipe import Batch, ClipShape, Losses, Recipe

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.configured import changed, configured
+from tests.shared.configured import changed, configured
 from vgmae_bench.training.clips.sources import open_clips
 from vgmae_bench.training.recipe import Batch
 from vgmae_bench.videogmae.network import VideoGMAE

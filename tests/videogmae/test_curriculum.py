@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.configured import changed
+from tests.shared.configured import changed
 from tests.videogmae.gaussians.scenes import blurred_noise
 from tests.videogmae.pretraining import TINY, clips, made
 from vgmae_bench.training.clips.sources import open_bank, open_clips

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from tests.configured import configured
+from tests.shared.configured import configured
 from tests.videogmae.test_network import SMALL, small
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError

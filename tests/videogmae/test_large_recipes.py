@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.configured import changed
+from tests.shared.configured import changed
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.training.clips.sources import open_clips

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.configured import changed
+from tests.shared.configured import changed
 from tests.videogmae.pretraining import TINY, clips, made
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml

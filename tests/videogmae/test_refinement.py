@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.configured import configured
+from tests.shared.configured import configured
 from tests.videogmae.textures import Affine, colour
 from vgmae_bench.config import build
 from vgmae_bench.errors import UsageError

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from tests.configured import configured
+from tests.shared.configured import configured
 from vgmae_bench.config import build, call_with
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker

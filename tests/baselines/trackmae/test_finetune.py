@@ -17,7 +17,7 @@ from vgmae_baselines.trackmae.readout import ReadoutTracker
 from vgmae_baselines.trackmae.tracker import TrackMAEConfig, TrackMAETracker, VideoMAETracker
 
 from tests.baselines.trackmae.sliding import ENCODER, NETWORK, clip
-from tests.configured import configured
+from tests.shared.configured import configured
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError

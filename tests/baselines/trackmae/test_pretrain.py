@@ -17,7 +17,7 @@ from vgmae_baselines.trackmae.targets.motion import CHANNELS, Norm
 from vgmae_baselines.trackmae.tracker import TrackMAETracker
 
 from tests.baselines.trackmae.sliding import ENCODER, NETWORK, Sliding, batch
-from tests.configured import changed, configured
+from tests.shared.configured import changed, configured
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError

@@ -23,7 +23,7 @@ from vgmae_baselines.trackmae.teachers.teacher import grid_points
 from vgmae_baselines.trackmae.tracker import TrackMAEConfig, TrackMAETracker, VideoMAETracker
 
 from tests.baselines.trackmae.sliding import ENCODER, NETWORK
-from tests.configured import configured
+from tests.shared.configured import configured
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.models.weights_file import save_weights

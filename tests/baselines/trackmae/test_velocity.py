@@ -17,7 +17,7 @@ from vgmae_baselines.trackmae.targets.motion import Norm, motion_targets
 from vgmae_baselines.trackmae.tracker import TrackMAEConfig, TrackMAETracker
 
 from tests.baselines.trackmae.sliding import NETWORK, Sliding, Velocity, batch, clip
-from tests.configured import changed, configured
+from tests.shared.configured import changed, configured
 from vgmae_bench.errors import UsageError
 from vgmae_bench.types import Queries
 

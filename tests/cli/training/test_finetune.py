@@ -100,7 +100,7 @@ def test_missing_weights_are_named() -> None:
         (["--set", "freeze=all"], "Did you mean freeze_scope"),
         (["--set", "readout_heads=5"], "heads"),
         (["--method", "zero-motion"], "cannot be fine-tuned"),
-        (["--dataset-set", "speed=2"], "synth takes no settings"),
+        (["--dataset-set", "speed=2"], "synth accepts no settings"),
         (["--weights", "random", "--set", "size=bas"], "Did you mean base"),
     ],
 )

@@ -99,7 +99,7 @@ def test_a_file_that_is_no_video_is_an_error(tmp_path: Path) -> None:
         sound.setsampwidth(2)
         sound.setframerate(8000)
         sound.writeframes(bytes(8000))
-    reasons = {"text.mp4": "Invalid data", "empty.mp4": "", "sound.mp4": "no pictures", "gone.mp4": "No such file"}
+    reasons = {"text.mp4": "Invalid data", "empty.mp4": "", "sound.mp4": "holds no frames", "gone.mp4": "No such file"}
     for name, why in reasons.items():
         with pytest.raises(BadDataError, match=f"{name} cannot be read.*{why}"):
             open_video(tmp_path / name)

@@ -12,8 +12,8 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-from tests.configured import configured
 from tests.downstream.actions.toy import SOURCE, Blocks, folder
+from tests.shared.configured import configured
 from vgmae_bench.cli.downstream.probe import probe
 from vgmae_bench.downstream.actions import features
 from vgmae_bench.downstream.actions.augment import erase, mix, random_crop

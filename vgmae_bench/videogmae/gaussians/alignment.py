@@ -43,7 +43,6 @@ class Bending:
     Attributes:
         near: int64 [G, K], the neighbours of each Gaussian.
         shares: [G, K], the weights of the neighbours; each row sums to 1.
-        shares: [G, K] their shares, which add up to 1.
     """
 
     near: Tensor
@@ -65,9 +64,14 @@ class Bending:
 
     @cached_property
     def squared(self) -> Tensor:
-        """Bᵀ B as a dense matrix, [G, G]."""
-        dense = self.dense()
-        return dense.mT @ dense
+        """Bᵀ B as a dense matrix, [G, G]: the sum of the outer products of B's rows, which have K + 1 numbers each."""
+        itself = torch.arange(len(self.near), device=self.near.device)[:, None]
+        where = torch.cat([itself, self.near], dim=1)
+        rows = torch.cat([torch.ones_like(self.shares[:, :1]), -self.shares], dim=1)
+        squared = self.shares.new_zeros(len(self.near), len(self.near))
+        return squared.index_put_(
+            (where[:, :, None], where[:, None, :]), rows[:, :, None] * rows[:, None, :], accumulate=True
+        )
 
 
 def bending(xy: Tensor) -> Bending:

@@ -15,7 +15,7 @@ from vgmae_baselines.gmrw.pretraining.pictures import follow
 from vgmae_baselines.gmrw.pretraining.pretrain import PretrainConfig, Pretraining, transitions
 from vgmae_baselines.gmrw.tracker import GMRWTracker
 
-from tests.configured import changed, configured
+from tests.shared.configured import changed, configured
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError

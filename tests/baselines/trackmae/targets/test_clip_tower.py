@@ -12,7 +12,7 @@ from vgmae_baselines.trackmae.pretrain import PretrainConfig, Pretraining
 from vgmae_baselines.trackmae.targets.clip_tower import CLIP_MEAN, CLIP_STD, ClipTower
 
 from tests.baselines.trackmae.sliding import NETWORK, Sliding, batch
-from tests.configured import changed, configured
+from tests.shared.configured import changed, configured
 from vgmae_bench.errors import PluginError, WeightsError
 
 WIDTH = 20
