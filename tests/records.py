@@ -12,7 +12,7 @@ from vgmae_bench.compare.row import HEADLINE
 from vgmae_bench.evaluation.protocols import PROTOCOLS
 from vgmae_bench.evaluation.records.results import Cost, DatasetUsed, MethodUsed, Record, run_key
 from vgmae_bench.evaluation.runs import folder_of
-from vgmae_bench.evaluation.score import summarise
+from vgmae_bench.evaluation.score import summarise, write_scores
 
 
 def write_run(
@@ -43,8 +43,7 @@ def write_run(
     scored = int(table["clip"].nunique())
     costs = [Cost(seconds=1.0, peak_memory_mb=100.0, frames=24 * len(table), queries=0)]
     folder.write_record(record)
-    folder.write_summary(summarise(table, record.protocol, expected=expected or scored, costs=costs))
-    table.to_csv(folder.path / "metrics.csv", index=False)
+    write_scores(folder, table, summarise(table, record.protocol, expected=expected or scored, costs=costs))
     return folder.path
 
 

@@ -81,7 +81,6 @@ def _score_now(
             tracks.append(_by_track(clip_id, number, query_set.track, given))
             times.append((clip_id, over_time.over_time(given)))
     table = pd.DataFrame(rows, columns=None if rows else [*KEYS, *plugins.find("metrics", "tapvid").spec.values])
-    _write_table(folder.path / "metrics.csv", table)
     if tracks:
         _write_table(folder.path / "metrics_per_track.csv.gz", pd.concat(tracks, ignore_index=True))
         write_atomically(folder.over_time, partial(over_time.write, clips=times))
@@ -95,8 +94,14 @@ def _score_now(
             folder.record(), looks, protocol, {clip: doubt for clip in predicted if (doubt := folder.doubt(clip))}
         ),
     )
-    folder.write_summary(summary)
+    write_scores(folder, table, summary)
     return summary
+
+
+def write_scores(folder: RunFolder, table: pd.DataFrame, summary: Summary) -> None:
+    """Write metrics.csv, one row per query set, and summary.json."""
+    _write_table(folder.path / "metrics.csv", table)
+    folder.write_summary(summary)
 
 
 def summarise(
