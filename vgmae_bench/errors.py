@@ -22,12 +22,16 @@ class UserError(Exception):
         super().__init__(what, why, try_)
         self.what, self.why, self.try_ = what, why, try_
 
-    def __str__(self) -> str:
+    @property
+    def sentence(self) -> str:
+        """What and why, without the command to try."""
         text = self.what.rstrip(".")
         if self.why:
             text += (". " if self.why[0].isupper() else ": ") + self.why.rstrip(".")
-        text += "" if text.endswith("?") else "."
-        return f"{text}\nTry: {self.try_}" if self.try_ else text
+        return text if text.endswith("?") else f"{text}."
+
+    def __str__(self) -> str:
+        return f"{self.sentence}\nTry: {self.try_}" if self.try_ else self.sentence
 
 
 class UsageError(UserError):

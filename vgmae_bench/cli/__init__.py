@@ -122,7 +122,7 @@ def main() -> None:
         sys.exit(exit_.exit_code)
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "vgmae-bench"
-        print(f"Error: {_sentence(error.format_message())}\nTry: {where} --help", file=sys.stderr)
+        _print(UserError(error.format_message(), try_=f"{where} --help"))
         sys.exit(error.exit_code)
     except UserError as error:
         _fail(error)
@@ -134,9 +134,14 @@ def _fail(error: UserError) -> NoReturn:
     """Print the error in one line, and exit with its code."""
     if os.environ.get(DEBUG):
         traceback.print_exc()
-    sentences = " ".join(_sentence(part) for part in (error.what, error.why) if part)
-    print(f"Error: {sentences}" + (f"\nTry: {streams.one_line(error.try_)}" if error.try_ else ""), file=sys.stderr)
+    _print(error)
     sys.exit(error.exit_code)
+
+
+def _print(error: UserError) -> None:
+    """Print what and why on one line of stderr, and the command to try on another."""
+    lines = [f"Error: {streams.one_line(error.sentence)}"] + [f"Try: {streams.one_line(error.try_)}"] * bool(error.try_)
+    print("\n".join(lines), file=sys.stderr)
 
 
 def _of_the_system(error: OSError | MemoryError) -> UserError:
@@ -152,14 +157,6 @@ def _of_the_system(error: OSError | MemoryError) -> UserError:
     if error.filename is None:
         return UserError("The operating system refused", reason, try_=again)
     return UserError(f"Cannot use {os.fsdecode(error.filename)}", reason, try_=again)
-
-
-def _sentence(text: str) -> str:
-    """The text on one line, with a full stop, and with a capital letter unless it begins with the name of something."""
-    text = streams.one_line(text)
-    named = not text.partition(" ")[0].isalpha()
-    sentence = text if named else text[:1].upper() + text[1:]
-    return sentence if sentence.endswith((".", "?")) else f"{sentence}."
 
 
 def _interrupted() -> None:
