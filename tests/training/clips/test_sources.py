@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from PIL import Image
 
 from vgmae_bench.ahead import made_ahead
+from vgmae_bench.data.synth import native
 from vgmae_bench.errors import MissingDataError, UsageError
-from vgmae_bench.training.clips.sources import SynthClips, open_clips
+from vgmae_bench.training.clips.sources import SynthClips, calibration_clip, open_clips
 from vgmae_bench.training.clips.synthetic import clip_seed
 from vgmae_bench.training.recipe import ClipShape
 
@@ -140,3 +141,10 @@ def test_small_synthetic_clips_are_averages_of_finer_ones() -> None:
     read = SynthClips(seed=0).read
     averages = read([3], fine, "cpu").float().view(1, 2, 32, 2, 32, 2, 3).mean(dim=(3, 5))
     torch.testing.assert_close(read([3], small, "cpu").float(), averages, atol=0.51, rtol=0)
+
+
+def test_clips_that_answers_depend_on_are_the_same_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = calibration_clip(3, 2, 64, "cpu")
+    monkeypatch.setattr(native, "_library", lambda: None)
+    assert torch.equal(calibration_clip(3, 2, 64, "cpu"), compiled)
+    assert torch.equal(SynthClips(seed=0).read([3], ClipShape(2, 64), "cpu")[0], compiled)

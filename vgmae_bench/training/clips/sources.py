@@ -17,6 +17,7 @@ from torch import Tensor
 from vgmae_bench.ahead import made_ahead
 from vgmae_bench.config import Json
 from vgmae_bench.data.synth.dataset import VERSION
+from vgmae_bench.data.synth.render import render_video
 from vgmae_bench.devices import to_device
 from vgmae_bench.errors import UsageError
 from vgmae_bench.training.clips.bank import Bank, BankConfig
@@ -86,8 +87,8 @@ class SynthClips:
 
 
 def calibration_clip(number: int, frames: int, size: int, device: str) -> Tensor:
-    """A clip of `synth`'s training split, uint8 [T, size, size, 3] RGB. It depends on the arguments alone."""
-    return SynthClips(seed=0).read([number], ClipShape(frames, size), device)[0]
+    """A clip of `synth`'s training split, uint8 [T, size, size, 3] RGB. It is the same on machines without a compiler."""
+    return synth_video(synth_scenes(0, [number], ClipShape(frames, size)).to(device), size, render_video)[0]
 
 
 class FolderClips:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from vgmae_bench.data.synth.scene import Scenes, SynthConfig, sample_scenes
 from vgmae_bench.data.synth.tracks import points_seen, track_points
 from vgmae_bench.training.recipe import ClipShape
 
+Renderer = Callable[[Scenes, int, int], Tensor]
+"""(scenes, height, width) → uint8 [B, T, height, width, 3] RGB."""
 FINE = 64
 """Side in pixels. Smaller clips are rendered at twice their size and averaged, because their textures would flicker."""
 
@@ -37,11 +39,15 @@ def synth_scenes(seed: int, numbers: Sequence[int], shape: ClipShape, points: in
     return sample_scenes(config, [abs(number) for number in numbers])
 
 
-def synth_video(scenes: Scenes, size: int) -> Tensor:
-    """Render the scenes, uint8 [B, T, size, size, 3] RGB. Small frames are averages of larger ones, like those of videos."""
+def synth_video(scenes: Scenes, size: int, render: Renderer = render_fast) -> Tensor:
+    """Render the scenes, uint8 [B, T, size, size, 3] RGB. Small frames are averages of larger ones, like those of videos.
+
+    Arguments:
+        render: makes the frames. The default needs a compiler to be fast and rounds differently without one.
+    """
     if size >= FINE:
-        return render_fast(scenes, size, size)
-    fine = render_fast(scenes, 2 * size, 2 * size).to(torch.int16)
+        return render(scenes, size, size)
+    fine = render(scenes, 2 * size, 2 * size).to(torch.int16)
     left, right = fine[..., ::2, :], fine[..., 1::2, :]
     pairs = left + right
     sums = pairs[..., ::2, :, :] + pairs[..., 1::2, :, :]
