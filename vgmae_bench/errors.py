@@ -23,12 +23,17 @@ class UserError(Exception):
         self.what, self.why, self.try_ = what, why, try_
 
     @property
-    def sentence(self) -> str:
-        """What and why, without the command to try."""
+    def reason(self) -> str:
+        """What and why in one line, without the last full stop."""
         text = self.what.rstrip(".")
         if self.why:
             text += (". " if self.why[0].isupper() else ": ") + self.why.rstrip(".")
-        return text if text.endswith("?") else f"{text}."
+        return text
+
+    @property
+    def sentence(self) -> str:
+        """What and why, without the command to try."""
+        return self.reason if self.reason.endswith("?") else f"{self.reason}."
 
     def __str__(self) -> str:
         return f"{self.sentence}\nTry: {self.try_}" if self.try_ else self.sentence

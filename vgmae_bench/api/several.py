@@ -194,7 +194,7 @@ def evaluate_all(jobs: Sequence[Job], **common: Any) -> Iterator[Outcome]:
 def told(error: Exception) -> str:
     """An error in one line."""
     if isinstance(error, UserError):
-        return ". ".join(part for part in (error.what, error.why) if part)
+        return error.reason
     return f"{type(error).__name__}: {error}"
 
 

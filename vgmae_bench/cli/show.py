@@ -111,7 +111,7 @@ def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
             config_class = _config_class(plugin, "run")
             settings = describe_settings(config_class) if config_class else {}
     except UserError as error:
-        told["unusable"] = f"{error.what}. {error.why}"
+        told["unusable"] = error.reason
     if needed := lacking(plugin):
         told["unusable"] = needed
     if as_json:

@@ -145,7 +145,7 @@ def _scored(out: Path) -> list[Row]:
         try:
             row = _load(folder)
         except BadDataError as error:
-            _log.info(f"left out: {error.what}: {error.why}")
+            _log.info(f"left out: {error.reason}")
             continue
         if row is None:
             continue

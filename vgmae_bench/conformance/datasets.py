@@ -35,13 +35,13 @@ def check_dataset(
     try:
         dataset, again = open_with(settings), open_with(settings)
     except MissingDataError as error:
-        yield Finding("opens", "info", f"cannot tell: {error.what}: {error.why}")
+        yield Finding("opens", "info", f"cannot tell: {error.reason}")
         return
     except UsageError:
         raise
     except UserError as error:
         mend = error.try_ or "python -c 'import vgmae_bench; help(vgmae_bench.Dataset)'"
-        yield Finding("opens", "fault", f"{error.what}: {error.why}", "No run can use it", mend)
+        yield Finding("opens", "fault", error.reason, "No run can use it", mend)
         return
     yield from _ids(dataset, again)
     chosen = (
@@ -57,13 +57,11 @@ def check_dataset(
             contents[clip_id] = content_of(clip)
             broken += _clip(clip)
         except MissingDataError as error:
-            yield Finding("clips", "info", f"cannot tell: {error.what}: {error.why}")
+            yield Finding("clips", "info", f"cannot tell: {error.reason}")
             return
         except UserError as error:
             why = "It fails in every run, and averages leave it out"
-            broken.append(
-                Finding("clips", "fault", f"{error.what}: {error.why}", why, error.try_ or "see vgmae_bench.Clip")
-            )
+            broken.append(Finding("clips", "fault", error.reason, why, error.try_ or "see vgmae_bench.Clip"))
     yield from broken
     if chosen and not any(finding.verdict == "fault" for finding in broken):
         yield Finding(

@@ -91,7 +91,7 @@ def predict(
         except Exception as failure:  # the other clips are still worth predicting
             error = failure.__cause__ if isinstance(failure, _TrackerError) else failure
             assert isinstance(error, Exception)  # a _TrackerError has a cause
-            reason = f"{error.what}: {error.why}" if isinstance(error, UserError) else repr(error)
+            reason = error.reason if isinstance(error, UserError) else repr(error)
             folder.write_failure(clip_id, reason)
             failures += 1
             kept = folder.write_traceback(error) if failures == 1 else None

@@ -166,7 +166,7 @@ def load_metrics() -> dict[str, Callable[..., Any]]:
         try:
             families[plugin.name] = plugins.load(plugins.find("metrics", plugin.name))
         except PluginError as error:
-            _log.info(f"metric left out: {error.what}: {error.why}")
+            _log.info(f"metric left out: {error.reason}")
     return families
 
 

@@ -103,7 +103,7 @@ class PlayerSource:
                 return opened
             why = "the data here are not the data of the runs"
         except UserError as error:
-            why = f"{error.what}: {error.why}"
+            why = error.reason
         _log.info(f"no frames of {self.rows[0].dataset}: {why}")
         return None
 
@@ -115,7 +115,7 @@ class PlayerSource:
             except FileNotFoundError:
                 continue
             except BadDataError as error:
-                _log.info(f"left out: {error.what}: {error.why}")
+                _log.info(f"left out: {error.reason}")
         return None
 
     def _clip_from_dataset(self, clip: str) -> player_files.PlayerClip | None:
@@ -150,7 +150,7 @@ class PlayerSource:
             except FileNotFoundError:
                 continue
             except UserError as error:
-                _log.info(f"left out: {error.what}: {error.why}")
+                _log.info(f"left out: {error.reason}")
         return tracks
 
     def _keep(self, shown: ShownClip) -> None:

@@ -76,7 +76,7 @@ def prepare(root: Path, source: Path | None) -> Raw:
             except BadDataError as error:
                 if error.what.startswith("The annotations"):
                     raise
-                _log.info(f"{name} is left out: {error.what}. {error.why}.")
+                _log.info(f"{name} is left out: {error.sentence}")
                 gone.append(name)
                 continue
             sources.append([videos[name].name, file_digest(videos[name])])

@@ -180,8 +180,8 @@ def score_submission(
             try:
                 clip = dataset.clip(clip_id)
             except UserError as error:  # the others are still worth scoring
-                staged.write_failure(clip_id, f"{error.what}: {error.why}")
-                _log.info(f"{clip_id} failed: {error.what}: {error.why}")
+                staged.write_failure(clip_id, error.reason)
+                _log.info(f"{clip_id} failed: {error.reason}")
                 continue
             answered = submission.answered(clip, looks)
             if answered is None:
