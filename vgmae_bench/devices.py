@@ -16,11 +16,12 @@ ON_CPU = 2**27
 """Bytes for a chunk on the CPU. Other programs may use the free main memory at any time, so it is not measured."""
 
 
-def to_device(values: Tensor, device: torch.device) -> Tensor:
+def to_device(values: Tensor, device: torch.device | str) -> Tensor:
     """Copy a tensor from the host to a device, through pinned memory, without waiting for the device.
 
     Do not use this for copies to the host: such a copy may contain old values until the device has finished.
     """
+    device = torch.device(device)
     if device.type == "cpu" or values.device.type != "cpu":
         return values.to(device)
     return values.pin_memory().to(device, non_blocking=True)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vgmae_bench.devices import to_device
+from vgmae_bench.devices import placed
 from vgmae_bench.errors import UsageError
 
 from .windows import window_positions, within_windows
@@ -232,7 +232,9 @@ class GMRW(nn.Module):
             Two maps [B, C, h, w] for `vgmae_baselines.gmrw.readout`.
         """
         _, C, height, width = features_a.shape
-        positions = _positions_on(features_a.device, height, width, C, self.config.splits).to(features_a)
+        positions = placed(window_positions, height, width, C, self.config.splits, device=features_a.device).to(
+            features_a
+        )
         x = (torch.cat([features_a, features_b]) + positions).permute(0, 2, 3, 1).contiguous()
         x = self.transformer(x, tokens_at_once).permute(0, 3, 1, 2)
         if self.config.features_l2:
@@ -249,10 +251,3 @@ class GMRW(nn.Module):
 def _normalised(norm: nn.LayerNorm, x: Tensor) -> Tensor:
     """Layer normalisation in float32, in any precision of the rest."""
     return F.layer_norm(x.float(), norm.normalized_shape, norm.weight, norm.bias, norm.eps)
-
-
-@lru_cache(maxsize=2)
-def _positions_on(device: torch.device, *shape: int) -> Tensor:
-    """`window_positions` on a device, which all pairs of frames of a clip share."""
-    with torch.inference_mode(False):
-        return to_device(window_positions(*shape), device)

@@ -36,7 +36,7 @@ def to_video(
         float32 [1, …] in that order.
     """
     low, high = value_range
-    video = to_device(torch.from_numpy(np.ascontiguousarray(frames)), torch.device(device)).float()
+    video = to_device(torch.from_numpy(np.ascontiguousarray(frames)), device).float()
     video = video if value_range == (0, 255) else video / 255 * (high - low) + low
     return video.permute(_AXES[layout])[None]
 

@@ -63,7 +63,7 @@ class SynthClips:
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
         """See `Clips.read`."""
         if self._bank is not None and numbers[0] >= 0:
-            return to_device(self._bank.read(numbers, shape).video, torch.device(device))
+            return to_device(self._bank.read(numbers, shape).video, device)
         if self._kept is None or numbers[0] < 0:
             return self._render(numbers, shape, device)
         missing = self._kept.missing(numbers, shape)
@@ -107,9 +107,7 @@ class FolderClips:
             rng = np.random.default_rng(clip_seed(self._seed, number))
             return torch.from_numpy(self._videos.sample(rng, shape.frames, shape.stride, shape.image_size))
 
-        return to_device(
-            torch.stack(list(made_ahead(numbers, sample, len(numbers), self._threads))), torch.device(device)
-        )
+        return to_device(torch.stack(list(made_ahead(numbers, sample, len(numbers), self._threads))), device)
 
     def flow(self, numbers: Sequence[int], shape: ClipShape, device: str) -> None:
         """See `Clips.flow`."""
@@ -141,7 +139,7 @@ class ImageClips:
             return torch.from_numpy(self._images.sample(rng, shape.image_size, example=number < 0))
 
         images = torch.stack(list(made_ahead(numbers, sample, len(numbers), self._threads)))
-        return to_device(images[:, None], torch.device(device))
+        return to_device(images[:, None], device)
 
     def flow(self, numbers: Sequence[int], shape: ClipShape, device: str) -> None:
         """See `Clips.flow`."""

@@ -82,9 +82,7 @@ class SynthTracks:
     def batch(self, numbers: range, shape: ClipShape, device: str) -> TrackBatch:
         """See `vgmae_bench.training.recipe.Source`."""
         if self._bank is not None and numbers[0] >= 0:
-            video, xy, occluded, clear = (
-                to_device(values, torch.device(device)) for values in self._bank.read(numbers, shape)
-            )
+            video, xy, occluded, clear = (to_device(values, device) for values in self._bank.read(numbers, shape))
         else:
             size, wanted = shape.image_size, CANDIDATES * self._points
             scenes = synth_scenes(self._seed, numbers, shape, wanted).to(device)
@@ -135,9 +133,7 @@ class DatasetTracks:
         """See `vgmae_bench.training.recipe.Source`."""
         seeds = tuple(clip_seed(self._seed, number) for number in numbers)
         columns = zip(*(self._sample(seed, shape) for seed in seeds), strict=True)
-        video, xy, occluded, valid = (
-            to_device(torch.from_numpy(np.stack(column)), torch.device(device)) for column in columns
-        )
+        video, xy, occluded, valid = (to_device(torch.from_numpy(np.stack(column)), device) for column in columns)
         return TrackBatch(video, xy, occluded, valid, seeds)
 
     def examples(self, count: int, shape: ClipShape, device: str) -> TrackBatch:
