@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -43,7 +44,7 @@ class Package:
             return f"{self.name} {getattr(importlib.import_module(self.name), '__version__', 'unknown')}"
 
 
-class Peer(Generic[C]):
+class Peer(ABC, Generic[C]):
     """A network of somebody's code, with its weights, on the device and in evaluation mode.
 
     A subclass names a dataclass of settings, `class LocoTrack(Peer[LocoTrackConfig])`, and has the class attributes below,
@@ -81,9 +82,9 @@ class Peer(Generic[C]):
             self.load(made, weights)
         self.network: Any = made.to(device).eval()
 
+    @abstractmethod
     def make(self, module: Any) -> nn.Module:
         """The network with random weights. Torch's generator is seeded before."""
-        raise NotImplementedError
 
     def load(self, network: nn.Module, weights: Path) -> None:
         """Load a checkpoint. Nothing in it is executed."""

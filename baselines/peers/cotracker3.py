@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -68,9 +69,9 @@ class _CoTracker3(Peer[C]):
         positions = xy[0].transpose(0, 1) + 0.5 * centres
         return Tracks(positions.cpu().numpy(), visible[0].T.bool().cpu().numpy())
 
+    @abstractmethod
     def _answer(self, video: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
         """Positions [1, T, N, 2] and visibility [1, T, N] of queries [1, N, 3]."""
-        raise NotImplementedError
 
 
 class Offline(_CoTracker3[OfflineConfig]):

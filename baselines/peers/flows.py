@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -76,9 +77,9 @@ class FlowTracker(Peer[C]):
         flow = self.flow(*padded)[0, :, :height, :width]
         return carry(flow.permute(1, 2, 0).float().cpu().numpy(), xy)
 
+    @abstractmethod
     def flow(self, first: Tensor, second: Tensor) -> Any:
         """Flow [1, 2, H, W] from the first image to the second, both float32 [1, 3, H, W] RGB from 0 to 255."""
-        raise NotImplementedError
 
 
 class Raft(FlowTracker[RaftConfig]):

@@ -37,7 +37,8 @@ def test_constants_are_copied_once_and_serve_training_after_tracking() -> None:
         made = constant((0.1, 0.7), torch.zeros(1))
     assert made is constant((0.1, 0.7), torch.zeros(3, 4))
     (weight * made).sum().backward()
-    assert torch.equal(weight.grad, torch.tensor([0.1, 0.7]))  # type: ignore[arg-type]  # there is a gradient
+    assert weight.grad is not None
+    assert torch.equal(weight.grad, torch.tensor([0.1, 0.7]))
     exact = constant((0.1, 0.7), torch.zeros(1, dtype=torch.float64))
     assert torch.equal(exact, torch.tensor([0.1, 0.7], dtype=torch.float64))
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import FrameType
 from typing import Any, Self
 
 import pytest
@@ -138,12 +139,12 @@ class PretendedDevice(TorchDispatchMode):
 
 
 def _place() -> str:
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         path = Path(frame.f_code.co_filename)
         if path.is_relative_to(_ROOT / "vgmae_bench") or path.is_relative_to(_ROOT / "baselines"):
             return f"{path.relative_to(_ROOT)} {frame.f_code.co_name} {frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return "the test"
 
 
