@@ -76,8 +76,12 @@ def test_ids_may_be_a_generator() -> None:
     dataset = opened(with_(ids=(name for name in "ab")), "mine")
     assert dataset.ids == dataset.ids == ("a", "b")
     assert dataset.clip("b").id == "b"
-    with pytest.raises(UnknownNameError, match='mine has no clip "c"'):
-        dataset.clip("c")
+
+
+def test_an_unknown_clip_is_answered_with_the_nearest_name() -> None:
+    dataset = opened(with_(ids=["bear", "camel"]), "mine")
+    with pytest.raises(UnknownNameError, match=r'mine has no clip "baer"\. Did you mean bear'):
+        dataset.clip("baer")
 
 
 class NoDigest:
@@ -102,7 +106,7 @@ class Fails(Minimal):
         (Fails(), PluginError, "OSError: no disk"),
         (with_(ids=5), PluginError, "'int' object is not iterable"),
         (with_(ids=["a", "b", "a"]), BadDataError, 'mine has two clips "a"'),
-        (with_(ids=[0, 1]), BadDataError, "its ids are texts, and 0 is none"),
+        (with_(ids=[0, 1]), BadDataError, "each id must be a text, not 0"),
         (with_(ids=["../a"]), BadDataError, "cannot name files: '../a'"),
         (with_(ids=[""]), BadDataError, "cannot name files"),
         (with_(ids=["x" * 300]), BadDataError, "cannot name files"),

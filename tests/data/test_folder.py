@@ -12,7 +12,7 @@ from tests.videos import encode, greys, numbers, save_images
 from vgmae_bench.data.folder import FolderConfig, FolderDataset
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
-from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError
+from vgmae_bench.errors import BadDataError, MissingDataError, UsageError
 from vgmae_bench.resizing import resize_frames
 
 CSV = """point,frame,x,y,visible,note
@@ -126,8 +126,6 @@ def test_tracks_without_their_video_and_videos_that_end_early(folder: Path) -> N
     encode(folder / "lone.mp4", greys(2))
     with pytest.raises(BadDataError, match=r"ends after 2 frames: its tracks have 4"):
         opened(folder).clip("lone").read()
-    with pytest.raises(UnknownNameError, match="Did you mean lone"):
-        opened(folder).clip("lonely")
 
 
 def name_pair(folder: Path, video: str, tracks: str, frames: int = 3) -> None:

@@ -35,9 +35,9 @@ from vgmae_bench.data.prepare import Raw, raw_from_dataset
 from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.video.file import stack
 from vgmae_bench.data.video.image_folder import ImageFolder
-from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError
+from vgmae_bench.data.video.pixels import reading
+from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import file_digest
-from vgmae_bench.plugins import did_you_mean
 from vgmae_bench.types import Clip, Size
 
 PCK_RADIUS = 0.2
@@ -90,12 +90,15 @@ class Badja:
         self.options: dict[str, Json] = configs.to_json(config)  # type: ignore[assignment]  # a dataclass gives a dict
         self._config = config
         self._base = files[0].parents[1]
-        entries = {file: _entries(file) for file in files}
+        self._entries = {file.stem: _entries(file) for file in files}
         images = {
-            file.stem: [[image.name, image.stat().st_size] for image in self._video(file, its).files]
-            for file, its in entries.items()
+            clip_id: [[image.name, image.stat().st_size] for image in self._video(clip_id).files]
+            for clip_id in self.ids
         }
-        self.notes = [note for file, its in entries.items() if (note := self._lost_masks(file, its))]
+        self.notes = []
+        for clip_id, entries in self._entries.items():
+            if lost := sum(not self._find(entry["segmentation_path"]).is_file() for entry in entries):
+                self.notes.append(f"{clip_id} lacks {lost} of {len(entries)} masks: PCK leaves those frames out")
         sums = {file.stem: file_digest(file) for file in files}
         self.digest = configs.digest({"annotations": sums, "images": images, "options": self.options})
 
@@ -103,16 +106,13 @@ class Badja:
         """The clip with this id.
 
         Raises:
-            UnknownNameError: there is no such clip.
             BadDataError: annotations or images are damaged, missing or do not belong together.
         """
-        if clip_id not in self.ids:
-            raise UnknownNameError(f'badja has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
-        file = self.files[self.ids.index(clip_id)]
-        entries = _entries(file)
-        video = self._video(file, entries)
+        file, entries, video = self.files[self.ids.index(clip_id)], self._entries[clip_id], self._video(clip_id)
         names = {image.stem: number for number, image in enumerate(video.files)}
-        height, width = self._annotated_size(entries[0], video)
+        first = entries[0]["image_path"]
+        full = self._find(first) == self._base / first
+        height, width = video.size if full else (self._config.annotation_height, self._config.annotation_width)
         num_joints = max(len(entry["joints"]) for entry in entries)
         points = np.full((num_joints, video.num_frames, 2), np.nan, dtype=np.float32)
         seen = np.zeros(points.shape[:2], dtype=bool)
@@ -151,26 +151,22 @@ class Badja:
             radius=radius,
         )
 
-    def _video(self, file: Path, entries: list[dict[str, Any]]) -> ImageFolder:
+    def _video(self, clip_id: str) -> ImageFolder:
         """The frames of a clip. Raises MissingDataError if there are none, BadDataError if one is missing."""
-        first = self._find(entries[0]["image_path"])
-        if not first.parent.is_dir():
+        folder = self._find(self._entries[clip_id][0]["image_path"]).parent
+        if not folder.is_dir():
             raise MissingDataError(
-                f"The frames of {file.stem} are missing: they belong in {first.parent}",
+                f"The frames of {clip_id} are missing: they belong in {folder}",
                 "BADJA's annotations come without the images, which are those of DAVIS",
                 try_=f"unpacking DAVIS 2017 in full resolution (https://davischallenge.org) into {self._base}",
             )
-        video = ImageFolder.open(first.parent, allow_gaps=True)  # checked below
+        video = ImageFolder.open(folder, allow_gaps=True)  # checked below
         numbers = [int(image.stem) for image in video.files if image.stem.isdecimal()]
         lost = sorted(set(range(numbers[0], numbers[-1])) - set(numbers)) if numbers else []
         if lost:
             why = f"frame {lost[0]:05} is missing, so later frames would get wrong numbers"
-            raise BadDataError(f"The frames of {file.stem} in {first.parent} are incomplete", why)
+            raise BadDataError(f"The frames of {clip_id} in {folder} are incomplete", why)
         return video
-
-    def _lost_masks(self, file: Path, entries: list[dict[str, Any]]) -> str:
-        lost = sum(not self._find(entry["segmentation_path"]).is_file() for entry in entries)
-        return f"{file.stem} lacks {lost} of {len(entries)} masks: PCK leaves those frames out" if lost else ""
 
     def _find(self, relative: str) -> Path:
         """An image of DAVIS in the resolution that the annotations name, or in 480p if that folder does not exist."""
@@ -178,22 +174,14 @@ class Badja:
         small = self._base / relative.replace("Full-Resolution", "480p")
         return small if not full.parent.is_dir() and small.parent.is_dir() else full
 
-    def _annotated_size(self, entry: Mapping[str, Any], video: ImageFolder) -> Size:
-        if self._find(entry["image_path"]) == self._base / entry["image_path"]:
-            return video.size
-        return self._config.annotation_height, self._config.annotation_width
-
     def _radius(self, entry: Mapping[str, Any], size: Size) -> float:
         """The radius in pixels of frames of `size`; NaN without a mask."""
         path = self._find(entry["segmentation_path"])
         if not path.is_file():
             return np.nan
-        try:
-            with Image.open(path) as image:
-                opaque = np.asarray(image.getchannel("A")) > 0 if "A" in image.getbands() else True
-                mask = np.asarray(image.convert("RGB") if "A" in image.getbands() else image)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise BadDataError(f"The mask {path} cannot be read", str(error)) from error
+        with reading(path), Image.open(path) as image:
+            opaque = np.asarray(image.getchannel("A")) > 0 if "A" in image.getbands() else True
+            mask = np.asarray(image.convert("RGB") if "A" in image.getbands() else image)
         foreground = (mask.reshape(*mask.shape[:2], -1).any(axis=-1) & opaque).mean()
         return PCK_RADIUS * float(np.sqrt(foreground * size[0] * size[1]))
 

@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench.errors import BadDataError, damage
-from vgmae_bench.types import Clip, FloatArray, ReadResized, Size, boolean_occlusion, describe
+from vgmae_bench.types import Clip, FloatArray, Size, boolean_occlusion, describe
 
 Unit = Literal["fractions", "pixels"]
 """The unit of a file: fractions of the frame from (0, 0) to (1, 1), or raster pixels."""
 
 FAR = 0.5
-"""A visible point may be so far outside the frame, in units of the frame. Annotators and generators overshoot a little."""
+"""How far outside the frame a visible point may lie, in units of the frame. Annotators and generators overshoot a little."""
 _UNITS = {"fractions": "fractions of the frame, from (0, 0) to (1, 1), are expected", "pixels": "pixels are expected"}
 
 
@@ -125,10 +125,10 @@ def checked_clip(clip: Clip, where: str, dataset: str) -> Clip:
     except FaultError as fault:
         raise bad_clip(where, fault, dataset) from fault
     whole = (clip.num_frames, *clip.size)
-    part = None if clip.part is None else partial(_checked_part, clip.part, clip.size, where)
-    resized = None if clip.resized is None else partial(_checked_resized, clip.resized, where)
+    part = clip.part and partial(_checked_frames, clip.part, where, whole)
+    resized = clip.resized and partial(_checked_frames, clip.resized, where, whole)
     with damage(where):  # a plugin's subclass can have another constructor
-        return replace(clip, read=partial(_checked_read, clip.read, whole, where), part=part, resized=resized)
+        return replace(clip, read=partial(_checked_frames, clip.read, where, whole), part=part, resized=resized)
 
 
 def bad_clip(where: str, fault: Exception, dataset: str = "") -> BadDataError:
@@ -144,23 +144,14 @@ def _check_size(clip: Clip) -> None:
         raise FaultError(f"size must be (height, width), two whole numbers of pixels, not {size}")
 
 
-def _checked_read(
-    read: Callable[[], npt.NDArray[np.uint8]], shape: tuple[int, int, int], where: str
+def _checked_frames(
+    read: Callable[..., npt.NDArray[np.uint8]], where: str, whole: tuple[int, int, int], *asked: Any
 ) -> npt.NDArray[np.uint8]:
+    """The frames that one of a clip's functions reads. `asked` holds start, stop and size, as far as it takes them."""
+    all_frames: tuple[Any, ...] = (0, whole[0], whole[1:])
+    start, stop, size = asked + all_frames[len(asked) :]
     with damage(where):
-        return check_frames(read(), shape)
-
-
-def _checked_part(
-    part: Callable[[int, int], npt.NDArray[np.uint8]], size: Size, where: str, start: int, stop: int
-) -> npt.NDArray[np.uint8]:
-    with damage(where):
-        return check_frames(part(start, stop), (stop - start, *size))
-
-
-def _checked_resized(read: ReadResized, where: str, start: int, stop: int, size: Size) -> npt.NDArray[np.uint8]:
-    with damage(where):
-        return check_frames(read(start, stop, size), (stop - start, *size))
+        return check_frames(read(*asked), (stop - start, *size))
 
 
 def _check_positions(points: FloatArray, hidden: npt.NDArray[np.bool_], size: Size, unit: Unit) -> None:
@@ -177,9 +168,9 @@ def _check_positions(points: FloatArray, hidden: npt.NDArray[np.bool_], size: Si
             if unit == "pixels"
             else ("they look divided by the size of the frame twice", f"points * [{width}, {height}]")
         )
+        share = "all" if in_corner == 1 else f"{in_corner:.0%}"
         raise FaultError(
-            f"{_share(in_corner)} of the visible positions lie within a pixel of the corner (0, 0); {why}, and "
-            + _UNITS[unit],
+            f"{share} of the visible positions lie within a pixel of the corner (0, 0); {why}, and " + _UNITS[unit],
             remedy,
         )
     nowhere = (shown == 0).all(axis=1)
@@ -229,10 +220,6 @@ def _likely_reason(shown: FloatArray, unseen: FloatArray, frame: FloatArray, uni
 def _outside(positions: FloatArray, margin: float | FloatArray) -> npt.NDArray[np.bool_]:
     """bool [M]: which of the positions [M, 2], in units of the frame, lie outside it by more than a margin."""
     return np.asarray(((positions < -margin) | (positions > 1 + margin)).any(axis=1))
-
-
-def _share(value: float) -> str:
-    return "all" if value == 1 else f"{value:.0%}"
 
 
 def _what_frames_look_like(frames: object) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -55,50 +54,35 @@ class Dataset(Protocol):
 class HasOptions(Protocol):
     """A dataset with settings. `options` holds the settings that it was opened with, as plain JSON, for the record."""
 
-    @property
-    def options(self) -> Mapping[str, Json]:
-        """The settings, as plain JSON."""
-        ...
+    options: Mapping[str, Json]
 
 
 @runtime_checkable
 class HasFiles(Protocol):
     """A dataset that is read from files. `files` lists them, for the record."""
 
-    @property
-    def files(self) -> Sequence[Path]:
-        """The files that are read."""
-        ...
+    files: Sequence[Path]
 
 
 @runtime_checkable
 class HasCoverage(Protocol):
     """A dataset that knows how much of the published dataset is present."""
 
-    @property
-    def coverage(self) -> Coverage:
-        """How much of the published dataset is present."""
-        ...
+    coverage: Coverage
 
 
 @runtime_checkable
 class HasNotes(Protocol):
     """A dataset with remarks on this copy of it. Every run prints each of `notes` on its own line."""
 
-    @property
-    def notes(self) -> Sequence[str]:
-        """Remarks on this copy."""
-        ...
+    notes: Sequence[str]
 
 
 @runtime_checkable
 class ChoosesQueries(Protocol):
     """A dataset that can choose the queries itself. If `own_queries` is true, every clip has `Clip.asked`."""
 
-    @property
-    def own_queries(self) -> bool:
-        """Whether every clip has `Clip.asked`."""
-        ...
+    own_queries: bool
 
 
 @runtime_checkable
@@ -111,15 +95,8 @@ class Stored(Protocol):
         shapes: (T, H, W) by clip id; None for an unusable clip.
     """
 
-    @property
-    def identity(self) -> Mapping[str, Json]:
-        """Everything that scores depend on, without the settings."""
-        ...
-
-    @property
-    def shapes(self) -> Mapping[str, VideoShape | None]:
-        """(T, H, W) by clip id; None for an unusable clip."""
-        ...
+    identity: Mapping[str, Json]
+    shapes: Mapping[str, VideoShape | None]
 
 
 @dataclass(frozen=True)
@@ -157,10 +134,6 @@ class OpenedDataset:
     notes: tuple[str, ...]
     own_queries: bool
 
-    @cached_property
-    def _known(self) -> frozenset[str]:
-        return frozenset(self.ids)
-
     def __getitem__(self, clip_id: str) -> Clip:
         """The clip with the id in brackets; see `clip`."""
         return self.clip(clip_id)
@@ -180,7 +153,7 @@ class OpenedDataset:
             BadDataError: the clip is unusable. The message gives the reason, whatever the plugin raised.
             MissingDataError: one of its files is missing.
         """
-        if clip_id not in self._known:
+        if clip_id not in self.ids:
             raise UnknownNameError(f'{self.name} has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
         where = f'Clip "{clip_id}" of {self.name} cannot be used'
         with damage(where):
@@ -200,37 +173,33 @@ def opened(source: Any, name: str) -> OpenedDataset:
         BadDataError: an id is used twice or cannot name files.
     """
     try:
-        return _opened(source, name)
+        if lacking := [part for part in ("ids", "digest", "clip") if not hasattr(source, part)]:
+            raise PluginError(
+                f"The dataset {name} has no {' and no '.join(lacking)}",
+                "a dataset has ids, clip(id), and a digest that changes whenever the scores could",
+                try_="python -c 'import vgmae_bench; help(vgmae_bench.Dataset)'",
+            )
+        digest: Any = source.digest
+        if not isinstance(digest, str) or not digest:
+            raise PluginError(f"The dataset {name} has no digest", f"it is {digest!r}, not a text")
+        coverage: Any = source.coverage if isinstance(source, HasCoverage) else None
+        if coverage is not None and not isinstance(coverage, Coverage):
+            coverage = Coverage(**coverage)
+        return OpenedDataset(
+            name=name,
+            source=source,
+            ids=_checked_ids(source.ids, name),
+            digest=digest,
+            options=_json_object(source.options if isinstance(source, HasOptions) else {}),
+            files=tuple(map(Path, source.files)) if isinstance(source, HasFiles) else (),
+            coverage=coverage,
+            notes=tuple(map(str, source.notes)) if isinstance(source, HasNotes) else (),
+            own_queries=isinstance(source, ChoosesQueries) and bool(source.own_queries),
+        )
     except UserError:
         raise
     except Exception as error:  # a plugin's property can raise anything
         raise PluginError(f"The dataset {name} cannot be used", f"{type(error).__name__}: {error}") from error
-
-
-def _opened(source: Any, name: str) -> OpenedDataset:
-    if lacking := [part for part in ("ids", "digest", "clip") if not hasattr(source, part)]:
-        raise PluginError(
-            f"The dataset {name} has no {' and no '.join(lacking)}",
-            "a dataset has ids, clip(id), and a digest that changes whenever the scores could",
-            try_="python -c 'import vgmae_bench; help(vgmae_bench.Dataset)'",
-        )
-    digest: Any = source.digest
-    if not isinstance(digest, str) or not digest:
-        raise PluginError(f"The dataset {name} has no digest", f"it is {digest!r}, not a text")
-    coverage: Any = source.coverage if isinstance(source, HasCoverage) else None
-    if coverage is not None and not isinstance(coverage, Coverage):
-        coverage = Coverage(**coverage)
-    return OpenedDataset(
-        name=name,
-        source=source,
-        ids=_checked_ids(source.ids, name),
-        digest=digest,
-        options=_json_object(source.options if isinstance(source, HasOptions) else {}),
-        files=tuple(map(Path, source.files)) if isinstance(source, HasFiles) else (),
-        coverage=coverage,
-        notes=tuple(map(str, source.notes)) if isinstance(source, HasNotes) else (),
-        own_queries=bool(source.own_queries) if isinstance(source, ChoosesQueries) else False,
-    )
 
 
 def _checked_ids(given: Any, name: str) -> tuple[str, ...]:
@@ -238,16 +207,16 @@ def _checked_ids(given: Any, name: str) -> tuple[str, ...]:
     seen: set[str] = set()
     for clip_id in ids:
         if not isinstance(clip_id, str):
-            raise BadDataError(f"The dataset {name} cannot be used", f"its ids are texts, and {clip_id!r} is none")
+            raise BadDataError(f"The dataset {name} cannot be used", f"each id must be a text, not {clip_id!r}")
         if clip_id in seen:
-            raise BadDataError(f'{name} has two clips "{clip_id}"', "each needs an id of its own")
+            raise BadDataError(f'{name} has two clips "{clip_id}"', "ids must be unique")
         try:
             length = len(clip_id.encode())
         except UnicodeEncodeError as error:
             raise BadDataError(
                 f"{name} has a clip whose name is not text in UTF-8: {ascii(clip_id)[:40]}",
-                "it was probably named on another system",
-                try_="another name for its files, or convmv -f latin1 -t utf8 --notest",
+                "another system probably wrote the name in another encoding",
+                try_="renaming its files, or convmv -f latin1 -t utf8 --notest",
             ) from error
         if not clip_id or clip_id[0] == "." or {"/", "\0"} & set(clip_id) or length > _LONGEST_ID:
             raise BadDataError(

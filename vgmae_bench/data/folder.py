@@ -32,9 +32,8 @@ from vgmae_bench.config import Json
 from vgmae_bench.data.checks import FaultError, bad_clip, check_tracks
 from vgmae_bench.data.track_tables import first_frame, read_tracks
 from vgmae_bench.data.video.file import VIDEO_SUFFIXES, Video, open_video, stack
-from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError, damage
+from vgmae_bench.errors import BadDataError, MissingDataError, UsageError, damage
 from vgmae_bench.files import file_digest, natural_order
-from vgmae_bench.plugins import did_you_mean
 from vgmae_bench.resizing import resize_frames
 from vgmae_bench.types import Clip, Size
 
@@ -58,11 +57,11 @@ class FolderConfig:
     allow_truncated: bool = False
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _VideoClip(Clip):
     """A clip that is resized while it is decoded."""
 
-    video: Video | None = None
+    video: Video
 
     def frames(self, size: Size | None = None) -> npt.NDArray[np.uint8]:
         if size is None:
@@ -108,11 +107,8 @@ class FolderDataset:
         """The clip with this name.
 
         Raises:
-            UnknownNameError: there is no such clip.
             BadDataError: its video or its tracks are unusable. The message names the file and the reason.
         """
-        if clip_id not in self._pairs:
-            raise UnknownNameError(f'The folder has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
         path, tracks = self._pairs[clip_id]
         self._check_unchanged(clip_id)
         video = open_video(path, allow_truncated=self._allow_truncated)
@@ -150,7 +146,7 @@ class FolderDataset:
         if _state(self._pairs[clip_id]) != self._states[clip_id]:
             raise BadDataError(
                 f"The files of {clip_id} have changed since the run began",
-                "its scores would belong to no one version of the data",
+                "its scores would mix two versions of the data",
                 try_="the same command again, when nothing writes to the folder",
             )
 
@@ -209,8 +205,7 @@ def _content(video: Path) -> str:
     return configs.digest({file.name: file_digest(file) for file in video.iterdir() if file.is_file()})
 
 
-def _frames(video: Video | None, count: int, name: str) -> Iterator[npt.NDArray[np.uint8]]:
-    assert video is not None  # given whenever a clip is made
+def _frames(video: Video, count: int, name: str) -> Iterator[npt.NDArray[np.uint8]]:
     found = 0
     for frame in itertools.islice(video.frames(), count):
         found += 1

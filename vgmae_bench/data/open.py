@@ -68,6 +68,6 @@ def open_quietly(
             why = f"{type(error).__name__}: {error}"
             raise PluginError(f"The dataset {plugin.name} could not be opened", why) from error
     made = opened(dataset, plugin.name)
-    if prepared in made.files and prepared is not None:
+    if prepared and prepared in made.files:
         made = replace(made, notes=(*made.notes, *outdated(prepared, plugin.spec, where)))
     return made, plugin.spec

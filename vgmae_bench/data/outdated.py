@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from vgmae_bench.data.files.index import cached_index
@@ -22,7 +21,8 @@ def outdated(prepared: Path, spec: DatasetSpec, root: Path) -> list[str]:
         Path(str(name)).name: digest for name, digest, *_ in PreparedDataset(prepared, spec).about.get("sources") or ()
     }
     made = prepared.stat().st_mtime_ns
-    changed = [file for file in _published(spec, root) if _differs(file, sources.get(file.name), made)]
+    published = [*locate(spec, root), *(sorted(root.glob(spec.annotations)) if spec.annotations else ())]
+    changed = [file for file in published if _differs(file, sources.get(file.name), made)]
     if not changed:
         return []
     more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
@@ -30,12 +30,6 @@ def outdated(prepared: Path, spec: DatasetSpec, root: Path) -> list[str]:
         f"the prepared copy {prepared} was made from another version of {changed[0]}{more}; clips are read from the copy. "
         f"To make it again: vgmae-bench data prepare {spec.name}"
     ]
-
-
-def _published(spec: DatasetSpec, root: Path) -> Iterable[Path]:
-    yield from locate(spec, root)
-    if spec.annotations:
-        yield from sorted(root.glob(spec.annotations))
 
 
 def _differs(file: Path, recorded: str | None, made: int) -> bool:

@@ -94,18 +94,18 @@ def prepare(
         raw.about.pop("identity", None)
     make_folder(path.parent, ANOTHER_DATA_ROOT)
     check_disk_space(raw.size, path.parent, f"for the prepared form of {spec.name}")
-    about = raw.about
-    about |= {
-        "dataset": spec.name,
-        "tool": f"vgmae-bench {__version__}",
-        "licence": spec.licence,
-        "citation": spec.citation,
-    }
     lossless: Lossless = "PNG" if small else raw.lossless
-    about |= {"published": spec.published_clips, "pixels": lossless if quality is None else f"JPEG, quality {quality}"}
+    raw.about.update(
+        dataset=spec.name,
+        tool=f"vgmae-bench {__version__}",
+        licence=spec.licence,
+        citation=spec.citation,
+        published=spec.published_clips,
+        pixels=lossless if quality is None else f"JPEG, quality {quality}",
+    )
     checked = (checked_clip(clip, f'Clip "{clip.id}" of {spec.name} cannot be used', spec.name) for clip in raw.clips)
     shown = counted(checked, f"preparing {spec.name}", "clips", raw.total)
-    write_prepared(path, about, shown, quality, lossless)
+    write_prepared(path, raw.about, shown, quality, lossless)
     add_sums(path.parent, {path.name: file_digest(path)})
     return path
 

@@ -10,8 +10,8 @@ from tests.data.toy import example, jpeg_example, save, save_davis
 from vgmae_bench import config
 from vgmae_bench.data.tapvid import dataset as tapvid
 from vgmae_bench.data.tapvid import pickles, safe_pickle
-from vgmae_bench.data.tapvid.settings import KineticsConfig, RoboTapConfig, TapVidConfig, WithSettings
-from vgmae_bench.errors import BadDataError, MissingDataError, UnknownNameError, UsageError
+from vgmae_bench.data.tapvid.dataset import KineticsConfig, RoboTapConfig, TapVidConfig, WithSettings
+from vgmae_bench.errors import BadDataError, MissingDataError, UsageError
 from vgmae_bench.types import Clip
 
 
@@ -168,12 +168,6 @@ def test_one_name_in_two_files_is_refused(tmp_path: Path) -> None:
     save_robotap(tmp_path, split0={"a": example(1)}, split1={"a": example(2)})
     with pytest.raises(BadDataError, match='robotap has two clips "a"'):
         tapvid.robotap(tmp_path, RoboTapConfig())
-
-
-def test_an_unknown_clip_is_answered_with_the_nearest_name(tmp_path: Path) -> None:
-    save_davis(tmp_path)
-    with pytest.raises(UnknownNameError, match=r'no clip "baer"\. Did you mean bear'):
-        davis(tmp_path).clip("baer")
 
 
 def test_a_broken_clip_leaves_the_others_usable(tmp_path: Path) -> None:

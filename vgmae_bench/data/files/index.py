@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from vgmae_bench.data.dataset import VideoShape
 from vgmae_bench.errors import StorageError
 from vgmae_bench.files import cache_folder, file_digest, write_atomically
 
 _FORMAT = 1
-Shape = tuple[int, int, int]
-"""(T, H, W) of a video."""
+ClipEntry = tuple[str | int, VideoShape | None]
+"""A clip's key in its file, and (T, H, W) of its video; None for a broken clip."""
 Stamp = tuple[str, int, int]
 """The state of a file: absolute path, size in bytes, modification time in nanoseconds."""
 
@@ -29,20 +30,16 @@ def stamp(path: Path) -> Stamp:
     return str(path.absolute()), state.st_size, state.st_mtime_ns
 
 
-@dataclass(frozen=True)
-class ClipEntry:
-    """One clip of a file: its key in the file, and its video's shape (None if the clip is broken)."""
+class FileIndex(NamedTuple):
+    """The content of a file.
 
-    key: str | int
-    shape: Shape | None
-
-
-@dataclass(frozen=True)
-class FileIndex:
-    """SHA-256 (hex) of a file and the clips it holds, in order."""
+    Attributes:
+        sha256: hex.
+        clips: its clips, in order.
+    """
 
     sha256: str
-    clips: tuple[ClipEntry, ...]
+    clips: list[ClipEntry]
 
 
 def cached_index(path: Path) -> FileIndex | None:
@@ -51,23 +48,20 @@ def cached_index(path: Path) -> FileIndex | None:
         stored = json.loads(_place(path).read_text(encoding="utf-8"))
         if stored["format"] != _FORMAT or stored["stamp"] != list(stamp(path)):
             return None
-        return FileIndex(
-            stored["sha256"], tuple(ClipEntry(key, shape and tuple(shape)) for key, shape in stored["clips"])
-        )
+        return FileIndex(stored["sha256"], [(key, shape and tuple(shape)) for key, shape in stored["clips"]])
     except (OSError, ValueError, LookupError, TypeError):
         return None  # missing or damaged; it can be made again
 
 
-def build_index(path: Path, list_clips: Callable[[Path], Sequence[ClipEntry]]) -> FileIndex:
+def build_index(path: Path, list_clips: Callable[[Path], list[ClipEntry]]) -> FileIndex:
     """Hash a file, list its clips with `list_clips`, and cache both.
 
     Raises:
         OSError: the file cannot be read. A cache that cannot be written raises nothing.
     """
     state = stamp(path)
-    index = FileIndex(file_digest(path), tuple(list_clips(path)))
-    clips = [[entry.key, entry.shape] for entry in index.clips]
-    content = json.dumps({"format": _FORMAT, "stamp": state, "sha256": index.sha256, "clips": clips})
+    index = FileIndex(file_digest(path), list_clips(path))
+    content = json.dumps({"format": _FORMAT, "stamp": state, **index._asdict()})
     with suppress(OSError, StorageError):  # without a cache, the next run is only slower
         _place(path).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(_place(path), lambda temporary: temporary.write_text(content, encoding="utf-8"))

@@ -8,8 +8,7 @@ stores them as (x · W - 0.5) / W.
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import av
@@ -18,16 +17,14 @@ import numpy.typing as npt
 
 from vgmae_bench import data
 from vgmae_bench.config import Json
-from vgmae_bench.data.checks import FaultError, bad_clip, check_tracks
 from vgmae_bench.data.dataset import opened
 from vgmae_bench.data.kinetics.frames import FPS, MAX_FRAMES, jpeg_frames
 from vgmae_bench.data.prepare import Raw, raw_from_dataset
-from vgmae_bench.data.tapvid.dataset import kinetics
-from vgmae_bench.data.tapvid.settings import KineticsConfig
+from vgmae_bench.data.tapvid.dataset import KineticsConfig, kinetics
 from vgmae_bench.data.video.frames import decode_frames, jpeg_size
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import file_digest
-from vgmae_bench.types import Clip
+from vgmae_bench.types import Clip, FloatArray
 
 _log = logging.getLogger(__name__)
 
@@ -57,10 +54,9 @@ def prepare(root: Path, source: Path | None) -> Raw:
     if len(files) > 1:
         named = ", ".join(file.name for file in files)
         raise BadDataError(f"{files[0].parent} holds several annotations: {named}", "only one of them can be used")
-    annotations, found = Annotations(files[0]), _find_videos(source)
-    videos = {name: _only(found[name]) for name in annotations.lines if name in found}
-    here = list(videos)
-    if not here:
+    annotations = Annotations(files[0])
+    videos = _find_videos(source, annotations.lines)
+    if not videos:
         raise MissingDataError(
             f"{source} holds none of the {len(annotations.lines)} videos of kinetics",
             f"they are named like {next(iter(annotations.lines), 'id_000000_000010')}.mp4",
@@ -70,20 +66,19 @@ def prepare(root: Path, source: Path | None) -> Raw:
     about: dict[str, Json] = {"sources": sources, "missing": gone, "encoder": av.library_versions["libavcodec"][0]}
 
     def clips() -> Iterator[Clip]:
-        for name in here:
+        for name, video in videos.items():
+            points, occluded = annotations.tracks(name)
             try:
-                clip = _clip(annotations, name, videos[name])
+                jpegs = jpeg_frames(video)
             except BadDataError as error:
-                if error.what.startswith("The annotations"):
-                    raise
                 _log.info(f"{name} is left out: {error.sentence}")
                 gone.append(name)
                 continue
-            sources.append([videos[name].name, file_digest(videos[name])])
-            yield clip
+            sources.append([video.name, file_digest(video)])
+            yield _clip(name, points, occluded, jpegs)
 
     # A 720p frame rarely exceeds 150 kB at these settings.
-    return Raw(clips(), len(here), about, size=len(here) * MAX_FRAMES * 150_000)
+    return Raw(clips(), len(videos), about, size=len(videos) * MAX_FRAMES * 150_000)
 
 
 class Annotations:
@@ -136,49 +131,35 @@ class Annotations:
         return BadDataError(f"The annotations {self.path} cannot be used", why)
 
 
-def _clip(annotations: Annotations, name: str, video: Path) -> Clip:
-    points, occluded = annotations.tracks(name)
-    jpegs = jpeg_frames(video)
-    if not jpegs:
-        raise BadDataError(f"{video} cannot be read", "it holds no frames")
+def _clip(name: str, points: FloatArray, occluded: npt.NDArray[np.bool_], jpegs: list[bytes]) -> Clip:
     height, width = jpeg_size(jpegs[0])
     num_frames = min(len(jpegs), points.shape[1])
     size = np.array([width, height])
-    shifted = (points[:, :num_frames] * size - 0.5) / size
-    try:
-        stored, hidden = check_tracks(shifted, occluded[:, :num_frames], num_frames, (height, width))
-    except FaultError as fault:
-        raise bad_clip(f"The annotations of {name} cannot be used", fault) from fault
     return Clip(
         id=name,
         size=(height, width),
-        points=stored,
-        occluded=hidden,
+        points=(points[:, :num_frames] * size - 0.5) / size,
+        occluded=occluded[:, :num_frames],
         read=lambda: decode_frames(jpegs[:num_frames]),
-        part=lambda start, stop: decode_frames(jpegs[start:stop]),
         encoded=jpegs[:num_frames],
-        parallel=True,
-        resized=lambda start, stop, size: decode_frames(jpegs[start:stop], resized=size),
         fps=FPS,
     )
 
 
-def _find_videos(folder: Path) -> dict[str, list[Path]]:
-    """The mp4 files of a folder and its sub-folders, by name without the suffix."""
+def _find_videos(folder: Path, names: Collection[str]) -> dict[str, Path]:
+    """The mp4 files with these names (without the suffix) in a folder and its sub-folders, in the order of `names`.
+
+    Raises:
+        MissingDataError: there is no such folder.
+        BadDataError: two files have the same name, and their contents differ.
+    """
     if not folder.is_dir():
         raise MissingDataError(f"There is no folder {folder}", "it should hold the videos of kinetics")
-    found: dict[str, list[Path]] = {}
-    for where, below, names in os.walk(folder):
-        below.sort()
-        for name in names:
-            if name.endswith(".mp4"):
-                found.setdefault(name.removesuffix(".mp4"), []).append(Path(where, name))
-    return found
-
-
-def _only(copies: list[Path]) -> Path:
-    """The first of several copies of a video. Raises BadDataError if they differ."""
-    if len(copies) > 1 and len({file_digest(copy) for copy in copies}) > 1:
-        named = " and ".join(str(copy) for copy in copies)
-        raise BadDataError(f"Different videos have one name: {named}", "one of them is probably a broken download")
-    return copies[0]
+    found: dict[str, Path] = {}
+    for file in sorted(folder.rglob("*.mp4")):
+        first = found.setdefault(file.stem, file)
+        if file != first and file.stem in names and file_digest(file) != file_digest(first):
+            raise BadDataError(
+                f"Different videos have one name: {first} and {file}", "one of them is probably a broken download"
+            )
+    return {name: found[name] for name in names if name in found}

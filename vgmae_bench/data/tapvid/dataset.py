@@ -1,30 +1,123 @@
-"""The published TAP-Vid datasets and RoboTAP: reads their pickles, and opens each dataset by its settings.
-
-The layouts are those of google-deepmind/tapnet (tapnet/tapvid): DAVIS and RoboTAP are dictionaries by video name,
-RGB-Stacking is a list, Kinetics consists of numbered shards with JPEG frames. Points are in units of the frame.
-"""
+"""The published TAP-Vid datasets and RoboTAP: opens each by its settings, from pickles or from a prepared file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-from vgmae_bench import data, plugins
-from vgmae_bench.config import Json
-from vgmae_bench.data.dataset import Coverage, VideoShape, stored_digest
-from vgmae_bench.data.files.clip_names import file_safe, missing_shards
-from vgmae_bench.data.files.fetch import ensure
-from vgmae_bench.data.files.index import ClipEntry, FileIndex, build_index, cached_index
-from vgmae_bench.data.files.sums import compare_sums
+import numpy as np
+import numpy.typing as npt
+import pydantic
+
+from vgmae_bench import data
+from vgmae_bench.config import Json, to_json
+from vgmae_bench.data.dataset import VideoShape, stored_digest
 from vgmae_bench.data.prepared import PreparedDataset
-from vgmae_bench.data.tapvid.example import parse_example
-from vgmae_bench.data.tapvid.pickles import load_examples
-from vgmae_bench.data.tapvid.settings import KineticsConfig, RoboTapConfig, TapVidConfig, WithSettings
-from vgmae_bench.errors import BadDataError, UnknownNameError
+from vgmae_bench.data.tapvid.pickles import TapVid
+from vgmae_bench.errors import BadDataError
 from vgmae_bench.plugins import DatasetSpec
-from vgmae_bench.progress.bar import counted
-from vgmae_bench.types import Clip
+from vgmae_bench.types import Clip, Size
+
+
+@dataclass(frozen=True)
+class TapVidConfig:
+    """Settings of all TAP-Vid datasets.
+
+    Attributes:
+        point_scale: "full", the protocol, multiplies stored points by (W, H). "minus_one" multiplies them by (W - 1, H
+            - 1), as CoTracker's reader does. Use it only to reproduce CoTracker's numbers.
+    """
+
+    point_scale: Literal["full", "minus_one"] = "full"
+
+
+@dataclass(frozen=True)
+class KineticsConfig(TapVidConfig):
+    """Settings of `kinetics`.
+
+    Attributes:
+        half_pixel: the published generator stores points half a source pixel too far up and left. "keep" keeps them, as
+            in the benchmark. "compensate" adds the half pixel back.
+    """
+
+    half_pixel: Literal["keep", "compensate"] = "keep"
+
+
+@dataclass(frozen=True)
+class RoboTapConfig(TapVidConfig):
+    """Settings of `robotap`.
+
+    Attributes:
+        long_video_split: cut videos with more frames than this into equal pieces, each a clip of its own. The official
+            evaluation cuts at 1000 frames; CoTracker's does not cut. 0 keeps videos whole.
+    """
+
+    long_video_split: Annotated[int, pydantic.Field(ge=0)] = 0
+
+
+class MinusOneClip(Clip):
+    """A clip whose points are scaled as CoTracker's reader scales them."""
+
+    def tracks(self, size: Size | None = None) -> npt.NDArray[np.float64]:
+        """float64 [N, T, 2]: stored points times (W - 1, H - 1) of frames of `size` (height, width)."""
+        height, width = size or self.size
+        scaled: npt.NDArray[np.float64] = self.points * np.array([width - 1, height - 1])
+        return scaled
+
+
+class WithSettings:
+    """A stored dataset with the settings of a TAP-Vid set applied (see `vgmae_bench.data.dataset.Dataset`).
+
+    Attributes:
+        ids: those of the stored dataset; pieces of a cut video are "name+0", "name+1", …
+        digest: SHA-256 of what is stored and of the settings.
+        options: the settings.
+        identity, files, coverage, notes, own_queries: of the stored dataset.
+        shapes: (T, H, W) by clip id; None for a clip that cannot be used.
+    """
+
+    def __init__(self, stored: TapVid | PreparedDataset, config: TapVidConfig) -> None:
+        self._stored, self._config = stored, config
+        self.options: dict[str, Json] = {key: to_json(value) for key, value in vars(config).items()}
+        self.identity, self.files, self.coverage = stored.identity, stored.files, stored.coverage
+        self.notes, self.own_queries = stored.notes, stored.own_queries
+        self.digest = stored_digest(self.identity, self.options)
+        self._pieces: dict[str, tuple[str, int, int] | None] = {}
+        """The stored clip, the first frame and the end of each piece of a cut video; None for whole clips."""
+        self.shapes: dict[str, VideoShape | None] = {}
+        longest = config.long_video_split if isinstance(config, RoboTapConfig) else 0
+        for name, shape in stored.shapes.items():
+            if not longest or shape is None or shape[0] <= longest:
+                self._add(name, None, shape)
+                continue
+            num_frames, height, width = shape
+            count = -(-num_frames // longest)
+            for number in range(count):
+                # The bounds of the official evaluation: pieces differ by at most one frame.
+                start, stop = number * num_frames // count, (number + 1) * num_frames // count
+                self._add(f"{name}+{number}", (name, start, stop), (stop - start, height, width))
+        self.ids = list(self.shapes)
+
+    def _add(self, clip_id: str, piece: tuple[str, int, int] | None, shape: VideoShape | None) -> None:
+        if clip_id in self.shapes:
+            raise BadDataError(f'There are two clips "{clip_id}"', "one of them is a piece of a long video")
+        self._pieces[clip_id], self.shapes[clip_id] = piece, shape
+
+    def clip(self, clip_id: str) -> Clip:
+        """The clip with this id. Raises the errors of the stored dataset."""
+        if piece := self._pieces[clip_id]:
+            name, start, stop = piece
+            clip = self._stored.clip(name).cut(start, stop, clip_id)
+        else:
+            clip = self._stored.clip(clip_id)
+        if isinstance(self._config, KineticsConfig) and self._config.half_pixel == "compensate":
+            height, width = clip.size
+            clip = dataclasses.replace(clip, points=clip.points + 0.5 / np.array([width, height]))
+        if self._config.point_scale == "minus_one":
+            return MinusOneClip(**{field.name: vars(clip)[field.name] for field in dataclasses.fields(clip)})
+        return clip
 
 
 def davis(root: Path, config: TapVidConfig, prepared: Path | None = None) -> WithSettings:
@@ -51,101 +144,3 @@ def _open(
     spec: DatasetSpec, root: Path, config: TapVidConfig, prepared: Path | None, containers: tuple[type, ...]
 ) -> WithSettings:
     return WithSettings(PreparedDataset(prepared, spec) if prepared else TapVid(spec, root, containers), config)
-
-
-@dataclass(frozen=True)
-class _Place:
-    """The place of a clip: its file, and its key in the file."""
-
-    file: Path
-    key: str | int
-
-
-class TapVid:
-    """A dataset of TAP-Vid pickles (see `vgmae_bench.data.dataset.Dataset`).
-
-    Opening it reads every file once and caches an index (`files/index.py`). Memory holds one file at a time. Frames are
-    decoded when a clip's `read` is called.
-
-    Arguments:
-        spec: describes the dataset. Its files are downloaded if possible.
-        root: the data root.
-        containers: `dict`, `list`, or both: the containers that the files may hold.
-
-    Attributes:
-        ids: in the order of files, then in the order inside a file. Names are percent-encoded if they cannot be file
-            names. Clips of a list have numbers ("0007"), after their shard's number ("0003-0007").
-        identity: names and SHA-256 of the files.
-        digest: SHA-256 of the identity.
-        files: the pickles.
-        coverage: how many of the published clips are present.
-        shapes: (T, H, W) by clip id; None for an unusable clip.
-        notes: the missing shards.
-
-    Raises:
-        BadDataError: a file is damaged or holds another container, or two clips have the same name. An unusable clip
-            raises only when it is read, so that the others stay usable.
-    """
-
-    own_queries = False
-
-    def __init__(self, spec: DatasetSpec, root: Path, containers: tuple[type, ...]) -> None:
-        self._containers = containers
-        self._set = spec.name
-        self._places: dict[str, _Place] = {}
-        self.shapes: dict[str, VideoShape | None] = {}
-        self.files = ensure(spec, root)
-        self.notes = missing_shards(self.files)
-        indices = self._index(self.files)
-        compare_sums({file: index.sha256 for file, index in indices.items()})
-        self.identity: dict[str, Json] = {
-            "files": [[file.relative_to(root).as_posix(), indices[file].sha256] for file in self.files]
-        }
-        self.digest = stored_digest(self.identity, {})
-        for file, index in indices.items():
-            for entry in index.clips:
-                self._add(file_safe(entry.key, file), _Place(file, entry.key), entry.shape)
-        self.ids = list(self._places)
-        complete = len(self.ids) == spec.published_clips
-        self.coverage = Coverage(spec.published_clips, len(self.ids), [] if complete else None)
-
-    def clip(self, clip_id: str) -> Clip:
-        """The clip with this id.
-
-        Raises:
-            UnknownNameError: there is no such clip.
-            BadDataError: the clip is unusable. The message names the file, the clip and the fault.
-        """
-        if clip_id not in self._places:
-            raise UnknownNameError(f'{self._set} has no clip "{clip_id}"', plugins.did_you_mean(clip_id, self._places))
-        place = self._places[clip_id]
-        return self._read(place.file, place.key, clip_id)
-
-    def _index(self, files: Sequence[Path]) -> dict[Path, FileIndex]:
-        known = {file: cached_index(file) for file in files}
-        unknown = [file for file, index in known.items() if index is None]
-        shown = counted(unknown, f"reading {self._set} for the first time", "files", leave=False)
-        new = {file: build_index(file, self._list_clips) for file in shown}
-        return {file: index or new[file] for file, index in known.items()}
-
-    def _list_clips(self, file: Path) -> list[ClipEntry]:
-        return [ClipEntry(key, self._shape(file, key)) for key in load_examples(file, self._containers)]
-
-    def _shape(self, file: Path, key: str | int) -> VideoShape | None:
-        try:
-            clip = self._read(file, key, str(key))
-        except BadDataError:
-            return None
-        return (clip.num_frames, *clip.size)
-
-    def _read(self, file: Path, key: str | int, clip_id: str) -> Clip:
-        name = f'clip "{key}"' if isinstance(key, str) else f"clip {key}"
-        return parse_example(load_examples(file, self._containers)[key], clip_id, f"{name} of {file}", self._set)
-
-    def _add(self, clip_id: str, place: _Place, shape: VideoShape | None) -> None:
-        if clip_id in self._places:
-            raise BadDataError(
-                f'{self._set} has two clips "{clip_id}"', f"one in {self._places[clip_id].file}, one in {place.file}"
-            )
-        self._places[clip_id] = place
-        self.shapes[clip_id] = shape
