@@ -13,9 +13,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import repeat, takewhile
 from typing import Generic, TypeVar
 
-from vgmae_bench.errors import UsageError
+from vgmae_bench.settings import environment_number
 
 THREADS = "VGMAE_BENCH_READ_THREADS"
 MEMORY = "VGMAE_BENCH_READ_MEMORY"
@@ -32,7 +34,9 @@ def read_threads() -> int:
     Raises:
         UsageError: the environment variable is not a whole number.
     """
-    return _number(THREADS, min(_MOST_THREADS, len(os.sched_getaffinity(0)) if _affine() else os.cpu_count() or 1))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = environment_number(THREADS)
+    return min(_MOST_THREADS, cores) if threads is None else threads
 
 
 def read_memory() -> int:
@@ -41,7 +45,8 @@ def read_memory() -> int:
     Raises:
         UsageError: the environment variable is not a whole number.
     """
-    return _number(MEMORY, _MEMORY) * 2**20
+    megabytes = environment_number(MEMORY)
+    return (_MEMORY if megabytes is None else megabytes) * 2**20
 
 
 def made_ahead(
@@ -70,22 +75,9 @@ def made_ahead(
 
 def drawn_ahead(items: Iterable[Made], ahead: int) -> Generator[Made, None, None]:
     """The items of an iterator. A thread reads up to `ahead` items before the caller needs them; 0: no thread."""
-    if ahead == 0:
-        yield from items
-        return
-    iterator, end = iter(items), object()
-
-    def advance(_: None) -> Made | object:
-        return next(iterator, end)
-
-    made = made_ahead(iter(lambda: None, 0), advance, ahead)
-    try:
-        for item in made:
-            if item is end:
-                return
-            yield item  # type: ignore[misc]  # it is not the end
-    finally:
-        made.close()
+    end = object()
+    with closing(made_ahead(repeat(iter(items)), lambda iterator: next(iterator, end), ahead)) as made:
+        yield from takewhile(lambda item: item is not end, made)
 
 
 class NextAhead(Generic[Made]):
@@ -117,18 +109,3 @@ class NextAhead(Generic[Made]):
         """Discard the items made ahead."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _affine() -> bool:
-    return hasattr(os, "sched_getaffinity")
-
-
-def _number(name: str, default: int) -> int:
-    text = os.environ.get(name, "").strip()
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit()):
-        raise UsageError(
-            f"The environment variable {name} is {text!r}", "it must be a whole number", try_=f"unset {name}"
-        )
-    return int(text)

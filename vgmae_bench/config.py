@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import inspect
 import json
-import os
 import tomllib
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -142,20 +141,6 @@ def config_of(factory: Callable[..., Any]) -> type[Any] | None:
             try_="def __init__(self, config: MyConfig) where MyConfig is a dataclass",
         )
     return annotation
-
-
-def environment_number(name: str, environment: Mapping[str, str] = os.environ) -> int | None:
-    """The whole number in an environment variable; None if the variable is empty or not set.
-
-    Raises:
-        UsageError: the value is not a whole number.
-    """
-    text = environment.get(name, "").strip()
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit()):
-        raise UsageError(f"The environment variable {name} is {text!r}", "it must be a number", try_=f"unset {name}")
-    return int(text)
 
 
 def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 
 from vgmae_bench.errors import PluginError, UnknownNameError, UsageError
@@ -188,29 +187,26 @@ def _from_file(kind: Kind, name: str, offer: Offer) -> Plugin:
     assert module_spec is not None and module_spec.loader is not None  # it is a file ending in .py
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_name] = module
+    failure: Exception | None = None
     try:
         module_spec.loader.exec_module(module)
         getattr(module, attribute)
     except Exception as error:
-        declared = _declared(module, kind, offer if kind == "methods" else "factory", attribute)
-        lacking = Plugin(name, declared, "", str(path), "", module_name).missing if declared else []
-        if isinstance(error, ImportError) and lacking:
-            raise PluginError(
-                f'"{name}" needs {", ".join(lacking)}', "not installed here", try_=declared.install
-            ) from error
-        raise PluginError(f'"{name}" could not be loaded', explained(error)) from error
+        failure = error
     part = offer if kind == "methods" else "factory"
-    spec = {"name": attribute, "summary": f"from {path.name}", part: f"{module_name}:{attribute}"}
-    made: Any = _SPEC_TYPES[kind](**spec)
-    if declared := _declared(module, kind, part, attribute):
-        made = dataclasses.replace(declared, **{part: spec[part]})
-    return Plugin(made.name, made, "", str(path), "", module_name)
-
-
-def _declared(module: ModuleType, kind: Kind, part: str, attribute: str) -> Any:
-    """The spec in a file that refers to this attribute; None without such a spec. A file may have several specs."""
-    specs = [value for value in vars(module).values() if isinstance(value, _SPEC_TYPES[kind])]
-    return next((spec for spec in specs if (getattr(spec, part) or "").endswith(f":{attribute}")), None)
+    specs = [value for value in vars(module).values() if isinstance(value, _SPEC_TYPES[kind])]  # there may be several
+    declared = next((spec for spec in specs if (getattr(spec, part) or "").endswith(f":{attribute}")), None)
+    reference: Any = {part: f"{module_name}:{attribute}"}
+    if declared:
+        made = dataclasses.replace(declared, **reference)
+    else:
+        made = _SPEC_TYPES[kind](name=attribute, summary=f"from {path.name}", **reference)
+    plugin = Plugin(made.name, made, "", str(path), "", module_name)
+    if isinstance(failure, ImportError):
+        _complete(plugin)  # it names all that is missing
+    if failure is not None:
+        raise PluginError(f'"{name}" could not be loaded', explained(failure)) from failure
+    return plugin
 
 
 def _complete(plugin: Plugin) -> Plugin:

@@ -31,10 +31,8 @@ def collect(device: str) -> dict[str, Json]:
 def commit() -> dict[str, Json] | None:
     """The Git commit of this package, and whether tracked files differ from it; None outside a checkout."""
     folder = Path(__file__).resolve().parent
-    head = _git(folder, "rev-parse", "HEAD")
-    if head is None or _git(folder, "ls-files", "--error-unmatch", __file__) is None:
-        return None  # an installed package may be in a folder inside another project's checkout
-    return commit_of(folder)
+    tracked = _git(folder, "ls-files", "--error-unmatch", __file__) is not None
+    return commit_of(folder) if tracked else None  # an installed package may be inside another project's checkout
 
 
 def commit_of(folder: Path) -> dict[str, Json] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 import re
 import types
 import typing
@@ -65,6 +66,21 @@ def positive(config: Any, *names: str) -> None:
         value = getattr(config, name)
         if value is not None and not value > 0:
             raise UsageError(f"{name} must be positive", f"it is {value}")
+
+
+def environment_number(name: str, environment: Mapping[str, str] = os.environ) -> int | None:
+    """The whole number in an environment variable; None if the variable is empty or not set.
+
+    Raises:
+        UsageError: the value is not a whole number.
+    """
+    text = environment.get(name, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        what = f"The environment variable {name} is {text!r}"
+        raise UsageError(what, "it must be a whole number", try_=f"unset {name}")
+    return int(text)
 
 
 def settings_of(config_class: type[Any]) -> list[Setting]:

@@ -177,6 +177,3 @@ class MetricSpec:
     lower_is_better: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     install: str = ""
-
-
-Spec = MethodSpec | DatasetSpec | MetricSpec

@@ -30,6 +30,9 @@ class Tracker:
         self.config, self.weights = config, weights
 
 
+TRACKER = f"{__name__}:Tracker"
+
+
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("VGMAE_BENCH_CACHE", str(tmp_path))
@@ -41,12 +44,11 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 def plugin(server: Server | None = None, **spec: Any) -> Plugin:
     url = f"{server.url if server else 'http://127.0.0.1:9'}/small.pth"
     weights = {"small": RemoteWeights(url, settings={"size": "small"}, notice="not for sale")}
-    return Plugin("theirs", MethodSpec("theirs", "", weights=weights, **spec), "", "their-package", "2.1", "")
+    return Plugin("theirs", MethodSpec("theirs", "", TRACKER, weights=weights, **spec), "", "their-package", "2.1", "")
 
 
 def built(found: Plugin, weights: str | None = "small", **settings: Any) -> tuple[Any, MethodUsed]:
-    made = make(found, Tracker, settings, weights=weights, seed=0, device="cpu")
-    return made.product, made.used
+    return make(found, "tracker", weights=weights, settings=settings, device="cpu", seed=0)
 
 
 def test_weights_by_name_are_fetched_and_imply_their_settings(server: Server, tmp_path: Path) -> None:
@@ -74,8 +76,8 @@ def test_the_key_contains_foreign_distributions_and_rounding() -> None:
     changed = [{}, {"distribution": "their-package 2.2"}, {"numerics": "cuda"}, {"checkout": "a/b 12345"}]
     keys = {run_key(MethodUsed("theirs", **change), record.dataset, record.protocol) for change in changed}  # type: ignore[arg-type]
     assert len(keys) == 4 and record.key in keys
-    ours = Plugin("ours", MethodSpec("ours", ""), "", "vgmae-bench", "0.1.0", "")
-    file = Plugin("file", MethodSpec("file", ""), "", __file__, "", "")
+    ours = Plugin("ours", MethodSpec("ours", "", TRACKER), "", "vgmae-bench", "0.1.0", "")
+    file = Plugin("file", MethodSpec("file", "", TRACKER), "", __file__, "", "")
     assert {built(found, None)[1].distribution for found in (ours, file)} == {""}
 
 

@@ -84,7 +84,7 @@ def test_scoring_again_does_not_credit_the_new_code_with_old_predictions(tmp_pat
     newer = replace(Session.now("cpu", "again"), vgmae_bench=upgraded.vgmae_bench, commit=upgraded.commit)
     start_session(folder, planned.record, newer)
     assert score_run(folder, planned.dataset.ids, planned.record.protocol).made_by == old
-    folder.write_prediction(clip, folder.read_prediction(clip), folder.cost(clip), upgraded)
+    folder.write_prediction(clip, folder.read_prediction(clip), folder.note(clip).cost, upgraded)
     assert score_run(folder, planned.dataset.ids, planned.record.protocol).made_by == [upgraded, *old]
 
 

@@ -25,7 +25,6 @@ from vgmae_bench.evaluation.records.results import (
     text_of,
     write,
 )
-from vgmae_bench.evaluation.runs import migrate_runs
 from vgmae_bench.evaluation.store import RunFolder
 
 OLD: dict[str, Any] = {
@@ -143,15 +142,10 @@ def test_records_are_read_without_heavy_libraries(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_runs_of_schema_1_are_rewritten_and_say_the_same(tmp_path: Path) -> None:
+def test_a_summary_of_schema_1_keeps_its_content(tmp_path: Path) -> None:
     folder = RunFolder(write_run(tmp_path, "a", [0.25, 0.5]))
     summary = folder.summary()
     assert summary is not None
-    old_summary = {key: value for key, value in json.loads(text_of(summary)).items() if key != "schema"}
-    (folder.path / "record.json").write_text(json.dumps(OLD))
-    (folder.path / "summary.json").write_text(json.dumps(old_summary))
-    record = folder.record()
-    assert migrate_runs(tmp_path) == 1
-    assert (folder.record(), folder.summary()) == (record, summary)
-    for name in ("record.json", "summary.json"):
-        assert json.loads((folder.path / name).read_text())["schema"] == 2
+    old = {key: value for key, value in json.loads(text_of(summary)).items() if key != "schema"}
+    (folder.path / "summary.json").write_text(json.dumps(old))
+    assert folder.summary() == summary

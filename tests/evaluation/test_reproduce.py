@@ -69,7 +69,7 @@ def test_the_largest_differences_are_found(root: Path) -> None:
     answered = run.read_prediction("clip-1")
     answered[0][1].xy[2, 5] += [3, 4]
     answered[0][1].visible[0, 7] ^= True
-    run.write_prediction("clip-1", answered, run.cost("clip-1"))
+    run.write_prediction("clip-1", answered, run.note("clip-1").cost)
     table = (run.path / "metrics.csv").read_text().splitlines()
     names, cells = table[0].split(","), table[3].split(",")
     column = names.index("occlusion_accuracy")

@@ -40,7 +40,7 @@ def test_predictions_are_read_as_written(tmp_path: Path, confidence: bool, clip_
     for name in ("xy", "visible", "confidence"):
         np.testing.assert_array_equal(getattr(read_tracks, name), getattr(tracks, name))
     np.testing.assert_array_equal(read_query_set.queries.frame, query_set.queries.frame)
-    assert folder.cost(clip_id) == COST
+    assert folder.note(clip_id).cost == COST
     assert {path.parent for path in tmp_path.rglob("*") if path.is_file()} == {folder.predictions}
 
 

@@ -30,7 +30,7 @@ def test_the_number_of_processes_is_read_from_the_environment(environment: dict[
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"WORLD_SIZE": "two"}, "WORLD_SIZE is 'two': it must be a number"),
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE is 'two': it must be a whole number"),
         ({"WORLD_SIZE": "2"}, "RANK is not set"),
         ({"WORLD_SIZE": "2", "RANK": "2"}, "There are 2 processes, and this one is number 2"),
         ({"SLURM_PROCID": "0", "SLURM_NTASKS": "3", "SLURM_NNODES": "2"}, "3 processes on 2 machines"),

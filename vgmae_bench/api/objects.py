@@ -12,9 +12,8 @@ from typing import Any, cast
 
 from vgmae_bench import config, plugins
 from vgmae_bench.data.dataset import Dataset, OpenedDataset, opened
-from vgmae_bench.errors import PluginError, UsageError
-from vgmae_bench.evaluation.asking import asking_of
-from vgmae_bench.evaluation.method import Method, asked_as, open_method, resolve_device
+from vgmae_bench.errors import UsageError
+from vgmae_bench.evaluation.method import Method, as_method, open_method, resolve_device
 from vgmae_bench.evaluation.records.results import SESSION_SOURCE, MethodUsed
 from vgmae_bench.specs import DatasetSpec, MethodSpec
 from vgmae_bench.types import Clip, Noted, Tracker
@@ -78,10 +77,7 @@ def method_of(
         raise UsageError(f"{name} is already built", "settings and weights are for names and classes")
     else:
         built = config.Built(method, None)
-    tracker = built.product
-    if not isinstance(tracker, Tracker) or not callable(tracker.track):
-        raise PluginError(f"{name} is no tracker", "a tracker has a method track(frames, queries) that returns Tracks")
-    note = tracker.note if isinstance(tracker, Noted) else ""
+    note = built.product.note if isinstance(built.product, Noted) else ""
     used = MethodUsed(
         name=_as_name(name),
         settings=built.settings,
@@ -91,8 +87,7 @@ def method_of(
     )
     spec = MethodSpec(name=used.name, summary=f"defined in {_HERE}", causal=causal)
     plugin = plugins.Plugin(used.name, spec, "", _HERE, "", "")
-    how = asking_of(spec, tracker, ask)
-    return Method(plugin, tracker, asked_as(used, how), None, where, how)
+    return as_method(plugin, built.product, used, where, ask)
 
 
 def dataset_of(

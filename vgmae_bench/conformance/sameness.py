@@ -40,12 +40,12 @@ def independent(probe: Probe) -> Iterator[Finding]:
         return
     joint = probe.answered
     alone = [probe.ask(probe.frames, probe.queries[n : n + 1]) for n in range(len(probe.queries))]
-    one_by_one = Tracks(np.concatenate([each.xy for each in alone]), np.concatenate([each.visible for each in alone]))
+    one_by_one = Tracks.concatenate(alone)
     order = np.array([3, 1, 4, 0, 2])
     shuffled, back = probe.ask(probe.frames, probe.queries[order]), np.argsort(order)
     results = {
         "one by one": gap(joint, one_by_one),
-        "in another order": gap(joint, Tracks(shuffled.xy[back], shuffled.visible[back])),
+        "in another order": gap(joint, shuffled[back]),
         "beside equal and far queries": gap(joint, _among_others(probe)),
     }
     told = "; ".join(f"{how}: {apart:.2g} px, {flags} flags" for how, (apart, flags) in results.items())
@@ -68,4 +68,4 @@ def _among_others(probe: Probe) -> Tracks:
     frame = np.concatenate([probe.queries.frame, others.frame, probe.queries.frame[:1]])
     xy = np.concatenate([probe.queries.xy, others.xy, probe.queries.xy[:1]])
     tracks = probe.ask(probe.frames, Queries(frame, xy))
-    return Tracks(tracks.xy[: len(probe.queries)], tracks.visible[: len(probe.queries)])
+    return tracks[: len(probe.queries)]

@@ -119,7 +119,7 @@ def answer(
     groups = list(how.groups(queries))
     backward = backward and how.direction == "forward"
     answers = [_both_ways(tracker, frames, queries[rows], backward=backward) for rows in groups]
-    tracks = answers[0] if len(groups) == 1 else _in_order(answers, np.concatenate(groups))
+    tracks = Tracks.concatenate(answers)[np.argsort(np.concatenate(groups))]
     lost: npt.NDArray[np.bool_] = ~np.isfinite(tracks.xy.sum(axis=2))
     if lost.any() and not allow_nonfinite:
         raise PluginError(
@@ -128,13 +128,6 @@ def answer(
             try_="the same command with --allow-nonfinite, which counts them as wrong",
         )
     return tracks
-
-
-def _in_order(answers: list[Tracks], rows: npt.NDArray[np.int64]) -> Tracks:
-    """The answers of all calls in the order of the queries; `rows` are those that the calls had, one after the other."""
-    found, back = Tracks.concatenate(answers), np.argsort(rows)
-    confidence = None if found.confidence is None else found.confidence[back]
-    return Tracks(found.xy[back], found.visible[back], confidence)
 
 
 def _both_ways(tracker: Tracker, frames: npt.NDArray[np.uint8], queries: Queries, *, backward: bool) -> Tracks:

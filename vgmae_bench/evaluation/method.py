@@ -1,11 +1,11 @@
-"""Opens a method by its name: finds its weights and builds its tracker."""
+"""Opens a method by its name: finds its weights, and builds its tracker or another part."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any
 
 from vgmae_bench import config, plugins, provenance
 from vgmae_bench.checkouts import Checkout
@@ -17,11 +17,10 @@ from vgmae_bench.files import cache_folder, file_digest
 from vgmae_bench.specs import RemoteWeights
 from vgmae_bench.types import Foreign, Noted, Selective, Tracker
 
-P = TypeVar("P")
 OURS = "vgmae-bench"
 """The distribution that holds this benchmark and its own methods."""
 UNTRAINED = "random"
-"""Instead of a weights name: build the method without training, as a baseline."""
+"""In place of the name of weights: build the method with random weights, as a baseline."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Weights:
     """A weights file, its name and its SHA-256.
 
     Attributes:
-        settings: of the method, which these weights were made for.
+        settings: the settings of the method that these weights need.
         notice: see `vgmae_bench.specs.MethodSpec.notice`.
     """
 
@@ -72,33 +71,25 @@ class Weights:
             )
         return cls(chosen if known is not None else path.stem, file_digest(path), path)
 
-    @property
-    def used(self) -> WeightsUsed:
-        """The name and SHA-256 for records, without the path."""
-        return WeightsUsed(self.name, self.sha256)
-
     def implied(self, given: Mapping[str, Any], owner: str) -> dict[str, Any]:
-        """The settings `given` by the user, with those that the weights were made for.
+        """The settings that the user gave, together with the settings that the weights need.
 
         Raises:
             UsageError: the user gave another value.
         """
         for name, value in self.settings.items():
             if given.get(name, value) != value:
-                told = f"and not for {name}={given[name]}"
-                raise UsageError(
-                    f"The weights {self.name} of {owner} are for {name}={value}", told, try_="without --set"
-                )
+                what = f"The weights {self.name} of {owner} are for {name}={value}"
+                raise UsageError(what, f"and not for {name}={given[name]}", try_="without --set")
         return {**self.settings, **given}
 
 
 @dataclass(frozen=True)
 class Method:
-    """A tracker and what it was built from.
+    """A tracker that is ready for use.
 
     Attributes:
         used: the method's entry for records.
-        weights: the weights file; None if the tracker was built without one.
         device: a torch device, for example "cpu" or "cuda".
         how: how the tracker is asked.
     """
@@ -106,9 +97,8 @@ class Method:
     plugin: plugins.Plugin
     tracker: Tracker
     used: MethodUsed
-    weights: Weights | None
     device: str
-    how: Asking = field(default_factory=Asking)
+    how: Asking
 
 
 def open_method(
@@ -129,72 +119,89 @@ def open_method(
     """
     plugin = plugins.find("methods", name)
     where = resolve_device(device)
-    made = make(plugin, plugins.load(plugin, "tracker"), settings, weights=weights, seed=seed, device=where)
-    if not isinstance(made.product, Tracker) or not callable(made.product.track):
-        raise PluginError(
-            f"{plugin.name} is no tracker", "a tracker has a method track(frames, queries) that returns Tracks"
-        )
-    how = asking_of(plugin.spec, made.product, ask)
-    return Method(plugin, made.product, asked_as(made.used, how), made.weights, where, how)
+    tracker, used = make(plugin, "tracker", weights=weights, settings=settings, device=where, seed=seed)
+    return as_method(plugin, tracker, used, where, ask)
 
 
-def asked_as(used: MethodUsed, how: Asking) -> MethodUsed:
-    """The entry for records, with how the tracker is asked."""
-    return replace(used, queries=how.queries, ask=how.ask)
+def as_method(plugin: plugins.Plugin, tracker: Any, used: MethodUsed, device: str, ask: str | None) -> Method:
+    """A method with its tracker, and with how the tracker is asked; see `open_method`.
+
+    Raises:
+        PluginError: the object is no tracker.
+        UsageError: `ask` is not a value of --ask.
+    """
+    if not isinstance(tracker, Tracker) or not callable(tracker.track):
+        why = "a tracker has a method track(frames, queries) that returns Tracks"
+        raise PluginError(f"{plugin.name} is no tracker", why)
+    how = asking_of(plugin.spec, tracker, ask)
+    return Method(plugin, tracker, replace(used, queries=how.queries, ask=how.ask), device, how)
 
 
-class Made(NamedTuple, Generic[P]):
-    """What a plugin's factory returned, and what it was called with."""
+def open_part(
+    name: str, part: plugins.Offer, *, weights: str | None, settings: Mapping[str, Any], device: str, seed: int
+) -> tuple[Any, MethodUsed]:
+    """Find, load and build a part of a method, such as its encoder.
 
-    product: P
-    used: MethodUsed
-    weights: Weights | None
+    Arguments:
+        name: the name of a plugin, or `path.py:Attribute` where the attribute makes the part.
+        weights, settings, device, seed: see `make`.
+
+    Raises:
+        UserError: something cannot be found or built.
+    """
+    plugin = plugins.find("methods", name, offer=part)
+    return make(plugin, part, weights=weights, settings=settings, device=device, seed=seed)
 
 
 def make(
-    plugin: plugins.Plugin, factory: Any, settings: Mapping[str, Any], *, weights: str | None, seed: int, **given: Any
-) -> Made[Any]:
-    """Call a factory of a plugin: the one for its tracker, its encoder or its explorer.
+    plugin: plugins.Plugin,
+    part: plugins.Offer,
+    *,
+    weights: str | None,
+    settings: Mapping[str, Any],
+    device: str,
+    seed: int,
+) -> tuple[Any, MethodUsed]:
+    """Call a plugin's factory for its tracker, its encoder or its explorer.
 
     Arguments:
-        settings: values for the fields of its configuration.
         weights: a name that the plugin declares, a file, or "random". None: the default weights, if it has any.
+        settings: values for the fields of its configuration.
+        device: a torch device, for factories that take one.
         seed: for factories that take one.
-        given: other arguments. The factory gets those that its signature names.
+
+    Returns:
+        What the factory returned, and the method's entry for records.
 
     Raises:
-        UserError: the plugin does not have these settings or weights.
+        UserError: the plugin does not have this part, these settings or these weights.
     """
+    factory = plugins.load(plugin, part)
     if plugin.spec.checkout:
-        Checkout(plugin.spec.checkout)  # what is missing is told before weights are fetched
+        Checkout(plugin.spec.checkout)  # raises an error before weights are downloaded in vain
     file = Weights.find(plugin, weights)
     if weights is not None and not config.takes(factory, "weights"):
         raise UsageError(f"{plugin.name} has no weights", "this method is not trained")
     path = file.path if file else None
     settings = file.implied(settings, plugin.name) if file else settings
-    built = config.call_with(factory, settings, owner=plugin.name, weights=path, seed=seed, **given)
+    built = config.call_with(factory, settings, owner=plugin.name, weights=path, device=device, seed=seed)
     source = Path(plugin.distribution)
     unused = built.product.unused_settings if isinstance(built.product, Selective) else ()
+    ours = plugin.distribution in (OURS, "") or not plugin.version  # files have no version
     used = MethodUsed(
         name=plugin.name,
         settings=built.settings,
         seed=seed,
         source=file_digest(source) if source.suffix == ".py" else None,
-        weights=file.used if file else None,
+        weights=WeightsUsed(file.name, file.sha256) if file else None,
         note=built.product.note if isinstance(built.product, Noted) else "",
         without_effect=built.without_effect(unused),
         checkout=built.product.checkout if isinstance(built.product, Foreign) else "",
         notice=(file.notice if file else "") or plugin.spec.notice,
-        distribution=_distribution(plugin),
-        numerics=provenance.numerics(given["device"]) if "device" in given and config.takes(factory, "device") else "",
+        distribution="" if ours else f"{plugin.distribution} {plugin.version}",
+        numerics=provenance.numerics(device) if config.takes(factory, "device") else "",
     )
-    return Made(built.product, used, file)
-
-
-def _distribution(plugin: plugins.Plugin) -> str:
-    """ "name version" of the distribution that a plugin comes from; empty for this one, and for files."""
-    ours = plugin.distribution in (OURS, "") or not plugin.version
-    return "" if ours else f"{plugin.distribution} {plugin.version}"
+    return built.product, used
 
 
 def resolve_device(device: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class Look:
 
 def look(query_set: QuerySet, tracks: Tracks, protocol: EvalProtocol, clip: str = "") -> Look:
     """Count the signs of faults in the predictions for one query set."""
-    queries, xy = query_set.queries, tracks.xy
+    queries, xy = query_set.queries, tracks.xy.astype(np.float64)
     rows, number = np.arange(len(queries)), np.arange(xy.shape[1])
     finite = np.isfinite(xy.sum(axis=2))
     at_query = xy[rows, queries.frame]
@@ -60,17 +61,9 @@ def look(query_set: QuerySet, tracks: Tracks, protocol: EvalProtocol, clip: str 
     late = (queries.frame >= _EARLY) & (moves & ~before).any(axis=1)
     off = distance > OFF  # false for NaN: `lost` counts these
     known = finite[rows, queries.frame]
-    mistake = (
-        explain(
-            at_query[known].astype(np.float64),
-            queries.xy[known].astype(np.float64),
-            protocol.input_size,
-            OF_POSITIONS,
-            OFF,
-        )
-        if off.any()
-        else None
-    )
+    asked = queries.xy[known].astype(np.float64)
+    mistake = explain(at_query[known], asked, protocol.input_size, OF_POSITIONS, OFF) if off.any() else None
+    in_query_frame = number == queries.frame[:, None]
     return Look(
         tracks=len(queries),
         lost=int((~finite).sum()),
@@ -78,17 +71,15 @@ def look(query_set: QuerySet, tracks: Tracks, protocol: EvalProtocol, clip: str 
         offset=float(np.nanmedian(distance)) if known.any() else 0.0,
         late=int(late.sum()),
         frozen=int((late & ~(moves & before).any(axis=1)).sum()),
-        shown=bool((tracks.visible & (number != queries.frame[:, None])).any()),
+        shown=bool((tracks.visible & ~in_query_frame).any()),
         mistake="" if mistake is None else mistake.name,
-        inverted=looks_inverted(
-            tracks.visible, query_set.target_occluded[query_set.track], number == queries.frame[:, None]
-        ),
+        inverted=looks_inverted(tracks.visible, query_set.target_occluded[query_set.track], in_query_frame),
         clip=clip,
     )
 
 
 def notices(
-    record: Record, looks: Sequence[Look], protocol: EvalProtocol, doubts: Mapping[str, str] | None = None
+    record: Record, looks: Sequence[Look], protocol: EvalProtocol, doubts: Mapping[str, str] = MappingProxyType({})
 ) -> list[str]:
     """What looks wrong in a run, one sentence each.
 
@@ -123,7 +114,7 @@ def notices(
         )
     elif inverted := [one.clip for one in looks if one.inverted]:
         found.append(inverted_in(inverted, len(looks)))
-    return [*_doubtful(doubts or {}, len(looks), record.dataset.name), *found, *_small_weights(record)]
+    return [*_doubtful(doubts, len(looks), record.dataset.name), *found, *_small_weights(record)]
 
 
 def _doubtful(doubts: Mapping[str, str], number: int, dataset: str) -> list[str]:
@@ -145,13 +136,11 @@ def _mistakes(looks: Sequence[Look]) -> str:
 def _small_weights(record: Record) -> list[str]:
     """A notice if the run used small trial weights on a published dataset."""
     weights = record.method.weights
-    if weights is None:
-        return []
     method = plugins.spec_of("methods", record.method.name)
     dataset = plugins.spec_of("datasets", record.dataset.name)
-    if method is None or dataset is None or dataset.embedded or not dataset.published_clips:
+    if weights is None or method is None or weights.name not in method.small_weights:
         return []
-    if weights.name not in method.small_weights:
+    if dataset is None or dataset.embedded or not dataset.published_clips:
         return []
     return [
         f"the weights {weights.name} are much smaller than the paper's: these are not the numbers of {method.name} on "

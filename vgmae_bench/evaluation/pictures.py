@@ -12,7 +12,6 @@ from vgmae_bench.data.dataset import Dataset
 from vgmae_bench.evaluation.protocols import EvalProtocol, query_sets
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import write_atomically
-from vgmae_bench.types import Tracks
 from vgmae_bench.viz.draw import contact_sheet
 
 
@@ -33,7 +32,7 @@ def draw_clips(folder: RunFolder, dataset: Dataset, clip_ids: Sequence[str], pro
         query_set, tracks = answered[0]
         frames, _ = next(query_sets(dataset.clip(clip_id), protocol))
         shown = query_set.queries.frame == query_set.queries.frame.min()
-        sheet = contact_sheet(frames, Tracks(tracks.xy[shown], tracks.visible[shown]))
+        sheet = contact_sheet(frames, tracks[shown])
         picture.parent.mkdir(exist_ok=True)
         write_atomically(picture, partial(Image.fromarray(sheet).save, format="JPEG", quality=88))
         drawn.append(picture)

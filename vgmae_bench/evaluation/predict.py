@@ -14,20 +14,19 @@ import numpy.typing as npt
 from vgmae_bench.ahead import NextAhead, read_memory, read_threads
 from vgmae_bench.data.appearance import misread
 from vgmae_bench.data.dataset import Dataset
-from vgmae_bench.errors import PluginError, StorageError, UserError
+from vgmae_bench.errors import PluginError, UserError
 from vgmae_bench.evaluation.asking import Asking, answer
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet, query_sets
 from vgmae_bench.evaluation.records.results import Cost, Maker
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.progress.bar import Progress
 from vgmae_bench.provenance import peak_memory_mb
-from vgmae_bench.types import Tracker
+from vgmae_bench.types import Tracker, Tracks
 
 _log = logging.getLogger(__name__)
 
 Asked = tuple[npt.NDArray[np.uint8], QuerySet]
-"""Frames as the tracker gets them, and what it is asked about them."""
-
+"""The frames that the tracker gets, and a query set on these frames."""
 
 _ALIKE = 3
 """The run stops after this many clips in a row for which the tracker fails in the same place."""
@@ -35,10 +34,6 @@ _ALIKE = 3
 
 class StoppedError(PluginError):
     """The tracker failed in the same place for several clips in a row. `__cause__` is its error."""
-
-
-class _TrackerError(Exception):
-    """Wraps an exception of the tracker, which is its `__cause__`."""
 
 
 def predict(
@@ -70,12 +65,12 @@ def predict(
         StoppedError: the tracker failed for several clips in a row, each time in the same place.
     """
     elsewhere: list[str] = []
-
+    """Clips that another process was predicting."""
     failed_at: list[tuple[str, int]] = []
-    """Where the tracker failed for each clip since the last one that it answered."""
+    """The file and the line of each failure since the last clip that the tracker predicted."""
     failures = 0
-
     clips = _clips_ahead(dataset, protocol)
+    backward = protocol.query_mode == "strided"
 
     def to_do(clip_id: str) -> bool:
         return redo or not folder.has_prediction(clip_id)
@@ -83,22 +78,20 @@ def predict(
     def work(clip_id: str, following: str | None) -> None:
         nonlocal failures
         progress.note(clip_id)
+        asked = None
         try:
             asked, doubt = clips.get(clip_id, following)
-            _predict_clip(tracker, asked, clip_id, protocol, folder, how, allow_nonfinite, made_by, doubt)
-        except StorageError:
-            raise
-        except Exception as failure:  # the other clips are still worth predicting
-            error = failure.__cause__ if isinstance(failure, _TrackerError) else failure
-            assert isinstance(error, Exception)  # a _TrackerError has a cause
+            answered, cost = _answers(tracker, asked, how, backward=backward, allow_nonfinite=allow_nonfinite)
+        except Exception as error:  # the other clips are still worth predicting
             reason = error.reason if isinstance(error, UserError) else repr(error)
             folder.write_failure(clip_id, reason)
             failures += 1
-            kept = folder.write_traceback(error) if failures == 1 else None
-            _log.info(f"{clip_id} failed: {reason}" + (f" (traceback: {kept})" if kept else ""))
-            if not isinstance(failure, _TrackerError):
+            kept = f" (traceback: {folder.write_traceback(error)})" if failures == 1 else ""
+            _log.info(f"{clip_id} failed: {reason}{kept}")
+            if asked is None:  # the clip cannot be read
                 return
-            failed_at.append(_place(error))
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            failed_at.append((last.filename, last.lineno or 0))
             if len(failed_at) >= _ALIKE and len(set(failed_at[-_ALIKE:])) == 1:
                 raise StoppedError(
                     f"The tracker failed for {_ALIKE} clips in a row, each time in the same place",
@@ -106,6 +99,7 @@ def predict(
                     try_="the same command with --debug, which shows the traceback",
                 ) from error
         else:
+            folder.write_prediction(clip_id, answered, cost, made_by, doubt)
             failed_at.clear()
 
     with closing(clips), Progress("tracking", "clips", len(clip_ids)) as progress:
@@ -144,33 +138,15 @@ def _clips_ahead(dataset: Dataset, protocol: EvalProtocol) -> NextAhead[tuple[li
     return NextAhead(make, ahead=read_threads() > 0)
 
 
-def _predict_clip(
-    tracker: Tracker,
-    asked: list[Asked],
-    clip_id: str,
-    protocol: EvalProtocol,
-    folder: RunFolder,
-    how: Asking,
-    allow_nonfinite: bool,
-    made_by: Maker | None,
-    doubt: str,
-) -> None:
-    answered, seconds, frames_seen = [], 0.0, 0
-    backward = protocol.query_mode == "strided"
+def _answers(
+    tracker: Tracker, asked: list[Asked], how: Asking, *, backward: bool, allow_nonfinite: bool
+) -> tuple[list[tuple[QuerySet, Tracks]], Cost]:
+    """The tracker's answers for all query sets of a clip, and their cost."""
+    answered, seconds = [], 0.0
     for frames, query_set in asked:
         start = time.perf_counter()
-        try:
-            tracks = answer(tracker, frames, query_set.queries, how, backward=backward, allow_nonfinite=allow_nonfinite)
-        except Exception as error:
-            raise _TrackerError from error
+        tracks = answer(tracker, frames, query_set.queries, how, backward=backward, allow_nonfinite=allow_nonfinite)
         seconds += time.perf_counter() - start
-        frames_seen += len(frames)
         answered.append((query_set, tracks))
-    cost = Cost(seconds, peak_memory_mb(), frames_seen, sum(len(query_set.queries) for query_set, _ in answered))
-    folder.write_prediction(clip_id, answered, cost, made_by, doubt)
-
-
-def _place(error: BaseException) -> tuple[str, int]:
-    """The file and the line that raised an error."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return last.filename, last.lineno or 0
+    frames_seen, queries = sum(len(frames) for frames, _ in asked), sum(len(one.queries) for _, one in asked)
+    return answered, Cost(seconds, peak_memory_mb(), frames_seen, queries)

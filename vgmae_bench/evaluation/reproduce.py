@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from vgmae_bench import config, plugins
-from vgmae_bench.config import Json
 from vgmae_bench.errors import BadDataError, UsageError, WeightsError
 from vgmae_bench.evaluation import protocols
 from vgmae_bench.evaluation.method import UNTRAINED, Weights
+from vgmae_bench.evaluation.records import results as records
 from vgmae_bench.evaluation.records.others import Change, MetricChange, PositionChange, Reproduction
 from vgmae_bench.evaluation.records.results import SESSION_SOURCE, Record, identity
 from vgmae_bench.evaluation.run import Plan, execute, plan
@@ -87,19 +87,12 @@ def plan_again(
             try_=f"vgmae-bench data verify {dataset.name}, or {_checkout(record)}",
         )
     if planned.folder.path.resolve() == run.path.resolve():
-        raise UsageError(
-            "A run cannot be reproduced inside its own results folder", f"{out} holds it", try_="--out DIR"
-        )
+        what = "A run cannot be reproduced inside its own results folder"
+        raise UsageError(what, f"{out} holds it", try_="--out DIR")
     return planned
 
 
-def reproduce(
-    run: RunFolder,
-    planned: Plan,
-    *,
-    tolerance: float = 0.0,
-    command: str = "",
-) -> Reproduction:
+def reproduce(run: RunFolder, planned: Plan, *, tolerance: float = 0.0, command: str = "") -> Reproduction:
     """Execute a plan of `plan_again` from its first clip, and compare the result with the run.
 
     Arguments:
@@ -142,32 +135,23 @@ def reproduce(
             identity(again.method, again.dataset, again.protocol),
         ),
     )
-    planned.folder.write_reproduction(result)
+    records.write(planned.folder.path / "reproduction.json", result)
     return result
 
 
-def differences(then: Sequence[Json], now: Json) -> list[Change]:
-    """The entries of the JSON objects whose values differ between `then` and `now`.
+def differences(then: Sequence[Any], now: Any) -> list[Change]:
+    """The entries whose values differ between the JSON objects `then` and the JSON object `now`.
 
-    Start time and command of sessions are left out.
+    The start time and the command of a session do not count.
     """
-    befores = [dict(_flat(value)) for value in then]
-    after = dict(_flat(now))
+    *befores, after = (pd.json_normalize(value).to_dict("records")[0] for value in (*then, now))
     keys = dict.fromkeys(key for entries in (*befores, after) for key in entries)
     found: list[Change] = []
     for key in keys:
         values = list(dict.fromkeys(str(entries.get(key)) for entries in befores))
         if key not in ("started", "command") and values != [str(after.get(key))]:
-            found.append(Change(key, ", ".join(values), str(after.get(key))))
+            found.append(Change(str(key), ", ".join(values), str(after.get(key))))
     return found
-
-
-def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, part in value.items():
-            yield from _flat(part, f"{prefix}.{key}" if prefix else key)
-    else:
-        yield prefix, value
 
 
 def _metrics(run: RunFolder) -> pd.DataFrame:
@@ -207,13 +191,13 @@ def _positions(run: RunFolder, again: RunFolder, clip_ids: Sequence[str]) -> Pos
     return PositionChange(largest, where, flips, len(both))
 
 
-def _weights(name: str, record: Record, file: Path | None) -> str | None:
+def _weights(method: str, record: Record, file: Path | None) -> str | None:
     """The value of `weights` that gives the weights of the run.
 
     Raises:
         WeightsError: the method does not ship them, and `file` does not hold them.
     """
-    plugin = plugins.find("methods", name)
+    plugin = plugins.find("methods", method)
     weights = record.method.weights
     if weights is None:
         return UNTRAINED if plugin.spec.default_weights else None
@@ -221,15 +205,12 @@ def _weights(name: str, record: Record, file: Path | None) -> str | None:
         if not file.is_file() or file_digest(file) != weights.sha256:
             raise WeightsError(f"{file} does not hold the weights of the run", f"their SHA-256 is {weights.sha256}")
         return str(file)
-    for known, where in plugin.spec.weights.items():
-        if isinstance(where, RemoteWeights):
-            found = Weights.find(plugin, known) if known == weights.name else None
-            if found and found.sha256 == weights.sha256:
-                return str(known)
-            continue
-        path = plugins.beside(plugin, where)
-        if path.is_file() and file_digest(path) == weights.sha256:
-            return str(known)
+    for name, where in plugin.spec.weights.items():
+        if isinstance(where, RemoteWeights) and name != weights.name:
+            continue  # it would be downloaded
+        found = Weights.find(plugin, name)
+        if found is not None and found.sha256 == weights.sha256:
+            return found.name
     raise WeightsError(
         f'The weights "{weights.name}" of the run are not here',
         f"their SHA-256 is {weights.sha256}",

@@ -17,11 +17,20 @@ from vgmae_bench.evaluation.method import Method, open_method
 from vgmae_bench.evaluation.pictures import draw_clips
 from vgmae_bench.evaluation.predict import StoppedError, predict
 from vgmae_bench.evaluation.protocols import EvalProtocol
-from vgmae_bench.evaluation.records.results import DatasetUsed, MethodUsed, Record, Session, Summary, run_key
+from vgmae_bench.evaluation.records.results import (
+    DatasetUsed,
+    ExternalPredictions,
+    MethodUsed,
+    Record,
+    Session,
+    Summary,
+    run_key,
+)
 from vgmae_bench.evaluation.runs import place_of, start_session
 from vgmae_bench.evaluation.score import score_run
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.metrics.scored_tracks import QueryMode
+from vgmae_bench.settings import environment_number
 
 _log = logging.getLogger(__name__)
 
@@ -37,16 +46,6 @@ class Plan:
     record: Record
     folder: RunFolder
     share: Sequence[str]
-
-    @property
-    def protocol(self) -> EvalProtocol:
-        """The protocol of the run."""
-        return self.record.protocol
-
-    @property
-    def sentence(self) -> str:
-        """The protocol in one line."""
-        return self.record.protocol_sentence
 
     @property
     def open_clips(self) -> list[str]:
@@ -117,9 +116,8 @@ def plan_of(
         dataset_settings: the settings that the user gave.
         name: the run's name in tables; empty: the method's name with its weights.
     """
-    record = new_record(method.used, dataset_used(dataset, spec, dataset_settings), protocol, dataset, name)
+    record, folder = place_of(new_record(method.used, dataset, spec, dataset_settings, protocol, name=name), out)
     clip_ids = list(dataset.ids)[:limit]
-    record, folder = place_of(record, out)
     return Plan(
         method=method,
         dataset=dataset,
@@ -129,9 +127,23 @@ def plan_of(
     )
 
 
-def dataset_used(dataset: OpenedDataset, spec: plugins.DatasetSpec, settings: Mapping[str, Any]) -> DatasetUsed:
-    """An opened dataset, for records. `settings` are those that the user gave."""
-    return DatasetUsed(
+def new_record(
+    method: MethodUsed,
+    dataset: OpenedDataset,
+    spec: plugins.DatasetSpec,
+    settings: Mapping[str, Any],
+    protocol: EvalProtocol,
+    *,
+    name: str = "",
+    external: ExternalPredictions | None = None,
+) -> Record:
+    """The record of a run before its first session.
+
+    Arguments:
+        settings: the settings of the dataset that the user gave.
+        name, external: see `Record`.
+    """
+    used = DatasetUsed(
         name=spec.name,
         digest=dataset.digest,
         settings=cast(dict[str, Any], config.to_json(settings)),
@@ -140,12 +152,6 @@ def dataset_used(dataset: OpenedDataset, spec: plugins.DatasetSpec, settings: Ma
         coverage=dataset.coverage,
         files=[file.name for file in dataset.files],
     )
-
-
-def new_record(
-    method: MethodUsed, used: DatasetUsed, protocol: EvalProtocol, dataset: OpenedDataset, name: str = ""
-) -> Record:
-    """The record of a run before its first session."""
     return Record(
         key=run_key(method, used, protocol),
         name=name,
@@ -154,6 +160,7 @@ def new_record(
         protocol=protocol,
         protocol_digest=protocol.digest(used.digest),
         protocol_sentence=protocols.sentence_for(dataset, protocol),
+        external=external,
     )
 
 
@@ -182,6 +189,7 @@ def execute(
         StoppedError: the tracker failed in the same place for several clips in a row. The existing predictions were
             scored.
     """
+    protocol = plan.record.protocol
     plan.folder.create()
     session = Session.now(plan.method.device, command)
     start_session(plan.folder, plan.record, session)
@@ -192,7 +200,7 @@ def execute(
                 plan.method.tracker,
                 plan.dataset,
                 plan.share,
-                plan.protocol,
+                protocol,
                 plan.folder,
                 how=plan.method.how,
                 made_by=session.maker,
@@ -201,12 +209,12 @@ def execute(
             )
         except StoppedError as error:
             stopped = error
-    summary = score_run(plan.folder, list(plan.dataset.ids), plan.protocol)
+    summary = score_run(plan.folder, list(plan.dataset.ids), protocol)
     if stopped is not None:
         raise stopped
     if not summary.failures:
         plan.folder.traceback.unlink(missing_ok=True)
-    draw_clips(plan.folder, plan.dataset, plan.dataset.ids[:figures], plan.protocol)
+    draw_clips(plan.folder, plan.dataset, plan.dataset.ids[:figures], protocol)
     return summary
 
 
@@ -219,14 +227,14 @@ def shard_from_environment(environment: Mapping[str, str] = os.environ) -> tuple
         UsageError: a variable is not a number, or the rank is not below the number of processes.
     """
     for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
-        processes = config.environment_number(world, environment)
+        processes = environment_number(world, environment)
         if processes is not None and processes > 1:
-            own = config.environment_number(rank, environment)
+            own = environment_number(rank, environment)
             if own is None or own >= processes:
                 why = f"{rank} must be a number from 0 to {processes - 1}"
                 raise UsageError(f"{world} is {processes}, but {rank} is {environment.get(rank) or 'not set'}", why)
             return own, processes
-    reserved = config.environment_number("SLURM_NTASKS", environment)
+    reserved = environment_number("SLURM_NTASKS", environment)
     if reserved is not None and reserved > 1:
         _log.info(
             f"SLURM reserved {reserved} tasks, but srun did not start this process: it predicts all clips. Try: srun …"

@@ -74,21 +74,3 @@ def find_run(root: Path, name: str) -> RunFolder:
         return found[0]
     problem = f"There is no run {name}" if not found else f'"{name}" fits {len(found)} runs'
     raise UnknownNameError(problem, f"looked in {root}", try_=f"vgmae-bench list runs --results {root}")
-
-
-def migrate_runs(root: Path) -> int:
-    """Write the records and summaries of all runs in the present schema. Their contents stay the same.
-
-    Returns:
-        The number of runs.
-
-    Raises:
-        BadDataError: a file is damaged.
-        StorageError: a file cannot be written.
-    """
-    runs = list(all_runs(root))
-    for run in runs:
-        run.write_record(run.record())
-        if (summary := run.summary()) is not None:
-            run.write_summary(summary)
-    return len(runs)

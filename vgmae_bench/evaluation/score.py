@@ -58,13 +58,12 @@ def _score_now(
     tracks: list[pd.DataFrame] = []
     times: list[tuple[str, pd.DataFrame]] = []
     predicted = [clip_id for clip_id in clip_ids if folder.has_prediction(clip_id)]
-    empty = []
+    notes = {clip_id: folder.note(clip_id) for clip_id in clip_ids}
+    empty = 0
     looks: list[notices.Look] = []
     for clip_id in counted(predicted, "scoring", "clips", leave=False):
-        answered = folder.read_prediction(clip_id)
-        cost = folder.cost(clip_id)
-        if not answered:
-            empty.append(clip_id)
+        answered, cost = folder.read_prediction(clip_id), notes[clip_id].cost
+        empty += not answered
         for number, (query_set, predictions) in enumerate(answered):
             given = scored_tracks(query_set, predictions, protocol)
             looks.append(notices.look(query_set, predictions, protocol, clip_id))
@@ -78,21 +77,21 @@ def _score_now(
             for compute in families.values():
                 row.update({name: float(value) for name, value in compute(given).items()})
             rows.append(row)
-            tracks.append(_by_track(clip_id, number, query_set.track, given))
+            keys = {"clip": clip_id, "question": number, "track": query_set.track, "query_frame": given.query_frame}
+            tracks.append(pd.DataFrame({**keys, **tapvid.compute_tapvid(given, trackwise=True)}))
             times.append((clip_id, over_time.over_time(given)))
     table = pd.DataFrame(rows, columns=None if rows else [*KEYS, *plugins.find("metrics", "tapvid").spec.values])
     if tracks:
         _write_table(folder.path / "metrics_per_track.csv.gz", pd.concat(tracks, ignore_index=True))
         write_atomically(folder.over_time, partial(over_time.write, clips=times))
-    costs = [cost for clip_id in clip_ids if (cost := folder.cost(clip_id)) is not None]
+    costs = [note.cost for note in notes.values() if note.cost is not None]
     failures = {clip_id: reason for clip_id in clip_ids if (reason := folder.failure(clip_id)) is not None}
-    makers = dict.fromkeys(maker for clip_id in predicted if (maker := folder.made_by(clip_id)) is not None)
+    makers = dict.fromkeys(maker for clip_id in predicted if (maker := notes[clip_id].made_by) is not None)
+    doubts = {clip_id: notes[clip_id].doubt for clip_id in predicted}
     summary = replace(
-        summarise(table, protocol, expected=len(clip_ids), empty=len(empty), costs=costs, failures=failures),
+        summarise(table, protocol, expected=len(clip_ids), empty=empty, costs=costs, failures=failures),
         made_by=list(makers),
-        notices=notices.notices(
-            folder.record(), looks, protocol, {clip: doubt for clip in predicted if (doubt := folder.doubt(clip))}
-        ),
+        notices=notices.notices(folder.record(), looks, protocol, doubts),
     )
     write_scores(folder, table, summary)
     return summary
@@ -145,35 +144,26 @@ def summarise(
 
 
 def _means(table: pd.DataFrame, names: Sequence[str], protocol: EvalProtocol) -> list[Mean]:
-    """The mean of every metric. For TAP-Vid metrics, the protocol decides what a query set without a value does."""
+    """The mean of every metric. If the protocol says so, a query set without a value makes a TAP-Vid metric NaN."""
     values, clips = table[list(names)].to_numpy(dtype=float), table["clip"].tolist()
-    known = clip_bootstrap(values, clips, skip_nan=True)
-    if protocol.nan_policy == "skip":
-        return known
-    strict = set(plugins.find("metrics", "tapvid").spec.values)
+    means = clip_bootstrap(values, clips, skip_nan=True)
+    strict = plugins.find("metrics", "tapvid").spec.values if protocol.nan_policy == "propagate" else ()
     return [
         mean._replace(value=math.nan) if name in strict and mean.nan_rows else mean
-        for name, mean in zip(names, known, strict=True)
+        for name, mean in zip(names, means, strict=True)
     ]
 
 
 def load_metrics() -> dict[str, Callable[..., Any]]:
     """Every usable metric plugin, TAP-Vid's first. A broken one is logged and left out."""
     families = {}
-    for plugin in sorted(plugins.installed("metrics"), key=lambda plugin: plugin.name != "tapvid"):
-        if plugin.missing:
-            continue
+    usable = [plugin for plugin in plugins.installed("metrics") if not plugin.missing]
+    for plugin in sorted(usable, key=lambda plugin: plugin.name != "tapvid"):
         try:
             families[plugin.name] = plugins.load(plugins.find("metrics", plugin.name))
         except PluginError as error:
             _log.info(f"metric left out: {error.reason}")
     return families
-
-
-def _by_track(clip_id: str, number: int, track: Any, given: Any) -> pd.DataFrame:
-    values = tapvid.compute_tapvid(given, trackwise=True)
-    keys = {"clip": clip_id, "question": number, "track": track, "query_frame": given.query_frame}
-    return pd.DataFrame({**keys, **values})
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:

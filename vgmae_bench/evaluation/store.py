@@ -24,22 +24,18 @@ from pathlib import Path
 from urllib.parse import quote
 
 import h5py
-import numpy as np
 
 from vgmae_bench.data.files.clip_names import shortened
 from vgmae_bench.errors import BadDataError, StorageError
 from vgmae_bench.evaluation.protocols import QuerySet
 from vgmae_bench.evaluation.records import results as records
-from vgmae_bench.evaluation.records.others import Reproduction
 from vgmae_bench.evaluation.records.results import ClipNote, Cost, Maker, Record, Summary
 from vgmae_bench.files import storage_errors, write_atomically
 from vgmae_bench.types import Queries, Tracks
 
 RECORD, SUMMARY = "record.json", "summary.json"
 FORMAT = 1
-"""Of the files of predictions."""
-_OPTIONAL = ("annotated", "radius")
-"""Of a query set, what most clips do not have."""
+"""The version of the prediction files."""
 
 
 class RunFolder:
@@ -120,7 +116,7 @@ class RunFolder:
         try:
             with h5py.File(path, "r") as file:
                 return [_read_query_set(file[str(number)]) for number in range(file.attrs["questions"])]
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError, TypeError) as error:
             raise StorageError(f"The prediction {path} cannot be read", str(error), try_=f"rm '{path}'") from error
 
     def write_failure(self, clip_id: str, error: str) -> None:
@@ -134,22 +130,15 @@ class RunFolder:
         return self.traceback
 
     def failure(self, clip_id: str) -> str | None:
-        """Why the clip failed. None if it did not fail or was never tried."""
-        if self.has_prediction(clip_id):
-            return None
-        return self._clip_note(clip_id).error
+        """Why the clip failed. None if it has a prediction or was never tried."""
+        return None if self.has_prediction(clip_id) else self.note(clip_id).error
 
-    def cost(self, clip_id: str) -> Cost | None:
-        """The cost of the clip; None if it is not known."""
-        return self._clip_note(clip_id).cost
-
-    def made_by(self, clip_id: str) -> Maker | None:
-        """The code and the device that predicted the clip; None if they are not known."""
-        return self._clip_note(clip_id).made_by
-
-    def doubt(self, clip_id: str) -> str:
-        """What looks wrong in the true tracks of the clip, or empty."""
-        return self._clip_note(clip_id).doubt
+    def note(self, clip_id: str) -> ClipNote:
+        """The note about a clip. If its file is missing or damaged, the note is empty: scores do not need it."""
+        try:
+            return records.read(self._note(clip_id), ClipNote)
+        except (FileNotFoundError, BadDataError):
+            return ClipNote()
 
     def record(self) -> Record:
         """Read record.json. Raises BadDataError if it is damaged."""
@@ -170,18 +159,8 @@ class RunFolder:
         """Write summary.json. Raises StorageError."""
         records.write(self.path / SUMMARY, summary)
 
-    def write_reproduction(self, reproduction: Reproduction) -> None:
-        """Write reproduction.json. Raises StorageError."""
-        records.write(self.path / "reproduction.json", reproduction)
-
     def _note(self, clip_id: str) -> Path:
         return self.predictions / f"{file_name(clip_id)}.json"
-
-    def _clip_note(self, clip_id: str) -> ClipNote:
-        try:
-            return records.read(self._note(clip_id), ClipNote)
-        except (FileNotFoundError, BadDataError):  # scores do not need it
-            return ClipNote()
 
 
 def file_name(clip_id: str) -> str:
@@ -207,27 +186,25 @@ def _write_h5(path: Path, clip_id: str, answered: Sequence[tuple[QuerySet, Track
         file.attrs.update({"format": FORMAT, "clip": clip_id, "questions": len(answered)})
         for number, (query_set, tracks) in enumerate(answered):
             group = file.create_group(str(number))
-            group["query_frame"] = query_set.queries.frame
-            group["query_xy"] = query_set.queries.xy
-            group["track"] = query_set.track
-            group["target_xy"] = query_set.target_xy
-            group["target_occluded"] = query_set.target_occluded
-            for name in _OPTIONAL:
-                if (values := getattr(query_set, name)) is not None:
+            arrays = {
+                "query_frame": query_set.queries.frame,
+                "query_xy": query_set.queries.xy,
+                "track": query_set.track,
+                "target_xy": query_set.target_xy,
+                "target_occluded": query_set.target_occluded,
+                "annotated": query_set.annotated,
+                "radius": query_set.radius,
+                "xy": tracks.xy,
+                "visible": tracks.visible,
+                "confidence": tracks.confidence,
+            }
+            for name, values in arrays.items():
+                if values is not None:
                     group[name] = values
-            group["xy"] = tracks.xy
-            group["visible"] = tracks.visible
-            if tracks.confidence is not None:
-                group["confidence"] = tracks.confidence
 
 
 def _read_query_set(group: h5py.Group) -> tuple[QuerySet, Tracks]:
-    query_set = QuerySet(
-        queries=Queries(group["query_frame"][()], group["query_xy"][()]),
-        track=group["track"][()],
-        target_xy=group["target_xy"][()],
-        target_occluded=group["target_occluded"][()].astype(np.bool_),
-        **{name: group[name][()] for name in _OPTIONAL if name in group},
-    )
-    confidence = group["confidence"][()] if "confidence" in group else None
-    return query_set, Tracks(group["xy"][()], group["visible"][()].astype(np.bool_), confidence)
+    stored = {name: array[()] for name, array in group.items()}
+    queries = Queries(stored.pop("query_frame"), stored.pop("query_xy"))
+    tracks = Tracks(stored.pop("xy"), stored.pop("visible"), stored.pop("confidence", None))
+    return QuerySet(queries, **stored), tracks

@@ -15,8 +15,8 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 
-from vgmae_bench.config import environment_number
 from vgmae_bench.errors import UsageError
+from vgmae_bench.settings import environment_number
 from vgmae_bench.training.settings import Precision
 
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed"}

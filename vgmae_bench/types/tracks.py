@@ -82,6 +82,11 @@ class Tracks:
             if self.confidence.shape != self.visible.shape:
                 raise ValueError(f"confidence must be [N, T] like visible, got {self.confidence.shape}")
 
+    def __getitem__(self, index: Any) -> Tracks:
+        """The tracks selected by a slice, a mask or an index array."""
+        confidence = None if self.confidence is None else self.confidence[index]
+        return Tracks(self.xy[index], self.visible[index], confidence)
+
     @classmethod
     def concatenate(cls, parts: Sequence[Tracks], axis: int = 0) -> Tracks:
         """Join tracks along points (axis 0) or frames (axis 1). The result has a confidence if every part has one."""

@@ -56,8 +56,7 @@ def explore(
 
     from vgmae_bench import provenance
     from vgmae_bench.data.video.images import read_image
-    from vgmae_bench.downstream.space.opened import open_explorer
-    from vgmae_bench.evaluation.method import resolve_device
+    from vgmae_bench.evaluation.method import open_part, resolve_device
     from vgmae_bench.evaluation.records.others import ExploreRecord, ImageUsed
     from vgmae_bench.evaluation.records.results import Session, write
     from vgmae_bench.files import file_digest, make_folder, write_atomically
@@ -66,12 +65,13 @@ def explore(
         raise UsageError(f"{image} would be replaced by the results", "", try_="another folder with --out DIR")
     pixels = read_image(image, size)
     where = resolve_device(device)
-    made = open_explorer(method, weights=weights, settings=parse_assignments(settings), device=where, seed=seed)
-    say_method(made.used, where)
+    given = parse_assignments(settings)
+    explorer, used = open_part(method, "explorer", weights=weights, settings=given, device=where, seed=seed)
+    say_method(used, where)
     say(f"image     {image.name}, looked at as {pixels.shape[1]}×{pixels.shape[0]}")
-    found = made.product.explore(pixels)
+    found = explorer.explore(pixels)
     record = ExploreRecord(
-        method=made.used,
+        method=used,
         image=ImageUsed(image.name, file_digest(image), (pixels.shape[0], pixels.shape[1])),
         session=Session.now(where, provenance.command_line(sys.argv[1:])),
     )

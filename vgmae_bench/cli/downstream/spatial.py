@@ -65,19 +65,18 @@ def spatial(
     from vgmae_bench import provenance
     from vgmae_bench.downstream.space.labelled import open_labelled
     from vgmae_bench.downstream.space.measure import measure, write
-    from vgmae_bench.downstream.space.opened import open_explorer
-    from vgmae_bench.evaluation.method import resolve_device
+    from vgmae_bench.evaluation.method import open_part, resolve_device
     from vgmae_bench.evaluation.records.others import ImagesUsed, SpatialRecord
     from vgmae_bench.evaluation.records.results import Session, text_of
     from vgmae_bench.progress.bar import counted
 
     labelled = open_labelled(data).first(limit)
     where = resolve_device(device)
-    made = open_explorer(method, weights=weights, settings=parse_assignments(settings), device=where, seed=seed)
-    used = made.used
-    models = {f"{used.name} ({used.weights.name if used.weights else used.note})": made.product}
+    given = parse_assignments(settings)
+    explorer, used = open_part(method, "explorer", weights=weights, settings=given, device=where, seed=seed)
+    models = {f"{used.name} ({used.weights.name if used.weights else used.note})": explorer}
     if used.weights:
-        models[f"{used.name} (random weights)"] = made.product.untrained(seed)
+        models[f"{used.name} (random weights)"] = explorer.untrained(seed)
     say_method(used, where)
     say(f"data      {labelled.kind}, {len(labelled.images)} images")
     images = counted(labelled.images, "measuring", "images")

@@ -79,7 +79,7 @@ def reproduce(
         )
     say(f"run       {folder.path}")
     say_method(planned.record.method, planned.method.device)
-    say(f"protocol  {planned.sentence}")
+    say(f"protocol  {planned.record.protocol_sentence}")
     say(f"folder    {planned.folder.path}, {len(planned.share)} clips")
     with data_alone_on_stdout():
         result = execute_again(folder, planned, tolerance=tolerance, command=command_line(sys.argv[1:]))

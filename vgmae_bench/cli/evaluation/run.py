@@ -206,7 +206,7 @@ def _say_plan(plan: Plan, redo: str | None) -> None:
         f"dataset   {used.name}, {total} clips"
         + (f" of {used.published_clips} published" if used.published_clips else "")
     )
-    say(f"protocol  {plan.sentence}")
+    say(f"protocol  {plan.record.protocol_sentence}")
     if notice := plan.record.method.notice:
         say(f"licence   {notice}")
     say(f"folder    {plan.folder.path}")

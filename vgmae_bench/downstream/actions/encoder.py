@@ -9,10 +9,9 @@ from typing import Any
 
 from torch import nn
 
-from vgmae_bench import plugins
 from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
-from vgmae_bench.evaluation.method import make
+from vgmae_bench.evaluation.method import open_part
 from vgmae_bench.evaluation.records.results import MethodUsed
 from vgmae_bench.models.encoder import VideoEncoder
 
@@ -55,13 +54,11 @@ def open_encoder(name: str, weights: str | None, settings: Mapping[str, Any], se
     Raises:
         UserError: the method, the weights or the settings cannot be used.
     """
-    plugin = plugins.find("methods", name, offer="encoder")
-    made = make(plugin, plugins.load(plugin, "encoder"), settings, weights=weights, seed=seed)
-    if not isinstance(made.product, nn.Module):
-        why = f"{type(made.product).__name__} is not an nn.Module"
-        raise UsageError(f"The encoder of {plugin.name} cannot be probed", why)
-    encoder: Any = made.product.eval()
-    return Probed(encoder, made.used)
+    made, used = open_part(name, "encoder", weights=weights, settings=settings, device="cpu", seed=seed)
+    if not isinstance(made, nn.Module):
+        raise UsageError(f"The encoder of {used.name} cannot be probed", f"{type(made).__name__} is not an nn.Module")
+    encoder: Any = made.eval()
+    return Probed(encoder, used)
 
 
 def layer_of(name: str, depth: int) -> int:

@@ -27,7 +27,7 @@ from vgmae_bench.evaluation.other_programs.track_arrays import coarse_dtype, que
 from vgmae_bench.evaluation.pictures import draw_clips
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet, query_sets
 from vgmae_bench.evaluation.records.results import ExternalPredictions, MethodUsed, Session, Summary
-from vgmae_bench.evaluation.run import dataset_used, new_record
+from vgmae_bench.evaluation.run import new_record
 from vgmae_bench.evaluation.runs import folder_of, start_session
 from vgmae_bench.evaluation.score import score_run
 from vgmae_bench.evaluation.store import RunFolder
@@ -62,11 +62,11 @@ class Submission:
     convention: Convention
     remark: str
 
-    def answered(self, clip: Clip, looks: list[ClipLook] | None = None) -> list[tuple[QuerySet, Tracks]] | None:
-        """The protocol's query sets of a clip with the file's predictions; None if the file lacks the clip.
+    def answered(self, clip: Clip, looks: list[ClipLook]) -> list[tuple[QuerySet, Tracks]] | None:
+        """The protocol's query sets for a clip with the file's predictions; None if the file lacks the clip.
 
         Arguments:
-            looks: receives one entry that describes all points of the clip, for `plausibility.doubts`.
+            looks: gets one more entry for each query set, for `plausibility.doubts`.
 
         Raises:
             BadDataError: arrays do not fit, see `vgmae_bench.evaluation.other_programs.track_arrays.read_tracks`.
@@ -74,15 +74,11 @@ class Submission:
         asked = _asked(clip, self.protocol)
         if asked and clip.id not in self.file.clips:
             return None
-        paired = _paired(self.file, clip.id, asked)
-        answered = [
-            (query_set, read_tracks(tree, query_set, self.convention, clip.size, self.protocol, where))
-            for tree, query_set, where in paired
-        ]
-        if looks is not None:
-            for (tree, _, _), (query_set, tracks) in zip(paired, answered, strict=True):
-                coarse = coarse_dtype(tree)
-                looks.append(look(clip.id, query_set, tracks, self.convention, clip.size, self.protocol, coarse))
+        answered, how = [], (self.convention, clip.size, self.protocol)
+        for tree, query_set, where in _paired(self.file, clip.id, asked):
+            tracks = read_tracks(tree, query_set, *how, where)
+            looks.append(look(clip.id, query_set, tracks, *how, coarse_dtype(tree)))
+            answered.append((query_set, tracks))
         return answered
 
 
@@ -124,19 +120,13 @@ def open_submission(
             try_="--dataset-set as for the run that was exported",
         )
     file = named(file, opened.ids)
-    convention, remark = _settle(
-        file, list(itertools.islice(_usable(opened, file.clips), _SAMPLE)), declared or Convention(), chosen
-    )
+    sample = list(itertools.islice(_usable(opened, file.clips), _SAMPLE))
+    convention, remark = _settle(file, sample, declared or Convention(), chosen)
     return Submission(file, opened, spec, dataset_settings or {}, chosen, convention, remark)
 
 
 def score_submission(
-    submission: Submission,
-    name: str,
-    out: Path,
-    *,
-    figures: int = 1,
-    command: str = "",
+    submission: Submission, name: str, out: Path, *, figures: int = 1, command: str = ""
 ) -> tuple[RunFolder, Summary]:
     """Check every clip, then store the predictions as a run and score them.
 
@@ -161,15 +151,9 @@ def score_submission(
     file, dataset, protocol = submission.file, submission.dataset, submission.protocol
     settings = {"predictions": file.sha256, "convention": config.to_json(submission.convention)}
     external = ExternalPredictions(file.path.name, file.sha256, dict(file.about), submission.remark)
-    record = replace(
-        new_record(
-            MethodUsed(name=name, settings=settings, note=NOTE),
-            dataset_used(dataset, submission.dataset_spec, submission.dataset_settings),
-            protocol,
-            dataset,
-        ),
-        external=external,
-    )
+    method = MethodUsed(name=name, settings=settings, note=NOTE)
+    spec, given = submission.dataset_spec, submission.dataset_settings
+    record = new_record(method, dataset, spec, given, protocol, external=external)
     folder = folder_of(record, out)
     make_folder(out)
     with tempfile.TemporaryDirectory(dir=out, prefix=".score-") as temporary:  # until every clip is checked
@@ -220,9 +204,8 @@ def _settle(
     if file.about:
         known = packed(protocol)
         if any(said not in (None, is_) for said, is_ in zip(astuple(declared), astuple(known), strict=True)):
-            raise UsageError(
-                f"{file.path} declares its own convention: {known}", "options that declare another one contradict it"
-            )
+            what = f"{file.path} declares its own convention: {known}"
+            raise UsageError(what, "options that declare another one contradict it")
         return known, f"{known}, as the file says"
     samples = [
         (tree, query_set, clip.size, where)
@@ -232,10 +215,8 @@ def _settle(
     convention, distance = detect(samples, declared, protocol)
     how = "detected" if convention != declared else "declared"
     doubt = "" if distance <= NEAR else "; is that so?"
-    return (
-        convention,
-        f"{convention}, {how}: in query frames, points are {distance:.2g} px (median) from their queries{doubt}",
-    )
+    found = f"in query frames, points are {distance:.2g} px (median) from their queries{doubt}"
+    return convention, f"{convention}, {how}: {found}"
 
 
 def _asked(clip: Clip, protocol: EvalProtocol) -> list[QuerySet]:

@@ -1,7 +1,7 @@
 """Reads files of predictions that other programs wrote, as arrays by clip.
 
-Reading executes nothing from the file. The first bytes tell HDF5, NPZ, NPY and pickles apart, not the file's name.
-Arrays tell their shape before their values, so that a wrong array is refused before it takes memory.
+Reading never executes code from the file. The first bytes of a file decide its format (HDF5, NPZ, NPY, pickle), not its
+name. Shapes are known before values are read, so that a wrong array is refused before it uses memory.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from vgmae_bench import config
 from vgmae_bench.data.tapvid import safe_pickle
-from vgmae_bench.errors import BadDataError, MissingDataError, UserError
+from vgmae_bench.errors import BadDataError, MissingDataError, damage
 from vgmae_bench.evaluation.other_programs.evaluators import is_torch, read_torch, refuse_averages
 from vgmae_bench.files import file_digest, natural_order
 
@@ -30,11 +30,22 @@ PACKED = "vgmae-bench predictions 1"
 
 @dataclass(frozen=True)
 class Stored:
-    """An array in a file: its shape, its dtype, and a function that reads its values."""
+    """An array in a file.
+
+    Attributes:
+        load: reads the values.
+        where: the file, for messages.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    read: Callable[[], npt.NDArray[Any]]
+    load: Callable[[], npt.NDArray[Any]]
+    where: str
+
+    def read(self) -> npt.NDArray[Any]:
+        """The values. Raises BadDataError if the file is damaged."""
+        with damage(f"{self.where} cannot be read"):
+            return self.load()
 
 
 Tree = dict[str, "Tree | Stored"]
@@ -73,8 +84,9 @@ def open_predictions(path: Path) -> PredictionFile:
         if not files:
             raise BadDataError(f"{path} holds no predictions", f"none of its files ends in {', '.join(SUFFIXES)}")
         digest = config.digest({file.name: file_digest(file) for file in files})
-        about = {"format": PACKED} if all(_tells(file) for file in files) else {}
-        return PredictionFile(path, digest, about, {file.stem: _opener(file) for file in files})
+        ours = all(_kind(file) == "HDF5" and "clip" in _open_file(file)[1] for file in files)  # files of a run
+        about = {"format": PACKED} if ours else {}
+        return PredictionFile(path, digest, about, {file.stem: partial(_open_clip, file) for file in files})
     if not path.is_file():
         raise MissingDataError(f"There is no file {path}")
     content, about = _open_file(path)
@@ -88,14 +100,11 @@ def open_predictions(path: Path) -> PredictionFile:
 
 
 def _parts_by_clip(content: Tree, before: str = "") -> Iterator[tuple[str, Tree]]:
-    """The clips of a file and their names. A "/" in a name makes groups in groups."""
+    """The names of a file's clips and their arrays. A "/" in a clip's name has made groups within groups."""
     for name, part in content.items():
         if not isinstance(part, dict):
             continue
-        is_clip = not part or any(
-            isinstance(inner, Stored) or inner_name.isdecimal() for inner_name, inner in part.items()
-        )
-        if is_clip:
+        if not part or any(isinstance(inner, Stored) or number.isdecimal() for number, inner in part.items()):
             yield before + name, part
         else:
             yield from _parts_by_clip(part, f"{before}{name}/")
@@ -105,19 +114,11 @@ SUFFIXES = (".h5", ".hdf5", ".npz", ".npy", ".pkl", ".pt", ".pth")
 """Endings of the files in a folder that are read as predictions."""
 
 
-def _opener(path: Path) -> Callable[[], Tree]:
-    def open_() -> Tree:
-        content, _ = _open_file(path)
-        if isinstance(content, list):
-            raise BadDataError(f"{path} holds a list", "each file of a folder must hold the arrays of one clip")
-        return content
-
-    return open_
-
-
-def _tells(path: Path) -> bool:
-    """Whether the file is a prediction that a run keeps. Its layout is known."""
-    return _kind(path) == "HDF5" and "clip" in _open_file(path)[1]
+def _open_clip(path: Path) -> Tree:
+    content, _ = _open_file(path)
+    if isinstance(content, list):
+        raise BadDataError(f"{path} holds a list", "each file of a folder must hold the arrays of one clip")
+    return content
 
 
 def _kind(path: Path) -> str:
@@ -128,7 +129,7 @@ def _kind(path: Path) -> str:
 
 
 def _open_file(path: Path) -> tuple[Tree | list[Tree], dict[str, Any]]:
-    with _damage(path):
+    with damage(f"{path} cannot be read"):
         kind = _kind(path)
         if kind == "HDF5":
             return _hdf5(path)
@@ -147,16 +148,6 @@ def _open_file(path: Path) -> tuple[Tree | list[Tree], dict[str, Any]]:
     )
 
 
-@contextmanager
-def _damage(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:  # damaged files can raise any exception
-        raise BadDataError(f"{path} cannot be read", f"{type(error).__name__}: {error}") from error
-
-
 def _hdf5(path: Path) -> tuple[Tree, dict[str, Any]]:
     file = h5py.File(path, "r")  # stays open as long as the tree is in use
 
@@ -168,7 +159,7 @@ def _hdf5(path: Path) -> tuple[Tree, dict[str, Any]]:
             if isinstance(item, h5py.Group):
                 tree[name] = walk(item)
             elif isinstance(item, h5py.Dataset) and not (item.is_virtual or item.external):
-                tree[name] = Stored(item.shape, item.dtype, _reader(path, item))
+                tree[name] = Stored(item.shape, item.dtype, partial(item.__getitem__, ()), str(path))
             else:
                 raise BadDataError(f"{path}: {name} points outside the file", "vgmae-bench does not follow links")
         return tree
@@ -184,14 +175,6 @@ def _about(path: Path, text: Any) -> dict[str, Any]:
     if not isinstance(about, dict) or about.get("format") != PACKED:
         raise BadDataError(f"{path} has an unknown layout", f'its "about" must say the format "{PACKED}"')
     return {name: value for name, value in about.items() if isinstance(value, str)}
-
-
-def _reader(path: Path, item: h5py.Dataset) -> Callable[[], npt.NDArray[Any]]:
-    def read() -> npt.NDArray[Any]:
-        with _damage(path):
-            return np.asarray(item[()])
-
-    return read
 
 
 def _npz(path: Path) -> tuple[Tree, dict[str, Any]]:
@@ -213,26 +196,20 @@ def _npz(path: Path) -> tuple[Tree, dict[str, Any]]:
         for folder in folders:
             place = place.setdefault(folder, {})  # type: ignore[assignment]  # an array there has no setdefault
         if dtype.hasobject:
-            with archive.open(name) as file:
-                place[last] = _tree(_read_npy(file), f"{path}: {name}")
+            place[last] = _tree(_member(archive, name), f"{path}: {name}")
         elif int(np.prod(shape, dtype=object)) * dtype.itemsize > size:
-            raise BadDataError(
-                f"{path}: {name} is cut short", f"an array of shape {shape} does not fit in {size} bytes"
-            )
+            why = f"an array of shape {shape} does not fit in {size} bytes"
+            raise BadDataError(f"{path}: {name} is cut short", why)
         elif name == "about.npy":
-            with archive.open(name) as file:
-                about = _about(path, _read_npy(file))
+            about = _about(path, _member(archive, name))
         else:
-            place[last] = Stored(shape, dtype, _npz_reader(path, archive, name))
+            place[last] = Stored(shape, dtype, partial(_member, archive, name), str(path))
     return tree, about
 
 
-def _npz_reader(path: Path, archive: zipfile.ZipFile, name: str) -> Callable[[], npt.NDArray[Any]]:
-    def read() -> npt.NDArray[Any]:
-        with _damage(path), archive.open(name) as file:
-            return np.asarray(_read_npy(file))
-
-    return read
+def _member(archive: zipfile.ZipFile, name: str) -> Any:
+    with archive.open(name) as file:
+        return _read_npy(file)
 
 
 def _npy_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -268,5 +245,5 @@ def _branch(value: Any, where: str) -> Tree:
 
 def _tree(value: Any, where: str) -> Tree | Stored:
     if isinstance(value, np.ndarray):
-        return Stored(value.shape, value.dtype, lambda: value)
+        return Stored(value.shape, value.dtype, lambda: value, where)
     return _branch(value, where)

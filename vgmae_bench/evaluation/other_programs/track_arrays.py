@@ -1,4 +1,4 @@
-"""Turns arrays of another program into `Tracks`, after all possible checks."""
+"""Checks arrays of another program and makes `Tracks` of them."""
 
 from __future__ import annotations
 
@@ -54,15 +54,12 @@ def oriented(tree: Tree, query_set: QuerySet, axes: Axes | None, where: str) -> 
         )
     found: Axes | None = next((name for name, fit in fits.items() if fit), None)
     if found is None:
-        raise BadDataError(
-            f"{where}: positions have the shape {_by(positions.shape)}",
-            f"the protocol has {num_points} points and {num_frames} frames"
-            + (f" and {axes} was declared" if axes else ""),
-        )
+        told = f" and {axes} was declared" if axes else ""
+        why = f"the protocol has {num_points} points and {num_frames} frames{told}"
+        raise BadDataError(f"{where}: positions have the shape {list(positions.shape)}", why)
     if _without_batch(flags.shape, 2) != shape[:2]:
-        raise BadDataError(
-            f"{where}: visibility has the shape {_by(flags.shape)}", f"positions have {_by(positions.shape)}"
-        )
+        what = f"{where}: visibility has the shape {list(flags.shape)}"
+        raise BadDataError(what, f"positions have {list(positions.shape)}")
     return positions, flags, found
 
 
@@ -108,11 +105,8 @@ def _check_queries(tree: Tree, query_set: QuerySet, source: Size, protocol: Eval
     asked = np.column_stack([query_set.queries.frame, query_set.queries.xy])
     height, width = protocol.input_size
     readings = []
-    for columns in (
-        [0, 2, 1],
-        [0, 1, 2],
-        [2, 0, 1],
-    ):  # (t, y, x) in TAP-Vid, (t, x, y) in CoTracker, (x, y, t) in TAPVid-3D
+    # TAP-Vid writes (t, y, x), CoTracker (t, x, y), TAPVid-3D (x, y, t).
+    for columns in ([0, 2, 1], [0, 1, 2], [2, 0, 1]):
         frame, *xy = given[:, columns].T
         for units in ("normalised", "source", f"{width}x{height}"):
             placed = Convention("NT", "xy", units).to_input(np.column_stack(xy), source, protocol)
@@ -149,7 +143,7 @@ def _given_queries(tree: Tree, number: int, where: str) -> npt.NDArray[np.float6
     columns = [part.read() for part in parts if len(part.shape) <= 3]
     given = np.column_stack([np.squeeze(part, axis=0) if part.ndim == 3 else part for part in columns])
     if given.shape != (number, 3):
-        raise BadDataError(f"{where}: the queries have the shape {_by(given.shape)}", f"the protocol has {number}")
+        raise BadDataError(f"{where}: the queries have the shape {list(given.shape)}", f"the protocol has {number}")
     return given.astype(np.float64)
 
 
@@ -158,7 +152,7 @@ def _confidence(tree: Tree, shape: tuple[int, ...], axes: Axes, where: str) -> n
     if not isinstance(stored, Stored):
         return None
     if stored.shape != shape:
-        raise BadDataError(f"{where}: confidence has the shape {_by(stored.shape)}", f"visibility has {_by(shape)}")
+        raise BadDataError(f"{where}: confidence has the shape {list(stored.shape)}", f"visibility has {list(shape)}")
     return points_first(stored, axes, 2, where)
 
 
@@ -181,7 +175,3 @@ def _one_of(tree: Tree, names: Sequence[str], where: str) -> Stored:
         problem = f"has both {' and '.join(found)}" if found else f"has none of {', '.join(names)}"
         raise BadDataError(f"{where} {problem}", f"it holds {', '.join(sorted(tree)) or 'nothing'}")
     return next(iter(found.values()))
-
-
-def _by(shape: Sequence[int]) -> str:
-    return "[" + ", ".join(map(str, shape)) + "]"

@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench import config
+from vgmae_bench.coordinates import rescale
 from vgmae_bench.errors import UnknownNameError, UsageError
+from vgmae_bench.evaluation.protocols.sampling import QuerySample, sample_first, sample_strided
 from vgmae_bench.metrics.scored_tracks import QueryMode, ScoredTracks
 from vgmae_bench.metrics.thresholds import THRESHOLDS
 from vgmae_bench.plugins import did_you_mean
@@ -131,9 +133,8 @@ def find(name: str | None, query_mode: QueryMode | None) -> EvalProtocol:
         raise UnknownNameError(f'There is no protocol "{name}"', why)
     protocol = PROTOCOLS[name]
     if query_mode not in (None, protocol.query_mode):
-        raise UsageError(
-            f"Protocol {name} has the query mode {protocol.query_mode}", f"--query-mode {query_mode} contradicts it"
-        )
+        what = f"Protocol {name} has the query mode {protocol.query_mode}"
+        raise UsageError(what, f"--query-mode {query_mode} contradicts it")
     return protocol
 
 
@@ -205,19 +206,15 @@ def query_sets(
     Raises:
         UsageError: the protocol cuts clips into chunks, and only some frames of the clip are annotated.
     """
-    from vgmae_bench.coordinates import rescale
-    from vgmae_bench.evaluation.protocols.sampling import QuerySample, sample_first, sample_strided
 
     def black(size: Size) -> npt.NDArray[np.uint8]:
         return np.broadcast_to(np.uint8(0), (clip.num_frames, *size, 3))
 
     if clip.annotated is not None and protocol.chunk:
-        raise UsageError(
-            f"Protocol {protocol.name} cuts clips into chunks", f"{clip.id} has annotations in some frames only"
-        )
-    radius = (
-        None if clip.radius is None else rescale(np.repeat(clip.radius[:, None], 2, 1), clip.size, protocol.metric_size)
-    )
+        why = f"{clip.id} has annotations in some frames only"
+        raise UsageError(f"Protocol {protocol.name} cuts clips into chunks", why)
+    circles = None if clip.radius is None else np.repeat(clip.radius[:, None], 2, axis=1)
+    radius = None if circles is None else rescale(circles, clip.size, protocol.metric_size)
     for frames, target, occluded in _views(clip, protocol, black if blank else clip.frames):
         asked = np.arange(len(frames)) if clip.annotated is None else np.flatnonzero(clip.annotated)
         if clip.asked is not None and not protocol.chunk:
@@ -237,8 +234,6 @@ def scored_tracks(query_set: QuerySet, tracks: Tracks, protocol: EvalProtocol) -
 
     Frames without annotations are removed. Metrics then see a clip of annotated frames and count time in these frames.
     """
-    from vgmae_bench.coordinates import rescale
-
     scored, query_frame = slice(protocol.first_n_frames), query_set.queries.frame
     compared = ScoredTracks(
         query_frame=query_frame,
