@@ -46,41 +46,27 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Clip": "types",
-    "Dataset": "data.dataset",
-    "DatasetSpec": "specs",
-    "MethodSpec": "specs",
-    "MetricSpec": "specs",
-    "Queries": "types",
-    "RemoteWeights": "specs",
-    "Run": "api.run",
-    "Runs": "api.runs",
-    "StreamingTracker": "types",
-    "Tracker": "types",
-    "TrackerSpec": "specs",
-    "Tracks": "types",
-    "ask": "api.clips",
-    "check": "api.check",
-    "draw": "api.clips",
-    "evaluate": "api.evaluate",
-    "finetune": "api.training",
-    "load_checkpoint": "models.checkpoint_content",
-    "load_runs": "api.runs",
-    "open_dataset": "api.clips",
-    "published": "api.runs",
-    "score": "api.clips",
-    "to_video": "models.frames",
-    "track": "api.clips",
-    "train": "api.training",
+    "api.check": ("check",),
+    "api.clips": ("ask", "draw", "open_dataset", "score", "track"),
+    "api.evaluate": ("evaluate",),
+    "api.run": ("Run",),
+    "api.runs": ("Runs", "load_runs", "published"),
+    "api.training": ("finetune", "train"),
+    "data.dataset": ("Dataset",),
+    "models.checkpoint_content": ("load_checkpoint",),
+    "models.frames": ("to_video",),
+    "specs": ("DatasetSpec", "MethodSpec", "MetricSpec", "RemoteWeights", "TrackerSpec"),
+    "types": ("Clip", "Queries", "StreamingTracker", "Tracker", "Tracks"),
 }
-"""The module of each public name."""
-__all__ = sorted(_HOME)
+"""The public names of each module."""
+_MODULES = {name: module for module, names in _HOME.items() for name in names}
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

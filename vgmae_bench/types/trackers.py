@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -37,25 +38,17 @@ class Tracker(Protocol):
 class Streaming(Protocol):
     """An online tracker. It gets one frame at a time, so that a long video needs little memory. It tracks only forward."""
 
+    @abstractmethod
     def start(self, queries: Queries) -> None:
         """Start a new video with these queries."""
-        ...
 
+    @abstractmethod
     def step(self, frame: npt.NDArray[np.uint8]) -> Tracks:
         """The tracks in the next frame (uint8 [H, W, 3] RGB), T = 1. Before the query's frame, any values are allowed."""
-        ...
 
 
-class StreamingTracker:
+class StreamingTracker(Streaming):
     """A base class for online trackers. It implements `track` with the subclass's `start` and `step`."""
-
-    def start(self, queries: Queries) -> None:
-        """See `Streaming.start`."""
-        raise NotImplementedError
-
-    def step(self, frame: npt.NDArray[np.uint8]) -> Tracks:
-        """See `Streaming.step`."""
-        raise NotImplementedError
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """See `Tracker.track`."""

@@ -92,8 +92,8 @@ def test_one_threshold_for_all_is_no_better_than_each_images_own() -> None:
     ods, ois = ods_ois(counts, ["a", "b"], resamples=200)
     assert ois.value == 1.0
     assert ods.value == pytest.approx(0.8)  # at 0.3: recall 1, precision 2/3; a higher one loses the first image
-    assert ods.low <= ods.value <= ods.high
+    assert ods.ci95[0] <= ods.value <= ods.ci95[1]
     alone, _ = ods_ois(counts[:1], ["a"])
-    assert np.isnan(alone.low)
+    assert alone.ci95 == (None, None)
     together, _ = ods_ois(counts, ["a", "a"])
-    assert np.isnan(together.high)
+    assert together.ci95 == (None, None)

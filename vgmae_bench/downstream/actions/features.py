@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +28,9 @@ from vgmae_bench.models.encoder import VideoEncoder
 from vgmae_bench.progress.bar import Progress
 
 VERSION = 1
-"""Increase this when the features of the same videos change. It is part of the name of the cache."""
+"""Increase this if the code computes other features than before. The name of the cache folder contains it."""
 CHUNK = 64
-"""Videos per file of the cache. A run that is killed loses at most so many."""
+"""Videos per file of the cache. A killed process loses at most this many."""
 VIEWS_AT_ONCE = 16
 
 
@@ -39,14 +41,12 @@ class Features:
     Attributes:
         values: float32 [n, V, C] for V views of each video.
         rows: int64 [n], indices of the videos.
-        skipped: why the other videos could not be read, by name.
-        digest: hash of everything that the features depend on.
+        skipped: the reasons why other videos could not be read, by name.
     """
 
     values: Tensor
-    rows: npt.NDArray[np.int64]
+    rows: Tensor
     skipped: dict[str, str]
-    digest: str
 
 
 def compute_features(
@@ -76,12 +76,11 @@ def compute_features(
     """
     depends: dict[str, Json] = {"version": VERSION, "encoder": probed.describe(), "videos": videos.digest}
     views: dict[str, Json] = {name: getattr(config, name) for name in ("sampling", "stride", "segments", "crops")}
-    key = digest({**depends, **views, "final_norm": final_norm})
-    folder = cache_folder() / "features" / key[:32]
+    folder = cache_folder() / "features" / digest({**depends, **views, "final_norm": final_norm})[:32]
     make_folder(folder)
-    encoder = probed.encoder
-    encoder.to(device)
-    parts: list[tuple[Tensor, Tensor, dict[str, str]]] = []
+    probed.encoder.to(device)
+    look = partial(readable_views, videos, probed.encoder, config)
+    parts: list[Features] = []
     with Progress(title, "videos", len(videos.ids)) as progress:
         for start in range(0, len(videos.ids), CHUNK):
             file = folder / f"{start:08d}.safetensors"
@@ -89,60 +88,64 @@ def compute_features(
             part = _read(file)
             kept = part is not None
             if part is None:
-
-                def look(row: int) -> npt.NDArray[np.uint8] | str:
-                    try:
-                        return views_of(videos.open(row), encoder.num_frames, encoder.image_size, config)
-                    except BadDataError as error:
-                        return str(error)
-
                 with closing(made_ahead(rows, look, len(rows), workers)) as looked:
-                    part = _compute(encoder, dict(zip(rows, looked, strict=True)), videos, final_norm, device)
+                    part = _compute(probed.encoder, zip(rows, looked, strict=True), videos, final_norm, device)
                 _write(file, part)
             parts.append(part)
             progress.advance(len(rows), skipped=kept)
-    skipped = {name: why for _, _, failed in parts for name, why in failed.items()}
-    good = [(values, rows) for values, rows, _ in parts if len(rows)]
+    skipped = {name: why for part in parts for name, why in part.skipped.items()}
+    good = [part for part in parts if len(part.rows)]
     if not good:
         raise BadDataError(f"None of the {len(videos.ids)} videos can be read", next(iter(skipped.values()), ""))
-    return Features(
-        torch.cat([values for values, _ in good]), torch.cat([rows for _, rows in good]).numpy(), skipped, key
-    )
+    return Features(torch.cat([part.values for part in good]), torch.cat([part.rows for part in good]), skipped)
+
+
+def readable_views(
+    videos: LabelledVideos, encoder: VideoEncoder, config: ViewConfig, row: int
+) -> npt.NDArray[np.uint8] | str:
+    """The views of a video for testing (see `views_of`), or the reason why the video cannot be read."""
+    try:
+        return views_of(videos.open(row), encoder.num_frames, encoder.image_size, config)
+    except BadDataError as error:
+        return str(error)
 
 
 @torch.inference_mode()
 def _compute(
     encoder: VideoEncoder,
-    looked: dict[int, npt.NDArray[np.uint8] | str],
+    looked: Iterable[tuple[int, npt.NDArray[np.uint8] | str]],
     videos: LabelledVideos,
     final_norm: bool,
     device: str,
-) -> tuple[Tensor, Tensor, dict[str, str]]:
-    """Features [n, V, C], rows [n], and the reasons of the videos that failed, by name."""
-    views = {row: found for row, found in looked.items() if not isinstance(found, str)}
-    failed = {videos.ids[row]: found for row, found in looked.items() if isinstance(found, str)}
+) -> Features:
+    """The features of the videos with these rows."""
+    views: dict[int, npt.NDArray[np.uint8]] = {}
+    skipped: dict[str, str] = {}
+    for row, found in looked:
+        if isinstance(found, str):
+            skipped[videos.ids[row]] = found
+        else:
+            views[row] = found
     if not views:
-        return torch.empty(0), torch.empty(0, dtype=torch.int64), failed
-    count = len(next(iter(views.values())))
-    clips = torch.from_numpy(np.concatenate(list(views.values())))
+        return Features(torch.empty(0), torch.empty(0, dtype=torch.int64), skipped)
+    clips = torch.from_numpy(np.stack(list(views.values())))
     pooled = [
         encode(encoder, some.to(device), final_norm=final_norm).float().mean(dim=1).cpu()
-        for some in clips.split(VIEWS_AT_ONCE)
+        for some in clips.flatten(0, 1).split(VIEWS_AT_ONCE)
     ]
-    return torch.cat(pooled).unflatten(0, (-1, count)), torch.tensor(list(views)), failed
+    return Features(torch.cat(pooled).unflatten(0, clips.shape[:2]), torch.tensor(list(views)), skipped)
 
 
-def _write(file: Path, part: tuple[Tensor, Tensor, dict[str, str]]) -> None:
-    values, rows, failed = part
-    metadata = {"failed": json.dumps(failed)}
-    write_atomically(file, lambda path: save_file({"values": values.contiguous(), "rows": rows}, path, metadata))
+def _write(file: Path, part: Features) -> None:
+    tensors, metadata = {"values": part.values.contiguous(), "rows": part.rows}, {"failed": json.dumps(part.skipped)}
+    write_atomically(file, lambda path: save_file(tensors, path, metadata))
 
 
-def _read(file: Path) -> tuple[Tensor, Tensor, dict[str, str]] | None:
+def _read(file: Path) -> Features | None:
     """Read a file of the cache. None if it is missing or damaged."""
     try:
         with safe_open(file, framework="pt") as opened:
-            failed = json.loads((opened.metadata() or {})["failed"])
-            return opened.get_tensor("values"), opened.get_tensor("rows"), failed
+            skipped = json.loads((opened.metadata() or {})["failed"])
+            return Features(opened.get_tensor("values"), opened.get_tensor("rows"), skipped)
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError):
         return None

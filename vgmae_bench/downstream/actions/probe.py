@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,13 +17,13 @@ from torch import nn
 from vgmae_bench.ahead import made_ahead
 from vgmae_bench.config import Json, build
 from vgmae_bench.downstream.actions.encoder import Probed, open_encoder, set_layer_rates
-from vgmae_bench.downstream.actions.features import Features, compute_features
+from vgmae_bench.downstream.actions.features import Features, compute_features, readable_views
 from vgmae_bench.downstream.actions.heads import Classifier, Head
 from vgmae_bench.downstream.actions.recipes import ClipSource, FeatureSource, FinetuneRecipe, ProbeRecipe
 from vgmae_bench.downstream.actions.report import Answers, confusion, draw_confusion, measure, write_answers
 from vgmae_bench.downstream.actions.settings import FinetuneConfig, LinearConfig, ProbeConfig, settle
-from vgmae_bench.downstream.actions.videos import PROTOCOLS, Actions
-from vgmae_bench.downstream.actions.views import views_of
+from vgmae_bench.downstream.actions.videos import PROTOCOLS, Actions, LabelledVideos
+from vgmae_bench.downstream.actions.views import ViewConfig
 from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.files import write_atomically
 from vgmae_bench.models.weights_file import load_into, load_weights
@@ -121,20 +122,13 @@ def execute(plan: Plan) -> dict[str, Any]:
 def _linear(plan: Plan, about: dict[str, Json]) -> tuple[Answers | None, int]:
     """Train a head on features and test it. Returns its answers and the number of videos it learned from."""
     config, actions = plan.config, plan.actions
-    train_views = replace(config, segments=1, crops=1)
 
-    def features(part: str) -> Features:
-        return compute_features(
-            plan.probed,
-            getattr(actions, part),
-            train_views if part == "train" else config,
-            final_norm=config.final_norm,
-            device=plan.device,
-            workers=config.data.workers,
-            title=f"{part} features",
-        )
+    def features(videos: LabelledVideos, views: ViewConfig, title: str) -> Features:
+        given: dict[str, Any] = {"device": plan.device, "workers": config.data.workers, "title": title}
+        return compute_features(plan.probed, videos, views, final_norm=config.final_norm, **given)
 
-    learned, tested = features("train"), features("test")
+    learned = features(actions.train, replace(config, segments=1, crops=1), "train features")
+    tested = features(actions.test, config, "test features")
     parts = [(learned, actions.train.labels), (tested, actions.test.labels)]
 
     def make() -> nn.Module:
@@ -147,8 +141,10 @@ def _linear(plan: Plan, about: dict[str, Json]) -> tuple[Answers | None, int]:
     head = _trained(plan, make())
     with torch.inference_mode():
         shares = head(tested.values.flatten(0, 1)).softmax(dim=1).unflatten(0, tested.values.shape[:2]).mean(dim=1)
-    names = [actions.test.ids[row] for row in tested.rows]
-    answers = Answers(names, actions.test.labels[tested.rows], shares.numpy(), tested.skipped)
+    rows = tested.rows.tolist()
+    answers = Answers(
+        [actions.test.ids[row] for row in rows], actions.test.labels[rows], shares.numpy(), tested.skipped
+    )
     return answers, len(learned.rows)
 
 
@@ -190,21 +186,15 @@ def _trained(plan: Plan, model: nn.Module) -> nn.Module:
 @torch.inference_mode()
 def _test(plan: Plan, model: nn.Module) -> Answers:
     """Probabilities of every tested video, averaged over its views."""
-    config, videos, encoder = plan.config, plan.actions.test, plan.probed.encoder
+    videos = plan.actions.test
     skipped: dict[str, str] = {}
-
-    def look(row: int) -> Any:
-        try:
-            return views_of(videos.open(row), encoder.num_frames, encoder.image_size, config)
-        except BadDataError as error:
-            skipped[videos.ids[row]] = str(error)
-            return None
-
     rows, shares = [], []
-    every = range(len(videos.ids))
+    every, look = range(len(videos.ids)), partial(readable_views, videos, plan.probed.encoder, plan.config)
     with closing(made_ahead(every, look, ahead=1)) as looked:  # one video ahead of the encoder
         for row, views in zip(counted(every, "testing", "videos"), looked, strict=True):
-            if views is not None:
+            if isinstance(views, str):
+                skipped[videos.ids[row]] = views
+            else:
                 logits = model(torch.from_numpy(views).to(plan.device))
                 rows.append(row)
                 shares.append(logits.float().softmax(dim=1).mean(dim=0).cpu().numpy())

@@ -48,7 +48,7 @@ class FeatureSource:
         self, parts: Sequence[tuple[Features, npt.NDArray[np.int64]]], seed: int, described: dict[str, Json]
     ) -> None:
         (self._learned, _), (self._tested, _) = parts
-        self._labels, self._answers = (torch.from_numpy(labels[features.rows]) for features, labels in parts)
+        self._labels, self._answers = (torch.from_numpy(labels)[features.rows] for features, labels in parts)
         self._order, self._seed, self._described = Shuffled(len(self._labels), seed), seed, described
 
     def batch(self, numbers: range, shape: ClipShape, device: str) -> LabelledBatch:
@@ -90,14 +90,10 @@ class ClipSource:
     def batch(self, numbers: range, shape: ClipShape, device: str) -> LabelledBatch:
         """See `vgmae_bench.training.recipe.Source.batch`."""
         seeds = tuple(clip_seed(self._config.seed, number) for number in numbers)
-        clips, rows = zip(
-            *(self._clip(self._order[n], seed) for n, seed in zip(numbers, seeds, strict=True)), strict=True
-        )
-        return LabelledBatch(
-            torch.from_numpy(np.stack(clips)).to(device),
-            torch.from_numpy(self._learned.labels[list(rows)]).to(device),
-            seeds,
-        )
+        found = [self._clip(self._order[number], seed) for number, seed in zip(numbers, seeds, strict=True)]
+        clips, rows = zip(*found, strict=True)
+        labels = torch.from_numpy(self._learned.labels[list(rows)])
+        return LabelledBatch(torch.from_numpy(np.stack(clips)).to(device), labels.to(device), seeds)
 
     def examples(self, count: int, shape: ClipShape, device: str) -> LabelledBatch:
         """See `vgmae_bench.training.recipe.Source.examples`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,18 +78,14 @@ def write_answers(path: Path, answers: Answers, classes: Sequence[str]) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
-    best = np.argsort(-answers.shares, axis=1, kind="stable")[:, :SHOWN]
+    import pandas as pd
 
-    def write(temporary: Path) -> None:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            names = [f"{what}_{place + 1}" for place in range(best.shape[1]) for what in ("answer", "probability")]
-            writer.writerow(["video", "class", *names])
-            for name, label, order, shares in zip(answers.ids, answers.labels, best, answers.shares, strict=True):
-                told = [cell for number in order for cell in (classes[number], f"{shares[number]:.4f}")]
-                writer.writerow([name, classes[label], *told])
-
-    write_atomically(path, write)
+    names, order = np.array(classes), np.argsort(-answers.shares, axis=1, kind="stable")
+    table = pd.DataFrame({"video": answers.ids, "class": names[answers.labels]})
+    for place, best in enumerate(order[:, :SHOWN].T, 1):
+        table[f"answer_{place}"] = names[best]
+        table[f"probability_{place}"] = answers.shares[range(len(best)), best]
+    write_atomically(path, lambda temporary: table.to_csv(temporary, index=False, float_format="%.4f"))
 
 
 def draw_confusion(path: Path, counts: npt.NDArray[np.int64], classes: Sequence[str], title: str) -> None:
@@ -115,9 +110,8 @@ def draw_confusion(path: Path, counts: npt.NDArray[np.int64], classes: Sequence[
         for row, column in np.ndindex(percent.shape):
             if counts[row, column]:
                 colour = "white" if percent[row, column] > 55 else "black"
-                axes.text(
-                    column, row, f"{percent[row, column]:.0f}", ha="center", va="center", color=colour, fontsize=8
-                )
+                text = f"{percent[row, column]:.0f}"
+                axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
     figure.colorbar(image, label="% of the class")
     write_atomically(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
 

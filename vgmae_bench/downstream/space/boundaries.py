@@ -8,12 +8,13 @@ matching of least cost but scores only its size, so the largest matching is comp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vgmae_bench.evaluation.records.others import Estimate
+from vgmae_bench.evaluation.records.results import Interval
 from vgmae_bench.metrics.stats import LEVEL, RESAMPLES
 
 Mask = npt.NDArray[np.bool_]
@@ -23,14 +24,6 @@ TOLERANCE = 0.0075
 """Share of the image's diagonal within which pixels match."""
 THRESHOLDS = tuple(i / 20 for i in range(1, 20))
 """An outline counts if its strength is at least the threshold."""
-
-
-class Score(NamedTuple):
-    """An F-measure with its bootstrap interval; NaN with fewer than two groups."""
-
-    value: float
-    low: float
-    high: float
 
 
 def outlines_of(labels: npt.NDArray[np.int64]) -> Mask:
@@ -108,7 +101,7 @@ def f_measure(counts: Array) -> Array:
     return f
 
 
-def ods_ois(counts: Array, groups: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0) -> tuple[Score, Score]:
+def ods_ois(counts: Array, groups: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0) -> list[Estimate]:
     """F-measure at the best threshold for the whole set (ODS), and at the best threshold of each image (OIS).
 
     Arguments:
@@ -117,6 +110,9 @@ def ods_ois(counts: Array, groups: Sequence[str], *, resamples: int = RESAMPLES,
             in each draw.
         resamples: number of draws.
         seed: seed of the draws.
+
+    Returns:
+        ODS and OIS. With fewer than two groups, they have no intervals.
     """
     best = f_measure(counts).argmax(axis=1)
     chosen = np.take_along_axis(counts, best[:, None, None], axis=1)
@@ -125,14 +121,15 @@ def ods_ois(counts: Array, groups: Sequence[str], *, resamples: int = RESAMPLES,
     for table in (counts, chosen):
         sums = np.zeros((len(names), *table.shape[1:]))
         np.add.at(sums, member, table)
-        low = high = float("nan")
+        interval: Interval = (None, None)
         if len(names) > 1:
             share = np.full(len(names), 1 / len(names))
             drawn = np.random.default_rng(seed).multinomial(len(names), share, size=resamples)
             f = f_measure(np.tensordot(drawn.astype(np.float64), sums, axes=1)).max(axis=1)
-            low, high = (float(end) for end in np.quantile(f, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
-        scores.append(Score(float(f_measure(sums.sum(axis=0)).max()), low, high))
-    return scores[0], scores[1]
+            low, high = np.quantile(f, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+            interval = (float(low), float(high))
+        scores.append(Estimate(float(f_measure(sums.sum(axis=0)).max()), interval))
+    return scores
 
 
 def thin(mask: Mask) -> Mask:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from vgmae_bench.models.explorer import Image
 Labels = npt.NDArray[np.int64]
 
 SYNTH_IMAGES = 60
+"""Number of images of `synth`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +100,10 @@ def _synth() -> LabelledSet:
     from vgmae_bench.data.synth.scene import SynthConfig
 
     config = SynthConfig(frames=1)
-
-    def reader(index: int) -> Callable[[], tuple[Image, Labels]]:
-        return lambda: synth_image(config, index)
-
-    images = [Labelled(f"test-{index:05d}", str(index), True, reader(index)) for index in range(SYNTH_IMAGES)]
+    images = [
+        Labelled(f"test-{index:05d}", str(index), True, partial(synth_image, config, index))
+        for index in range(SYNTH_IMAGES)
+    ]
     return LabelledSet("synth", {"synth": VERSION, "config": vars(config)}, images)
 
 
@@ -126,7 +127,7 @@ def _pairs(root: Path) -> LabelledSet:
     masks = {path.relative_to(root / "masks").with_suffix(""): path for path in find_images(root / "masks")}
     images = {path.relative_to(root / "images").with_suffix(""): path for path in find_images(root / "images")}
     both = [(str(name), images[name], masks[name]) for name in images if name in masks]
-    return _of_files("pairs", root, [(name, name, image, mask) for name, image, mask in both])
+    return _of_files("pairs", root, [(name, name, image, mask) for name, image, mask in both], _with_mask)
 
 
 def _davis(root: Path) -> LabelledSet:
@@ -141,7 +142,7 @@ def _davis(root: Path) -> LabelledSet:
             image = pictures / sequence / f"{mask.stem}.jpg"
             if image.is_file():
                 found.append((f"{sequence}/{mask.stem}", sequence, image, mask))
-    return _of_files("davis", root, found)
+    return _of_files("davis", root, found, _with_mask)
 
 
 def _resolution(folder: Path) -> Path:
@@ -149,33 +150,45 @@ def _resolution(folder: Path) -> Path:
     return next((folder / name for name in ("480p", "Full-Resolution") if (folder / name).is_dir()), folder)
 
 
-def _of_files(kind: str, root: Path, found: Sequence[tuple[str, str, Path, Path]]) -> LabelledSet:
-    """A set of (name, group, image file, mask file)."""
+def _of_files(
+    kind: str,
+    root: Path,
+    found: Sequence[tuple[str, str, Path, Path]],
+    read: Callable[[Path, Path], tuple[Image, Labels]],
+    *,
+    has_figure: bool = True,
+    wanted: str = f"images end in {', '.join(sorted(SUFFIXES))}",
+) -> LabelledSet:
+    """A set of images on disk.
+
+    Arguments:
+        found: name, group, image file and file of the segmentations of each image.
+        read: reads the two files of an image.
+        has_figure: see `Labelled`.
+        wanted: the files that the folder should contain, for a message.
+    """
     if not found:
-        raise MissingDataError(
-            f"There is no image with a mask in {root}", f"images end in {', '.join(sorted(SUFFIXES))}"
-        )
-
-    def reader(image: Path, mask: Path) -> Callable[[], tuple[Image, Labels]]:
-        return lambda: (pixels := read_image(image), _mask(mask, (pixels.shape[0], pixels.shape[1])))
-
-    images = [Labelled(name, group, True, reader(image, mask)) for name, group, image, mask in found]
-    return LabelledSet(kind, _identity(root, [mask for *_, mask in found]), images)
+        raise MissingDataError(f"There is no image with a segmentation in {root}", wanted)
+    images = [Labelled(name, group, has_figure, partial(read, image, truth)) for name, group, image, truth in found]
+    truths = digest([file_digest(truth) for *_, truth in found])
+    return LabelledSet(kind, {"folder": root.resolve().name, "truth": truths}, images)
 
 
-def _mask(path: Path, size: tuple[int, int]) -> Labels:
-    """Read a mask, int64 [1, H, W]: palette indices, grey values, or one number for each RGB colour."""
+def _with_mask(image: Path, path: Path) -> tuple[Image, Labels]:
+    """Read an image and its mask, int64 [1, H, W]: palette indices, grey values, or one number for each RGB colour."""
+    pixels = read_image(image)
     try:
-        with Pillow.open(path) as image:
-            stored = np.array(image if image.mode in ("P", "L", "1", "I", "I;16") else image.convert("RGB"))
+        with Pillow.open(path) as mask:
+            stored = np.array(mask if mask.mode in ("P", "L", "1", "I", "I;16") else mask.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
         raise BadDataError(f"The mask {path} cannot be read", str(error)) from error
     labels = stored.astype(np.int64)
     if labels.ndim == 3:
         labels = labels @ np.array([65536, 256, 1])
-    if labels.shape != size:
-        raise BadDataError(f"The mask {path} does not fit its image", f"it is {labels.shape}, the image is {size}")
-    return labels[None]
+    if labels.shape != pixels.shape[:2]:
+        why = f"it is {labels.shape}, the image is {pixels.shape[:2]}"
+        raise BadDataError(f"The mask {path} does not fit its image", why)
+    return pixels, labels[None]
 
 
 def _bsds(root: Path) -> LabelledSet:
@@ -184,17 +197,13 @@ def _bsds(root: Path) -> LabelledSet:
     for truth in sorted((root / "groundTruth" / "test").glob("*.mat")):
         image = root / "images" / "test" / f"{truth.stem}.jpg"
         if image.is_file():
-            found.append((truth.stem, image, truth))
-    if not found:
-        raise MissingDataError(
-            f"There are no test images of BSDS500 in {root}", "images/test/*.jpg, groundTruth/test/*.mat"
-        )
+            found.append((truth.stem, truth.stem, image, truth))
+    wanted = "it needs images/test/*.jpg and groundTruth/test/*.mat"
+    return _of_files("bsds500", root, found, _with_segmentations, has_figure=False, wanted=wanted)
 
-    def reader(image: Path, truth: Path) -> Callable[[], tuple[Image, Labels]]:
-        return lambda: (np.array(open_rgb(image)), segmentations(truth))
 
-    images = [Labelled(name, name, False, reader(image, truth)) for name, image, truth in found]
-    return LabelledSet("bsds500", _identity(root, [truth for *_, truth in found]), images)
+def _with_segmentations(image: Path, truth: Path) -> tuple[Image, Labels]:
+    return np.array(open_rgb(image)), segmentations(truth)
 
 
 def segmentations(path: Path) -> Labels:
@@ -212,13 +221,8 @@ def segmentations(path: Path) -> Labels:
         people = loadmat(path)["groundTruth"].ravel()
         labels = np.stack([person["Segmentation"][0, 0] for person in people]).astype(np.int64)
     except Exception as error:  # SciPy can raise anything on a damaged file
-        raise BadDataError(
-            f"{path} is not a ground-truth file of BSDS500", f"{type(error).__name__}: {error}"
-        ) from error
+        why = f"{type(error).__name__}: {error}"
+        raise BadDataError(f"{path} is not a ground-truth file of BSDS500", why) from error
     if labels.ndim != 3:
         raise BadDataError(f"{path} is not a ground-truth file of BSDS500", f"its segmentations are {labels.shape}")
     return labels
-
-
-def _identity(root: Path, truths: Sequence[Path]) -> Json:
-    return {"folder": root.resolve().name, "truth": digest([file_digest(path) for path in truths])}

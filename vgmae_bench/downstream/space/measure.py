@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench.downstream.space import baselines, boundaries, images
-from vgmae_bench.downstream.space.labelled import Labelled, Labels
+from vgmae_bench.downstream.space.labelled import Labelled
 from vgmae_bench.evaluation.records import results as records
 from vgmae_bench.evaluation.records.others import Estimate, SpatialRecord, SpatialSummary
 from vgmae_bench.files import make_folder, write_atomically
@@ -55,13 +55,15 @@ class Measured:
     def _of(self, method: Results) -> dict[str, Estimate]:
         found: dict[str, Estimate] = {}
         if method.counts:
-            ods, ois = boundaries.ods_ois(np.stack(method.counts), self.groups)
-            found = {"ods": _estimate(*ods), "ois": _estimate(*ois)}
+            found = dict(zip(F_MEASURES, boundaries.ods_ois(np.stack(method.counts), self.groups), strict=True))
         said = [name for name in MEANS if name in method.rows[0]]
         values = np.array([[row[name] for name in said] for row in method.rows])
         if said:
             means = clip_bootstrap(values, self.groups)
-            found |= {name: _estimate(mean.value, mean.low, mean.high) for name, mean in zip(said, means, strict=True)}
+            found |= {
+                name: Estimate(mean.value, (finite(mean.low), finite(mean.high)))
+                for name, mean in zip(said, means, strict=True)
+            }
         return found
 
 
@@ -92,7 +94,8 @@ def measure(
         for name, look in looks.items():
             seen = look(image)
             if item.has_figure and seen.figure is not None:
-                values[name] |= _figure(seen.figure, labels)
+                figure, both = images.figure_ground(seen.figure, labels[0] > 0)
+                values[name] |= {"miou": both, "figure_iou": figure}
             if seen.outlines is not None:
                 counts = boundaries.count_matches(seen.outlines, truths)
                 measured.methods.setdefault(name, Results()).counts.append(counts)
@@ -102,11 +105,6 @@ def measure(
         for name, row in values.items():
             measured.methods.setdefault(name, Results()).rows.append(row)
     return measured
-
-
-def _figure(found: npt.NDArray[np.bool_], labels: Labels) -> dict[str, float]:
-    figure, both = images.figure_ground(found, labels[0] > 0)
-    return {"miou": both, "figure_iou": figure}
 
 
 def _rebuilt(
@@ -151,7 +149,3 @@ def write(out: Path, measured: Measured, summary: SpatialSummary, record: Spatia
     write_atomically(out / "metrics.csv", lambda temporary: table.to_csv(temporary, index=False))
     records.write(out / "summary.json", summary)
     records.write(out / "record.json", record)
-
-
-def _estimate(value: float, low: float, high: float) -> Estimate:
-    return Estimate(value, (finite(low), finite(high)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class JsonFile:
+    """The content of a JSON file, with the number of its schema."""
+
+    schema: int = field(default=SCHEMA, kw_only=True)
 
 
 def read(path: Path, kind: type[T]) -> T:

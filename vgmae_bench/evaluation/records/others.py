@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from vgmae_bench.evaluation.records.migrate import SCHEMA
+from vgmae_bench.evaluation.records.json_files import JsonFile
 from vgmae_bench.evaluation.records.results import Interval, MethodUsed, Session
 
 
@@ -40,7 +40,7 @@ class PositionChange:
 
 
 @dataclass(frozen=True)
-class Reproduction:
+class Reproduction(JsonFile):
     """reproduction.json: the differences between a run and its repetition.
 
     Attributes:
@@ -52,7 +52,6 @@ class Reproduction:
         environment, configuration: differences in code and machine, and in what predictions depend on.
     """
 
-    schema: int = field(default=SCHEMA, kw_only=True)
     run: str
     reproduced: str
     equal: bool
@@ -77,7 +76,7 @@ class VideoUsed:
 
 
 @dataclass(frozen=True)
-class TrackRecord:
+class TrackRecord(JsonFile):
     """record.json of `vgmae-bench track`.
 
     Attributes:
@@ -87,7 +86,6 @@ class TrackRecord:
         encoder: the video encoder that wrote tracks.mp4.
     """
 
-    schema: int = field(default=SCHEMA, kw_only=True)
     method: MethodUsed
     video: VideoUsed
     input_size: tuple[int, int]
@@ -109,10 +107,9 @@ class ImageUsed:
 
 
 @dataclass(frozen=True)
-class ExploreRecord:
+class ExploreRecord(JsonFile):
     """record.json of `vgmae-bench explore`."""
 
-    schema: int = field(default=SCHEMA, kw_only=True)
     method: MethodUsed
     image: ImageUsed
     session: Session
@@ -128,10 +125,9 @@ class ImagesUsed:
 
 
 @dataclass(frozen=True)
-class SpatialRecord:
+class SpatialRecord(JsonFile):
     """record.json of `vgmae-bench spatial`. `mask_ratio` is the share of hidden patches."""
 
-    schema: int = field(default=SCHEMA, kw_only=True)
     method: MethodUsed
     data: ImagesUsed
     mask_ratio: float
@@ -147,16 +143,15 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class SpatialSummary:
+class SpatialSummary(JsonFile):
     """summary.json of `vgmae-bench spatial`: estimates by method and measure, over `images` images."""
 
-    schema: int = field(default=SCHEMA, kw_only=True)
     images: int
     methods: dict[str, dict[str, Estimate]]
 
 
 @dataclass(frozen=True)
-class TrainingRecord:
+class TrainingRecord(JsonFile):
     """record.json of a training.
 
     Attributes:
@@ -167,7 +162,6 @@ class TrainingRecord:
         progress: how many steps are done.
     """
 
-    schema: int = field(default=SCHEMA, kw_only=True)
     digest: str
     identity: dict[str, Any]
     notes: list[str] = field(default_factory=list)

@@ -9,14 +9,13 @@ from typing import Any
 from vgmae_bench import config, provenance
 from vgmae_bench.data.dataset import Coverage
 from vgmae_bench.evaluation.protocols import EvalProtocol
+from vgmae_bench.evaluation.records.json_files import JsonFile, validated
 from vgmae_bench.evaluation.records.json_files import read as read
 from vgmae_bench.evaluation.records.json_files import text_of as text_of
-from vgmae_bench.evaluation.records.json_files import validated
 from vgmae_bench.evaluation.records.json_files import write as write
 from vgmae_bench.evaluation.records.method_used import SESSION_SOURCE as SESSION_SOURCE
 from vgmae_bench.evaluation.records.method_used import MethodUsed as MethodUsed
 from vgmae_bench.evaluation.records.method_used import WeightsUsed as WeightsUsed
-from vgmae_bench.evaluation.records.migrate import SCHEMA
 
 Interval = tuple[float | None, float | None]
 """Ends of a 95 % bootstrap interval over clips; None where there is none."""
@@ -112,7 +111,7 @@ class ExternalPredictions:
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(JsonFile):
     """record.json of a run: the method, the dataset, the protocol, the code and the machine.
 
     Attributes:
@@ -124,7 +123,6 @@ class Record:
         external: where the predictions came from, if another program made them.
     """
 
-    schema: int = field(default=SCHEMA, kw_only=True)
     key: str
     name: str = field(default="", kw_only=True)
     method: MethodUsed
@@ -176,14 +174,13 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class ClipNote:
+class ClipNote(JsonFile):
     """predictions/<clip>.json: the cost of the clip, or why it failed.
 
     `cost` and `made_by` are None if they are not known. `error` is None if the clip did not fail. `doubt` says what looks
     wrong in the clip's true tracks, and is mostly empty.
     """
 
-    schema: int = field(default=SCHEMA, kw_only=True)
     cost: Cost | None = None
     error: str | None = None
     made_by: Maker | None = None
@@ -222,7 +219,7 @@ class MetricMean:
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(JsonFile):
     """summary.json of a run: its scores.
 
     Attributes:
@@ -235,7 +232,6 @@ class Summary:
         notices: what looks wrong, one sentence each.
     """
 
-    schema: int = field(default=SCHEMA, kw_only=True)
     protocol: str
     clips: ClipCounts
     failures: dict[str, str]
