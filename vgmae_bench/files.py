@@ -69,16 +69,20 @@ def _temporary(path: Path) -> Path:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, so that only one process at a time reads, changes and writes its files.
+def locked(folder: Path, name: str = ".lock", try_: str = ANOTHER_RESULTS_FOLDER) -> Iterator[None]:
+    """Hold a lock, so that only one process at a time reads, changes and writes files of a folder.
 
     The lock ends with the process, even after a crash. If the storage does not support locks, the block runs without one.
 
+    Arguments:
+        name: the name of the lock's file in the folder.
+        try_: the command that an error suggests.
+
     Raises:
-        StorageError: the file `.lock` cannot be created in the folder.
+        StorageError: the lock's file cannot be created.
     """
-    with storage_errors(folder):
-        file = (folder / ".lock").open("a")
+    with storage_errors(folder, try_):
+        file = (folder / name).open("a")
     with file:
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX)

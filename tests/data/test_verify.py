@@ -93,7 +93,7 @@ def test_every_frame_of_every_clip_is_decoded(tmp_path: Path) -> None:
     path = save([jpeg_example(0), broken, {}], tmp_path / "tapvid_kinetics" / "0000_of_0002.pkl")
     findings = verify("kinetics", tmp_path)
     assert errors(findings) == [
-        ("0000-0001", f"Clip 1 of {path} cannot be used: frame 5: not a JPEG image."),
+        ("0000-0001", 'Clip "0000-0001" of kinetics cannot be used: frame 5: not a JPEG image.'),
         ("0000-0002", f"Clip 2 of {path} cannot be used: it has no video, points, occluded."),
     ]
     assert any("0001_of_0002.pkl" in finding.fault for finding in findings if finding.severity == "note")

@@ -7,6 +7,7 @@ the mean over query sets that tables show.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -99,8 +100,12 @@ def interval(totals: Array, sizes: Array, *, resamples: int = RESAMPLES, seed: i
         return np.full(columns, np.nan), np.full(columns, np.nan)
     draw = _draw if clips * resamples <= KEPT_DRAWS else _draw.__wrapped__
     resampled = draw(clips, resamples, seed) @ np.hstack([totals, sizes])
-    with np.errstate(invalid="ignore", divide="ignore"):  # a resample may hold no clip with a value
-        return _quantiles(resampled[:, :columns] / resampled[:, columns:])
+    with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
+        # A resample without a value is NaN and left out. A column without any value is NaN.
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+        ratios = resampled[:, :columns] / resampled[:, columns:]
+        low, high = np.nanquantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return low, high
 
 
 @lru_cache(maxsize=2)
@@ -148,13 +153,3 @@ def holm(p: Sequence[float] | Array) -> Array:
     steps = p[order] * np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps))
     return adjusted
-
-
-def _quantiles(resampled: Array) -> tuple[Array, Array]:
-    """The ends of the interval, by column. Resamples without a value are left out."""
-    ends = np.full((2, resampled.shape[1]), np.nan)
-    for column, sample in enumerate(resampled.T):
-        drawn = sample[~np.isnan(sample)]
-        if drawn.size:
-            ends[:, column] = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return ends[0], ends[1]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zipfile
 import zlib
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from vgmae_bench.data.files.root import check_disk_space
+from vgmae_bench.data.files.root import check_disk_space, placed
 from vgmae_bench.data.files.sums import add_sums
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.progress.bar import BYTES, Progress
@@ -33,28 +31,22 @@ def unpack(archive: Path, location: str, root: Path) -> None:
             folder.
         MissingDataError: the disk has no room.
     """
-    folder = location.partition("/")[0]
     try:
-        with (
-            zipfile.ZipFile(archive) as zipped,
-            tempfile.TemporaryDirectory(dir=root, prefix=f".{folder}-") as temporary,
-        ):
+        with zipfile.ZipFile(archive) as zipped, placed(root / location.partition("/")[0]) as folder:
             members = _members(zipped, location, archive)
-            check_disk_space(sum(info.file_size for info in members), root, "to unpack the data")
-            sums = _extract(zipped, members, Path(temporary))
-            unpacked = Path(temporary, folder)
-            add_sums(unpacked, {str(PurePosixPath(name).relative_to(folder)): sums[name] for name in sums})
-            target = root / folder
-            if target.exists():
-                target.rmdir()
-            os.replace(unpacked, target)  # a whole folder in one step, which write_atomically cannot do
+            check_disk_space(sum(info.file_size for info in members.values()), root, "to unpack the data")
+            add_sums(folder, _extract(zipped, members, folder))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise BadDataError(f"{archive} is damaged", str(error)) from error
 
 
-def _members(zipped: zipfile.ZipFile, location: str, archive: Path) -> list[zipfile.ZipInfo]:
-    """The files in the folder of `location`. Raises BadDataError if any name in the archive points outside its folder."""
-    folder = location.partition("/")[0]
+def _members(zipped: zipfile.ZipFile, location: str, archive: Path) -> dict[str, zipfile.ZipInfo]:
+    """The files in the folder of `location`, by their name in it.
+
+    Raises:
+        BadDataError: a name in the archive points outside its folder, or no file fits `location`.
+    """
+    folder = location.partition("/")[0] + "/"
     names = [info.filename for info in zipped.infolist()]
     for name in names:
         parts = PurePosixPath(name).parts
@@ -64,15 +56,16 @@ def _members(zipped: zipfile.ZipFile, location: str, archive: Path) -> list[zipf
             )
     if not any(fnmatchcase(name, location) for name in names):
         raise BadDataError(f"{archive} is not the expected archive", f"it holds no {location}")
-    return [info for info in zipped.infolist() if info.filename.startswith(f"{folder}/") and not info.is_dir()]
+    files = [info for info in zipped.infolist() if info.filename.startswith(folder) and not info.is_dir()]
+    return {info.filename.removeprefix(folder): info for info in files}
 
 
-def _extract(zipped: zipfile.ZipFile, members: list[zipfile.ZipInfo], into: Path) -> dict[str, str]:
+def _extract(zipped: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], into: Path) -> dict[str, str]:
+    """Unpack files into a folder. Returns their SHA-256 (hex) by name."""
     sums = {}
-    total = sum(info.file_size for info in members)
-    with Progress("unpacking", BYTES, total) as progress:
-        for info in members:
-            target = into / info.filename
+    with Progress("unpacking", BYTES, sum(info.file_size for info in members.values())) as progress:
+        for name, info in members.items():
+            target = into / name
             target.parent.mkdir(parents=True, exist_ok=True)
             digest = hashlib.sha256()
             with zipped.open(info) as source, target.open("wb") as file:
@@ -80,5 +73,5 @@ def _extract(zipped: zipfile.ZipFile, members: list[zipfile.ZipInfo], into: Path
                     digest.update(block)
                     file.write(block)
                     progress.advance(len(block))
-            sums[info.filename] = digest.hexdigest()
+            sums[name] = digest.hexdigest()
     return sums

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shlex
 import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
@@ -17,13 +12,12 @@ from pathlib import Path
 
 from vgmae_bench.data.files.archive import unpack
 from vgmae_bench.data.files.download import download
-from vgmae_bench.data.files.root import check_disk_space, locate
+from vgmae_bench.data.files.root import check_disk_space, locate, placed
 from vgmae_bench.data.files.sums import add_sums, compare_sums
 from vgmae_bench.errors import BadDataError, MissingDataError
-from vgmae_bench.files import ANOTHER_DATA_ROOT, file_digest, storage_errors
+from vgmae_bench.files import ANOTHER_DATA_ROOT, file_digest, locked, storage_errors
 from vgmae_bench.plugins import DatasetSpec
 
-_OTHERWISE = "or use --dataset synth, which needs no download"
 _VIDEOS_ELSEWHERE = {
     "kinetics": "its videos are on YouTube and may not be redistributed: get the Kinetics-700-2020 validation clips "
     "(https://s3.amazonaws.com/kinetics/700_2020/val/k700_2020_val_path.txt); shards that generate_tapvid.py of "
@@ -52,7 +46,7 @@ def ensure(spec: DatasetSpec, root: Path) -> list[Path]:
         raise missing(spec, root)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _locked(root / f".{_folder(spec, root).name}.lock"):
+        with locked(root, f".{_folder(spec, root).name}.lock", ANOTHER_DATA_ROOT):
             if not locate(spec, root):
                 _fetch(spec, root)
     except OSError as error:
@@ -95,7 +89,7 @@ def install(spec: DatasetSpec, root: Path, source: Path) -> None:
         location = spec.annotations
     with storage_errors(root, ANOTHER_DATA_ROOT):
         root.mkdir(parents=True, exist_ok=True)
-        with _locked(root / f".{_folder(spec, root).name}.lock"):
+        with locked(root, f".{_folder(spec, root).name}.lock", ANOTHER_DATA_ROOT):
             _check_empty(spec, root)
             print_terms(spec)
             if source.suffix == ".zip" and source.is_file():
@@ -107,13 +101,10 @@ def install(spec: DatasetSpec, root: Path, source: Path) -> None:
                     f"{source} holds no {location.rpartition('/')[2]}", f"{spec.name} consists of such files"
                 )
             check_disk_space(sum(file.stat().st_size for file in files), root, f"for {spec.name}")
-            with tempfile.TemporaryDirectory(dir=root, prefix=f".{spec.name}-") as temporary:
-                folder = Path(temporary, spec.name)
-                folder.mkdir()
+            with placed(_folder(spec, root)) as folder:
                 for file in files:
                     shutil.copyfile(file, folder / file.name)
                 add_sums(folder, {file.name: file_digest(folder / file.name) for file in files})
-                os.replace(folder, _folder(spec, root))  # a whole folder in one step, over an empty one, if any
 
 
 @cache
@@ -124,18 +115,16 @@ def print_terms(spec: DatasetSpec) -> None:
 
 def missing(spec: DatasetSpec, root: Path, why: str = "") -> MissingDataError:
     """The error for a missing dataset: where it was expected, where it comes from, and which command gets it."""
-    what = f"{spec.name} is not at {root / spec.location}"
+    ways = ["--dataset synth, which needs no download"]
     if _fetches_itself(spec):
         curl = f"curl -L -C - --create-dirs -o {shlex.quote(str(_archive(spec, root)))} {spec.source}"
-        return MissingDataError(
-            what, why or f"it comes from {spec.source}", try_=f"{curl} (no need to unpack), {_OTHERWISE}"
-        )
-    if not spec.preparer:
-        return MissingDataError(what, why or f"it comes from {spec.source}", try_=_OTHERWISE.removeprefix("or use "))
-    why = why or _VIDEOS_ELSEWHERE.get(spec.name, f"it comes from {spec.source}")
-    annotations = f"vgmae-bench data fetch {spec.name}, then " if spec.annotations else ""
-    build = f"{annotations}vgmae-bench data prepare {spec.name} --from FOLDER"
-    return MissingDataError(what, why, try_=f"{build}, {_OTHERWISE}")
+        ways.insert(0, f"{curl} (no need to unpack)")
+    elif spec.preparer:
+        why = why or _VIDEOS_ELSEWHERE.get(spec.name, "")
+        annotations = f"vgmae-bench data fetch {spec.name}, then " if spec.annotations else ""
+        ways.insert(0, f"{annotations}vgmae-bench data prepare {spec.name} --from FOLDER")
+    what, why = f"{spec.name} is not at {root / spec.location}", why or f"it comes from {spec.source}"
+    return MissingDataError(what, why, try_=", or use ".join(ways))
 
 
 def _files_like(location: str, source: Path) -> list[Path]:
@@ -189,11 +178,3 @@ def _fetch(spec: DatasetSpec, root: Path) -> None:
     compare_sums(digest)
     if downloaded:
         archive.unlink()
-
-
-@contextmanager
-def _locked(lock: Path) -> Iterator[None]:
-    """Hold a file lock. The system releases it when the process ends, even after a crash."""
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

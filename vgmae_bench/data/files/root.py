@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from vgmae_bench.errors import MissingDataError
@@ -25,6 +28,16 @@ def locate(spec: DatasetSpec, root: Path) -> list[Path]:
     if not spec.location:
         return []
     return sorted((path for path in root.glob(spec.location) if path.is_file()), key=natural_order)
+
+
+@contextmanager
+def placed(folder: Path) -> Iterator[Path]:
+    """A new folder to fill. At the end of the block it becomes `folder` in one step, which must be empty or not exist."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        new = Path(temporary, folder.name)
+        new.mkdir()
+        yield new
+        os.replace(new, folder)  # write_atomically cannot move a whole folder
 
 
 def prepared_path(root: Path, name: str) -> Path:

@@ -46,16 +46,14 @@ def compare_sums(sums: Mapping[Path, str], *, record: bool = True) -> None:
     Raises:
         BadDataError: a file has changed since its digest was recorded. The message names it.
     """
-    for folder in {file.parent for file in sums}:
-        recorded = read_sums(folder)
-        here = {file.name: digest for file, digest in sums.items() if file.parent == folder}
-        for name, digest in here.items():
-            if recorded.get(name, digest) != digest:
-                raise BadDataError(
-                    f"{folder / name} has changed since it was first used",
-                    f"its SHA-256 is {digest}; {SUMS} beside it says {recorded[name]}",
-                    try_=f"fetching the file again, or, if you replaced it yourself: rm {shlex.quote(str(folder / SUMS))}",
-                )
-        if record and not here.keys() <= recorded.keys():
+    for file, digest in sums.items():
+        recorded = read_sums(file.parent).get(file.name)
+        if recorded not in (None, digest):
+            raise BadDataError(
+                f"{file} has changed since it was first used",
+                f"its SHA-256 is {digest}; {SUMS} beside it says {recorded}",
+                try_=f"fetching the file again, or, if you replaced it: rm {shlex.quote(str(file.with_name(SUMS)))}",
+            )
+        if record and recorded is None:
             with suppress(StorageError):  # the folder is read-only for this user
-                add_sums(folder, here)
+                add_sums(file.parent, {file.name: digest})

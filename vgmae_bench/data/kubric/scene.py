@@ -19,10 +19,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from vgmae_bench.data.kubric.tfrecord import Example
+from vgmae_bench.types import describe
 
 _LARGEST = 8192  # pixels per side; limits the memory that a header can ask for
-_PALETTE = 3  # PNG's colour type
-_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_PNG_END = b"IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ def scene_of_record(content: bytes) -> tuple[str, KubricScene]:
     """
     record = Example(content)
     layers = ("video", "segmentations", "depth", "normal", "object_coordinates")
-    video, segments, depth, normals, coordinates = (_stack(record.byte_strings(f"{layer}")) for layer in layers)
+    video, segments, depth, normals, coordinates = (_stack(record.byte_strings(layer)) for layer in layers)
     num_frames = len(video)
     low, high = record.floats("metadata/depth_range").astype(np.float64)
     focal, sensor = (record.floats(f"camera/{name}")[0] for name in ("focal_length", "sensor_width"))
@@ -154,16 +154,13 @@ def scene_of_folder(folder: Path) -> KubricScene:
 
 def _stack(images: Sequence[bytes]) -> npt.NDArray[Any]:
     """PNGs of one size as [T, H, W] (palette indices or grey) or [T, H, W, C] (RGB or RGBA)."""
-    if not images:
+    frames = [_png(content) for content in images]
+    if not frames:
         raise ValueError("a layer has no frames")
-    first = _png(images[0])
-    stacked = np.empty((len(images), *first.shape), dtype=first.dtype)
-    for number, content in enumerate(images):
-        image = _png(content)
-        if (image.shape, image.dtype) != (first.shape, first.dtype):
-            raise ValueError(f"frame {number} is {image.dtype} {list(image.shape)}, the first {list(first.shape)}")
-        stacked[number] = image
-    return stacked
+    kinds = {describe(frame) for frame in frames}
+    if len(kinds) > 1:
+        raise ValueError(f"the frames of a layer differ: {' and '.join(sorted(kinds))}")
+    return np.stack(frames)
 
 
 def _png(content: bytes) -> npt.NDArray[Any]:
@@ -172,13 +169,12 @@ def _png(content: bytes) -> npt.NDArray[Any]:
     Pillow cuts 16-bit colours to 8 bits. OpenCV turns palettes into colours. Each library reads the images that the
     other cannot.
     """
-    if not content.startswith(_PNG_START) or not content.endswith(_PNG_END):
+    if not content.endswith(_PNG_END):
         raise ValueError("an image is not a whole PNG")
-    width, height = int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
-    if max(width, height) > _LARGEST:
-        raise ValueError(f"an image of {width} × {height} pixels")
-    if content[25] == _PALETTE:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        if max(image.size) > _LARGEST:
+            raise ValueError(f"an image of {image.width} × {image.height} pixels")
+        if image.mode == "P":
             return np.array(image)
     try:
         pixels = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_UNCHANGED)

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from vgmae_bench.errors import BadDataError
 
 _HEADER, _FOOTER = 12, 4  # bytes: length and its CRC; CRC of the content
-_BYTES, _FLOATS, _INTS = 1, 2, 3  # fields of a Feature
+_BYTES, _FLOATS = 1, 2  # fields of a Feature
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5  # kinds of a field
 
 
@@ -75,16 +75,6 @@ class Example:
         if len(content) % 4:
             raise ValueError(f"its {name} is not a list of floats")
         return np.frombuffer(content, dtype="<f4")
-
-    def integers(self, name: str) -> list[int]:
-        """A list of integers that are not negative. Made for short lists."""
-        found: list[int] = []
-        for value in _values(self._list(name, _INTS), 1, _DELIMITED, _VARINT):
-            position = 0
-            while position < len(value):
-                number, position = _varint(value, position)
-                found.append(number)
-        return found
 
     def _list(self, name: str, kind: int) -> memoryview:
         lists = list(_values(self._features[name], kind)) if name in self._features else []

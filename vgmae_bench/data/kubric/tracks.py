@@ -55,12 +55,12 @@ def derive_tracks(scene: KubricScene, name: str, seed: int = 0, count: int = 256
     where = _candidates(scene, draws)
     segment = scene.segments[tuple(where)].astype(np.int64)
     budget = _budget(np.bincount(segment), count)
-    groups = []
+    groups = [_follow(scene, 0, where[:, :0])]  # no points, so that a scene without any candidate has zero tracks
     for number in np.flatnonzero(budget):
         here = where[:, segment == number]
         drawn = here[:, draws.below(here.shape[1], budget[number])]  # with replacement
         groups.append(_follow(scene, int(number), drawn))
-    frames, places, hidden = (np.concatenate(part) for part in zip(*groups, strict=True)) if groups else _nothing(scene)
+    frames, places, hidden = (np.concatenate(part) for part in zip(*groups, strict=True))
     return KubricTracks(frames, places.astype(np.float32), hidden)
 
 
@@ -116,8 +116,7 @@ def _follow(scene: KubricScene, segment: int, where: Int) -> tuple[Int, Float, B
 def _box_to_world(corners: Float) -> Float:
     """[T, 4, 3]: maps (x, y, z, 1) in a unit box about the origin to the world, by least squares over its corners."""
     unit = np.array(list(itertools.product([-0.5, 0.5], repeat=3)))
-    box: Float = np.linalg.pinv(np.concatenate([unit, np.ones((8, 1))], axis=1)) @ corners
-    return box
+    return np.asarray(np.linalg.pinv(np.concatenate([unit, np.ones((8, 1))], axis=1)) @ corners)
 
 
 def _unproject(scene: KubricScene, camera: Float, where: Int) -> Float:
@@ -127,8 +126,7 @@ def _unproject(scene: KubricScene, camera: Float, where: Int) -> Float:
     u, v = (column + 0.5) / size, (row + 0.5) / size
     ray = np.stack([(u - 0.5) / scene.focal, (0.5 - v) / scene.focal, -np.ones(len(u))], axis=-1)
     ray *= (scene.depth[tuple(where)] / np.linalg.norm(ray, axis=-1))[:, None]
-    point: Float = (camera[frame] @ ray[..., None])[..., 0] + scene.camera_position[frame]
-    return point
+    return np.asarray((camera[frame] @ ray[..., None])[..., 0] + scene.camera_position[frame])
 
 
 def _covered(scene: KubricScene, segment: int, xy: Float, distance: Float) -> Bool:
@@ -139,8 +137,7 @@ def _covered(scene: KubricScene, segment: int, xy: Float, distance: Float) -> Bo
     columns, rows = (np.clip(np.stack([low[..., axis], low[..., axis] + 1]), 0, size - 1) for axis in (0, 1))
     around = np.arange(len(xy))[:, None], rows[:, None], columns[None]
     nearer = scene.depth[around].max(axis=(0, 1)) < DEPTH_TOLERANCE * distance
-    covered: Bool = nearer | (scene.segments[around] != segment).all(axis=(0, 1))
-    return covered
+    return np.asarray(nearer | (scene.segments[around] != segment).all(axis=(0, 1)))
 
 
 def _turned_away(scene: KubricScene, segment: int, where: Int, away: Float) -> Bool:
@@ -156,8 +153,7 @@ def _turned_away(scene: KubricScene, segment: int, where: Int, away: Float) -> B
     facing = np.einsum("tij,nj,tni->tn", turns, local, away)
     turned = facing > 0
     trusted = _smooth(scene.normals, where) & ~turned[frame, np.arange(len(frame))]
-    hidden: Bool = turned & trusted
-    return hidden
+    return np.asarray(turned & trusted)
 
 
 def _smooth(normals: npt.NDArray[np.uint16], where: Int) -> Bool:
@@ -172,8 +168,7 @@ def _smooth(normals: npt.NDArray[np.uint16], where: Int) -> Bool:
         return np.where(inside[:, None], found, 0)
 
     corners = np.stack([normal(down, across) for down in (-1, 1) for across in (-1, 1)])
-    smooth: Bool = (((corners - normal(0, 0)) ** 2).sum(axis=-1) <= ROUGH**2).sum(axis=0) >= 2
-    return smooth
+    return np.asarray((((corners - normal(0, 0)) ** 2).sum(axis=-1) <= ROUGH**2).sum(axis=0) >= 2)
 
 
 def rotation_matrices(quaternions: Float) -> Float:
@@ -185,8 +180,3 @@ def rotation_matrices(quaternions: Float) -> Float:
         [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
     ]
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
-
-
-def _nothing(scene: KubricScene) -> tuple[Int, Float, Bool]:
-    num_frames = len(scene.frames)
-    return np.zeros(0, np.int64), np.zeros((0, num_frames, 2)), np.zeros((0, num_frames), bool)

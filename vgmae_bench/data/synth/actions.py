@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ from vgmae_bench.data.synth.scene import Scenes, SynthConfig, rotation_matrix, s
 from vgmae_bench.errors import UsageError
 from vgmae_bench.files import cache_folder, make_folder, write_atomically
 from vgmae_bench.progress.bar import counted
+from vgmae_bench.settings import at_least
 from vgmae_bench.types import Size
 
 ACTIONS_VERSION = 1
@@ -86,9 +87,7 @@ class SynthActionsConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, limit in {"size": 64, "frames": 2, "seed": 0}.items():
-            if getattr(self, name) < limit:
-                raise UsageError(f"synth-actions: {name} must be at least {limit}", f"it is {getattr(self, name)}")
+        at_least(self, size=64, frames=2, seed=0)
         for name in ("train_scenes", "test_scenes"):
             scenes = getattr(self, name)
             if scenes < 1 or scenes % self.frames or scenes % 2:
@@ -159,13 +158,11 @@ class SynthActions:
         return array if array.shape == self._shape and array.dtype == np.uint8 else None
 
     def _render(self, path: Path) -> None:
-        with path.open("wb") as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": self._shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for scene in counted(
-                range(self.config.scenes(self.split)), f"rendering synth-actions {self.split}", "scenes"
-            ):
-                file.write(render_scene(self.config, self.split, scene).numpy().tobytes())
+        array = np.lib.format.open_memmap(path, "w+", np.uint8, self._shape)
+        by_scene = array.reshape(-1, len(CLASSES), *self._shape[1:])
+        for scene in counted(range(len(by_scene)), f"rendering synth-actions {self.split}", "scenes"):
+            by_scene[scene] = render_scene(self.config, self.split, scene).numpy()
+        array.flush()
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,31 +219,20 @@ def render_scene(config: SynthActionsConfig, split: Split, scene: int) -> Tensor
 
 def _pose(scene: Scenes, places: Tensor) -> Scenes:
     """A scene of one frame, [1, ...], as F scenes of one frame each, at places [F, coordinates] of `COORDINATES`."""
-    count = len(places)
-    tensors: dict[str, Any] = {
-        field.name: value.repeat_interleave(count, dim=0)
-        for field in dataclasses.fields(scene)
-        if isinstance(value := getattr(scene, field.name), Tensor)
-    }
+    posed = scene.map(lambda tensor: tensor.repeat_interleave(len(places), dim=0))
     yaw, pitch, roll, zoom, distance, sideways = places.unbind(-1)
     # Axes of the camera: x right, y down, z forward; positive angles turn it to the right, up, and clockwise.
-    turns = [
-        rotation_matrix(angle[:, None] * axis) for angle, axis in zip((yaw, pitch, roll), _axes(places), strict=True)
-    ]
-    start = tensors["camera_rotation"][:, 0]
-    tensors["camera_rotation"] = (start @ turns[0] @ turns[1] @ turns[2])[:, None]
-
-    camera, hero = tensors["camera_position"][:, 0], tensors["position"][:, 0, _HERO]
+    x, y, z = torch.eye(3, dtype=places.dtype, device=places.device)
+    turns = [rotation_matrix(angle[:, None] * axis) for angle, axis in ((yaw, y), (pitch, x), (roll, z))]
+    start = posed.camera_rotation[:, 0]
+    camera, hero = posed.camera_position[:, 0], posed.position[:, 0, _HERO]
     seen = ((hero - camera)[:, None] @ start)[:, 0]  # in the axes of the camera
     seen[:, :2] *= 0.4  # towards the middle of the view, so that its whole path is visible
-    seen[:, 0] += sideways * seen[:, 2] * tensors["tangent"][:, 0]
+    seen[:, 0] += sideways * seen[:, 2] * posed.tangent[:, 0]
     seen = seen * torch.exp(-distance)[:, None]
-    tensors["position"][:, 0, _HERO] = camera + (start @ seen[..., None])[..., 0]
-    tensors["tangent"] = tensors["tangent"] * torch.exp(-zoom)[:, None]
-    return dataclasses.replace(scene, **tensors)
-
-
-def _axes(like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of yaw, pitch and roll."""
-    x, y, z = torch.eye(3, dtype=like.dtype, device=like.device)
-    return y, x, z
+    posed.position[:, 0, _HERO] = camera + (start @ seen[..., None])[..., 0]
+    return dataclasses.replace(
+        posed,
+        camera_rotation=(start @ turns[0] @ turns[1] @ turns[2])[:, None],
+        tangent=posed.tangent * torch.exp(-zoom)[:, None],
+    )

@@ -21,7 +21,7 @@ from vgmae_bench.data.synth.kept import keep, make_room, read_kept
 from vgmae_bench.data.synth.render import render_video
 from vgmae_bench.data.synth.scene import SynthConfig, sample_scenes
 from vgmae_bench.data.synth.tracks import sample_points, track_points
-from vgmae_bench.errors import StorageError, UnknownNameError
+from vgmae_bench.errors import StorageError
 from vgmae_bench.files import cache_folder
 from vgmae_bench.types import Clip
 
@@ -39,8 +39,8 @@ class Synth:
 
     @cached_property
     def ids(self) -> Sequence[str]:
-        """ "test-00000" and so on."""
-        return tuple(self._id(index) for index in range(self.config.num_clips))
+        """Split and number, such as "test-00000"."""
+        return tuple(f"{self.config.split}-{index:05d}" for index in range(self.config.num_clips))
 
     @property
     def digest(self) -> str:
@@ -55,12 +55,8 @@ class Synth:
         return {**settings, "clips": self.config.num_clips}
 
     def clip(self, clip_id: str) -> Clip:
-        """One clip. Its tracks are computed here, its frames when they are read. The cache folder keeps both.
-
-        Raises:
-            UnknownNameError: there is no such clip.
-        """
-        config, index = self.config, self._index(clip_id)
+        """The clip with this id. Its tracks are computed here, its frames when they are read. The cache folder keeps both."""
+        config, index = self.config, int(clip_id.rpartition("-")[2])
         file = self._folder / f"{clip_id}.safetensors"
         arrays = read_kept(file, ("points", "occluded"))
         known = arrays is not None
@@ -111,14 +107,3 @@ class Synth:
                 keep(file, arrays)
         except (OSError, StorageError) as error:
             _log.info("Clips of synth are not kept: %s", error)
-
-    def _id(self, index: int) -> str:
-        return f"{self.config.split}-{index:05d}"
-
-    def _index(self, clip_id: str) -> int:
-        number = clip_id.rpartition("-")[2]
-        index = int(number) if number.isdecimal() else 0
-        if index >= self.config.num_clips or clip_id != self._id(index):
-            last = self._id(self.config.num_clips - 1)
-            raise UnknownNameError(f'synth has no clip "{clip_id}"', f"its clips are {self._id(0)} to {last}")
-        return index

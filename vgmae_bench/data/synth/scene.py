@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from vgmae_bench.data.synth.texture import TILE_SIZE, TILES
 from vgmae_bench.errors import UsageError
+from vgmae_bench.settings import at_least
 
 Split = Literal["train", "val", "test"]
 CLIPS: dict[Split, int] = {"train": 1_000_000, "val": 30, "test": 60}
@@ -60,20 +61,9 @@ class SynthConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        smallest = {
-            "clips": 1,
-            "height": 32,
-            "width": 32,
-            "frames": 1,
-            "objects": 0,
-            "points": 1,
-            "speed": 0,
-            "seed": 0,
-        }
-        for name, limit in smallest.items():
-            value = getattr(self, name)
-            if value is not None and not limit <= value < math.inf:
-                raise UsageError(f"synth: setting {name}={value} is not valid", f"it must be at least {limit}")
+        at_least(self, clips=1, height=32, width=32, frames=1, objects=0, speed=0, points=1, seed=0)
+        if self.speed == math.inf:
+            raise UsageError("speed must be finite", f"it is {self.speed}")
 
     @property
     def num_clips(self) -> int:
@@ -113,12 +103,12 @@ class Scenes:
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Scenes:
         """The same scenes on another device; floating-point tensors as `dtype`, if given."""
-        moved: dict[str, Any] = {
-            field.name: value.to(device, dtype if value.is_floating_point() else None)
-            for field in dataclasses.fields(self)
-            if isinstance(value := getattr(self, field.name), Tensor)
-        }
-        return dataclasses.replace(self, **moved)
+        return self.map(lambda tensor: tensor.to(device, dtype if tensor.is_floating_point() else None))
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Scenes:
+        """The scenes with `change` applied to every tensor."""
+        tensors: dict[str, Any] = {name: change(value) for name, value in vars(self).items() if name != "bank"}
+        return dataclasses.replace(self, **tensors)
 
 
 def sample_scenes(config: SynthConfig, indices: Sequence[int]) -> Scenes:

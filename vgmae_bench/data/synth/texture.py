@@ -84,16 +84,13 @@ def _noise(rng: np.random.Generator, spectrum: np.ndarray) -> np.ndarray:
 
 def _ring(frequency: np.ndarray, centre: float) -> np.ndarray:
     """A band of frequencies, about a third of an octave wide."""
-    band: np.ndarray = np.exp(-(((frequency - centre) / (0.3 * centre)) ** 2))
-    return band
+    return np.asarray(np.exp(-(((frequency - centre) / (0.3 * centre)) ** 2)))
 
 
 def _frequency() -> np.ndarray:
     """Frequency in cycles per texel of every coefficient of `rfft2`: [size, size // 2 + 1]."""
-    frequency: np.ndarray = np.hypot(np.fft.fftfreq(TILE_SIZE)[:, None], np.fft.rfftfreq(TILE_SIZE))
-    return frequency
+    return np.asarray(np.hypot(np.fft.fftfreq(TILE_SIZE)[:, None], np.fft.rfftfreq(TILE_SIZE)))
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
-    standard: np.ndarray = (values - values.mean()) / values.std()
-    return standard
+    return np.asarray((values - values.mean()) / values.std())

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from vgmae_bench.data.checks import FaultError, bad_clip, check_frames, check_tracks
 from vgmae_bench.data.video.frames import decode_frames, jpeg_size
-from vgmae_bench.types import Clip, ReadPart, Size, describe
+from vgmae_bench.types import Clip, Size, describe
 
 
 def parse_example(raw: object, clip_id: str, where: str, dataset: str = "") -> Clip:
@@ -29,50 +29,36 @@ def parse_example(raw: object, clip_id: str, where: str, dataset: str = "") -> C
     Raises:
         BadDataError: the entry has a fault, see `vgmae_bench.data.checks`.
     """
-    what = f"{where[:1].upper()}{where[1:]} cannot be used"
     try:
         if not isinstance(raw, dict):
             raise FaultError(f"it is {describe(raw)}, not a dictionary of video, points and occluded")
         if missing := [key for key in ("video", "points", "occluded") if key not in raw]:
             raise FaultError(f"it has no {', '.join(missing)}")
-        size, num_frames, part, encoded = _video(raw["video"], what)
-        resized = None if encoded is None else partial(_decode, encoded, what)
-        points, occluded = check_tracks(raw["points"], raw["occluded"], num_frames, size)
-    except FaultError as fault:
-        raise bad_clip(what, fault, dataset) from None
+        encoded = _jpeg_frames(raw["video"])
+        if encoded is None:
+            pixels = check_frames(raw["video"]).view()
+            pixels.flags.writeable = False  # a tracker that writes to its frames must not change those of the next one
+            num_frames, height, width, _ = pixels.shape
+        else:
+            num_frames, (height, width) = len(encoded), jpeg_size(encoded[0])
+        points, occluded = check_tracks(raw["points"], raw["occluded"], num_frames, (height, width))
+    except ValueError as fault:
+        raise bad_clip(f"{where[:1].upper()}{where[1:]} cannot be used", fault, dataset) from fault
+
+    def part(start: int, stop: int, size: Size | None = None) -> npt.NDArray[np.uint8]:
+        return pixels[start:stop] if encoded is None else decode_frames(encoded[start:stop], resized=size)
+
     return Clip(
         clip_id,
-        size,
+        (height, width),
         points,
         occluded,
         partial(part, 0, num_frames),
         part=part,
         encoded=encoded,
         parallel=True,
-        resized=resized,
+        resized=None if encoded is None else part,
     )
-
-
-def _decode(
-    encoded: Sequence[bytes], what: str, start: int, stop: int, size: Size | None = None
-) -> npt.NDArray[np.uint8]:
-    try:
-        return decode_frames(encoded[start:stop], resized=size)
-    except ValueError as error:
-        raise bad_clip(what, error) from error
-
-
-def _video(video: object, what: str) -> tuple[Size, int, ReadPart, Sequence[bytes] | None]:
-    encoded = _jpeg_frames(video)
-    if encoded is not None:
-        try:
-            size = jpeg_size(encoded[0])
-        except ValueError as error:
-            raise FaultError(f"frame 0: {error}") from error
-        return size, len(encoded), partial(_decode, encoded, what), encoded
-    pixels = check_frames(video).view()
-    pixels.flags.writeable = False  # a tracker that writes to its frames must not change those of the next one
-    return (pixels.shape[1], pixels.shape[2]), len(pixels), lambda start, stop: pixels[start:stop], None
 
 
 def _jpeg_frames(video: object) -> Sequence[bytes] | None:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vgmae_bench.errors import BadDataError, UsageError
+from vgmae_bench.data.video.pixels import reading
+from vgmae_bench.errors import UsageError
 from vgmae_bench.types import FloatArray, Queries, Size
 
 
@@ -78,12 +79,9 @@ def _cell_centres(count: int) -> npt.NDArray[np.float64]:
 
 
 def _foreground(path: Path) -> npt.NDArray[np.bool_]:
-    try:
-        with Image.open(path) as image:
-            threshold = 127 if image.format == "JPEG" else 0
-            pixels = np.asarray(image.convert("RGBA"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadDataError(f"The mask {path} cannot be read", str(error)) from error
+    with reading(path), Image.open(path) as image:
+        threshold = 127 if image.format == "JPEG" else 0
+        pixels = np.asarray(image.convert("RGBA"))
     return np.asarray((pixels[..., :3].max(axis=-1) > threshold) & (pixels[..., 3] > 127))
 
 

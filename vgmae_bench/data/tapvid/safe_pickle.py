@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import pickle
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,22 +32,16 @@ def load(source: Path | BinaryIO) -> Any:
         UntrustedFileError: the file names anything else. Nothing is executed.
         BadDataError: the file is truncated, is not a pickle, or holds arrays whose parts do not fit together.
     """
-    if isinstance(source, Path):
-        try:
-            with source.open("rb") as file:
-                return _load(file, str(source))
-        except FileNotFoundError as error:
-            raise MissingDataError(f"There is no file {source}") from error
-        except OSError as error:
-            raise BadDataError(f"{source} cannot be read", error.strerror or str(error)) from error
-    return _load(source, str(getattr(source, "name", "the file")))
-
-
-def _load(file: BinaryIO, name: str) -> Any:
+    name = str(source if isinstance(source, Path) else getattr(source, "name", "the file"))
     try:
-        return _finish(_Unpickler(file, name).load())
-    except (UserError, OSError):
+        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
+            return _finish(_Unpickler(file, name).load())
+    except UserError:
         raise
+    except FileNotFoundError as error:
+        raise MissingDataError(f"There is no file {name}") from error
+    except OSError as error:
+        raise BadDataError(f"{name} cannot be read", error.strerror or str(error)) from error
     except Exception as error:  # damaged pickles can raise any exception
         why = f"{type(error).__name__}: {error}"
         raise BadDataError(f"{name} is not a complete pickle of plain data", why) from error

@@ -6,7 +6,6 @@ memory than the frames that the caller keeps.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import logging
 from bisect import bisect_left
@@ -20,7 +19,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.data.video.complete import incomplete, missing_bytes
+from vgmae_bench.data.video.complete import check_complete, incomplete
 from vgmae_bench.data.video.image_folder import ImageFolder
 from vgmae_bench.data.video.orientation import Upright
 from vgmae_bench.data.video.packets import list_packets, picture_stream
@@ -130,8 +129,8 @@ class VideoFile:
                 size.
         """
         with reading(path):
-            if not allow_truncated and (missing := missing_bytes(path)):
-                raise _incomplete(path, missing)
+            if not allow_truncated:
+                check_complete(path)
             packets = list_packets(path)
             if packets.count < packets.promised and not allow_truncated:
                 raise incomplete(path, f"{packets.count} of {packets.promised} frames")
@@ -216,12 +215,3 @@ def _decode(
             except av.error.InvalidDataError:
                 if not skip_damage:
                     raise
-
-
-def _incomplete(path: Path, missing: tuple[int, int]) -> BadDataError:
-    """Counts frames if the headers promise a number of frames, else bytes."""
-    with contextlib.suppress(av.FFmpegError, BadDataError):
-        packets = list_packets(path)
-        if packets.count < packets.promised:
-            return incomplete(path, f"{packets.count} of {packets.promised} frames")
-    return incomplete(path, "{:,} of at least {:,} bytes".format(*missing))
