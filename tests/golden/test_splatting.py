@@ -9,14 +9,12 @@ from torch import Tensor
 
 from tests.golden import goldens
 from tests.golden.goldens import Golden
-from vgmae_bench.splatting import Projection, Rendered, composite, project, status, weights_at
+from tests.shared.compiler import needs_compiler
+from vgmae_bench.splatting import Projection, Rendered, composite, project, weights_at
 
 PRIMITIVES = goldens.each("vg_project_composite*.npz")
 RENDERS = goldens.each("vg_render*.npz")
-BACKENDS = [
-    "torch",
-    pytest.param("native", marks=pytest.mark.skipif(not status()["native"].usable, reason=status()["native"].detail)),
-]
+BACKENDS = ["torch", pytest.param("native", marks=needs_compiler)]
 AT_THRESHOLDS = 6e-3
 """Of an image, where a weight is on the edge of being left out: one step of 1/255 and its shadow."""
 

@@ -7,13 +7,13 @@ import stat
 import pytest
 import torch
 
+from tests.shared.compiler import needs_compiler
 from tests.shared.processes import Started
 from tests.splatting import scenes
 from vgmae_bench.errors import UserError
 from vgmae_bench.splatting import backends, compiler, native, render
 
 SOURCE = 'extern "C" int answer() { return 42; }\n'
-has_compiler = pytest.mark.skipif(not backends.status()["native"].usable, reason=backends.status()["native"].detail)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def script(path, text):
     return str(path)
 
 
-@has_compiler
+@needs_compiler
 def test_compiles_once_and_again_when_the_source_changes(source):
     library = compiler.compile_library(source)
     assert ctypes.CDLL(str(library)).answer() == 42
@@ -56,7 +56,7 @@ def test_compiles_once_and_again_when_the_source_changes(source):
     assert sorted(library.parent.iterdir()) == sorted([library, changed])  # and no temporary files
 
 
-@has_compiler
+@needs_compiler
 def test_compiles_again_when_a_header_changes(source):
     header = source.with_name("number.h")
     source.write_text('#include "number.h"\nextern "C" int answer() { return NUMBER; }\n')
@@ -65,7 +65,7 @@ def test_compiles_again_when_a_header_changes(source):
         assert ctypes.CDLL(str(compiler.compile_library(source))).answer() == number
 
 
-@has_compiler
+@needs_compiler
 def test_processes_may_compile_at_once(source):
     code = (
         "import ctypes, sys; from pathlib import Path; from vgmae_bench.splatting.compiler import compile_library\n"
@@ -76,18 +76,18 @@ def test_processes_may_compile_at_once(source):
     assert len(list(compiler.cache_folder().iterdir())) == 1
 
 
-@has_compiler
+@needs_compiler
 def test_flags_that_a_compiler_lacks_are_left_out(source, tmp_path, monkeypatch):
-    real = compiler._compiler()[0]
+    real = compiler.find_compiler()[0]
     picky = 'for flag in "$@"; do case $flag in -march=native|-fopenmp) echo "error: $flag?" >&2; exit 1;; esac; done'
     monkeypatch.setenv("CXX", script(tmp_path / "picky", f'{picky}\nexec {real} "$@"'))
     assert ctypes.CDLL(str(compiler.compile_library(source))).answer() == 42
 
 
-@has_compiler
+@needs_compiler
 def test_a_missing_openmp_library_is_no_error(source, tmp_path, monkeypatch):
     """The flag is known but linking with it fails."""
-    real = compiler._compiler()[0]
+    real = compiler.find_compiler()[0]
     picky = 'case "$*" in *-fopenmp*-o*) echo "error: cannot find -lgomp" >&2; exit 1;; esac'
     monkeypatch.setenv("CXX", script(tmp_path / "picky", f'{picky}\nexec {real} "$@"'))
     assert ctypes.CDLL(str(compiler.compile_library(source))).answer() == 42
@@ -102,7 +102,7 @@ def test_options_in_cxx_are_kept(source, tmp_path, monkeypatch):
     assert seen.read_text().strip() == "--option"
 
 
-@has_compiler
+@needs_compiler
 def test_a_broken_source_is_reported_in_one_line(source):
     source.write_text("this is not C++\n")
     with pytest.raises(compiler.CompilerError, match="error") as raised:
@@ -111,7 +111,7 @@ def test_a_broken_source_is_reported_in_one_line(source):
     assert not list(compiler.cache_folder().iterdir())
 
 
-@has_compiler
+@needs_compiler
 def test_a_cache_that_is_a_file_is_reported(source, tmp_path, monkeypatch):
     (tmp_path / "taken").write_text("")
     monkeypatch.setenv("VGMAE_BENCH_CACHE", str(tmp_path / "taken"))
@@ -143,16 +143,15 @@ def test_a_failing_compiler_counts_as_missing(tmp_path, monkeypatch):
     assert "does not work" in found.detail
 
 
-@has_compiler
+@needs_compiler
 @pytest.mark.usefixtures("fresh")
 def test_an_unloadable_library_is_reported(tmp_path, monkeypatch):
-    real = compiler._compiler()[0]
+    real = compiler.find_compiler()[0]
     text = f'case "$*" in *-dM*) exec {real} "$@";; *) while [ "$1" != -o ]; do shift; done; echo no > "$2";; esac'
     monkeypatch.setenv("CXX", script(tmp_path / "liar", text))
     assert not backends.status()["native"].usable
 
 
-@pytest.mark.usefixtures("fresh")
 def test_status_names_every_back_end():
     found = backends.status()
     assert list(found) == ["gsplat", "native", "torch"]

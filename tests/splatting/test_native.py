@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from tests.shared.compiler import needs_compiler
 from tests.splatting import scenes
-from vgmae_bench.splatting import composite, native, project, render, status
+from vgmae_bench.splatting import composite, native, project, render
 
-pytestmark = pytest.mark.skipif(not status()["native"].usable, reason=status()["native"].detail)
+pytestmark = needs_compiler
 
 
 def forward_and_backward(channels, threads):

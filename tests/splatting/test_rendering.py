@@ -3,15 +3,13 @@
 import pytest
 import torch
 
+from tests.shared.compiler import needs_compiler
 from tests.splatting import scenes
 from tests.splatting.dense import composite_image
 from vgmae_bench.errors import UsageError
 from vgmae_bench.splatting import Projection, composite, project, render, status
 
-BACKENDS = [
-    "torch",
-    pytest.param("native", marks=pytest.mark.skipif(not status()["native"].usable, reason=status()["native"].detail)),
-]
+BACKENDS = ["torch", pytest.param("native", marks=needs_compiler)]
 
 
 def oracle(scene, height, width, max_alpha=0.999):

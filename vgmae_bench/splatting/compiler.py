@@ -33,7 +33,7 @@ def compile_library(source: Path) -> Path:
     Raises:
         CompilerError: compilation failed, or the cache folder cannot be written.
     """
-    compiler = _compiler()
+    compiler = find_compiler()
     text = b"\0".join(file.read_bytes() for file in (source, *sorted(source.parent.glob("*.h"))))
     targets: list[tuple[tuple[str, ...], Path]] = []
     for variant in VARIANTS:
@@ -56,8 +56,12 @@ def compile_library(source: Path) -> Path:
     raise failure
 
 
-def _compiler() -> list[str]:
-    """The compiler's command: $CXX, which may contain options, or the first installed compiler of the usual names."""
+def find_compiler() -> list[str]:
+    """The compiler's command: $CXX, which may contain options, or the first installed compiler of the usual names.
+
+    Raises:
+        CompilerError: there is none.
+    """
     configured = shlex.split(os.environ.get("CXX", ""))
     names = configured[:1] or ["c++", "g++", "clang++"]
     found = next((path for path in map(shutil.which, names) if path), None)

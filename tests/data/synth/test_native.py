@@ -8,12 +8,11 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from tests.shared.compiler import needs_compiler
 from vgmae_bench.data.synth import native
 from vgmae_bench.data.synth.render import render_video
 from vgmae_bench.data.synth.scene import SynthConfig, sample_scenes
-from vgmae_bench.splatting import status
 
-needs_compiler = pytest.mark.skipif(not status()["native"].usable, reason=status()["native"].detail)
 SIZES = [(32, 32), (64, 64), (45, 83), (96, 40)]
 
 
