@@ -35,8 +35,7 @@ def read_threads() -> int:
         UsageError: the environment variable is not a whole number.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = environment_number(THREADS)
-    return min(_MOST_THREADS, cores) if threads is None else threads
+    return environment_number(THREADS, min(_MOST_THREADS, cores))
 
 
 def read_memory() -> int:
@@ -45,8 +44,7 @@ def read_memory() -> int:
     Raises:
         UsageError: the environment variable is not a whole number.
     """
-    megabytes = environment_number(MEMORY)
-    return (_MEMORY if megabytes is None else megabytes) * 2**20
+    return environment_number(MEMORY, _MEMORY) * 2**20
 
 
 def made_ahead(

@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -68,23 +68,25 @@ class Checkout:
     Arguments:
         source: "owner/name@commit" of the repository on GitHub, with the commit that was tested. ":subfolder" follows if
             the modules are in a subfolder.
-        environment: environment variables. VGMAE_BENCH_CHECKOUT_<NAME> sets the repository's folder; NAME is in capital
-            letters, with "_" in place of all other characters than letters and digits. Without this variable, the folder
-            is `checkouts/name` in `vgmae_bench.files.cache_folder`.
+
+    The environment variable VGMAE_BENCH_CHECKOUT_<NAME> sets the repository's folder. NAME is in capital letters, with "_" in
+    place of all other characters than letters and digits. Without this variable, the folder is `checkouts/name` in
+    `vgmae_bench.files.cache_folder`.
 
     Raises:
         PluginError: the folder does not exist. The error suggests the command that clones the repository.
         UsageError: `source` has another form.
     """
 
-    def __init__(self, source: str, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, source: str) -> None:
         parts = _SOURCE.fullmatch(source)
         if parts is None:
             raise UsageError(f'"{source}" is no repository', "it looks like owner/name@commit:subfolder")
         self.repository, self.wanted = f"{parts['owner']}/{parts['name']}", parts["commit"]
         variable = variable_of(parts["name"])
         cache = cache_folder() / "checkouts" / parts["name"]
-        root = Path(environment[variable]).expanduser() if environment.get(variable) else cache
+        chosen = os.environ.get(variable)
+        root = Path(chosen).expanduser() if chosen else cache
         self.folder = (root / (parts["subfolder"] or "")).absolute()
         if not self.folder.is_dir():
             place = shlex.quote(str(root))

@@ -160,9 +160,16 @@ def takes(factory: Callable[..., Any], name: str) -> bool:
 
 def to_json(value: Any) -> Json:
     """Dataclasses, paths, tuples and NumPy scalars as plain JSON values."""
-    from pydantic_core import to_jsonable_python
-
-    plain: Json = to_jsonable_python(value, fallback=lambda scalar: scalar.item())
+    # pydantic_core.to_jsonable_python would refuse file names that are not UTF-8.
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_json(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    plain: Json = value.item() if hasattr(value, "item") else value
     return plain
 
 

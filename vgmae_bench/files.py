@@ -117,7 +117,8 @@ def in_natural_order(paths: Iterable[Path], root: Path) -> list[Path]:
 
 
 NUMBER = r"(?<![^\W_])(?<!\d[.,])[-\u2212]?\d+(?:[.,]\d+)?(?![.,]?\d)|\d+"
-"""A number in a file name: with a sign if no letter or digit goes before it, with decimals if it has one point or comma."""
+"""A number in a file name. A minus sign belongs to it unless a letter or digit precedes the sign. One point or comma separates
+decimals; in "1.2.3", each part is a number."""
 
 
 def natural_order(path: Path, number: str = NUMBER) -> list[tuple[int, Decimal, str]]:

@@ -15,10 +15,12 @@ import typing
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vgmae_bench.errors import UsageError
 from vgmae_bench.plugins import did_you_mean
+
+Default = TypeVar("Default", int, None)
 
 _NO_EFFECT = {"changes_answers": False}
 
@@ -68,15 +70,15 @@ def positive(config: Any, *names: str) -> None:
             raise UsageError(f"{name} must be positive", f"it is {value}")
 
 
-def environment_number(name: str, environment: Mapping[str, str] = os.environ) -> int | None:
-    """The whole number in an environment variable; None if the variable is empty or not set.
+def environment_number(name: str, default: Default, environment: Mapping[str, str] = os.environ) -> int | Default:
+    """The whole number in an environment variable; `default` if the variable is empty or not set.
 
     Raises:
         UsageError: the value is not a whole number.
     """
     text = environment.get(name, "").strip()
     if not text:
-        return None
+        return default
     if not (text.isascii() and text.isdigit()):
         what = f"The environment variable {name} is {text!r}"
         raise UsageError(what, "it must be a whole number", try_=f"unset {name}")

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tests.clips import write_davis
+from tests.plans import plan
 from tests.records import write_run
 from vgmae_bench import plugins
 from vgmae_bench.cli.compare.plot import plot
@@ -33,7 +34,7 @@ from vgmae_bench.compare.plots.groups import groups
 from vgmae_bench.compare.selection import select_runs
 from vgmae_bench.errors import UnknownNameError, UsageError
 from vgmae_bench.evaluation.records.results import Session
-from vgmae_bench.evaluation.run import execute, plan
+from vgmae_bench.evaluation.run import execute
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.metrics.thresholds import THRESHOLDS
 

@@ -19,6 +19,7 @@ import pytest
 
 from tests.clips import write_davis
 from tests.compare.report_runs import ERROR, FRAMES, POINTS, PROTOCOL, footage, query_set, write_runs
+from tests.plans import plan
 from tests.records import write_run
 from tests.shared.logs import logged
 from vgmae_bench.compare.report import figures, player_files
@@ -27,7 +28,7 @@ from vgmae_bench.compare.report.page import page
 from vgmae_bench.compare.selection import select_runs
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.evaluation.records.results import Session
-from vgmae_bench.evaluation.run import execute, plan
+from vgmae_bench.evaluation.run import execute
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.types import Tracks
 

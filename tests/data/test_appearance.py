@@ -9,10 +9,11 @@ import pytest
 
 from tests.clips import moving_square
 from tests.data.toy import save_davis
+from tests.plans import plan
 from vgmae_bench.data.appearance import misread
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.verify import verify
-from vgmae_bench.evaluation.run import execute, plan
+from vgmae_bench.evaluation.run import execute
 from vgmae_bench.types import Clip
 
 

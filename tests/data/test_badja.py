@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.plans import plan
 from tests.videos import greys
 from vgmae_bench.data.badja import Badja, BadjaConfig, badja
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.evaluation.protocols import PROTOCOLS, query_sets, scored_tracks
-from vgmae_bench.evaluation.run import execute, plan
+from vgmae_bench.evaluation.run import execute
 from vgmae_bench.types import Tracks
 
 FRAMES, ANNOTATED = 11, (1, 6, 10)
@@ -101,7 +102,7 @@ def test_a_run_scores_annotated_frames_and_pck(tmp_path: Path) -> None:
     write_badja(tmp_path)
     found = []
     for _ in range(2):
-        planned = plan("zero-motion", "badja", data_root=tmp_path, out=tmp_path / "out", device="cpu")
+        planned = plan("zero-motion", "badja", data_root=tmp_path, out=tmp_path / "out")
         found.append(execute(planned, figures=1).metrics)
         prepare("badja", tmp_path)
     assert found[0]["pck"].mean == pytest.approx(1 / 3)

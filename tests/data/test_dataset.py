@@ -13,12 +13,13 @@ import pytest
 
 from tests.clips import clip as made
 from tests.clips import write_davis
+from tests.plans import plan
 from vgmae_bench.data.dataset import Coverage, opened
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
 from vgmae_bench.data.verify import verify
 from vgmae_bench.errors import BadDataError, PluginError, UnknownNameError
-from vgmae_bench.evaluation.run import execute, plan
+from vgmae_bench.evaluation.run import execute
 from vgmae_bench.types import Clip
 
 SOURCE = """
@@ -163,7 +164,7 @@ def test_pieces_have_the_frames_and_tracks_of_the_whole() -> None:
 def test_a_run_goes_on_past_clips_that_fail_and_verify_names_them(tmp_path: Path) -> None:
     source = tmp_path / "mine.py"
     source.write_text(SOURCE)
-    planned = plan("zero-motion", f"{source}:Broken", out=tmp_path / "out", device="cpu")
+    planned = plan("zero-motion", f"{source}:Broken", out=tmp_path / "out")
     summary = execute(planned, figures=0)
     mean = summary.metrics["average_jaccard"].mean
     assert summary.clips.failed == 3 and mean is not None and mean > 0

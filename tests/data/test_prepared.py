@@ -17,6 +17,7 @@ import pytest
 
 from tests.clips import write_davis
 from tests.data.toy import example, jpeg_example, save, save_davis
+from tests.plans import plan
 from vgmae_bench.data.dataset import Coverage, OpenedDataset, Stored
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
@@ -24,7 +25,7 @@ from vgmae_bench.data.prepared import PreparedDataset, write_prepared
 from vgmae_bench.data.tapvid.example import parse_example
 from vgmae_bench.data.verify import verify
 from vgmae_bench.errors import BadDataError, MissingDataError, StorageError, UsageError
-from vgmae_bench.evaluation.run import execute, plan
+from vgmae_bench.evaluation.run import execute
 from vgmae_bench.types import Clip
 
 
@@ -124,7 +125,7 @@ def test_prepared_clips_give_equal_scores_and_are_named_in_the_record(tmp_path: 
     root = write_davis(tmp_path / "data", clips=2)
     found, records = [], []
     for out in (tmp_path / "pickles", tmp_path / "prepared"):
-        planned = plan("lucas-kanade", "davis", data_root=root, out=out, device="cpu")
+        planned = plan("lucas-kanade", "davis", data_root=root, out=out)
         found.append(execute(planned, figures=0).metrics)
         records.append(planned.folder.record())
         prepare("davis", root)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.clips import write_davis
-from vgmae_bench.evaluation.run import Plan, execute, plan
+from tests.plans import plan
+from vgmae_bench.evaluation.run import Plan, execute
 from vgmae_bench.evaluation.runs import all_runs
 
 METHOD = '''

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from tests.clips import write_davis
+from tests.plans import plan
 from tests.records import new_record, write_run
 from tests.shared.processes import Started
 from vgmae_bench.evaluation.records.results import Commit, Maker, Session
-from vgmae_bench.evaluation.run import execute, plan
+from vgmae_bench.evaluation.run import execute
 from vgmae_bench.evaluation.runs import start_session
 from vgmae_bench.evaluation.score import score_run
 from vgmae_bench.evaluation.store import RunFolder
@@ -26,7 +27,8 @@ SHARD = (
     + """
 import sys
 from pathlib import Path
-from vgmae_bench.evaluation.run import execute, plan
+from tests.plans import plan
+from vgmae_bench.evaluation.run import execute
 root, out, number, of = sys.argv[1:]
 execute(plan("zero-motion", "davis", data_root=Path(root), out=Path(out), shard=(int(number), int(of))), command=number)
 """

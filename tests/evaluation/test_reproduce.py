@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.clips import write_davis
+from tests.plans import plan
 from vgmae_bench.cli import cli
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.errors import BadDataError, UsageError, UserError, WeightsError
@@ -21,7 +22,7 @@ from vgmae_bench.evaluation.other_programs.external import open_submission, scor
 from vgmae_bench.evaluation.records.others import Change, MetricChange, PositionChange, Reproduction
 from vgmae_bench.evaluation.records.results import WeightsUsed, read
 from vgmae_bench.evaluation.reproduce import differences, plan_again, reproduce
-from vgmae_bench.evaluation.run import execute, plan
+from vgmae_bench.evaluation.run import execute
 from vgmae_bench.evaluation.store import RunFolder
 
 OUT = Path("again")

@@ -15,12 +15,13 @@ import pandas as pd
 import pytest
 
 from tests.clips import write_davis
+from tests.plans import plan
 from tests.shared.logs import logged
 from tests.shared.processes import Started
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.evaluation.method import resolve_device
 from vgmae_bench.evaluation.records.results import ClipCounts
-from vgmae_bench.evaluation.run import Plan, execute, parse_shard, plan, shard_from_environment
+from vgmae_bench.evaluation.run import Plan, execute, parse_shard, shard_from_environment
 
 SLOW = '''
 """Zero motion, slowly."""

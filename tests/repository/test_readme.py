@@ -10,8 +10,9 @@ import click
 import pytest
 
 from tests.clips import write_davis
+from tests.plans import plan
 from vgmae_bench.cli import cli
-from vgmae_bench.evaluation.run import execute, plan
+from vgmae_bench.evaluation.run import execute
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]

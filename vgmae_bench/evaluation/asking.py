@@ -1,7 +1,8 @@
-"""How a tracker is asked: in which direction of time, and with how many queries in a call.
+"""Calls trackers: in which direction of time, and with how many queries per call.
 
-TAP-Vid asks every query on its own: queries that see each other leak where the object is. A tracker whose queries are "joint"
-is therefore asked one query at a time, unless the user or its settings say otherwise; records and tables then say so.
+TAP-Vid tracks every query independently. In joint tracking, the other queries can tell where the object is. A tracker with
+"joint" queries therefore gets one query per call, unless the user or its settings choose otherwise. Records and tables then
+say so.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ Value = TypeVar("Value", bound=np.generic)
 
 @dataclass(frozen=True)
 class Asking:
-    """How a tracker is asked.
+    """How a tracker is called.
 
     Attributes:
-        direction: "forward": the tracker follows points forward in time only. The harness then runs it on the reversed clip
-            for the frames before a query.
-        queries: "joint": answers to the queries of a call depend on each other.
-        by: how many queries a call has: one, those of a frame, or all of a clip.
-        chunk: at most so many in a call; None: no limit.
+        direction: "forward": the tracker tracks only forward in time. The benchmark then runs it on the reversed clip for
+            the frames before a query.
+        queries: "joint": the tracks of one call depend on each other.
+        by: the queries of one call: a single query, all queries of a frame, or all queries of the clip.
+        chunk: the largest number of queries per call; None: no limit.
     """
 
     direction: Direction = "both"
@@ -42,7 +43,7 @@ class Asking:
 
     @property
     def joint(self) -> bool:
-        """Whether answers can depend on other queries."""
+        """Whether tracks can depend on other queries."""
         return can_depend(self.queries, self.ask)
 
     @property
@@ -51,7 +52,7 @@ class Asking:
         return self.by + (f":{self.chunk}" if self.chunk else "")
 
     def groups(self, queries: Queries) -> Iterator[npt.NDArray[np.int64]]:
-        """The rows of each call."""
+        """The numbers of the queries of each call."""
         rows = np.arange(len(queries))
         frames = np.unique(queries.frame)
         parts = [rows[queries.frame == frame] for frame in frames] if self.by == "frame" else [rows]
@@ -61,7 +62,7 @@ class Asking:
 
 
 def parse(text: str) -> tuple[By, int | None]:
-    """How many queries a call has: "single", "frame", "all", "frame:32" or "all:64".
+    """Read a value of --ask: "single", "frame", "all", or with a limit, such as "frame:32" and "all:64".
 
     Raises:
         UsageError: it is none of these.
@@ -76,11 +77,11 @@ def parse(text: str) -> tuple[By, int | None]:
 
 
 def asking_of(spec: MethodSpec, tracker: Any, ask: str | None = None) -> Asking:
-    """How a tracker is asked. What the built tracker says (`direction`, `queries`, `ask`) goes before its SPEC.
+    """How to call a tracker. Its own attributes (`direction`, `queries`, `ask`) take precedence over its SPEC.
 
     Arguments:
-        ask: what the user wants, see `parse`. None: as the tracker says, otherwise one query at a time if queries are
-            joint, and all at once if not.
+        ask: a value of --ask, see `parse`. None: the tracker's own `ask`. If it has none, joint queries are passed one per
+            call, and independent queries all at once.
 
     Raises:
         UsageError: `ask` is not a value of --ask.
@@ -103,11 +104,11 @@ def answer(
     backward: bool,
     allow_nonfinite: bool = True,
 ) -> Tracks:
-    """Ask a tracker. One that looks forward gets the reversed clip for the frames before each query.
+    """Track queries. A tracker that tracks only forward gets the reversed clip for the frames before each query.
 
     Arguments:
         how: see `asking_of`.
-        backward: the frames before a query matter. If not, the second pass is skipped.
+        backward: whether the frames before a query are scored. If not, the pass over the reversed clip is skipped.
         allow_nonfinite: keep positions that are not finite. They count as wrong.
 
     Raises:

@@ -112,7 +112,7 @@ def open_method(
         settings: values for the fields of its configuration.
         device: "auto", "cpu", "cuda" or any torch device.
         seed: for trackers that take one.
-        ask: how many queries a call has, see `vgmae_bench.evaluation.asking.parse`; None: as suits the tracker.
+        ask: the queries of one call, see `vgmae_bench.evaluation.asking.asking_of`.
 
     Raises:
         UserError: something cannot be found or built.

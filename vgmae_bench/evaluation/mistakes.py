@@ -1,4 +1,4 @@
-"""Mistakes that answers of trackers show: a wrong convention of positions, inverted visibility."""
+"""Recognises common mistakes in predictions: wrong conventions of positions, inverted visibility, shifts in time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Flags = npt.NDArray[np.bool_]
 
 
 class Convention(NamedTuple):
-    """A mistake that people make.
+    """A common mistake.
 
     Attributes:
-        name: in words.
-        mistake: what it makes of true positions float64 [N, 2], in frames of a (height, width).
-        mend: how to mend it.
+        name: a short description.
+        mistake: computes the wrong positions from true positions, float64 [N, 2], and the frames' (height, width).
+        mend: how to correct the mistake.
     """
 
     name: str
@@ -51,7 +51,7 @@ OF_POSITIONS = (
         "width and height exchanged in a scale", lambda xy, size: xy * _frame(size)[::-1] / _frame(size), _SCALE
     ),
 )
-"""Of positions that should be somewhere."""
+"""Mistakes in positions."""
 OF_MOTION = (
     Convention("(y, x) in place of (x, y)", lambda xy, size: xy[:, ::-1], _SWAP),
     Convention("the opposite direction", lambda xy, size: -xy, "from a frame to the next, not back"),
@@ -61,22 +61,22 @@ OF_MOTION = (
     ),
     Convention("fractions of the frame", lambda xy, size: xy / _frame(size), _SCALE),
 )
-"""Of displacements."""
+"""Mistakes in displacements."""
 
 
 INVERTED = 0.3
 """The mean of two shares: visible points called visible, hidden points called hidden. Below it, visibility looks inverted."""
-_FEW = 5  # points of a kind that tell something
+_FEW = 5  # with fewer points, there is no finding
 _MOVES, _OFF = 1.0, 0.5
-"""In pixels: points that move less in two frames do not tell time; tracks that are nearer to the truth are in time."""
+"""In pixels. Points count if they move more than `_MOVES` in two frames. Tracks closer than `_OFF` to the truth are in time."""
 
 
 def looks_inverted(visible: Flags, occluded: Flags, asked: Flags) -> bool:
-    """Whether predicted visibility is true where points are hidden.
+    """Whether predicted visibility seems to be inverted.
 
-    Every point is visible in its query frame, so predictions that hide most points there are inverted. Elsewhere the truth
-    decides. Visible and hidden points count alike, and both are needed, so that a tracker that calls all points visible, or
-    all hidden, is not named.
+    Every point is visible in its query frame. If most points are predicted hidden there, visibility is inverted. In other
+    frames, the prediction is compared with the truth. Visible and hidden points have equal weight, and both must occur.
+    A tracker that predicts all points visible, or all hidden, is therefore not reported.
 
     Arguments:
         visible: bool [N, T], the prediction.
@@ -90,7 +90,7 @@ def looks_inverted(visible: Flags, occluded: Flags, asked: Flags) -> bool:
 
 
 def clips_by(reasons: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Clips by what is wrong with them, from pairs (reason, clip). Clips without a reason, "", are left out."""
+    """Group clips by reason, from pairs (reason, clip). Clips with an empty reason are left out."""
     clips: dict[str, list[str]] = {}
     for reason, clip in reasons:
         if reason:
@@ -112,15 +112,15 @@ def inverted_in(clips: Sequence[str], number: int) -> str:
 
 
 def shift_in_time(xy: npt.NDArray[Any], true: npt.NDArray[Any], visible: Flags) -> int:
-    """The frames by which tracks are late: 1, -1 if they are early, 0 if they are neither.
+    """1 if tracks are one frame late, -1 if they are one frame early, 0 otherwise.
 
     Arguments:
         xy, true: float [N, T, 2], predicted and true positions in pixels.
-        visible: bool [N, T], where the truth counts.
+        visible: bool [N, T], true where the true position is known.
     """
 
     def off(late: int) -> float:
-        """The median distance of positions to the truth `late` frames before, in the same frames for any `late`."""
+        """Median distance to the true positions `late` frames earlier. All values of `late` use the same frames."""
         frames = np.arange(1, xy.shape[1] - 1)
         known = visible[:, frames - 1] & visible[:, frames] & visible[:, frames + 1]
         known &= np.linalg.norm(true[:, frames + 1] - true[:, frames - 1], axis=-1) > _MOVES
@@ -135,15 +135,18 @@ def shift_in_time(xy: npt.NDArray[Any], true: npt.NDArray[Any], visible: Flags) 
 def explain(
     found: Points, true: Points, size: Size, conventions: tuple[Convention, ...], tolerance: float
 ) -> Convention | None:
-    """The mistake that explains positions (or displacements) float [N, 2], or None.
+    """The mistake that explains wrong positions or displacements; None if no mistake explains them.
+
+    A mistake explains them if the positions that it predicts are close to those found: the median distance is below
+    `tolerance`, below a quarter of the distance to the truth, and below a quarter of the predicted positions' length. The
+    last two conditions exclude noise.
 
     Arguments:
-        found: what the tracker says.
-        true: what it should say.
+        found: predictions of the tracker, float64 [N, 2], in pixels.
+        true: the truth, float64 [N, 2], in pixels.
         size: (height, width) of the frames.
-        conventions: mistakes to think of.
-        tolerance: the median distance to what the mistake would give must be below it, in pixels, and below a quarter both
-            of the distance to the truth and of what the mistake would give, so that noise is not explained.
+        conventions: the mistakes to consider.
+        tolerance: in pixels.
     """
 
     def off(expected: Points) -> float:

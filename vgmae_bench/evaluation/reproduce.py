@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from vgmae_bench import config, plugins
+from vgmae_bench.data.open import open_dataset
 from vgmae_bench.errors import BadDataError, UsageError, WeightsError
 from vgmae_bench.evaluation import protocols
-from vgmae_bench.evaluation.method import UNTRAINED, Weights
+from vgmae_bench.evaluation.method import UNTRAINED, Weights, open_method
 from vgmae_bench.evaluation.records import results as records
 from vgmae_bench.evaluation.records.others import Change, MetricChange, PositionChange, Reproduction
 from vgmae_bench.evaluation.records.results import SESSION_SOURCE, Record, identity
-from vgmae_bench.evaluation.run import Plan, execute, plan
+from vgmae_bench.evaluation.run import Plan, execute, plan_of
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import file_digest
 from vgmae_bench.specs import RemoteWeights
@@ -64,20 +65,11 @@ def plan_again(
     if changed := differences([config.to_json(record.protocol)], config.to_json(protocol)):
         what = "; ".join(f"{change.what} was {change.then}, is {change.now}" for change in changed)
         raise UsageError(f"The protocol {protocol.name} has changed", what, try_=_checkout(record))
-    planned = plan(
-        name,
-        dataset.name,
-        protocol=protocol.name,
-        weights=_weights(name, record, weights_file),
-        settings=method.settings,
-        dataset_settings=dataset.settings,
-        data_root=data_root,
-        out=out,
-        limit=limit,
-        device=device,
-        seed=method.seed,
-        ask=method.ask,
-    )
+    weights = _weights(name, record, weights_file)
+    given: dict[str, Any] = {"settings": method.settings, "seed": method.seed, "ask": method.ask}
+    opened_method = open_method(name, weights=weights, device=device, **given)
+    opened, spec = open_dataset(dataset.name, dataset.settings, data_root)
+    planned = plan_of(opened_method, opened, spec, protocol, dataset.settings, out=out, limit=limit)
     if planned.record.method.source != method.source:
         raise BadDataError(f"{name} is not the tracker of the run", "its file has another SHA-256")
     if planned.record.dataset.digest != dataset.digest:

@@ -13,7 +13,7 @@ from vgmae_bench import config, plugins
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation import protocols
-from vgmae_bench.evaluation.method import Method, open_method
+from vgmae_bench.evaluation.method import Method
 from vgmae_bench.evaluation.pictures import draw_clips
 from vgmae_bench.evaluation.predict import StoppedError, predict
 from vgmae_bench.evaluation.protocols import EvalProtocol
@@ -29,7 +29,6 @@ from vgmae_bench.evaluation.records.results import (
 from vgmae_bench.evaluation.runs import place_of, start_session
 from vgmae_bench.evaluation.score import score_run
 from vgmae_bench.evaluation.store import RunFolder
-from vgmae_bench.metrics.scored_tracks import QueryMode
 from vgmae_bench.settings import environment_number
 
 _log = logging.getLogger(__name__)
@@ -53,51 +52,6 @@ class Plan:
         return [clip_id for clip_id in self.share if not self.folder.has_prediction(clip_id)]
 
 
-def plan(
-    method: str,
-    dataset: str,
-    *,
-    query_mode: QueryMode | None = None,
-    protocol: str | None = None,
-    weights: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    dataset_settings: Mapping[str, Any] | None = None,
-    data_root: Path | None = None,
-    out: Path = Path("results"),
-    limit: int | None = None,
-    shard: tuple[int, int] | None = None,
-    device: str = "auto",
-    seed: int = 0,
-    ask: str | None = None,
-) -> Plan:
-    """Find and load everything that a run needs, and choose its folder. Nothing is written.
-
-    Arguments:
-        method, dataset: plugin names, or `path.py:Attribute`.
-        query_mode, protocol: see `vgmae_bench.evaluation.protocols.find`.
-        weights: a name that the method declares, or a file.
-        settings, dataset_settings: values for the fields of the plugins' configurations.
-        data_root: see `vgmae_bench.data.files.root`.
-        out: the results folder.
-        limit: predict at most this many clips, from the first.
-        shard: (i, n): this process takes every n-th clip, beginning with clip i modulo n.
-        device: "auto", "cpu", "cuda" or any torch device.
-        seed: for trackers that take one.
-        ask: how many queries a call has, see `vgmae_bench.evaluation.asking.parse`.
-
-    Raises:
-        UserError: something cannot be found, opened or built.
-    """
-    from vgmae_bench.data.open import open_dataset
-
-    chosen = protocols.find(protocol, query_mode)
-    opened_method = open_method(method, weights=weights, settings=settings or {}, device=device, seed=seed, ask=ask)
-    opened, dataset_spec = open_dataset(dataset, dataset_settings or {}, data_root)
-    return plan_of(
-        opened_method, opened, dataset_spec, chosen, dataset_settings or {}, out=out, limit=limit, shard=shard
-    )
-
-
 def plan_of(
     method: Method,
     dataset: OpenedDataset,
@@ -110,10 +64,13 @@ def plan_of(
     shard: tuple[int, int] | None = None,
     name: str = "",
 ) -> Plan:
-    """A plan for a method and a dataset that are already open; see `plan`. Nothing is written.
+    """A plan for a method and a dataset that are already open. Nothing is written.
 
     Arguments:
-        dataset_settings: the settings that the user gave.
+        dataset_settings: the settings of the dataset that the user gave.
+        out: the results folder.
+        limit: predict at most this many clips, from the first.
+        shard: (i, n): this process takes every n-th clip, beginning with clip i modulo n.
         name: the run's name in tables; empty: the method's name with its weights.
     """
     record, folder = place_of(new_record(method.used, dataset, spec, dataset_settings, protocol, name=name), out)
@@ -227,15 +184,15 @@ def shard_from_environment(environment: Mapping[str, str] = os.environ) -> tuple
         UsageError: a variable is not a number, or the rank is not below the number of processes.
     """
     for rank, world in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
-        processes = environment_number(world, environment)
-        if processes is not None and processes > 1:
-            own = environment_number(rank, environment)
+        processes = environment_number(world, 1, environment)
+        if processes > 1:
+            own = environment_number(rank, None, environment)
             if own is None or own >= processes:
                 why = f"{rank} must be a number from 0 to {processes - 1}"
                 raise UsageError(f"{world} is {processes}, but {rank} is {environment.get(rank) or 'not set'}", why)
             return own, processes
-    reserved = environment_number("SLURM_NTASKS", environment)
-    if reserved is not None and reserved > 1:
+    reserved = environment_number("SLURM_NTASKS", 1, environment)
+    if reserved > 1:
         _log.info(
             f"SLURM reserved {reserved} tasks, but srun did not start this process: it predicts all clips. Try: srun …"
         )

@@ -39,15 +39,14 @@ def world(environment: Mapping[str, str] = os.environ) -> World:
     """
 
     def number(name: str, default: int) -> int:
-        found = environment_number(name, environment)
-        return default if found is None else found
+        return environment_number(name, default, environment)
 
     processes = number("WORLD_SIZE", 1)
     if processes > 1:  # torchrun
         return _checked(
             World(processes, processes // max(number("LOCAL_WORLD_SIZE", processes), 1)), number("RANK", -1)
         )
-    if environment_number("SLURM_PROCID", environment) is not None:
+    if environment_number("SLURM_PROCID", None, environment) is not None:
         tasks = number("SLURM_STEP_NUM_TASKS", number("SLURM_NTASKS", 1))
         nodes = number("SLURM_STEP_NUM_NODES", number("SLURM_NNODES", 1))
         return _checked(World(tasks, nodes), number("SLURM_PROCID", 0))
@@ -130,7 +129,7 @@ class Interrupt:
 def _environment(alone: bool) -> list[Any] | None:
     if alone:  # an interactive SLURM shell is not a process group
         return [LightningEnvironment()]
-    by_torchrun = (environment_number("WORLD_SIZE") or 1) > 1
+    by_torchrun = environment_number("WORLD_SIZE", 1) > 1
     return None if by_torchrun else [_Slurm()]
 
 

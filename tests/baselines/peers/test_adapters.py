@@ -97,15 +97,13 @@ def test_two_checkouts_with_equal_module_names_work_in_one_process() -> None:
         assert tracker.track(FRAMES, QUERIES).xy.shape == (2, 20, 2)
 
 
-def test_two_top_level_modules_called_utils_are_kept_separate(tmp_path: Path) -> None:
+def test_two_top_level_modules_called_utils_are_kept_separate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "utils.py").write_text(f"NAME = {name!r}\n")
         (tmp_path / name / "network.py").write_text("import utils\ndef name():\n    return utils.NAME\n")
-    found = [
-        Checkout(f"them/{name}@abcdef0", {f"VGMAE_BENCH_CHECKOUT_{name.upper()}": str(tmp_path / name)})
-        for name in ("one", "two")
-    ]
+        monkeypatch.setenv(f"VGMAE_BENCH_CHECKOUT_{name.upper()}", str(tmp_path / name))
+    found = [Checkout(f"them/{name}@abcdef0") for name in ("one", "two")]
     networks = [checkout.module("network") for checkout in found]
     assert [network.name() for network in networks] == ["one", "two"]
     assert found[0].module("network") is networks[0]
@@ -114,18 +112,20 @@ def test_two_top_level_modules_called_utils_are_kept_separate(tmp_path: Path) ->
     assert found[0].identity != before
 
 
-def test_a_missing_requirement_is_an_error_of_one_line(tmp_path: Path) -> None:
+def test_a_missing_requirement_is_an_error_of_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VGMAE_BENCH_CHECKOUT_CO_TRACKER", str(tmp_path / "nowhere"))
     with pytest.raises(PluginError, match="facebookresearch/co-tracker is not checked out") as raised:
-        Checkout("facebookresearch/co-tracker@82e02e8", {"VGMAE_BENCH_CHECKOUT_CO_TRACKER": str(tmp_path / "nowhere")})
+        Checkout("facebookresearch/co-tracker@82e02e8")
     assert "git clone https://github.com/facebookresearch/co-tracker" in raised.value.try_
     assert "checkout 82e02e8" in raised.value.try_
     with pytest.raises(UsageError, match="is no repository"):
         Checkout("co-tracker")
 
 
-def test_an_import_that_fails_names_the_repository(tmp_path: Path) -> None:
+def test_an_import_that_fails_names_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VGMAE_BENCH_CHECKOUT_THEIRS", str(tmp_path))
     (tmp_path / "net.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')\n")
-    checkout = Checkout("them/theirs@abcdef0", {"VGMAE_BENCH_CHECKOUT_THEIRS": str(tmp_path)})
+    checkout = Checkout("them/theirs@abcdef0")
     with pytest.raises(PluginError, match="net of them/theirs cannot be imported") as raised:
         checkout.module("net")
     assert "built for another version of torch" in raised.value.why

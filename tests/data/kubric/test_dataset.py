@@ -16,6 +16,7 @@ from tests.data.kubric.renders import Render, render, write_render
 from tests.data.kubric.test_tracks import scene
 from tests.data.kubric.tfds_files import encode_example, movi_features, write_records
 from tests.data.toy import example
+from tests.plans import plan
 from vgmae_bench.cli import cli
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.data.kubric.tracks import derive_tracks
@@ -25,7 +26,7 @@ from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.verify import verify
 from vgmae_bench.errors import BadDataError, MissingDataError, StorageError, UsageError, UserError
 from vgmae_bench.evaluation.protocols import PROTOCOLS, query_sets
-from vgmae_bench.evaluation.run import execute, plan
+from vgmae_bench.evaluation.run import execute
 
 FRAMES = 8
 SHARDS = "movi_e-validation.tfrecord-{:05}-of-00002"

@@ -122,7 +122,7 @@ def test_a_frozen_encoder_stays_as_it_is() -> None:
 
 
 def test_lower_layers_learn_more_slowly() -> None:
-    model = Classifier(Blocks(0), 3, frozen=False, final_norm=True, pooling="mean", head_norm="layer")  # type: ignore[arg-type]
+    model = Classifier(Blocks(0), 3, FinetuneConfig(final_norm=True))  # type: ignore[arg-type]
     set_layer_rates(model, 0.5)
     rates = {name: parameter.lr_scale for name, parameter in model.named_parameters()}  # type: ignore[attr-defined]
     assert rates["head.linear.weight"] == rates["encoder.norm.weight"] == 1

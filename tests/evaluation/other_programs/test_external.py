@@ -14,12 +14,13 @@ import pytest
 
 from tests.clips import write_davis
 from tests.evaluation.other_programs.submitted import SIZE, Clips, asked, perfect, save_npz, score, truth
+from tests.plans import plan
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.other_programs.convention import Convention
 from vgmae_bench.evaluation.other_programs.export import export
 from vgmae_bench.evaluation.other_programs.external import open_submission
 from vgmae_bench.evaluation.records.results import ClipCounts
-from vgmae_bench.evaluation.run import execute, plan
+from vgmae_bench.evaluation.run import execute
 
 
 @pytest.mark.parametrize("ending", ["h5", "npz"])
@@ -81,7 +82,7 @@ def test_a_declared_convention_is_used_with_a_warning_if_starts_differ(root: Pat
     path = save_npz(tmp_path / "theirs.npz", truth(root))
     remark = open_submission(path, "davis", data_root=root, declared=Convention(order="yx", units="256x256")).remark
     assert "declared" in remark
-    assert remark.endswith("is that so?")
+    assert remark.endswith("is the declared convention right?")
 
 
 def layouts(tmp_path: Path, clips: Clips) -> dict[str, Path]:

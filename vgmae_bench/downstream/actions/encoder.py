@@ -15,6 +15,8 @@ from vgmae_bench.evaluation.method import open_part
 from vgmae_bench.evaluation.records.results import MethodUsed
 from vgmae_bench.models.encoder import VideoEncoder
 
+_BLOCK = re.compile(r"(?:^|\.)blocks\.(\d+)\.")
+
 
 @dataclass(frozen=True)
 class Probed:
@@ -67,7 +69,7 @@ def layer_of(name: str, depth: int) -> int:
     >>> layer_of("encoder.network.blocks.3.attn.qkv.weight", 12), layer_of("head.linear.weight", 12)
     (4, 13)
     """
-    if found := re.search(r"(?:^|\.)blocks\.(\d+)\.", name):
+    if found := _BLOCK.search(name):
         return int(found[1]) + 1
     return 0 if name.startswith("encoder.") and not name.startswith("encoder.norm.") else depth + 1
 
@@ -80,9 +82,7 @@ def set_layer_rates(model: nn.Module, decay: float) -> None:
         decay: factor from each layer to the one below it.
     """
     names = [name for name, _ in model.named_parameters()]
-    depth = max(
-        (int(found[1]) + 1 for name in names if (found := re.search(r"(?:^|\.)blocks\.(\d+)\.", name))), default=0
-    )
+    depth = max((int(found[1]) + 1 for found in map(_BLOCK.search, names) if found), default=0)
     if depth:
         for name, parameter in model.named_parameters():
             parameter.lr_scale = decay ** (depth + 1 - layer_of(name, depth))  # type: ignore[attr-defined]

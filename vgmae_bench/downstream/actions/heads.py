@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from vgmae_bench.downstream.actions.settings import FinetuneConfig, HeadNorm
 from vgmae_bench.models.encoder import VideoEncoder
 from vgmae_bench.models.frames import prepare
 from vgmae_bench.models.nn import NORM_EPS
-
-HeadNorm = Literal["layer", "batch", "none"]
-Pooling = Literal["mean", "attentive"]
 
 
 class LabelledBatch(NamedTuple):
@@ -80,28 +78,18 @@ class Classifier(nn.Module):
     Arguments:
         encoder: the encoder.
         classes: number of classes.
-        frozen: the encoder does not learn.
-        final_norm: keep the encoder's last norm. VideoMAE's fine-tuning drops it.
-        pooling: "mean" of the tokens, or "attentive" (`AttentivePool`).
-        head_norm: see `Head`.
+        config: `freeze`, `final_norm`, `pooling` and `head_norm` are used. `head_norm` is not None.
     """
 
-    def __init__(
-        self,
-        encoder: VideoEncoder,
-        classes: int,
-        *,
-        frozen: bool,
-        final_norm: bool,
-        pooling: Pooling,
-        head_norm: HeadNorm,
-    ) -> None:
+    def __init__(self, encoder: VideoEncoder, classes: int, config: FinetuneConfig) -> None:
         super().__init__()
-        self.encoder, self._frozen, self._final_norm = encoder, frozen, final_norm
-        self.pool = AttentivePool(encoder.width, max(1, encoder.width // 64)) if pooling == "attentive" else None
-        self.head = Head(encoder.width, classes, head_norm)
-        unused = () if final_norm else encoder.norm.parameters()
-        for parameter in encoder.parameters() if frozen else unused:
+        assert config.head_norm is not None
+        self.encoder, self._frozen, self._final_norm = encoder, config.freeze, config.final_norm
+        attentive = config.pooling == "attentive"
+        self.pool = AttentivePool(encoder.width, max(1, encoder.width // 64)) if attentive else None
+        self.head = Head(encoder.width, classes, config.head_norm)
+        unused = () if config.final_norm else encoder.norm.parameters()
+        for parameter in encoder.parameters() if config.freeze else unused:
             parameter.requires_grad_(False)
 
     def forward(self, video: Tensor) -> Tensor:

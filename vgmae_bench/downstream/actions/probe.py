@@ -156,21 +156,12 @@ def _finetune(plan: Plan, config: FinetuneConfig, about: dict[str, Json]) -> tup
     actions, encoder = plan.actions, plan.probed.encoder
 
     def make() -> nn.Module:
-        assert config.head_norm is not None  # it is settled
-        model = Classifier(
-            encoder,
-            len(actions.classes),
-            frozen=config.freeze,
-            final_norm=config.final_norm,
-            pooling=config.pooling,
-            head_norm=config.head_norm,
-        )
+        model = Classifier(encoder, len(actions.classes), config)
         set_layer_rates(model, config.layer_decay)
         return model
 
     recipe = FinetuneRecipe(config, make, actions.classes, about)
-    shape = (encoder.num_frames, encoder.image_size)
-    source = ClipSource(actions.train, actions.test, shape, config, plan.describe())
+    source = ClipSource(actions, encoder, config, plan.describe())
     done = train(Job(plan.probed.used.name, recipe, source, plan.out, plan.device, command=plan.command))
     if not done:
         return None, 0

@@ -18,9 +18,10 @@ from vgmae_bench.downstream.actions.features import Features
 from vgmae_bench.downstream.actions.heads import LabelledBatch, network_input
 from vgmae_bench.downstream.actions.report import draw_answers
 from vgmae_bench.downstream.actions.settings import FinetuneConfig, ProbeConfig
-from vgmae_bench.downstream.actions.videos import LabelledVideos
+from vgmae_bench.downstream.actions.videos import Actions
 from vgmae_bench.downstream.actions.views import random_numbers, read_frames, views_of
 from vgmae_bench.errors import BadDataError
+from vgmae_bench.models.encoder import VideoEncoder
 from vgmae_bench.models.weights_file import save_weights
 from vgmae_bench.training.clips.synthetic import clip_seed
 from vgmae_bench.training.recipe import ClipShape, Losses, Recipe, evaluating
@@ -75,16 +76,11 @@ class ClipSource:
     """Augmented clips with labels; see `vgmae_bench.training.recipe.Source`. Examples are first views of test videos."""
 
     def __init__(
-        self,
-        learned: LabelledVideos,
-        tested: LabelledVideos,
-        shape: tuple[int, int],
-        config: FinetuneConfig,
-        described: dict[str, Json],
+        self, actions: Actions, encoder: VideoEncoder, config: FinetuneConfig, described: dict[str, Json]
     ) -> None:
-        self._learned, self._tested, self._config, self._described = learned, tested, config, described
-        self._frames, self._size = shape
-        self._order = Shuffled(len(learned.ids), config.seed)
+        self._learned, self._tested, self._config, self._described = actions.train, actions.test, config, described
+        self._frames, self._size = encoder.num_frames, encoder.image_size
+        self._order = Shuffled(len(self._learned.ids), config.seed)
         self._skipped: dict[Path, str] = {}
 
     def batch(self, numbers: range, shape: ClipShape, device: str) -> LabelledBatch:

@@ -43,7 +43,7 @@ def measure(answers: Answers, classes: Sequence[str]) -> dict[str, Any]:
         "top1" and "top5" with 95 % bootstrap intervals over videos, the mean over classes, chance, and the accuracy of each
         class. "top5" is left out if there are five classes or fewer.
     """
-    # A tie counts against the answer: equal probabilities for all classes are wrong, not right by luck.
+    # Among equal probabilities, the true class gets the last rank. Otherwise, constant outputs could count as right.
     mine = np.take_along_axis(answers.shares, answers.labels[:, None], axis=1)
     rank = (answers.shares >= mine).sum(axis=1) - 1
     hits = {"top1": rank < 1} | ({"top5": rank < 5} if len(classes) > 5 else {})

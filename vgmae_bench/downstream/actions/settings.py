@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from vgmae_bench.downstream.actions.heads import HeadNorm, Pooling
 from vgmae_bench.downstream.actions.views import ViewConfig
 from vgmae_bench.errors import UsageError
 from vgmae_bench.settings import at_least
 from vgmae_bench.training.settings import DataConfig, LoopConfig, OptimiserConfig
+
+HeadNorm = Literal["layer", "batch", "none"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class FinetuneConfig(ProbeConfig):
     Attributes:
         layer_decay: factor of the learning rate from each layer to the one below it.
         freeze: do not train the encoder. With pooling=attentive, this is attentive probing.
-        pooling: "mean" averages the tokens. "attentive": a learned query attends to them.
+        pooling: "mean" averages the tokens. "attentive" pools them by attention from a learned query.
         min_area: smallest area of a crop, as a share of the frame.
         mixup, cutmix: parameters of the beta distributions; 0 turns them off.
         smoothing: label smoothing.
@@ -103,7 +104,7 @@ class FinetuneConfig(ProbeConfig):
     head_norm: HeadNorm | None = "layer"
     layer_decay: float = 0.75
     freeze: bool = False
-    pooling: Pooling = "mean"
+    pooling: Literal["mean", "attentive"] = "mean"
     min_area: float | None = None
     mixup: float | None = None
     cutmix: float | None = None

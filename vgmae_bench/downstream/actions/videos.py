@@ -1,4 +1,4 @@
-"""Videos of actions for training and testing: synth-actions, folders with one sub-folder per class, official lists."""
+"""Labelled videos for training and testing: synth-actions, folders with one sub-folder per class, official lists."""
 
 from __future__ import annotations
 

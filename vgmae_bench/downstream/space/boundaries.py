@@ -101,15 +101,13 @@ def f_measure(counts: Array) -> Array:
     return f
 
 
-def ods_ois(counts: Array, groups: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0) -> list[Estimate]:
+def ods_ois(counts: Array, groups: Sequence[str]) -> list[Estimate]:
     """F-measure at the best threshold for the whole set (ODS), and at the best threshold of each image (OIS).
 
     Arguments:
         counts: float64 [images, len(THRESHOLDS), 4], see `count_matches`.
         groups: group of each image. The bootstrap for the 95 % intervals draws whole groups. ODS chooses its threshold again
             in each draw.
-        resamples: number of draws.
-        seed: seed of the draws.
 
     Returns:
         ODS and OIS. With fewer than two groups, they have no intervals.
@@ -124,7 +122,7 @@ def ods_ois(counts: Array, groups: Sequence[str], *, resamples: int = RESAMPLES,
         interval: Interval = (None, None)
         if len(names) > 1:
             share = np.full(len(names), 1 / len(names))
-            drawn = np.random.default_rng(seed).multinomial(len(names), share, size=resamples)
+            drawn = np.random.default_rng(0).multinomial(len(names), share, size=RESAMPLES)
             f = f_measure(np.tensordot(drawn.astype(np.float64), sums, axes=1)).max(axis=1)
             low, high = np.quantile(f, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
             interval = (float(low), float(high))

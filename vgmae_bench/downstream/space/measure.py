@@ -67,23 +67,20 @@ class Measured:
         return found
 
 
-def measure(
-    named: dict[str, Explorer], labelled: Iterable[Labelled], *, mask_ratio: float, seed: int, baseline: bool = True
-) -> Measured:
-    """Measure models and baselines on every image.
+def measure(named: dict[str, Explorer], labelled: Iterable[Labelled], *, mask_ratio: float, seed: int) -> Measured:
+    """Measure models and `vgmae_bench.downstream.space.baselines` on every image.
 
     Arguments:
         named: models by their name in tables. All reconstruct the same hidden pixels: patches of the first model's grid.
         labelled: the images.
         mask_ratio: share of hidden patches. int(g² (1 - ratio)) patches stay visible.
         seed: seed of the choice of patches.
-        baseline: also measure `vgmae_bench.downstream.space.baselines`.
 
     Raises:
         BadDataError: an image or its labels cannot be read.
     """
     looks: dict[str, Callable[[Image], Seen]] = {name: model.look for name, model in named.items()}
-    looks |= baselines.LOOKS if baseline else {}
+    looks |= baselines.LOOKS
     measured = Measured([], [], {})
     for index, item in enumerate(labelled):
         image, labels = item.read()
@@ -100,7 +97,7 @@ def measure(
                 counts = boundaries.count_matches(seen.outlines, truths)
                 measured.methods.setdefault(name, Results()).counts.append(counts)
                 values[name]["best_f"] = float(boundaries.f_measure(counts).max())
-        for name, rebuilt in _rebuilt(named, image, mask_ratio, np.random.default_rng([seed, index]), baseline).items():
+        for name, rebuilt in _rebuilt(named, image, mask_ratio, np.random.default_rng([seed, index])).items():
             values.setdefault(name, {}).update(rebuilt)
         for name, row in values.items():
             measured.methods.setdefault(name, Results()).rows.append(row)
@@ -108,7 +105,7 @@ def measure(
 
 
 def _rebuilt(
-    named: dict[str, Explorer], image: Image, mask_ratio: float, rng: np.random.Generator, baseline: bool
+    named: dict[str, Explorer], image: Image, mask_ratio: float, rng: np.random.Generator
 ) -> dict[str, dict[str, float]]:
     """PSNR and SSIM over hidden pixels, when each method reconstructs an image from a random part of its patches."""
     model = next(iter(named.values()))
@@ -119,7 +116,7 @@ def _rebuilt(
     if not where.any():
         where[:] = True
     pictures = {name: one.rebuild(square, hidden) for name, one in named.items()}
-    if baseline and not where.all():
+    if not where.all():
         pictures |= {
             "mean colour": baselines.mean_colour(square, where),
             "blurred input": baselines.blurred(square, where, size / g),

@@ -1,4 +1,4 @@
-"""Names of clips in files of other programs, and the clips of a dataset that they mean."""
+"""Matches the names of clips in files of other programs with the clips of a dataset."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from vgmae_bench.plugins import did_you_mean
 
 
 def named(file: PredictionFile, ids: Sequence[str]) -> PredictionFile:
-    """The file with the dataset's clip names, which are `ids`. A list must be as long as the dataset and have its order.
+    """The file with the clip ids of the dataset, `ids`, as names. A list must have the dataset's clips in their order.
 
     Raises:
-        BadDataError: the dataset lacks a clip, or the list has another length.
+        BadDataError: the dataset does not have a clip, a clip occurs twice, or the list has another length.
     """
     if not file.named:
         if len(file.clips) != len(ids):
@@ -41,7 +41,7 @@ def named(file: PredictionFile, ids: Sequence[str]) -> PredictionFile:
 
 
 def _known_names(ids: Sequence[str]) -> dict[str, str]:
-    """Clip ids by the names that files may use: the id, its file name in a run, and its name before percent-encoding."""
+    """Clip ids by possible names in files: the id, its file name in a run, and the name before percent-encoding."""
     known: dict[str, str] = {}
     for spelled in (str, file_name, unquote):
         names = [spelled(clip_id) for clip_id in ids]

@@ -22,8 +22,8 @@ class Convention:
     """The convention of a file. None means that nobody declared the field.
 
     Attributes:
-        axes: "NT" is points before frames (TAP-Vid), "TN" frames before points (CoTracker). If the two numbers differ,
-            the shapes tell which it is.
+        axes: "NT" is points before frames (TAP-Vid), "TN" frames before points (CoTracker). If the numbers of points and
+            frames differ, the shapes decide.
         order: order of the coordinates, "xy" or "yx".
         units: "normalised" (0 to 1), "source" (pixels of the dataset's own frames) or "WxH" (pixels of frames of that
             size). Pixels are raster pixels: (0, 0) is the outer corner of the top-left pixel, whose centre is (0.5,

@@ -24,15 +24,14 @@ queries (in the metric raster), and if every other convention gives more than 4 
 def detect(
     samples: Sequence[tuple[Tree, QuerySet, Size, str]], declared: Convention, protocol: EvalProtocol
 ) -> tuple[Convention, float]:
-    """Complete a convention from the first clips. In the query frame, a track must lie on its query.
+    """Find the undeclared parts of a convention: under the right convention, tracks lie on their queries in query frames.
 
     Arguments:
-        samples: of a few clips: arrays, query set, size of the clip's own frames, and a name for messages.
+        samples: for a few clips: arrays, query set, (height, width) of the clip's own frames, and a name for messages.
         declared: the parts of the convention that the user declared.
 
     Returns:
-        The convention, and the median distance of tracks from their queries in the query frames, in pixels of the
-            metric
+        The convention, and the median distance of tracks from their queries in the query frames, in pixels of the metric
         raster.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Files that evaluators of others write: torch files of tracks, and JSON files of averages, which hold no tracks."""
+"""Reads files of other evaluators: torch files of tracks. Refuses JSON files of averages, which contain no tracks."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ import numpy as np
 from vgmae_bench.errors import BadDataError, UntrustedFileError
 
 AVERAGES = {"average_jaccard": "AJ", "average_pts_within_thresh": "δ_avg", "occlusion_accuracy": "OA"}
-"""What CoTracker's evaluator calls its averages, as tapnet's metrics do, and their usual names."""
+"""Names of averages in the files of CoTracker's evaluator (and in tapnet's metrics), and their usual abbreviations."""
 
 
 def is_torch(path: Path) -> bool:
-    """Whether a zip file is what `torch.save` writes."""
+    """Whether a zip file was written by `torch.save`."""
     with zipfile.ZipFile(path) as archive:
         return any(name.endswith("data.pkl") for name in archive.namelist())
 
 
 def read_torch(path: Path) -> Any:
-    """Arrays in place of the tensors of a torch file. Nothing in it is executed.
+    """Read a torch file, with arrays in place of tensors. Nothing in the file is executed.
 
-    A pair of positions [..., 2] and visibility, which trackers return, becomes a dictionary of the two.
+    A pair of positions [..., 2] and visibility becomes a dictionary. Trackers return such pairs.
 
     Raises:
-        UntrustedFileError: it holds more than tensors and plain data.
+        UntrustedFileError: the file contains more than tensors and plain data.
     """
     import torch
 
@@ -47,7 +47,7 @@ def read_torch(path: Path) -> Any:
 
 
 def refuse_averages(path: Path) -> None:
-    """Raise BadDataError if the file is JSON with the averages of an evaluator: it says what they are, and what is needed."""
+    """Raise BadDataError if the file is JSON with an evaluator's averages. The message says which file is needed instead."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -62,8 +62,8 @@ def refuse_averages(path: Path) -> None:
     numbers = ", ".join(f"{name} {factor * value:.2f}" for name, value in values.items())
     raise BadDataError(
         f"{path} holds averages over clips, and no tracks",
-        f"{numbers} (in percent; the file has {unit}), as CoTracker's result_eval_.json: it says neither the clips nor the "
-        "query mode",
+        f"{numbers} (in percent; the file has {unit}). Such a file (result_eval_.json of CoTracker) does not tell the clips "
+        "and the query mode",
         try_="torch.save of the evaluator's pred_tracks and pred_visibility for each clip, and the folder in place of the file",
     )
 

@@ -66,7 +66,7 @@ class Submission:
         """The protocol's query sets for a clip with the file's predictions; None if the file lacks the clip.
 
         Arguments:
-            looks: gets one more entry for each query set, for `plausibility.doubts`.
+            looks: this function appends one entry for each query set, for `plausibility.doubts`.
 
         Raises:
             BadDataError: arrays do not fit, see `vgmae_bench.evaluation.other_programs.track_arrays.read_tracks`.
@@ -214,7 +214,7 @@ def _settle(
     ]
     convention, distance = detect(samples, declared, protocol)
     how = "detected" if convention != declared else "declared"
-    doubt = "" if distance <= NEAR else "; is that so?"
+    doubt = "" if distance <= NEAR else "; is the declared convention right?"
     found = f"in query frames, points are {distance:.2g} px (median) from their queries{doubt}"
     return convention, f"{convention}, {how}: {found}"
 

@@ -1,4 +1,4 @@
-"""Doubts about predictions of another program: values that can be read but are probably not what the author meant."""
+"""Finds suspicious values in predictions of another program: they can be read, but are probably mistakes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.types import FloatArray, Size, Tracks
 
 FAR = 4.0
-"""In pixels of the metric raster. A point farther than this from its query, in the query frame, is off its query."""
+"""In pixels of the metric raster. In the query frame, a point farther than this from its query is off its query."""
 _NEAR, _TIMES = 1.0, 10
-"""Where tracks begin on their queries, a point is off at a smaller distance: `_TIMES` the median of all, `_NEAR` or more."""
+"""If most points are close to their queries, the limit is lower: `_TIMES` × the median distance, at least `_NEAR` pixels."""
 _CLOSE = 0.25
 """In pixels. A mistake explains a clip if it leaves a smaller median distance."""
 
@@ -37,10 +37,10 @@ class ClipLook:
     Attributes:
         clip: the clip's id.
         distance: float [M], from each point to its query, in pixels of the metric raster.
-        mistake: the mistake that explains the positions; None if they need no explanation, or have none.
+        mistake: the mistake that explains wrong positions; None if they are right, or if no known mistake explains them.
         inverted: whether visibility looks inverted.
         coarse: the dtype of the file's positions if it is float16 or an integer; empty for others.
-        shifted: the frames by which the tracks are late (1) or early (-1), where the truth shows that; else 0.
+        shifted: 1 if the tracks are one frame late, -1 if they are one frame early, 0 otherwise.
     """
 
     clip: str
@@ -60,7 +60,7 @@ def look(
     protocol: EvalProtocol,
     coarse: str = "",
 ) -> ClipLook:
-    """Describe every point of a clip in its query frame.
+    """Examine the predictions for one query set of a clip.
 
     Arguments:
         source: the (height, width) of the clip's own frames.
@@ -92,7 +92,7 @@ def look(
 def _mistake(
     found: FloatArray, asked: FloatArray, size: Size, source: Size, protocol: EvalProtocol
 ) -> Convention | None:
-    """The mistake that explains positions of the tracker's input if the file counts in frames of `size`."""
+    """The mistake that explains positions in the tracker's input, if the file counts pixels of frames of `size`."""
     if not len(found):
         return None
     ours = protocol.input_size
@@ -103,10 +103,7 @@ def _mistake(
 
 
 def doubts(looks: Sequence[ClipLook]) -> list[str]:
-    """What looks wrong, one sentence each: mistaken conventions, points off their queries, inverted visibility.
-
-    Every clip and every point counts. A single clip that differs from all others is named.
-    """
+    """What looks wrong, one sentence each. A single wrong clip, or a single point off its query, is enough."""
     return [*_mistaken(looks), *_off(looks), *_inverted(looks), *_coarse(looks), *_shifted(looks)]
 
 

@@ -98,7 +98,7 @@ def read_tracks(
 
 
 def _check_queries(tree: Tree, query_set: QuerySet, source: Size, protocol: EvalProtocol, where: str) -> None:
-    """If a file repeats the queries, they must equal the protocol's, one by one."""
+    """Check that the queries in a file, if there are any, are those of the protocol in the same order."""
     given = _given_queries(tree, len(query_set.queries), where)
     if given is None:
         return
@@ -130,12 +130,12 @@ def _check_queries(tree: Tree, query_set: QuerySet, source: Size, protocol: Eval
 
 
 def _same(queries: FloatArray, others: FloatArray) -> npt.NDArray[np.bool_]:
-    """[...]: whether queries [..., 3] have the same frame and positions less than 0.05 px apart (rounding errors)."""
+    """Whether queries [..., 3] are equal up to rounding: the same frame, and less than 0.05 px apart in x and in y."""
     return np.asarray((np.abs(queries - others) < [0.5, 0.05, 0.05]).all(axis=-1))
 
 
 def _given_queries(tree: Tree, number: int, where: str) -> npt.NDArray[np.float64] | None:
-    """float64 [M, 3] as in the file; None if it has no queries. Files of vgmae-bench hold (t, x, y)."""
+    """The queries in the file, float64 [M, 3]; None if it has none. Files of vgmae-bench contain (t, x, y)."""
     names = ("query_frame", "query_xy") if "query_frame" in tree else ("query_points", "queries")
     parts = [part for name in names if isinstance(part := tree.get(name), Stored)]
     if not parts:

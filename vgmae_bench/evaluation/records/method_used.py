@@ -12,11 +12,11 @@ SESSION_SOURCE = "session-"
 
 
 def can_depend(queries: QueryKind, ask: str) -> bool:
-    """Whether answers can depend on other queries.
+    """Whether tracks can depend on other queries.
 
     Arguments:
-        queries: "joint" if answers to the queries of a call depend on each other.
-        ask: how many queries a call has, see `vgmae_bench.evaluation.asking.parse`.
+        queries: "joint" if the tracks of one call depend on each other.
+        ask: the queries of one call, see `vgmae_bench.evaluation.asking.parse`.
     """
     return queries == "joint" and ask != "single" and not ask.endswith(":1")
 
@@ -41,14 +41,14 @@ class MethodUsed:
             from a Python session, `SESSION_SOURCE` and a unique part.
         weights: None if it was built without a weights file.
         note: the method's remark about itself ("random weights"), often empty.
-        without_effect: for settings that differ from their defaults but do not change the answers: their defaults. A
-            run's key uses these instead.
-        checkout: the repository of others that it runs, with commit and digest; empty for most methods.
-        notice: what whoever uses the answers must know of the licence; often empty.
-        distribution: "name version" of the distribution that a plugin of others comes from.
+        without_effect: the defaults of settings that have other values, but do not change predictions. A run's key uses
+            these defaults.
+        checkout: the version of another project's code that the method runs, see `vgmae_bench.types.Foreign`.
+        notice: restrictions of the licence that users of the predictions must know; often empty.
+        distribution: "name version" of the plugin's distribution; empty for our own methods and for files.
         numerics: see `vgmae_bench.provenance.numerics`.
-        queries: "joint" if answers to the queries of a call depend on each other.
-        ask: how many queries a call had, see `vgmae_bench.evaluation.asking.parse`.
+        queries: "joint" if the tracks of one call depend on each other.
+        ask: the queries of one call, see `vgmae_bench.evaluation.asking.parse`.
     """
 
     name: str
@@ -67,7 +67,7 @@ class MethodUsed:
 
     @property
     def joint(self) -> bool:
-        """Whether its answers could depend on other queries."""
+        """Whether tracks could depend on other queries."""
         return can_depend(self.queries, self.ask)
 
     @property

@@ -1,4 +1,4 @@
-"""JSON files of commands other than `run`: reproductions, own videos, images, trainings. They share parts with runs."""
+"""The JSON files of `reproduce`, `track`, `explore`, `spatial` and trainings, as dataclasses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vgmae_bench.evaluation.records.results import Interval, MethodUsed, Session
 
 @dataclass(frozen=True)
 class Change:
-    """A value, as text, that was `then` in a run and is `now` in its repetition."""
+    """A difference between a run (`then`) and its repetition (`now`). Both values are text."""
 
     what: str
     then: str
