@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tests.clips import write_davis
-from tests.plans import plan
 from tests.records import write_run
+from tests.shared.plans import plan
 from vgmae_bench import plugins
 from vgmae_bench.cli.compare.plot import plot
 from vgmae_bench.compare.plots import (

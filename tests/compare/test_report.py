@@ -19,9 +19,9 @@ import pytest
 
 from tests.clips import write_davis
 from tests.compare.report_runs import ERROR, FRAMES, POINTS, PROTOCOL, footage, query_set, write_runs
-from tests.plans import plan
 from tests.records import write_run
 from tests.shared.logs import logged
+from tests.shared.plans import plan
 from vgmae_bench.compare.report import figures, player_files
 from vgmae_bench.compare.report.clips import worst_first
 from vgmae_bench.compare.report.page import page

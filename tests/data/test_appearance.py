@@ -9,7 +9,7 @@ import pytest
 
 from tests.clips import moving_square
 from tests.data.toy import save_davis
-from tests.plans import plan
+from tests.shared.plans import plan
 from vgmae_bench.data.appearance import misread
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.verify import verify

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.plans import plan
+from tests.shared.plans import plan
 from tests.videos import greys
 from vgmae_bench.data.badja import Badja, BadjaConfig, badja
 from vgmae_bench.data.open import open_dataset

@@ -13,7 +13,7 @@ import pytest
 
 from tests.clips import clip as made
 from tests.clips import write_davis
-from tests.plans import plan
+from tests.shared.plans import plan
 from vgmae_bench.data.dataset import Coverage, opened
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare

@@ -17,7 +17,7 @@ import pytest
 
 from tests.clips import write_davis
 from tests.data.toy import example, jpeg_example, save, save_davis
-from tests.plans import plan
+from tests.shared.plans import plan
 from vgmae_bench.data.dataset import Coverage, OpenedDataset, Stored
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.plans import plan
+from tests.shared.plans import plan
 from vgmae_bench.data import WARP
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepared import PreparedDataset

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.clips import write_davis
-from tests.plans import plan
+from tests.shared.plans import plan
 from vgmae_bench.evaluation.run import Plan, execute
 from vgmae_bench.evaluation.runs import all_runs
 

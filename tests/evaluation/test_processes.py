@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from tests.clips import write_davis
-from tests.plans import plan
 from tests.records import new_record, write_run
+from tests.shared.plans import plan
 from tests.shared.processes import Started
 from vgmae_bench.evaluation.records.results import Commit, Maker, Session
 from vgmae_bench.evaluation.run import execute
@@ -27,7 +27,7 @@ SHARD = (
     + """
 import sys
 from pathlib import Path
-from tests.plans import plan
+from tests.shared.plans import plan
 from vgmae_bench.evaluation.run import execute
 root, out, number, of = sys.argv[1:]
 execute(plan("zero-motion", "davis", data_root=Path(root), out=Path(out), shard=(int(number), int(of))), command=number)

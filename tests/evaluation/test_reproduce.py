@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.clips import write_davis
-from tests.plans import plan
+from tests.shared.plans import plan
 from vgmae_bench.cli import cli
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.errors import BadDataError, UsageError, UserError, WeightsError

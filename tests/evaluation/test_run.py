@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from tests.clips import write_davis
-from tests.plans import plan
 from tests.shared.logs import logged
+from tests.shared.plans import plan
 from tests.shared.processes import Started
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.evaluation.method import resolve_device

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from tests.clips import write_davis
-from tests.plans import plan
+from tests.shared.plans import plan
 from vgmae_bench.cli import cli
 from vgmae_bench.evaluation.run import execute
 

@@ -16,7 +16,7 @@ from tests.data.kubric.renders import Render, render, write_render
 from tests.data.kubric.test_tracks import scene
 from tests.data.kubric.tfds_files import encode_example, movi_features, write_records
 from tests.data.toy import example
-from tests.plans import plan
+from tests.shared.plans import plan
 from vgmae_bench.cli import cli
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.data.kubric.tracks import derive_tracks

@@ -14,7 +14,7 @@ import pytest
 
 from tests.clips import write_davis
 from tests.evaluation.other_programs.submitted import SIZE, Clips, asked, perfect, save_npz, score, truth
-from tests.plans import plan
+from tests.shared.plans import plan
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.other_programs.convention import Convention
 from vgmae_bench.evaluation.other_programs.export import export

@@ -13,7 +13,7 @@ import pytest
 
 from tests.clips import write_davis
 from tests.evaluation.other_programs.submitted import Clips, asked, save_npz, score, truth
-from tests.plans import plan
+from tests.shared.plans import plan
 from vgmae_bench.errors import BadDataError, MissingDataError, UntrustedFileError, UsageError, UserError
 from vgmae_bench.evaluation.other_programs.convention import Convention
 from vgmae_bench.evaluation.other_programs.export import export
