@@ -75,9 +75,9 @@ def peak_memory_mb() -> float:
     return peak / 1e6
 
 
-def command_line(arguments: list[str]) -> str:
+def command_line() -> str:
     """The command of this process. Absolute paths are reduced to the names of their files and folders."""
-    words = [Path(word).name if Path(word).is_absolute() else word for word in arguments]
+    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
     return " ".join(["vgmae-bench", *words])
 
 

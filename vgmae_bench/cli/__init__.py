@@ -15,44 +15,32 @@ from vgmae_bench.cli import streams
 from vgmae_bench.cli.framework import DEBUG, Group, debug_option, examples
 from vgmae_bench.errors import UserError
 
-# name → (module, attribute, one line for the list of commands)
 COMMANDS = {
-    "run": ("evaluation.run", "run", "Track a dataset with a method and score the tracks."),
-    "track": ("evaluation.track", "track", "Follow points through a video of your own."),
-    "train": ("training.train", "train", "Train a method, or continue a training."),
-    "finetune": ("training.finetune", "finetune", "Teach a pretrained encoder to track."),
-    "probe": (
-        "downstream.probe",
-        "probe",
-        "Classify actions with an encoder's features: linear probing or fine-tuning.",
-    ),
-    "table": ("compare.table", "table", "Compare runs in one table, with confidence intervals."),
-    "compare": ("compare.compare", "compare", "Compare two runs clip by clip, with a paired test."),
-    "claims": ("compare.claims", "claims", "Check the headline claims of Video-GMAE against the published tables."),
-    "new": ("new", "new", "Create a package for your own tracker, dataset or metric."),
-    "check": ("evaluation.check", "check", "Check a tracker, a dataset or a metric of your own."),
-    "score": ("evaluation.score", "score", "Score tracks that another program wrote."),
-    "export": ("evaluation.export", "export", "Write the predictions of a run to one file."),
-    "reproduce": ("evaluation.reproduce", "reproduce", "Execute a run again and report differences."),
-    "plot": ("compare.plot", "plot", "Plot a figure of runs or trainings, with its data."),
-    "report": ("compare.report", "report", "Write a comparison as one HTML file, with players of single clips."),
-    "explore": ("downstream.explore", "explore", "Analyse one image: layers, depth, figure and ground, outlines."),
-    "spatial": (
-        "downstream.spatial",
-        "spatial",
-        "Measure an image model's figure-ground, outlines and reconstruction.",
-    ),
-    "list": ("listing", "list_", "List methods, datasets, metrics or runs."),
-    "show": ("show", "show", "Show a method, dataset, metric or run."),
-    "cite": ("cite", "cite", "Print BibTeX of methods and datasets."),
-    "data": ("data", "data", "Get, prepare, check and show the datasets."),
-    "import-weights": (
-        "training.weights",
-        "import_weights",
-        "Turn an official checkpoint into safetensors, executing nothing in it.",
-    ),
-    "doctor": ("doctor", "doctor", "Check this installation and report what is missing."),
+    "run": ("evaluation.run", "Track a dataset with a method and score the tracks."),
+    "track": ("evaluation.track", "Follow points through a video of your own."),
+    "train": ("training.train", "Train a method, or continue a training."),
+    "finetune": ("training.finetune", "Teach a pretrained encoder to track."),
+    "probe": ("downstream.probe", "Classify actions with an encoder's features: linear probing or fine-tuning."),
+    "table": ("compare.table", "Compare runs in one table, with confidence intervals."),
+    "compare": ("compare.compare", "Compare two runs clip by clip, with a paired test."),
+    "claims": ("compare.claims", "Check the headline claims of Video-GMAE against the published tables."),
+    "new": ("new", "Create a package for your own tracker, dataset or metric."),
+    "check": ("evaluation.check", "Check a tracker, a dataset or a metric of your own."),
+    "score": ("evaluation.score", "Score tracks that another program wrote."),
+    "export": ("evaluation.export", "Write the predictions of a run to one file."),
+    "reproduce": ("evaluation.reproduce", "Execute a run again and report differences."),
+    "plot": ("compare.plot", "Plot a figure of runs or trainings, with its data."),
+    "report": ("compare.report", "Write a comparison as one HTML file, with players of single clips."),
+    "explore": ("downstream.explore", "Analyse one image: layers, depth, figure and ground, outlines."),
+    "spatial": ("downstream.spatial", "Measure an image model's figure-ground, outlines and reconstruction."),
+    "list": ("listing", "List methods, datasets, metrics or runs."),
+    "show": ("show", "Show a method, dataset, metric or run."),
+    "cite": ("cite", "Print BibTeX of methods and datasets."),
+    "data": ("data", "Get, prepare, check and show the datasets."),
+    "import-weights": ("training.weights", "Turn an official checkpoint into safetensors, executing nothing in it."),
+    "doctor": ("doctor", "Check this installation and report what is missing."),
 }
+"""Modules and lines of help by command, in the order of the help."""
 
 
 class LazyGroup(Group):
@@ -66,9 +54,9 @@ class LazyGroup(Group):
         """The command of that name, imported now; None if there is none."""
         if cmd_name not in COMMANDS:
             return None
-        module, attribute, _ = COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(f"vgmae_bench.cli.{module}"), attribute)
-        return command
+        module = importlib.import_module(f"vgmae_bench.cli.{COMMANDS[cmd_name][0]}")
+        found = (value for value in vars(module).values() if isinstance(value, click.Command))
+        return next(command for command in found if command.name == cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -83,12 +71,12 @@ class LazyGroup(Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
     epilog=examples(
         "vgmae-bench run --method lucas-kanade --dataset synth --limit 4",
         "vgmae-bench list methods",

@@ -7,7 +7,7 @@ import re
 import click
 
 from vgmae_bench import __version__, plugins
-from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.cli.framework import command
 from vgmae_bench.errors import UnknownNameError
 
 BENCHMARK = (
@@ -17,11 +17,9 @@ BENCHMARK = (
 
 
 @command(
-    epilog=examples(
-        "vgmae-bench cite videogmae gmrw davis",
-        "vgmae-bench cite arXiv:2306.08637",
-        "vgmae-bench cite --published > benchmark.bib",
-    )
+    "vgmae-bench cite videogmae gmrw davis",
+    "vgmae-bench cite arXiv:2306.08637",
+    "vgmae-bench cite --published > benchmark.bib",
 )
 @click.argument("names", metavar="[METHOD|DATASET|KEY]...", nargs=-1)
 @click.option(

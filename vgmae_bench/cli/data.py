@@ -111,7 +111,7 @@ def fetch(dataset: str, data_root: Path | None, source: Path | None) -> None:
 )
 def prepare(
     dataset: str,
-    dataset_settings: tuple[str, ...],
+    dataset_settings: dict[str, Any],
     data_root: Path | None,
     source: Path | None,
     jpeg: int | None,
@@ -123,12 +123,11 @@ def prepare(
     prepared file if it exists. For kinetics, --from is the folder of the Kinetics-700 validation videos. For kubric, it
     is a folder of TFDS files, raw renders or CoTracker's export.
     """
-    from vgmae_bench.config import parse_assignments
     from vgmae_bench.data.prepare import prepare as make
 
     if small and jpeg is not None:
         raise UsageError("--small and --jpeg exclude each other", "one is lossless, the other is not")
-    click.echo(make(dataset, data_root, source, jpeg, parse_assignments(dataset_settings), small=small))
+    click.echo(make(dataset, data_root, source, jpeg, dataset_settings, small=small))
 
 
 @data.command(
@@ -144,14 +143,13 @@ def prepare(
 @options.data_root
 @options.out("Folder for the pictures.  [default: shown/DATASET]")
 def show(
-    dataset: str, clip: str | None, dataset_settings: tuple[str, ...], data_root: Path | None, out: Path | None
+    dataset: str, clip: str | None, dataset_settings: dict[str, Any], data_root: Path | None, out: Path | None
 ) -> None:
     """Show a clip with its tracks as a contact sheet (png) and a video (mp4). Without CLIP, the first clip."""
-    from vgmae_bench.config import parse_assignments
     from vgmae_bench.data.open import open_dataset
     from vgmae_bench.viz.clip import show_clip
 
-    opened, spec = open_dataset(dataset, parse_assignments(dataset_settings), data_root)
+    opened, spec = open_dataset(dataset, dataset_settings, data_root)
     for file in show_clip(opened.clip(clip or opened.ids[0]), out or Path("shown", spec.name)):
         click.echo(file)
 
@@ -162,12 +160,11 @@ def show(
 @click.argument("dataset")
 @options.dataset_settings
 @options.data_root
-def verify(dataset: str, dataset_settings: tuple[str, ...], data_root: Path | None) -> None:
+def verify(dataset: str, dataset_settings: dict[str, Any], data_root: Path | None) -> None:
     """Hash every file, open every clip, decode every frame. Nothing is downloaded."""
-    from vgmae_bench.config import parse_assignments
     from vgmae_bench.data.verify import verify as check
 
-    findings = check(dataset, data_root, parse_assignments(dataset_settings))
+    findings = check(dataset, data_root, dataset_settings)
     for finding in findings:
         click.echo(f"{finding.severity}: {finding.where}: {finding.fault}")
     errors = sum(finding.severity == "error" for finding in findings)

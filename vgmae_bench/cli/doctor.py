@@ -11,11 +11,11 @@ import click
 from vgmae_bench import plugins
 from vgmae_bench.checkouts import lacking
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, print_json
+from vgmae_bench.cli.framework import command, print_json
 from vgmae_bench.errors import PluginError
 
 
-@command(epilog=examples("vgmae-bench doctor", "vgmae-bench doctor --json"))
+@command("vgmae-bench doctor", "vgmae-bench doctor --json")
 @options.data_root
 @options.as_json
 def doctor(data_root: Path | None, as_json: bool) -> None:

@@ -78,9 +78,9 @@ class Group(click.Group):
     group_class = type
 
 
-def command(name: str | None = None, *, epilog: str) -> Callable[[Callable[..., Any]], Command]:
-    """`click.command` for this package. `epilog` is the result of `examples`."""
-    return click.command(name, cls=Command, epilog=epilog)
+def command(*lines: str, name: str | None = None) -> Callable[[Callable[..., Any]], Command]:
+    """`click.command` for this package. `lines` are examples, see `examples`."""
+    return click.command(name, cls=Command, epilog=examples(*lines))
 
 
 def debug_option() -> click.Option:

@@ -10,14 +10,11 @@ import click
 from vgmae_bench import plugins
 from vgmae_bench.checkouts import lacking
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, print_json
+from vgmae_bench.cli.framework import command, print_json
 from vgmae_bench.errors import BadDataError
 
 
-@command(
-    "list",
-    epilog=examples("vgmae-bench list methods", "vgmae-bench list datasets --json", "vgmae-bench list runs"),
-)
+@command("vgmae-bench list methods", "vgmae-bench list datasets --json", "vgmae-bench list runs", name="list")
 @click.argument("what", type=click.Choice([*plugins.GROUPS, "runs"]))
 @options.results
 @options.as_json

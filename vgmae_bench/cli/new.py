@@ -11,7 +11,7 @@ import click
 
 from vgmae_bench import plugins
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.cli.framework import command
 from vgmae_bench.errors import UsageError
 from vgmae_bench.files import storage_errors
 
@@ -23,7 +23,7 @@ _KINDS: dict[str, tuple[plugins.Kind, str]] = {
 }
 
 
-@command(epilog=examples("vgmae-bench new tracker demo", "pip install ./demo", "pytest demo", "vgmae-bench check demo"))
+@command("vgmae-bench new tracker demo", "pip install ./demo", "pytest demo", "vgmae-bench check demo")
 @click.argument("kind", type=click.Choice(list(_KINDS)))
 @click.argument("name")
 @options.out("The new folder.  [default: NAME in the working folder]")

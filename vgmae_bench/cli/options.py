@@ -5,19 +5,26 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from vgmae_bench.config import parse_assignments
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 RESULTS = Path("results")
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+"""An existing file to read."""
+FOLDER = click.Path(file_okay=False, path_type=Path)
+"""A folder, which may be new."""
 
 
 class Several(click.ParamType[Any]):
-    """Comma-separated values of another type. Options with it can also be repeated: see `flat`."""
+    """Comma-separated values of another type."""
 
     def __init__(self, kind: click.ParamType[Any] | None = None) -> None:
         self.kind = kind or click.STRING
@@ -28,6 +35,15 @@ class Several(click.ParamType[Any]):
         if not isinstance(value, str):
             return value
         return tuple(self.kind.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
+
+
+def several(kind: click.ParamType[Any] | None = None) -> dict[str, Any]:
+    """What makes an option take several values, with commas or repeated. The command gets each value once."""
+
+    def flat(context: click.Context, option: click.Parameter, values: tuple[tuple[Any, ...], ...] | None) -> Any:
+        return tuple(dict.fromkeys(value for part in values or () for value in part))
+
+    return {"multiple": True, "type": Several(kind), "callback": flat}
 
 
 def method(help: str = "A method, or file.py:Class. See: vgmae-bench list methods", **more: Any) -> Decorator:
@@ -41,20 +57,26 @@ def weights(help: str = "Name of the method's weights, a safetensors file, or ra
 
 
 def settings(
-    help: str = "A setting of the method; repeatable. See: vgmae-bench show M", name: str = "--set"
+    help: str = "A setting of the method; repeatable. See: vgmae-bench show M",
+    name: str = "--set",
+    to: str = "settings",
 ) -> Decorator:
-    """The option --set."""
-    return click.option(name, "settings", multiple=True, metavar="NAME=VALUE", help=help)
+    """--set, or another option for settings. The command gets a dictionary, by the name `to`."""
+
+    def parsed(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+        return parse_assignments(values)
+
+    return click.option(name, to, multiple=True, callback=parsed, metavar="NAME=VALUE", help=help)
 
 
 def seed(help: str = "Seed, for methods with random numbers.", **more: Any) -> Decorator:
     """The option --seed."""
-    return click.option("--seed", **{"default": 0, "show_default": True, "help": help, **more})
+    return click.option("--seed", **{"default": 0, "help": help, **more})
 
 
 def out(help: str, **more: Any) -> Decorator:
     """--out, a folder to write to."""
-    return click.option("--out", type=click.Path(file_okay=False, path_type=Path), help=help, **more)
+    return click.option("--out", type=FOLDER, help=help, **more)
 
 
 def out_file(help: str) -> Decorator:
@@ -70,11 +92,6 @@ def dataset(help: str = "A dataset. See: vgmae-bench list datasets", **more: Any
 def limit(help: str) -> Decorator:
     """--limit, at least 1."""
     return click.option("--limit", type=click.IntRange(min=1), metavar="N", help=help)
-
-
-def flat(values: tuple[tuple[Any, ...], ...]) -> tuple[Any, ...]:
-    """The values of a repeated option of type `Several`, each once."""
-    return tuple(dict.fromkeys(value for part in values for value in part))
 
 
 def _use_checkouts(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> None:
@@ -97,7 +114,7 @@ ask = click.option(
     help="Queries per call: one, those of a frame, or all; all:64 for at most 64.  [default: one if the queries of a call "
     "influence each other, else all]",
 )
-device = click.option("--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu or cuda.")
+device = click.option("--device", default="auto", metavar="DEVICE", help="auto, cpu or cuda.")
 query_mode = click.option(
     "--query-mode", type=click.Choice(["first", "strided"]), help="Mode of TAP-Vid.  [default: first]"
 )
@@ -106,42 +123,37 @@ protocol = click.option(
 )
 data_root = click.option(
     "--data-root",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     envvar="VGMAE_BENCH_DATA",
     help="Folder of the datasets.  [default: $VGMAE_BENCH_DATA, else the user's data folder]",
 )
-results = click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=RESULTS,
-    show_default=True,
-    help="Folder to read runs from.",
-)
-write_results = out("Folder to write runs to.", default=RESULTS, show_default=True)
-figures = click.option(
-    "--figures", type=click.IntRange(min=0), default=1, show_default=True, help="Draw the tracks of the first N clips."
-)
+results = click.option("--results", type=FOLDER, default=RESULTS, help="Folder to read runs from.")
+write_results = out("Folder to write runs to.", default=RESULTS)
+figures = click.option("--figures", type=click.IntRange(min=0), default=1, help="Draw the tracks of the first N clips.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for scripts.")
-dataset_settings = click.option(
-    "--dataset-set",
-    "dataset_settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A setting of the dataset; repeatable. See: vgmae-bench show D",
+dataset_settings = settings(
+    "A setting of the dataset; repeatable. See: vgmae-bench show D", "--dataset-set", "dataset_settings"
 )
 dataset_filter = click.option("--dataset", metavar="D", help="Only runs on this dataset.")
-method_filter = click.option(
-    "--method",
-    multiple=True,
-    type=Several(),
-    callback=lambda context, option, values: flat(values),
-    metavar="M,...",
-    help="Only runs of these methods.",
-)
+method_filter = click.option("--method", **several(), metavar="M,...", help="Only runs of these methods.")
 metrics = click.option(
     "--metric", "metrics", multiple=True, help="A metric to use; repeatable.  [default: AJ, δ_avg and OA]"
 )
 protocol_filter = click.option("--protocol", metavar="NAME", help="Only runs under this protocol.")
 allow_incomplete = click.option(
-    "--allow-incomplete", is_flag=True, help="Include runs that lack clips. Tables mark them."
+    "--allow-incomplete", "incomplete", is_flag=True, help="Include runs that lack clips. Tables mark them."
 )
+
+
+def runs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """RUN..., and the options that select runs. The command gets them in `chosen`: the arguments of `select_runs`."""
+
+    @functools.wraps(command)
+    def choosing(**given: Any) -> Any:
+        names = ("names", "dataset", "method", "protocol", "incomplete", "results")
+        return command(chosen={name: given.pop(name) for name in names}, **given)
+
+    named = click.argument("names", nargs=-1, metavar="[RUN]...")
+    for option in (results, allow_incomplete, protocol_filter, method_filter, dataset_filter, named):
+        choosing = option(choosing)
+    return choosing

@@ -14,7 +14,7 @@ import click
 from vgmae_bench import plugins
 from vgmae_bench.checkouts import lacking
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, json_text, print_json
+from vgmae_bench.cli.framework import command, json_text, print_json
 from vgmae_bench.config import config_of
 from vgmae_bench.errors import UnknownNameError, UsageError, UserError
 from vgmae_bench.settings import describe_settings
@@ -34,12 +34,10 @@ _NOT_SHOWN = {"name", "summary", "factory", "preparer", "unusable"}
 
 
 @command(
-    epilog=examples(
-        "vgmae-bench show videogmae",
-        "vgmae-bench show videogmae --settings train",
-        "vgmae-bench show davis",
-        "vgmae-bench show results/reference/synth-tapvid-first/zero-motion/453c1652",
-    )
+    "vgmae-bench show videogmae",
+    "vgmae-bench show videogmae --settings train",
+    "vgmae-bench show davis",
+    "vgmae-bench show results/reference/synth-tapvid-first/zero-motion/453c1652",
 )
 @click.argument("name", metavar="NAME|RUN")
 @click.option("--settings", "use", type=click.Choice(USES), help="List all settings for this use, one per line.")

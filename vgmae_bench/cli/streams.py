@@ -110,15 +110,7 @@ def _codec(name: str) -> codecs.CodecInfo | None:
     if name != _ASCII:
         return None
     plain = codecs.lookup("ascii")
-    return codecs.CodecInfo(
-        name=_ASCII,
-        encode=plain.encode,
-        decode=plain.decode,
-        incrementalencoder=plain.incrementalencoder,
-        incrementaldecoder=plain.incrementaldecoder,
-        streamreader=plain.streamreader,
-        streamwriter=plain.streamwriter,
-    )
+    return codecs.CodecInfo(*plain, plain.incrementalencoder, plain.incrementaldecoder, name=_ASCII)
 
 
 def _spelled(error: UnicodeError) -> tuple[str, int]:

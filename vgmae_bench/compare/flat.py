@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from vgmae_bench.compare import beside, published
@@ -23,6 +23,7 @@ def flat_records(
     sort: str = "",
     rank: bool = False,
     with_published: str = "",
+    published_kinds: Iterable[tuple[str, str]] | None = None,
 ) -> list[dict[str, Any]]:
     """One flat record per run: settings, metrics with their intervals, coverage and cost.
 
@@ -34,6 +35,7 @@ def flat_records(
         sort: as for `content.build`; by default the order of `rows`.
         rank: add ranks in AJ among runs of one protocol; None if there are too few clips for ranks.
         with_published: see `published.select`; empty for none.
+        published_kinds: datasets and protocols of published numbers; by default those of the runs.
 
     Raises:
         UnknownNameError: no published method has a name in `with_published`.
@@ -53,23 +55,10 @@ def flat_records(
             records.append(record)
     if with_published:
         kinds = dict.fromkeys((row.dataset_name, row.protocol) for row in rows)
-        records += [record for kind in kinds for record in published_records(*kind, with_published)]
+        for dataset, protocol in published_kinds or kinds:
+            found = published.select(published.beside(dataset, protocol), with_published)
+            records += [_published_record(row, dataset, protocol) for row in found]
     return records
-
-
-def published_records(dataset: str, protocol: str, which: str) -> list[dict[str, Any]]:
-    """Published numbers for a table of our dataset and protocol, as flat records with fractions."""
-    return [
-        _published_record(row, dataset, protocol)
-        for row in published.select(published.beside(dataset, protocol), which)
-    ]
-
-
-def published_alone(dataset: str | None, protocol: str | None, which: str) -> list[dict[str, Any]]:
-    """Published numbers for tables without runs; see `literature.published_tables`."""
-    datasets = [dataset] if dataset else list(published.BENCHMARKS)
-    protocols = [protocol] if protocol else list(published.QUERY_MODES)
-    return [record for name in datasets for one in protocols for record in published_records(name, one, which)]
 
 
 def as_csv(records: Sequence[dict[str, Any]]) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from vgmae_bench.compare import published
 from vgmae_bench.compare.cells import OTHER_PROTOCOL, SECONDARY, SOURCE, Cell, Line, Table, mark_best
 from vgmae_bench.compare.metric_names import label
-from vgmae_bench.compare.selection import HEADLINE
 from vgmae_bench.errors import UnknownNameError
 
 
@@ -39,30 +38,22 @@ def add_published(table: Table, dataset: str, protocol: str, metrics: Sequence[s
         )
 
 
-def published_table(
-    dataset: str, protocol: str, metrics: Sequence[str] = tuple(HEADLINE), which: str = published.ALL
-) -> Table | None:
-    """A table of published numbers alone; None if there are no numbers."""
-    title = f"{dataset}, {protocol}: published numbers"
-    table = Table(title, [label(metric) for metric in metrics], [SOURCE], [])
-    add_published(table, dataset, protocol, metrics, which)
-    mark_best(table, metrics, literature=True)
-    return table if table.literature else None
-
-
 def published_tables(dataset: str | None, protocol: str | None, metrics: Sequence[str], which: str) -> list[Table]:
     """Tables of published numbers alone, for one or all datasets and for one or both query modes of TAP-Vid.
 
     Raises:
         UnknownNameError: there are no such numbers.
     """
-    datasets = [dataset] if dataset else list(published.BENCHMARKS)
-    protocols = [protocol] if protocol else list(published.QUERY_MODES)
-    found = [published_table(name, one, metrics, which) for name in datasets for one in protocols]
-    if not any(found):
+    found = []
+    for name, one in published.kinds_alone(dataset, protocol):
+        table = Table(f"{name}, {one}: published numbers", [label(metric) for metric in metrics], [SOURCE], [])
+        add_published(table, name, one, metrics, which)
+        mark_best(table, metrics, literature=True)
+        found += [table] if table.literature else []
+    if not found:
         raise UnknownNameError(
             f"There are no published numbers{f' for {dataset}' if dataset else ''}",
             "published.csv has " + ", ".join(published.BENCHMARKS),
             try_="vgmae-bench table --published --dataset davis",
         )
-    return [table for table in found if table]
+    return found

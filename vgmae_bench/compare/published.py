@@ -22,6 +22,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from importlib import resources
+from itertools import product
 
 from vgmae_bench.compare.selection import HEADLINE
 from vgmae_bench.errors import UnknownNameError
@@ -105,6 +106,11 @@ def bibliography() -> dict[str, str]:
     return {entry.partition("{")[2].partition(",")[0]: entry for entry in text.splitlines()}
 
 
+def kinds_alone(dataset: str | None, protocol: str | None) -> list[tuple[str, str]]:
+    """The tables of published numbers without runs: datasets and protocols. None stands for all of them."""
+    return list(product([dataset] if dataset else BENCHMARKS, [protocol] if protocol else QUERY_MODES))
+
+
 def beside(dataset: str, protocol: str) -> list[Published]:
     """The rows for a table of our dataset and protocol, best AJ first.
 
@@ -117,7 +123,7 @@ def beside(dataset: str, protocol: str) -> list[Published]:
         for row in read()
         if row.benchmark == BENCHMARKS.get(dataset) and row.protocol in (base, "videogmae-release", "")
     ]
-    return sorted(rows, key=lambda row: -_or_zero(row.value("average_jaccard")))
+    return sorted(rows, key=lambda row: -float(row.AJ or 0))
 
 
 def select(rows: Sequence[Published], which: str) -> list[Published]:
@@ -167,7 +173,3 @@ def _repeats(row: Published, other: Published) -> bool:
         theirs and abs(float(own) - float(theirs)) <= 0.5 * 10.0 ** -len(own.partition(".")[2]) + 1e-9
         for own, theirs in values
     )
-
-
-def _or_zero(value: float) -> float:
-    return 0.0 if math.isnan(value) else value

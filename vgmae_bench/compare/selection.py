@@ -19,7 +19,7 @@ RUN_FIRST = "vgmae-bench run --method lucas-kanade --dataset synth"
 
 
 def select_runs(
-    out: Path,
+    results: Path,
     names: Sequence[str] = (),
     dataset: str | None = None,
     method: Sequence[str] = (),
@@ -27,10 +27,10 @@ def select_runs(
     *,
     incomplete: bool = False,
 ) -> list[Row]:
-    """Select scored runs by name. Without names, select all complete ones in `out`, sorted by path.
+    """Select scored runs by name. Without names, select all complete ones in `results`, sorted by path.
 
     Arguments:
-        out: the results folder. Runs in `out/reference` are included, unless `out` itself has the same run.
+        results: the results folder. Runs in `results/reference` are included, unless `results` itself has the same run.
         names: folders of runs, first digits of keys, or names of methods with one run.
         dataset, method, protocol: keep only runs with these.
         incomplete: accept runs that lack clips (--limit, failures, unfinished).
@@ -40,9 +40,9 @@ def select_runs(
         UsageError: a named run lacks clips and `incomplete` is not set.
         BadDataError: a named run's record is damaged.
     """
-    fitting = [row for row in _scored(out) if _fits(row, dataset, method, protocol)]
+    fitting = [row for row in _scored(results) if _fits(row, dataset, method, protocol)]
     if names:
-        rows = [_only(name, candidates(name, fitting), out) for name in names]
+        rows = [_only(name, candidates(name, fitting), results) for name in names]
         rows = list({row.run.path.resolve(): row for row in rows}.values())
         if not incomplete:
             _refuse_incomplete(rows)
@@ -52,13 +52,13 @@ def select_runs(
         _log.info(f"left out: {row.run.path} is incomplete, {row.clips} clips (--allow-incomplete takes it)")
     rows = [row for row in fitting if incomplete or row.complete]
     if not rows:
-        why = f"{len(lacking)} incomplete ones in {out} were left out" if lacking else f"looked in {out}"
+        why = f"{len(lacking)} incomplete ones in {results} were left out" if lacking else f"looked in {results}"
         raise UnknownNameError("No run fits", why, try_="--allow-incomplete" if lacking else RUN_FIRST)
     return rows
 
 
 def select_pair(
-    out: Path,
+    results: Path,
     names: tuple[str, str],
     dataset: str | None = None,
     protocol: str | None = None,
@@ -72,11 +72,11 @@ def select_pair(
         UsageError: the runs have different queries, are the same run, or lack clips and `incomplete` is not set.
         BadDataError: a named run's record is damaged.
     """
-    scored = [row for row in _scored(out) if _fits(row, dataset, (), protocol)]
+    scored = [row for row in _scored(results) if _fits(row, dataset, (), protocol)]
     firsts, seconds = (candidates(name, scored) for name in names)
     for name, found in zip(names, (firsts, seconds), strict=True):
         if not found:
-            _only(name, found, out)
+            _only(name, found, results)
     different = [(a, b) for a in firsts for b in seconds if a.run.path.resolve() != b.run.path.resolve()]
     pairs = [(a, b) for a, b in different if a.protocol_digest == b.protocol_digest]
     if len(pairs) > 1:
@@ -138,10 +138,10 @@ def _refuse_incomplete(rows: Iterable[Row]) -> None:
             )
 
 
-def _scored(out: Path) -> list[Row]:
-    """Every scored run below `out`, each once."""
+def _scored(results: Path) -> list[Row]:
+    """Every scored run below `results`, each once."""
     rows: dict[str, Row] = {}
-    for folder in all_runs(out):
+    for folder in all_runs(results):
         try:
             row = _load(folder)
         except BadDataError as error:
@@ -149,7 +149,7 @@ def _scored(out: Path) -> list[Row]:
             continue
         if row is None:
             continue
-        known = rows.setdefault(row.record.key, row)  # a run in `out` comes before the same run in the reference
+        known = rows.setdefault(row.record.key, row)  # a run of the user comes before the same run in the reference
         if row.complete and not known.complete:
             rows[row.record.key] = row
     return list(rows.values())
@@ -170,12 +170,12 @@ def _fits(row: Row, dataset: str | None, method: Sequence[str], protocol: str | 
     )
 
 
-def _only(name: str, found: Sequence[Row], out: Path) -> Row:
+def _only(name: str, found: Sequence[Row], results: Path) -> Row:
     if len(found) == 1:
         return found[0]
-    listing = f"vgmae-bench list runs --results {out}"
+    listing = f"vgmae-bench list runs --results {results}"
     if not found:
-        raise UnknownNameError(f'There is no scored run "{name}"', f"looked in {out}", try_=listing)
+        raise UnknownNameError(f'There is no scored run "{name}"', f"looked in {results}", try_=listing)
     told = ", ".join(f"{row.run.path.name} ({row.dataset}, {row.protocol})" for row in found)
     raise UnknownNameError(
         f'"{name}" fits {len(found)} runs', told, try_="--dataset, --protocol, or a key's first digits"

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, print_json
+from vgmae_bench.cli.framework import command, print_json
 
 
-@command(epilog=examples("vgmae-bench claims", "vgmae-bench claims --json"))
+@command("vgmae-bench claims", "vgmae-bench claims --json")
 @options.results
 @options.as_json
 def claims(results: Path, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, print_json
+from vgmae_bench.cli.framework import command, print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,18 +19,16 @@ if TYPE_CHECKING:
 
 
 @command(
-    epilog=examples(
-        "vgmae-bench compare videogmae lucas-kanade",
-        "vgmae-bench compare lucas-kanade zero-motion --protocol tapvid-strided --json",
-        "vgmae-bench compare 69d5a9da dbd38c7f --metric survival --metric median_trajectory_error",
-    )
+    "vgmae-bench compare videogmae lucas-kanade",
+    "vgmae-bench compare lucas-kanade zero-motion --protocol tapvid-strided --json",
+    "vgmae-bench compare 69d5a9da dbd38c7f --metric survival --metric median_trajectory_error",
 )
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @options.dataset_filter
 @options.protocol_filter
 @options.metrics
-@click.option("--clips", default=5, show_default=True, help="The number of best and of worst clips to list.")
+@click.option("--clips", default=5, help="The number of best and of worst clips to list.")
 @options.allow_incomplete
 @options.results
 @options.as_json
@@ -41,7 +39,7 @@ def compare(
     protocol: str | None,
     metrics: tuple[str, ...],
     clips: int,
-    allow_incomplete: bool,
+    incomplete: bool,
     results: Path,
     as_json: bool,
 ) -> None:
@@ -58,7 +56,7 @@ def compare(
     from vgmae_bench.compare.row import names
     from vgmae_bench.compare.selection import HEADLINE, select_pair
 
-    a, b = select_pair(results, (first, second), dataset, protocol, incomplete=allow_incomplete)
+    a, b = select_pair(results, (first, second), dataset, protocol, incomplete=incomplete)
     chosen = find_metrics(metrics, [*a.metric_names, *b.metric_names]) if metrics else list(HEADLINE)
     found = paired.compare(a, b, chosen)
     if not as_json:

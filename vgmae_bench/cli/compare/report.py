@@ -3,58 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.cli.framework import command
 
 
 @command(
-    epilog=examples(
-        "vgmae-bench report --out report.html",
-        "vgmae-bench report --dataset synth --protocol tapvid-first --clips 12 --out synth.html",
-        "vgmae-bench report lucas-kanade zero-motion --protocol tapvid-first --keep-players --out report.html",
-    )
+    "vgmae-bench report --out report.html",
+    "vgmae-bench report --dataset synth --protocol tapvid-first --clips 12 --out synth.html",
+    "vgmae-bench report lucas-kanade zero-motion --protocol tapvid-first --keep-players --out report.html",
 )
-@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@options.runs
 @options.out_file("The file to write, .html.")
-@options.results
-@options.dataset_filter
-@options.method_filter
-@options.protocol_filter
-@options.allow_incomplete
-@click.option("--title", default="Point tracking, compared", show_default=True, help="The heading.")
-@click.option(
-    "--clips", type=click.IntRange(min=0), default=6, show_default=True, help="Largest number of players per protocol."
-)
-@click.option(
-    "--max-points",
-    type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
-    help="Largest number of tracks in a player.",
-)
+@click.option("--title", default="Point tracking, compared", help="The heading.")
+@click.option("--clips", type=click.IntRange(min=0), default=6, help="Largest number of players per protocol.")
+@click.option("--max-points", type=click.IntRange(min=1), default=64, help="Largest number of tracks in a player.")
 @click.option(
     "--keep-players",
+    "keep",
     is_flag=True,
     help="Store the players' frames and tracks beside the runs: 150 kB per clip, small enough to commit.",
 )
 @options.data_root
-def report(
-    runs: tuple[str, ...],
-    out: Path,
-    results: Path,
-    dataset: str | None,
-    method: tuple[str, ...],
-    protocol: str | None,
-    allow_incomplete: bool,
-    title: str,
-    clips: int,
-    max_points: int,
-    keep_players: bool,
-    data_root: Path | None,
-) -> None:
+def report(chosen: dict[str, Any], out: Path, **contents: Any) -> None:
     """Write the comparison of runs as one HTML file that needs no network: tables, plots, and players of the worst clips.
 
     RUN is a run's folder, the first digits of its key, or a method. Without RUN, the report has all complete runs of
@@ -68,8 +42,8 @@ def report(
     from vgmae_bench.compare.selection import select_runs
     from vgmae_bench.files import make_folder, write_atomically
 
-    rows = select_runs(results, runs, dataset, method, protocol, incomplete=allow_incomplete)
-    text = page(rows, title=title, clips=clips, max_points=max_points, keep=keep_players, data_root=data_root)
+    rows = select_runs(**chosen)
+    text = page(rows, **contents)
     make_folder(out.parent)
     write_atomically(out, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     click.echo(f"{out}: {len(rows)} runs, {text.count('<article')} players, {out.stat().st_size / 1e6:.1f} MB")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, say, say_method
-from vgmae_bench.config import parse_assignments
+from vgmae_bench.cli.framework import command, say, say_method
 from vgmae_bench.errors import UsageError
 
 OUTPUTS = ("explore.png", "explore.npz", "record.json")
@@ -18,13 +16,11 @@ _SHORTER_SIDE = 256
 
 
 @command(
-    epilog=examples(
-        "vgmae-bench explore cat.jpg --method gmae --weights trained/gmae/weights.safetensors --out explored",
-        "vgmae-bench explore cat.jpg --method gmae --weights random --out untrained",
-        "vgmae-bench explore cat.jpg --method gmae --weights gmae.safetensors --set order=far --set edge_eps=0.1 --out far",
-    )
+    "vgmae-bench explore cat.jpg --method gmae --weights trained/gmae/weights.safetensors --out explored",
+    "vgmae-bench explore cat.jpg --method gmae --weights random --out untrained",
+    "vgmae-bench explore cat.jpg --method gmae --weights gmae.safetensors --set order=far --set edge_eps=0.1 --out far",
 )
-@click.argument("image", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("image", type=options.FILE)
 @options.method("A method for images, such as gmae, or file.py:Class.")
 @options.weights()
 @options.settings()
@@ -34,7 +30,6 @@ _SHORTER_SIDE = 256
     "--size",
     type=click.IntRange(min=16),
     default=_SHORTER_SIDE,
-    show_default=True,
     help="The shorter side of the pictures in pixels. Smaller images keep their size.",
 )
 @options.out(f"Folder for {', '.join(OUTPUTS)}. Replaces older ones.", required=True)
@@ -42,7 +37,7 @@ def explore(
     image: Path,
     method: str,
     weights: str | None,
-    settings: tuple[str, ...],
+    settings: dict[str, Any],
     device: str,
     seed: int,
     size: int,
@@ -65,15 +60,14 @@ def explore(
         raise UsageError(f"{image} would be replaced by the results", "", try_="another folder with --out DIR")
     pixels = read_image(image, size)
     where = resolve_device(device)
-    given = parse_assignments(settings)
-    explorer, used = open_part(method, "explorer", weights=weights, settings=given, device=where, seed=seed)
+    explorer, used = open_part(method, "explorer", weights=weights, settings=settings, device=where, seed=seed)
     say_method(used, where)
     say(f"image     {image.name}, looked at as {pixels.shape[1]}×{pixels.shape[0]}")
     found = explorer.explore(pixels)
     record = ExploreRecord(
         method=used,
         image=ImageUsed(image.name, file_digest(image), (pixels.shape[0], pixels.shape[1])),
-        session=Session.now(where, provenance.command_line(sys.argv[1:])),
+        session=Session.now(where, provenance.command_line()),
     )
     make_folder(out)
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any, cast
 
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, print_json, say
-from vgmae_bench.config import parse_assignments
+from vgmae_bench.cli.framework import command, print_json, say
 from vgmae_bench.errors import IncompleteError
 
 
 @command(
-    epilog=examples(
-        "vgmae-bench probe --method videogmae --data synth-actions --out probed/tiny",
-        "vgmae-bench probe --method trackmae --weights random --data synth-actions --mode finetune --out probed/random",
-        "vgmae-bench probe --method videomae --weights base.safetensors --data ./hmdb --out probed/hmdb",
-        "vgmae-bench probe --method trackmae --weights base.safetensors --data k400/train.csv --test k400/val.csv "
-        "--videos ./k400 --out probed/k400",
-        "vgmae-bench probe --list-settings",
-    )
+    "vgmae-bench probe --method videogmae --data synth-actions --out probed/tiny",
+    "vgmae-bench probe --method trackmae --weights random --data synth-actions --mode finetune --out probed/random",
+    "vgmae-bench probe --method videomae --weights base.safetensors --data ./hmdb --out probed/hmdb",
+    "vgmae-bench probe --method trackmae --weights base.safetensors --data k400/train.csv --test k400/val.csv "
+    "--videos ./k400 --out probed/k400",
+    "vgmae-bench probe --list-settings",
 )
 @options.method("A method with an encoder, or file.py:Class. See: vgmae-bench list methods", required=False)
 @options.weights()
@@ -30,7 +26,6 @@ from vgmae_bench.errors import IncompleteError
     "--mode",
     type=click.Choice(["linear", "finetune"]),
     default="linear",
-    show_default=True,
     help="Train a linear layer on frozen features, or fine-tune the whole encoder.",
 )
 @click.option(
@@ -39,11 +34,7 @@ from vgmae_bench.errors import IncompleteError
     help="synth-actions, a folder with one sub-folder of videos per class (or train/ and test/ with these), or a list "
     "of training videos: Kinetics' CSV, Something-Something V2's JSON, or lines with path and label.",
 )
-@click.option(
-    "--test",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The list of test videos, if --data is a list.",
-)
+@click.option("--test", type=options.FILE, help="The list of test videos, if --data is a list.")
 @click.option(
     "--videos",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -51,13 +42,7 @@ from vgmae_bench.errors import IncompleteError
 )
 @options.out("Folder for the probe's weights, answers and scores.")
 @options.settings("A setting of the probing; repeatable. See: vgmae-bench probe --list-settings")
-@click.option(
-    "--encoder-set",
-    "encoder_settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A setting of the encoder; repeatable.",
-)
+@options.settings("A setting of the encoder; repeatable.", "--encoder-set", "encoder_settings")
 @options.dataset_settings
 @options.device
 @click.option("--list-settings", is_flag=True, help="List the settings of --set, --encoder-set and --dataset-set.")
@@ -70,9 +55,9 @@ def probe(
     test: Path | None,
     videos: Path | None,
     out: Path | None,
-    settings: tuple[str, ...],
-    encoder_settings: tuple[str, ...],
-    dataset_settings: tuple[str, ...],
+    settings: dict[str, Any],
+    encoder_settings: dict[str, Any],
+    dataset_settings: dict[str, Any],
     device: str,
     list_settings: bool,
     as_json: bool,
@@ -95,17 +80,17 @@ def probe(
     from vgmae_bench.evaluation.method import resolve_device
     from vgmae_bench.provenance import command_line
 
-    actions = open_actions(data, test=test, videos=videos, settings=parse_assignments(dataset_settings))
+    actions = open_actions(data, test=test, videos=videos, settings=dataset_settings)
     plan = make_plan(
         method,
         weights,
         cast(Any, mode),
         actions,
-        settings=parse_assignments(settings),
-        encoder_settings=parse_assignments(encoder_settings),
+        settings=settings,
+        encoder_settings=encoder_settings,
         out=out,
         device=resolve_device(device),
-        command=command_line(sys.argv[1:]),
+        command=command_line(),
     )
     say(f"encoder   {plan.probed.label}, {plan.device}")
     counts = f"{len(actions.train.ids)} videos to learn from, {len(actions.test.ids)} to test"

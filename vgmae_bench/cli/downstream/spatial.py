@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, say, say_method
-from vgmae_bench.config import parse_assignments
+from vgmae_bench.cli.framework import command, say, say_method
 
 if TYPE_CHECKING:
     from vgmae_bench.evaluation.records.others import Estimate
 
 
 @command(
-    epilog=examples(
-        "vgmae-bench spatial --method gmae --weights trained/gmae/weights.safetensors --data synth --out measured",
-        "vgmae-bench spatial --method gmae --weights gmae.safetensors --data ./DAVIS --limit 100 --out davis",
-        "vgmae-bench spatial --method gmae --weights random --data ./BSDS500 --set edge_layers=[16,8] --out bsds",
-    )
+    "vgmae-bench spatial --method gmae --weights trained/gmae/weights.safetensors --data synth --out measured",
+    "vgmae-bench spatial --method gmae --weights gmae.safetensors --data ./DAVIS --limit 100 --out davis",
+    "vgmae-bench spatial --method gmae --weights random --data ./BSDS500 --set edge_layers=[16,8] --out bsds",
 )
 @options.method("A method for images, such as gmae, or file.py:Class.")
 @options.weights()
@@ -37,7 +33,6 @@ if TYPE_CHECKING:
     "--mask-ratio",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.75,
-    show_default=True,
     help="Share of patches to hide and reconstruct.",
 )
 @options.device
@@ -47,7 +42,7 @@ if TYPE_CHECKING:
 def spatial(
     method: str,
     weights: str | None,
-    settings: tuple[str, ...],
+    settings: dict[str, Any],
     data: str,
     limit: int | None,
     mask_ratio: float,
@@ -72,8 +67,7 @@ def spatial(
 
     labelled = open_labelled(data).first(limit)
     where = resolve_device(device)
-    given = parse_assignments(settings)
-    explorer, used = open_part(method, "explorer", weights=weights, settings=given, device=where, seed=seed)
+    explorer, used = open_part(method, "explorer", weights=weights, settings=settings, device=where, seed=seed)
     models = {f"{used.name} ({used.weights.name if used.weights else used.note})": explorer}
     if used.weights:
         models[f"{used.name} (random weights)"] = explorer.untrained(seed)
@@ -85,7 +79,7 @@ def spatial(
         method=used,
         data=ImagesUsed(labelled.kind, labelled.identity, len(labelled.images)),
         mask_ratio=mask_ratio,
-        session=Session.now(where, provenance.command_line(sys.argv[1:])),
+        session=Session.now(where, provenance.command_line()),
     )
     summary = measured.summary()
     write(out, measured, summary, record)

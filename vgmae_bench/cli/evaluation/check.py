@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, data_alone_on_stdout, examples, print_json, say
-from vgmae_bench.config import parse_assignments
+from vgmae_bench.cli.framework import command, data_alone_on_stdout, print_json, say
 from vgmae_bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,13 +22,11 @@ class BrokenContractError(UserError):
 
 
 @command(
-    epilog=examples(
-        "vgmae-bench check lucas-kanade",
-        "vgmae-bench check ./my_tracker.py:MyTracker --only half-pixel,independent",
-        "vgmae-bench check videogmae --weights random --json",
-        "vgmae-bench check synth --dataset-set clips=2",
-        "vgmae-bench check tapvid",
-    )
+    "vgmae-bench check lucas-kanade",
+    "vgmae-bench check ./my_tracker.py:MyTracker --only half-pixel,independent",
+    "vgmae-bench check videogmae --weights random --json",
+    "vgmae-bench check synth --dataset-set clips=2",
+    "vgmae-bench check tapvid",
 )
 @click.argument("thing", metavar="METHOD|DATASET|METRIC|FILE.py:NAME")
 @click.option(
@@ -45,40 +41,11 @@ class BrokenContractError(UserError):
 @options.checkout
 @options.device
 @options.seed()
-@click.option(
-    "--only", multiple=True, type=options.Several(), metavar="CHECK", help="Run only these checks of a tracker."
-)
-@click.option(
-    "--frames",
-    type=click.IntRange(min=4),
-    default=8,
-    show_default=True,
-    metavar="T",
-    help="Number of frames of most clips.",
-)
-@click.option(
-    "--width",
-    type=click.IntRange(min=32),
-    default=128,
-    show_default=True,
-    metavar="PX",
-    help="Width of the frames in pixels.",
-)
+@click.option("--only", **options.several(), metavar="CHECK", help="Run only these checks of a tracker.")
+@click.option("--frames", type=click.IntRange(min=4), default=8, metavar="T", help="Number of frames of most clips.")
+@click.option("--width", type=click.IntRange(min=32), default=128, metavar="PX", help="Width of the frames in pixels.")
 @options.as_json
-def check(
-    thing: str,
-    kind: Any,
-    weights: str | None,
-    settings: tuple[str, ...],
-    dataset_settings: tuple[str, ...],
-    data_root: Path | None,
-    device: str,
-    seed: int,
-    only: tuple[Any, ...],
-    frames: int,
-    width: int,
-    as_json: bool,
-) -> None:
+def check(thing: str, settings: dict[str, Any], dataset_settings: dict[str, Any], as_json: bool, **rest: Any) -> None:
     """Check whether a tracker, a dataset or a metric satisfies its contract.
 
     No dataset is needed: trackers get textures under known motion. Each line is one finding: the fault, why it matters,
@@ -114,17 +81,10 @@ def check(
 
         report = check_thing(
             thing,
-            kind=kind,
-            weights=weights,
-            settings=parse_assignments(dataset_settings or settings),
-            data_root=data_root,
-            device=device,
-            seed=seed,
-            only=options.flat(only),
-            frames=frames,
-            width=width,
+            settings=dataset_settings or settings,
             on_finding=(lambda finding: None) if as_json else show,
             begin=lambda name: bar.set_description_str(f"checking {name}"),
+            **rest,
         )
     bar.close()
     if as_json:

@@ -7,15 +7,13 @@ from pathlib import Path
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.cli.framework import command
 
 
 @command(
-    epilog=examples(
-        "vgmae-bench export 3f2a91c0 --out predictions.h5",
-        "vgmae-bench export results/synth-tapvid-first/lucas-kanade/dbd38c7f --out predictions.npz",
-        "vgmae-bench score --predictions predictions.npz --dataset synth",
-    )
+    "vgmae-bench export 3f2a91c0 --out predictions.h5",
+    "vgmae-bench export results/synth-tapvid-first/lucas-kanade/dbd38c7f --out predictions.npz",
+    "vgmae-bench score --predictions predictions.npz --dataset synth",
 )
 @click.argument("run")
 @options.out_file("The file to write, .h5 or .npz.")

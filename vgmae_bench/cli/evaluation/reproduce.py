@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, data_alone_on_stdout, examples, json_text, say, say_method
+from vgmae_bench.cli.framework import command, data_alone_on_stdout, json_text, say, say_method
 from vgmae_bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,20 +20,17 @@ class DifferentError(UserError):
 
 
 @command(
-    epilog=examples(
-        "vgmae-bench reproduce results/reference/synth-tapvid-first/zero-motion/453c1652 --limit 4",
-        "vgmae-bench reproduce 3f2a91c0 --tolerance 0.001",
-        "vgmae-bench reproduce 3f2a91c0 --weights trained/tiny/weights.safetensors --json",
-    )
+    "vgmae-bench reproduce results/reference/synth-tapvid-first/zero-motion/453c1652 --limit 4",
+    "vgmae-bench reproduce 3f2a91c0 --tolerance 0.001",
+    "vgmae-bench reproduce 3f2a91c0 --weights trained/tiny/weights.safetensors --json",
 )
 @click.argument("run")
-@options.out("Folder to write the repetition to.", default=Path("results/reproduced"), show_default=True)
+@options.out("Folder to write the repetition to.", default=Path("results/reproduced"))
 @options.results
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
     default=1e-6,
-    show_default=True,
     help="Largest accepted difference of a clip's metric: a fraction, or pixels for metrics in pixels.",
 )
 @options.limit("Execute and compare only the first N clips.")
@@ -43,7 +39,7 @@ class DifferentError(UserError):
 @options.method("file.py:Class, if the run's tracker came from a file.", required=False)
 @options.weights(
     "The weights file, if the method does not ship the weights.",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=options.FILE,
     metavar="FILE",
 )
 @options.data_root
@@ -82,7 +78,7 @@ def reproduce(
     say(f"protocol  {planned.record.protocol_sentence}")
     say(f"folder    {planned.folder.path}, {len(planned.share)} clips")
     with data_alone_on_stdout():
-        result = execute_again(folder, planned, tolerance=tolerance, command=command_line(sys.argv[1:]))
+        result = execute_again(folder, planned, tolerance=tolerance, command=command_line())
     click.echo(json_text(result, indent=None) if as_json else _told(result))
     if not result.equal:
         far = [name for name, change in result.metrics.items() if _beyond(change.largest, tolerance)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import DEBUG, command, data_alone_on_stdout, examples, print_json, say, say_method
-from vgmae_bench.config import parse_assignments
+from vgmae_bench.cli.framework import DEBUG, command, data_alone_on_stdout, print_json, say, say_method
 from vgmae_bench.errors import IncompleteError, UsageError
 
 if TYPE_CHECKING:
@@ -27,30 +25,26 @@ _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "
 
 
 @command(
-    epilog=examples(
-        "vgmae-bench run --method lucas-kanade --dataset synth --limit 4",
-        "vgmae-bench run --method videogmae,gmrw --dataset synth,warp --query-mode first,strided --limit 1",
-        "vgmae-bench run --method videogmae --dataset davis --query-mode strided --set variant=flow",
-        "vgmae-bench run --method ./my_tracker.py:MyTracker --dataset synth --json",
-        "vgmae-bench run --method lucas-kanade --dataset davis --input-size 384x512",
-        "vgmae-bench run sweep.toml",
-        "vgmae-bench run --method videogmae --dataset kinetics --shard 2/8",
-    )
+    "vgmae-bench run --method lucas-kanade --dataset synth --limit 4",
+    "vgmae-bench run --method videogmae,gmrw --dataset synth,warp --query-mode first,strided --limit 1",
+    "vgmae-bench run --method videogmae --dataset davis --query-mode strided --set variant=flow",
+    "vgmae-bench run --method ./my_tracker.py:MyTracker --dataset synth --json",
+    "vgmae-bench run --method lucas-kanade --dataset davis --input-size 384x512",
+    "vgmae-bench run sweep.toml",
+    "vgmae-bench run --method videogmae --dataset kinetics --shard 2/8",
 )
 @click.argument("sweep", required=False, type=click.Path(path_type=Path), metavar="[SWEEP.toml]")
-@options.method(multiple=True, required=False, type=options.Several())
-@options.dataset(multiple=True, required=False, type=options.Several())
+@options.method(**options.several(), required=False)
+@options.dataset(**options.several(), required=False)
 @click.option(
     "--query-mode",
-    multiple=True,
-    type=options.Several(click.Choice(["first", "strided"])),
+    **options.several(click.Choice(["first", "strided"])),
     metavar="first|strided",
     help="Mode of TAP-Vid.  [default: first]",
 )
 @click.option(
     "--protocol",
-    multiple=True,
-    type=options.Several(),
+    **options.several(),
     metavar="NAME",
     help="tapvid-first, tapvid-strided or videogmae-release. Replaces --query-mode.",
 )
@@ -59,7 +53,7 @@ _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "
     metavar="HxW",
     help="Size of the frames that methods get: another protocol, with its own name.  [default: as the protocol says]",
 )
-@options.weights(multiple=True, type=options.Several())
+@options.weights(**options.several())
 @options.settings()
 @options.dataset_settings
 @options.data_root
@@ -70,7 +64,7 @@ _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "
 @options.ask
 @options.checkout
 @options.device
-@options.seed(multiple=True, type=options.Several(click.INT), default=None, show_default="0", metavar="N")
+@options.seed(**options.several(click.INT), default=None, show_default="0", metavar="N")
 @click.option(
     "--redo",
     type=click.Choice(["predictions", "metrics", "all"]),
@@ -130,7 +124,7 @@ def run(
         "redo": redo or "nothing",
         "figures": figures,
         "allow_nonfinite": allow_nonfinite,
-        "command": command_line(sys.argv[1:]),
+        "command": command_line(),
         "on_plan": lambda plan: _say_plan(plan, redo),
     }
     outcomes: list[Outcome] = []
@@ -162,32 +156,30 @@ def _jobs(sweep: Path | None, name: str | None, input_size: str | None, grid: di
     from vgmae_bench.api.several import Job, check, read_sweep
     from vgmae_bench.evaluation import protocols
 
-    settings, dataset_settings = (parse_assignments(grid.pop(key)) for key in ("settings", "dataset_settings"))
-    given = {key: options.flat(values or ()) for key, values in grid.items()}
     if sweep is not None:
-        doubled = [key for key in _GRID if given.get(key)] + ["settings"] * bool(settings)
+        doubled = [key for key in _GRID if grid[key]]
         doubled += ["name"] * bool(name) + ["input_size"] * bool(input_size)
         if doubled:
             option = "--" + {"settings": "set"}.get(doubled[0], doubled[0].replace("_", "-"))
             raise UsageError(f"{option} cannot be combined with a sweep file", f"{sweep} defines it")
         return read_sweep(sweep)
     for key in ("method", "dataset"):
-        if not given[key]:
+        if not grid[key]:
             raise UsageError(
                 f"Missing option --{key}", "a run needs a method and a dataset", try_="vgmae-bench run --help"
             )
-    pairs = itertools.product(given["protocol"] or (None,), given["query_mode"] or (None,))
+    pairs = itertools.product(grid["protocol"] or (None,), grid["query_mode"] or (None,))
     asked = [protocols.find(protocol, mode) for protocol, mode in pairs]
     if input_size is not None:
         asked = [protocols.with_input(protocol, protocols.parse_size(input_size)) for protocol in asked]
     chosen = list(dict.fromkeys(protocol.name for protocol in asked))
     jobs = [
-        Job(method, dataset, protocol, weights, settings, dataset_settings, seed, name)
-        for dataset in given["dataset"]
+        Job(method, dataset, protocol, weights, grid["settings"], grid["dataset_settings"], seed, name)
+        for dataset in grid["dataset"]
         for protocol in chosen
-        for method in given["method"]
-        for weights in given["weights"] or (None,)
-        for seed in given["seed"] or (0,)
+        for method in grid["method"]
+        for weights in grid["weights"] or (None,)
+        for seed in grid["seed"] or (0,)
     ]
     if name and len(jobs) > 1:
         raise UsageError(

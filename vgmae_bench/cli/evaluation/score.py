@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any, cast
 
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples, print_json, say
-from vgmae_bench.config import parse_assignments
+from vgmae_bench.cli.framework import command, print_json, say
 from vgmae_bench.errors import IncompleteError
 
 
 @command(
-    epilog=examples(
-        "vgmae-bench score --predictions tapir.npz --dataset davis --name TAPIR",
-        "vgmae-bench score --predictions cotracker.pkl --dataset davis --order xy --units 256x256 --axes TN",
-        "vgmae-bench score --predictions packed.h5 --dataset synth --json",
-    )
+    "vgmae-bench score --predictions tapir.npz --dataset davis --name TAPIR",
+    "vgmae-bench score --predictions cotracker.pkl --dataset davis --order xy --units 256x256 --axes TN",
+    "vgmae-bench score --predictions packed.h5 --dataset synth --json",
 )
 @click.option(
     "--predictions",
@@ -55,7 +51,7 @@ def score(
     axes: str | None,
     order: str | None,
     units: str | None,
-    dataset_settings: tuple[str, ...],
+    dataset_settings: dict[str, Any],
     data_root: Path | None,
     out: Path,
     figures: int,
@@ -87,7 +83,7 @@ def score(
         query_mode=cast(Any, query_mode),
         protocol=protocol,
         declared=Convention(cast(Any, axes), cast(Any, order), units),
-        dataset_settings=parse_assignments(dataset_settings),
+        dataset_settings=dataset_settings,
         data_root=data_root,
     )
     method = name or submission.file.about.get("method") or predictions.stem
@@ -95,7 +91,7 @@ def score(
     say(f"dataset   {submission.dataset_spec.name}, {len(submission.dataset.ids)} clips")
     say(f"protocol  {sentence_for(submission.dataset, submission.protocol)}")
     say(f"positions {submission.remark}")
-    folder, summary = score_submission(submission, method, out, figures=figures, command=command_line(sys.argv[1:]))
+    folder, summary = score_submission(submission, method, out, figures=figures, command=command_line())
     if as_json:
         print_json({"run": str(folder.path), **vars(summary)}, indent=None)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, data_alone_on_stdout, examples, say, say_method
-from vgmae_bench.config import parse_assignments
+from vgmae_bench.cli.framework import command, data_alone_on_stdout, say, say_method
 from vgmae_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,11 +31,9 @@ class _HeightByWidth(click.ParamType[Any]):
 
 
 @command(
-    epilog=examples(
-        "vgmae-bench track dog.mp4 --method lucas-kanade --grid 12 --out dog",
-        "vgmae-bench track dog.mp4 --method videogmae --points 0,640,360 40,700,380.5 --scene --out dog",
-        "vgmae-bench track frames/ --method ./my_tracker.py:MyTracker --mask first_frame.png --out out",
-    )
+    "vgmae-bench track dog.mp4 --method lucas-kanade --grid 12 --out dog",
+    "vgmae-bench track dog.mp4 --method videogmae --points 0,640,360 40,700,380.5 --scene --out dog",
+    "vgmae-bench track frames/ --method ./my_tracker.py:MyTracker --mask first_frame.png --out out",
 )
 @click.argument("video", type=click.Path(exists=True, path_type=Path))
 @click.argument("more_points", nargs=-1, metavar="")
@@ -78,7 +74,7 @@ def track(
     points: tuple[str, ...],
     mask: Path | None,
     weights: str | None,
-    settings: tuple[str, ...],
+    settings: dict[str, Any],
     ask: str | None,
     device: str,
     seed: int,
@@ -108,9 +104,7 @@ def track(
     height, width = opened.size
     queries, chosen_by = _queries(points, more_points, grid, mask, opened.size)
     with data_alone_on_stdout():
-        used = open_method(
-            method, weights=weights, settings=parse_assignments(settings), device=device, seed=seed, ask=ask
-        )
+        used = open_method(method, weights=weights, settings=settings, device=device, seed=seed, ask=ask)
     seen = size or _working_size(opened.size)
     num_frames = min(opened.num_frames, max_frames or opened.num_frames)
     memory = num_frames * seen[0] * seen[1] * 3
@@ -141,7 +135,7 @@ def track(
         points_from=chosen_by,
         seconds=seconds,
         peak_memory_mb=provenance.peak_memory_mb(),
-        session=Session.now(used.device, provenance.command_line(sys.argv[1:])),
+        session=Session.now(used.device, provenance.command_line()),
     )
     write_tracks(out, opened, queries, tracks, record, scene)
     drawing = time.perf_counter() - tracked

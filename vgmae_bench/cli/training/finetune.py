@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from typing import Any
 
 import click
 
 from vgmae_bench import plugins
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.cli.framework import command
 from vgmae_bench.cli.training.job import tell, training_options
-from vgmae_bench.config import parse_assignments
 from vgmae_bench.provenance import command_line
 
 
 @command(
-    epilog=examples(
-        "vgmae-bench finetune --method videogmae --config finetune-tiny --weights trained/tiny/weights.safetensors "
-        "--data synth --out trained/readout",
-        "vgmae-bench finetune --method videogmae --config finetune-paper --weights base.safetensors --data davis "
-        "--out trained/full --set freeze_scope=none",
-        "vgmae-bench finetune --method videomae --config finetune-tiny --weights random --data synth --out trained/floor",
-    )
+    "vgmae-bench finetune --method videogmae --config finetune-tiny --weights trained/tiny/weights.safetensors "
+    "--data synth --out trained/readout",
+    "vgmae-bench finetune --method videogmae --config finetune-paper --weights base.safetensors --data davis "
+    "--out trained/full --set freeze_scope=none",
+    "vgmae-bench finetune --method videomae --config finetune-tiny --weights random --data synth --out trained/floor",
 )
 @training_options
 @options.weights(
@@ -31,18 +27,7 @@ from vgmae_bench.provenance import command_line
 @click.option("--data", required=True, metavar="D", help="A dataset with tracks. See: vgmae-bench list datasets")
 @options.dataset_settings
 @options.data_root
-def finetune(
-    method: str,
-    config: str,
-    data: str,
-    out: Path,
-    settings: tuple[str, ...],
-    weights: str,
-    dataset_settings: tuple[str, ...],
-    data_root: Path | None,
-    device: str,
-    log_to: tuple[str, ...],
-) -> None:
+def finetune(method: str, config: str, data: str, **options: Any) -> None:
     """Teach a pretrained encoder to track, or continue the training in the folder --out.
 
     A readout on top of the encoder learns from clips with known tracks. The encoder stays frozen or learns too. The
@@ -50,17 +35,5 @@ def finetune(
     """
     from vgmae_bench.api.training import finetune as finetune_method
 
-    trained = finetune_method(
-        method,
-        config,
-        data,
-        out=out,
-        weights=weights,
-        settings=parse_assignments(settings),
-        dataset_settings=parse_assignments(dataset_settings),
-        data_root=data_root,
-        device=device,
-        command=command_line(sys.argv[1:]),
-        log_to=log_to,
-    )
+    trained = finetune_method(method, config, data, command=command_line(), **options)
     tell(plugins.find("methods", method), trained)

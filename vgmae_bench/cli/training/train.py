@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from typing import Any
 
 import click
 
 from vgmae_bench import plugins
-from vgmae_bench.cli.framework import command, examples
+from vgmae_bench.cli.framework import command
+from vgmae_bench.cli.options import FILE
 from vgmae_bench.cli.training.job import tell, training_options
-from vgmae_bench.config import parse_assignments
 from vgmae_bench.provenance import command_line
 
 
 @command(
-    epilog=examples(
-        "vgmae-bench train --method videogmae --config tiny --data synth --out trained/tiny",
-        "vgmae-bench train --method videogmae --config small --data synth=3 --data ./videos --out trained/mixed",
-        "vgmae-bench train --method videogmae --config tiny --data synth --out trained/t2 --set steps=200 --set lr=2e-4",
-        "vgmae-bench train --method gmae --config tiny --data synth --out trained/gmae",
-        "torchrun --nproc_per_node 8 -m vgmae_bench train --method videogmae --config paper-base --data ./k400 --out run",
-    )
+    "vgmae-bench train --method videogmae --config tiny --data synth --out trained/tiny",
+    "vgmae-bench train --method videogmae --config small --data synth=3 --data ./videos --out trained/mixed",
+    "vgmae-bench train --method videogmae --config tiny --data synth --out trained/t2 --set steps=200 --set lr=2e-4",
+    "vgmae-bench train --method gmae --config tiny --data synth --out trained/gmae",
+    "torchrun --nproc_per_node 8 -m vgmae_bench train --method videogmae --config paper-base --data ./k400 --out run",
 )
 @training_options
 @click.option(
@@ -33,19 +30,10 @@ from vgmae_bench.provenance import command_line
 )
 @click.option(
     "--init",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="Weights to start from. Tensors that do not fit are left out and listed.",
 )
-def train(
-    method: str,
-    config: str,
-    data: tuple[str, ...],
-    out: Path,
-    settings: tuple[str, ...],
-    init: Path | None,
-    device: str,
-    log_to: tuple[str, ...],
-) -> None:
+def train(method: str, config: str, data: tuple[str, ...], **options: Any) -> None:
     """Train a method, or continue the training in the folder --out.
 
     The folder holds weights.safetensors, log.csv, curve.png, record.json, pictures, and a checkpoint. The same command
@@ -54,15 +42,5 @@ def train(
     """
     from vgmae_bench.api.training import train as train_method
 
-    trained = train_method(
-        method,
-        config,
-        data,
-        out=out,
-        settings=parse_assignments(settings),
-        init=init,
-        device=device,
-        command=command_line(sys.argv[1:]),
-        log_to=log_to,
-    )
+    trained = train_method(method, config, data, command=command_line(), **options)
     tell(plugins.find("methods", method), trained)

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from vgmae_bench import plugins
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import command, examples
-from vgmae_bench.config import parse_assignments
+from vgmae_bench.cli.framework import command
 from vgmae_bench.errors import UsageError
 
 
 @command(
-    "import-weights",
-    epilog=examples(
-        "vgmae-bench import-weights zeroshot_checkpoint.ckpt --method videogmae --out videogmae-b.safetensors",
-        "vgmae-bench import-weights odd.ckpt --method videogmae --set num_heads=6 --out odd.safetensors",
-    ),
+    "vgmae-bench import-weights zeroshot_checkpoint.ckpt --method videogmae --out videogmae-b.safetensors",
+    "vgmae-bench import-weights odd.ckpt --method videogmae --set num_heads=6 --out odd.safetensors",
+    name="import-weights",
 )
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=options.FILE)
 @options.method("The method that the official checkpoint FILE belongs to.")
 @options.out_file("The file to write, .safetensors.")
 @options.settings("A setting that the checkpoint does not contain, such as num_heads; repeatable.")
-def import_weights(file: Path, method: str, out: Path, settings: tuple[str, ...]) -> None:
+def import_weights(file: Path, method: str, out: Path, settings: dict[str, Any]) -> None:
     """Convert the official checkpoint FILE to safetensors with the configuration inside.
 
     Nothing in the checkpoint is executed. The command lists everything that it leaves out, with the reason.
@@ -33,7 +31,7 @@ def import_weights(file: Path, method: str, out: Path, settings: tuple[str, ...]
     importer = plugins.load(plugin, "importer")
     if out.suffix != ".safetensors":
         raise UsageError(f"{out} cannot name a safetensors file", "it must end in .safetensors")
-    imported = importer(file, out, parse_assignments(settings))
+    imported = importer(file, out, settings)
     for note in imported.notes:
         click.echo(f"note: {note}", err=True)
     reasons: dict[str, list[str]] = {}
