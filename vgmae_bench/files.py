@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from vgmae_bench.errors import StorageError
 
@@ -59,6 +60,17 @@ def write_atomically(path: Path, write: Callable[[Path], object], try_: str = AN
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_npz(path: Path, **arrays: Any) -> None:
+    """Write arrays into a compressed NPZ file, see `write_atomically`. The same arrays give the same bytes."""
+    import numpy as np
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:  # an open file: NumPy would append .npz to a name
+            np.savez_compressed(file, **arrays)
+
+    write_atomically(path, write)
 
 
 def _temporary(path: Path) -> Path:

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from tests.records import write_run
-from vgmae_bench.compare.selection import load_runs
+from vgmae_bench.compare.selection import select_runs
 from vgmae_bench.data.dataset import Coverage
 from vgmae_bench.evaluation.records.results import ClipCounts
-from vgmae_bench.evaluation.store import RunFolder
 
 
 @pytest.mark.parametrize(
@@ -26,7 +25,8 @@ from vgmae_bench.evaluation.store import RunFolder
     ],
 )
 def test_clips_of_a_row(coverage: dict[str, Any] | None, scored: int, told: str) -> None:
-    (made,) = load_runs([RunFolder(write_run(Path("results"), "a", [0.5]))])
+    write_run(Path("results"), "a", [0.5])
+    (made,) = select_runs(Path("results"))
     dataset = replace(made.record.dataset, coverage=Coverage(**coverage) if coverage else None)
     summary = replace(made.summary, clips=ClipCounts(30, scored, 30 - scored, 0))
     assert replace(made, record=replace(made.record, dataset=dataset), summary=summary).clips == told

@@ -38,7 +38,7 @@ def test_a_second_report_makes_no_plot_again(counted: list[str]) -> None:
     first = pictures(select_runs(OUT), ["clips"])
     assert pictures(select_runs(OUT), ["clips"]) == first
     assert counted == ["clips"]
-    assert first[0].image.startswith("data:image/svg+xml;base64,")
+    assert first[0]["image"].startswith("data:image/svg+xml;base64,")
 
 
 def test_other_scores_order_or_runs_make_other_plots(counted: list[str]) -> None:

@@ -258,7 +258,7 @@ def test_metrics_columns_and_order_are_chosen() -> None:
     for number, (jaccard, pixels) in enumerate([(0.5, 3.0), (0.6, 2.0), (0.7, 4.0)]):
         write_run(OUT, f"m{number}", {"average_jaccard": [jaccard], error: [pixels]})
     rows = select_runs(OUT)
-    shown = find_metrics(["aj", error], rows[0].metric_names)
+    shown = find_metrics(["aj", error], rows[0].summary.metrics)
     assert shown == ["average_jaccard", error]
     table = build(rows, metrics=shown, sort=find_sort("mte, px", shown), columns=find_columns("clips, run"))
     assert [line.name for line in table.measured] == ["m1", "m0", "m2"]  # fewer pixels are better

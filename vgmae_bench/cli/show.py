@@ -220,7 +220,7 @@ def _typed(value: Any) -> str:
 
 
 def _show_run(name: str, results: Path, as_json: bool) -> None:
-    from vgmae_bench.compare.selection import load_runs
+    from vgmae_bench.compare.row import Row
     from vgmae_bench.compare.tables import print_table
     from vgmae_bench.evaluation.runs import find_run
 
@@ -238,7 +238,7 @@ def _show_run(name: str, results: Path, as_json: bool) -> None:
         print_json({"run": str(run.path), "record": record, "summary": summary})
         return
     if summary:
-        print_table(load_runs([run]))
+        print_table([Row(run, record, summary)])
         click.echo()
         for metric, value in summary.metrics.items():
             mean, (low, high) = value.mean, value.ci95

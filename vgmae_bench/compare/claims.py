@@ -19,7 +19,7 @@ from typing import Any
 from vgmae_bench.compare.published import BENCHMARKS, Published, read
 from vgmae_bench.compare.row import names
 from vgmae_bench.compare.selection import HEADLINE, Row, by_protocol
-from vgmae_bench.metrics.stats import interval
+from vgmae_bench.metrics.stats import finite, interval
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,7 @@ class Claim:
 def claims() -> tuple[Claim, ...]:
     """The claims in claims.toml."""
     found = tomllib.loads(resources.files("vgmae_bench.compare").joinpath("claims.toml").read_text(encoding="utf-8"))
-    ours, rival = found["ours"], found["rival"]
-    return tuple(
-        Claim(
-            method=ours["method"],
-            published=ours["published"],
-            rival=rival["method"],
-            rival_published=rival["published"],
-            rival_row=rival["compared"],
-            **claim,
-        )
-        for claim in found["claims"]
-    )
+    return tuple(Claim(**found["of_all_claims"], **claim) for claim in found["claims"])
 
 
 @dataclass(frozen=True)
@@ -139,11 +128,7 @@ def check_claim(claim: Claim, pairs_measured: Sequence[dict[str, Any]] = ()) -> 
     ours, others = claim.rows
     pairs = [ValuePair(metric, a, b) for metric in HEADLINE for a, b in product(ours, others)]
     fitting = [pair for pair in pairs if abs(pair.gain - claim.stated) < 0.05]  # False for NaN, a missing value
-    rivals = [
-        pair
-        for pair in pairs
-        if pair.denominator.method.startswith(claim.rival_published) and not math.isnan(pair.gain)
-    ]
+    rivals = [pair for pair in pairs if pair.denominator.method.startswith(claim.rival_published)]
     described = as_described(claim)
     return {
         "claim": claim.text,
@@ -153,7 +138,7 @@ def check_claim(claim: Claim, pairs_measured: Sequence[dict[str, Any]] = ()) -> 
         "protocols": _protocols(fitting),
         "as_described": described.as_json() if described else None,
         "like_for_like": {
-            "published": [pair.as_json() for pair in rivals if pair.same_protocol],
+            "published": [pair.as_json() for pair in rivals if pair.same_protocol and not math.isnan(pair.gain)],
             "measured": list(pairs_measured),
         },
         "verdict": _verdict(claim, fitting, described, ours),
@@ -194,7 +179,7 @@ def _measured_gain(ours: tuple[str, Row], theirs: tuple[str, Row]) -> dict[str, 
     sums, _, clips = by_clip(table, table.to_numpy(dtype=float))
     means = 100 * sums.sum(axis=0) / max(1, len(table))
     low, high = interval(sums[:, :1], sums[:, 1:])
-    gains = [100 * (ratio - 1) for ratio in (means[0] / means[1], low[0], high[0])]
+    gains = [finite(round(float(100 * (ratio - 1)), 3)) for ratio in (means[0] / means[1], low[0], high[0])]
     sides = [
         {"method": name, "run": str(row.run.path), "AJ": round(float(mean), 3)}
         for (name, row), mean in zip((ours, theirs), means, strict=True)
@@ -204,8 +189,8 @@ def _measured_gain(ours: tuple[str, Row], theirs: tuple[str, Row]) -> dict[str, 
         "protocol": first.protocol,
         "clips": len(clips),
         "coverage": first.clips,
-        "gain": _number(gains[0]),
-        "ci95": [_number(gains[1]), _number(gains[2])],
+        "gain": gains[0],
+        "ci95": gains[1:],
         "numerator": sides[0],
         "denominator": sides[1],
     }
@@ -255,7 +240,3 @@ def _protocol(row: Published) -> str:
 def _row_as_json(row: Published, metric: str) -> dict[str, Any]:
     kept = ("method", "supervision", "dataset", "query_mode", "protocol", "differs", "source", "evidence")
     return {"value": row.value(metric)} | {name: getattr(row, name) for name in kept}
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) or math.isinf(value) else round(float(value), 3)

@@ -166,20 +166,19 @@ def _detail(row: Row, column: str) -> str:
 
 def _cell(row: Row, metric: str) -> Cell:
     """The mean over all query sets, or over those with a value, with their number."""
-    found, factor = row.metric(metric), scale(metric)
+    found, factor = row.summary.metrics.get(metric), scale(metric)
     if found is None:
         return Cell(math.nan)
     mean, low, high = (math.nan if value is None else factor * value for value in (found.mean_without_nan, *found.ci95))
-    return Cell(
-        mean, low, high, query_sets=row.scored_query_sets - found.nan if found.nan and not math.isnan(mean) else 0
-    )
+    with_value = len(row.query_sets) - found.nan if found.nan and not math.isnan(mean) else 0
+    return Cell(mean, low, high, query_sets=with_value)
 
 
 def _order(row: Row, by: str) -> tuple[bool, float | str]:
     if by == "method":
         return False, row.method
     if by in (CLIPS, TIME, MEMORY):
-        known = {CLIPS: float(-row.scored_clips), TIME: row.milliseconds_per_frame, MEMORY: row.peak_memory_mb}
+        known = {CLIPS: float(-row.summary.clips.scored), TIME: row.milliseconds_per_frame, MEMORY: row.peak_memory_mb}
         return math.isnan(known[by]), known[by]
     mean = _cell(row, by).mean
     return math.isnan(mean), mean if by in lower_is_better() else -mean
@@ -191,7 +190,7 @@ def _known(value: float, digits: int) -> str:
 
 def _rank_note(rows: Sequence[Row], placed: Sequence[int] | None, metric: str) -> str:
     if placed is None:
-        clips = min(row.scored_clips for row in rows)
+        clips = min(row.summary.clips.scored for row in rows)
         return (
             f"rank: too few clips to rank. On {clips} clips no paired test over {len(rows)} runs can reach the 5 % level; "
             f"{fewest_clips(len(rows))} clips could."
@@ -214,7 +213,7 @@ def _warnings(run: str, row: Row) -> list[str]:
         )
     if row.record.method.notice:
         warnings.append(f"{run}: {row.record.method.notice}.")
-    if row.clips_without_queries:
-        warnings.append(f"{run}: {row.clips_without_queries} clips have no visible track, so no query.")
+    if without := row.summary.clips.without_queries:
+        warnings.append(f"{run}: {without} clips have no visible track, so no query.")
     warnings += [f"{run}: {notice}." for notice in row.summary.notices]
     return warnings

@@ -46,7 +46,7 @@ def flat_records(
         placed = ranks(group) if rank else None
         for number, row in enumerate(group):
             record = _run_record(row, metrics) | ({"rank": placed[number] if placed else None} if rank else {})
-            told = beside.differences(row, metrics or row.metric_names) if with_published else []
+            told = beside.differences(row, metrics or list(row.summary.metrics)) if with_published else []
             for one in told:
                 record |= {
                     f"{one.metric}_published": float(one.quoted) / 100,

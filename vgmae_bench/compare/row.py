@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vgmae_bench.errors import BadDataError, UnknownNameError
-from vgmae_bench.evaluation.records.results import MetricMean, Record, Summary
+from vgmae_bench.evaluation.records.results import Record, Summary
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.plugins import did_you_mean
 
@@ -110,30 +110,6 @@ class Row:
         """Whether only a part of the published dataset was present."""
         coverage = self.record.dataset.coverage
         return coverage is not None and coverage.here < (coverage.published or 0)
-
-    @property
-    def scored_clips(self) -> int:
-        """How many clips were scored."""
-        return self.summary.clips.scored
-
-    @property
-    def clips_without_queries(self) -> int:
-        """How many clips have no visible track."""
-        return self.summary.clips.without_queries
-
-    @property
-    def scored_query_sets(self) -> int:
-        """How many rows metrics.csv has."""
-        return len(self.query_sets)
-
-    @property
-    def metric_names(self) -> list[str]:
-        """The metrics with a score in this run."""
-        return list(self.summary.metrics)
-
-    def metric(self, name: str) -> MetricMean | None:
-        """The metric as in summary.json; None if the run does not have it."""
-        return self.summary.metrics.get(name)
 
     @cached_property
     def query_sets(self) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from vgmae_bench.evaluation.store import RECORD, RunFolder
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["HEADLINE", "Row", "by_protocol", "candidates", "clip_values", "load_runs", "select_pair", "select_runs"]
+__all__ = ["HEADLINE", "Row", "by_protocol", "candidates", "clip_values", "select_pair", "select_runs"]
 
 RUN_FIRST = "vgmae-bench run --method lucas-kanade --dataset synth"
 
@@ -98,15 +98,6 @@ def select_pair(
     return pairs[0]
 
 
-def load_runs(folders: Iterable[RunFolder]) -> list[Row]:
-    """Load the runs that have scores.
-
-    Raises:
-        BadDataError: a record is damaged.
-    """
-    return [row for folder in folders if (row := _load(folder)) is not None]
-
-
 def candidates(name: str, rows: Iterable[Row]) -> list[Row]:
     """The runs that a name can mean: a folder, the first digits of a key, or a method with or without its weights."""
     folder = Path(name)
@@ -114,7 +105,7 @@ def candidates(name: str, rows: Iterable[Row]) -> list[Row]:
         row = _load(RunFolder(folder))
         return [row] if row else []
     rows = list(rows)
-    methods = [row for row in rows if name in (row.record.method.name, row.run.path.parent.name, row.method)]
+    methods = [row for row in rows if name in _names(row)]
     return methods or [
         row for row in rows if row.record.key.startswith(name) or f"/{row.run.path}".endswith(f"/{name}")
     ]
@@ -162,12 +153,13 @@ def _load(folder: RunFolder) -> Row | None:
 
 
 def _fits(row: Row, dataset: str | None, method: Sequence[str], protocol: str | None) -> bool:
-    named = (row.record.method.name, row.run.path.parent.name, row.method)
-    return (
-        dataset in (None, row.record.dataset.name)
-        and protocol in (None, row.protocol)
-        and (not method or any(name in method for name in named))
-    )
+    fits = dataset in (None, row.record.dataset.name) and protocol in (None, row.protocol)
+    return fits and (not method or any(name in method for name in _names(row)))
+
+
+def _names(row: Row) -> tuple[str, str, str]:
+    """The names of a run's method: with and without its weights, and that of its folder."""
+    return row.record.method.name, row.run.path.parent.name, row.method
 
 
 def _only(name: str, found: Sequence[Row], results: Path) -> Row:

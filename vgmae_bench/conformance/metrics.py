@@ -19,6 +19,8 @@ Values = dict[str, float]
 
 _TRACKS, _FRAMES, _SIDE = 12, 16, 256.0
 _ROUNDING = 1e-9
+_BY_QUERY = ("query_frame", "target_xy", "target_occluded", "xy", "occluded")
+"""The arrays of `ScoredTracks` whose first axis is the query."""
 
 
 class _UnusableError(Exception):
@@ -75,22 +77,21 @@ def _perfect(mode: QueryMode) -> ScoredTracks:
 
 
 def _values(compute: Compute, given: ScoredTracks) -> Values:
-    kept = [np.copy(part) for part in _parts(given)]
+    kept = {name: part.copy() for name, part in _parts(given).items()}
     try:
         values: Any = compute(given)
         plain = {str(name): float(value) for name, value in values.items()}
     except Exception as error:  # a stranger's metric may raise anything
         raise _UnusableError(f"it raises {type(error).__name__}: {error}") from error
     if not all(
-        np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
-        for before, after in zip(kept, _parts(given), strict=True)
+        np.array_equal(kept[name], part, equal_nan=part.dtype.kind == "f") for name, part in _parts(given).items()
     ):
         raise _UnusableError("it changes its input, and the next metric gets the changed input")
     return plain
 
 
-def _parts(given: ScoredTracks) -> list[npt.NDArray[Any]]:
-    return [given.query_frame, given.target_xy, given.target_occluded, given.xy, given.occluded]
+def _parts(given: ScoredTracks) -> dict[str, npt.NDArray[Any]]:
+    return {name: getattr(given, name) for name in _BY_QUERY}
 
 
 def _names(values: Values, spec: MetricSpec) -> Iterator[Finding]:
@@ -180,14 +181,7 @@ def _is_made_up(name: str, value: float) -> bool:
 
 def _order_of_queries(compute: Compute, given: ScoredTracks) -> Iterator[Finding]:
     order = np.random.default_rng(2).permutation(_TRACKS)
-    shuffled = replace(
-        given,
-        query_frame=given.query_frame[order],
-        target_xy=given.target_xy[order],
-        target_occluded=given.target_occluded[order],
-        xy=given.xy[order],
-        occluded=given.occluded[order],
-    )
+    shuffled = replace(given, **{name: part[order] for name, part in _parts(given).items()})
     before, after = _values(compute, given), _values(compute, shuffled)
     moved = [name for name in before if abs(before[name] - after.get(name, math.nan)) > _ROUNDING]
     if moved:

@@ -55,16 +55,13 @@ def _drawn(clip: Clip) -> Iterator[npt.NDArray[np.uint8]]:
     tracks = Tracks(clip.tracks().astype(np.float32), ~clip.occluded)
     colours = rainbow(tracks.xy[:, 0])
     whole = None if clip.part else clip.read()
+    trail = 12 if clip.annotated is None else 0
     for start in range(0, clip.num_frames, _BLOCK):
         stop = min(start + _BLOCK, clip.num_frames)
         frames = clip.part(start, stop) if clip.part else whole[start:stop]  # type: ignore[index]  # there is the one or the other
         for t, frame in enumerate(frames, start):
-            if clip.annotated is None:
-                yield numbered(draw_frame(frame, tracks, t, colours), t)
-            elif clip.annotated[t]:
-                yield numbered(draw_frame(frame, tracks, t, colours, trail=0), t)
-            else:
-                yield numbered(frame.copy(), t)
+            with_points = clip.annotated is None or clip.annotated[t]
+            yield numbered(draw_frame(frame, tracks, t, colours, trail) if with_points else frame.copy(), t)
 
 
 def _sheet_size(size: Size) -> Size:

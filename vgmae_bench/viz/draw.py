@@ -79,26 +79,21 @@ def draw_frame(
     return picture
 
 
-def write_number(picture: npt.NDArray[np.uint8], number: int) -> None:
-    """Write a frame's number into the top left corner of a picture, white on a dark background, in place.
+def numbered(picture: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.uint8]:
+    """Write a frame's number into the top left corner of a picture, white on a dark background, and return the picture.
 
     Pictures with fewer than 48 rows get no number, because it would hide them.
 
     Arguments:
-        picture: uint8 [H, W, 3] RGB.
+        picture: uint8 [H, W, 3] RGB. It is changed.
     """
     if len(picture) < 48:
-        return
+        return picture
     size = max(0.35, len(picture) / 800)
     text: Any = (str(number), cv2.FONT_HERSHEY_SIMPLEX, size, 1 + round(size))
     (width, height), _ = cv2.getTextSize(*text)
     picture[: height + 8, : width + 8] //= 3
     cv2.putText(picture, text[0], (4, height + 4), text[1], size, (255, 255, 255), text[3], cv2.LINE_AA)
-
-
-def numbered(picture: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.uint8]:
-    """The picture with a frame's number; see `write_number`. The given array may be changed."""
-    write_number(picture, number)
     return picture
 
 
@@ -117,20 +112,17 @@ def beside(frame: npt.NDArray[np.uint8], picture: npt.NDArray[np.uint8], number:
     return np.concatenate([numbered(np.ascontiguousarray(frame).copy(), number), large.astype(np.uint8)], axis=1)
 
 
-def draw_tracks(
-    frames: npt.NDArray[np.uint8], tracks: Tracks, colours: Colours | None = None, trail: int = 12
-) -> npt.NDArray[np.uint8]:
-    """Draw tracks on a video; see `draw_frame`.
+def draw_tracks(frames: npt.NDArray[np.uint8], tracks: Tracks, trail: int = 12) -> npt.NDArray[np.uint8]:
+    """Draw tracks on a video, in the colours of `rainbow` by their positions in the first frame; see `draw_frame`.
 
     Arguments:
         frames: uint8 [T, H, W, 3] RGB.
-        colours: uint8 [N, 3] RGB; by default `rainbow` of the positions in the first frame.
 
     Returns:
         uint8 [T, H, W, 3] RGB.
     """
-    chosen = rainbow(tracks.xy[:, 0]) if colours is None else colours
-    return np.stack([draw_frame(frame, tracks, t, chosen, trail) for t, frame in enumerate(frames)])
+    colours = rainbow(tracks.xy[:, 0])
+    return np.stack([draw_frame(frame, tracks, t, colours, trail) for t, frame in enumerate(frames)])
 
 
 def contact_sheet(
@@ -158,8 +150,7 @@ def contact_sheet(
     colours = rainbow(tracks.xy[:, 0])
     for place, t in enumerate(chosen):
         picture = draw_frame(frames[t], tracks, int(t), colours, trail)
-        write_number(picture, int(t if numbers is None else numbers[t]))
-        sheet[divmod(place, columns)] = picture
+        sheet[divmod(place, columns)] = numbered(picture, int(t if numbers is None else numbers[t]))
     return sheet.swapaxes(1, 2).reshape(rows * height, columns * width, 3)
 
 

@@ -57,7 +57,7 @@ def compare(
     from vgmae_bench.compare.selection import HEADLINE, select_pair
 
     a, b = select_pair(results, (first, second), dataset, protocol, incomplete=incomplete)
-    chosen = find_metrics(metrics, [*a.metric_names, *b.metric_names]) if metrics else list(HEADLINE)
+    chosen = find_metrics(metrics, [*a.summary.metrics, *b.summary.metrics]) if metrics else list(HEADLINE)
     found = paired.compare(a, b, chosen)
     if not as_json:
         _print(a, b, found, clips)

@@ -69,7 +69,7 @@ def table(
         rows = []  # published numbers need no runs
     if chosen["names"] and not allow_mixed:
         content.check_comparable(rows)
-    names = [name for row in rows for name in row.metric_names]
+    names = [name for row in rows for name in row.summary.metrics]
     by = content.find_sort(sort, names)
     if form in ("csv", "json"):
         if columns is not None:

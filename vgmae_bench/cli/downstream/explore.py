@@ -47,14 +47,12 @@ def explore(
 
     explore.png shows the results, explore.npz holds the arrays.
     """
-    import numpy as np
-
     from vgmae_bench import provenance
     from vgmae_bench.data.video.images import read_image
     from vgmae_bench.evaluation.method import open_part, resolve_device
     from vgmae_bench.evaluation.records.others import ExploreRecord, ImageUsed
     from vgmae_bench.evaluation.records.results import Session, write
-    from vgmae_bench.files import file_digest, make_folder, write_atomically
+    from vgmae_bench.files import file_digest, make_folder, write_atomically, write_npz
 
     if image.resolve() in [(out / name).resolve() for name in OUTPUTS]:
         raise UsageError(f"{image} would be replaced by the results", "", try_="another folder with --out DIR")
@@ -70,15 +68,8 @@ def explore(
         session=Session.now(where, provenance.command_line()),
     )
     make_folder(out)
-
-    arrays: dict[str, Any] = dict(found.arrays)
-
-    def save(path: Path) -> None:
-        with path.open("wb") as file:  # an open file: NumPy would append .npz to a name
-            np.savez_compressed(file, **arrays)
-
     write_atomically(out / "explore.png", found.draw)
-    write_atomically(out / "explore.npz", save)
+    write_npz(out / "explore.npz", **found.arrays)
     write(out / "record.json", record)
     for name in OUTPUTS:
         click.echo(out / name)

@@ -70,7 +70,7 @@ def score(
     point must be at its query. An ambiguous file is refused. A file in the layout of `vgmae-bench export --help` needs none
     of these options.
     """
-    from vgmae_bench.compare.selection import load_runs
+    from vgmae_bench.compare.row import Row
     from vgmae_bench.compare.tables import print_table
     from vgmae_bench.evaluation.other_programs.convention import Convention
     from vgmae_bench.evaluation.other_programs.external import open_submission, score_submission
@@ -95,7 +95,7 @@ def score(
     if as_json:
         print_json({"run": str(folder.path), **vars(summary)}, indent=None)
     else:
-        print_table(load_runs([folder]))
+        print_table([Row(folder, folder.record(), summary)])
         click.echo(f"\nResults: {folder.path}")
     failed = summary.clips.failed
     if failed:

@@ -56,20 +56,20 @@ def plot_clips(rows: Sequence[Row]) -> Plot:
 def _table(group: Group, pair: Paired) -> pd.DataFrame:
     """One row per clip in percent, sorted by difference, the first method's best clip first."""
     (name, row), (other_name, other) = group.runs.items()
-    first, second = clip_values(row, METRIC), clip_values(other, METRIC)
+    first, second, clips = clip_values(row, METRIC), clip_values(other, METRIC), list(pair.by_clip)
     return pd.DataFrame(
-        [
-            {
-                "dataset": row.dataset,
-                "protocol": row.protocol,
-                "clip": clip,
-                "first_method": name,
-                "second_method": other_name,
-            }
-            | {"first_run": row.record.key[:8], "second_run": other.record.key[:8]}
-            | {"first": 100 * first[clip], "second": 100 * second[clip], "difference": 100 * difference}
-            for clip, difference in pair.by_clip.items()
-        ]
+        {
+            "dataset": row.dataset,
+            "protocol": row.protocol,
+            "clip": clips,
+            "first_method": name,
+            "second_method": other_name,
+            "first_run": row.record.key[:8],
+            "second_run": other.record.key[:8],
+            "first": [100 * first[clip] for clip in clips],
+            "second": [100 * second[clip] for clip in clips],
+            "difference": [100 * difference for difference in pair.by_clip.values()],
+        }
     )
 
 

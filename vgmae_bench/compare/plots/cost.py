@@ -59,20 +59,14 @@ def _left_edge(times: pd.Series[float]) -> float:
 
 
 def _plot_run(axes: Any, run: Any, cost: str, look: LineLook, edge: float) -> None:
-    height, marker = run["average_jaccard"], look.marker or "o"
+    height = run["average_jaccard"]
     if look.marker:
         axes.axhline(height, color=look.color, lw=0.5, ls=":")
     if not np.isnan(run[cost]):
         place = max(run[cost], edge) if cost == "ms_per_frame" else run[cost]
         error = np.nan_to_num([[height - run["low"]], [run["high"] - height]])
-        style: Any = {
-            "fmt": marker,
-            "color": look.color,
-            "fillstyle": look.fillstyle,
-            "zorder": look.zorder,
-            "clip_on": False,
-        }
-        axes.errorbar(place, height, error, capsize=2, lw=1, **style)
+        style = {"color": look.color, "fillstyle": look.fillstyle, "zorder": look.zorder}
+        axes.errorbar(place, height, error, fmt=look.marker or "o", capsize=2, lw=1, clip_on=False, **style)
 
 
 def _costs(row: Row) -> dict[str, object]:

@@ -16,6 +16,8 @@ from vgmae_bench.compare.plots.style import BACKGROUND, CurveLabel, LineLook, lo
 from vgmae_bench.compare.row import Row, names
 from vgmae_bench.compare.selection import by_protocol
 
+MOST_SHADED = 4
+"""Panels with more curves show no intervals: they would hide each other."""
 MOST_LABELLED = 7
 """A group with more runs labels the best run of each method, and the floor, and draws the others in grey."""
 LABEL_CHARACTERS = 20
@@ -62,7 +64,7 @@ class Group:
             return {name: textwrap.fill(name, LABEL_CHARACTERS, break_long_words=False) for name in self.runs}
         best: dict[str, str] = {}  # by method
         for name, row in self.runs.items():
-            best.setdefault(method(row), name)
+            best.setdefault(row.record.method.name, name)
         tracking = [label for label in best if label not in floors()][:MOST_LABELLED]
         return {best[label]: label for label in best if label in tracking or label in floors()}
 
@@ -75,7 +77,7 @@ class Group:
         seen: Counter[str] = Counter()
         chosen = dict.fromkeys(self.runs, BACKGROUND)
         for name in sorted(self.labels):
-            own = method(self.runs[name])
+            own = self.runs[name].record.method.name
             chosen[name] = look_of(own, seen[own])
             seen[own] += 1
         return chosen
@@ -103,15 +105,16 @@ def groups(rows: Sequence[Row]) -> list[Group]:
     return found
 
 
+def shading(found: Sequence[Group]) -> tuple[bool, str]:
+    """Whether curves have shaded intervals (see `MOST_SHADED`), and where the intervals are, for captions."""
+    shaded = all(len(group.runs) <= MOST_SHADED for group in found)
+    return shaded, "shaded: 95 % bootstrap intervals over clips" if shaded else "95 % intervals are in the CSV file"
+
+
 def caption(found: Sequence[Group]) -> list[str]:
     """The last lines of captions: the meaning of grey, and one line per group."""
     grey = ["Labels: the best run of each method, and the floor; other runs are grey."]
     return grey * any(group.partly_labelled for group in found) + [group.sentence for group in found]
-
-
-def method(row: Row) -> str:
-    """The method's name alone, for instance "gmrw"."""
-    return row.record.method.name
 
 
 def keys(row: Row, name: str) -> dict[str, Any]:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vgmae_bench.compare.plots.groups import Group, caption, groups, keys
+from vgmae_bench.compare.plots.groups import Group, caption, groups, keys, shading
 from vgmae_bench.compare.plots.style import CurveLabel, Plot, label_curves, panels, write_caption
-from vgmae_bench.compare.plots.thresholds import MOST_SHADED
 from vgmae_bench.compare.row import Row
 from vgmae_bench.errors import UnknownNameError
 from vgmae_bench.metrics import over_time
@@ -34,7 +33,7 @@ def plot_occlusion(rows: Sequence[Row]) -> Plot:
     figure, axes = panels(2 * len(found), 2, 1.9)
     labels: dict[Any, list[CurveLabel]] = {}
     places = [(group, measure) for group in found for measure in MEASURES]
-    shaded = all(len(group.runs) <= MOST_SHADED for group in found)
+    shaded, intervals = shading(found)
     few = False
     for line, (group, measure) in zip(axes, places, strict=True):
         for one, since in zip(line, TIMES, strict=True):
@@ -52,7 +51,6 @@ def plot_occlusion(rows: Sequence[Row]) -> Plot:
             one.set_xticks(ticks, [str(tick) for tick in ticks])
             one.minorticks_off()
             labels[one] = group.curve_labels(heights)
-    intervals = "shaded: 95 % bootstrap intervals over clips" if shaded else "95 % intervals are in the CSV file"
     rule = f"Times with values on fewer than {FEWEST} clips are left out"
     rule += "; smaller datasets show the times with the most clips." if few else "."
     write_caption(

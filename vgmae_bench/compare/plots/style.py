@@ -211,25 +211,20 @@ def _write_label(axes: Axes, label: CurveLabel) -> Annotation:
 def spread(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
     """Label centres within 0 … 1 that keep the order of the wanted centres and do not overlap.
 
-    Among all such centres, these are the nearest by least squares, computed by isotonic regression. SciPy has that
-    function, but SciPy is an extra, and figures must not need it.
+    Among all such centres, these are the nearest by least squares, computed by isotonic regression.
 
     Arguments:
         wanted: the centres that labels would have without other labels.
         heights: the heights of the labels.
     """
+    from scipy.optimize import isotonic_regression
+
+    if not wanted:
+        return []
     order = np.argsort(wanted, kind="stable")
     sizes = np.asarray(heights, dtype=float)[order]
-    offsets = np.cumsum([0.0, *(sizes[:-1] + sizes[1:]) / 2])[: len(order)]
+    offsets = np.cumsum([0.0, *(sizes[:-1] + sizes[1:]) / 2])
     shifted = np.asarray(wanted, dtype=float)[order] - offsets
-    blocks: list[list[float]] = []  # neighbours that are out of order share a block
-    for value in shifted:
-        blocks.append([value])
-        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
-            last = blocks.pop()
-            blocks[-1] += last
-    level = np.concatenate([np.full(len(block), np.mean(block)) for block in blocks]) if blocks else np.array([])
-    level = np.clip(level, 0, max(0.0, 1 - offsets[-1])) if blocks else level
     places = np.empty(len(order))
-    places[order] = level + offsets
+    places[order] = isotonic_regression(shifted).x.clip(0, max(0.0, 1 - offsets[-1])) + offsets
     return [float(place) for place in places]

@@ -7,13 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from vgmae_bench.compare.plots.groups import caption, groups, keys
+from vgmae_bench.compare.plots.groups import caption, groups, keys, shading
 from vgmae_bench.compare.plots.style import CurveLabel, Plot, label_curves, panels, write_caption
 from vgmae_bench.compare.row import Row
 
 MEASURES = {"pts_within": "position accuracy, %", "jaccard": "Jaccard, %"}
-MOST_SHADED = 4
-"""Panels with more curves show no intervals: they would hide each other."""
 
 
 def plot_thresholds(rows: Sequence[Row]) -> Plot:
@@ -22,7 +20,7 @@ def plot_thresholds(rows: Sequence[Row]) -> Plot:
     figure, axes = panels(len(found), 2, 2.2)
     labels: dict[Any, list[CurveLabel]] = {}
     records = []
-    shaded = all(len(group.runs) <= MOST_SHADED for group in found)
+    shaded, intervals = shading(found)
     for line, group in zip(axes, found, strict=True):
         thresholds = group.first.record.protocol.thresholds
         for one, (measure, ylabel) in zip(line, MEASURES.items(), strict=True):
@@ -42,7 +40,6 @@ def plot_thresholds(rows: Sequence[Row]) -> Plot:
             one.set_xticks(thresholds, [str(k) for k in thresholds])
             one.minorticks_off()
             labels[one] = group.curve_labels(heights)
-    intervals = "shaded: 95 % bootstrap intervals over clips" if shaded else "95 % intervals are in the CSV file"
     write_caption(figure, f"Means over clips; {intervals}.", *caption(found))
     label_curves(figure, labels)
     return Plot(figure, pd.DataFrame(records))

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from vgmae_bench.compare.report import player_files
+from vgmae_bench.compare.report.player_files import CLIP_BYTES, FRAME_BYTES, KEPT_BYTES
 from vgmae_bench.compare.selection import Row, clip_values
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import BadDataError, UserError
@@ -50,10 +51,11 @@ def worst_first(rows: Sequence[Row]) -> dict[str, list[float]]:
     return {clip: table[clip] for clip in sorted(table, key=mean)}
 
 
+@dataclass(frozen=True)
 class PlayerSource:
     """Frames and tracks for players, of runs that follow one protocol.
 
-    Arguments:
+    Attributes:
         rows: the runs in the order of the table.
         data_root: where the dataset is, for clips without stored frames; see `vgmae_bench.data.files.root`.
         max_points: how many tracks of a clip to show.
@@ -63,15 +65,10 @@ class PlayerSource:
         StorageError: (by `collect`) with `keep`, if a file cannot be written.
     """
 
-    def __init__(
-        self,
-        rows: Sequence[Row],
-        *,
-        data_root: Path | None = None,
-        max_points: int = 64,
-        keep: bool = False,
-    ) -> None:
-        self.rows, self.data_root, self.max_points, self.keep = rows, data_root, max_points, keep
+    rows: Sequence[Row]
+    data_root: Path | None
+    max_points: int
+    keep: bool
 
     def collect(self, ranked: dict[str, list[float]], number: int) -> list[ShownClip]:
         """Collect the first `number` clips that have frames and tracks of a run, in the order of `ranked`."""
@@ -87,7 +84,7 @@ class PlayerSource:
                     self._keep(found[-1])
         return found
 
-    @cached_property
+    @property
     def _protocol(self) -> EvalProtocol:
         return self.rows[0].record.protocol
 
@@ -133,9 +130,7 @@ class PlayerSource:
             shape=opened.size if self._protocol.resize == "lanczos" else self._protocol.input_size,
             fps=opened.fps,
             max_points=self.max_points,
-            max_bytes=player_files.KEPT_BYTES
-            if self.keep
-            else min(len(frames) * player_files.FRAME_BYTES, player_files.CLIP_BYTES),
+            max_bytes=KEPT_BYTES if self.keep else min(len(frames) * FRAME_BYTES, CLIP_BYTES),
         )
 
     def _tracks(self, clip: str, shown: player_files.PlayerClip) -> dict[int, player_files.PlayerTracks]:

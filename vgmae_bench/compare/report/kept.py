@@ -11,15 +11,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import matplotlib
 
 from vgmae_bench.compare.row import Row
 from vgmae_bench.errors import StorageError
-from vgmae_bench.files import cache_folder, write_atomically
+from vgmae_bench.files import cache_folder, file_digest, write_atomically
 
 MOST_KEPT = 256
 """Pictures in the folder. Older ones are deleted."""
@@ -34,13 +32,10 @@ def picture_path(name: str, rows: Sequence[Row]) -> Path:
         name: the plot's name.
         rows: the runs; their order counts.
     """
-    digest = hashlib.sha256(f"{name} {matplotlib.__version__} {_code()}".encode())
-    for row in rows:
-        for file in DECIDING:
-            path = row.run.path / file
-            content = path.read_bytes() if path.is_file() else b"none"
-            digest.update(hashlib.sha256(content).digest())
-    return cache_folder() / "pictures" / f"{digest.hexdigest()[:32]}.json"
+    files = [row.run.path / file for row in rows for file in DECIDING]
+    digests = [file_digest(file) if file.is_file() else "none" for file in files]
+    digest = hashlib.sha256(" ".join([name, matplotlib.__version__, _code(), *digests]).encode()).hexdigest()
+    return cache_folder() / "pictures" / f"{digest[:32]}.json"
 
 
 def read_picture(path: Path) -> dict[str, str] | None:
@@ -65,17 +60,5 @@ def keep_picture(path: Path, texts: Mapping[str, str]) -> None:
 @cache
 def _code() -> str:
     """A digest of the files of `vgmae_bench.compare`: source, published numbers, claims and palette."""
-    digest = hashlib.sha256()
-    for file in sorted(_files(resources.files("vgmae_bench.compare")), key=str):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def _files(folder: Traversable) -> list[Traversable]:
-    found = []
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            found += _files(entry) if entry.name != "__pycache__" else []
-        else:
-            found.append(entry)
-    return found
+    files = sorted(file for file in Path(__file__).parents[1].rglob("*.*") if file.suffix != ".pyc")
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

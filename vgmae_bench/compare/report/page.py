@@ -10,7 +10,6 @@ import base64
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,42 +18,17 @@ import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench import __version__
-from vgmae_bench.compare.cells import Table
 from vgmae_bench.compare.content import build
 from vgmae_bench.compare.plots.groups import Group, groups
 from vgmae_bench.compare.published import ALL, beside
 from vgmae_bench.compare.report import figures, player_files
 from vgmae_bench.compare.report.clips import PlayerSource, ShownClip, worst_first
-from vgmae_bench.compare.report.figures import Picture, pictures
+from vgmae_bench.compare.report.figures import pictures
 from vgmae_bench.compare.row import Row
 from vgmae_bench.evaluation.records.results import Commit
 
 MOST_LISTED = 100
 """How many clips the table of single clips has: the worst ones."""
-
-
-@dataclass(frozen=True)
-class Player:
-    """A clip in the page: AJ in percent by run, and the data for the script (see `_player_data`)."""
-
-    clip: str
-    scores: list[tuple[str, str]]
-    pack: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Section:
-    """A section for runs whose numbers compare: table, plots, clips, and facts about each run by its name."""
-
-    name: str
-    table: Table
-    plots: list[Picture]
-    players: list[Player]
-    clips_sentence: str
-    raster: str
-    by_clip: list[tuple[str, list[str]]]
-    clips_left_out: int
-    runs: dict[str, dict[str, str]]
 
 
 def page(
@@ -94,7 +68,7 @@ def page(
         title=title,
         version=__version__,
         sections=sections,
-        claims=pictures(rows, figures.CLAIMS) if figures.CLAIMS else [],
+        claims=pictures(rows, figures.CLAIMS),
         style=Markup(style),
         style_hash=_content_hash(style),
         script=Markup(script),
@@ -102,7 +76,8 @@ def page(
     )
 
 
-def _section(group: Group, source: PlayerSource, clips: int, max_points: int) -> Section:
+def _section(group: Group, source: PlayerSource, clips: int, max_points: int) -> dict[str, Any]:
+    """A section of runs whose numbers compare, for the template."""
     rows, names = list(group.runs.values()), list(group.runs)
     ranked = worst_first(rows)
     shown = source.collect(ranked, clips)
@@ -113,36 +88,30 @@ def _section(group: Group, source: PlayerSource, clips: int, max_points: int) ->
         sentence += (
             f" Frames and tracks of {len(shown) or 'none'} of {scored} were available when this report was made."
         )
-    return Section(
-        name=group.title,
-        table=build(rows, rank=len(rows) > 1 and all(row.complete for row in rows), with_published=_published(rows[0])),
-        plots=pictures(rows),
-        players=[
-            Player(
-                one.id,
-                list(zip(names, map(_percent, one.values), strict=True)),
-                _player_data(one, rows, names, max_points),
-            )
-            for one in shown
-        ],
-        clips_sentence=sentence,
-        raster=f"{width}×{height}",
-        by_clip=[(clip, [_percent(value) for value in values]) for clip, values in list(ranked.items())[:MOST_LISTED]],
-        clips_left_out=max(0, len(ranked) - MOST_LISTED),
-        runs={name: _facts(row) for name, row in group.runs.items()},
-    )
+    rank = len(rows) > 1 and all(row.complete for row in rows)
+    published = ALL if beside(rows[0].dataset_name, rows[0].protocol) else ""
+    return {
+        "name": group.title,
+        "table": build(rows, rank=rank, with_published=published),
+        "plots": pictures(rows, figures.SHOWN),
+        "players": [_player(one, rows, names, max_points) for one in shown],
+        "clips_sentence": sentence,
+        "raster": f"{width}×{height}",
+        "by_clip": [(clip, map(_percent, values)) for clip, values in list(ranked.items())[:MOST_LISTED]],
+        "clips_left_out": max(0, len(ranked) - MOST_LISTED),
+        "runs": {name: _facts(row) for name, row in group.runs.items()},
+    }
 
 
-def _published(row: Row) -> str:
-    """Which published numbers stand below runs: all, where there are some of the dataset."""
-    return ALL if beside(row.dataset_name, row.protocol) else ""
+def _player(shown: ShownClip, rows: Sequence[Row], names: Sequence[str], max_points: int) -> dict[str, Any]:
+    """A clip with its AJ in percent by run, and the data that report.js reads.
 
-
-def _player_data(shown: ShownClip, rows: Sequence[Row], names: Sequence[str], max_points: int) -> dict[str, Any]:
-    """The data that report.js reads. Sizes are (width, height); tracks are [point][frame], see `_tracks`."""
+    Sizes are (width, height); tracks are [point][frame], see `_tracks`.
+    """
     clip = shown.clip
     points = player_files.spread_evenly(len(clip.query), max_points)
-    return {
+    scores = list(zip(names, map(_percent, shown.values), strict=True))
+    data = {
         "jpegs": [_base64(jpeg) for jpeg in clip.jpegs],
         "shape": clip.shape[::-1],
         "raster": clip.raster[::-1],
@@ -158,6 +127,7 @@ def _player_data(shown: ShownClip, rows: Sequence[Row], names: Sequence[str], ma
             for place, tracks in shown.tracks.items()
         ],
     }
+    return {"clip": shown.id, "scores": scores, "pack": data}
 
 
 def _tracks(xy: npt.NDArray[np.int16], visible: npt.NDArray[np.bool_]) -> dict[str, str]:

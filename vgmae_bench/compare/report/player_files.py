@@ -25,7 +25,7 @@ from vgmae_bench.data.video.frames import jpeg_size
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.evaluation.store import RunFolder, file_name
-from vgmae_bench.files import make_folder, write_atomically
+from vgmae_bench.files import make_folder, write_npz
 from vgmae_bench.resizing import resize_frames
 from vgmae_bench.types import FloatArray, Size, Tracks
 
@@ -159,13 +159,15 @@ def write_clip(path: Path, clip: PlayerClip) -> None:
     numbers = {name: getattr(clip, name) for name in _NUMBERS}
     packed = np.packbits(clip.visible, axis=None)
     jpegs = np.frombuffer(b"".join(clip.jpegs), dtype=np.uint8)
-    _write(path, **numbers, xy=clip.xy, visible=packed, lengths=lengths, jpegs=jpegs)
+    make_folder(path.parent)
+    write_npz(path, **numbers, xy=clip.xy, visible=packed, lengths=lengths, jpegs=jpegs)
 
 
 def write_tracks(path: Path, tracks: PlayerTracks, clip: PlayerClip) -> None:
     """Write a run's tracks, with the queries and frames that they are for."""
     packed = np.packbits(tracks.visible, axis=None)
-    _write(path, query=clip.query, frames=clip.frames, xy=tracks.xy, visible=packed)
+    make_folder(path.parent)
+    write_npz(path, query=clip.query, frames=clip.frames, xy=tracks.xy, visible=packed)
 
 
 def read_clip(path: Path) -> PlayerClip:
@@ -238,15 +240,6 @@ def _reading(path: Path) -> Iterator[Any]:
         raise
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise BadDataError(f"{path} cannot be read", str(error), try_=f"rm '{path}'") from error
-
-
-def _write(path: Path, **arrays: Any) -> None:
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:  # an open file: np.savez would add .npz to a name
-            np.savez_compressed(file, **arrays)
-
-    make_folder(path.parent)
-    write_atomically(path, write)
 
 
 def _to_subpixels(xy: FloatArray) -> npt.NDArray[np.int16]:
