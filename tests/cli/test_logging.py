@@ -17,7 +17,7 @@ from vgmae_bench.cli.framework import command
 _log = logging.getLogger("vgmae_bench.somewhere")
 
 
-@command(epilog="")
+@command()
 def work() -> None:
     """Work for a while, with a progress bar."""
     for _ in tqdm(range(2), file=sys.stderr, ascii=True, ncols=30):
