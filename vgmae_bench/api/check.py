@@ -113,7 +113,7 @@ def _tracker(
     spec = dataclasses.replace(method.plugin.spec, **_as_built(method) | dict(declares))
     untrained = weights == UNTRAINED or "random weights" in method.used.note
     probe = Probe(method.tracker, spec, untrained, method.device, frames, width)
-    asked = costs.Asked(thing, weights, settings, method.device, seed) if isinstance(thing, str) else None
+    asked = {"name": thing, "weights": weights, "settings": settings, "device": method.device, "seed": seed}
 
     def findings() -> Iterator[Finding]:
         names = [name for name in only if name != "cost"]
@@ -124,7 +124,7 @@ def _tracker(
                 yield finding
         if (cost and not only and not broken) or "cost" in only:
             begin("cost")
-            yield from costs.cost(method, asked, frames)
+            yield from costs.cost(method, asked if isinstance(thing, str) else None, frames)
 
     return method.used.name, findings()
 

@@ -100,10 +100,10 @@ def main() -> None:
     try:
         cli(auto_envvar_prefix="VGMAE_BENCH", standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Abort:
-        _interrupted()
-    except KeyboardInterrupt:
-        _interrupted()
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        said = "Interrupted: finished work is kept. Try: the same command again, which continues from there."
+        print(said, file=sys.stderr)
+        sys.exit(130)
     except click.exceptions.Exit as exit_:
         if streams.output_failed():
             _fail(UserError("Cannot write the output", "standard output is full or closed"))
@@ -134,7 +134,6 @@ def _print(error: UserError) -> None:
 
 def _of_the_system(error: OSError | MemoryError) -> UserError:
     """The user error for an operating system error that no command expected. It concerns files and is not a bug."""
-    again = "the same command with --debug, which shows where"
     if isinstance(error, MemoryError):
         return UserError("There is not enough memory", str(error), try_="fewer or smaller clips, or another machine")
     reason = error.strerror or str(error) or type(error).__name__
@@ -142,13 +141,5 @@ def _of_the_system(error: OSError | MemoryError) -> UserError:
         if isinstance(error, BrokenPipeError):  # the reader closed the pipe
             sys.exit(1)
         return UserError("Cannot write the output", reason)
-    if error.filename is None:
-        return UserError("The operating system refused", reason, try_=again)
-    return UserError(f"Cannot use {os.fsdecode(error.filename)}", reason, try_=again)
-
-
-def _interrupted() -> None:
-    print(
-        "Interrupted: finished work is kept. Try: the same command again, which continues from there.", file=sys.stderr
-    )
-    sys.exit(130)
+    what = "The operating system refused" if error.filename is None else f"Cannot use {os.fsdecode(error.filename)}"
+    return UserError(what, reason, try_="the same command with --debug, which shows where")

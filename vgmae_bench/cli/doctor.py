@@ -70,12 +70,9 @@ def _state(plugin: plugins.Plugin) -> str:
     if needed := lacking(plugin):
         return f"{needed.partition('. Try: ')[0]}, from {origin}"
     try:
-        if isinstance(plugin.spec, plugins.MethodSpec):
-            for reference in (plugin.spec.tracker, plugin.spec.explorer, plugin.spec.encoder):
-                if reference:
-                    plugins.load_reference(plugin, reference)
-        else:
-            plugins.load(plugin)
+        offers = ("tracker", "explorer", "encoder") if isinstance(plugin.spec, plugins.MethodSpec) else ("factory",)
+        for reference in filter(None, (getattr(plugin.spec, offer) for offer in offers)):
+            plugins.load_reference(plugin, reference)
     except PluginError as error:
         return f"broken, from {origin}: {error.why}"
     return f"works, from {origin}"

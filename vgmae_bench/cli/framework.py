@@ -66,7 +66,7 @@ class Command(click.Command):
             )
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Carry the command out. What the package logs meanwhile goes to stderr."""
+        """Execute the command. Log messages of this project go to stderr."""
         with log_on_stderr():
             return super().invoke(ctx)
 
@@ -106,12 +106,12 @@ def examples(*lines: str) -> str:
 
 
 def say(text: str) -> None:
-    """Print talk (anything but data) to stderr."""
+    """Print a message (anything but data) to stderr."""
     click.echo(text, err=True)
 
 
 def say_method(used: MethodUsed, device: str) -> None:
-    """Print which method works, with which weights and where, before it begins."""
+    """Print the method, its weights and the device."""
     say(f"method    {used.name}, weights: {used.provided_by}, {device}")
 
 
@@ -129,14 +129,14 @@ class _Lines(logging.Handler):
     """Writes messages to stderr as plain lines, above a progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm = getattr(sys.modules.get("tqdm"), "tqdm", None)  # loaded by those who show a bar
+        tqdm = getattr(sys.modules.get("tqdm"), "tqdm", None)  # loaded if there is a bar
         with tqdm.external_write_mode(file=sys.stderr) if tqdm else contextlib.nullcontext():
             say(record.getMessage())
 
 
 @contextmanager
 def log_on_stderr() -> Iterator[None]:
-    """What the packages of this project log from level INFO on goes to stderr for a while."""
+    """Within the block, log messages of this project at level INFO or above go to stderr."""
     handler = _Lines()
     loggers = [logging.getLogger(name) for name in ("vgmae_bench", "vgmae_baselines")]
     before = [logger.level for logger in loggers]
@@ -153,7 +153,7 @@ def log_on_stderr() -> Iterator[None]:
 
 @contextmanager
 def data_alone_on_stdout() -> Iterator[TextIO]:
-    """While plugins work: the stream for data. What they print, and programs that they start, goes to stderr."""
+    """Within the block, output of plugins, and of programs that they start, goes to stderr. Yields the stream for data."""
     data = sys.stdout
     try:
         number = data.fileno()

@@ -51,22 +51,13 @@ def _runs(results: Path) -> list[dict[str, Any]]:
         try:
             record, summary = run.record(), run.summary()
         except BadDataError as error:
-            entries.append(
-                {"name": run.path.name, "summary": error.what, "unusable": error.why, "distribution": str(run.path)}
-            )
-            continue
-        told = "not scored yet"
-        if summary:
-            row = Row(run, record, summary)
-            scores = ", ".join(f"{label} {row.values(metric)[0]:.2f}" for metric, label in HEADLINE.items())
-            told = f"{scores}, clips {row.clips}"
-        where = f"{record.dataset.name}, {record.protocol.name}"
-        entries.append(
-            {
-                "name": run.path.name,
-                "summary": f"{record.method.name} on {where}: {told}",
-                "unusable": None,
-                "distribution": str(run.path),
-            }
-        )
+            told, unusable = error.what, error.why
+        else:
+            scores, unusable = "not scored yet", None
+            if summary:
+                row = Row(run, record, summary)
+                scores = ", ".join(f"{label} {row.values(metric)[0]:.2f}" for metric, label in HEADLINE.items())
+                scores += f", clips {row.clips}"
+            told = f"{record.method.name} on {record.dataset.name}, {record.protocol.name}: {scores}"
+        entries.append({"name": run.path.name, "summary": told, "unusable": unusable, "distribution": str(run.path)})
     return entries

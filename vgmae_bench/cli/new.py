@@ -53,7 +53,7 @@ def new(kind: str, name: str, out: Path | None) -> None:
         for path, template in files.items():
             text = (_TEMPLATES / f"{template}.jinja").read_text(encoding="utf-8")
             path.parent.mkdir(parents=True, exist_ok=True)
-            # The folder is new, and who is interrupted can delete it: no file needs to be written atomically.
+            # Nothing needs an atomic write: the folder is new, and can be deleted after an interruption.
             path.write_text(environment.from_string(text).render(words), encoding="utf-8")
     for path in files:
         click.echo(path)

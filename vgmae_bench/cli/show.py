@@ -21,13 +21,13 @@ from vgmae_bench.settings import describe_settings
 from vgmae_bench.specs import RemoteWeights
 
 USES = ("run", "train", "finetune", "prepare")
-"""What settings can be for: `run` is tracking a dataset, or looking at images with a model of images."""
+"""The uses that have settings. `run`: track a dataset, or analyse images with an image model."""
 _OFFERS = {
     "tracker": "tracks points (run, track)",
-    "explorer": "looks at single images (explore, spatial)",
+    "explorer": "analyses single images (explore, spatial)",
     "encoder": "gives features (probe)",
-    "trainer": "learns (train)",
-    "finetuner": "learns to track (finetune)",
+    "trainer": "can be trained (train)",
+    "finetuner": "can be fine-tuned to track (finetune)",
 }
 _WIDTH = 118
 _NOT_SHOWN = {"name", "summary", "factory", "preparer", "unusable"}
@@ -116,25 +116,21 @@ def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
         return json_text(told | {"settings": settings})
     is_method = isinstance(spec, plugins.MethodSpec)
     lines = [spec.name, *_wrap(spec.summary, "  ", "  "), ""]
-    if is_method:
-        facts = _method_facts(plugin)
-    else:
-        facts = {label.replace("_", " "): value for label, value in told.items() if label not in _NOT_SHOWN}
+    plain = {label.replace("_", " "): value for label, value in told.items() if label not in _NOT_SHOWN}
+    facts = _method_facts(plugin) if is_method else plain
     facts["cannot be used"] = told.get("unusable")
     for label, value in facts.items():
         if value:
             text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
             lines += _wrap(text, f"{label:<15} ", " " * 16)
-    shown = {key: settings[key] for key in _paths(settings, spec.key_settings)} if is_method else settings
-    shown = shown or dict(list(settings.items())[:8])
+    wanted = spec.key_settings if is_method else ()
+    named = {path: settings[path] for name in wanted for path in settings if name in (path, path.rpartition(".")[2])}
+    shown = named or (dict(list(settings.items())[:8]) if is_method else settings)
     if shown:
         more = len(settings) - len(shown)
         rest = f" ({more} more: vgmae-bench show {spec.name} --settings run)" if more else ""
-        lines += [
-            "",
-            f"{'--set' if is_method else '--dataset-set'} NAME=VALUE{rest}",
-            *_setting_lines(shown, short=True),
-        ]
+        option = "--set" if is_method else "--dataset-set"
+        lines += ["", f"{option} NAME=VALUE{rest}", *_setting_lines(shown, short=True)]
     if next_ := _next(plugin):
         lines += ["", f"Next: {next_}"]
     return "\n".join(lines)
@@ -176,12 +172,11 @@ def _next(plugin: plugins.Plugin) -> str:
     spec = plugin.spec
     if isinstance(spec, plugins.DatasetSpec):
         return f"vgmae-bench run --method lucas-kanade --dataset {spec.name}"
-    if isinstance(spec, plugins.MetricSpec):
-        return ""
-    command = {"tracker": "run --dataset synth", "explorer": "explore IMAGE --out explored"}
-    return next(
-        (f"vgmae-bench {words} --method {spec.name}" for offer, words in command.items() if getattr(spec, offer)), ""
-    )
+    if isinstance(spec, plugins.MethodSpec) and spec.tracker:
+        return f"vgmae-bench run --method {spec.name} --dataset synth"
+    if isinstance(spec, plugins.MethodSpec) and spec.explorer:
+        return f"vgmae-bench explore IMAGE --method {spec.name} --out explored"
+    return ""
 
 
 def _wrap(text: str, first: str, others: str) -> list[str]:
@@ -190,26 +185,16 @@ def _wrap(text: str, first: str, others: str) -> list[str]:
     )
 
 
-def _paths(settings: dict[str, Any], names: tuple[str, ...]) -> list[str]:
-    """The settings of these names, by path or last part."""
-    return [path for name in names for path in settings if name in (path, path.rpartition(".")[2])]
-
-
 def _setting_lines(told: dict[str, dict[str, Any]], *, short: bool = False) -> list[str]:
     assigned = {path: f"{path} = {_typed(known['default'])}" for path, known in told.items()}
     first = min(max(map(len, assigned.values()), default=0), 40)
     second = min(max((len(known["choices"]) for known in told.values()), default=0), 34)
-    about = {path: _clause(known["about"]) if short else known["about"] for path, known in told.items()}
-    lines = [
-        f"  {assigned[path]:<{first}}  {known['choices']:<{second}}  {about[path]}".rstrip()
-        for path, known in told.items()
-    ]
-    return [line if len(line) <= _WIDTH or not short else f"{line[: _WIDTH - 1]}…" for line in lines]
-
-
-def _clause(sentence: str) -> str:
-    """A sentence up to its first colon or semicolon."""
-    return re.split(r"[;:.](?:\s|$)", sentence)[0]
+    lines = []
+    for path, known in told.items():
+        about = re.split(r"[;:.](?:\s|$)", known["about"])[0] if short else known["about"]  # the first clause
+        line = f"  {assigned[path]:<{first}}  {known['choices']:<{second}}  {about}".rstrip()
+        lines.append(f"{line[: _WIDTH - 1]}…" if short and len(line) > _WIDTH else line)
+    return lines
 
 
 def _typed(value: Any) -> str:

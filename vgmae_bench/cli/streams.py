@@ -1,4 +1,4 @@
-"""The standard streams: they print what they can, and a failure to print talk never stops the work."""
+"""The standard streams. They replace characters that they cannot encode. A failed write to stderr is ignored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import suppress
 
 _PLAIN = "vgmae_bench.plain"  # the name of the error handler for characters that a stream cannot show
 _ASCII = "ascii_spelled"
-"""ASCII under another name. Click writes UTF-8, past our streams, where a stream's encoding is called "ascii"."""
+"""ASCII under another name. If a stream's encoding is called "ascii", Click bypasses our streams and writes UTF-8."""
 _SPELLED = {
     "×": "x", "δ": "d", "Δ": "D", "…": "...", "–": "-", "—": "-", "−": "-", "·": ".", "→": "->", "←": "<-", "±": "+-",
     "≤": "<=", "≥": ">=", "≈": "~", "√": "sqrt", "°": " deg", "•": "*", "µ": "u", "μ": "u", "²": "2", "“": '"', "”": '"',
@@ -66,7 +66,7 @@ class _Output(io.TextIOWrapper):
     failed = False
 
     def write(self, text: str, /) -> int:
-        """As of any text stream."""
+        """Like any text stream."""
         try:
             return super().write(text)
         except OSError:
@@ -74,7 +74,7 @@ class _Output(io.TextIOWrapper):
             raise
 
     def flush(self) -> None:
-        """As of any text stream."""
+        """Like any text stream."""
         try:
             super().flush()
         except OSError:
@@ -83,22 +83,22 @@ class _Output(io.TextIOWrapper):
 
 
 class _Talk(io.TextIOWrapper):
-    """A stream that drops what it cannot write."""
+    """A stream that ignores failed writes."""
 
     def write(self, text: str, /) -> int:
-        """As of any text stream, without OSError."""
+        """Like any text stream, without OSError."""
         with suppress(OSError):
             return super().write(text)
         return len(text)
 
     def flush(self) -> None:
-        """As of any text stream, without OSError."""
+        """Like any text stream, without OSError."""
         with suppress(OSError):
             super().flush()
 
 
 def _again(stream: io.TextIOWrapper, kind: type[io.TextIOWrapper]) -> io.TextIOWrapper:
-    """The same stream as one of that kind, which spells what it cannot encode."""
+    """The same stream as an instance of `kind`. It replaces characters that it cannot encode."""
     encoding, lines = stream.encoding, stream.line_buffering
     if codecs.lookup(encoding).name == "ascii":
         encoding = _ASCII

@@ -37,10 +37,10 @@ class Difference:
 
 
 def differences(row: Row, metrics: Sequence[str]) -> list[Difference]:
-    """What is published for a run's method with its weights, on the whole dataset under its protocol, and the difference.
+    """Compare a run with published numbers of the same method, weights, dataset and protocol.
 
-    Numbers that deviate from the protocol are left out, as are those of runs on a part of the dataset. Where several
-    sources print a number, one by its authors goes before others.
+    Published numbers that deviate from the protocol are left out. A run on a part of the dataset has no differences. If
+    several sources print a number, sources by the authors of the table come first.
     """
     weights = row.record.method.weights
     if weights is None or not row.complete or row.partial_coverage:

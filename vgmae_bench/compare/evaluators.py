@@ -44,10 +44,7 @@ def pairing_by_frames() -> dict[str, float]:
             frames = asked.target_xy.shape[1]
             xy = np.repeat(asked.queries.xy[:, None], frames, axis=1)
             given = scored_tracks(asked, Tracks(xy, np.ones(xy.shape[:2], dtype=np.bool_)), protocol)
-            values.append([_jaccard(given, order) for order in (given.query_frame, np.sort(given.query_frame))])
-    own, paired = np.mean(values, axis=0)
-    return {"own": round(100 * float(own), 2), "paired": round(100 * float(paired), 2)}
-
-
-def _jaccard(given: Any, query_frame: Any) -> float:
-    return float(compute_tapvid(replace(given, query_frame=query_frame))["average_jaccard"])
+            paired = replace(given, query_frame=np.sort(given.query_frame))
+            values.append([compute_tapvid(one)["average_jaccard"] for one in (given, paired)])
+    own, paired_by_frames = np.mean(values, axis=0)
+    return {"own": round(100 * float(own), 2), "paired": round(100 * float(paired_by_frames), 2)}

@@ -28,7 +28,8 @@ def flat_records(
     """One flat record per run: settings, metrics with their intervals, coverage and cost.
 
     Metrics are fractions (or px), as in summary.json. Published numbers follow under the same names, as fractions.
-    Beside a run, `…_published` and `…_difference` are of the same method and weights; see `beside.differences`.
+    The record of a run gets `…_published` and `…_difference` for numbers of the same method and weights; see
+    `beside.differences`.
 
     Arguments:
         metrics: names in records; by default all.

@@ -90,14 +90,15 @@ def _fitting(table: Table, width: int) -> list[tuple[Table, Layout]]:
     names = sorted({min(longest, length) for length in NAME_WIDTHS}, reverse=True)
     kept = table.chosen or not set(COSTS) & set(table.details)
     ends, half, none = ([Layout(kept, form, name) for name in names] for form in ("ends", "half", "none"))
-    for layouts in ([Layout(), Layout(kept), Layout(kept, "half"), *half], none):
-        for number in range(1, len(table.metrics) + 1):
-            parts = _split(table, number)
-            for layout in layouts:
-                if all(_width(part, layout) <= width for part in parts):
-                    return [(part, layout) for part in parts]
-            layouts = layouts if number > 1 or layouts is none else [Layout(kept), *ends, *half]
-    return [(part, none[-1]) for part in _split(table, len(table.metrics))]
+    numbers = range(1, len(table.metrics) + 1)
+    whole = [Layout(), Layout(kept), Layout(kept, "half"), *half]
+    tries = [(1, whole), *((number, [Layout(kept), *ends, *half]) for number in numbers[1:])]
+    for number, layouts in [*tries, *((number, none) for number in numbers)]:
+        parts = _split(table, number)
+        for layout in layouts:
+            if all(_width(part, layout) <= width for part in parts):
+                return [(part, layout) for part in parts]
+    return [(part, layout) for part in parts]
 
 
 def _split(table: Table, number: int) -> list[Table]:

@@ -1,4 +1,4 @@
-"""Checks of trackers: their return values for all kinds of queries, and their position in the query frame."""
+"""Checks of trackers: valid results for all kinds of queries, and tracks that pass through their queries."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from vgmae_bench.evaluation.mistakes import OF_POSITIONS, explain
 from vgmae_bench.types import Queries
 
 OFF = 0.2
-"""Largest distance in pixels between an answer in the query frame and its query."""
+"""Largest allowed distance in pixels between a track in its query frame and the query."""
 
 
 def shapes(probe: Probe) -> Iterator[Finding]:
-    """Normal queries have valid answers: shapes, finite positions, confidence in [0, 1]."""
+    """Ordinary queries have valid results: shapes, finite positions, confidence in [0, 1]."""
     try:
         tracks = probe.answered
     except BrokenError as error:
@@ -34,7 +34,7 @@ def shapes(probe: Probe) -> Iterator[Finding]:
 
 
 def edges(probe: Probe) -> Iterator[Finding]:
-    """Edge cases of allowed queries. Each one without an answer is a finding."""
+    """Valid but unusual queries. Each one without a valid result is a fault."""
     bad = []
     asked = _edge_cases(probe)
     for name, frames, queries in asked:
@@ -46,7 +46,7 @@ def edges(probe: Probe) -> Iterator[Finding]:
                     f"edge: {name}",
                     "fault",
                     str(error),
-                    "Datasets ask this; the clip would fail and the score would leave it out",
+                    "Datasets contain such queries. The clip would fail, and scores would leave it out",
                     f"answer {len(queries)} queries on {len(frames)} frames of {frames.shape[2]} × {frames.shape[1]} px",
                 )
             )
@@ -76,22 +76,22 @@ def _edge_cases(probe: Probe) -> list[tuple[str, Frames, Queries]]:
 
 
 def inputs(probe: Probe) -> Iterator[Finding]:
-    """Frames and queries are not changed. This covers the calls of all other checks, too."""
+    """The tracker leaves frames and queries unchanged, in the calls of all checks."""
     _ = probe.answered
     if probe.changed:
         yield Finding(
             "inputs",
             "fault",
             f"it changes the {' and the '.join(sorted(probe.changed))} it is given",
-            "The caller scores and draws with them afterwards",
+            "The caller uses them afterwards, to score and to draw",
             "work on a copy",
         )
     else:
-        yield Finding("inputs", "pass", "frames and queries are left as they were")
+        yield Finding("inputs", "pass", "frames and queries stay unchanged")
 
 
 def on_query(probe: Probe) -> Iterator[Finding]:
-    """In the query frame, a track is at its query. The finding names the mistake that explains an offset."""
+    """In the query frame, a track passes through its query. If a known mistake explains an offset, the finding names it."""
     queries = points(40, [n % probe.length for n in range(40)], probe.size, seed=5, inner=0.9)
     tracks = probe.ask(probe.frames, queries)
     found = tracks.xy[np.arange(len(queries)), queries.frame].astype(np.float64)
@@ -103,7 +103,7 @@ def on_query(probe: Probe) -> Iterator[Finding]:
         yield Finding("on the query", "pass", told)
         return
     mistake = explain(found, asked, probe.size, OF_POSITIONS, 0.25)
-    why = "The position there is known; whatever shifts it shifts all the others"
+    why = "The position there is known. A mistake that shifts it shifts all other positions, too"
     if mistake is not None:
         yield Finding("on the query", "fault", f"{told}, which is {mistake.name}", why, mistake.mend)
     elif probe.untrained and np.median(distance[queries.frame == 0]) > typical / 4 > OFF / 4:

@@ -1,6 +1,7 @@
 """Measures the cost of a tracker at T and at 2 T frames, and forecasts it for each dataset.
 
-`python -m vgmae_bench.conformance.cost` measures one length in a process of its own, told on stdin and answered on stdout.
+`python -m vgmae_bench.conformance.cost` measures one clip in a separate process. It reads its arguments from stdin and
+prints the result to stdout, both as JSON.
 """
 
 from __future__ import annotations
@@ -25,20 +26,9 @@ from vgmae_bench.provenance import peak_memory_mb
 from vgmae_bench.types import Tracker
 
 _SIDE, _QUERIES = 256, 20
-"""TAP-Vid's frames, and about as many points as its clips have."""
+"""Height and width of TAP-Vid's frames in pixels, and a typical number of points in its clips."""
 _LONGEST = 300.0
 """Time limit of one measurement, in seconds."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A method by name, for a separate process: arguments of `open_method`."""
-
-    name: str
-    weights: str | None
-    settings: Mapping[str, Any]
-    device: str
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -47,8 +37,8 @@ class Measured:
 
     Attributes:
         frames: T.
-        seconds: wall-clock.
-        peak_mb: the most memory that the process held meanwhile, on the GPU as well as off it.
+        seconds: wall-clock time.
+        peak_mb: peak memory of the process in MB: main memory plus GPU memory.
     """
 
     frames: int
@@ -56,12 +46,13 @@ class Measured:
     peak_mb: float
 
 
-def cost(method: Method, asked: Asked | None, frames: int = 8) -> Iterator[Finding]:
+def cost(method: Method, asked: Mapping[str, Any] | None, frames: int = 8) -> Iterator[Finding]:
     """Seconds and memory at T and 2 T frames, with a forecast for each dataset.
 
     Arguments:
         method: the tracker.
-        asked: how processes of their own build it; None: it is an object of this process, and measured here.
+        asked: arguments of `open_method`, for measuring in separate processes. None: the tracker is an object of this
+            process, and is measured here.
         frames: T.
     """
     try:
@@ -93,7 +84,9 @@ def cost(method: Method, asked: Asked | None, frames: int = 8) -> Iterator[Findi
             )
             forecasts.append(f"{plugin.name} {total}, {one.peak_mb / 1000:.1f} GB")
     yield Finding(
-        "forecast", "info", "at most, query first, if cost grows with the number of frames: " + "; ".join(forecasts)
+        "forecast",
+        "info",
+        "upper estimates for query mode first, if cost grows linearly with frames: " + "; ".join(forecasts),
     )
 
 
@@ -118,9 +111,9 @@ def measure(tracker: Tracker, frames: int) -> Measured:
     return Measured(frames, time.perf_counter() - start, peak_memory_mb())
 
 
-def _elsewhere(asked: Asked, frames: int) -> Measured:
+def _elsewhere(asked: Mapping[str, Any], frames: int) -> Measured:
     """Measure in a separate process."""
-    question = json.dumps({"asked": asdict(asked), "frames": frames}, default=str)
+    question = json.dumps({"asked": asked, "frames": frames}, default=str)
     done = subprocess.run(
         [sys.executable, "-m", __name__], input=question, capture_output=True, text=True, timeout=_LONGEST, check=True
     )
@@ -128,7 +121,7 @@ def _elsewhere(asked: Asked, frames: int) -> Measured:
 
 
 def _reset_peak() -> None:
-    """Begin to count peak memory anew, where the system allows it."""
+    """Reset the peak memory of this process, if the operating system can."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     torch = sys.modules.get("torch")
@@ -144,9 +137,9 @@ def _duration(seconds: float) -> str:
 
 def _main() -> None:
     question = json.load(sys.stdin)
-    method = open_method(question["asked"].pop("name"), **question["asked"])
-    measure(method.tracker, 2)
-    print(json.dumps(asdict(measure(method.tracker, question["frames"]))))
+    tracker = open_method(**question["asked"]).tracker
+    measure(tracker, 2)
+    print(json.dumps(asdict(measure(tracker, question["frames"]))))
 
 
 if __name__ == "__main__":

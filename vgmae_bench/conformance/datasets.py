@@ -18,19 +18,19 @@ from vgmae_bench.types import Clip
 
 Open = Callable[[Mapping[str, Any]], OpenedDataset]
 """Opens the dataset with settings."""
-_DIGEST = "digest must change whenever the scores could, and never else: hash what the clips are made of"
+_DIGEST = "the digest must change if and only if scores can change: hash the content of the clips"
 
 
 def check_dataset(
     open_with: Open, settings: Mapping[str, Any], config: type[Any] | None, clips: int = 4
 ) -> Iterator[Finding]:
-    """Findings one after the other.
+    """Check a dataset. The findings come one by one.
 
     Arguments:
-        open_with: opens the dataset anew.
-        settings: those that the user gave.
-        config: the dataclass of its settings; None where it has none.
-        clips: how many clips are read, spread over all of them.
+        open_with: opens the dataset again with the given settings.
+        settings: the user's settings.
+        config: the dataclass of its settings; None if it has none.
+        clips: the number of clips to read, spread evenly over the dataset.
     """
     try:
         dataset, again = open_with(settings), open_with(settings)
@@ -44,11 +44,8 @@ def check_dataset(
         yield Finding("opens", "fault", error.reason, "No run can use it", mend)
         return
     yield from _ids(dataset, again)
-    chosen = (
-        [dataset.ids[n] for n in np.unique(np.linspace(0, len(dataset.ids) - 1, clips).round().astype(int))]
-        if dataset.ids
-        else []
-    )
+    number = len(dataset.ids)
+    chosen = [dataset.ids[n] for n in np.linspace(0, number - 1, min(clips, number)).round().astype(int)]
     broken: list[Finding] = []
     contents: dict[str, str] = {}
     for clip_id in chosen:
@@ -88,14 +85,14 @@ def _ids(dataset: OpenedDataset, again: OpenedDataset) -> Iterator[Finding]:
 def _clip(clip: Clip) -> Iterator[Finding]:
     frames = clip.frames()
     if clip.occluded.all():
-        why = "Nothing can be asked about it: it counts as a clip without queries"
+        why = "No query is possible: it counts as a clip without queries"
         yield Finding(
             "clips", "fault", f"{clip.id}: no point is visible in any frame", why, "is occluded inverted? leave it out"
         )
     never = int(clip.occluded.all(axis=1).sum())
     if 0 < never < len(clip.occluded):
         yield Finding(
-            "clips", "info", f"{clip.id}: {never} of {len(clip.occluded)} points are never visible, and not asked about"
+            "clips", "info", f"{clip.id}: {never} of {len(clip.occluded)} points are never visible and get no query"
         )
     if frames.max() <= 1:
         why, mend = "No tracker can see anything", "are they fractions? (video * 255).round().astype(np.uint8)"
@@ -105,13 +102,13 @@ def _clip(clip: Clip) -> Iterator[Finding]:
 
 
 def _digest(dataset: OpenedDataset, again: OpenedDataset, contents: Mapping[str, str]) -> Iterator[Finding]:
-    """Opened again: the same content under the same digest. Read again: the same content."""
+    """A second opening gives the same content and the same digest. A second reading gives the same content."""
     reread = {clip_id: content_of(dataset.clip(clip_id)) for clip_id in contents}
     anew = {clip_id: content_of(again.clip(clip_id)) for clip_id in contents if clip_id in again.ids}
     changed = [clip_id for clip_id in contents if reread[clip_id] != contents[clip_id]]
     other = [clip_id for clip_id in anew if anew[clip_id] != contents[clip_id]]
     if changed:
-        why = "What is scored is not what was tracked"
+        why = "The scored clip is not the tracked clip"
         yield Finding(
             "clips",
             "fault",
@@ -139,14 +136,9 @@ def _settings(
     for name, value in _variations(config, settings):
         try:
             varied = open_with({**settings, name: value})
-            known = varied.ids if len(varied.ids) < len(dataset.ids) else varied.ids[: len(dataset.ids)]
-            differs = (
-                known != dataset.ids
-                or len(varied.ids) != len(dataset.ids)
-                or content_of(varied.clip(first)) != contents[first]
-            )
+            differs = varied.ids != dataset.ids or content_of(varied.clip(first)) != contents[first]
         except UserError:
-            continue  # a value that it refuses
+            continue  # the dataset refuses this value
         if differs:
             (ignored if varied.digest == dataset.digest else followed).append(f"{name}={value}")
     if ignored:
@@ -175,7 +167,7 @@ def _variations(config: type[Any], settings: Mapping[str, Any]) -> Iterator[tupl
 
 
 def content_of(clip: Clip) -> str:
-    """SHA-256 (hex) of all that a clip is scored by, frames included."""
+    """SHA-256 (hex) of everything in a clip that affects scores, including its frames."""
     total = hashlib.sha256()
     for part in (clip.points, clip.occluded, clip.annotated, clip.radius, clip.asked, clip.frames()):
         total.update(

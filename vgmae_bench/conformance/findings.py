@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Verdict = Literal["pass", "fault", "info"]
-"""Of one check. "fault": the contract is broken. "info": a property worth knowing, or something that cannot be told."""
+"""Result of a check. "fault": the contract is broken. "info": a useful fact, or a question that the check cannot answer."""
 Kind = Literal["tracker", "dataset", "metric"]
 
 

@@ -1,4 +1,4 @@
-"""Checks of metrics, with answers whose ranking is known."""
+"""Checks of metrics, with predictions whose quality is known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vgmae_bench.conformance.findings import Finding
 from vgmae_bench.metrics.scored_tracks import QueryMode, ScoredTracks
@@ -28,7 +27,7 @@ class _UnusableError(Exception):
 
 
 def check_metric(compute: Compute, spec: MetricSpec) -> Iterator[Finding]:
-    """Findings one after the other.
+    """Check a metric. The findings come one by one.
 
     Arguments:
         compute: the metric.
@@ -43,7 +42,7 @@ def check_metric(compute: Compute, spec: MetricSpec) -> Iterator[Finding]:
             mend = "return a mapping of names to numbers; NaN where there is nothing to count"
             found.append(Finding("values", "fault", f"query {mode}: {error}", why, mend))
     unlike_others: dict[tuple[str, str], Finding] = {}
-    for finding in found:  # both modes find the same, as a rule
+    for finding in found:  # both modes usually give the same findings
         unlike_others.setdefault((finding.check, finding.verdict), finding)
     yield from unlike_others.values()
 
@@ -63,14 +62,14 @@ def _in_mode(compute: Compute, spec: MetricSpec, mode: QueryMode) -> Iterator[Fi
 
 
 def _perfect(mode: QueryMode) -> ScoredTracks:
-    """Tracks in 256 × 256 px with gaps, of which the answer is the truth."""
+    """Ground truth with gaps in 256 × 256 px, and predictions that equal it."""
     rng = np.random.default_rng(0)
     start, speed = rng.uniform(60, 190, (_TRACKS, 1, 2)), rng.uniform(-4, 4, (_TRACKS, 1, 2))
     xy = start + speed * np.arange(_FRAMES)[None, :, None]
     occluded = rng.random((_TRACKS, _FRAMES)) < 0.25
     query_frame = np.array([0 if mode == "first" else 5 * (n % 3) for n in range(_TRACKS)], dtype=np.int64)
     occluded[np.arange(_TRACKS), query_frame] = False
-    occluded[:, 1], occluded[:, 7] = False, True  # a gap everywhere, so that points re-appear
+    occluded[:, 1], occluded[:, 7] = False, True  # every track has a gap, so points re-appear
     occluded[np.arange(_TRACKS), query_frame] = False
     radius = np.full((_FRAMES, 2), 10.0)
     return ScoredTracks(query_frame, xy, occluded, xy.copy(), occluded.copy(), mode, radius=radius)
@@ -81,7 +80,7 @@ def _values(compute: Compute, given: ScoredTracks) -> Values:
     try:
         values: Any = compute(given)
         plain = {str(name): float(value) for name, value in values.items()}
-    except Exception as error:  # a stranger's metric may raise anything
+    except Exception as error:  # a metric can raise anything
         raise _UnusableError(f"it raises {type(error).__name__}: {error}") from error
     if not all(
         np.array_equal(kept[name], part, equal_nan=part.dtype.kind == "f") for name, part in _parts(given).items()
@@ -90,13 +89,13 @@ def _values(compute: Compute, given: ScoredTracks) -> Values:
     return plain
 
 
-def _parts(given: ScoredTracks) -> dict[str, npt.NDArray[Any]]:
+def _parts(given: ScoredTracks) -> dict[str, Any]:
     return {name: getattr(given, name) for name in _BY_QUERY}
 
 
 def _names(values: Values, spec: MetricSpec) -> Iterator[Finding]:
     if set(values) == set(spec.values):
-        yield Finding("names", "pass", f"{len(values)} values, as its SPEC says")
+        yield Finding("names", "pass", f"{len(values)} values, as declared in its SPEC")
         return
     extra, lacking = sorted(set(values) - set(spec.values)), sorted(set(spec.values) - set(values))
     told = "; ".join(
@@ -107,7 +106,7 @@ def _names(values: Values, spec: MetricSpec) -> Iterator[Finding]:
 
 
 def _order_of_merit(best: Values, floor: Values, worst: Values, spec: MetricSpec) -> Iterator[Finding]:
-    """The perfect answer is worth most; values are fractions."""
+    """Perfect predictions must score best, and values must be fractions."""
     bad, turned, percent, unknown = [], [], [], []
     for name, value in best.items():
         others = [each[name] for each in (floor, worst) if math.isfinite(each.get(name, math.nan))]
@@ -122,14 +121,14 @@ def _order_of_merit(best: Values, floor: Values, worst: Values, spec: MetricSpec
         elif not lower and value > 1 + _ROUNDING:
             percent.append(told)
     if unknown:
-        why, mend = "Its worth cannot be told from its values", "a perfect answer to visible points has a finite value"
+        why, mend = "Such values cannot rank methods", "perfect predictions of visible points need a finite value"
         yield Finding("perfect", "fault", "; ".join(unknown), why, mend)
     if turned:
         why = "Tables print the worst method in bold"
         yield Finding("direction", "fault", "; ".join(turned), why, "name it in `lower_is_better` of the SPEC")
     if bad:
         why, mend = (
-            "A wrong answer is worth more than the right one",
+            "Wrong predictions score better than perfect ones",
             "does it look at `evaluated` and at target_occluded?",
         )
         yield Finding("perfect", "fault", "; ".join(bad), why, mend)
@@ -137,11 +136,11 @@ def _order_of_merit(best: Values, floor: Values, worst: Values, spec: MetricSpec
         yield Finding("unit", "fault", "; ".join(percent), "Tables multiply by 100", "return fractions, from 0 to 1")
     if not (unknown or turned or bad or percent):
         told = ", ".join(f"{name} {best[name]:.3g} / {floor[name]:.3g} / {worst[name]:.3g}" for name in list(best)[:3])
-        yield Finding("perfect", "pass", f"perfect / still / random answer: {told}")
+        yield Finding("perfect", "pass", f"perfect / still / random predictions: {told}")
 
 
 def _missing(compute: Compute, perfect: ScoredTracks, spec: MetricSpec) -> Iterator[Finding]:
-    """A metric is NaN if nothing counts. Positions that are not finite count as wrong and are not left out."""
+    """A metric is NaN if there is nothing to count. Positions that are not finite count as wrong."""
     nothing = replace(
         perfect, target_occluded=np.ones_like(perfect.target_occluded), occluded=np.ones_like(perfect.occluded)
     )
@@ -154,7 +153,7 @@ def _missing(compute: Compute, perfect: ScoredTracks, spec: MetricSpec) -> Itera
                 f"{name} is {value:.4g} with {what}" for name, value in values.items() if _is_made_up(name, value)
             ]
     if made_up:
-        why = "An average over clips takes such a value for a measurement"
+        why = "Averages over clips would include such a value as a measurement"
         yield Finding("nothing to count", "fault", "; ".join(made_up), why, "return float('nan') where nothing counts")
     wrong = perfect.xy.copy()
     wrong[::2] += 100.0
@@ -167,7 +166,7 @@ def _missing(compute: Compute, perfect: ScoredTracks, spec: MetricSpec) -> Itera
         if name in whole and (half[name] < whole[name] if name in spec.lower_is_better else half[name] > whole[name])
     ]
     if better:
-        why = "A diverged tracker would gain by what it does not answer"
+        why = "A diverged tracker would profit from positions that are not finite"
         mend = "count positions that are not finite as wrong: ~(error <= threshold)"
         yield Finding("not finite", "fault", "; ".join(better), why, mend)
     if not made_up and not better:
@@ -175,7 +174,7 @@ def _missing(compute: Compute, perfect: ScoredTracks, spec: MetricSpec) -> Itera
 
 
 def _is_made_up(name: str, value: float) -> bool:
-    """Occlusion can be right without a visible point."""
+    """Whether the metric made the value up. Occlusion accuracy has a value without visible points, too."""
     return math.isfinite(value) and "occlusion" not in name
 
 

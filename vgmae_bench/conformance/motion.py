@@ -15,12 +15,14 @@ from vgmae_bench.types import FloatArray, Queries
 FOLLOWED = 0.5
 """Largest error in pixels of a track that follows the motion."""
 NEAR = 3.0
-"""Pixels. Positions farther from the truth are lost, and tell nothing about fractions of a pixel."""
+"""Pixels. Positions farther from the truth count as lost. They say nothing about fractions of a pixel."""
 ERRORS = 4.0
-"""A deviation is real above so many standard errors of its mean over textures. Errors above half of `SHIFT` are those of a
-tracker that is too inaccurate to tell: its weights may well prefer a direction."""
+"""A deviation counts as real if it exceeds this many standard errors of its mean over textures.
+
+A standard error above half of `SHIFT` means that the tracker is too inaccurate for a verdict. Its weights may prefer a
+direction."""
 SHIFT = 0.2
-"""Pixels. A smaller shift is no fault: the interpolation of features may make one."""
+"""Pixels. A smaller shift is no fault, because interpolation of features can cause one."""
 _FEWEST = 3
 
 
@@ -31,7 +33,7 @@ def translation(probe: Probe) -> Iterator[Finding]:
     for seed in range(3):
         queries = points(20, 0, size, seed=seed)
         tracks = probe.ask(clip(warps, size, seed), queries)
-        found.append((tracks.xy[:, -1] - tracks.xy[:, 0]).astype(np.float64))  # from where it says that it begins
+        found.append((tracks.xy[:, -1] - tracks.xy[:, 0]).astype(np.float64))  # relative to its own start
         true.append(moved(queries.xy, warps)[:, -1] - queries.xy)
     displaced, expected = np.concatenate(found), np.concatenate(true)
     middle = np.median(displaced, axis=0)
@@ -44,11 +46,11 @@ def translation(probe: Probe) -> Iterator[Finding]:
     if error <= FOLLOWED:
         yield Finding("translation", "pass", told)
     elif still and not (probe.spec.floor or probe.untrained):
-        why = "It scores like zero-motion, which is easily taken for a weak method"
-        mend = "is what it finds written to the tracks? A floor on purpose declares floor=True in its SPEC"
+        why = "It scores like zero-motion, and looks like a weak method"
+        mend = "does the code write its results to the tracks? An intended floor declares floor=True in its SPEC"
         yield Finding("translation", "fault", f"{told}: nothing moves", why, mend)
     elif mistake is not None and not (still or probe.untrained):
-        why = "Every score is wrong, and looks like that of a weak method"
+        why = "Every score is wrong and looks like the score of a weak method"
         yield Finding("translation", "fault", f"{told}, which is {mistake.name}", why, mistake.mend)
     else:
         inaccurate = "it is not accurate on such textures"
@@ -57,15 +59,15 @@ def translation(probe: Probe) -> Iterator[Finding]:
 
 
 def half_pixel(probe: Probe) -> Iterator[Finding]:
-    """Where a tracker looks when it is asked about q: at q + δ; and what it adds to its answers, ε.
+    """A wrong pixel-centre convention: the tracker follows the point q + δ instead of q, or adds ε to its positions.
 
-    Under a map with linear part A, answers are off by (A - 1) δ + ε. A pan has A = 1 and hides δ: hence slow zoom and
-    rotation. On the clip turned by 180 degrees δ and ε change their sign and errors of matching do not, so that half the
-    difference of the two answers is fitted, texture by texture. Zooming in and out in turn keeps δ apart from a drift that
-    weights have learned, which is fitted as well.
+    Under a map with linear part A, positions are wrong by (A - 1) δ + ε. A pan has A = 1 and hides δ, so the clips have
+    slow zoom and rotation. If the clip is turned by 180 degrees, δ and ε change their sign, but matching errors do not.
+    Therefore half the difference of the two results is fitted, for each texture. Weights can also have learned a drift,
+    which is fitted too. Clips that zoom in and clips that zoom out separate δ from it.
 
-    A mistake of convention shifts x and y alike. The weights of an inaccurate tracker may prefer a direction, another one
-    after each training. So a shift of an inaccurate tracker is a fault only if x and y share it.
+    A mistake of convention shifts x and y alike. The weights of an inaccurate tracker may prefer a direction, a different
+    one after each training. A shift of an inaccurate tracker is thus a fault only if x and y share it.
     """
     count = max(_FEWEST, min(probe.textures, probe.affordable(4 * probe.length)))
     fits, errors = [], []
@@ -82,8 +84,8 @@ def half_pixel(probe: Probe) -> Iterator[Finding]:
         fits.append(_fit(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])))
     mean, error = np.mean(fits, axis=0), np.std(fits, axis=0, ddof=1) / np.sqrt(count)
     told = (
-        f"it looks ({mean[0]:+.2f}, {mean[1]:+.2f}) ± {error[:2].max():.2f} px beside the point asked about and adds "
-        f"({mean[2]:+.2f}, {mean[3]:+.2f}) ± {error[2:4].max():.2f} px to its answers ({count} textures)"
+        f"it looks ({mean[0]:+.2f}, {mean[1]:+.2f}) ± {error[:2].max():.2f} px beside the query and adds "
+        f"({mean[2]:+.2f}, {mean[3]:+.2f}) ± {error[2:4].max():.2f} px to its positions ({count} textures)"
     )
     shift, sure = mean[:4], error[:4]
     shifted = ((np.abs(shift) > SHIFT) & (np.abs(shift) > ERRORS * sure) & (sure < SHIFT / 2)).reshape(2, 2)
@@ -94,8 +96,10 @@ def half_pixel(probe: Probe) -> Iterator[Finding]:
     elif shifted.any() and probe.untrained:
         yield Finding("half a pixel", "info", f"{told}; its weights are random")
     elif shifted.any():
-        why = "Every point is read beside where it is. On a pan the two mistakes cancel; on real motion they do not"
-        mend = "pixel centres are at +0.5: code with centres at whole numbers subtracts 0.5 first and adds it last"
+        why = "Every point is read beside its true place. On a pan the two mistakes cancel, on real motion they do not"
+        mend = (
+            "pixel centres are at +0.5: if your code has centres at whole numbers, subtract 0.5 first and add it last"
+        )
         yield Finding("half a pixel", "fault", told, why, mend)
     elif sure.max() < SHIFT / 2:
         yield Finding("half a pixel", "pass", told)
@@ -104,15 +108,15 @@ def half_pixel(probe: Probe) -> Iterator[Finding]:
 
 
 def _half_differences(probe: Probe, seed: int, direction: int) -> tuple[FloatArray, FloatArray, float, float]:
-    """Half of what the answers on a clip and on the clip turned by 180 degrees differ, where both are near the truth.
+    """Half the difference of the tracks on a clip and on the clip turned by 180 degrees, where both are near the truth.
 
     Arguments:
-        seed: of the texture and the queries.
-        direction: 1 zooms in, -1 out.
+        seed: seed of the texture and the queries.
+        direction: 1 zooms in, -1 zooms out.
 
     Returns:
-        What multiplies (δ, ε, drift a frame), float [M, 2, 6]; half differences, float [M, 2]; the share of what moves that
-        is followed, NaN if nothing moves; and the median error of what is followed, pixels.
+        The factors of (δ, ε, drift per frame), float [M, 2, 6]; half differences in pixels, float [M, 2]; the share of moving
+        points that the tracker follows, NaN if nothing moves; and the median error of these points in pixels.
     """
     times = direction * np.arange(probe.length)
     warps = [affine(probe.size, scale=1.02**t, angle=0.04 * t) for t in times]
@@ -147,7 +151,7 @@ def _fit(design: FloatArray, off: FloatArray) -> FloatArray:
 
 
 def long_pan(probe: Probe) -> Iterator[Finding]:
-    """A pan through half the frame: its length tells whether positions are scaled by W - 1 where they should be by W."""
+    """A pan through half the frame. Its measured length shows whether positions are scaled by W - 1 instead of W."""
     length, size = 2 * probe.length, probe.size
     frame = np.array([probe.width, size[0]], dtype=np.float64)
     warps = [affine(size, move=tuple((t / (length - 1) - 0.5) * frame / 2)) for t in range(length)]
@@ -174,7 +178,7 @@ def long_pan(probe: Probe) -> Iterator[Finding]:
     real = (np.abs(mean) > SHIFT) & (np.abs(mean) > ERRORS * error)
     if real.all() and (np.abs(mean - by_one) < SHIFT).all():
         scale = "W / (W - 1)" if mean[0] > 0 else "(W - 1) / W"
-        why = "Thresholds loosen or tighten with the distance a point has gone, by 0.4 % at 256 px"
+        why = "The error grows with the distance that a point has moved, by 0.4 % at 256 px"
         mend = "the frame ends at (W, H): multiply and divide by W and H, not by W - 1 and H - 1"
         yield Finding("long pan", "fault", f"{told}, as if scaled by {scale}", why, mend)
     elif error.max() < SHIFT / 2:

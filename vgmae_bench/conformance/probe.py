@@ -17,7 +17,7 @@ from vgmae_bench.specs import MethodSpec
 from vgmae_bench.types import Queries, Tracker, Tracks
 
 SAME = 1e-3
-"""Pixels. Answers that differ by less are equal: rounding was 5e-5 px where nothing depends on anything."""
+"""Pixels. Positions that differ by less count as equal. Rounding alone gave differences of 5e-5 px."""
 
 
 class BrokenError(Exception):
@@ -26,19 +26,19 @@ class BrokenError(Exception):
 
 @dataclass
 class Probe:
-    """A tracker, and the clips it is asked about.
+    """A tracker under test, and the clips that it gets.
 
     Attributes:
-        tracker: what is checked.
+        tracker: the tracker under test.
         spec: what it declares.
-        untrained: its weights are random. What needs trained weights is then information, not a fault.
+        untrained: whether its weights are random. Checks that need trained weights then report information, not faults.
         device: a torch device.
-        length: frames T of most clips.
-        width: of the frames; they are three quarters as high, so that (x, y) and (y, x) differ.
-        textures: how many textures are averaged over at most.
-        seconds: spent in the tracker so far.
-        patience: seconds that one check may take. Slow trackers are asked about fewer textures and frames.
-        changed: what it changed of its input, once it did.
+        length: number of frames T of most clips.
+        width: width of the frames in pixels. The height is three quarters of it, which reveals swapped x and y.
+        textures: largest number of textures to average over.
+        patience: time limit of one check in seconds. Slow trackers get fewer textures and frames.
+        seconds: time spent in the tracker so far.
+        changed: the inputs that the tracker has changed: "frames", "queries".
     """
 
     tracker: Tracker
@@ -59,7 +59,7 @@ class Probe:
 
     @property
     def pan(self) -> list[Warp]:
-        """2 pixels to the right and 1 up a frame."""
+        """The motion of `frames`: in each frame 2 pixels to the right and 1 pixel up."""
         return [affine(self.size, move=(2.0 * t, -1.0 * t)) for t in range(self.length)]
 
     @cached_property
@@ -69,23 +69,23 @@ class Probe:
 
     @cached_property
     def queries(self) -> Queries:
-        """Five queries in the middle, in the first frame, the last, and some between."""
+        """Five queries near the middle of the frame, in the first frame, in the last frame and between."""
         return points(5, [n * (self.length - 1) // 4 for n in range(5)], self.size, seed=3)
 
     @cached_property
     def answered(self) -> Tracks:
-        """The answer to `queries` on `frames`, asked once."""
+        """The tracks of `queries` on `frames`, computed once."""
         return self.ask(self.frames, self.queries)
 
     @cached_property
     def seconds_a_frame(self) -> float:
-        """Seconds per frame, measured on the clip of `answered`."""
+        """Tracking time per frame in seconds, measured on `frames`."""
         before = self.seconds
         self.ask(self.frames, self.queries)
         return (self.seconds - before) / len(self.frames)
 
     def affordable(self, frames: int) -> int:
-        """The number of clips of `frames` frames that fit into the time limit of one check."""
+        """How many clips of `frames` frames fit into the time limit of one check; at least 1."""
         return max(int(self.patience / max(self.seconds_a_frame * frames, 1e-6)), 1)
 
     def ask(self, frames: Frames, queries: Queries) -> Tracks:
@@ -98,7 +98,7 @@ class Probe:
         start = time.perf_counter()
         try:
             answer: Any = self.tracker.track(given, Queries(frame, xy))
-        except Exception as error:  # a stranger's tracker may raise anything
+        except Exception as error:  # a tracker can raise anything
             text = str(error).strip().splitlines()
             raise BrokenError(f"it raises {type(error).__name__}" + (f": {text[0]}" if text else "")) from error
         self.seconds += time.perf_counter() - start
@@ -120,7 +120,7 @@ def gap(first: Tracks, second: Tracks) -> tuple[float, int]:
 
 @contextmanager
 def another_random_state(seed: int) -> Iterator[None]:
-    """Seed the global generators of `random`, NumPy and torch for a while, and put back what they were."""
+    """Within the block, the global generators of `random`, NumPy and torch have this seed. Their states return afterwards."""
     import random
 
     import torch

@@ -1,4 +1,4 @@
-"""Checks of trackers: a query has the same answer, whatever the other queries and the earlier calls."""
+"""Checks of trackers: the track of a query does not depend on other queries or on earlier calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vgmae_bench.types import Queries, Tracks
 
 
 def repeated(probe: Probe) -> Iterator[Finding]:
-    """The same answers again, after another clip and in another random state."""
+    """The tracks stay the same after a call with another clip and in another random state."""
     first = probe.answered
     other = clip([affine(probe.size, angle=0.03 * t) for t in range(probe.length)], probe.size, seed=9)
     with another_random_state(123):
@@ -34,7 +34,7 @@ def repeated(probe: Probe) -> Iterator[Finding]:
 
 
 def independent(probe: Probe) -> Iterator[Finding]:
-    """Answers do not depend on the other queries: asked jointly, one by one, in another order."""
+    """The track of a query does not depend on other queries: all at once, one by one, in another order, among others."""
     if probe.spec.random:
         yield Finding("independent", "info", "cannot tell: its SPEC says that it is random")
         return
@@ -57,13 +57,13 @@ def independent(probe: Probe) -> Iterator[Finding]:
     elif all(apart <= SAME and not flags for apart, flags in results.values()):
         yield Finding("independent", "pass", f"jointly or {told}{understated}")
     else:
-        why = "TAP-Vid asks every query on its own: queries that see each other leak where the object is"
-        mend = "do not normalise over queries, attend between them, or let their number choose a path of the code"
+        why = "TAP-Vid asks each query on its own. Queries that see each other reveal where the object is"
+        mend = "do not normalise over queries or attend between them, and do not choose a code path by their number"
         yield Finding("independent", "fault", f"jointly or {told}{understated}", why, mend)
 
 
 def _among_others(probe: Probe) -> Tracks:
-    """The usual queries, asked among many others."""
+    """The tracks of the usual queries in a call with many others."""
     others = points(12, [n % probe.length for n in range(12)], probe.size, seed=8, inner=0.9)
     frame = np.concatenate([probe.queries.frame, others.frame, probe.queries.frame[:1]])
     xy = np.concatenate([probe.queries.xy, others.xy, probe.queries.xy[:1]])

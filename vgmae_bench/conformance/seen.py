@@ -12,13 +12,16 @@ from vgmae_bench.conformance.textures import clip, covered
 from vgmae_bench.types import Queries
 
 _SIDE = 0.4
-"""Of the square that covers points, in heights of the frame."""
+"""Side of the square that covers points, as a fraction of the frame's height."""
 
 
 def visibility(probe: Probe) -> Iterator[Finding]:
     """In a pan, points are visible in all frames. Points under a square are hidden."""
     (height, width), length = probe.size, probe.length
-    centre = (width / 2 + 2.0 * (length - 1), height / 2 - 1.0 * (length - 1))  # where the middle is at the end
+    centre = (
+        width / 2 + 2.0 * (length - 1),
+        height / 2 - 1.0 * (length - 1),
+    )  # where the pan takes the middle of the frame
     spread = np.random.default_rng(6).uniform(-3, 3, (20, 2))
     queries = Queries(np.zeros(20, dtype=np.int64), (spread + np.array([width, height]) / 2).astype(np.float32))
     seen, hidden = [], []
@@ -34,13 +37,13 @@ def visibility(probe: Probe) -> Iterator[Finding]:
     excuse = "; its weights are random" if probe.untrained else ""
     bad = called_visible < 0.5 and not probe.untrained
     if bad and called_hidden < 0.5:
-        why = "Occlusion accuracy and Jaccard count the opposite of what is meant"
+        why = "Occlusion accuracy and Jaccard count the opposite of what they should"
         yield Finding(
             "visibility", "fault", f"{told}: it looks inverted", why, "visible is True where a point is seen: ~occluded"
         )
     elif bad:
         why = "Jaccard is near 0 however good the positions are"
-        mend = "visible is True where a point is seen; is the threshold right, or is nothing written to it?"
+        mend = "visible is True where a point is seen; is the threshold right? Does the code set it at all?"
         yield Finding("visibility", "fault", f"{told}: nearly everything is hidden", why, mend)
     elif called_visible > 0.9 and called_hidden > 0.9:
         yield Finding("visibility", "pass", told)

@@ -28,9 +28,9 @@ def clip(warps: Sequence[Warp], size: Size, seed: int = 0) -> Frames:
     interpolated, and their motion is exact to the rounding of grey levels.
 
     Arguments:
-        warps: one a frame.
+        warps: one per frame.
         size: (height, width) of the frames.
-        seed: of the texture.
+        seed: seed of the texture.
 
     Returns:
         uint8 [T, H, W, 3] RGB.
@@ -40,7 +40,7 @@ def clip(warps: Sequence[Warp], size: Size, seed: int = 0) -> Frames:
 
 
 def covered(frames: Frames, centre: tuple[float, float], side: int, since: int, seed: int = 99) -> Frames:
-    """A copy of the frames in which a square of another texture, `side` pixels wide, lies on `centre` from a frame on."""
+    """A copy of the frames. From frame `since` on, a square of another texture, `side` pixels wide, covers `centre`."""
     result = frames.copy()
     left, top = (max(round(value - side / 2), 0) for value in centre)
     patch = clip([affine((side, side))], (side, side), seed)[0]
@@ -65,7 +65,11 @@ def moved(xy: npt.NDArray[np.floating], warps: Sequence[Warp]) -> npt.NDArray[np
 
 
 def points(count: int, frame: int | Sequence[int], size: Size, seed: int, inner: float = 0.4) -> Queries:
-    """Random queries in the middle of the frame: a part `inner` of its width and of its height, in one frame or in several."""
+    """Random queries in the central part of the frame, which is `inner` times as wide and as high as the frame.
+
+    Arguments:
+        frame: the query frame of all queries, or one for each query.
+    """
     low, high = 0.5 - inner / 2, 0.5 + inner / 2
     xy = np.random.default_rng(seed).uniform(low, high, (count, 2)) * np.array([size[1], size[0]])
     frames = np.broadcast_to(np.asarray(frame, dtype=np.int64), (count,)).copy()
@@ -73,7 +77,7 @@ def points(count: int, frame: int | Sequence[int], size: Size, seed: int, inner:
 
 
 class _Waves(NamedTuple):
-    """Plane waves: vectors float64 [2, K] in radians a pixel, phases [K], and what each adds to the colours, [K, 3]."""
+    """Plane waves: vectors float64 [2, K] in radians per pixel, phases [K], and amplitudes of the colours [K, 3]."""
 
     vector: npt.NDArray[np.float64]
     phase: npt.NDArray[np.float64]

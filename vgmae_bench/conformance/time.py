@@ -13,13 +13,14 @@ from vgmae_bench.conformance.textures import affine, clip, moved, points
 from vgmae_bench.types import Queries
 
 _LONG, _SHORT = 40, 20
-"""Frames: beyond two windows of 16, which is what video models take; and beyond one, for slow trackers."""
+"""Numbers of frames: more than two windows of 16 frames, the usual input of video models. For slow trackers, more than one."""
 
 
 def looks_ahead(probe: Probe) -> Iterator[Finding]:
-    """The number of later frames on which the answer in a frame depends.
+    """How many later frames the position in a frame depends on.
 
-    Frames from `cut` on are replaced by others. The first answer that changes, in frame f, looks `cut` - f frames ahead.
+    The check replaces all frames from `cut` on. If the first changed position is in frame f, the tracker looks `cut` - f
+    frames ahead.
     """
     if probe.spec.random:
         yield Finding("looks ahead", "info", "cannot tell: its SPEC says that it is random")
@@ -33,7 +34,7 @@ def looks_ahead(probe: Probe) -> Iterator[Finding]:
     for cut in asked:
         tracks = probe.ask(np.concatenate([frames[:cut], other[cut:]]), queries)
         changed = (np.abs(tracks.xy - base.xy).max(axis=-1) > SAME) | (tracks.visible != base.visible)
-        # A frame before the query that was not looked at says nothing about looking ahead.
+        # Only queries before the cut count, and only their frames from the query on.
         counted = changed & (queries.frame < cut)[:, None] & (np.arange(length) >= queries.frame[:, None])
         if counted.any():
             ahead = max(ahead, cut - int(np.flatnonzero(counted.any(axis=0))[0]))
@@ -41,14 +42,14 @@ def looks_ahead(probe: Probe) -> Iterator[Finding]:
     every = "" if exact else f" (it is slow: the clip was cut at {len(asked)} of {length} frames)"
     declared = probe.spec.lookahead
     if ahead < 0:
-        told = "its answers depend on no frame at all" if not probe.spec.floor else "it looks at no frame"
+        told = "its positions depend on no frame" if not probe.spec.floor else "it looks at no frame"
     elif ahead >= length - 10:
-        told = f"its answers depend on frames up to the end of {length} frames"
+        told = f"its positions depend on all frames up to the end of {length} frames"
     else:
-        told = f"its answers depend on {'' if exact else 'at least '}{ahead} frames after theirs"
+        told = f"its positions depend on {'' if exact else 'at least '}{ahead} later frames"
     if isinstance(declared, int) and ahead > declared:
-        why = "Who reads lookahead takes it for a tracker that could run on a live video"
-        mend = f"declare lookahead={ahead}, or None where the whole clip counts"
+        why = "Readers would think that the tracker can run on live video"
+        mend = f"declare lookahead={ahead}, or None if positions depend on the whole clip"
         yield Finding("looks ahead", "fault", f"{told}{every}; its SPEC declares lookahead={declared}", why, mend)
     else:
         said = "declares none" if declared is None else f"declares lookahead={declared}"
@@ -56,13 +57,13 @@ def looks_ahead(probe: Probe) -> Iterator[Finding]:
 
 
 def _cuts(affordable: int, length: int) -> list[int]:
-    """The frames to cut at, all if there is time."""
+    """The frames to cut at: all, if there is time."""
     count = min(max(affordable, 4), length - 1)
     return [int(cut) for cut in np.unique(np.linspace(1, length - 1, count).round())]
 
 
 def backward(probe: Probe) -> Iterator[Finding]:
-    """Motion before a query in the last frame is followed, or the SPEC says that the tracker looks forward only."""
+    """The tracker follows motion before a query in the last frame, or its SPEC says that it looks forward only."""
     warps, last = probe.pan, probe.length - 1
     steps: list[list[float]] = [[], [], []]
     for seed in range(3):
@@ -79,7 +80,7 @@ def backward(probe: Probe) -> Iterator[Finding]:
     if probe.spec.floor:
         yield Finding("backward", "info", f"{told}: it is a floor")
     elif probe.spec.looks_forward:
-        extra = "" if moves < 0.25 else ": it follows motion backward, too, and this makes the benchmark run it twice"
+        extra = "" if moves < 0.25 else ": it follows motion backward, too, so the benchmark runs it twice for nothing"
         yield Finding(
             "backward", "pass" if not extra else "info", f"{told}; its SPEC declares direction=forward{extra}"
         )

@@ -24,31 +24,35 @@ CHECKS: dict[str, Check] = {
     "visibility": seen.visibility,
     "inputs": contract.inputs,
 }
-"""By name. `inputs` comes last: it tells what all calls of the others have changed."""
+"""The checks by name. `inputs` comes last, because it reports the changes by all earlier calls."""
 
 
 def check_tracker(
     probe: Probe, names: Sequence[str] = (), *, begin: Callable[[str], None] = lambda name: None
 ) -> Iterator[Finding]:
-    """Findings one after the other.
+    """Check a tracker. The findings come one by one.
 
     Arguments:
         probe: the tracker.
-        names: the checks to do; none: all. After a fault in `shapes` nothing else is tried.
-        begin: told the name of each check before it is done.
+        names: the checks to do; if empty, all. A fault in `shapes` ends them.
+        begin: called with the name of each check before it starts.
     """
     for name in names or CHECKS:
         begin(name)
         try:
             findings = list(CHECKS[name](probe))
         except BrokenError as error:
-            why = "A clip for which this happens fails, and the score leaves it out"
+            why = "Clips on which this happens fail, and scores leave them out"
             findings = [
                 Finding(
-                    name, "fault", str(error), why, "vgmae-bench check --debug, or ask the tracker by vgmae_bench.track"
+                    name,
+                    "fault",
+                    str(error),
+                    why,
+                    "vgmae-bench check --debug, or call the tracker with vgmae_bench.track",
                 )
             ]
         yield from findings
         if name == "shapes" and findings[0].verdict == "fault":
-            yield Finding("the rest", "info", "not checked: it has no usual answer")
+            yield Finding("the rest", "info", "not checked, because ordinary queries have no valid result")
             return

@@ -81,15 +81,11 @@ def reproduce(
         result = execute_again(folder, planned, tolerance=tolerance, command=command_line())
     click.echo(json_text(result, indent=None) if as_json else _told(result))
     if not result.equal:
-        far = [name for name, change in result.metrics.items() if _beyond(change.largest, tolerance)]
+        far = [name for name, one in result.metrics.items() if one.largest is None or one.largest > tolerance]
         missing = f"{len(result.missing)} clips are missing, the first is {(result.missing or [''])[0]}"
         raise DifferentError(
             "The repetition gave other results", f"beyond {tolerance:g}: {', '.join(far)}" if far else missing
         )
-
-
-def _beyond(difference: float | None, tolerance: float) -> bool:
-    return difference is None or difference > tolerance
 
 
 def _told(result: Reproduction) -> str:

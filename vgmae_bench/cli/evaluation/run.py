@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from vgmae_bench.api.several import Job, Outcome
     from vgmae_bench.evaluation.run import Plan
 
-_GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "dataset_settings", "seed")
-"""The options that a sweep file stands in for."""
-
 
 @command(
     "vgmae-bench run --method lucas-kanade --dataset synth --limit 4",
@@ -157,11 +154,10 @@ def _jobs(sweep: Path | None, name: str | None, input_size: str | None, grid: di
     from vgmae_bench.evaluation import protocols
 
     if sweep is not None:
-        doubled = [key for key in _GRID if grid[key]]
-        doubled += ["name"] * bool(name) + ["input_size"] * bool(input_size)
-        if doubled:
-            option = "--" + {"settings": "set"}.get(doubled[0], doubled[0].replace("_", "-"))
-            raise UsageError(f"{option} cannot be combined with a sweep file", f"{sweep} defines it")
+        for key, value in {**grid, "name": name, "input_size": input_size}.items():
+            if value:
+                option = {"settings": "set", "dataset_settings": "dataset-set"}.get(key, key.replace("_", "-"))
+                raise UsageError(f"--{option} cannot be combined with a sweep file", f"{sweep} defines it")
         return read_sweep(sweep)
     for key in ("method", "dataset"):
         if not grid[key]:

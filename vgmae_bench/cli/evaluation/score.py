@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -45,17 +45,14 @@ from vgmae_bench.errors import IncompleteError
 def score(
     predictions: Path,
     dataset: str,
-    query_mode: str | None,
-    protocol: str | None,
     name: str | None,
-    axes: str | None,
-    order: str | None,
+    axes: Any,
+    order: Any,
     units: str | None,
-    dataset_settings: dict[str, Any],
-    data_root: Path | None,
     out: Path,
     figures: int,
     as_json: bool,
+    **asked: Any,
 ) -> None:
     """Score tracks that another program wrote. The result is a run for table, compare, plot and report.
 
@@ -77,15 +74,7 @@ def score(
     from vgmae_bench.evaluation.protocols import sentence_for
     from vgmae_bench.provenance import command_line
 
-    submission = open_submission(
-        predictions,
-        dataset,
-        query_mode=cast(Any, query_mode),
-        protocol=protocol,
-        declared=Convention(cast(Any, axes), cast(Any, order), units),
-        dataset_settings=dataset_settings,
-        data_root=data_root,
-    )
+    submission = open_submission(predictions, dataset, declared=Convention(axes, order, units), **asked)
     method = name or submission.file.about.get("method") or predictions.stem
     say(f"method    {method}, external predictions, sha256 {submission.file.sha256[:8]}")
     say(f"dataset   {submission.dataset_spec.name}, {len(submission.dataset.ids)} clips")

@@ -1,4 +1,4 @@
-"""Figures of runs, made from records alone. They need no predictions, no videos and no torch.
+"""Figures of runs. They need only the runs' records: no predictions, no videos and no torch.
 
 `NAMES` does not import matplotlib. `save_plot` imports what it needs.
 """

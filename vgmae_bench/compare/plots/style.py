@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import resources
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -127,12 +128,8 @@ def look_of(method: str, variant: int = 0) -> LineLook:
 
 def distinct_looks(names: Iterable[str]) -> dict[str, LineLook]:
     """Looks by name for curves that are not methods. A few curves all differ. The looks depend on all the names."""
-    return {
-        name: LineLook(
-            OTHER_COLOURS[i % len(OTHER_COLOURS)], OTHER_MARKERS[i % len(OTHER_MARKERS)], LINES[i % len(LINES)]
-        )
-        for i, name in enumerate(sorted(set(names)))
-    }
+    looks = zip(cycle(OTHER_COLOURS), cycle(OTHER_MARKERS), cycle(LINES), strict=True)
+    return {name: LineLook(*look) for name, look in zip(sorted(set(names)), looks, strict=False)}
 
 
 BACKGROUND = LineLook(LIGHT_GREY, "", "-", "full", 2.0)

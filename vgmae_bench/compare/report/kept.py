@@ -1,7 +1,7 @@
-"""Pictures of plots that were made before, so that the next report of the same runs takes a moment.
+"""A cache of plots, so that the next report of the same runs is fast.
 
-They lie in the cache folder. A picture's name is a digest of what decides it: the plot, the runs' records and scores, and
-the code and data of `vgmae_bench.compare`.
+The file's name is a digest of everything that determines a plot: its name, the runs' records and scores, and the code
+and data of `vgmae_bench.compare`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from vgmae_bench.errors import StorageError
 from vgmae_bench.files import cache_folder, file_digest, write_atomically
 
 MOST_KEPT = 256
-"""Pictures in the folder. Older ones are deleted."""
+"""The largest number of plots in the cache. Older ones are deleted."""
 DECIDING = ("record.json", "summary.json", "metrics.csv", "metrics_over_time.csv")
-"""Files of a run that plots read."""
+"""The files of a run that plots read."""
 
 
 def picture_path(name: str, rows: Sequence[Row]) -> Path:
@@ -48,7 +48,7 @@ def read_picture(path: Path) -> dict[str, str] | None:
 
 
 def keep_picture(path: Path, texts: Mapping[str, str]) -> None:
-    """Write texts into the cache. A folder that cannot be written to is no error: the next report makes them again."""
+    """Write texts into the cache. If the folder cannot be written to, the next report makes the plot again."""
     with contextlib.suppress(OSError, StorageError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda temporary: temporary.write_text(json.dumps(texts), encoding="utf-8"))
