@@ -48,12 +48,13 @@ def _runs(results: Path) -> list[dict[str, Any]]:
 
     entries: list[dict[str, Any]] = []
     for run in all_runs(results):
+        unusable: str | None = None
         try:
             record, summary = run.record(), run.summary()
         except BadDataError as error:
             told, unusable = error.what, error.why
         else:
-            scores, unusable = "not scored yet", None
+            scores = "not scored yet"
             if summary:
                 row = Row(run, record, summary)
                 scores = ", ".join(f"{label} {row.values(metric)[0]:.2f}" for metric, label in HEADLINE.items())
