@@ -64,7 +64,7 @@ def test_only_a_shift_of_x_and_y_alike_is_a_fault_of_an_inaccurate_tracker(
     Mine.after = -Mine.before
     (found,) = vb.check(Mine, declares=FORWARD, only=["half-pixel"]).findings
     assert found.verdict == verdict, found
-    assert "beside the point" in found.what
+    assert "beside the query" in found.what
 
 
 class Refined(Correct):
@@ -90,14 +90,14 @@ def test_random_weights_may_move_the_position_that_is_known(tracker: type[Refine
     assert ("its weights are random" in found.what) == (verdict == "info")
 
 
-def test_random_weights_may_look_beside_the_point() -> None:
+def test_random_weights_may_look_beside_the_query() -> None:
     class Mine(Leaning):
         note = "random weights"
         before = np.array([0.45, 0.45], dtype=np.float32)
         after = -before
 
     (found,) = vb.check(Mine, declares=FORWARD, only=["half-pixel"]).findings
-    assert found.verdict == "info" and "beside the point" in found.what and "its weights are random" in found.what
+    assert found.verdict == "info" and "beside the query" in found.what and "its weights are random" in found.what
 
 
 def test_half_a_pixel_cannot_be_told_where_nothing_moves() -> None:
@@ -128,7 +128,7 @@ def test_attributes_of_the_tracker_override_its_spec() -> None:
 
 def test_the_smallest_lookahead_is_reported() -> None:
     class Late(Correct):
-        """The answer is made when three more frames are known."""
+        """Positions depend on three later frames."""
 
         def track(self, frames: np.ndarray, queries: vb.Queries) -> vb.Tracks:
             tracks = super().track(frames, queries)
@@ -136,10 +136,10 @@ def test_the_smallest_lookahead_is_reported() -> None:
             return vb.Tracks(0.5 * (tracks.xy + later), tracks.visible)
 
     (found,) = vb.check(Late, declares={"causal": True}, only=["looks-ahead"]).findings
-    assert "depend on 3 frames after theirs" in found.what and found.verdict == "info"
+    assert "depend on 3 later frames" in found.what and found.verdict == "info"
 
 
-def test_random_weights_are_told_where_dependence_is_understated() -> None:
+def test_for_random_weights_the_finding_says_that_dependence_is_understated() -> None:
     class Untrained(SeesOthers):
         note = "random weights"
 
@@ -149,7 +149,7 @@ def test_random_weights_are_told_where_dependence_is_understated() -> None:
 
 def test_noise_is_not_mistaken_for_a_convention_fault() -> None:
     class Trembles(Still):
-        """Hardly follows anything, as weights that have learned nothing do."""
+        """Hardly follows anything, like a network that has learned nothing."""
 
         def track(self, frames: np.ndarray, queries: vb.Queries) -> vb.Tracks:
             tracks = super().track(frames, queries)
@@ -170,7 +170,7 @@ def test_a_shipped_method_is_checked_by_its_name() -> None:
 
 
 def test_textures_move_as_they_should() -> None:
-    """A blob of the texture that is moved by whole pixels has equal values there; a turn by 180 degrees is one."""
+    """A texture that moves by whole pixels keeps its values. A rotation by 180 degrees turns the frame upside down."""
     size = (48, 64)
     first, second, turned = clip([affine(size), affine(size, move=(5, -3)), affine(size, angle=np.pi)], size, seed=4)
     assert np.array_equal(first[3:, :-5], second[:-3, 5:])

@@ -32,22 +32,23 @@ def data() -> None:
 @options.as_json
 def list_(data_root: Path | None, as_json: bool) -> None:
     """List the datasets, and whether their files are present."""
-    from vgmae_bench.data.files import root as roots
+    from vgmae_bench.data.files.root import data_root as resolve
+    from vgmae_bench.data.files.root import prepared_path
+    from vgmae_bench.data.verify import paths
 
-    root = roots.data_root(data_root)
+    root = resolve(data_root)
     entries: list[dict[str, Any]] = []
     for plugin in plugins.installed("datasets"):
-        if plugin.spec is None:
-            entries.append({"name": plugin.name, "state": f"broken: {plugin.error}", "summary": "", "files": []})
-            continue
-        files = [str(path) for path in roots.locate(plugin.spec, root)]
-        prepared = roots.prepared_path(root, plugin.name)
-        state = (
-            "embedded" if plugin.spec.embedded else "there" if files else "missing" if plugin.spec.location else "yours"
-        )
-        if prepared.is_file():
-            files, state = [str(prepared), *files], "prepared"
-        entries.append({"name": plugin.name, "state": state, "summary": plugin.spec.summary, "files": files})
+        spec = plugin.spec
+        files = paths(plugin.name, data_root) if spec else []
+        if spec is None:
+            state = f"broken: {plugin.error}"
+        elif prepared_path(root, plugin.name) in files:
+            state = "prepared"
+        else:
+            state = "embedded" if spec.embedded else "there" if files else "missing" if spec.location else "yours"
+        about = {"name": plugin.name, "state": state, "summary": spec.summary if spec else ""}
+        entries.append({**about, "files": [str(path) for path in files]})
     if as_json:
         print_json({"root": str(root), "datasets": entries})
         return

@@ -92,7 +92,7 @@ def _settings_text(plugin: plugins.Plugin, use: str, as_json: bool) -> str:
     if as_json:
         return json_text(told)
     option = "--dataset-set" if isinstance(plugin.spec, plugins.DatasetSpec) else "--set"
-    lines = _setting_lines(told)
+    lines = setting_lines(told)
     return "\n".join([f"{plugin.name}: {len(told)} settings for {use}, each with {option} NAME=VALUE", *lines])
 
 
@@ -130,7 +130,7 @@ def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
         more = len(settings) - len(shown)
         rest = f" ({more} more: vgmae-bench show {spec.name} --settings run)" if more else ""
         option = "--set" if is_method else "--dataset-set"
-        lines += ["", f"{option} NAME=VALUE{rest}", *_setting_lines(shown, short=True)]
+        lines += ["", f"{option} NAME=VALUE{rest}", *setting_lines(shown, short=True)]
     if next_ := _next(plugin):
         lines += ["", f"Next: {next_}"]
     return "\n".join(lines)
@@ -185,7 +185,8 @@ def _wrap(text: str, first: str, others: str) -> list[str]:
     )
 
 
-def _setting_lines(told: dict[str, dict[str, Any]], *, short: bool = False) -> list[str]:
+def setting_lines(told: dict[str, dict[str, Any]], *, short: bool = False) -> list[str]:
+    """Settings, one per line: value, choices, description. `short` cuts descriptions to one clause and lines to the width."""
     assigned = {path: f"{path} = {_typed(known['default'])}" for path, known in told.items()}
     first = min(max(map(len, assigned.values()), default=0), 40)
     second = min(max((len(known["choices"]) for known in told.values()), default=0), 34)

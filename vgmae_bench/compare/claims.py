@@ -76,6 +76,11 @@ class ValuePair:
         return 100 * (self.numerator.value(self.metric) / self.denominator.value(self.metric) - 1)
 
     @property
+    def quotient(self) -> str:
+        """The two values, for example "75.1 / 55.8"."""
+        return f"{self.numerator.value(self.metric):.1f} / {self.denominator.value(self.metric):.1f}"
+
+    @property
     def same_protocol(self) -> bool:
         """Whether both values follow one protocol, with the same deviations from it."""
         protocols = [(row.protocol, row.differs) for row in (self.numerator, self.denominator)]
@@ -227,10 +232,11 @@ def _verdict(claim: Claim, fitting: Sequence[ValuePair], described: ValuePair | 
 def _arithmetic(group: Sequence[ValuePair]) -> str:
     """For example "75.1 / 55.8 = +34.6 % AJ, Video-GMAE-L fine-tuned (videogmae-release) over CoTracker3 (tapvid-first)"."""
     pair = group[0]
-    a, b = pair.numerator, pair.denominator
+    ours = pair.numerator
     rivals = " or ".join(dict.fromkeys(f"{one.denominator.method} ({_protocol(one.denominator)})" for one in group))
-    arithmetic = f"{a.value(pair.metric):.1f} / {b.value(pair.metric):.1f} = {pair.gain:+.1f} %"
-    return f"{arithmetic} {HEADLINE[pair.metric]}, {a.method} ({_protocol(a)}) over {rivals}"
+    return (
+        f"{pair.quotient} = {pair.gain:+.1f} % {HEADLINE[pair.metric]}, {ours.method} ({_protocol(ours)}) over {rivals}"
+    )
 
 
 def _protocol(row: Published) -> str:

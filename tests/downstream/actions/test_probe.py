@@ -162,7 +162,8 @@ def test_mistakes_are_named() -> None:
     assert not Path("out").exists()
     assert "Missing option '--method'" in CliRunner().invoke(probe, []).output
     listed = CliRunner().invoke(probe, ["--list-settings", "--method", "trackmae"]).output
-    assert all(word in listed for word in ("layer_decay = 0.75", "train_scenes = 40", "size = tiny"))
+    assert all(word in listed for word in ("layer_decay = 0.75", "train_scenes = 40", "size = tiny", "optimiser.lr = "))
+    assert "object at" not in listed  # sections are listed setting by setting
 
 
 def test_epochs_become_steps() -> None:

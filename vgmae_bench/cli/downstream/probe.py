@@ -116,22 +116,16 @@ def probe(
 
 def _settings(method: str | None) -> str:
     """All settings with their defaults and descriptions."""
-    import dataclasses
-    import inspect
-    import typing
-
     from vgmae_bench import plugins
+    from vgmae_bench.cli.show import setting_lines
+    from vgmae_bench.config import config_of
     from vgmae_bench.data.synth.actions import SynthActionsConfig
     from vgmae_bench.downstream.actions.probe import SETTINGS
+    from vgmae_bench.settings import describe_settings
 
-    kinds: dict[str, type[Any]] = {f"--set, --mode {mode}": kind for mode, kind in SETTINGS.items()}
+    kinds: dict[str, Any] = {f"--set, --mode {mode}": kind for mode, kind in SETTINGS.items()}
     kinds["--dataset-set, --data synth-actions"] = SynthActionsConfig
     if method is not None and (plugin := plugins.find("methods", method)).spec.encoder:
-        factory = plugins.load(plugin, "encoder")
-        kinds[f"--encoder-set, --method {method}"] = typing.get_type_hints(factory)["config"]
-    lines = []
-    for title, kind in kinds.items():
-        lines += [f"{title}:", *(f"  {field.name} = {field.default}" for field in dataclasses.fields(kind)), ""]
-        told = (inspect.getdoc(part) or "" for part in reversed(kind.__mro__) if dataclasses.is_dataclass(part))
-        lines += ["\n\n".join(told), ""]
-    return "\n".join(lines).rstrip()
+        kinds[f"--encoder-set, --method {method}"] = config_of(plugins.load(plugin, "encoder"))
+    parts = ("\n".join([f"{title}:", *setting_lines(describe_settings(kind))]) for title, kind in kinds.items() if kind)
+    return "\n\n".join(parts)

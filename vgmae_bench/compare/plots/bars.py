@@ -89,9 +89,8 @@ def arithmetic_of(cells: Sequence[Mapping[str, Any]], between: str) -> str:
 def _claim_bars(claim: Claim) -> list[Bar]:
     bars = [Bar("stated", claim.stated, arithmetic_of(check_claim(claim)["cells"], " or "))]
     if pair := as_described(claim):
-        a, b = pair.numerator, pair.denominator
-        values = f"{a.value(pair.metric):.1f} / {b.value(pair.metric):.1f}"
-        bars.append(Bar("published", round(pair.gain, 3), f"{values}, {a.method} over {b.method}"))
+        source = f"{pair.quotient}, {pair.numerator.method} over {pair.denominator.method}"
+        bars.append(Bar("published", round(pair.gain, 3), source))
     return bars
 
 

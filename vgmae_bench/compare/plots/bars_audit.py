@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import matplotlib
@@ -87,23 +88,16 @@ def _stated(claim: Claim) -> AuditBar:
 def _published(claim: Claim) -> list[AuditBar]:
     """Every published value of the method over that of the rival's row."""
     ours, others = claim.rows
-    pairs = [
-        ValuePair("average_jaccard", one, other)
-        for other in others
-        if other.method == claim.rival_row and other.AJ
-        for one in ours
-        if one.AJ
-    ]
-    return [
-        AuditBar(
-            "recomputed" if pair.self_supervised else "recomputed, labels",
-            f"{pair.numerator.method} over {claim.rival_row}",
-            f"{float(pair.numerator.AJ):.1f} / {float(pair.denominator.AJ):.1f}{_where(pair.numerator)}",
-            pair.gain,
-            protocols=f"{pair.numerator.protocol} / {pair.denominator.protocol or 'undetermined'}",
-        )
-        for pair in pairs
-    ]
+    rivals = [row for row in others if row.method == claim.rival_row]
+    bars = []
+    for rival, one in product(rivals, ours):
+        pair = ValuePair("average_jaccard", one, rival)
+        if not math.isnan(pair.gain):
+            kind = "recomputed" if pair.self_supervised else "recomputed, labels"
+            label, note = f"{one.method} over {rival.method}", f"{pair.quotient}{_where(one)}"
+            protocols = f"{one.protocol} / {rival.protocol or 'undetermined'}"
+            bars.append(AuditBar(kind, label, note, pair.gain, protocols=protocols))
+    return bars
 
 
 def _measured(pair: Mapping[str, Any]) -> AuditBar:
