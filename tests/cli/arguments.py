@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def changed(usual: Sequence[str], *changes: str) -> list[str]:
-    """The usual arguments, with options of `changes` in place of their like; `--set` and `--data` are added."""
+    """The usual arguments, in which `changes` replace options of the same name. `--set` and `--data` are added instead."""
     arguments = list(usual)
     for option, value in zip(changes[::2], changes[1::2], strict=True):
         if option in arguments and option not in ("--set", "--data"):

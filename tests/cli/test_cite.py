@@ -17,7 +17,7 @@ def call(*names: str) -> Result:
 
 
 def entries(text: str) -> list[str]:
-    """The keys of the entries; fails where braces do not balance."""
+    """The keys of the entries. Fails if braces do not balance."""
     keys = []
     for entry in re.split(r"^(?=[@%])", text, flags=re.MULTILINE):
         if entry.startswith("@"):

@@ -1,4 +1,4 @@
-"""The command line as scripts and people use it: in processes of its own."""
+"""The command line in separate processes, as scripts and people use it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vgmae_bench.cli import COMMANDS
 
 
 def call(*arguments: str, code: int = 0, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command whose output is in UTF-8, whatever the tests' own is; test_streams.py has other encodings."""
+    """Run a command with output in UTF-8. test_streams.py covers other encodings."""
     done = Started(*arguments, cwd=cwd).wait()
     assert done.returncode == code, done.stderr
     return done

@@ -1,4 +1,4 @@
-"""`vgmae-bench data` from files brought by hand to pictures."""
+"""`vgmae-bench data`, from the user's files to pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command has: examples that work, --debug, options that are given once."""
+"""Features of all commands: working examples, --debug, and options with a single value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
-    """Every command, those of groups included, by what is typed."""
+    """All commands by name, including the commands of groups."""
     context = click.Context(cli)
     for name in COMMANDS:
         command = cli.get_command(context, name)
@@ -47,7 +47,7 @@ def test_every_help_ends_with_examples_of_that_command(name: str) -> None:
 
 @pytest.mark.parametrize("line", EXAMPLES)
 def test_examples_use_existing_names(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Options, choices, methods, datasets, settings and runs of an example exist. Files of the user's own need not."""
+    """Options, choices, methods, datasets, settings and runs of an example exist. The user's own files need not exist."""
     words = shlex.split(line)
     words = words[words.index("vgmae-bench" if "vgmae-bench" in words else "vgmae_bench") + 1 :]
     command: click.Command = cli

@@ -1,4 +1,4 @@
-"""What the package logs: the command line prints it, Python keeps quiet until it is asked."""
+"""Log messages: the command line prints them. Python prints none unless the user configures logging."""
 
 from __future__ import annotations
 

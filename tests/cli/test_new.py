@@ -15,7 +15,7 @@ from tests.cli.test_cli import call
 
 @pytest.mark.slow
 def test_packages_install_pass_their_tests_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All three kinds, installed by one call of pip and tested by one of pytest: these take longest."""
+    """All three kinds, installed by one call of pip and tested by one call of pytest, which take longest."""
     made = (
         ("tracker", "demo", ("--method", "demo", "--dataset", "warp", "--limit", "1")),
         ("dataset", "demo-clips", ("--method", "zero-motion", "--dataset", "demo-clips")),

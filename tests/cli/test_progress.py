@@ -1,4 +1,4 @@
-"""A batch log shows that long commands live: lines with what is done, what is left, and the time left."""
+"""Long commands write progress lines to a batch log: work done, work left, and the remaining time."""
 
 from __future__ import annotations
 

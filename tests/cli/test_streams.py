@@ -1,4 +1,4 @@
-"""Outputs that cannot show every character, are full, or are closed: one line at most, and the work is kept."""
+"""Outputs that are full, closed or unable to show every character: one line at most, and no work is lost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def shell(command: str, **environment: str) -> subprocess.CompletedProcess[bytes
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one run, made where only ASCII can be shown."""
+    """A folder with one run, made by a process with ASCII output."""
     folder = tmp_path_factory.mktemp("plain")
     done = shell(f"cd '{folder}' && bench {RUN}", **PLAIN)
     assert done.returncode == 0, done.stderr

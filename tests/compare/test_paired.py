@@ -48,7 +48,7 @@ def test_several_query_sets_of_a_clip_count_as_one_unit() -> None:
     assert pair.p == pytest.approx(0.5)  # two of the four sign patterns are as extreme
 
 
-def test_questions_without_a_value_are_left_out_of_both() -> None:
+def test_query_sets_without_a_value_are_left_out_of_both_runs() -> None:
     a, b = rows([0.5, np.nan, 0.3], [0.4, 0.9, 0.3])
     pair = compare(a, b, ["average_jaccard"])[0]
     assert (pair.clips, pair.wins, pair.ties, pair.losses) == (2, 1, 1, 0)

@@ -1,4 +1,4 @@
-"""Figures: the numbers in them, their files, and that names do not overlap."""
+"""Figures: their numbers, their files, and labels that do not overlap."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_protocols_have_panels_of_their_own_and_settings_tell_runs_apart(results
     assert len(thresholds.plot_thresholds(select_runs(results)).figure.axes) == 4
 
 
-def test_thresholds_and_cost_show_what_the_summaries_hold(results: Path) -> None:
+def test_thresholds_and_cost_show_the_values_of_summaries(results: Path) -> None:
     rows = {row.record.key[:8]: row for row in select_runs(results)}
     table = thresholds.plot_thresholds(list(rows.values())).table
     assert len(table) == len(rows) * 2 * len(THRESHOLDS)
@@ -203,7 +203,7 @@ def training(folder: Path, columns: str, *lines: str) -> Path:
     return folder
 
 
-def test_curves_show_losses_and_where_it_was_measured_tracking(tmp_path: Path) -> None:
+def test_curves_show_losses_and_tracking_accuracy(tmp_path: Path) -> None:
     first = training(
         tmp_path / "a" / "tiny",
         "step,loss,delta_avg,delta_avg_zero_motion,end_point_error,correlation",

@@ -14,7 +14,7 @@ def row(out: Path, **settings: object) -> Row:
     return replace(made, record=replace(made.record, method=method, key=f"{out.name:0<64}"))
 
 
-def test_runs_of_one_method_are_told_apart_by_what_differs(tmp_path: Path) -> None:
+def test_labels_of_one_methods_runs_name_the_settings_that_differ(tmp_path: Path) -> None:
     one, two = row(tmp_path / "a", levels=2, window=3, name="x"), row(tmp_path / "b", levels=4, window=3, name="x")
     assert names([one]) == ["fast"]
     assert names([one, two]) == ["fast levels=2", "fast levels=4"]
@@ -33,5 +33,5 @@ def test_settings_that_newer_versions_have_do_not_break_it(tmp_path: Path) -> No
     assert names([row(tmp_path / "a", levels=2), row(tmp_path / "b", levels=2, speed=1)]) == ["fast", "fast speed=1"]
 
 
-def test_the_key_tells_runs_of_equal_settings_apart(tmp_path: Path) -> None:
+def test_runs_with_equal_settings_are_labelled_by_their_keys(tmp_path: Path) -> None:
     assert names([row(tmp_path / "a", levels=2), row(tmp_path / "b", levels=2)]) == ["fast a0000000", "fast b0000000"]

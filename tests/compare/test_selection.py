@@ -48,7 +48,7 @@ def test_names_are_folders_keys_or_methods_that_one_run_fits() -> None:
         select_runs(OUT, ["zzz"])
 
 
-def test_a_named_incomplete_run_is_refused_unless_told() -> None:
+def test_a_named_incomplete_run_is_refused_unless_allowed() -> None:
     write_run(OUT, "a", [0.1], expected=60)
     with pytest.raises(UsageError, match=r"incomplete.*1 of 60 clips"):
         select_runs(OUT, ["a"])
@@ -100,7 +100,7 @@ def test_metrics_and_their_file_must_be_there() -> None:
         clip_values(select_runs(OUT)[0], "average_jaccard")
 
 
-def test_two_methods_are_a_pair_where_they_answered_the_same_query_sets() -> None:
+def test_two_methods_are_a_pair_if_they_have_the_same_queries() -> None:
     write_run(OUT, "a", [0.1, 0.2])
     write_run(OUT, "b", [0.1, 0.2])
     strided = write_run(OUT, "a", [0.1, 0.2], protocol="tapvid-strided")

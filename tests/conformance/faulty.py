@@ -52,7 +52,7 @@ class StillSwapped(Still):
 
 
 class Shifted(Correct):
-    """Looks beside the query, and adds something to the answer."""
+    """Follows a point beside the query, and adds an offset to positions."""
 
     before, after = 0.0, 0.0
 
@@ -74,7 +74,7 @@ class IndexOut(Shifted):
 
 
 class LastPixel(Correct):
-    """Takes x (W - 1) / W for an index."""
+    """Uses x (W - 1) / W as an index."""
 
     def track(self, frames: np.ndarray, queries: Queries) -> Tracks:
         scale = 1 - 1 / _size(frames)
@@ -139,14 +139,14 @@ class Fractions(Correct):
 
 
 class FirstFrame(Correct):
-    """Takes all queries for queries in frame 0."""
+    """Treats all queries as queries in frame 0."""
 
     def track(self, frames: np.ndarray, queries: Queries) -> Tracks:
         return super().track(frames, replace(queries, frame=np.zeros_like(queries.frame)))
 
 
 class WholePixels(Correct):
-    """Looks at the corner of the query's pixel, and answers as if it had looked at the query."""
+    """Follows the corner of the query's pixel, and reports positions as if it had followed the query."""
 
     def track(self, frames: np.ndarray, queries: Queries) -> Tracks:
         corner = np.floor(queries.xy)
@@ -169,7 +169,7 @@ class SeesOthers(Correct):
 
 
 class CountsOthers(Correct):
-    """Many queries are answered by a coarser path."""
+    """Tracks many queries with a coarser method."""
 
     def track(self, frames: np.ndarray, queries: Queries) -> Tracks:
         tracks = super().track(frames, queries)
@@ -197,7 +197,7 @@ class Dice(Correct):
 
 
 class Smooths(Correct):
-    """A position is the mean of itself and the two beside it in time."""
+    """Each position is the mean of three positions in sequence."""
 
     def track(self, frames: np.ndarray, queries: Queries) -> Tracks:
         tracks = super().track(frames, queries)
@@ -224,7 +224,7 @@ FORWARD: dict[str, Any] = {"causal": True, "lookahead": 0}
 
 
 class Fault(NamedTuple):
-    """A tracker, what finds its fault, a word of the finding, and what its SPEC declares."""
+    """A tracker, the check that finds its fault, a word of the finding, and what its SPEC declares."""
 
     tracker: type[Correct]
     check: str

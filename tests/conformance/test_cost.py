@@ -1,4 +1,4 @@
-"""What a tracker costs is measured, and goes on along a line."""
+"""The cost of a tracker: measurements and linear forecasts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tests.conformance.faulty import Still
 from vgmae_bench.conformance.cost import Measured, forecast
 
 
-def test_a_forecast_goes_on_along_a_line() -> None:
+def test_forecasts_are_linear() -> None:
     found = forecast(Measured(8, 2.0, 100.0), Measured(16, 3.0, 180.0), 32)
     assert found == Measured(32, 5.0, 340.0)
     assert forecast(Measured(8, 2.0, 100.0), Measured(16, 1.9, 100.0), 80).seconds == 2.0
 
 
-def test_memory_of_an_object_is_measured_here() -> None:
+def test_an_object_is_measured_in_this_process() -> None:
     class Greedy(Still):
         def track(self, frames: np.ndarray, queries: vb.Queries) -> vb.Tracks:
             np.ones(len(frames) * 4_000_000, dtype=np.float64).sum()  # 32 MB a frame
@@ -27,6 +27,6 @@ def test_memory_of_an_object_is_measured_here() -> None:
     assert "davis" in told.what and "kinetics" in told.what
 
 
-def test_a_name_is_measured_in_processes_of_its_own() -> None:
+def test_a_method_by_name_is_measured_in_separate_processes() -> None:
     cost, _ = vb.check("zero-motion", only=["cost"]).findings
     assert "8 and 16 frames" in cost.what and "each in a process of its own" in cost.what

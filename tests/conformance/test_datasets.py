@@ -1,4 +1,4 @@
-"""Faults of datasets are found; what is correct passes."""
+"""Faults of datasets are found, and correct datasets pass."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SquaresConfig:
 
 
 class Squares:
-    """Moving texture; the digest is of the settings."""
+    """A moving texture. The digest depends on the settings."""
 
     def __init__(self, config: SquaresConfig) -> None:
         self.config = config
@@ -76,7 +76,7 @@ class Empty(Squares):
 
 
 class Changing(Squares):
-    """Draws its clips anew each time."""
+    """Generates other clips at each reading."""
 
     _seeds = itertools.count()
 
@@ -85,7 +85,7 @@ class Changing(Squares):
 
 
 class Different(Squares):
-    """Draws its clips anew each time it is opened."""
+    """Generates other clips at each opening."""
 
     _seeds = itertools.count()
 

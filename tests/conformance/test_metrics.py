@@ -1,4 +1,4 @@
-"""Faults of metrics are found; those that ship pass."""
+"""Faults of metrics are found, and shipped metrics pass."""
 
 from __future__ import annotations
 

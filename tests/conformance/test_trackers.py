@@ -1,4 +1,4 @@
-"""Each fault is found by the check that is for it, and a correct tracker passes."""
+"""The check for a fault finds it, and a correct tracker passes all checks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_tracker_without_a_usual_answer_is_asked_nothing_else() -> None:
 
 
 class Leaning(Shifted):
-    """Looks beside the point in y only; with `wild`, its answers also scatter by about a pixel."""
+    """Follows a point that is shifted in y only. With `wild`, positions also scatter by about a pixel."""
 
     before = np.array([0.0, 0.45], dtype=np.float32)
     after = -before
@@ -68,7 +68,7 @@ def test_only_a_shift_of_x_and_y_alike_is_a_fault_of_an_inaccurate_tracker(
 
 
 class Refined(Correct):
-    """Refines the position in the query frame, too, by what its weights say; with `late`, in later query frames alone."""
+    """Corrects the position in the query frame, too, as untrained weights may. With `late`, only in later query frames."""
 
     note = "random weights"
     late = False

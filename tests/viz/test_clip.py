@@ -47,7 +47,7 @@ def test_parts_make_the_same_pictures_as_the_whole(tmp_path: Path, monkeypatch: 
     np.testing.assert_array_equal(films[0], films[1])
 
 
-def test_frames_that_nobody_annotated_stay_clean(tmp_path: Path) -> None:
+def test_unannotated_frames_show_no_points(tmp_path: Path) -> None:
     annotated = np.arange(12) % 5 == 0
     grey = np.full((12, 64, 64, 3), 128, dtype=np.uint8)
     shown = replace(clip(num_frames=12), annotated=annotated, read=lambda: grey)

@@ -1,4 +1,4 @@
-"""Drawn tracks: where the points are, filled where they are seen, with the way they came."""
+"""Drawn tracks: positions, dots for visible points, rings for hidden points, and trails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
 def crossing(num_frames: int = 20, size: tuple[int, int] = (60, 100)) -> tuple[np.ndarray, Tracks]:
-    """A point that goes right by 4 pixels a frame, and one that stands still and is hidden."""
+    """A point that moves right by 4 pixels per frame, and a hidden point that does not move."""
     x = 10.0 + 4 * np.arange(num_frames)
     moving = np.stack([x, np.full(num_frames, 20.0)], axis=1)
     still = np.tile([50.0, 45.0], (num_frames, 1))

@@ -1,4 +1,4 @@
-"""Pictures side by side."""
+"""Grids of pictures."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`vgmae-bench run` with options that say how a method is asked, and where the code of others lies."""
+"""`vgmae-bench run` with options for the calls of a method and for checkouts of other projects."""
 
 from __future__ import annotations
 

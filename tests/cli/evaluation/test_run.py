@@ -1,4 +1,4 @@
-"""`vgmae-bench run` with trackers that talk and trackers that fail."""
+"""`vgmae-bench run` with trackers that print and trackers that fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vgmae-bench finetune` from an encoder to scores, in processes of its own."""
+"""`vgmae-bench finetune` from an encoder to scores, in separate processes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ validate_clips = 1
 
 @pytest.fixture(autouse=True)
 def prepared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """encoder.safetensors and config.toml in the working folder; processes that share two cores must not spin."""
+    """encoder.safetensors and config.toml in the working folder. Waiting threads do not spin: processes share cores."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     network = replace(SMALL, image_size=32)
     save_weights(Path("encoder.safetensors"), VideoGMAE(network).state_dict(), "videogmae", {"network": network})
@@ -74,7 +74,7 @@ def test_finetune_accepts_any_dataset_with_tracks(tmp_path: Path) -> None:
 
 
 def test_a_random_encoder_of_another_method_gets_the_same_readout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of VideoMAE's frozen row but for its pretraining, in one process: untrained weights, a readout, a score."""
+    """The experiment with a frozen VideoMAE without its pretraining, in one process: random weights, readout, score."""
     monkeypatch.setitem(TRACKMAE_SIZES, "tiny", NETWORK)
     runner = CliRunner()
     base = arguments("floor", "--set", "steps=2", "--set", "readout_windows=2")[1:]

@@ -1,4 +1,4 @@
-"""`vgmae-bench train` as people and schedulers start, kill and continue it: in processes of its own."""
+"""`vgmae-bench train` in separate processes, as people and schedulers start, kill and continue it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ backend = "torch"
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """In every process: the last bits of a sum depend on how many threads share it, and there are two cores."""
+    """Set the number of threads of every process, because the last bits of sums depend on it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
         yield
@@ -67,7 +67,7 @@ def config() -> None:
 
 @pytest.fixture(scope="module")
 def whole(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a training that nothing happened to."""
+    """The folder of an uninterrupted training."""
     folder = tmp_path_factory.mktemp("whole")
     (folder / "config.toml").write_text(CONFIG)
     call(*arguments("out", "--set", "validate_clips=1"), cwd=folder)

@@ -1,4 +1,4 @@
-"""Findings about evaluators of others."""
+"""Findings about evaluators of other projects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published numbers: whole, sourced, and as their sources have them."""
+"""Published numbers: complete, with sources, and equal to their sources."""
 
 from __future__ import annotations
 

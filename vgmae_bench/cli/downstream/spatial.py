@@ -91,9 +91,9 @@ def spatial(
 
 
 def _print(title: str, summary: dict[str, dict[str, Estimate]]) -> None:
+    from rich.console import Console
     from rich.table import Table
 
-    from vgmae_bench.compare.tables import console
     from vgmae_bench.downstream.space.measure import F_MEASURES, MEANS
 
     table = Table(title=title, title_justify="left")
@@ -105,7 +105,8 @@ def _print(title: str, summary: dict[str, dict[str, Estimate]]) -> None:
         table.add_column(f"{label} [95 %]", justify="right")
     for method, found in summary.items():
         table.add_row(method, *(_cell(name, found.get(name)) for name in measures))
-    console().print(table)
+    console = Console()
+    Console(width=None if console.is_terminal else 200).print(table)
 
 
 def _cell(name: str, estimate: Estimate | None) -> str:
