@@ -136,7 +136,7 @@ def changed(**values: Any) -> Any:
         (changed(id="a", size=(64, 64, 3)), r"size must be \(height, width\)"),
         (changed(id="a", fps=float("nan")), "fps is nan"),
         (changed(id="a", radius=np.full(12, -1.0)), "radius holds a negative"),
-        (changed(id="a", asked=np.full(6, 99)), "it needs a query frame among 12 frames"),
+        (changed(id="a", asked=np.full(6, 99)), "asked must hold a frame number from 0 to 11"),
     ],
 )
 def test_a_clip_that_cannot_be_used_is_named(dataset: Any, message: str) -> None:

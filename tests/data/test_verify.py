@@ -71,7 +71,9 @@ def test_a_file_that_differs_from_its_download_is_reported(tmp_path: Path) -> No
 def test_a_missing_downloaded_file_is_reported(tmp_path: Path) -> None:
     path = save_davis(tmp_path)
     (path.parent / SUMS).write_text(f"{'0' * 64}  SOURCES.md\n")
-    assert errors(verify("davis", tmp_path)) == [(str(path.parent / "SOURCES.md"), "it was here, but is gone")]
+    assert errors(verify("davis", tmp_path)) == [
+        (str(path.parent / "SOURCES.md"), "it is missing, although SHA256SUMS lists it")
+    ]
 
 
 def test_changed_file_contents_are_found(tmp_path: Path) -> None:

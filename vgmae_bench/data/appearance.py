@@ -23,12 +23,12 @@ _ON = 0.4
 """Tracks with a smaller ratio are correct. The embedded sets have 0.10 to 0.19, and 0.88 to 1.03 with x and y exchanged."""
 _RIGHT = 0.25  # below this, no other reading is tried
 _MOVING = 2.0
-"""In pixels between two frames. Only such tracks tell: what stands still on what stands still is on it however it is read."""
+"""Pixels between the two frames. Pairs with less motion do not count: a still point on a still surface fits every reading."""
 _STEP = 0.1  # pixels from frame to frame; slower points do not choose the lag
 _LONGEST = 8  # frames; light changes meanwhile
 _WORSE = 2.5
 _ALIKE = 1.5
-"""Readings whose ratios differ by less cannot be told apart, as where all moves one way. The first, likeliest one is named."""
+"""If the ratios of readings differ by a smaller factor, the first of these readings is reported. It is the most likely one."""
 _INSIDE = 0.8  # share of visible positions that another reading has to put inside the frame
 
 
@@ -36,9 +36,9 @@ class Reading(NamedTuple):
     """Another way to read the positions of a clip.
 
     Attributes:
-        fault: what would be wrong with them as they are read now.
-        remedy: what mends them.
-        read: gives positions in units of the frame, from such positions and the (height, width) of the clip.
+        fault: the mistake in the positions, if this reading is right.
+        remedy: how to correct it.
+        read: returns the corrected positions, given the positions in units of the frame and the clip's (height, width).
     """
 
     fault: str
@@ -46,7 +46,7 @@ class Reading(NamedTuple):
     read: Callable[[FloatArray, Size], FloatArray]
 
     def __str__(self) -> str:
-        return f"{self.fault}: colours under the points stay alike along tracks only then"
+        return f"{self.fault}: the video's colours stay similar along the tracks only after this correction"
 
 
 def _in_pixels(points: FloatArray, size: Size) -> FloatArray:
@@ -67,13 +67,13 @@ READINGS = (
     Reading("x looks counted from the right", "width - x", lambda points, _: points * [-1, 1] + [1, 0]),
     Reading("positions look like fractions from -1 to 1", "(points + 1) / 2", lambda points, _: (points + 1) / 2),
 )
-"""What people write in place of fractions of the frame, or of pixels."""
+"""Common mistakes in the units and axes of positions, the most likely ones first."""
 
 
 def misread(
     points: FloatArray, occluded: npt.NDArray[np.bool_], frames: npt.NDArray[np.uint8], size: Size
 ) -> Reading | None:
-    """The reading with which tracks follow what is in the frames, if they do not follow it as they are.
+    """The reading with which tracks follow the content of the frames, if the given positions do not follow it.
 
     Arguments:
         points: float [N, T, 2] in units of the frame.
@@ -82,7 +82,7 @@ def misread(
         size: (height, width) of the clip's own frames.
 
     Returns:
-        None also if the evidence is too weak: few visible positions, or no contrast.
+        The reading; None if the given positions fit, or if too few positions or too little contrast show it.
     """
     raster = np.array([frames.shape[2], frames.shape[1]])
     lag = _lag(points * raster, ~occluded)
@@ -102,7 +102,7 @@ def misread(
 
 
 def _lag(xy: FloatArray, visible: npt.NDArray[np.bool_]) -> int:
-    """The number of frames in which points that move have moved by about `OFFSET`, from 1 to `_LONGEST`."""
+    """The number of frames in which moving points typically move by `OFFSET`, from 1 to `_LONGEST`."""
     with np.errstate(invalid="ignore"):
         steps = np.linalg.norm(np.diff(xy, axis=1), axis=2)[visible[:, :-1] & visible[:, 1:]]
         steps = steps[steps >= _STEP]

@@ -2,9 +2,10 @@
 
 The files are read as published. <root>/badja/ is a copy of https://github.com/benjiebob/BADJA with DAVIS 2017 in it:
 
-    joint_annotations/<clip>.json     a list: image_path, segmentation_path, joints [[row, column], …], visibility
-        [bool, …]
-    DAVIS/JPEGImages/…, DAVIS/Annotations/…     in Full-Resolution, as the annotations say, or else in 480p
+    joint_annotations/<clip>.json     a list of frames, each with image_path, segmentation_path,
+                                      joints [[row, column], …] and visibility [bool, …]
+    DAVIS/JPEGImages/…                frames in Full-Resolution, as the annotations say, or else in 480p
+    DAVIS/Annotations/…               masks, likewise
 
 Joints are pixel indices, so the reader adds half a pixel. Tracks are hidden in frames without annotations. Only
 annotated frames have queries and are scored. The radius of PCK is 0.2 · √(foreground pixels of the mask). Transparent

@@ -70,12 +70,12 @@ def check_tracks(
 
 
 def check_asked(asked: npt.NDArray[np.int64] | None, points: FloatArray) -> None:
-    """Raise FaultError unless `asked` gives each track of `points` [N, T, 2] a frame in which it has a position."""
+    """Raise FaultError unless `asked` [N] names a frame for each track in which `points` [N, T, 2] has its position."""
     if asked is None:
         return
     tracks, num_frames = points.shape[:2]
     if asked.shape != (tracks,) or not ((asked >= 0) & (asked < num_frames)).all():
-        raise FaultError(f"it needs a query frame among {num_frames} frames for each of {tracks} tracks")
+        raise FaultError(f"asked must hold a frame number from 0 to {num_frames - 1} for each of {tracks} tracks")
     if not np.isfinite(points[np.arange(tracks), asked]).all():
         raise FaultError("a track has no position in its query frame")
 

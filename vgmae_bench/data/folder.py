@@ -1,8 +1,7 @@
 """The dataset "folder": your own videos, each with a CSV or JSON file of tracks in the same folder.
 
-    bear.mp4  bear.csv       a video (any file that FFmpeg reads, or a folder of images), and its tracks under the same
-        name
-    camel/    camel.json
+    bear.mp4  bear.csv       a video file that FFmpeg reads, and its tracks under the same name
+    camel/    camel.json     a folder of images, and its tracks
 
 A CSV file has a header and the columns point, frame, x, y and visible (0 or 1). Other columns are ignored. `vgmae-bench
 track` writes this format. A point without a row for a frame is hidden in that frame. A frame without any row has no
@@ -40,7 +39,7 @@ from vgmae_bench.types import Clip, Size
 TRACK_SUFFIXES = (".csv", ".json")
 _LATE = (
     "{} of {} tables have no row for frame 0, the first of them {}; frames are counted from 0. "
-    "From 1, positions are a frame late"
+    "If yours begin at 1, every position is one frame late"
 )
 
 
@@ -91,12 +90,13 @@ class FolderDataset:
         self._pairs = _pairs(folder)
         if not self._pairs:
             raise MissingDataError(
-                f"{folder} holds no tracks", "each video needs a .csv or .json of its name beside it"
+                f"{folder} holds no tracks", "each video needs a .csv or .json file of the same name"
             )
         self.ids = list(self._pairs)
         self.files = [file for pair in self._pairs.values() for file in pair]
-        sums = {name: [_content(video), file_digest(tracks)] for name, (video, tracks) in self._pairs.items()}
-        self.digest = configs.digest(sums)
+        sums = [(name, [_content(video), file_digest(tracks)]) for name, (video, tracks) in self._pairs.items()]
+        # A name that is not UTF-8 is refused later, with a better message.
+        self.digest = configs.digest({name.encode(errors="replace").decode(): digests for name, digests in sums})
         self._states = {name: _state(pair) for name, pair in self._pairs.items()}
         late = [
             name for name, (_, tracks) in self._pairs.items() if tracks.suffix.lower() == ".csv" and first_frame(tracks)
@@ -157,45 +157,33 @@ def _pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
     Raises:
         BadDataError: tracks have no video of the same name, or two files have the same name.
     """
-    tracks: dict[str, Path] = {}
+    tracks: dict[str, list[Path]] = {}
     videos: dict[str, list[Path]] = {}
     for file in sorted(folder.iterdir(), key=natural_order):
         if file.name.startswith("."):
             continue
-        if file.is_dir():
-            videos.setdefault(_plain(file.name), []).append(file)
-        elif file.suffix.lower() in VIDEO_SUFFIXES:
-            videos.setdefault(_plain(file.stem), []).append(file)
+        # Some systems store é as one character, some as two.
+        name = unicodedata.normalize("NFC", file.name if file.is_dir() else file.stem)
+        if file.is_dir() or file.suffix.lower() in VIDEO_SUFFIXES:
+            videos.setdefault(name, []).append(file)
         elif file.suffix.lower() in TRACK_SUFFIXES:
-            name = _plain(file.stem)
-            if name in tracks:
-                raise BadDataError(
-                    f"{folder} has two files of tracks for {name}: {tracks[name].name} and {file.name}",
-                    "only one of them can be used",
-                    try_="moving one of them to another folder",
-                )
-            tracks[name] = file
-    pairs = {}
-    for name, file in tracks.items():
+            tracks.setdefault(name, []).append(file)
+    for name, files in tracks.items():
+        if len(files) > 1:
+            named = " and ".join(file.name for file in files)
+            what = f"{folder} has {len(files)} files of tracks for {name}: {named}"
+            raise BadDataError(what, "only one of them can be used", try_="moving the others to another folder")
         found = videos.get(name, [])
-        if not found:
-            raise BadDataError(f"{file} has no video beside it", "one of its name is needed")
-        if len(found) > 1:
-            named = " and ".join(video.name for video in found)
-            raise BadDataError(f"{file} has {len(found)} videos beside it: {named}", "one of its name is needed")
-        pairs[name] = (found[0], file)
-    return pairs
+        if len(found) != 1:
+            count = f"{len(found)} videos: {' and '.join(video.name for video in found)}" if found else "no video"
+            raise BadDataError(f"{files[0]} has {count}", "it needs one video of the same name in its folder")
+    return {name: (videos[name][0], file) for name, (file,) in tracks.items()}
 
 
 def _state(pair: tuple[Path, Path]) -> list[tuple[int, int, int]]:
     """Inode number, size and modification time of each file. Writing or replacing a file changes them."""
     with damage(f"{pair[0].name} and {pair[1].name} cannot be used"):
         return [(status.st_ino, status.st_size, status.st_mtime_ns) for status in (file.stat() for file in pair)]
-
-
-def _plain(name: str) -> str:
-    """A name in the composed form of Unicode (NFC). Some systems store é as one character, some as two."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _content(video: Path) -> str:

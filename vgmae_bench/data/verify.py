@@ -92,7 +92,7 @@ def _check_files(files: list[Path]) -> list[Finding]:
             findings.append(Finding("note", str(file), fault))
     for folder in sorted({file.parent for file in files}):
         gone = [name for name in read_sums(folder) if not (folder / name).exists()]
-        findings += [Finding("error", str(folder / name), "it was here, but is gone") for name in gone]
+        findings += [Finding("error", str(folder / name), f"it is missing, although {SUMS} lists it") for name in gone]
     return findings
 
 

@@ -103,7 +103,7 @@ def read(path: Path) -> pd.DataFrame:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             if file.readline() != HEADER:
-                raise ValueError("its first line is another")
+                raise ValueError("its first line is not that of this format")
             # Clip ids such as "007" and "NA" must stay text. The file has no missing values.
             table = pd.read_csv(file, dtype={"clip": str}, keep_default_na=False)
         missing = {"clip", *KEYS, *COUNTS} - set(table.columns)

@@ -1,7 +1,7 @@
 """AJ_RD: the Jaccard of a track from the moment it reappears, as TAPNext++ measures re-detection.
 
-It differs from TAP-Vid's Jaccard in two ways: distances are compared with <=, and every reappearance has the same
-weight whatever its length.
+It differs from TAP-Vid's Jaccard in two ways. A point is correct if its distance is <= the threshold, not <. Every
+reappearance has the same weight, however long the point stays visible.
 """
 
 from __future__ import annotations
@@ -93,13 +93,10 @@ def compute_re_detection(scored: ScoredTracks) -> dict[str, float]:
     The first appearance of a point is not a reappearance. Frames up to the query therefore count as visible here.
     """
     truth = ~scored.target_occluded
-    events = events_of(truth | ~_after(scored))
+    after = np.arange(truth.shape[1]) > scored.query_frame[:, None]
+    events = events_of(truth | ~after)
     jaccards = event_jaccards(events, truth, scored.target_xy, ~scored.occluded, scored.xy, scored.thresholds)
     return {"re_detection_jaccard": redetection(events, jaccards, scored.thresholds)["AJ_RD"]}
-
-
-def _after(scored: ScoredTracks) -> npt.NDArray[np.bool_]:
-    return np.arange(scored.target_xy.shape[1]) > scored.query_frame[:, None]
 
 
 def _mean(values: npt.NDArray[np.float64]) -> float:

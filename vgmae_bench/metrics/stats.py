@@ -18,7 +18,7 @@ import numpy.typing as npt
 RESAMPLES = 10_000
 LEVEL = 0.95
 KEPT_DRAWS = 2_000_000
-"""Draws of resamples are kept for the next call up to this many numbers (16 MB)."""
+"""Larger draws of resamples are not cached. This many numbers take 16 MB."""
 
 Array = npt.NDArray[np.float64]
 
@@ -110,7 +110,7 @@ def interval(totals: Array, sizes: Array, *, resamples: int = RESAMPLES, seed: i
 
 @lru_cache(maxsize=2)
 def _draw(clips: int, resamples: int, seed: int) -> Array:
-    """How often each resample holds each clip, float64 [resamples, clips]. A figure asks for the same ones for every run."""
+    """How often each resample holds each clip, float64 [resamples, clips]. Cached, as a figure needs it for every run."""
     drawn = np.random.default_rng(seed).multinomial(clips, np.full(clips, 1 / clips), size=resamples)
     return drawn.astype(np.float64)
 
@@ -124,7 +124,7 @@ def sign_flip_test(differences: Array, *, resamples: int = RESAMPLES, seed: int 
 
     The p-value is NaN if no clip has a value.
     """
-    # scipy.stats.permutation_test tests the same, but draws other signs, so that published p-values would change a little.
+    # scipy.stats.permutation_test does the same test with other random signs. Published p-values would change a little.
     clips, columns = differences.shape
     if clips == 0:
         return np.full(columns, np.nan)

@@ -36,8 +36,7 @@ def tapvid_metrics(
         trackwise: return values by track, [B, M] instead of [B]. Their mean is not the value of the video.
 
     Returns:
-        `average_jaccard`, `average_pts_within_thresh`, `occlusion_accuracy`, and `jaccard_k` and `pts_within_k` for
-            every
+        `average_jaccard`, `average_pts_within_thresh`, `occlusion_accuracy`, and `jaccard_k` and `pts_within_k` for every
         threshold k, float64. NaN if nothing counts (0 / 0).
     """
     evaluated = evaluated_frames(query_frame, target_xy.shape[-2], mode)

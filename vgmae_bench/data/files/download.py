@@ -45,7 +45,7 @@ def download(url: str, target: Path) -> None:
         raise ConnectionError(f"the server's answer is not valid HTTP ({error!r})") from error
     known = _read_mark(part, url) or {}
     _mark_file(part).unlink(missing_ok=True)
-    if (told := known.get("md5")) and _md5(part) != told:
+    if (md5 := known.get("md5")) and _md5(part) != md5:
         part.unlink()
         raise ConnectionError(
             "the downloaded file is damaged (its MD5 is not the one that the server names) and was deleted"

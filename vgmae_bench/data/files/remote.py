@@ -63,5 +63,5 @@ def _download(url: str, target: Path, what: str) -> None:
         download(url, target)
     except OSError as error:
         curl = f"curl -L -C - --create-dirs -o {shlex.quote(str(target))} {shlex.quote(url)}"
-        told = f"{what[:1].upper()}{what[1:]} could not be fetched"
-        raise MissingDataError(told, f"downloading {url} failed: {error}", try_=curl) from error
+        fault = f"{what[:1].upper()}{what[1:]} could not be fetched"
+        raise MissingDataError(fault, f"downloading {url} failed: {error}", try_=curl) from error

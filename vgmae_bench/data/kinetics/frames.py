@@ -74,9 +74,9 @@ def _pictures(container: av.container.InputContainer, encoder: av.VideoCodecCont
         if shape not in (None, (frame.width, frame.height, frame.format.name)):
             raise ValueError("its frames change their size or their pixel format half-way")
         shape = frame.width, frame.height, frame.format.name
-        told = frame.pts if frame.pts is not None else frame.dts
+        stored = frame.pts if frame.pts is not None else frame.dts
         expected = 0 if previous is None else previous + frame.duration
-        pts = expected if told is None else told - start
+        pts = expected if stored is None else stored - start
         if not frame.duration and previous is not None:
             frame.duration = max(pts - previous, 1)
         frame.pts = previous = pts

@@ -17,6 +17,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,7 +41,7 @@ from vgmae_bench.data.video.file import stack
 from vgmae_bench.data.video.image_folder import ImageFolder
 from vgmae_bench.errors import BadDataError, MissingDataError, damage
 from vgmae_bench.files import natural_order
-from vgmae_bench.types import Clip, FloatArray, Size
+from vgmae_bench.types import Clip
 
 FPS = 12.0
 _SHARD = re.compile(r"(.+)-(\w+)\.tfrecord-(\d{5})-of-(\d{5})")
@@ -112,7 +113,7 @@ def _raw(scenes: Scenes, about: dict[str, Json], total: int, size: int) -> Raw:
         names = set()
         for digest, clip in scenes:
             if clip.id in names:
-                raise BadDataError(f'Two scenes are called "{clip.id}"', "each needs a name of its own")
+                raise BadDataError(f'Two scenes are called "{clip.id}"', "names must be unique")
             names.add(clip.id)
             read.append([clip.id, digest])
             yield clip
@@ -146,26 +147,28 @@ def _of_exports(folders: list[Path]) -> Scenes:
                 raise ValueError(f"its coords are {xy.dtype} {list(xy.shape)}, not floating point [N, T, 2]")
             points = xy / np.array(video.size[::-1])
             points, occluded = check_tracks(points, hidden, video.num_frames, video.size, "pixels")
-            clip = _clip(file_safe(folder.name, folder), video.size, points, occluded, stack(video.frames()))
+            read = partial(_frames, video)
+            clip = Clip(file_safe(folder.name, folder), video.size, points, occluded, read, fps=FPS)
             yield _digest([tracks, *video.files]), clip
+
+
+def _frames(video: ImageFolder) -> npt.NDArray[np.uint8]:
+    return stack(video.frames())
 
 
 def _derived(scene: KubricScene, name: str, config: KubricConfig) -> Clip:
     tracks = derive_tracks(scene, name, config.seed, config.tracks)
     _, height, width = scene.segments.shape
-    points: FloatArray = tracks.xy / np.float32(width)  # frames are square
-    return _clip(name, (height, width), points, tracks.occluded, scene.frames, tracks.frame)
-
-
-def _clip(
-    name: str,
-    size: Size,
-    points: FloatArray,
-    occluded: npt.NDArray[np.bool_],
-    frames: npt.NDArray[np.uint8],
-    asked: npt.NDArray[np.int64] | None = None,
-) -> Clip:
-    return Clip(name, size, points, occluded, lambda: frames, fps=FPS, asked=asked)
+    frames = scene.frames  # the clip must not keep the other layers in memory
+    return Clip(
+        id=name,
+        size=(height, width),
+        points=tracks.xy / np.float32(width),  # frames are square
+        occluded=tracks.occluded,
+        read=lambda: frames,
+        fps=FPS,
+        asked=tracks.frame,
+    )
 
 
 def _object_of_npy(path: Path) -> dict[str, Any]:

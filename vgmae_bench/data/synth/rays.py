@@ -101,9 +101,8 @@ def nearest_face(planes: Planes, u: Tensor, v: Tensor) -> Tensor:
     for solid in range(1, len(planes.exit)):
         entry, axis = _crossings(planes.entry[solid], u, v).min(dim=0)
         leave = _crossings(planes.exit[solid], u, v).amax(dim=0)
-        hit = (
-            (entry >= leave) & (entry > best) & (entry < _NEVER)
-        )  # best is positive: the entry lies in front of the camera
+        # `best` is positive, so an entry beyond it lies in front of the camera.
+        hit = (entry >= leave) & (entry > best) & (entry < _NEVER)
         best = torch.where(hit, entry, best)
         face = torch.where(hit, solid * 6 + planes.entry_face[solid].take_along_dim(axis[None], dim=0)[0], face)
     return face

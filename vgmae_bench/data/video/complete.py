@@ -27,8 +27,8 @@ _TS_SYNC = 0x47
 _GIF_TRAILER = b";"
 _OGG, _OGG_HEADER, _OGG_LAST = b"OggS", 27, 4
 _LONGEST_PAGE = 27 + 255 + 255 * 255
-_FLV, _FLV_SIZE = b"FLV\x01", b"\x00\x08filesize\x00"  # in the tag onMetaData, before a number of 8 bytes
-_FLV_HEADER = 1 << 16  # bytes in which it stands
+_FLV, _FLV_SIZE = b"FLV\x01", b"\x00\x08filesize\x00"  # the name of the size in the tag onMetaData; 8 bytes follow
+_FLV_HEADER = 1 << 16  # bytes that are searched for this name
 _Y4M_STEPS = {"420": (2, 2), "422": (2, 1), "444": (1, 1), "411": (4, 1)}  # pixels that share a colour: across, down
 
 
@@ -79,7 +79,7 @@ def _promised(file: BinaryIO, found: int) -> int | None:
     if head.startswith(b"YUV4MPEG2 "):
         return _after_pictures(head, found)
     for length in _TS_PACKETS:
-        offset = length - _TS_PACKETS[0] if length == _TS_PACKETS[1] else 0  # M2TS: a time of 4 bytes goes before
+        offset = 4 if length == 192 else 0  # in M2TS, each packet begins with a time of 4 bytes
         if len(head) > 2 * length + offset and all(head[offset + n * length] == _TS_SYNC for n in range(3)):
             return -(-found // length) * length
     return None
@@ -166,7 +166,7 @@ def _ends_with_page(file: BinaryIO, found: int) -> bool:
 
 
 def _after_pictures(head: bytes, found: int) -> int | None:
-    """The end of the last picture of a YUV4MPEG2 file; None for a kind of picture that is not known, or with parameters."""
+    """The end of the last picture of a YUV4MPEG2 file; None if a header has parameters, or the pixel format is unknown."""
     line, newline, rest = head.partition(b"\n")
     words = {word[:1]: word[1:] for word in line.decode("latin-1").split()[1:]}
     try:
@@ -185,7 +185,7 @@ def _after_pictures(head: bytes, found: int) -> int | None:
 
 
 def _stated_in_flv(file: BinaryIO) -> int | None:
-    """The size of an FLV file as its metadata states it; None where they do not. Its tags would end anywhere."""
+    """The size that the metadata of an FLV file state; None if they state none. The tags themselves do not show a cut."""
     file.seek(0)
     _, name, value = file.read(_FLV_HEADER).partition(_FLV_SIZE)
     if not name or len(value) < 8:

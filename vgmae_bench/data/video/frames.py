@@ -28,8 +28,8 @@ def decode_frames(
     """Decode frames of one size into uint8 [T, H, W, 3] RGB.
 
     Arguments:
-        resized: size of the result, the same as from `vgmae_bench.resizing.resize_frames`. An eighth less work for frames of
-            720p, because none is copied at its own size. None: as they are stored.
+        resized: (height, width) of the result, which equals that of `vgmae_bench.resizing.resize_frames`. None: the stored
+            size. Resizing here saves an eighth of the time for frames of 720p, because no frame is copied at its stored size.
 
     Raises:
         ValueError: a frame is not a complete image of that kind, or has another size than the first one. The message

@@ -127,9 +127,10 @@ def frame_order(files: Sequence[Path]) -> list[Path]:
 
 
 def _first_gap(files: Sequence[Path]) -> tuple[int, str, str] | None:
-    """The first number that is not there, and the names around it, where whole numbers go up in one step but for gaps.
+    """The first missing frame number, and the names of the files before and after it; None if no number is missing.
 
-    Numbers that go up by 5 each are no gap, and neither are times, whose steps are no multiples of one.
+    The most frequent step between numbers counts as regular, for example 5 in 0, 5, 10. A gap is a larger multiple of it.
+    Names with other steps are times and have no gaps.
     """
     found = [re.search(r"(?<![\d.,])\d+$", file.stem) for file in files]
     numbers = [int(match[0]) for match in found if match]
@@ -144,7 +145,7 @@ def _first_gap(files: Sequence[Path]) -> tuple[int, str, str] | None:
 
 
 def _counts_after_point(stems: Sequence[str]) -> bool:
-    """Whether 1.8, 1.9, 1.10 … count after the point: those numbers grow by one and are not decimals in equal steps."""
+    """Whether the digits after the point count frames (1.8, 1.9, 1.10) and are not decimals (0.05, 0.10, 0.15)."""
     found = [re.search(r"(?<!\d)(?<!\d\.)(-?\d+)\.(\d+)$", stem) for stem in stems]
     if not all(found) or len({len(match[2]) for match in found if match}) == 1:
         return False

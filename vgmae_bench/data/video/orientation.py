@@ -50,14 +50,14 @@ def upright_filters(frame: av.VideoFrame) -> list[Filter]:
 
 def buffer_arguments(frame: av.VideoFrame) -> str:
     """Arguments of FFmpeg's "buffer" filter for frames like this one. Without them, FFmpeg guesses matrix and range."""
-    told = {
+    arguments = {
         "video_size": f"{frame.width}x{frame.height}",
         "pix_fmt": frame.format.name,
         "time_base": frame.time_base,
         "colorspace": int(frame.colorspace),
         "range": int(frame.color_range),
     }
-    return ":".join(f"{key}={value}" for key, value in told.items())
+    return ":".join(f"{key}={value}" for key, value in arguments.items())
 
 
 def link(filters: list[Filter]) -> av.filter.Graph:

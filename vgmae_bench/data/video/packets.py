@@ -22,14 +22,14 @@ _DURATION = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 
 @dataclass(frozen=True)
 class Packets:
-    """What the packets of a video file say of its frames. None is decoded.
+    """The number and the times of a video file's frames, from its packets alone.
 
     Attributes:
         count: the number of frames that are shown. Frames that an edit list cuts off do not count.
         times: the time of each frame in units of the stream, ascending; None if the file does not have times.
         fps: frames per second; the average if the rate varies.
         promised: the number of frames that the headers promise; `count` or less if they promise nothing.
-        raw: the file is a bare stream of a codec, whose end cannot be told from a cut.
+        raw: the file is a bare stream of a codec. Such a stream does not show whether its end is missing.
     """
 
     count: int
@@ -102,8 +102,8 @@ def _until_end(stream: av.VideoStream, times: list[int], fps: Fraction) -> int:
     if stream.container.format.name == "avi" and stream.duration:
         # The rate is constant. The tolerance of two frames includes the last one.
         seconds, least = Fraction(stream.duration * stream.time_base), 2 / fps
-    elif told := _DURATION.match(stream.metadata.get("DURATION", "")):
-        hours, minutes, rest = (Fraction(text) for text in told.groups())
+    elif duration := _DURATION.match(stream.metadata.get("DURATION", "")):
+        hours, minutes, rest = (Fraction(text) for text in duration.groups())
         # If the rate varies, the last frame may last long.
         seconds, least = 3600 * hours + 60 * minutes + rest, Fraction(_LAST_FRAME)
     else:
