@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import torch
-
-from vgmae_bench.config import Json, build
-from vgmae_bench.errors import WeightsError
-from vgmae_bench.models.weights_file import load_into, load_weights, save_weights
+from vgmae_bench.config import Json
+from vgmae_bench.models.weights_file import load_weights, save_weights
 
 from .network import GMRW, NetworkConfig
 from .readout import Method
@@ -62,11 +59,6 @@ def load_model(path: Path) -> Model:
     Raises:
         WeightsError: the file is damaged, or holds another model.
     """
-    weights = load_weights(path, method="gmrw")
-    network, inference = (weights.config.get(name) for name in ("network", "inference"))
-    if weights.kind != KIND or not isinstance(network, dict) or not isinstance(inference, dict):
-        raise WeightsError(f'{path} holds a "{weights.kind}" model', "gmrw cannot use this kind")
-    with torch.device("meta"):  # no initialisation, because the file replaces all values
-        model = GMRW(build(NetworkConfig, network, owner="gmrw"))
-    load_into(model, weights.tensors, source=str(path))
-    return Model(model.eval(), build(Inference, inference, owner="gmrw"), weights.config.get("source"))
+    weights = load_weights(path, method="gmrw", kinds=(KIND,))
+    shape, inference = weights.section("network", NetworkConfig), weights.section("inference", Inference)
+    return Model(weights.network(lambda: GMRW(shape)), inference, weights.config.get("source"))

@@ -55,9 +55,7 @@ class ImportOptions:
 
 def import_weights(path: Path, out: Path, overrides: Mapping[str, Any]) -> Imported:
     """Call `import_release`, then write a weights file that `vgmae_baselines.gmrw.checkpoint.load_model` reads."""
-    imported = import_release(path, overrides)
-    imported.write(out)
-    return imported
+    return import_release(path, overrides).write(out)
 
 
 def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
@@ -83,8 +81,8 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     network = infer_network(shapes, options.splits, tau, path)
     with torch.device("meta"):  # only names and shapes are needed
-        expected = {name: tuple(value.shape) for name, value in GMRW(network).state_dict().items()}
-    check_fit(expected, shapes, source=str(path))
+        expected = GMRW(network).state_dict()
+    check_fit(expected, tensors, source=str(path))
     require_finite(tensors, path)
     notes: list[str] = []
     if beside := average_beside(content):

@@ -6,17 +6,14 @@ Kinds and the objects in their configuration: "trackmae" with "network", "heads"
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import torch
-
-from vgmae_bench.config import Json, build
-from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.config import Json
+from vgmae_bench.errors import UsageError
 from vgmae_bench.models.readout import ReadoutConfig
-from vgmae_bench.models.weights_file import load_into, load_weights, save_weights
+from vgmae_bench.models.weights_file import Weights, load_weights, save_weights
 
 from .network import Classifier, Encoder, EncoderConfig, Heads, NetworkConfig, TrackMAE
 from .readout import ReadoutTracker
@@ -65,7 +62,7 @@ class Model(NamedTuple):
 
 def save_model(path: Path, network: TrackMAE, trained: Trained, source: Json) -> None:
     """Write a weights file. Raises StorageError if that fails."""
-    sections = {"network": network.config, "heads": network.heads._asdict(), "trained": trained, "source": source}
+    sections = {"network": network.config, "heads": network.heads, "trained": trained, "source": source}
     save_weights(path, network.state_dict(), PRETRAINED, sections)
 
 
@@ -75,33 +72,15 @@ def load_model(path: Path) -> Model:
     Raises:
         WeightsError: the file is damaged, or holds another model.
     """
-    weights = load_weights(path, method="trackmae")
-    if weights.kind not in (PRETRAINED, CLASSIFIER, READOUT):
-        raise WeightsError(f'{path} holds a "{weights.kind}" model', "trackmae and videomae cannot use this kind")
-    config = weights.config
-    trained = None
-    try:
-        with torch.device("meta"):  # no initialisation, because the file replaces all values
-            network: TrackMAE | Classifier | ReadoutTracker
-            if weights.kind == PRETRAINED:
-                heads = Heads(**_section(config, "heads"))
-                network = TrackMAE(build(NetworkConfig, _section(config, "network"), owner="trackmae"), heads)
-                trained = build(Trained, _section(config, "trained"), owner="trackmae")
-            else:
-                shape = build(EncoderConfig, _section(config, "network"), owner="trackmae")
-                if weights.kind == CLASSIFIER:
-                    network = Classifier(shape, int(str(config["classes"])))
-                else:
-                    readout = build(ReadoutConfig, _section(config, "readout"), owner="trackmae")
-                    network = ReadoutTracker(shape, readout)
-    except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path} does not describe its network", f"{type(error).__name__}: {error}") from error
-    load_into(network, weights.tensors, source=str(path))
-    return Model(network.eval(), trained, config.get("source"))
+    weights = load_weights(path, method="trackmae", kinds=(PRETRAINED, CLASSIFIER, READOUT))
+    trained = weights.section("trained", Trained) if weights.kind == PRETRAINED else None
+    return Model(weights.network(lambda: _network(weights)), trained, weights.config.get("source"))
 
 
-def _section(config: Mapping[str, Json], name: str) -> dict[str, Any]:
-    section = config[name]
-    if not isinstance(section, dict):
-        raise TypeError(f"{name} is not an object")
-    return section
+def _network(weights: Weights) -> TrackMAE | Classifier | ReadoutTracker:
+    if weights.kind == PRETRAINED:
+        return TrackMAE(weights.section("network", NetworkConfig), weights.section("heads", Heads))
+    shape = weights.section("network", EncoderConfig)
+    if weights.kind == READOUT:
+        return ReadoutTracker(shape, weights.section("readout", ReadoutConfig))
+    return Classifier(shape, len(weights.tensors.get("head.bias", ())))

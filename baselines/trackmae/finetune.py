@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 from vgmae_bench.config import Json
-from vgmae_bench.models.readout import ReadoutConfig
 from vgmae_bench.models.readout_recipe import FinetuneConfig, ReadoutRecipe, named_size, take_encoder
 from vgmae_bench.models.weights_file import load_weights, save_weights
 
@@ -18,7 +17,7 @@ from .sizes import SIZES, EncoderConfig
 from .tracker import TrackMAEConfig, TrackMAETracker
 
 
-def finetuning(config: FinetuneConfig, weights: Path | None) -> ReadoutRecipe[ReadoutTracker]:
+def finetuning(config: FinetuneConfig, weights: Path | None) -> Finetuning:
     """The fine-tuning recipe for the encoder of a weights file, or for a random encoder if `weights` is None.
 
     The file can hold a pretrained model, a classifier, or an encoder with a readout.
@@ -29,33 +28,35 @@ def finetuning(config: FinetuneConfig, weights: Path | None) -> ReadoutRecipe[Re
     """
     network = named_size(SIZES, config.size) if weights is None else load_model(weights).encoder.config
     encoder = EncoderConfig(**{field.name: getattr(network, field.name) for field in fields(EncoderConfig)})
-    return ReadoutRecipe(config, TrackMAEHost(encoder))
+    return Finetuning(config, encoder)
 
 
-class TrackMAEHost:
-    """TrackMAE's and VideoMAE's encoder; see `vgmae_bench.models.readout_recipe.Host`."""
+class Finetuning(ReadoutRecipe[ReadoutTracker]):
+    """The fine-tuning recipe of TrackMAE and VideoMAE.
 
-    def __init__(self, network: EncoderConfig) -> None:
-        self.network = network
+    Arguments:
+        encoder: shape of the encoder.
+    """
 
-    def build(self, readout: ReadoutConfig) -> ReadoutTracker:
-        """See `vgmae_bench.models.readout_recipe.Host.build`."""
-        return ReadoutTracker(self.network, readout)
+    def __init__(self, config: FinetuneConfig, encoder: EncoderConfig) -> None:
+        shape = encoder.num_frames, encoder.image_size, encoder.num_tokens
+        super().__init__(config, lambda: ReadoutTracker(encoder, config.readout), *shape)
 
-    def init_from(self, model: ReadoutTracker, weights: Path) -> list[str]:
+    def init_from(self, weights: Path) -> list[str]:
         """See `take_encoder`. A classifier's encoder has no last norm; it then normalises without scale and shift."""
         given = load_weights(weights, method="trackmae")
         if given.kind == CLASSIFIER:
             tensors = {f"encoder.{name}": value for name, value in given.tensors.items()}
-            width = self.network.embed_dim
+            width = self.network.encoder.config.embed_dim
             norm = {"encoder.norm.weight": torch.ones(width), "encoder.norm.bias": torch.zeros(width)}
             given = given._replace(tensors=tensors | norm)
-        return take_encoder(model, given, weights)
+        return take_encoder(self.network, given)
 
-    def export(self, model: ReadoutTracker, readout: ReadoutConfig, path: Path, source: Json) -> None:
-        """See `vgmae_bench.models.readout_recipe.Host.export`."""
-        save_weights(path, model.state_dict(), READOUT, {"network": self.network, "readout": readout, "source": source})
+    def export(self, path: Path, source: Json) -> None:
+        """See `vgmae_bench.training.recipe.Recipe.export`."""
+        sections = {"network": self.network.encoder.config, "readout": self.config.readout, "source": source}
+        save_weights(path, self.network.state_dict(), READOUT, sections)
 
-    def tracker(self, model: ReadoutTracker, device: str) -> TrackMAETracker:
-        """See `vgmae_bench.models.readout_recipe.Host.tracker`."""
-        return TrackMAETracker(TrackMAEConfig(), Model(model, None, None), device, seed=0)
+    def tracker(self, device: str) -> TrackMAETracker:
+        """See `vgmae_bench.training.recipe.Recipe.tracker`."""
+        return TrackMAETracker(TrackMAEConfig(), Model(self.network, None, None), device, seed=0)

@@ -8,7 +8,7 @@ query, so softmax does not depend on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -63,8 +63,3 @@ def _joined(parts: Mapping[str, Tensor]) -> Tensor:
     """Concatenated rows of q, k and v, with zeros for missing ones."""
     like = next(iter(parts.values()))
     return torch.cat([parts.get(part, torch.zeros_like(like)) for part in "qkv"])
-
-
-def blocks(names: Iterable[str], prefix: str) -> int:
-    """The number of blocks under a prefix."""
-    return len({name.removeprefix(prefix).partition(".")[0] for name in names if name.startswith(prefix)})

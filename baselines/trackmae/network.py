@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -22,7 +23,8 @@ from .sizes import SIZES, EncoderConfig, NetworkConfig
 __all__ = ["SIZES", "Classifier", "Encoder", "EncoderConfig", "Heads", "NetworkConfig", "Predictions", "TrackMAE"]
 
 
-class Heads(NamedTuple):
+@dataclass(frozen=True)
+class Heads:
     """The number of values that each decoder predicts per token; 0 means no such decoder.
 
     Attributes:
@@ -141,7 +143,7 @@ class TrackMAE(nn.Module):
 
     def __init__(self, config: NetworkConfig, heads: Heads) -> None:
         super().__init__()
-        if not any(heads):
+        if not heads.spatial and not heads.motion:
             raise ValueError("a network without a decoder has nothing to predict")
         self.config, self.heads = config, heads
         width = config.decoder_embed_dim

@@ -15,7 +15,7 @@ from torch import Tensor
 from vgmae_bench.config import Json
 from vgmae_bench.devices import to_device
 from vgmae_bench.errors import UsageError
-from vgmae_bench.models.frames import prepare
+from vgmae_bench.models.frames import prepare_clips
 from vgmae_bench.models.nn import rows
 from vgmae_bench.models.weights_file import take_what_fits
 from vgmae_bench.settings import at_least
@@ -153,7 +153,7 @@ class Pretraining(Recipe[TrackMAE, Batch]):
         with torch.autocast(batch.video.device.type, enabled=False):
             tracks = self.tracks_per_tubelet(batch)
             mask = self.masks(batch.seeds, tracks)
-        predicted = self.network(network_input(batch.video), mask, motion_of_all=self.config.motion_tokens == "all")
+        predicted = self.network(prepare_clips(batch.video), mask, motion_of_all=self.config.motion_tokens == "all")
         with torch.autocast(batch.video.device.type, enabled=False):
             return Losses.sum_of(self._losses(predicted, batch.video, mask, tracks))
 
@@ -238,7 +238,7 @@ class Pretraining(Recipe[TrackMAE, Batch]):
         with torch.no_grad():
             tracks = self.tracks_per_tubelet(batch)
             mask = self.masks(batch.seeds, tracks).to(batch.video.device)
-            predicted = self.network(network_input(batch.video), mask)
+            predicted = self.network(prepare_clips(batch.video), mask)
         config = self.config
         targets = None if tracks is None else motion_targets(*tracks, config.network.patch_size, config.targets)
         pixels = config.spatial_target == "pixel"
@@ -278,9 +278,3 @@ def _heads(config: PretrainConfig) -> Heads:
         clip = config.spatial_target == "clip"
         spatial = tower_channels(config.clip_model) if clip else config.network.patch_values
     return Heads(spatial, CHANNELS[config.targets.motion_norm] if config.motion_weight else 0)
-
-
-def network_input(video: Tensor) -> Tensor:
-    """Convert uint8 [B, T, H, W, 3] to float32 [B, 3, T, H, W], ImageNet-normalised."""
-    B, T, H, W, _ = video.shape
-    return prepare(video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)

@@ -17,11 +17,11 @@ from vgmae_bench.config import Json, build, to_json
 from vgmae_bench.errors import WeightsError
 from vgmae_bench.models.checkpoint_content import average_beside, plain, require_finite, state_dict, unwrap
 from vgmae_bench.models.checkpoint_file import read_checkpoint
-from vgmae_bench.models.imported import Imported, assumed_heads, import_options
+from vgmae_bench.models.imported import Imported, assumed_heads, count_blocks, import_options
 from vgmae_bench.models.weights_file import check_fit
 
 from .checkpoint import CLASSIFIER, PRETRAINED, Trained
-from .names import blocks, in_our_names
+from .names import in_our_names
 from .network import Classifier, EncoderConfig, Heads, NetworkConfig, TrackMAE, sinusoids
 from .targets.motion import Norm
 
@@ -51,9 +51,7 @@ class ImportOptions:
 
 def import_weights(path: Path, out: Path, overrides: Mapping[str, Any]) -> Imported:
     """Call `import_release`, then write a weights file that `vgmae_baselines.trackmae.checkpoint.load_model` reads."""
-    imported = import_release(path, overrides)
-    imported.write(out)
-    return imported
+    return import_release(path, overrides).write(out)
 
 
 def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
@@ -87,11 +85,11 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
             f"{path} is not a checkpoint of TrackMAE or VideoMAE",
             f"no usable {error}; it holds {len(shapes)} tensors: {', '.join(list(shapes)[:3])}, …",
         ) from error
-    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    for name, shape in expected.items():
+    expected = network.state_dict()
+    for name, value in expected.items():
         if name.endswith("pos_embed"):
-            tensors.setdefault(name, sinusoids(*shape[1:]))
-    check_fit(expected, {name: tuple(value.shape) for name, value in tensors.items()}, source=str(path))
+            tensors.setdefault(name, sinusoids(*value.shape[1:]))
+    check_fit(expected, tensors, source=str(path))
     kind = CLASSIFIER if isinstance(network, Classifier) else PRETRAINED
     source: dict[str, Json] = {"file": path.name, "hyper_parameters": to_json(settings)}
     return Imported(kind, {**sections, "source": source}, tensors, notes=notes)
@@ -110,8 +108,8 @@ def _pretrained(
         **vars(encoder),
         decoder_embed_dim=width,
         decoder_num_heads=options.decoder_num_heads or assumed_heads(width, _HEADS, "decoder_num_heads", notes),
-        decoder_depth=blocks(shapes, "decoder.blocks.") or NetworkConfig.decoder_depth,
-        motion_decoder_depth=blocks(shapes, "tracker_decoder.blocks.") or NetworkConfig.motion_decoder_depth,
+        decoder_depth=count_blocks(shapes, "decoder.blocks.") or NetworkConfig.decoder_depth,
+        motion_decoder_depth=count_blocks(shapes, "tracker_decoder.blocks.") or NetworkConfig.motion_decoder_depth,
     )
     spatial, motion = (shapes.get(f"{name}.head.weight", (0,))[0] for name in ("decoder", "tracker_decoder"))
     trained = {
@@ -125,7 +123,7 @@ def _pretrained(
         "mask_ratio": options.mask_ratio or settings.get("mask_ratio") or Trained.mask_ratio,
     }
     heads = Heads(spatial, motion)
-    sections = {"network": network, "heads": heads._asdict(), "trained": build(Trained, trained, owner="trackmae")}
+    sections = {"network": network, "heads": heads, "trained": build(Trained, trained, owner="trackmae")}
     return TrackMAE(network, heads), sections
 
 
@@ -169,7 +167,7 @@ def _encoder(
         num_frames=frames,
         tubelet_size=tubelet,
         embed_dim=width,
-        depth=blocks(shapes, f"{prefix}blocks."),
+        depth=count_blocks(shapes, f"{prefix}blocks."),
         num_heads=options.num_heads or assumed_heads(width, _HEADS, "num_heads", notes),
         mlp_ratio=shapes[f"{prefix}blocks.0.mlp.fc1.weight"][0] / width,
     )

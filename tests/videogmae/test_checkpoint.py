@@ -14,8 +14,8 @@ from tests.videogmae.test_network import SMALL, clip
 from vgmae_bench.config import to_json
 from vgmae_bench.errors import StorageError, WeightsError
 from vgmae_bench.models.readout import ReadoutConfig
-from vgmae_bench.models.weights_file import load_into, save_weights
-from vgmae_bench.videogmae.checkpoint import load_model, load_weights
+from vgmae_bench.models.weights_file import load_into, load_weights, save_weights
+from vgmae_bench.videogmae.checkpoint import load_model
 from vgmae_bench.videogmae.network import Encoder, VideoGMAE
 from vgmae_bench.videogmae.readout import ReadoutTracker
 
@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_saved_content_is_loaded_unchanged(path: Path) -> None:
-    kind, config, tensors = load_weights(path)
+    kind, config, tensors, _ = load_weights(path, method="videogmae")
     assert kind == "videogmae"
     assert config == {"network": to_json(SMALL), "source": {"run": 3}}
     assert set(tensors) == set(VideoGMAE(SMALL).state_dict())
@@ -108,27 +108,27 @@ def test_truncated_files_are_named(path: Path, share: float) -> None:
 
 def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"There is no weights file .*nowhere"):
-        load_weights(tmp_path / "nowhere")
+        load_weights(tmp_path / "nowhere", method="videogmae")
     with pytest.raises(WeightsError):
-        load_weights(tmp_path)
+        load_weights(tmp_path, method="videogmae")
 
 
 def test_pytorch_checkpoints_are_not_unpickled_but_explained(tmp_path: Path) -> None:
     for zipped in (True, False):
         torch.save({"a": torch.zeros(1)}, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped)
         with pytest.raises(WeightsError, match="import-weights"):
-            load_weights(tmp_path / "a.pth")
+            load_weights(tmp_path / "a.pth", method="videogmae")
 
 
 def test_foreign_safetensors_are_explained(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "bare")
     with pytest.raises(WeightsError, match="not written by vgmae-bench"):
-        load_weights(tmp_path / "bare")
+        load_weights(tmp_path / "bare", method="videogmae")
     save_file(
         {"a": torch.zeros(1)}, tmp_path / "later", {"format": "vgmae-bench/9", "kind": "videogmae", "config": "{}"}
     )
     with pytest.raises(WeightsError, match="vgmae-bench/9"):
-        load_weights(tmp_path / "later")
+        load_weights(tmp_path / "later", method="videogmae")
     save_weights(tmp_path / "other", {"a": torch.zeros(1)}, "gmrw", {"network": {}})
     with pytest.raises(WeightsError, match="gmrw"):
         load_model(tmp_path / "other")

@@ -12,10 +12,10 @@ from torch import Tensor
 from tests.shared.configured import changed
 from tests.videogmae.gaussians.scenes import blurred_noise
 from tests.videogmae.pretraining import TINY, clips, made
+from vgmae_bench.models.weights_file import load_weights
 from vgmae_bench.training.clips.sources import open_bank, open_clips
 from vgmae_bench.training.loop import Job, train
 from vgmae_bench.training.recipe import Batch
-from vgmae_bench.videogmae.checkpoint import load_weights
 from vgmae_bench.videogmae.gaussians.gaussians import activate
 from vgmae_bench.videogmae.masking import draw_order, encode_part
 from vgmae_bench.videogmae.network import VideoGMAE
@@ -187,5 +187,7 @@ def test_killed_around_the_start_of_a_stage_it_goes_on_exactly(
         with pytest.raises(Killed):
             train(job("parts"))
     train(job("parts"))
-    whole, parts = (load_weights(tmp_path / name / "weights.safetensors").tensors for name in ("whole", "parts"))
+    whole, parts = (
+        load_weights(tmp_path / name / "weights.safetensors", method="videogmae").tensors for name in ("whole", "parts")
+    )
     assert all(torch.equal(whole[name], parts[name]) for name in whole)

@@ -18,11 +18,11 @@ from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.readout import OFFICIAL
 from vgmae_bench.models.readout_recipe import FinetuneConfig, ReadoutRecipe
-from vgmae_bench.models.weights_file import save_weights
+from vgmae_bench.models.weights_file import load_weights, save_weights
 from vgmae_bench.training.clips.tracks import SynthTracks, TrackBatch
 from vgmae_bench.types import Queries
 from vgmae_bench.videogmae import finetune
-from vgmae_bench.videogmae.checkpoint import load_model, load_weights
+from vgmae_bench.videogmae.checkpoint import load_model
 from vgmae_bench.videogmae.finetune import finetuning
 from vgmae_bench.videogmae.network import Encoder
 from vgmae_bench.videogmae.readout import ReadoutTracker
@@ -102,7 +102,7 @@ def test_a_step_changes_what_is_trained_and_nothing_else(weights: Path, scope: s
 def test_fine_tuning_starts_from_an_encoder_or_an_earlier_readout(weights: Path, tmp_path: Path) -> None:
     first = recipe(weights)
     model = made(first, weights)
-    given = load_weights(weights).tensors
+    given = load_weights(weights, method="videogmae").tensors
     assert all(torch.equal(p, given[n]) for n, p in model.named_parameters() if not n.startswith("readout."))
     first.export(tmp_path / "out.safetensors", {"run": 1})
     for settings, same in (({}, True), ({"readout_heads": 2}, False)):

@@ -12,11 +12,11 @@ from tests.videogmae.pretraining import TINY, clips, made
 from vgmae_bench import plugins
 from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
-from vgmae_bench.models.weights_file import save_weights
+from vgmae_bench.models.weights_file import load_weights, save_weights
 from vgmae_bench.settings import flatten
 from vgmae_bench.training.recipe import Batch
 from vgmae_bench.videogmae import SPEC, pretrain
-from vgmae_bench.videogmae.checkpoint import load_model, load_weights
+from vgmae_bench.videogmae.checkpoint import load_model
 from vgmae_bench.videogmae.masking import draw_order
 from vgmae_bench.videogmae.network import SIZES, Encoder, VideoGMAE
 from vgmae_bench.videogmae.pretrain import PretrainConfig, Pretraining, Stage
@@ -213,7 +213,7 @@ def test_starting_from_unsuitable_weights_is_refused(tmp_path: Path) -> None:
     recipe, _ = made(TINY)
     with pytest.raises(WeightsError, match="Nothing in"):
         recipe.init_from(tmp_path / "other.safetensors")
-    assert load_weights(tmp_path / "other.safetensors").kind == "mae-encoder"
+    assert load_weights(tmp_path / "other.safetensors", method="videogmae").kind == "mae-encoder"
 
 
 def test_pictures_and_videos_show_input_and_reconstruction(tmp_path: Path) -> None:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
-from vgmae_bench.config import Json, build
-from vgmae_bench.errors import WeightsError
+from vgmae_bench.config import Json
 from vgmae_bench.gmae.gaussians import View
 from vgmae_bench.gmae.network import GMAE, SIZES, ImageNetwork
-from vgmae_bench.models.weights_file import load_into, load_weights, save_weights
+from vgmae_bench.models.weights_file import load_weights, save_weights
 from vgmae_bench.training.seeds import untrained
 
 KIND = "gmae"
@@ -35,17 +32,10 @@ def load_model(path: Path) -> Model:
     Raises:
         WeightsError: the file is damaged, or holds another model.
     """
-    weights = load_weights(path, method="gmae")
-    network, view = weights.config.get("network"), weights.config.get("view")
-    if weights.kind != KIND or not isinstance(network, dict) or not isinstance(view, dict):
-        raise WeightsError(
-            f'{path} holds a "{weights.kind}" model, not a GMAE', "its encoder can start a training: train --init"
-        )
-    shape, seen = build(ImageNetwork, network, owner="gmae"), build(View, view, owner="gmae")
-    with torch.device("meta"):  # no initialisation, because the file replaces all values
-        model = GMAE(shape)
-    load_into(model, weights.tensors, source=str(path))
-    return Model(model.eval(), seen)
+    otherwise = "it is not a GMAE; its encoder can start a training: train --init"
+    weights = load_weights(path, method="gmae", kinds=(KIND,), otherwise=otherwise)
+    shape, view = weights.section("network", ImageNetwork), weights.section("view", View)
+    return Model(weights.network(lambda: GMAE(shape)), view)
 
 
 def open_model(weights: Path | None, size: str, seed: int) -> Model:

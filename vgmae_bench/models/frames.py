@@ -77,6 +77,12 @@ def prepare(frames: Tensor, size: Size) -> Tensor:
     return (images - mean) / std
 
 
+def prepare_clips(video: Tensor) -> Tensor:
+    """Clips, uint8 [B, T, H, W, 3] RGB → float32 [B, 3, T, H, W], ImageNet-normalised."""
+    frames = prepare(video.flatten(0, 1), (video.shape[2], video.shape[3]))
+    return frames.view(*video.shape[:2], *frames.shape[1:]).transpose(1, 2)
+
+
 def restore(images: Tensor) -> Tensor:
     """Invert the normalisation of `prepare`: float32 [N, 3, h, w] → [N, h, w, 3] RGB in [0, 1]."""
     mean, std = imagenet_statistics(images)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,9 +35,10 @@ class Imported:
     dropped: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def write(self, out: Path) -> None:
-        """Write the weights file. Raises StorageError if that fails."""
+    def write(self, out: Path) -> Imported:
+        """Write the weights file and return self. Raises StorageError if that fails."""
         save_weights(out, self.tensors, self.kind, self.config)
+        return self
 
 
 def assumed_heads(width: int, known: Mapping[int, int], setting: str, notes: list[str]) -> int:
@@ -45,6 +46,11 @@ def assumed_heads(width: int, known: Mapping[int, int], setting: str, notes: lis
     heads = known.get(width, max(1, width // 64))
     notes.append(f"{setting}={heads} is assumed from the width {width}; --set {setting}=… changes it")
     return heads
+
+
+def count_blocks(names: Iterable[str], prefix: str) -> int:
+    """The number of transformer blocks in a state dict: of different numbers that follow the prefix ("blocks.")."""
+    return len({name.removeprefix(prefix).partition(".")[0] for name in names if name.startswith(prefix)})
 
 
 def import_options(options: type[T], overrides: Mapping[str, Any]) -> T:

@@ -5,19 +5,18 @@ Sources: Baranwal et al., arXiv 2512.22489, and the behaviour of the official co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from vgmae_bench.config import Json, build
 from vgmae_bench.errors import UsageError, WeightsError
-from vgmae_bench.models.frames import prepare
+from vgmae_bench.models.frames import prepare_clips
 from vgmae_bench.models.losses import PositionLoss, readout_loss
 from vgmae_bench.models.readout import (
     DROPOUT,
@@ -32,7 +31,7 @@ from vgmae_bench.plugins import did_you_mean
 from vgmae_bench.training.clips.tracks import TrackBatch, TrackDataConfig
 from vgmae_bench.training.recipe import ClipShape, Losses, N, Recipe, evaluating
 from vgmae_bench.training.settings import LoopConfig, OptimiserConfig
-from vgmae_bench.types import Tracker, Tracks
+from vgmae_bench.types import Tracks
 from vgmae_bench.viz.draw import contact_sheet
 
 FreezeScope = Literal["all", "blocks", "none"]
@@ -106,91 +105,39 @@ class FinetuneConfig(LoopConfig):
 
     @property
     def readout(self) -> ReadoutConfig:
-        """The settings of the readout."""
-        return ReadoutConfig(
-            self.readout_heads,
-            self.readout_mlp_residual,
-            self.fourier_features,
-            self.readout_unshuffle,
-            self.readout_predict,
-            self.readout_query_feature,
-            self.readout_mlps,
-            self.readout_code_scale,
-            self.readout_windows,
-        )
-
-
-class Shape(Protocol):
-    """Input and output sizes of an encoder. A token can span several frames."""
-
-    @property
-    def num_frames(self) -> int:
-        """T, frames per clip."""
-        ...
-
-    @property
-    def image_size(self) -> int:
-        """Side of the frames in pixels."""
-        ...
-
-    @property
-    def num_tokens(self) -> int:
-        """Number of tokens of a clip."""
-        ...
-
-
-class Host(Protocol[N]):
-    """Adapts an encoder to the training of a readout.
-
-    Attributes:
-        network: shape of the encoder.
-    """
-
-    @property
-    def network(self) -> Shape:
-        """Sizes of the encoder."""
-        ...
-
-    def build(self, readout: ReadoutConfig) -> N:
-        """A new encoder with a new readout, initialised from torch's global generator.
-
-        The submodule `readout` is the readout, and all else is the encoder, with its transformer in a list `blocks`. The
-        model is called like `vgmae_bench.videogmae.readout.ReadoutTracker`.
-        """
-        ...
-
-    def init_from(self, model: N, weights: Path) -> list[str]:
-        """See `vgmae_bench.training.recipe.Recipe.init_from`. At least the whole encoder must fit."""
-        ...
-
-    def export(self, model: N, readout: ReadoutConfig, path: Path, source: Json) -> None:
-        """Write the weights file."""
-        ...
-
-    def tracker(self, model: N, device: str) -> Tracker:
-        """A tracker that shares the model's weights."""
-        ...
+        """The settings of the readout. Most have the same names here, after `readout_`."""
+        given = {name.removeprefix("readout_"): value for name, value in vars(self).items()}
+        return ReadoutConfig(**{field.name: given[field.name] for field in fields(ReadoutConfig)})
 
 
 class ReadoutRecipe(Recipe[N, TrackBatch], Generic[N]):
-    """Trains a readout on an encoder. Frozen parameters have no gradient."""
+    """Trains a readout on an encoder. Frozen parameters have no gradient. Subclasses connect it with a method's encoder.
+
+    The network's submodule `readout` is the readout. All else is the encoder, with its transformer in a list `blocks`. The
+    network is called like `vgmae_bench.videogmae.readout.ReadoutTracker`.
+
+    Arguments:
+        config: settings.
+        make: creates the network.
+        num_frames, image_size: frames per clip of the encoder, and their side in pixels.
+        num_tokens: tokens of such a clip.
+    """
 
     config: FinetuneConfig
 
-    def __init__(self, config: FinetuneConfig, host: Host[N]) -> None:
-        super().__init__(config, lambda: host.build(config.readout))
+    def __init__(
+        self, config: FinetuneConfig, make: Callable[[], N], num_frames: int, image_size: int, num_tokens: int
+    ) -> None:
+        super().__init__(config, make)
         _readout_of(self.network).cross_attn.dropout = config.dropout
         freeze(self.network, config.freeze_scope)
-        self._host = host
-
-    def init_from(self, weights: Path) -> list[str]:
-        """See `vgmae_bench.training.recipe.Recipe.init_from`."""
-        return self._host.init_from(self.network, weights)
+        self._num_tokens = num_tokens
+        frames = num_frames * config.readout_windows
+        self._shape = ClipShape(frames, image_size, config.data.stride, config.data.speed)
 
     def shape(self, step: int) -> ClipShape:
         """See `vgmae_bench.training.recipe.Recipe.shape`."""
-        frames = self._host.network.num_frames * self.config.readout_windows
-        return ClipShape(frames, self._host.network.image_size, self.config.data.stride, self.config.data.speed)
+        return self._shape
 
     def forward(self, batch: TrackBatch, step: int) -> Losses:
         """`readout_loss` of all points. Each is queried in the first frame, as in the official code."""
@@ -207,14 +154,6 @@ class ReadoutRecipe(Recipe[N, TrackBatch], Generic[N]):
             hidden_positions=self.config.hidden_positions,
         )
         return Losses(parts.total, {"position": parts.position.detach(), "occlusion": parts.occlusion.detach()})
-
-    def export(self, path: Path, source: Json) -> None:
-        """See `vgmae_bench.training.recipe.Recipe.export`."""
-        self._host.export(self.network, self.config.readout, path, source)
-
-    def tracker(self, device: str) -> Tracker:
-        """See `vgmae_bench.training.recipe.Recipe.tracker`."""
-        return self._host.tracker(self.network, device)
 
     def pictures(self, batch: TrackBatch, path: Path) -> None:
         """Draw true tracks, and predicted tracks below them, for each clip."""
@@ -233,22 +172,20 @@ class ReadoutRecipe(Recipe[N, TrackBatch], Generic[N]):
 
     def answer(self, batch: TrackBatch) -> tuple[Tensor, Tensor]:
         """Predict positions [B, N, T, 2] in units of the frame, and probabilities of occlusion [B, N, T]."""
-        B, T, H, W, _ = batch.video.shape
-        images = prepare(batch.video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)
         first = batch.xy[:, :, 0]
         queries = torch.cat([torch.zeros_like(first[..., :1]), first.flip(-1)], dim=-1)
         order = None
         if self.config.token_order == "shuffled":
-            order = torch.stack([_permutation(self._host.network.num_tokens, seed) for seed in batch.seeds])
-        answers: tuple[Tensor, Tensor] = self.network(images, queries, order)
+            order = torch.stack([_permutation(self._num_tokens, seed) for seed in batch.seeds])
+        answers: tuple[Tensor, Tensor] = self.network(prepare_clips(batch.video), queries, order)
         return answers
 
 
-def take_encoder(model: nn.Module, given: Weights, source: Path) -> list[str]:
-    """Copy the encoder of a weights file to a host's model, and the readout if the file has one of the same configuration.
+def take_encoder(model: nn.Module, given: Weights) -> list[str]:
+    """Copy the encoder of a weights file to the model of a `ReadoutRecipe`, and a readout of the same configuration.
 
     Arguments:
-        given: the content of the file `source`. Its tensors have the model's names.
+        given: the content of the file. Its tensors have the model's names.
 
     Returns:
         Sentences about the parts that were copied and those that are new.
@@ -256,20 +193,15 @@ def take_encoder(model: nn.Module, given: Weights, source: Path) -> list[str]:
     Raises:
         WeightsError: parts of the encoder are missing or have another shape.
     """
-    readout, section = _readout_of(model), given.config.get("readout")
-    same = isinstance(section, dict) and build(ReadoutConfig, section, owner="the readout") == readout.config
+    same = "readout" in given.config and given.section("readout", ReadoutConfig) == _readout_of(model).config
     wanted = {name: value for name, value in model.named_parameters() if same or not name.startswith("readout.")}
     if missing := [name for name in wanted if name not in given.tensors]:
-        raise WeightsError(f"{source} lacks {len(missing)} tensors of the encoder", ", ".join(missing[:3]))
+        raise WeightsError(f"{given.path} lacks {len(missing)} tensors of the encoder", ", ".join(missing[:3]))
     taken = {name: given.tensors[name] for name in wanted}
-    check_fit(
-        {name: tuple(value.shape) for name, value in wanted.items()},
-        {name: tuple(value.shape) for name, value in taken.items()},
-        source=str(source),
-    )
+    check_fit(wanted, taken, source=str(given.path))
     model.load_state_dict(taken, strict=False)
     what = "encoder and readout" if same else "encoder"
-    return [f"taken from {source.name} ({given.kind}): {what}"] + ([] if same else ["new: readout"])
+    return [f"taken from {given.path.name} ({given.kind}): {what}"] + ([] if same else ["new: readout"])
 
 
 Size = TypeVar("Size")
@@ -292,7 +224,7 @@ def freeze(model: nn.Module, scope: FreezeScope) -> None:
 
 def _readout_of(model: nn.Module) -> CrossAttentionReadout:
     readout = model.get_submodule("readout")
-    assert isinstance(readout, CrossAttentionReadout)  # see `Host.build`
+    assert isinstance(readout, CrossAttentionReadout)  # see `ReadoutRecipe`
     return readout
 
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vgmae_bench.config import Json, to_json
-from vgmae_bench.errors import StorageError, WeightsError
+from vgmae_bench.config import Json, build, to_json
+from vgmae_bench.errors import StorageError, UsageError, WeightsError
 from vgmae_bench.files import write_atomically
 
 FORMAT = "vgmae-bench/1"
+
+T = TypeVar("T")
+M = TypeVar("M", bound=nn.Module)
 
 
 class Weights(NamedTuple):
@@ -30,11 +34,35 @@ class Weights(NamedTuple):
         kind: the kind of model.
         config: JSON by name: for most models one object per configuration dataclass, and "source".
         tensors: the model's state dict.
+        path: the file.
     """
 
     kind: str
     config: dict[str, Json]
     tensors: dict[str, Tensor]
+    path: Path
+
+    def section(self, name: str, config_class: type[T]) -> T:
+        """The dataclass of this name in the configuration.
+
+        Raises:
+            WeightsError: the configuration has no such object, or the object has unknown or wrong values.
+        """
+        section = self.config.get(name)
+        try:
+            if isinstance(section, dict):
+                return build(config_class, section, owner=name)
+            why = f'there is no "{name}" in its metadata'
+        except UsageError as error:
+            why = f"{error.what}: {error.why}"
+        raise WeightsError(f"{self.path} does not describe its network", why)
+
+    def network(self, make: Callable[[], M]) -> M:
+        """The network from `make` with these weights, in evaluation mode on the CPU. Raises WeightsError like `load_into`."""
+        with torch.device("meta"):  # no initialisation, because the weights replace all values
+            network = make()
+        load_into(network, self.tensors, source=str(self.path))
+        return network.eval()
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], kind: str, config: Mapping[str, Any]) -> None:
@@ -66,14 +94,17 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], kind: str, config: M
         raise StorageError(f"The weights could not be written to {path}", why) from error
 
 
-def load_weights(path: Path, *, method: str) -> Weights:
+def load_weights(path: Path, *, method: str, kinds: Collection[str] = (), otherwise: str = "") -> Weights:
     """Read a file that `save_weights` wrote.
 
     Arguments:
-        method: the method whose importer the error recommends if the file is a PyTorch checkpoint.
+        method: the method that will use the weights. If the file is a PyTorch checkpoint, the error recommends its importer.
+        kinds: the kinds of model that the method can use; empty: any.
+        otherwise: what the error says about other kinds; empty: the method cannot use them.
 
     Raises:
-        WeightsError: the file does not exist, is damaged, is not safetensors, or was not written by vgmae-bench.
+        WeightsError: the file does not exist, is damaged, is not safetensors, was not written by vgmae-bench, or holds
+            another kind of model.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -87,9 +118,12 @@ def load_weights(path: Path, *, method: str) -> Weights:
     try:
         if metadata["format"] != FORMAT:
             raise WeightsError(f"{path} has the unknown format {metadata['format']}", f"this version reads {FORMAT}")
-        return Weights(metadata["kind"], json.loads(metadata["config"]), tensors)
+        weights = Weights(metadata["kind"], json.loads(metadata["config"]), tensors, path)
     except (KeyError, json.JSONDecodeError) as error:
         raise WeightsError(f"{path} was not written by vgmae-bench", "its metadata name no model") from error
+    if kinds and weights.kind not in kinds:
+        raise WeightsError(f'{path} holds a "{weights.kind}" model', otherwise or f"{method} cannot use this kind")
+    return weights
 
 
 def load_into(model: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
@@ -104,11 +138,7 @@ def load_into(model: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -
         WeightsError: names are missing or unexpected, or shapes differ. The message names them; the model is unchanged.
     """
     expected = model.state_dict()
-    check_fit(
-        {name: tuple(value.shape) for name, value in expected.items()},
-        {name: tuple(value.shape) for name, value in tensors.items()},
-        source=source,
-    )
+    check_fit(expected, tensors, source=source)
     on_meta = any(value.is_meta for value in expected.values())
     model.load_state_dict({name: value.to(expected[name].dtype) for name, value in tensors.items()}, assign=on_meta)
 
@@ -147,12 +177,12 @@ def _by_part(names: Iterable[str]) -> str:
     return ", ".join(f"{part} ({count})" for part, count in counts.items()) or "nothing"
 
 
-def check_fit(expected: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]], *, source: str) -> None:
+def check_fit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], *, source: str) -> None:
     """Compare names and shapes of two state dicts. Raises WeightsError with the first few of each difference."""
     shapes = [
-        f"{name} {list(given[name])} instead of {list(shape)}"
-        for name, shape in expected.items()
-        if name in given and given[name] != shape
+        f"{name} {list(given[name].shape)} instead of {list(value.shape)}"
+        for name, value in expected.items()
+        if name in given and given[name].shape != value.shape
     ]
     differences = [
         ("missing", [name for name in expected if name not in given]),

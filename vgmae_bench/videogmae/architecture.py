@@ -12,7 +12,7 @@ import torch
 
 from vgmae_bench.config import build
 from vgmae_bench.errors import WeightsError
-from vgmae_bench.models.imported import assumed_heads
+from vgmae_bench.models.imported import assumed_heads, count_blocks
 from vgmae_bench.models.nn import sincos_3d
 from vgmae_bench.models.readout import OFFICIAL, ReadoutConfig
 from vgmae_bench.videogmae.gaussians.gaussians import Activation
@@ -91,7 +91,7 @@ def infer_network(
         patch_size=patch,
         num_frames=frames,
         embed_dim=width,
-        depth=_count(shapes, "blocks."),
+        depth=count_blocks(shapes, "blocks."),
         num_heads=options.num_heads or assumed_heads(width, _ENCODER_HEADS, "num_heads", notes),
         mlp_ratio=shapes["blocks.0.mlp.fc1.weight"][0] / width,
         position="pos3d" if pos3d else "interpolate",
@@ -109,7 +109,7 @@ def infer_network(
         encoder,
         num_gaussians=shapes["decoder_pos_embed_gaussian"][1] // frames,
         decoder_embed_dim=decoder_width,
-        decoder_depth=_count(shapes, "decoder_blocks."),
+        decoder_depth=count_blocks(shapes, "decoder_blocks."),
         decoder_num_heads=options.decoder_num_heads
         or assumed_heads(decoder_width, _DECODER_HEADS, "decoder_num_heads", notes),
         decoder_attention=options.decoder_attention or ("bidirectional" if bidirectional else "causal"),
@@ -157,7 +157,3 @@ def _frames_of_table(table: np.ndarray, told: int | None) -> int:
         f"possible are {', '.join(map(str, possible))}",
         try_="--set num_frames=16",
     )
-
-
-def _count(shapes: Shapes, prefix: str) -> int:
-    return len({name.removeprefix(prefix).partition(".")[0] for name in shapes if name.startswith(prefix)})

@@ -8,14 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
-from vgmae_bench.config import build
-from vgmae_bench.errors import WeightsError
-from vgmae_bench.models import weights_file
 from vgmae_bench.models.readout import ReadoutConfig
-from vgmae_bench.models.weights_file import Weights, load_into, take_what_fits
+from vgmae_bench.models.weights_file import Weights, load_weights, take_what_fits
 from vgmae_bench.videogmae.gaussians.gaussians import Activation
 from vgmae_bench.videogmae.network import Encoder, NetworkConfig, VideoGMAE
 from vgmae_bench.videogmae.readout import ReadoutTracker
@@ -36,27 +32,16 @@ class Model(NamedTuple):
     tiles: int = 1
 
 
-def load_weights(path: Path) -> Weights:
-    """The content of a weights file. Raises WeightsError like `vgmae_bench.models.weights_file.load_weights`."""
-    return weights_file.load_weights(path, method="videogmae")
-
-
 def load_model(path: Path) -> tuple[Encoder, Weights]:
     """The model of a weights file, in evaluation mode on the CPU, and the file's content.
 
     Raises:
-        WeightsError: like `load_weights` and `load_into`, or the model is not one of Video-GMAE's.
+        WeightsError: the file is damaged, or does not hold one of Video-GMAE's models.
     """
-    weights = load_weights(path)
-    config = {name: section for name, section in weights.config.items() if isinstance(section, dict)}
-    if weights.kind not in KINDS or "network" not in config:
-        raise WeightsError(f'{path} holds a "{weights.kind}" model', "videogmae cannot use this kind")
-    network = build(NetworkConfig, config["network"], owner="videogmae")
-    readout = build(ReadoutConfig, config["readout"], owner="videogmae") if "readout" in config else None
-    with torch.device("meta"):  # no initialisation, because the file replaces all values
-        model = make_model(weights.kind, network, readout)
-    load_into(model, weights.tensors, source=str(path))
-    return model.eval(), weights
+    weights = load_weights(path, method="videogmae", kinds=KINDS)
+    network = weights.section("network", NetworkConfig)
+    readout = weights.section("readout", ReadoutConfig) if "readout" in weights.config else None
+    return weights.network(lambda: make_model(weights.kind, network, readout)), weights
 
 
 def start_from(model: nn.Module, weights: Path) -> list[str]:
@@ -64,7 +49,7 @@ def start_from(model: nn.Module, weights: Path) -> list[str]:
 
     The file can hold Video-GMAE, GMAE or an image MAE. Their encoders have the same parameters.
     """
-    given = load_weights(weights)
+    given = load_weights(weights, method="videogmae")
     return take_what_fits(model, given.tensors, f"{weights.name} ({given.kind})")
 
 

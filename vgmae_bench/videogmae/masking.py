@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.devices import to_device
-from vgmae_bench.models.frames import prepare
+from vgmae_bench.models.frames import prepare_clips
 from vgmae_bench.models.readout import TokenOrder
 from vgmae_bench.training.recipe import Batch
 from vgmae_bench.videogmae.network import Encoded, VideoGMAE
@@ -30,8 +30,7 @@ def encode_part(
     Arguments:
         mask_ratio: share of hidden patches, of all frames ("uniform") or of the frames after the first ("first_shown").
     """
-    B, T, H, W, _ = batch.video.shape
-    images = prepare(batch.video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)
+    images, T = prepare_clips(batch.video), batch.video.shape[1]
     missing = images[:, :, -1:].expand(-1, -1, model.config.num_frames - T, -1, -1)
     total, patches = model.config.num_tokens, model.config.grid**2
     always = patches if mask_mode == "first_shown" else 0

@@ -44,9 +44,7 @@ _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 def import_weights(path: Path, out: Path, overrides: Mapping[str, Any]) -> Imported:
     """Call `import_release`, then write a weights file that `vgmae_bench.videogmae.checkpoint.load_model` reads."""
-    imported = import_release(path, overrides)
-    imported.write(out)
-    return imported
+    return import_release(path, overrides).write(out)
 
 
 def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
@@ -88,13 +86,9 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
     with torch.device("meta"):
         expected = make_model(kind, network, readout).state_dict()
     rebuilt = {name: expected[name] for name in sorted(_FIXED_TABLES & set(expected) - set(named))}
-    check_fit(
-        {name: tuple(value.shape) for name, value in expected.items()},
-        {**shapes, **{name: tuple(value.shape) for name, value in rebuilt.items()}},
-        source=str(path),
-    )
-    require_finite(named, path)
     tensors = rebuilt | named
+    check_fit(expected, tensors, source=str(path))
+    require_finite(named, path)
     notes += [f"{name} is not in the checkpoint: a fixed table, computed" for name in rebuilt]
     source = {"file": path.name, "weights": "ema" if ema else "raw", "hyper_parameters": to_json(hyper)}
     sections = {"network": network, "readout": readout, "activation": activation, "source": source}

@@ -130,7 +130,7 @@ def test_hugging_face_pretraining_models_give_the_same_outputs(suffix: str, tmp_
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
     out = tmp_path / "out.safetensors"
     imported = import_weights(path, out, {**HEADS, **SIZES})
-    assert imported.config["heads"] == {"spatial": NETWORK.patch_values, "motion": 0}
+    assert imported.config["heads"] == Heads(NETWORK.patch_values, 0)
     ours = load_model(out).network
     assert isinstance(ours, TrackMAE)
     mask = (torch.arange(16) % 4 > 0).repeat(4).expand(2, -1)

@@ -12,13 +12,14 @@ from torch import Tensor
 from vgmae_baselines.trackmae.checkpoint import Trained, load_model
 from vgmae_baselines.trackmae.motion_head import MotionHead
 from vgmae_baselines.trackmae.network import TrackMAE
-from vgmae_baselines.trackmae.pretrain import PretrainConfig, Pretraining, network_input
+from vgmae_baselines.trackmae.pretrain import PretrainConfig, Pretraining
 from vgmae_baselines.trackmae.targets.motion import Norm, motion_targets
 from vgmae_baselines.trackmae.tracker import TrackMAEConfig, TrackMAETracker
 
 from tests.baselines.trackmae.sliding import NETWORK, Sliding, Velocity, batch, clip
 from tests.shared.configured import changed, configured
 from vgmae_bench.errors import UsageError
+from vgmae_bench.models.frames import prepare_clips
 from vgmae_bench.types import Queries
 
 VELOCITY = (2, -1)
@@ -50,7 +51,7 @@ def velocity(model: TrackMAE, trained: Trained) -> Tensor:
     """Pixels per frame [M, 2] of points that stay inside, read off the motion head."""
     start = torch.tensor([[4.0, 28.0], [9.3, 17.0], [16.0, 26.1]])
     with torch.no_grad():
-        tracks = MotionHead(model, trained).track(network_input(clip(VELOCITY)[None]), start)
+        tracks = MotionHead(model, trained).track(prepare_clips(clip(VELOCITY)[None]), start)
     speed: Tensor = (tracks.xy[:, -1] - start) / (tracks.xy.shape[1] - 1)
     return speed
 

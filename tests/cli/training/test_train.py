@@ -21,8 +21,8 @@ from tests.cli.test_cli import call
 from tests.shared.processes import Started
 from vgmae_bench.cli import cli
 from vgmae_bench.errors import UserError
+from vgmae_bench.models.weights_file import load_weights
 from vgmae_bench.training.log import read_log
-from vgmae_bench.videogmae.checkpoint import load_weights
 
 CONFIG = """
 steps = 150
@@ -118,7 +118,9 @@ def test_a_training_killed_at_any_moment_goes_on_to_the_same_curve(whole: Path) 
     assert len(curve(Path("out"))) < 30
     call(*arguments("out"))
     assert curve(Path("out")) == curve(whole)
-    left, expected = (load_weights(folder / "weights.safetensors") for folder in (Path("out"), whole))
+    left, expected = (
+        load_weights(folder / "weights.safetensors", method="videogmae") for folder in (Path("out"), whole)
+    )
     assert left.config == expected.config
     assert all(torch.equal(value, left.tensors[name]) for name, value in expected.tensors.items())
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vgmae_bench.downstream.actions.settings import FinetuneConfig, HeadNorm
 from vgmae_bench.models.encoder import VideoEncoder
-from vgmae_bench.models.frames import prepare
+from vgmae_bench.models.frames import prepare_clips
 from vgmae_bench.models.nn import NORM_EPS
 
 
@@ -93,7 +93,7 @@ class Classifier(nn.Module):
             parameter.requires_grad_(False)
 
     def forward(self, video: Tensor) -> Tensor:
-        """Clips to logits [B, classes]. Clips are uint8 [B, T, S, S, 3] RGB, or float as from `network_input`."""
+        """Clips to logits [B, classes]. Clips are uint8 [B, T, S, S, 3] RGB, or float as from `prepare_clips`."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self._frozen):
             tokens = encode(self.encoder, video, final_norm=self._final_norm)
         logits: Tensor = self.head(tokens.mean(dim=1) if self.pool is None else self.pool(tokens))
@@ -101,13 +101,7 @@ class Classifier(nn.Module):
 
 
 def encode(encoder: VideoEncoder, video: Tensor, *, final_norm: bool) -> Tensor:
-    """Tokens [B, N, C] of clips. Clips are uint8 [B, T, S, S, 3] RGB, or float as from `network_input`."""
-    tokens = encoder(video if video.is_floating_point() else network_input(video))
+    """Tokens [B, N, C] of clips. Clips are uint8 [B, T, S, S, 3] RGB, or float as from `prepare_clips`."""
+    tokens = encoder(video if video.is_floating_point() else prepare_clips(video))
     normed: Tensor = encoder.norm(tokens) if final_norm else tokens
     return normed
-
-
-def network_input(video: Tensor) -> Tensor:
-    """Normalise clips as for ImageNet: uint8 [B, T, S, S, 3] RGB to float32 [B, 3, T, S, S]."""
-    B, T, H, W, _ = video.shape
-    return prepare(video.flatten(0, 1), (H, W)).view(B, T, 3, H, W).transpose(1, 2)

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from vgmae_bench.config import Json
 from vgmae_bench.downstream.actions.augment import erase, mix, random_crop
 from vgmae_bench.downstream.actions.features import Features
-from vgmae_bench.downstream.actions.heads import LabelledBatch, network_input
+from vgmae_bench.downstream.actions.heads import LabelledBatch
 from vgmae_bench.downstream.actions.report import draw_answers
 from vgmae_bench.downstream.actions.settings import FinetuneConfig, ProbeConfig
 from vgmae_bench.downstream.actions.videos import Actions
 from vgmae_bench.downstream.actions.views import random_numbers, read_frames, views_of
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.models.encoder import VideoEncoder
+from vgmae_bench.models.frames import prepare_clips
 from vgmae_bench.models.weights_file import save_weights
 from vgmae_bench.training.clips.synthetic import clip_seed
 from vgmae_bench.training.recipe import ClipShape, Losses, Recipe, evaluating
@@ -181,7 +182,7 @@ class FinetuneRecipe(ProbeRecipe):
         config = self.config
         assert isinstance(config, FinetuneConfig)
         rng = np.random.default_rng(batch.seeds)
-        video = erase(network_input(batch.inputs), config.erasing or 0, rng)
+        video = erase(prepare_clips(batch.inputs), config.erasing or 0, rng)
         smoothing = config.smoothing or 0
         targets = F.one_hot(batch.labels, len(self._classes)).float() * (1 - smoothing) + smoothing / len(self._classes)
         video, targets = mix(video, targets, config.mixup or 0, config.cutmix or 0, rng)

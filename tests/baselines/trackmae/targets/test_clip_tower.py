@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from vgmae_baselines.trackmae.network import Heads
 from vgmae_baselines.trackmae.pretrain import PretrainConfig, Pretraining
 from vgmae_baselines.trackmae.targets.clip_tower import CLIP_MEAN, CLIP_STD, ClipTower
 
@@ -79,7 +80,7 @@ def test_training_does_not_change_the_clip_tower(tmp_path: Path) -> None:
     recipe = Pretraining(config(save_tower(tmp_path)), Sliding((1, 0)))
     torch.manual_seed(0)
     model = recipe.network
-    assert model.heads == (WIDTH, 8)
+    assert model.heads == Heads(WIDTH, 8)
     assert not any("post_layernorm" in name for name in model.state_dict())
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     losses = []
