@@ -14,7 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vgmae_bench.devices import constant, to_device
+from vgmae_bench.devices import to_device
+from vgmae_bench.models.points import inside
 from vgmae_bench.types import Size
 
 from .flow import Flows
@@ -92,11 +93,6 @@ def direct(flows: FlowsBetween, num_frames: int, points: Points, size: Size, tol
                 if len(rows):
                     path[rows, to], counts[rows, to] = _step(xy[rows], Flows(*ways), tolerance)
     return Paths(path, inside(path, size) & counts)
-
-
-def inside(xy: Tensor, size: Size) -> Tensor:
-    """Bool [...]: which positions [..., 2] are in the frame. Its right and lower edges do not belong to it."""
-    return ((xy >= 0) & (xy < constant((size[1], size[0]), xy))).all(dim=-1)
 
 
 def _step(here: Tensor, flows: Flows, tolerance: float) -> tuple[Tensor, Tensor]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from vgmae_bench.devices import constant
+from vgmae_bench.models.points import four_pixels
 from vgmae_bench.types import Size
 
 from .network import STRIDE
@@ -46,11 +46,11 @@ class Lattice:
         """
         index = xy - 0.5 if self.pixel_convention == "raster" else xy
         if self.flow_grid == "cell_center":
-            points, shares = _bilinear(index / constant(self.scale, xy), self.grid)
+            points, shares = four_pixels(index / constant(self.scale, xy), self.grid)
         else:
-            pixels, outer = _bilinear(index, self.size)
+            pixels, outer = four_pixels(index, self.size)
             rows, columns = ((cells - 1) / max(side - 1, 1) for cells, side in zip(self.grid, self.size, strict=True))
-            points, inner = _bilinear(pixels * constant((columns, rows), xy), self.grid)
+            points, inner = four_pixels(pixels * constant((columns, rows), xy), self.grid)
             points, shares = points.flatten(0, 1), (inner * outer).flatten(0, 1)
         return points[..., 1] * self.grid[1] + points[..., 0], shares
 
@@ -62,16 +62,3 @@ class Lattice:
         else:
             rows, columns = (STRIDE * max(side - 1, 1) / max(self.upsample * side - 1, 1) for side in self.size)
         return columns, rows
-
-
-def _bilinear(position: Tensor, size: Size) -> tuple[Tensor, Tensor]:
-    """The four points of a size[0] × size[1] grid around positions [..., 2]: int64 [4, ..., 2], and their shares [4, ...]."""
-    last = constant((size[1] - 1, size[0] - 1), position)
-    position = position.clamp(min=torch.zeros_like(last), max=last)
-    low = position.floor().long()
-    high = torch.minimum(low + 1, last.long())
-    across, down = (position - low).unbind(-1)
-    (left, top), (right, bottom) = low.unbind(-1), high.unbind(-1)
-    points = torch.stack([torch.stack([x, y], dim=-1) for y in (top, bottom) for x in (left, right)])
-    shares = torch.stack([b * a for b in (1 - down, down) for a in (1 - across, across)])
-    return points, shares

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
-from vgmae_bench.training.clips.sources import calibration_clip
 
 from . import DINOV2
 from .common import Peer
@@ -66,4 +65,4 @@ class DinoV2(CorrespondenceTracker):
     def __init__(self, config: DinoV2Config, weights: Path | None, device: str, seed: int) -> None:
         encoder = Encoder(config, weights, device, seed)
         self.note, self.checkout = encoder.note, encoder.checkout
-        super().__init__(encoder, config, device, calibration_clip)
+        super().__init__(encoder, config, device)

@@ -15,8 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vgmae_bench.devices import to_device
-from vgmae_bench.models.init import similar_attention, whitened_patches
-from vgmae_bench.models.nn import NORM_EPS, Block, rows, sincos_3d, xavier
+from vgmae_bench.models.nn import NORM_EPS, Block, rows, similar_attention, sincos_3d, whitened_patches, xavier
 
 from .sizes import SIZES, EncoderConfig, NetworkConfig
 

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
+from vgmae_bench.models.points import inside
 from vgmae_bench.models.readout import read_tracks
 from vgmae_bench.models.windows import track_windows
 from vgmae_bench.settings import no_effect
-from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.training.seeds import untrained
 from vgmae_bench.types import Queries, Tracks
 
@@ -136,7 +136,7 @@ class TrackMAETracker:
         readout = _best_readout(model) if config.readout == "auto" else config.readout
         if readout == "features":
             encoder = EncoderFeatures(model.encoder, config.features.layer, config.features.final_norm)
-            self._features = CorrespondenceTracker(encoder, config.features, device, calibration_clip, backward=False)
+            self._features = CorrespondenceTracker(encoder, config.features, device, backward=False)
             self.unused_settings -= {"features"}
         elif readout == "readout":
             network = _with_readout(model, source)
@@ -158,7 +158,7 @@ class TrackMAETracker:
         """Track from xy [M, 2] in the first frame: positions float [M, n, 2] and visibility bool [M, n]."""
         there, size = self._head.track(video, xy), video.shape[-1]
         scale = size / THRESHOLD_RASTER
-        visible = ((there.xy >= 0) & (there.xy < size)).all(dim=-1)
+        visible = inside(there.xy, (size, size))
         if self._config.motion_head.spread_threshold is not None:
             visible &= there.spread < self._config.motion_head.spread_threshold * scale
         if self._config.motion_head.cycle_threshold is not None:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tests.shared.configured import configured
-from vgmae_bench.training.schedule import lr_factor, moving_average, parameter_groups
+from vgmae_bench.training.schedule import MovingAverage, lr_factor, parameter_groups
 from vgmae_bench.training.settings import LoopConfig
 
 
@@ -49,9 +49,11 @@ def test_only_1d_parameters_and_biases_have_no_weight_decay() -> None:
 
 @pytest.mark.parametrize(("updates", "share"), [(1, 9 / 11), (8, 0.5), (100, 0.25)])
 def test_the_average_forgets_its_first_weights(updates: int, share: float) -> None:
-    average, new = [torch.zeros(3)], [torch.ones(3)]
-    moving_average(0.75, warmup=True)(average, new, torch.tensor(updates))
-    torch.testing.assert_close(average[0], torch.full((3,), share))
-    average = [torch.zeros(3)]
-    moving_average(0.75, warmup=False)(average, new, torch.tensor(updates))
-    torch.testing.assert_close(average[0], torch.full((3,), 0.25))
+    for warmup, expected in ((True, share), (False, 0.25)):
+        model = nn.Linear(3, 1, bias=False)
+        nn.init.zeros_(model.weight)
+        average = MovingAverage(model, 0.75, warmup)
+        average.n_averaged += updates
+        nn.init.ones_(model.weight)
+        average.update_parameters(model)
+        torch.testing.assert_close(average.module.weight, torch.full((1, 3), expected))

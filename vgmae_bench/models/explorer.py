@@ -47,20 +47,9 @@ class Explorer(Protocol):
         grid: g, number of patches along this side.
     """
 
-    @property
-    def note(self) -> str:
-        """A remark such as "random weights", or ""."""
-        ...
-
-    @property
-    def image_size(self) -> int:
-        """S, side of the square reconstructions in pixels."""
-        ...
-
-    @property
-    def grid(self) -> int:
-        """g, number of patches along a side."""
-        ...
+    note: str
+    image_size: int
+    grid: int
 
     def untrained(self, seed: int) -> Explorer:
         """The same model with random weights, for comparison."""

@@ -1,4 +1,4 @@
-"""Building blocks of Vision Transformers: sin-cos position tables and pre-norm transformer blocks.
+"""Building blocks of Vision Transformers: sin-cos position tables, pre-norm transformer blocks, and initial weights.
 
 Names of sub-modules are those of timm (`attn.qkv`, `mlp.fc1`, ...), as in released checkpoints of the MAE family.
 """
@@ -21,6 +21,11 @@ SHORT = 512
 
 NORM_EPS = 1e-6
 """Epsilon of every LayerNorm in encoders and decoders, as in MAE. PyTorch's default is 1e-5."""
+
+CORRELATION = 0.9
+"""Correlations assumed by whitening: of pixels that are neighbours in space or time, and of the colours of a pixel."""
+NOISE = 0.01
+"""Share of white noise, so that weak components are not amplified too much."""
 
 
 def imagenet_statistics(like: Tensor) -> tuple[Tensor, Tensor]:
@@ -152,3 +157,40 @@ def xavier(module: nn.Module) -> None:
             nn.init.xavier_uniform_(module.weight.view(module.weight.shape[0], -1))
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def similar_attention(blocks: nn.ModuleList) -> None:
+    """Make the queries of every head equal to its keys. Both become an isometry of a part of the features.
+
+    Tokens then attend to tokens of similar content and position, as matching of frames requires. Random queries and keys need
+    long to learn this (Trockman and Kolter, Mimetic Initialization, arXiv 2305.09828). Our addition, for small data.
+    """
+    for block in blocks:
+        assert isinstance(block, Block)
+        qkv, heads = block.attn.qkv, block.attn.heads
+        query, key, _ = qkv.weight.detach().chunk(3)  # views of the parameter, not copies
+        for head in query.chunk(heads):
+            nn.init.orthogonal_(head)
+        key.copy_(query)
+
+
+def whitened_patches(projection: nn.Conv2d | nn.Conv3d) -> None:
+    """Initialise a patch or tubelet embedding so that it represents all of a patch's content equally.
+
+    Neighbouring pixels are similar. A random projection thus represents mostly the mean colour of a patch, and hardly the fine
+    differences that motion causes. This one is an isometry of whitened patches, for the statistics of a stationary first-order
+    Markov image. Our addition, for small data.
+    """
+    if projection.weight.is_meta:  # a network whose weights will be loaded
+        return
+    width, colours, *sizes = projection.weight.shape
+    covariance = torch.full((colours, colours), CORRELATION, dtype=torch.float64).fill_diagonal_(1)
+    for size in sizes:
+        steps = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+        covariance = torch.kron(covariance, torch.from_numpy(CORRELATION**steps))
+    variance, components = torch.linalg.eigh(covariance + NOISE * torch.eye(len(covariance)))
+    kept = min(width, len(variance))
+    whitening = components[:, -kept:] / variance[-kept:].sqrt()
+    turn: Tensor = nn.init.orthogonal_(torch.empty(width, kept))
+    with torch.no_grad():
+        projection.weight.copy_((turn.double() @ whitening.T).view_as(projection.weight))

@@ -123,7 +123,7 @@ class TrainingLogger:
         batch = self._source.examples(EXAMPLES, self._recipe.shape(step - 1), self._device)
         path = self._folder.pictures / f"step_{step:06d}.png"
         frames: list[npt.NDArray[np.uint8]] = []
-        write_atomically(path, lambda temporary: frames.extend(self._best.picture_and_film(batch, temporary)))
+        write_atomically(path, lambda temporary: frames.extend(self._best.pictures(batch, temporary) or ()))
         if frames:
             write_atomically(self._folder.pictures / "last.mp4", partial(write_mp4, frames=frames, fps=FILM_RATE))
         draw_curve(self._log.rows, self._folder.curve, METRICS)

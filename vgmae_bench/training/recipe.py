@@ -149,17 +149,12 @@ class Recipe(nn.Module, ABC, Generic[N, B]):
         """A tracker that shares the present network's weights. None if the network cannot track yet."""
 
     @abstractmethod
-    def pictures(self, batch: B, path: Path) -> None:
-        """Draw the network's results for some clips as a PNG."""
-
-    def picture_and_film(self, batch: B, path: Path) -> Sequence[npt.NDArray[np.uint8]]:
-        """Draw the PNG of `pictures` and make a short video of the last clip. The network runs once for both.
+    def pictures(self, batch: B, path: Path) -> Sequence[npt.NDArray[np.uint8]] | None:
+        """Draw the network's results for some clips as a PNG.
 
         Returns:
-            Frames of the video, uint8 [H, W, 3] RGB; empty for no video.
+            Frames of a short video of the last clip, uint8 [H, W, 3] RGB; None for no video.
         """
-        self.pictures(batch, path)
-        return []
 
 
 @contextmanager

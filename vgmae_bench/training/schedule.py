@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 Schedule = Literal["cosine", "constant"]
-Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def lr_factor(step: int, warmup: int, steps: int, schedule: Schedule = "cosine") -> float:
@@ -26,40 +24,29 @@ def lr_factor(step: int, warmup: int, steps: int, schedule: Schedule = "cosine")
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
-def moving_average(decay: float, warmup: bool) -> Callable[[Tensors, Tensors, Tensor | int], None]:
-    """The update function of `MovingAverage`: from the new weights and the number of updates.
-
-    The average starts with the first weights. See `vgmae_bench.training.settings.OptimiserConfig` for its decay.
-    """
-
-    @torch.no_grad()
-    def update(average: Tensors, new: Tensors, updates: Tensor | int) -> None:
-        n = int(updates)
-        now = min(decay, (1 + n) / (10 + n)) if warmup else decay
-        torch._foreach_lerp_(average, new, 1 - now)
-
-    return update
-
-
 class MovingAverage(AveragedModel):
-    """The moving average of a model's weights. Buffers are copied. Unlike its base class, it does not wait for the device.
+    """The moving average of a model's weights. It starts with the first weights. Buffers are copied.
+
+    Unlike its base class, it does not wait for the device.
 
     Arguments:
-        decay, warmup: see `moving_average`.
+        decay, warmup: `ema_decay` and `ema_warmup` of `vgmae_bench.training.settings.OptimiserConfig`.
     """
 
     def __init__(self, model: nn.Module, decay: float, warmup: bool) -> None:
         super().__init__(model)
-        self._update = moving_average(decay, warmup)
+        self._decay, self._warmup = decay, warmup
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
         """Include the present weights of the model."""
         average, new = tuple(self.module.parameters()), tuple(model.parameters())
-        if self.n_averaged == 0:  # it is on the CPU
+        n = int(self.n_averaged)  # it is on the CPU
+        if n == 0:
             torch._foreach_copy_(average, new)
         else:
-            self._update(average, new, self.n_averaged)
+            decay = min(self._decay, (1 + n) / (10 + n)) if self._warmup else self._decay
+            torch._foreach_lerp_(average, new, 1 - decay)
         for own, other in zip(self.module.buffers(), model.buffers(), strict=True):
             own.copy_(other)
         self.n_averaged += 1

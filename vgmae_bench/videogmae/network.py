@@ -13,8 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vgmae_bench.devices import placed, to_device
-from vgmae_bench.models.init import similar_attention, whitened_patches
-from vgmae_bench.models.nn import NORM_EPS, Block, imagenet_statistics, rows, xavier
+from vgmae_bench.models.nn import (
+    NORM_EPS,
+    Block,
+    imagenet_statistics,
+    rows,
+    similar_attention,
+    whitened_patches,
+    xavier,
+)
 from vgmae_bench.videogmae.gaussians.queries import AnchorTokens, anchor_colours
 from vgmae_bench.videogmae.positions import anchor_cells, anchor_table, places, space_table, start_on_grid, time_table
 from vgmae_bench.videogmae.sizes import SIZES, NetworkConfig

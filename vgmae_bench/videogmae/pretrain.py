@@ -6,7 +6,7 @@ Where paper, official code (tekotan/video-gmae c630810) and our defaults differ,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -35,7 +35,7 @@ from vgmae_bench.videogmae.gaussians.gaussians import (
 )
 from vgmae_bench.videogmae.gaussians.losses import displacement_penalty, neighbourhood_smoothness, registration_distance
 from vgmae_bench.videogmae.gaussians.motion_loss import MotionLoss, reconstruct
-from vgmae_bench.videogmae.gaussians.pictures import Panels, Seen, film, panels, save_picture
+from vgmae_bench.videogmae.gaussians.pictures import Seen, film, panels, save_picture
 from vgmae_bench.videogmae.masking import MaskMode, encode_part
 from vgmae_bench.videogmae.network import Encoded, NetworkConfig, VideoGMAE, pixel_mask
 from vgmae_bench.videogmae.tracker import GaussiansConfig, VideoGMAEConfig, VideoGMAETracker
@@ -181,17 +181,18 @@ class PretrainConfig(LoopConfig):
 
     def fill(self, stage: Stage) -> Now:
         """The settings of a stage; those that it does not set come from the configuration."""
-        data, curriculum = self.data, self.curriculum
-        return Now(
-            stage.num_frames or self.network.num_frames,
-            curriculum.mask_ratio if stage.mask_ratio is None else stage.mask_ratio,
-            stage.mask_mode or curriculum.mask_mode,
-            curriculum.unmasked_share if stage.unmasked_share is None else stage.unmasked_share,
-            data.speed if stage.speed is None else stage.speed,
-            data.stride if stage.stride is None else stage.stride,
-            stage.residuals or self.activation.residuals,
-            self.registration_weight if stage.registration_weight is None else stage.registration_weight,
+        usual = Now(
+            num_frames=self.network.num_frames,
+            mask_ratio=self.curriculum.mask_ratio,
+            mask_mode=self.curriculum.mask_mode,
+            unmasked_share=self.curriculum.unmasked_share,
+            speed=self.data.speed,
+            stride=self.data.stride,
+            residuals=self.activation.residuals,
+            registration_weight=self.registration_weight,
         )
+        changes = {name: value for name, value in vars(stage).items() if name in Now._fields and value is not None}
+        return usual._replace(**changes)
 
 
 class Pretraining(Recipe[VideoGMAE, Batch]):
@@ -275,26 +276,18 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
         config = VideoGMAEConfig(gaussians=GaussiansConfig(backend=self.config.backend))
         return VideoGMAETracker(config, model, device, seed=0)
 
-    def pictures(self, batch: Batch, path: Path) -> None:
-        """Draw input, visible part, reconstruction, flow and true flow. The flow is that of the unmasked clip."""
-        save_picture(self._panels(batch), path)
-
-    def picture_and_film(self, batch: Batch, path: Path) -> Sequence[npt.NDArray[np.uint8]]:
-        """See `vgmae_bench.training.recipe.Recipe.picture_and_film`."""
-        clips = self._panels(batch)
-        save_picture(clips, path)
-        return film(clips[-1])
-
     @torch.no_grad()
-    def _panels(self, batch: Batch) -> list[Panels]:
+    def pictures(self, batch: Batch, path: Path) -> Sequence[npt.NDArray[np.uint8]]:
+        """Draw input, visible part, reconstruction, flow and true flow. The flow is that of the unmasked clip."""
         config, shown, frames = self.config, self.config.curriculum, batch.video.shape[1]
         whole = encode_part(self.network, batch, 0.0, config.token_order)
         part = encode_part(self.network, batch, shown.mask_ratio, config.token_order, shown.mask_mode)
         hidden = pixel_mask(part.mask, config.network)[:, :frames] if shown.mask_ratio else None
         masked, seen = (self._gaussians(encoded, frames, config.activation.residuals) for encoded in (part, whole))
-        return panels(Seen(batch.video, hidden, masked, seen, batch.flow), config.composite, config.backend)
+        clips = panels(Seen(batch.video, hidden, masked, seen, batch.flow), config.composite, config.backend)
+        save_picture(clips, path)
+        return film(clips[-1])
 
     def _gaussians(self, encoded: Encoded, frames: int, residuals: Residuals) -> Gaussians:
         raw = self.network.decode(encoded)[:, :frames].float()
-        activation = Activation(**{**vars(self.config.activation), "residuals": residuals})
-        return activate(raw, activation)
+        return activate(raw, replace(self.config.activation, residuals=residuals))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 from vgmae_baselines.gmrw.flow import Flow, FlowMap, Flows
-from vgmae_baselines.gmrw.follow import Points, chain, direct, inside
+from vgmae_baselines.gmrw.follow import Points, chain, direct
 from vgmae_baselines.gmrw.lattice import Lattice
 
 from tests.baselines.gmrw.published import sample
@@ -138,8 +138,3 @@ def test_a_failed_step_hides_both_its_frames_but_not_the_query() -> None:
     visible = chain(flows, FRAMES, queries, SIZE, 3).visible
     assert visible[0].tolist() == [True, True, True, False, False, True, True]
     assert visible[1].tolist()[3:] == [True, False, True, True]
-
-
-def test_the_right_and_lower_edges_are_outside() -> None:
-    xy = torch.tensor([[0.0, 0], [39.9, 29.9], [40, 3], [3, 30], [-0.1, 3]])
-    assert inside(xy, SIZE).tolist() == [True, True, False, False, False]

@@ -98,7 +98,7 @@ def test_only_predicted_targets_have_a_decoder() -> None:
         predicted, expected = one(video(), some_hidden()), both(video(), some_hidden())
         for own, its in zip(predicted, expected, strict=True):
             assert own is None or torch.equal(own, its)
-        assert [part is None for part in predicted] == [not outputs for outputs in heads]
+        assert [part is None for part in predicted] == [not heads.spatial, not heads.motion]
     assert torch.equal(both.predict_motion(video(), some_hidden()), expected.motion)
     with pytest.raises(ValueError, match="nothing to predict"):
         TrackMAE(NETWORK, Heads(0, 0))

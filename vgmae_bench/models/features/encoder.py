@@ -25,25 +25,10 @@ class PatchEncoder(Protocol):
         time_stride: frames of the clip per feature map; it divides T.
     """
 
-    @property
-    def num_frames(self) -> int:
-        """T, frames per clip."""
-        ...
-
-    @property
-    def image_size(self) -> int:
-        """S, side of the frames in pixels."""
-        ...
-
-    @property
-    def patch_size(self) -> int:
-        """Side of a patch in pixels."""
-        ...
-
-    @property
-    def time_stride(self) -> int:
-        """Frames of the clip per feature map."""
-        ...
+    num_frames: int
+    image_size: int
+    patch_size: int
+    time_stride: int
 
     def patch_features(self, video: Tensor) -> Tensor:
         """Features, float [B, T / time_stride, h, w, C], of clips, float32 [B, 3, T, S, S], ImageNet-normalised RGB.

@@ -68,32 +68,35 @@ class Direct:
         return square / (2 * self._prior**2)
 
 
-class RecurrentConfig(NamedTuple):
-    """Settings of recurrent propagation. The defaults are those of the published method.
+class Recurrent:
+    """Every cell takes labels from similar earlier cells. A point is at the centre of its label.
 
-    Attributes:
-        context: number of previous frames that give labels, in addition to the query's frame.
+    If a label is lost, its point stays at its last position, with a score of -1. The defaults are the published method's.
+
+    Arguments:
+        xy: [P, 2], positions in the query's frame, pixels.
+        cell: side of a cell in pixels.
+        radius: distance in cells from the strongest label; farther labels do not count for the position.
+        frames: number of previous frames that give labels, in addition to the query's frame.
         topk: number of most similar cells, over all of these frames, that give a cell its labels.
         tau: temperature of their weights.
         reach: radius in cells; farther cells of previous frames give no labels. Cells of the query's frame have no limit.
     """
 
-    context: int = 4
-    topk: int = 10
-    tau: float = 0.07
-    reach: float = 12.0
-
-
-class Recurrent:
-    """Every cell takes labels from similar earlier cells. A point is at the centre of its label.
-
-    If a label is lost, its point stays at its last position, with a score of -1.
-    """
-
-    def __init__(self, xy: Tensor, cell: float, radius: float, config: RecurrentConfig) -> None:
+    def __init__(
+        self,
+        xy: Tensor,
+        cell: float,
+        radius: float,
+        *,
+        frames: int = 4,
+        topk: int = 10,
+        tau: float = 0.07,
+        reach: float = 12.0,
+    ) -> None:
         self._start = self._last = xy
-        self._cell, self._radius, self._config = cell, radius, config
-        self._context: deque[tuple[Tensor, Tensor]] = deque(maxlen=config.context)
+        self._cell, self._radius, self._topk, self._tau, self._reach = cell, radius, topk, tau, reach
+        self._context: deque[tuple[Tensor, Tensor]] = deque(maxlen=frames)
 
     def step(self, query: Tensor, frame: Tensor) -> Found:
         """Find the points of the query frame in the next frame; both are features [h, w, C]."""
@@ -105,8 +108,8 @@ class Recurrent:
             near = self._near(height, width, frame.device)
             last = [similarity(frame.flatten(0, 1), maps).flatten(1) for maps, _ in self._context]
             scores = torch.cat([scores, *(some.where(near, -torch.inf) for some in last)], dim=1)
-        best = scores.topk(min(self._config.topk, scores.shape[1]), dim=1)
-        shares = (best.values / self._config.tau).softmax(dim=1)
+        best = scores.topk(min(self._topk, scores.shape[1]), dim=1)
+        shares = (best.values / self._tau).softmax(dim=1)
         handed = torch.zeros_like(first)
         for share, source in zip(shares.unbind(1), best.indices.unbind(1), strict=True):
             handed += share * labels[:, source]
@@ -119,7 +122,7 @@ class Recurrent:
     def _near(self, height: int, width: int, device: torch.device) -> Tensor:
         """bool [N, N]: which cells are within `reach` of each other."""
         cells = torch.cartesian_prod(*(torch.arange(side, device=device) for side in (height, width))).float()
-        return torch.cdist(cells, cells) <= self._config.reach
+        return torch.cdist(cells, cells) <= self._reach
 
 
 class Either:

@@ -6,8 +6,9 @@ Sources: matching as in GMRW-D and in Chrono (arXiv 2409.16288; CVPR 2025); prop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -18,16 +19,15 @@ from torch import Tensor
 from vgmae_bench.coordinates import rescale
 from vgmae_bench.devices import at_once, to_device
 from vgmae_bench.errors import UsageError
-from vgmae_bench.models.features.debias import Debias, calibrate
+from vgmae_bench.models.features.debias import calibrate
 from vgmae_bench.models.features.encoder import Clean, PatchEncoder, slots, stitched_maps
 from vgmae_bench.models.features.matching import SoftArgmax, locate, sample, similarity
-from vgmae_bench.models.features.propagation import Direct, Either, Propagation, Recurrent, RecurrentConfig
+from vgmae_bench.models.features.propagation import Direct, Either, Propagation, Recurrent
 from vgmae_bench.models.frames import prepare
+from vgmae_bench.models.points import inside
 from vgmae_bench.settings import at_least, positive
+from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.types import Queries, Tracks
-
-CalibrationClip = Callable[[int, int, int, str], Tensor]
-"""(number, frames T, side S, device) → a calibration clip, uint8 [T, S, S, 3] RGB on the device."""
 
 CYCLE_RASTER = 256
 """Side in pixels of the frames to which `CorrespondenceConfig.max_cycle` refers."""
@@ -98,7 +98,6 @@ class CorrespondenceTracker:
         encoder: the encoder, on `device`. It is not trained.
         config: settings.
         device: any device name of torch.
-        calibration_clip: returns calibration clips.
         backward: also track to earlier frames. Otherwise, points stay at the query's position there and are hidden.
 
     Raises:
@@ -106,39 +105,32 @@ class CorrespondenceTracker:
     """
 
     def __init__(
-        self,
-        encoder: PatchEncoder,
-        config: CorrespondenceConfig,
-        device: str,
-        calibration_clip: CalibrationClip,
-        *,
-        backward: bool = True,
+        self, encoder: PatchEncoder, config: CorrespondenceConfig, device: str, *, backward: bool = True
     ) -> None:
         if config.context == "query" and slots(encoder) < 2:
             raise UsageError(
                 'context="query" needs two frames at a time', "the encoder sees one", try_="--set context=window"
             )
         self._encoder, self._config, self._device = encoder, config, torch.device(device)
-        self._calibration_clip, self._backward = calibration_clip, backward
+        self._size, self._backward = (encoder.image_size, encoder.image_size), backward
         self._cell = encoder.patch_size / config.stitch
         self._how = SoftArgmax(config.match_beta, config.match_radius)
-        self._clean: Clean | None = None
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """Track `queries` through `frames`, uint8 [T, H, W, 3] RGB."""
-        clip_size, size = (frames.shape[1], frames.shape[2]), (self._encoder.image_size, self._encoder.image_size)
+        clip_size, size = (frames.shape[1], frames.shape[2]), self._size
         start = to_device(torch.from_numpy(rescale(queries.xy, clip_size, size)).float(), self._device)
         xy = start[:, None].repeat(1, len(frames), 1)
         visible = to_device(torch.from_numpy(queries.frame[:, None] == np.arange(len(frames))), self._device)
         with torch.inference_mode():
-            maps = _Maps(self._encoder, self._config, self._cleaner(), frames, self._device)
+            windows: dict[int, Tensor] = {}
             for query_frame in np.unique(queries.frame).tolist():
                 asked = to_device(torch.from_numpy(np.flatnonzero(queries.frame == query_frame)), self._device)
                 parts = torch.split(asked, self._at_once())
                 before = range(query_frame - 1, -1, -1) if self._backward else range(0)
                 for targets in (range(query_frame + 1, len(frames)), before):
                     follows = [self._propagation(start[rows]) for rows in parts]
-                    for t, query, frame in maps.pairs(query_frame, targets):
+                    for t, query, frame in self._pairs(frames, query_frame, targets, windows):
                         for rows, follow in zip(parts, follows, strict=True):
                             found = follow.step(query, frame)
                             xy[rows, t] = found.xy
@@ -156,76 +148,62 @@ class CorrespondenceTracker:
         direct = Direct(xy, self._cell, self._how, config.match_prior * self._encoder.image_size)
         if config.propagation == "direct":
             return direct
-        settings = RecurrentConfig(
-            config.recurrent_frames, config.recurrent_topk, config.recurrent_tau, config.recurrent_reach
+        recurrent = Recurrent(
+            xy,
+            self._cell,
+            config.match_radius,
+            frames=config.recurrent_frames,
+            topk=config.recurrent_topk,
+            tau=config.recurrent_tau,
+            reach=config.recurrent_reach,
         )
-        recurrent = Recurrent(xy, self._cell, config.match_radius, settings)
         return recurrent if config.propagation == "recurrent" else Either(direct, recurrent)
 
     def _seen(self, xy: Tensor, score: Tensor, error: Tensor) -> Tensor:
-        size = self._encoder.image_size
-        inside = ((xy >= 0) & (xy < size)).all(dim=1)
-        return inside & (score >= self._config.min_similarity) & (error * CYCLE_RASTER / size <= self._config.max_cycle)
+        near = error * CYCLE_RASTER / self._encoder.image_size <= self._config.max_cycle
+        return inside(xy, self._size) & (score >= self._config.min_similarity) & near
 
-    def _cleaner(self) -> Clean:
-        """The correction of maps, computed once."""
-        if self._clean is None:
-            self._clean = self._calibrated() if self._config.calibration_clips else _as_they_are
-        return self._clean
-
-    def _calibrated(self) -> Debias:
+    @cached_property
+    def _clean(self) -> Clean:
+        """The correction of maps."""
         encoder, config = self._encoder, self._config
-        size = encoder.image_size
+        if not config.calibration_clips:
+            return lambda maps: maps
 
         def images(number: int) -> Tensor:
-            return prepare(self._calibration_clip(number, slots(encoder), size, str(self._device)), (size, size))
+            clip = calibration_clip(number, slots(encoder), encoder.image_size, str(self._device))
+            return prepare(clip, self._size)
 
         generated = (images(number) for number in range(config.calibration_clips))
         return calibrate(encoder, generated, drop=config.drop_components, whiten=config.whiten)
 
+    def _pairs(
+        self, frames: npt.NDArray[np.uint8], query: int, targets: Sequence[int], windows: dict[int, Tensor]
+    ) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Each target frame, with the map of the query's frame and its own map.
 
-class _Maps:
-    """The maps of a clip's frames, encoded on demand."""
+        Arguments:
+            windows: keeps the maps of the clip's windows, for context="window".
+        """
+        room = slots(self._encoder)
 
-    def __init__(
-        self,
-        encoder: PatchEncoder,
-        config: CorrespondenceConfig,
-        clean: Clean,
-        frames: npt.NDArray[np.uint8],
-        device: torch.device,
-    ) -> None:
-        self._encoder, self._config, self._clean = encoder, config, clean
-        self._frames, self._device = frames, device
-        self._windows: dict[int, Tensor] = {}
+        def from_window(frame: int) -> Tensor:
+            number = frame // room
+            if number not in windows:
+                windows[number] = self._maps(frames, range(number * room, min((number + 1) * room, len(frames))))
+            return windows[number][frame % room]
 
-    def pairs(self, query: int, targets: Sequence[int]) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """Each target frame, with the map of the query's frame and its own map."""
         if self._config.context == "window":
             for target in targets:
-                yield target, self._of(query), self._of(target)
+                yield target, from_window(query), from_window(target)
             return
-        room = slots(self._encoder) - 1
-        for start in range(0, len(targets), room):
-            some = targets[start : start + room]
-            first, *others = self._encode([query, *some])
-            for target, frame in zip(some, others, strict=True):
-                yield target, first, frame
+        for start in range(0, len(targets), room - 1):
+            some = targets[start : start + room - 1]
+            first, *others = self._maps(frames, [query, *some])
+            for target, own in zip(some, others, strict=True):
+                yield target, first, own
 
-    def _of(self, frame: int) -> Tensor:
-        room = slots(self._encoder)
-        window = frame // room
-        if window not in self._windows:
-            numbers = range(window * room, min((window + 1) * room, len(self._frames)))
-            self._windows[window] = self._encode(numbers)
-        return self._windows[window][frame % room]
-
-    def _encode(self, numbers: Sequence[int]) -> Tensor:
-        """[n, h, w, C]."""
-        images = to_device(torch.from_numpy(self._frames[list(numbers)]), self._device)
-        size = (self._encoder.image_size, self._encoder.image_size)
-        return stitched_maps(self._encoder, prepare(images, size), self._config.stitch, self._clean)
-
-
-def _as_they_are(maps: Tensor) -> Tensor:
-    return maps
+    def _maps(self, frames: npt.NDArray[np.uint8], numbers: Sequence[int]) -> Tensor:
+        """The maps [n, h, w, C] of some frames that are encoded together."""
+        images = to_device(torch.from_numpy(frames[list(numbers)]), self._device)
+        return stitched_maps(self._encoder, prepare(images, self._size), self._config.stitch, self._clean)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -16,8 +16,8 @@ LIMIT = 256 * 2**20
 class Kept:
     """The clips of one shape made so far, by number.
 
-    They repeat in a fixed order (`vgmae_bench.training.settings.DataConfig`), so keeping the first
-    ones is as useful as keeping others, and nothing is replaced. Clips of another shape (another stage) replace all of them.
+    Clips repeat in a fixed order (`vgmae_bench.training.settings.DataConfig`). It is therefore enough to keep the first ones.
+    No clip is replaced. Clips of another shape (another stage) replace all of them.
 
     Arguments:
         limit: in bytes.
@@ -29,15 +29,12 @@ class Kept:
         self._clips: dict[int, Tensor] = {}
         self._bytes = 0
 
-    def missing(self, numbers: Sequence[int], shape: ClipShape) -> list[int]:
-        """The numbers whose clips must be made."""
+    def clips(self, numbers: Sequence[int], shape: ClipShape, make: Callable[[list[int]], Tensor]) -> Tensor:
+        """The clips of these numbers, [B, …]. `make` makes those that are not kept; they are then kept if there is room."""
         if shape != self._shape:
             self._shape, self._clips, self._bytes = shape, {}, 0
-        return [number for number in numbers if number not in self._clips]
-
-    def complete(self, numbers: Sequence[int], missing: Sequence[int], made: Tensor | None) -> Tensor:
-        """The clips of all numbers, [B, …]. `made` holds those of `missing`; they are kept if there is room."""
-        new = {} if made is None else dict(zip(missing, made, strict=True))
+        missing = [number for number in numbers if number not in self._clips]
+        new = dict(zip(missing, make(missing), strict=True)) if missing else {}
         clips = torch.stack([new[number] if number in new else self._clips[number] for number in numbers])
         for number, clip in new.items():
             if self._bytes + clip.nbytes <= self._limit:

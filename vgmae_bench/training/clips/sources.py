@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -66,9 +66,7 @@ class SynthClips:
             return to_device(self._bank.read(numbers, shape).video, device)
         if self._kept is None or numbers[0] < 0:
             return self._render(numbers, shape, device)
-        missing = self._kept.missing(numbers, shape)
-        made = self._render(missing, shape, device) if missing else None
-        return self._kept.complete(numbers, missing, made)
+        return self._kept.clips(numbers, shape, lambda missing: self._render(missing, shape, device))
 
     def _render(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
         return synth_video(synth_scenes(self._seed, numbers, shape).to(device), shape.image_size)
@@ -91,13 +89,24 @@ def calibration_clip(number: int, frames: int, size: int, device: str) -> Tensor
     return synth_video(synth_scenes(0, [number], ClipShape(frames, size)).to(device), size, render_video)[0]
 
 
-class FolderClips:
-    """Random clips of the videos of a folder, decoded by threads. Examples come from the same videos, at other times."""
+class FileClips:
+    """Random clips of the videos in a folder, or random crops of its images as clips of one frame. Threads decode the files.
 
-    def __init__(self, path: Path, seed: int, workers: int) -> None:
-        from vgmae_bench.data.video_folder import VideoFolder  # needs PyAV; rendered clips do not
+    Examples come from the same videos at other times, or from the images in the sub-folder `val` if it exists.
 
-        self._videos, self._name, self._seed = VideoFolder(path), path.resolve().name, seed
+    Arguments:
+        path: the folder.
+        seed: seed of the training.
+        workers: number of threads.
+        images: the folder has images instead of videos.
+    """
+
+    def __init__(self, path: Path, seed: int, workers: int, *, images: bool = False) -> None:
+        from vgmae_bench.data.video.images import ImageTree  # needs PyAV; rendered clips do not
+        from vgmae_bench.data.video_folder import VideoFolder
+
+        self._files: Any = ImageTree(path) if images else VideoFolder(path)
+        self._name, self._seed, self._images = path.resolve().name, seed, images
         self._threads = workers if workers > 1 else 0
 
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
@@ -105,7 +114,9 @@ class FolderClips:
 
         def sample(number: int) -> Tensor:
             rng = np.random.default_rng(clip_seed(self._seed, number))
-            return torch.from_numpy(self._videos.sample(rng, shape.frames, shape.stride, shape.image_size))
+            if self._images:
+                return torch.from_numpy(self._files.sample(rng, shape.image_size, example=number < 0)[None])
+            return torch.from_numpy(self._files.sample(rng, shape.frames, shape.stride, shape.image_size))
 
         return to_device(torch.stack(list(made_ahead(numbers, sample, len(numbers), self._threads))), device)
 
@@ -115,43 +126,13 @@ class FolderClips:
 
     def describe(self) -> Json:
         """See `Clips.describe`."""
-        return {"kind": "folder", "name": self._name, "videos": len(self._videos)}
+        if self._images:
+            return {"kind": "images", "name": self._name, "images": len(self._files)}
+        return {"kind": "folder", "name": self._name, "videos": len(self._files)}
 
     def skipped(self) -> dict[Path, str]:
         """See `Clips.skipped`."""
-        return dict(self._videos.skipped)
-
-
-class ImageClips:
-    """Random crops of the images of a folder, as clips of one frame. Examples come from the sub-folder `val` if it exists."""
-
-    def __init__(self, path: Path, seed: int, workers: int) -> None:
-        from vgmae_bench.data.video.images import ImageTree
-
-        self._images, self._name, self._seed = ImageTree(path), path.resolve().name, seed
-        self._threads = workers if workers > 1 else 0
-
-    def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
-        """See `Clips.read`."""
-
-        def sample(number: int) -> Tensor:
-            rng = np.random.default_rng(clip_seed(self._seed, number))
-            return torch.from_numpy(self._images.sample(rng, shape.image_size, example=number < 0))
-
-        images = torch.stack(list(made_ahead(numbers, sample, len(numbers), self._threads)))
-        return to_device(images[:, None], device)
-
-    def flow(self, numbers: Sequence[int], shape: ClipShape, device: str) -> None:
-        """See `Clips.flow`."""
-        return
-
-    def describe(self) -> Json:
-        """See `Clips.describe`."""
-        return {"kind": "images", "name": self._name, "images": len(self._images)}
-
-    def skipped(self) -> dict[Path, str]:
-        """See `Clips.skipped`."""
-        return dict(self._images.skipped)
+        return dict(self._files.skipped)
 
 
 class ClipStream:
@@ -237,14 +218,13 @@ def open_clips(
         UsageError: a name is neither "synth" nor a folder, or a weight is impossible.
         BadDataError, MissingDataError: a folder has no readable video, or no images.
     """
-    folder = ImageClips if images else FolderClips
     parts: list[tuple[Clips, float]] = []
     for text in data:
         name, weight = _weighted(text)
         if name == "synth":
             parts.append((SynthClips(seed, bank(), repeat=repeat), weight))
         elif Path(name).is_dir():
-            parts.append((folder(Path(name), seed, workers), weight))
+            parts.append((FileClips(Path(name), seed, workers, images=images), weight))
         else:
             raise UsageError(f'There is no data "{name}"', "it is neither synth nor a folder", try_="--data synth")
     return ClipStream(parts, seed)

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vgmae_bench.devices import constant
+from vgmae_bench.models.points import four_pixels, inside
 from vgmae_bench.models.windows import WindowTracks
+from vgmae_bench.types import Size
 from vgmae_bench.videogmae.gaussians.switches import PixelConvention, Switches
 
 PixelWeights = Callable[[int, Tensor], Tensor]
@@ -40,10 +41,10 @@ class Motion:
     usable: Tensor
     weights: PixelWeights
 
-    def inside(self, xy: Tensor) -> Tensor:
-        """Bool [N]: which positions [N, 2] are in the frame. Its right and lower edges do not belong to it."""
-        height, width = self.flow.shape[1:3]
-        return ((xy >= 0) & (xy < constant((width, height), xy))).all(dim=-1)
+    @property
+    def size(self) -> Size:
+        """(height, width) of the frames in pixels."""
+        return self.flow.shape[1], self.flow.shape[2]
 
 
 class AnchorTracks(NamedTuple):
@@ -60,7 +61,7 @@ def advect(motion: Motion, start: Tensor, switches: Switches) -> WindowTracks:
     path = [start]
     for flow in motion.flow:
         path.append(path[-1] + sample_map(flow, path[-1], switches.pixel_convention))
-    return WindowTracks(torch.stack(path, dim=1), torch.stack([motion.inside(xy) for xy in path], dim=1))
+    return WindowTracks(torch.stack(path, dim=1), torch.stack([inside(xy, motion.size) for xy in path], dim=1))
 
 
 def follow_anchors(motion: Motion, start: Tensor, switches: Switches, anchors: Tensor | None = None) -> AnchorTracks:
@@ -93,7 +94,7 @@ def follow_anchors(motion: Motion, start: Tensor, switches: Switches, anchors: T
             held = sample_weights(motion, step + 1, there, switches.pixel_convention).gather(1, anchors)
             in_sight = _in_sight(held, switches)
         path.append(there)
-        visible.append((in_sight if current else was_in_sight) & motion.inside(there))
+        visible.append((in_sight if current else was_in_sight) & inside(there, motion.size))
         shares.append(share)
     return AnchorTracks(torch.stack(path, dim=1), torch.stack(visible, dim=1), anchors, torch.stack(shares, dim=1))
 
@@ -110,7 +111,7 @@ def strongest(weights: Tensor, count: int) -> Tensor:
 
 def sample_map(values: Tensor, xy: Tensor, convention: PixelConvention) -> Tensor:
     """Read a map [H, W, C] at positions [N, 2], bilinearly: [N, C]."""
-    pixels, shares = _four_pixels(xy, (values.shape[0], values.shape[1]), convention)
+    pixels, shares = four_pixels(_index(xy, convention), (values.shape[0], values.shape[1]))
     columns, rows = pixels.unbind(-1)
     return (shares[..., None] * values[rows, columns]).sum(dim=0)
 
@@ -121,24 +122,14 @@ def sample_weights(motion: Motion, frame: int, xy: Tensor, convention: PixelConv
     Weights at the position itself would cost a quarter. But with the four pixels of the flow, mass and flow are readings of the
     same rendered image, and equal those of dense maps.
     """
-    pixels, shares = _four_pixels(xy, (motion.flow.shape[1], motion.flow.shape[2]), convention)
+    pixels, shares = four_pixels(_index(xy, convention), motion.size)
     weights = motion.weights(frame, pixels.flatten(0, 1))
     return (shares[..., None] * weights.view(*shares.shape, weights.shape[-1])).sum(dim=0)
 
 
-def _four_pixels(xy: Tensor, size: tuple[int, int], convention: PixelConvention) -> tuple[Tensor, Tensor]:
-    """The four pixels in the frame around positions [N, 2]: int64 [4, N, 2] (column, row), and their shares [4, N]."""
-    last = constant((size[1] - 1, size[0] - 1), xy)
-    position = xy if convention == "index" else xy - 0.5
-    position = position.clamp(min=torch.zeros_like(last), max=last)
-    low = position.floor().long()
-    high = torch.minimum(low + 1, last.long())
-    right, down = (position - low).unbind(-1)
-    pixels = torch.stack(
-        [low, torch.stack([high[:, 0], low[:, 1]], -1), torch.stack([low[:, 0], high[:, 1]], -1), high]
-    )
-    shares = torch.stack([(1 - right) * (1 - down), right * (1 - down), (1 - right) * down, right * down])
-    return pixels, shares
+def _index(xy: Tensor, convention: PixelConvention) -> Tensor:
+    """Positions as pixel indices; see `Switches.pixel_convention`."""
+    return xy if convention == "index" else xy - 0.5
 
 
 def _in_sight(held: Tensor, switches: Switches) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from vgmae_baselines.trackmae.teachers.flow_teacher import FlowTeacher, carry_lost
 from vgmae_baselines.trackmae.teachers.ground_truth import GroundTruth
 from vgmae_baselines.trackmae.teachers.registry import open_teacher
-from vgmae_baselines.trackmae.teachers.teacher import TeacherTracks, crop_tracks, grid_points
+from vgmae_baselines.trackmae.teachers.teacher import grid_points
 from vgmae_baselines.trackmae.teachers.track_cache import CachedTeacher
 
 from vgmae_bench.errors import UnknownNameError, UsageError
@@ -123,47 +123,6 @@ def test_points_lost_among_lost_points_keep_their_steps() -> None:
     xy = torch.randn(2, 16, 5, 2, generator=torch.Generator().manual_seed(0))
     visible = torch.zeros(2, 16, 5, dtype=torch.bool)
     torch.testing.assert_close(carry_lost(xy, visible), xy)
-
-
-def linear(scale: Tensor, shift: Tensor, size: tuple[int, int], grid: int) -> TeacherTracks:
-    """Three frames: still, moved by `shift`, and scaled about the corner; pixels."""
-    start = grid_points(*size, grid)
-    xy = torch.stack([start, start + shift, start * scale], dim=1)[None]
-    return TeacherTracks(xy, torch.ones(xy.shape[:3], dtype=torch.bool))
-
-
-def test_a_crop_of_the_whole_frame_changes_nothing() -> None:
-    tracks = linear(torch.tensor([1.02, 0.95]), torch.tensor([3.0, -2.0]), (96, 96), 12)
-    visible = torch.rand(tracks.visible.shape, generator=torch.Generator().manual_seed(0)) < 0.5
-    inside = ((tracks.xy >= 0) & (tracks.xy < 96)).all(dim=-1)
-    same = crop_tracks(TeacherTracks(tracks.xy, visible), torch.tensor([[0.0, 0, 1, 1]]), (96, 96), 96, 12)
-    torch.testing.assert_close(same.xy, tracks.xy, atol=1e-3, rtol=0)
-    assert torch.equal(same.visible, visible & inside)
-
-
-def test_crops_carry_motion_over() -> None:
-    scale, shift = torch.tensor([1.02, 0.95]), torch.tensor([12.0, -9.0])
-    tracks = linear(scale, shift, (120, 160), 20)
-    boxes = torch.tensor([[0.25, 0.125, 0.5, 0.5], [0.1, 0.3, 0.6, 0.4]])
-    both = TeacherTracks(tracks.xy.expand(2, -1, -1, -1), tracks.visible.expand(2, -1, -1))
-    found = crop_tracks(both, boxes, (120, 160), 64, 8)
-    frame = torch.tensor([160.0, 120.0])
-    for number, box in enumerate(boxes):
-        corner, per_pixel = box[:2] * frame, box[2:] * frame / 64
-        start = grid_points(64, 64, 8) * per_pixel + corner
-        true = torch.stack([start, start + shift, start * scale], dim=1)
-        torch.testing.assert_close(found.xy[number], (true - corner) / per_pixel, atol=1e-3, rtol=0)
-    assert torch.equal(found.visible, ((found.xy >= 0) & (found.xy < 64)).all(dim=-1))
-    assert not found.visible.all()
-
-
-def test_points_hidden_in_the_frame_are_hidden_in_the_crop() -> None:
-    tracks = linear(torch.ones(2), torch.zeros(2), (64, 64), 8)
-    visible = tracks.visible.clone()
-    visible[0, 27, 1] = False  # cell (3, 3), centred on (28, 28)
-    found = crop_tracks(TeacherTracks(tracks.xy, visible), torch.tensor([[0.0, 0, 1, 1]]), (64, 64), 64, 16)
-    hidden = (~found.visible[0, :, 1]).nonzero()[:, 0]
-    assert hidden.tolist() == [6 * 16 + 6, 6 * 16 + 7, 7 * 16 + 6, 7 * 16 + 7]
 
 
 def test_teachers_are_opened_by_name(tmp_path: Path) -> None:

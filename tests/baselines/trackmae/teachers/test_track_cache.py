@@ -151,7 +151,7 @@ def test_processes_share_a_folder(tmp_path: Path) -> None:
         sums = list(pool.map(work, [tmp_path] * 2))
     alone = sum(float(Counting().tracks(clips(6).roll(turn, 0), tuple(range(6)), 8).xy.sum()) for turn in range(4))
     assert sums == pytest.approx([alone] * 2)
-    assert [path.suffix for path in entries(tmp_path)] == [".tracks"] * 6
+    assert [path.suffix for path in entries(tmp_path)] == [".safetensors"] * 6
     late = Counting()
     CachedTeacher(late, tmp_path, 100).tracks(clips(6), tuple(range(6)), 8)
     assert late.clips == 0
