@@ -1,5 +1,7 @@
 """DIS and Farnebäck: dense optical flow of OpenCV, chained from frame to frame."""
 
+from dataclasses import replace
+
 from vgmae_bench import MethodSpec
 
 DIS = MethodSpec(
@@ -19,20 +21,16 @@ DIS = MethodSpec(
     licence="Apache-2.0",
 )
 
-FARNEBACK = MethodSpec(
+FARNEBACK = replace(
+    DIS,
     name="farneback",
     tracker="vgmae_baselines.dense_flow.tracker:Farneback",
     summary="Farnebäck's dense flow (OpenCV), chained; hidden where forward and backward flow disagree.",
-    direction="forward",
-    lookahead=0,
     key_settings=("levels", "window", "max_error"),
-    requires=("cv2",),
-    install="pip install opencv-python-headless",
     paper="Farnebäck: Two-Frame Motion Estimation Based on Polynomial Expansion. SCIA 2003",
     citation=(
         "@inproceedings{farneback2003two, title={Two-Frame Motion Estimation Based on Polynomial Expansion}, "
         'author={Farneb{\\"a}ck, Gunnar}, '
         "booktitle={SCIA}, year={2003}}"
     ),
-    licence="Apache-2.0",
 )

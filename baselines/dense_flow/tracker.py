@@ -77,20 +77,10 @@ class Farneback:
         return follow(frames, queries, self._flow, self._config.max_error)
 
     def _flow(self, first: Grey, second: Grey, xy: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
-        c = self._config
+        c, start = self._config, np.zeros((*first.shape, 2), np.float32)
         sigma = {5: 1.1, 7: 1.5}[c.neighbourhood]  # values recommended by OpenCV's documentation
-        flow = cv2.calcOpticalFlowFarneback(
-            first,
-            second,
-            np.zeros((*first.shape, 2), np.float32),
-            0.5,
-            c.levels,
-            c.window,
-            c.iterations,
-            c.neighbourhood,
-            sigma,
-            0,
-        )
+        sizes = c.levels, c.window, c.iterations, c.neighbourhood
+        flow = cv2.calcOpticalFlowFarneback(first, second, start, 0.5, *sizes, sigma, 0)
         return carry(np.asarray(flow), xy)
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.devices import placed
-from vgmae_bench.errors import UsageError
+from vgmae_bench.settings import positive
 
 Method = Literal["weighted_sum", "weighted_argmax", "argmax"]
 Precision = Literal["fp32", "official_fp16"]
@@ -43,8 +43,7 @@ class Readout:
     max_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.radius > 0:
-            raise UsageError("radius must be positive", f"it is {self.radius}")
+        positive(self, "radius")
 
 
 def transition(fa: Tensor, fb: Tensor, tau: float) -> Tensor:

@@ -3,23 +3,19 @@
 See README.md for what to check out, which weights fit, and what was tried.
 """
 
+from dataclasses import replace
+
 from vgmae_bench import MethodSpec, RemoteWeights
 
 from . import citations
 
 _APACHE = "Apache-2.0 (code and weights)"
-_NON_COMMERCIAL = "CC-BY-NC 4.0 (code and weights): not for commercial use"
-_NOTICE = (
-    "CoTracker3 is under CC-BY-NC 4.0: its code, its weights and what is made with them are not for commercial use"
-)
 _WITHOUT_CUDA = "  # without CUDA: add --extra-index-url https://download.pytorch.org/whl/cpu"
 _TAPNET_CODE = "google-deepmind/tapnet@c2cbab8"
-_COTRACKER_CODE = "facebookresearch/co-tracker@82e02e8"
 _TAPNET = "https://storage.googleapis.com/dm-tapnet"
 _COTRACKER = "https://huggingface.co/facebook/cotracker3/resolve/main"
 _LOCOTRACK = "https://huggingface.co/datasets/hamacojr/LocoTrack-pytorch-weights/resolve/main"
 _ALLTRACKER = "https://huggingface.co/aharley/alltracker/resolve/main"
-_DINOV2 = "https://dl.fbaipublicfiles.com/dinov2"
 
 TAPIR = MethodSpec(
     name="tapir",
@@ -37,21 +33,16 @@ TAPIR = MethodSpec(
     citation=citations.TAPIR,
     licence=_APACHE,
 )
-BOOTSTAPIR = MethodSpec(
+BOOTSTAPIR = replace(
+    TAPIR,
     name="bootstapir",
     tracker="vgmae_baselines.peers.tapir:BootsTapir",
     summary="BootsTAPIR: TAPIR trained further on unlabelled video. Needs a checkout of google-deepmind/tapnet.",
-    lookahead="all",
-    key_settings=("temperature",),
-    requires=("einshape", "tree"),
-    install="pip install einshape dm-tree",
     weights={"v2": RemoteWeights(f"{_TAPNET}/bootstap/bootstapir_checkpoint_v2.pt")},
     default_weights="v2",
     published={"v2": "BootsTAPIR"},
-    checkout=_TAPNET_CODE,
     paper="Doersch et al., BootsTAP: Bootstrapped Training for Tracking-Any-Point, ACCV 2024",
     citation=citations.BOOTSTAP,
-    licence=_APACHE,
 )
 TAPNEXT = MethodSpec(
     name="tapnext",
@@ -74,16 +65,12 @@ TAPNEXT = MethodSpec(
     citation=citations.TAPNEXT,
     licence=_APACHE,
 )
-TAPNEXT_PLUS_PLUS = MethodSpec(
+TAPNEXT_PLUS_PLUS = replace(
+    TAPNEXT,
     name="tapnext++",
     tracker="vgmae_baselines.peers.tapnext:TapNextPP",
     summary="TAPNext++: TAPNext trained on longer videos. Needs a checkout of google-deepmind/tapnet.",
-    direction="forward",
-    lookahead=0,
     key_settings=("preset", "resolution"),
-    queries="joint",
-    requires=("einops", "torchvision"),
-    install=f"pip install einops torchvision{_WITHOUT_CUDA}",
     weights={
         "256": RemoteWeights(f"{_TAPNET}/tapnextpp/tapnextpp_ckpt.pt", settings={"resolution": 256}),
         "512": RemoteWeights(
@@ -92,10 +79,8 @@ TAPNEXT_PLUS_PLUS = MethodSpec(
     },
     default_weights="256",
     published={"256": "TAPNext++"},
-    checkout=_TAPNET_CODE,
     paper="Jung et al., TAPNext++: What's Next for Tracking Any Point (TAP)?, CVPR 2026 Findings, arXiv 2604.10582",
     citation=citations.TAPNEXT_PLUS_PLUS,
-    licence=_APACHE,
 )
 LOCOTRACK = MethodSpec(
     name="locotrack",
@@ -157,23 +142,21 @@ COTRACKER3 = MethodSpec(
         ),
     },
     default_weights="scaled",
-    notice=_NOTICE,
+    notice="CoTracker3 is under CC-BY-NC 4.0: its code, its weights and what is made with them are not for commercial use",
     published={"scaled": "CoTracker3 offline", "baseline": "CoTracker3 offline (Kubric only)"},
-    checkout=_COTRACKER_CODE,
+    checkout="facebookresearch/co-tracker@82e02e8",
     paper="Karaev et al., CoTracker3: Simpler and Better Point Tracking by Pseudo-Labelling Real Videos, arXiv 2410.11831",
     citation=citations.COTRACKER3,
-    licence=_NON_COMMERCIAL,
+    licence="CC-BY-NC 4.0 (code and weights): not for commercial use",
 )
-COTRACKER3_ONLINE = MethodSpec(
+COTRACKER3_ONLINE = replace(
+    COTRACKER3,
     name="cotracker3-online",
     tracker="vgmae_baselines.peers.cotracker3:Online",
     summary="CoTracker3 online: in windows, forward in time. Needs a checkout of facebookresearch/co-tracker.",
     direction="forward",
     lookahead=15,
     key_settings=("preset",),
-    queries="joint",
-    requires=("torchvision",),
-    install=f"pip install torchvision{_WITHOUT_CUDA}",
     weights={
         "scaled": RemoteWeights(
             f"{_COTRACKER}/scaled_online.pth",
@@ -184,32 +167,7 @@ COTRACKER3_ONLINE = MethodSpec(
             sha256="8b30b2f239de9987323b729d9115cc5163720a07348a97d045095cd9ebdb7b3a",
         ),
     },
-    default_weights="scaled",
-    notice=_NOTICE,
     published={"scaled": "CoTracker3 online"},
-    checkout=_COTRACKER_CODE,
-    paper="Karaev et al., CoTracker3: Simpler and Better Point Tracking by Pseudo-Labelling Real Videos, arXiv 2410.11831",
-    citation=citations.COTRACKER3,
-    licence=_NON_COMMERCIAL,
-)
-RAFT = MethodSpec(
-    name="raft",
-    tracker="vgmae_baselines.peers.flows:Raft",
-    summary="RAFT of torchvision, chained from frame to frame; hidden where forward and backward flow disagree.",
-    direction="forward",
-    lookahead=0,
-    key_settings=("iterations", "max_error"),
-    requires=("torchvision",),
-    install=f"pip install torchvision{_WITHOUT_CUDA}",
-    weights={
-        "C_T_SKHT_V2": RemoteWeights(
-            "https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth", sha256="ff5fadd5"
-        )
-    },
-    default_weights="C_T_SKHT_V2",
-    paper="Teed and Deng, RAFT: Recurrent All-Pairs Field Transforms for Optical Flow, ECCV 2020, arXiv 2003.12039",
-    citation=citations.RAFT,
-    licence="BSD-3-Clause (code)",
 )
 RAFT_PRINCETON = MethodSpec(
     name="raft-princeton",
@@ -222,6 +180,21 @@ RAFT_PRINCETON = MethodSpec(
     paper="Teed and Deng, RAFT: Recurrent All-Pairs Field Transforms for Optical Flow, ECCV 2020, arXiv 2003.12039",
     citation=citations.RAFT,
     licence="BSD-3-Clause (code)",
+)
+RAFT = replace(
+    RAFT_PRINCETON,
+    name="raft",
+    tracker="vgmae_baselines.peers.flows:Raft",
+    summary="RAFT of torchvision, chained from frame to frame; hidden where forward and backward flow disagree.",
+    requires=("torchvision",),
+    install=f"pip install torchvision{_WITHOUT_CUDA}",
+    weights={
+        "C_T_SKHT_V2": RemoteWeights(
+            "https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth", sha256="ff5fadd5"
+        )
+    },
+    default_weights="C_T_SKHT_V2",
+    checkout="",
 )
 PTLFLOW = MethodSpec(
     name="ptlflow",
@@ -242,7 +215,9 @@ DINOV2 = MethodSpec(
     summary="DINOv2: nearest neighbours of patches, never trained to track. Needs a checkout of facebookresearch/dinov2.",
     key_settings=("size", "image_size", "propagation"),
     weights={
-        size: RemoteWeights(f"{_DINOV2}/dinov2_{vit}14/dinov2_{vit}14_pretrain.pth", settings={"size": size})
+        size: RemoteWeights(
+            f"https://dl.fbaipublicfiles.com/dinov2/dinov2_{vit}14/dinov2_{vit}14_pretrain.pth", settings={"size": size}
+        )
         for size, vit in {"small": "vits", "base": "vitb", "large": "vitl", "giant2": "vitg"}.items()
     },
     default_weights="small",

@@ -173,10 +173,8 @@ class TrackMAE(nn.Module):
             ValueError: shapes are wrong, all tokens are masked, or none is.
         """
         latent, order = self._encode(video, mask, allow_untrained)
-        return Predictions(
-            self._spatial(latent, order) if self.heads.spatial else None,
-            self._motion(latent, order, motion_of_all) if self.heads.motion else None,
-        )
+        spatial = self._decode(self.decoder, self.encoder_to_decoder(latent), order) if self.heads.spatial else None
+        return Predictions(spatial, self._motion(latent, order, motion_of_all) if self.heads.motion else None)
 
     def predict_motion(self, video: Tensor, mask: Tensor) -> Tensor:
         """Like `forward(video, mask).motion`, without computing the rest."""
@@ -189,9 +187,6 @@ class TrackMAE(nn.Module):
             raise ValueError("no token is masked, and the network was not trained to predict visible tokens")
         order = to_device(torch.cat([shown, hidden], dim=1), video.device)
         return self.encoder(video, order[:, : shown.shape[1]]), order
-
-    def _spatial(self, latent: Tensor, order: Tensor) -> Tensor:
-        return self._decode(self.decoder, self.encoder_to_decoder(latent), order)
 
     def _motion(self, latent: Tensor, order: Tensor, every: bool = False) -> Tensor:
         return self._decode(self.tracker_decoder, self.encoder_to_tracker(latent), order, every)

@@ -13,12 +13,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vgmae_bench.errors import UsageError, WeightsError
+from vgmae_bench.errors import WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.models.points import inside
 from vgmae_bench.models.readout import read_tracks
 from vgmae_bench.models.windows import track_windows
-from vgmae_bench.settings import no_effect
+from vgmae_bench.settings import at_least, no_effect, positive
 from vgmae_bench.training.seeds import untrained
 from vgmae_bench.types import Queries, Tracks
 
@@ -67,9 +67,7 @@ class MotionHeadConfig:
     spread_threshold: float | None = 8.0
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value is not None and not value > 0:
-                raise UsageError(f"{name} must be positive", f"it is {value}")
+        positive(self, "cycle_threshold", "spread_threshold")
 
 
 @dataclass(frozen=True)
@@ -98,8 +96,7 @@ class TrackMAEConfig:
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
 
     def __post_init__(self) -> None:
-        if self.points_per_batch is not None and self.points_per_batch < 1:
-            raise UsageError("points_per_batch must be at least 1", f"it is {self.points_per_batch}")
+        at_least(self, points_per_batch=1)
 
 
 class TrackMAETracker:

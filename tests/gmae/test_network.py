@@ -16,7 +16,8 @@ def image(seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize("mask_ratio", [0.0, 0.5, 0.75])
 def test_as_many_gaussians_as_queries_whatever_is_masked(mask_ratio: float) -> None:
-    raw = network()(image(), mask_ratio)
+    model = network()
+    raw = model.decode(model.encode(image(), mask_ratio, torch.arange(16)[None]))
     assert raw.shape == (1, 1, 36, 14)
 
 

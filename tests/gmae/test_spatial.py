@@ -9,7 +9,7 @@ from tests.gmae.nets import TINY, network
 from tests.shared.configured import changed
 from vgmae_bench.gmae import spatial
 from vgmae_bench.gmae.gaussians import View
-from vgmae_bench.gmae.spatial import Order, Scene, Splats
+from vgmae_bench.gmae.spatial import Order, Scene
 from vgmae_bench.videogmae.gaussians.gaussians import SCENE_DEPTH, Gaussians
 
 SIZE = 32
@@ -27,7 +27,7 @@ def planes(near: float = 4.0, far: float = 8.0) -> Scene:
             colours.append(colour)
     upright = torch.tensor([[1.0, 0.0, 0.0, 0.0]]).expand(len(means), 4)
     opaque = torch.full((len(means),), 0.95)
-    splats = Splats(torch.tensor(means), torch.tensor(scales), upright, opaque, torch.tensor(colours))
+    splats = Gaussians(torch.tensor(means), torch.tensor(scales), upright, opaque, torch.tensor(colours))
     return Scene(splats, View().camera_for(SIZE, SIZE, splats.means), "over", "torch")
 
 
@@ -84,11 +84,11 @@ def test_layers_alone_hold_their_gaussians_only() -> None:
 @pytest.mark.parametrize("rule", ["change", "weight"])
 def test_outlines_of_two_planes_are_where_they_meet_and_fewer_layers_add_none(rule: spatial.Rule) -> None:
     scene = planes()
-    found = spatial.edges(scene, 2, rule, eps=0.1)
+    found = spatial.outlines(spatial.layer_map(scene, 2, rule, eps=0.1))
     columns = found.nonzero()[:, 1]
     assert found.any(dim=1).all()  # in every row
     assert (columns - (SIZE // 2 - 1)).abs().max() <= 2
-    assert not spatial.edges(scene, 1, rule, eps=0.1).any()
+    assert not spatial.outlines(spatial.layer_map(scene, 1, rule, eps=0.1)).any()
 
 
 def test_unchanged_pixels_belong_to_no_layer() -> None:
@@ -117,7 +117,7 @@ def test_depth_is_the_logarithm_between_the_nearest_and_the_farthest() -> None:
 
 def test_density_counts_opacities_where_the_centres_are() -> None:
     scene = planes()
-    one = scene._replace(splats=scene.splats.pick(scene.splats.means[:, :2].square().sum(dim=1).argmin()[None]))
+    one = scene.pick(scene.splats.means[:, :2].square().sum(dim=1).argmin()[None])
     found = spatial.density(one, sigma=0.05)
     assert float(found.sum()) == pytest.approx(0.95, rel=0.01)
     x, y = spatial.centres(one)[0]

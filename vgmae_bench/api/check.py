@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from vgmae_bench import config, plugins
-from vgmae_bench.api.objects import AnyDataset, AnyMethod, dataset_of, method_of
+from vgmae_bench.api.objects import AnyDataset, AnyMethod, dataset_of, method_of, name_of
 from vgmae_bench.conformance.findings import Finding, Kind, Report
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import PluginError, UnknownNameError, UsageError
@@ -65,9 +65,9 @@ def check(
     found = kind or _kind_of(thing)
     given = settings or {}
     if found == "tracker":
-        path = None if weights is None else str(weights)
+        named = None if weights is None else str(weights)
         name, findings = _tracker(
-            cast(AnyMethod, thing), path, given, declares or {}, device, seed, only, frames, width, cost, begin
+            cast(AnyMethod, thing), named, given, declares or {}, device, seed, only, frames, width, cost, begin
         )
     elif found == "dataset":
         name, findings = _dataset(cast(AnyDataset, thing), given, None if data_root is None else Path(data_root))
@@ -142,7 +142,7 @@ def _dataset(thing: AnyDataset, settings: Mapping[str, Any], root: Path | None) 
             return name, iter([Finding("opens", "info", told)])
     else:
         factory = thing if inspect.isclass(thing) else None
-        name = thing.__name__ if inspect.isclass(thing) else type(thing).__name__
+        name = name_of(thing)
 
     def open_with(chosen: Mapping[str, Any]) -> OpenedDataset:
         if isinstance(thing, str) or factory is None:

@@ -30,8 +30,7 @@ def open_dataset(
     Raises:
         UserError: unknown name, wrong settings, files missing or damaged.
     """
-    found, _ = dataset_of(name, settings=settings, data_root=Path(data_root) if data_root else None)
-    return found
+    return dataset_of(name, settings=settings, data_root=data_root)[0]
 
 
 def ask(clip: Clip, *, protocol: str = "tapvid-first") -> tuple[npt.NDArray[np.uint8], Queries]:
@@ -92,8 +91,7 @@ def track(
         )
     if len(queries) and not (queries.frame.min() >= 0 and queries.frame.max() < len(frames)):
         raise UsageError("A query has a frame outside the clip", f"there are frames 0 to {len(frames) - 1}")
-    path = None if weights is None else str(weights)
-    used = method_of(method, weights=path, settings=settings, device=device, seed=seed, causal=causal, ask=ask)
+    used = method_of(method, weights=weights, settings=settings, device=device, seed=seed, causal=causal, ask=ask)
     return answer(used.tracker, frames, queries, used.how, backward=True)
 
 

@@ -70,10 +70,8 @@ def evaluate(
         UserError: the method or the dataset cannot be found, opened or built, or results cannot be written.
     """
     chosen = protocols.find(protocol, None)
-    path = None if weights is None else str(weights)
-    root = None if data_root is None else Path(data_root)
-    used = method_of(method, weights=path, settings=settings, device=device, seed=seed, causal=causal, ask=ask)
-    opened, spec = dataset_of(dataset, settings=dataset_settings, data_root=root)
+    used = method_of(method, weights=weights, settings=settings, device=device, seed=seed, causal=causal, ask=ask)
+    opened, spec = dataset_of(dataset, settings=dataset_settings, data_root=data_root)
     planned = plan_of(
         used, opened, spec, chosen, dataset_settings or {}, out=Path(out), limit=limit, shard=shard, name=name or ""
     )

@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from vgmae_bench import config, plugins
 from vgmae_bench.data.dataset import Dataset, OpenedDataset, opened
@@ -42,7 +42,7 @@ class Clips:
 def method_of(
     method: AnyMethod,
     *,
-    weights: str | None = None,
+    weights: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     device: str = "auto",
     seed: int = 0,
@@ -64,19 +64,17 @@ def method_of(
         UserError: it cannot be found or built, or it is no tracker.
     """
     if isinstance(method, str):
-        return open_method(method, weights=weights, settings=settings or {}, device=device, seed=seed, ask=ask)
+        named = None if weights is None else str(weights)
+        return open_method(method, weights=named, settings=settings or {}, device=device, seed=seed, ask=ask)
     where = resolve_device(device)
-    factory = inspect.isclass(method)
-    name = method.__name__ if inspect.isclass(method) else type(method).__name__
-    built: config.Built[Any]
-    if factory:
-        path = Path(weights) if weights is not None else None
-        offers = {"weights": path, "device": where, "seed": seed}
-        built = config.call_with(cast(Any, method), settings or {}, owner=name, **offers)
+    name = name_of(method)
+    built: config.Built[Any] = config.Built(method, None)
+    if inspect.isclass(method):
+        path = None if weights is None else Path(weights)
+        factory: Any = method
+        built = config.call_with(factory, settings or {}, owner=name, weights=path, device=where, seed=seed)
     elif settings or weights is not None:
         raise UsageError(f"{name} is already built", "settings and weights are for names and classes")
-    else:
-        built = config.Built(method, None)
     note = built.product.note if isinstance(built.product, Noted) else ""
     used = MethodUsed(
         name=_as_name(name),
@@ -91,7 +89,7 @@ def method_of(
 
 
 def dataset_of(
-    dataset: AnyDataset, *, settings: Mapping[str, Any] | None = None, data_root: Path | None = None
+    dataset: AnyDataset, *, settings: Mapping[str, Any] | None = None, data_root: str | Path | None = None
 ) -> tuple[OpenedDataset, DatasetSpec]:
     """A dataset, opened and checked.
 
@@ -106,20 +104,21 @@ def dataset_of(
     from vgmae_bench.data.open import open_dataset
 
     if isinstance(dataset, str):
-        return open_dataset(dataset, settings or {}, data_root)
+        return open_dataset(dataset, settings or {}, None if data_root is None else Path(data_root))
     if settings:
         raise UsageError("This dataset is open already", "settings are for datasets that are given by name")
     if isinstance(dataset, OpenedDataset):
         return dataset, plugins.spec_of("datasets", dataset.name) or DatasetSpec(dataset.name, "", f"from {_HERE}")
     source: Any = dataset
-    if (
-        isinstance(dataset, Sequence)
-        and not isinstance(dataset, str)
-        and all(isinstance(clip, Clip) for clip in dataset)
-    ):
+    if isinstance(dataset, Sequence) and not isinstance(dataset, str) and all(isinstance(c, Clip) for c in dataset):
         source = Clips(dataset)
     name = _as_name(type(source).__name__)
     return opened(source, name), DatasetSpec(name, "", f"from {_HERE}")
+
+
+def name_of(thing: object) -> str:
+    """The name of a class, or of an object's class."""
+    return thing.__name__ if inspect.isclass(thing) else type(thing).__name__
 
 
 def _as_name(name: str) -> str:

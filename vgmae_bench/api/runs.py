@@ -59,12 +59,9 @@ class Runs(Sequence[Run]):
         """
         import pandas as pd
 
-        settings = {row.run.path: row.record.method.settings for row in self.rows}
-        records = []
-        for record in flat.flat_records(self.rows):
-            own = _flat_settings(settings[Path(record["run"])])
-            records.append({**record, **own})
-        return pd.DataFrame(records)
+        settings = {str(row.run.path): row.record.method.settings for row in self.rows}
+        records = flat.flat_records(self.rows)
+        return pd.json_normalize([{**record, "settings": settings[record["run"]]} for record in records])
 
     def table(
         self, format: Format = "text", *, rank: bool = False, published: bool = False, mixed: bool = False
@@ -190,14 +187,6 @@ def published() -> pd.DataFrame:
     numbers = ["year", "AJ", "delta_avg", "OA"]
     table[numbers] = table[numbers].apply(pd.to_numeric)
     return table
-
-
-def _flat_settings(settings: Any, prefix: str = "settings") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        key = f"{prefix}.{name}"
-        found |= _flat_settings(value, key) if isinstance(value, dict) else {key: value}
-    return found
 
 
 def _as_text(table: Table) -> str:

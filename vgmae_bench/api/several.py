@@ -172,17 +172,7 @@ def evaluate_all(jobs: Sequence[Job], **common: Any) -> Iterator[Outcome]:
         if len(jobs) > 1:
             _log.info(f"run       {number} of {len(jobs)}: {job}")
         try:
-            run = evaluate(
-                job.method,
-                job.dataset,
-                protocol=job.protocol,
-                weights=job.weights,
-                settings=job.settings,
-                dataset_settings=job.dataset_settings,
-                seed=job.seed,
-                name=job.name,
-                **common,
-            )
+            run = evaluate(**vars(job), **common)
         except Exception as error:  # the other runs continue after any error
             if len(jobs) > 1:
                 _log.info(f"failed    {told(error)}")

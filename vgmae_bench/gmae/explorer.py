@@ -19,6 +19,7 @@ from vgmae_bench.gmae.figure import Panels
 from vgmae_bench.gmae.network import GMAE
 from vgmae_bench.models.explorer import Image, Seen
 from vgmae_bench.models.frames import prepare
+from vgmae_bench.settings import at_least
 from vgmae_bench.training.seeds import untrained
 from vgmae_bench.videogmae.gaussians.gaussians import Backend
 
@@ -61,8 +62,7 @@ class ExplorerConfig:
                 raise UsageError(f"{name} must lie between 0 and 1", f"it is {getattr(self, name)}")
         if not self.edge_layers or min(self.edge_layers) < 2:
             raise UsageError("edge_layers are numbers of at least 2", f"they are {self.edge_layers}")
-        if self.edge_eps < 0:
-            raise UsageError("edge_eps must be at least 0", f"it is {self.edge_eps}")
+        at_least(self, edge_eps=0)
 
 
 class GMAEExplorer:
@@ -102,6 +102,7 @@ class GMAEExplorer:
             counts = [round(count * i / SHOWN_LAYERS) for i in range(1, SHOWN_LAYERS)]
         counts = [*counts[1 - SHOWN_LAYERS :], count]
         with torch.inference_mode():
+            maps = self._layer_maps(scene)
             arrays: dict[str, Any] = {
                 "image": image,
                 "reconstruction": scene.picture(),
@@ -117,8 +118,8 @@ class GMAEExplorer:
                 "unexplained": spatial.unexplained(scene, config.figure_share),
                 "figure": self._figure(scene),
                 "edge_layers": torch.tensor(config.edge_layers),
-                "layer_maps": torch.stack([self._layer_map(scene, number) for number in config.edge_layers]),
-                "edges": torch.stack([self._edges(scene, number) for number in config.edge_layers]),
+                "layer_maps": maps,
+                "edges": torch.stack([spatial.outlines(layers) for layers in maps]),
             }
         return Panels(
             {name: value.cpu().numpy() if isinstance(value, Tensor) else value for name, value in arrays.items()}
@@ -128,7 +129,7 @@ class GMAEExplorer:
         """The figure and the outlines."""
         scene = self._scene(image)
         with torch.inference_mode():
-            found = torch.stack([self._edges(scene, number) for number in self._config.edge_layers])
+            found = torch.stack([spatial.outlines(layers) for layers in self._layer_maps(scene)])
             return Seen(self._figure(scene).cpu().numpy(), found.float().mean(dim=0).cpu().numpy())
 
     def rebuild(self, image: Image, hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
@@ -157,8 +158,7 @@ class GMAEExplorer:
     def _figure(self, scene: spatial.Scene) -> Tensor:
         return spatial.unexplained(scene, self._config.figure_share) > self._config.figure_threshold
 
-    def _layer_map(self, scene: spatial.Scene, number: int) -> Tensor:
-        return spatial.layer_map(scene, number, self._config.edge_rule, self._config.edge_eps)
-
-    def _edges(self, scene: spatial.Scene, number: int) -> Tensor:
-        return spatial.discontinuities(self._layer_map(scene, number))
+    def _layer_maps(self, scene: spatial.Scene) -> Tensor:
+        """int64 [m, H, W], one map for each of `edge_layers`."""
+        config = self._config
+        return torch.stack([spatial.layer_map(scene, n, config.edge_rule, config.edge_eps) for n in config.edge_layers])

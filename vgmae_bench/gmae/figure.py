@@ -30,46 +30,44 @@ class Panels:
     arrays: Mapping[str, npt.NDArray[Any]]
 
     def draw(self, path: Path) -> None:
-        """Draw all results as one PNG."""
-        draw_panels(self.arrays, path)
+        """Draw a PNG in four rows: the scene, cumulative layers, single layers, figure and outlines."""
+        from matplotlib.figure import Figure
 
+        found = self.arrays
+        height, width = found["image"].shape[:2]
+        side = 2.4
+        figure = Figure(figsize=(COLUMNS * side, 4 * (side * height / width + 0.35)), layout="constrained")
+        axes = figure.subplots(4, COLUMNS, squeeze=False)
+        for axis in axes.flat:
+            axis.set_axis_off()
 
-def draw_panels(found: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
-    """Draw `Panels.arrays` in four rows: the scene, cumulative layers, single layers, figure and outlines."""
-    from matplotlib.figure import Figure
+        def show(row: int, column: int, picture: npt.NDArray[Any], title: str, **look: Any) -> None:
+            axis = axes[row, column]
+            axis.imshow(picture, extent=(0, width, height, 0), **look)
+            axis.set_title(title, fontsize=9)
 
-    height, width = found["image"].shape[:2]
-    side = 2.4
-    figure = Figure(figsize=(COLUMNS * side, 4 * (side * height / width + 0.35)), layout="constrained")
-    axes = figure.subplots(4, COLUMNS, squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
+        show(0, 0, found["image"], f"image, {width}×{height}")
+        show(0, 1, found["reconstruction"].clip(0, 1), f"its {len(found['depths'])} Gaussians")
+        show(0, 2, found["depth"], "depth (dark: near)", cmap="magma")
+        show(0, 3, found["density"], "density of Gaussians", cmap="viridis")
+        show(0, 4, found["image"], "centres (brightness: opacity)")
+        xy, strength = found["centres"], found["opacities"]
+        axes[0, 4].scatter(xy[:, 0], xy[:, 1], s=14 * strength + 1, c="yellow", edgecolors="black", linewidths=0.4)
+        axes[0, 4].set(xlim=(0, width), ylim=(height, 0))
+        show(0, 5, found["unexplained"], "not covered by the first layers", cmap="gray", vmin=0, vmax=1)
 
-    def show(row: int, column: int, picture: npt.NDArray[Any], title: str, **look: Any) -> None:
-        axis = axes[row, column]
-        axis.imshow(picture, extent=(0, width, height, 0), **look)
-        axis.set_title(title, fontsize=9)
-
-    show(0, 0, found["image"], f"image, {width}×{height}")
-    show(0, 1, found["reconstruction"].clip(0, 1), f"its {len(found['depths'])} Gaussians")
-    show(0, 2, found["depth"], "depth (dark: near)", cmap="magma")
-    show(0, 3, found["density"], "density of Gaussians", cmap="viridis")
-    show(0, 4, found["image"], "centres (brightness: opacity)")
-    xy, strength = found["centres"], found["opacities"]
-    axes[0, 4].scatter(xy[:, 0], xy[:, 1], s=14 * strength + 1, c="yellow", edgecolors="black", linewidths=0.4)
-    axes[0, 4].set(xlim=(0, width), ylim=(height, 0))
-    show(0, 5, found["unexplained"], "not covered by the first layers", cmap="gray", vmin=0, vmax=1)
-
-    for column, (count, picture) in enumerate(zip(found["cumulative_counts"], found["cumulative_layers"], strict=True)):
-        show(1, column, picture.clip(0, 1), f"first {count} Gaussians")
-    for column, picture in enumerate(found["single_layers"]):
-        show(2, column, picture.clip(0, 1), f"layer {column + 1} of {len(found['single_layers'])} only")
-    show(3, 0, _tinted(found["image"], found["figure"]), "figure (red) and ground")
-    show(3, 1, found["edges"].mean(axis=0), "outlines, all layer counts", cmap="gray_r", vmin=0, vmax=1)
-    for column, (number, edge) in enumerate(zip(found["edge_layers"], found["edges"], strict=True)):
-        if column + 2 < COLUMNS:
-            show(3, column + 2, edge, f"outlines of {number} layers", cmap="gray_r", vmin=0, vmax=1)
-    figure.savefig(path, format="png", dpi=110)
+        for column, (count, picture) in enumerate(
+            zip(found["cumulative_counts"], found["cumulative_layers"], strict=True)
+        ):
+            show(1, column, picture.clip(0, 1), f"first {count} Gaussians")
+        for column, picture in enumerate(found["single_layers"]):
+            show(2, column, picture.clip(0, 1), f"layer {column + 1} of {len(found['single_layers'])} only")
+        show(3, 0, _tinted(found["image"], found["figure"]), "figure (red) and ground")
+        show(3, 1, found["edges"].mean(axis=0), "outlines, all layer counts", cmap="gray_r", vmin=0, vmax=1)
+        for column, (number, edge) in enumerate(zip(found["edge_layers"], found["edges"], strict=True)):
+            if column + 2 < COLUMNS:
+                show(3, column + 2, edge, f"outlines of {number} layers", cmap="gray_r", vmin=0, vmax=1)
+        figure.savefig(path, format="png", dpi=110)
 
 
 def _tinted(image: npt.NDArray[np.uint8], figure: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:

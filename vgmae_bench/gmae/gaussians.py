@@ -8,7 +8,7 @@ from typing import Literal
 from torch import Tensor
 
 from vgmae_bench.devices import constant
-from vgmae_bench.errors import UsageError
+from vgmae_bench.settings import positive
 from vgmae_bench.videogmae.gaussians.gaussians import (
     SCENE_DEPTH,
     Activation,
@@ -48,8 +48,7 @@ class View:
     scale_factor: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.scale_factor > 0:
-            raise UsageError("scale_factor must be above 0", f"it is {self.scale_factor}")
+        positive(self, "scale_factor")
 
     def gaussians(self, raw: Tensor) -> Gaussians:
         """The k Gaussians of each image from raw outputs [B, 1, k, 14]."""

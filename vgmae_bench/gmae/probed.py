@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from vgmae_bench.gmae.checkpoint import KIND, open_model
 from vgmae_bench.models.weights_file import load_weights
 from vgmae_bench.videogmae import checkpoint as video
-from vgmae_bench.videogmae.probed import Probed, encoder_of
-
-
-@dataclass(frozen=True)
-class ProbedConfig:
-    """Settings of the encoder.
-
-    Attributes:
-        size: size of the random network that is used without weights.
-    """
-
-    size: Literal["tiny", "base", "large"] = "tiny"
+from vgmae_bench.videogmae.probed import Probed, ProbedConfig, encoder_of
 
 
 def probed(config: ProbedConfig, weights: Path | None, seed: int) -> Probed:

@@ -20,34 +20,24 @@ Rule = Literal["change", "weight"]
 Order = Literal["near", "far"]
 
 
-class Splats(NamedTuple):
-    """The k Gaussians of one image, in the order from which layers are formed.
+class Scene(NamedTuple):
+    """An image as Gaussians, with its camera and its background.
 
     Attributes:
-        means, scales: [k, 3], world units.
-        quats: [k, 4], (w, x, y, z).
-        opacities: [k].
-        colors: [k, 3], RGB in [0, 1].
+        splats: the k Gaussians, in the order from which layers are formed. They have no dimensions B and T.
+        camera: of the image.
+        mode: the background, see `composite`.
+        backend: back end of splatting.
     """
 
-    means: Tensor
-    scales: Tensor
-    quats: Tensor
-    opacities: Tensor
-    colors: Tensor
-
-    def pick(self, which: Tensor | slice) -> Splats:
-        """Some of the Gaussians."""
-        return Splats(*(part[which] for part in self))
-
-
-class Scene(NamedTuple):
-    """An image as Gaussians, with its camera and its background."""
-
-    splats: Splats
+    splats: Gaussians
     camera: Camera
     mode: Composite
     backend: Backend = "auto"
+
+    def pick(self, which: Tensor | slice) -> Scene:
+        """The scene with some of its Gaussians."""
+        return self._replace(splats=Gaussians(*(part[which] for part in self.splats)))
 
     @property
     def depths(self) -> Tensor:
@@ -57,23 +47,12 @@ class Scene(NamedTuple):
 
     def draw(self, which: Tensor | slice = slice(None), features: Tensor | None = None) -> Rendered:
         """Render some of the Gaussians with their colours, or with features [k, C]: premultiplied, without background."""
-        some = self.splats.pick(which)
+        some = self.pick(which).splats
         values = some.colors if features is None else features[which]
         if len(some.means) == 0:
             empty = values.new_zeros(self.camera.height, self.camera.width, values.shape[-1])
             return Rendered(empty, empty[..., 0])
-        return render(
-            some.means,
-            some.quats,
-            some.scales,
-            some.opacities,
-            values,
-            self.camera.viewmat,
-            self.camera.K,
-            self.camera.height,
-            self.camera.width,
-            backend=self.backend,
-        )
+        return render(some.means, some.quats, some.scales, some.opacities, values, *self.camera, backend=self.backend)
 
     def picture(self, which: Tensor | slice = slice(None)) -> Tensor:
         """[H, W, 3], RGB in [0, 1]: some of the Gaussians on the background."""
@@ -82,11 +61,9 @@ class Scene(NamedTuple):
 
 def ordered(gaussians: Gaussians, camera: Camera, mode: Composite, order: Order, backend: Backend = "auto") -> Scene:
     """The scene of `gaussians`, which must hold one image. Its Gaussians are sorted by depth, nearest or farthest first."""
-    splats = Splats(
-        gaussians.means[0, 0], gaussians.scales[0], gaussians.quats[0], gaussians.opacities[0], gaussians.colors[0, 0]
-    )
-    scene = Scene(splats, camera, mode, backend)
-    return scene._replace(splats=splats.pick(scene.depths.argsort(descending=order == "far", stable=True)))
+    one = Gaussians(*(part[0] for part in gaussians))
+    scene = Scene(one._replace(means=one.means[0], colors=one.colors[0]), camera, mode, backend)
+    return scene.pick(scene.depths.argsort(descending=order == "far", stable=True))
 
 
 def layers(count: int, number: int) -> list[slice]:
@@ -107,9 +84,7 @@ def single_layers(scene: Scene, number: int) -> Tensor:
 
 def layer_weights(scene: Scene, number: int) -> Tensor:
     """[number, H, W]: the weight of each layer in the full image. Their sum is its alpha."""
-    member = torch.zeros(
-        len(scene.splats.means), number, dtype=scene.splats.means.dtype, device=scene.splats.means.device
-    )
+    member = scene.splats.means.new_zeros(len(scene.splats.means), number)
     for index, layer in enumerate(layers(len(member), number)):
         member[layer, index] = 1
     return scene.draw(features=member).features.movedim(-1, 0)
@@ -133,17 +108,15 @@ def layer_map(scene: Scene, number: int, rule: Rule = "change", eps: float = 0.0
     return (steps * numbers).amax(dim=0) - 1
 
 
-def discontinuities(labels: Tensor) -> Tensor:
-    """bool [H, W]: True where a map of labels [H, W] differs from the pixel to the right or below."""
+def outlines(labels: Tensor) -> Tensor:
+    """bool [H, W]: True where a map of layers [H, W] differs from the pixel to the right or below.
+
+    Fewer layers give coarser outlines.
+    """
     found = torch.zeros_like(labels, dtype=torch.bool)
     found[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     found[:-1] |= labels[:-1] != labels[1:]
     return found
-
-
-def edges(scene: Scene, number: int, rule: Rule = "change", eps: float = 0.05) -> Tensor:
-    """bool [H, W]: outlines, which are the discontinuities of `layer_map`. Fewer layers give coarser outlines."""
-    return discontinuities(layer_map(scene, number, rule, eps))
 
 
 def unexplained(scene: Scene, share: float = 0.5) -> Tensor:
@@ -168,9 +141,7 @@ def depth_image(scene: Scene) -> Tensor:
 
 def centres(scene: Scene) -> Tensor:
     """[k, 2]: the Gaussians' centres in the image, in raster pixels."""
-    means, scales, quats = scene.splats.means, scene.splats.scales, scene.splats.quats
-    camera = scene.camera
-    return project(means, quats, scales, camera.viewmat, camera.K, camera.height, camera.width).means2d
+    return project(scene.splats.means, scene.splats.quats, scene.splats.scales, *scene.camera).means2d
 
 
 def density(scene: Scene, sigma: float = 0.03) -> Tensor:

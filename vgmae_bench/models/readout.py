@@ -24,6 +24,7 @@ from vgmae_bench.devices import at_once, constant
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.nn import rows, xavier
 from vgmae_bench.models.windows import WindowTracks
+from vgmae_bench.settings import at_least
 
 TokenOrder = Literal["identity", "shuffled"]
 Encode = Callable[[Tensor, Tensor | None], Tensor]
@@ -85,12 +86,7 @@ class ReadoutConfig:
     windows: int = 1
 
     def __post_init__(self) -> None:
-        if self.heads < 1:
-            raise UsageError("The readout needs at least one head", f"heads is {self.heads}")
-        if self.windows < 1:
-            raise UsageError("The readout needs at least one clip of the encoder's", f"windows is {self.windows}")
-        if self.mlps < 1:
-            raise UsageError("The readout needs at least one MLP", f"mlps is {self.mlps}")
+        at_least(self, heads=1, windows=1, mlps=1)
         if self.fourier_features < 2 or self.fourier_features % 2:
             raise UsageError(
                 "The readout's fourier_features must be even and positive", f"it is {self.fourier_features}"

@@ -28,6 +28,7 @@ from vgmae_bench.models.readout import (
 )
 from vgmae_bench.models.weights_file import Weights, check_fit
 from vgmae_bench.plugins import did_you_mean
+from vgmae_bench.settings import positive
 from vgmae_bench.training.clips.tracks import TrackBatch, TrackDataConfig
 from vgmae_bench.training.recipe import ClipShape, Losses, N, Recipe, evaluating
 from vgmae_bench.training.settings import LoopConfig, OptimiserConfig
@@ -99,8 +100,7 @@ class FinetuneConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.huber_delta > 0:
-            raise UsageError("huber_delta must be positive", f"it is {self.huber_delta}")
+        positive(self, "huber_delta")
         _ = self.readout  # it checks its values
 
     @property

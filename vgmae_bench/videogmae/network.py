@@ -6,7 +6,7 @@ those of the official checkpoints without their `encoder.` prefix, so that relea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -94,27 +94,17 @@ class Encoder(nn.Module):
         if config.patch_start == "whitened":
             whitened_patches(self.patch_embed.proj)
 
-    def encode(
-        self,
-        video: Tensor,
-        mask_ratio: float = 0.0,
-        order: Tensor | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Encoded:
+    def encode(self, video: Tensor, mask_ratio: float = 0.0, order: Tensor | None = None) -> Encoded:
         """Encode the visible part of a clip.
-
-        Without `order`, tokens stay in raster order. At mask ratio 0, nothing is then random, and runs are reproducible.
 
         Arguments:
             video: float [B, 3, T, H, W], ImageNet-normalised RGB.
-            mask_ratio: share of the tokens to remove. int(L * (1 - mask_ratio)) tokens are kept, drawn uniformly over space
-                and time.
-            order: int64 [B, L], a permutation of the tokens. The first ones are kept, in this order. argsort(noise)
-                reproduces the official code, which shuffles even at mask ratio 0.
-            generator: source of the random subset if `order` is None.
+            mask_ratio: share of the tokens to remove. The first int(L * (1 - mask_ratio)) tokens of `order` are kept.
+            order: int64 [B, L], a permutation of the tokens; None: raster order. argsort(noise) reproduces the official code,
+                which shuffles even at mask ratio 0.
 
         Raises:
-            ValueError: the shape of the clip or of the order is wrong, or no token would be kept.
+            ValueError: the shape of the clip or of the order is wrong, no token would be kept, or a mask ratio has no order.
         """
         config, B = self.config, len(video)
         if video.shape[1:] != (3, config.num_frames, config.image_size, config.image_size):
@@ -124,7 +114,9 @@ class Encoder(nn.Module):
         n = int(config.num_tokens * (1 - mask_ratio))
         if not 1 <= n <= config.num_tokens:
             raise ValueError(f"mask ratio {mask_ratio} keeps {n} of {config.num_tokens} tokens")
-        kept = order[:, :n] if order is not None else _raster_subset(B, n, config.num_tokens, generator)
+        if order is None and n < config.num_tokens:
+            raise ValueError("a mask ratio needs an order, which determines the tokens to keep")
+        kept = (torch.arange(config.num_tokens).expand(B, -1) if order is None else order)[:, :n]
         kept = to_device(kept, video.device)
 
         x = self.patch_embed(rows(self._patches(video), kept)) + rows(self._positions(), kept)
@@ -135,7 +127,11 @@ class Encoder(nn.Module):
             x = block(x)
         x = self.norm(x)
         mask = torch.ones(B, config.num_tokens, dtype=torch.bool, device=video.device).scatter_(1, kept, False)
-        return Encoded(x[:, -n:], kept, mask, x[:, :1] if config.position == "interpolate" else None)
+        class_token = x[:, :1] if config.position == "interpolate" else None
+        return Encoded(x[:, -n:], kept, mask, class_token, self._colours(video, mask))
+
+    def _colours(self, video: Tensor, mask: Tensor) -> Tensor | None:
+        """`Encoded.colours`; an encoder alone needs none."""
 
     def _patches(self, video: Tensor) -> Tensor:
         """Patches [B, L, 3 * p * p] of a video [B, 3, T, H, W]."""
@@ -193,20 +189,13 @@ class VideoGMAE(Encoder):
             if config.decoder == "per_identity":
                 nn.init.zeros_(self.linear_motion.weight)
 
-    def encode(
-        self,
-        video: Tensor,
-        mask_ratio: float = 0.0,
-        order: Tensor | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Encoded:
-        """See `Encoder.encode`. The result also has the initial colours of the Gaussians."""
-        encoded = super().encode(video, mask_ratio, order, generator)
+    def _colours(self, video: Tensor, mask: Tensor) -> Tensor | None:
+        """`Encoded.colours`."""
         if self.config.colour_start == "learned":
-            return encoded
+            return None
         mean, std = imagenet_statistics(video)
-        seen = ~encoded.mask[:, : self.config.grid**2].unflatten(1, (self.config.grid, -1))
-        return replace(encoded, colours=anchor_colours(video[:, :, 0] * std + mean, seen, self.config.num_gaussians))
+        seen = ~mask[:, : self.config.grid**2].unflatten(1, (self.config.grid, -1))
+        return anchor_colours(video[:, :, 0] * std + mean, seen, self.config.num_gaussians)
 
     def decode(self, encoded: Encoded) -> Tensor:
         """Gaussian parameters before activation, [B, T, G, 14]. Rows of frames t > 0 are residuals."""
@@ -255,9 +244,9 @@ class VideoGMAE(Encoder):
             x = torch.cat([x[:, :1] + self.gaussian_start, x[:, 1:]], dim=1)
         return x
 
-    def forward(self, video: Tensor, mask_ratio: float = 0.0, generator: torch.Generator | None = None) -> Tensor:
-        """Encode, then decode."""
-        return self.decode(self.encode(video, mask_ratio, generator=generator))
+    def forward(self, video: Tensor) -> Tensor:
+        """Encode and decode a clip without masking."""
+        return self.decode(self.encode(video))
 
     @torch.no_grad()
     def lengthen(self, known: int, frames: int) -> None:
@@ -284,12 +273,3 @@ def pixel_mask(mask: Tensor, config: NetworkConfig) -> Tensor:
     """The pixels of masked tokens: bool [B, T, H, W] from bool [B, L] in raster order (`Encoded.mask`)."""
     patches = mask.view(len(mask), config.num_frames, config.grid, config.grid)
     return patches.repeat_interleave(config.patch_size, dim=2).repeat_interleave(config.patch_size, dim=3)
-
-
-def _raster_subset(B: int, n: int, L: int, generator: torch.Generator | None) -> Tensor:
-    """int64 [B, n], ascending: all tokens, or a random n of L."""
-    if n == L:
-        return torch.arange(L).expand(B, L)
-    device = generator.device if generator is not None else None
-    noise = torch.rand(B, L, generator=generator, device=device)
-    return noise.argsort(dim=1)[:, :n].sort(dim=1).values

@@ -64,11 +64,14 @@ class Walker:
         """
         first, *between, last = walk
         rows = self._rows_at_once(cell)
-        normaliser = self._normaliser(last)
-        likeliest = None if self.radius is None else self._likeliest(last)
+        normaliser = self._of_rows(last, lambda logits: logits.logsumexp(dim=-1))
+        likeliest = None
+        if self.radius is not None:
+            with torch.no_grad():
+                likeliest = self._of_rows(last, lambda logits: logits.argmax(dim=-1))
 
         def part(source: Tensor, cell: Tensor) -> Tensor:
-            there = self._transition(source, first.target)
+            there = self._logits(source, first.target).softmax(dim=-1)
             for transition in between:
                 there = self._go_on(there, transition)
             return (there * self._columns(last, cell, normaliser, likeliest)).sum(dim=-1)
@@ -111,37 +114,29 @@ class Walker:
         across, down = one % self.width - other % self.width, one // self.width - other // self.width
         return across**2 + down**2 >= self.radius**2
 
-    def _transition(self, source: Tensor, target: Tensor) -> Tensor:
-        """Rows of a transition matrix."""
-        return self._logits(source, target).softmax(dim=-1)
-
     def _go_on(self, there: Tensor, transition: Transition) -> Tensor:
         """The distribution [B, M, N] of walks after another transition."""
 
         def part(source: Tensor, here: Tensor) -> Tensor:
-            return here.mT @ self._transition(source, transition.target)
+            return here.mT @ self._logits(source, transition.target).softmax(dim=-1)
 
         return torch.stack(_in_parts(part, self._rows_at_once(there), transition.source, there.mT)).sum(dim=0)
 
-    def _normaliser(self, transition: Transition) -> Tensor:
-        """The logarithm [B, N] of the sum of each row's exponentials."""
+    def _of_rows(self, transition: Transition, reduce: Callable[[Tensor], Tensor]) -> Tensor:
+        """Reduce the logits [B, M, N] of all rows to a number for each row: [B, N]."""
 
         def part(source: Tensor) -> Tensor:
-            return self._logits(source, transition.target).logsumexp(dim=-1)
-
-        return torch.cat(_in_parts(part, self._rows_at_once(transition.source), transition.source), dim=1)
-
-    @torch.no_grad()
-    def _likeliest(self, transition: Transition) -> Tensor:
-        """The likeliest cell of each row: int64 [B, N]."""
-
-        def part(source: Tensor) -> Tensor:
-            return self._logits(source, transition.target).argmax(dim=-1)
+            return reduce(self._logits(source, transition.target))
 
         return torch.cat(_in_parts(part, self._rows_at_once(transition.source), transition.source), dim=1)
 
     def _columns(self, transition: Transition, cell: Tensor, normaliser: Tensor, likeliest: Tensor | None) -> Tensor:
-        """The columns `cell` [B, M] of a transition matrix, as rows: [B, M, N]."""
+        """The columns `cell` [B, M] of a transition matrix, as rows: [B, M, N].
+
+        Arguments:
+            normaliser: [B, N], the logarithm of the sum of each row's exponentials.
+            likeliest: int64 [B, N], the likeliest cell of each row; None without a radius.
+        """
         target = transition.target.take_along_dim(cell[:, :, None], dim=1)
         columns = (target @ transition.source.mT / self.temperature - normaliser[:, None]).exp()
         if likeliest is None:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vgmae_bench.errors import UsageError
+from vgmae_bench.settings import at_least
 
 Norm = Literal["patch", "none", "units", "patch+mean"]
 
@@ -53,8 +54,7 @@ class MotionConfig:
     upsample_tracks: bool = False
 
     def __post_init__(self) -> None:
-        if not self.motion_var_floor >= 0:
-            raise UsageError("motion_var_floor must be at least 0", f"it is {self.motion_var_floor}")
+        at_least(self, motion_var_floor=0)
 
 
 class Targets(NamedTuple):

@@ -136,10 +136,7 @@ def render_video(gaussians: Gaussians, camera: Camera, mode: Composite, backend:
         gaussians.scales[:, None],
         gaussians.opacities[:, None],
         gaussians.colors,
-        camera.viewmat,
-        camera.K,
-        camera.height,
-        camera.width,
+        *camera,
         backend=backend,
     )
     return composite(rendered.features, rendered.alpha, mode)

@@ -24,28 +24,18 @@ def read_motion(gaussians: Gaussians, camera: Camera, switches: Switches, backen
     the frame. So points that leave the frame keep moving with their Gaussians.
     """
     means, scales, quats, opacities, _ = (values[0] for values in gaussians)
-    projection = project(means, quats, scales, camera.viewmat, camera.K, camera.height, camera.width, near=NEAR)
+    projection = project(means, quats, scales, *camera, near=NEAR)
     ahead = projection.depths > NEAR
     usable = ahead[:-1] & ahead[1:] if switches.culled_gaussians == "mask" else torch.ones_like(ahead[1:])
-    displacement = (projection.means2d[1:] - projection.means2d[:-1]) * usable[..., None]
+    displacement = projection.means2d.diff(dim=0) * usable[..., None]
 
     def weights(frame: int, pixels: Tensor) -> Tensor:
         one_frame = Projection(*(values[frame] for values in projection))
         each = weights_at(one_frame, opacities, pixels + 0.5)
         return chunk_sums(each) if switches.anchor_weights == "chunk_sum" else each
 
-    rendered = render(
-        means[:-1],
-        quats,
-        scales,
-        opacities,
-        torch.cat([displacement, usable[..., None].to(displacement)], dim=-1),
-        camera.viewmat,
-        camera.K,
-        camera.height,
-        camera.width,
-        backend=backend,
-    )
+    features = torch.cat([displacement, usable[..., None].to(displacement)], dim=-1)
+    rendered = render(means[:-1], quats, scales, opacities, features, *camera, backend=backend)
     return Motion(
         flow=flow_of(rendered.features, rendered.alpha, switches.flow_alpha),
         centres=projection.means2d,

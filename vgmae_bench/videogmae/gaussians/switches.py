@@ -10,6 +10,7 @@ from typing import Literal
 
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.readout import TokenOrder
+from vgmae_bench.settings import at_least
 
 FlowAlpha = Literal["normalised", "paper", "official"]
 CulledGaussians = Literal["mask", "include"]
@@ -66,8 +67,7 @@ class Switches:
     beta: float = 0.3
 
     def __post_init__(self) -> None:
-        if self.topk < 1:
-            raise UsageError("A point needs at least one anchor", f"topk is {self.topk}")
+        at_least(self, topk=1)
         if not 0 <= self.beta <= 1:
             raise UsageError("beta is a share between 0 and 1", f"it is {self.beta}")
 
