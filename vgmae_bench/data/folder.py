@@ -94,9 +94,8 @@ class FolderDataset:
             )
         self.ids = list(self._pairs)
         self.files = [file for pair in self._pairs.values() for file in pair]
-        sums = [(name, [_content(video), file_digest(tracks)]) for name, (video, tracks) in self._pairs.items()]
-        # A name that is not UTF-8 is refused later, with a better message.
-        self.digest = configs.digest({name.encode(errors="replace").decode(): digests for name, digests in sums})
+        sums = {name: [_content(video), file_digest(tracks)] for name, (video, tracks) in self._pairs.items()}
+        self.digest = configs.digest(sums)
         self._states = {name: _state(pair) for name, pair in self._pairs.items()}
         late = [
             name for name, (_, tracks) in self._pairs.items() if tracks.suffix.lower() == ".csv" and first_frame(tracks)

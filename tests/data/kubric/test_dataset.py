@@ -129,10 +129,8 @@ def test_the_chunk_protocol_selects_its_own_queries(tmp_path: Path) -> None:
 
 def test_a_run_scores_it(tmp_path: Path) -> None:
     prepare("kubric", tmp_path, write_tfds(tmp_path / "movi_e"))
-    planned = plan(
-        "zero-motion", "kubric", query_mode="strided", data_root=tmp_path, out=tmp_path / "results", device="cpu"
-    )
-    assert planned.sentence.endswith("scored at 256×256; queries are the dataset's own")
+    planned = plan("zero-motion", "kubric", query_mode="strided", data_root=tmp_path, out=tmp_path / "results")
+    assert planned.record.protocol_sentence.endswith("scored at 256×256; queries are the dataset's own")
     metrics = execute(planned, figures=0).metrics
     mean = metrics["average_jaccard"].mean
     assert mean is not None and 0 < mean < 1
