@@ -12,8 +12,10 @@ import os
 import re
 import types
 import typing
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -103,15 +105,7 @@ def flatten(config: Any) -> dict[str, Any]:
     Arguments:
         config: an instance.
     """
-    known = settings_of(type(config))
-    leaves = [setting.leaf for setting in known]
-    values = {}
-    for setting in known:
-        value = config
-        for part in setting.path.split("."):
-            value = getattr(value, part)
-        values[setting.leaf if leaves.count(setting.leaf) == 1 else setting.path] = value
-    return values
+    return {name: value for _, name, value in _values(config)}
 
 
 def without_effect(config: Any, unused: Collection[str] = ()) -> dict[str, Any]:
@@ -121,15 +115,11 @@ def without_effect(config: Any, unused: Collection[str] = ()) -> dict[str, Any]:
         config: an instance.
         unused: further settings and sections that do not change the predictions of this configuration.
     """
-    known = settings_of(type(config))
-    idle = [
-        not setting.changes_answers or not {setting.path, *_prefixes(setting.path)}.isdisjoint(unused)
-        for setting in known
-    ]
     return {
         name: setting.default
-        for (name, value), setting, does_nothing in zip(flatten(config).items(), known, idle, strict=True)
-        if does_nothing and value != setting.default
+        for setting, name, value in _values(config)
+        if not setting.changes_answers or not {setting.path, *_prefixes(setting.path)}.isdisjoint(unused)
+        if value != setting.default
     }
 
 
@@ -219,6 +209,14 @@ def _walk(config_class: type[Any], prefix: str) -> Iterator[Setting]:
         sentence = re.split(r"(?<=\.)\s+(?=[A-Z\"])", told.get(field.name, ""))[0]
         changes = field.metadata.get("changes_answers", True)
         yield Setting(path, default, choices(hints[field.name]), sentence, changes)
+
+
+def _values(config: Any) -> Iterator[tuple[Setting, str, Any]]:
+    """All settings, with their names (see `flatten`) and values."""
+    known = settings_of(type(config))
+    leaves = Counter(setting.leaf for setting in known)
+    for setting in known:
+        yield setting, setting.leaf if leaves[setting.leaf] == 1 else setting.path, attrgetter(setting.path)(config)
 
 
 def _prefixes(path: str) -> Iterator[str]:

@@ -58,7 +58,7 @@ def test_results_of_the_wrong_type_or_size_are_refused(wrong: Any) -> None:
 
 
 class Crowd:
-    """Returns the number of queries of the call, and the query."""
+    """Returns the query positions in all frames. The confidence is the number of queries in the call, divided by 10."""
 
     def __init__(self) -> None:
         self.calls: list[list[int]] = []
@@ -74,25 +74,26 @@ QUERIES = Queries(np.array([3, 0, 3, 1, 3]), np.arange(10).reshape(5, 2))
 
 
 @pytest.mark.parametrize(
-    ("ask", "calls"),
+    ("ask", "calls", "sizes"),
     [
-        ("all", [[3, 0, 3, 1, 3]]),
-        ("single", [[3], [0], [3], [1], [3]]),
-        ("frame", [[0], [1], [3, 3, 3]]),
-        ("frame:2", [[0], [1], [3, 3], [3]]),
-        ("all:3", [[3, 0, 3], [1, 3]]),
+        ("all", [[3, 0, 3, 1, 3]], [5, 5, 5, 5, 5]),
+        ("single", [[3], [0], [3], [1], [3]], [1, 1, 1, 1, 1]),
+        ("frame", [[0], [1], [3, 3, 3]], [3, 1, 3, 1, 3]),
+        ("frame:2", [[0], [1], [3, 3], [3]], [2, 1, 2, 1, 1]),
+        ("all:3", [[3, 0, 3], [1, 3]], [3, 3, 3, 2, 2]),
     ],
 )
-def test_queries_are_split_into_calls_and_answers_come_in_their_order(ask: str, calls: list[list[int]]) -> None:
+def test_queries_are_split_into_calls_and_tracks_come_in_their_order(
+    ask: str, calls: list[list[int]], sizes: list[int]
+) -> None:
+    """`sizes`: the number of queries in the call of each query."""
     tracker = Crowd()
     how = asking_of(MethodSpec("crowd", "", queries="joint"), tracker, ask)
     assert how.ask == ask
     tracks = answer(tracker, FRAMES, QUERIES, how, backward=True)
     assert tracker.calls == calls
     np.testing.assert_array_equal(tracks.xy[:, 2], QUERIES.xy)
-    sizes = {frame: len(call) for call in calls for frame in call if len(calls) == len(set(QUERIES.frame.tolist()))}
-    if sizes:
-        np.testing.assert_allclose(tracks.confidence[:, 0] * 10, [sizes[t] for t in QUERIES.frame.tolist()])  # type: ignore[index]
+    np.testing.assert_allclose(tracks.confidence[:, 0] * 10, sizes)  # type: ignore[index]
 
 
 @pytest.mark.parametrize("ask", ["", "one", "single:2", "all:0", "all:", "frame:-1", "all:2:3"])

@@ -14,7 +14,7 @@ from vgmae_bench.evaluation.run import Plan, execute
 from vgmae_bench.evaluation.runs import all_runs
 
 METHOD = '''
-"""Points that stay where they are, some pixels to the right, answered in batches."""
+"""Predicts that points do not move, shifted to the right by some pixels."""
 from dataclasses import dataclass
 import numpy as np
 from vgmae_bench import Tracks

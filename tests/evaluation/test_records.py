@@ -1,4 +1,4 @@
-"""Files of results: written and read, migrated from old schemas, refused with one line if damaged."""
+"""JSON files of results: written, read, migrated from old schemas, and refused with one line if damaged."""
 
 from __future__ import annotations
 

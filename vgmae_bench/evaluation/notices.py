@@ -91,17 +91,21 @@ def notices(
     """
     if not looks or record.external is not None:
         return []
-    name = record.method.name
-    tracks, found = sum(one.tracks for one in looks), []
+    tracks = sum(one.tracks for one in looks)
+    found = [
+        f"the true tracks of {len(those)} of {len(looks)} clips do not follow what is in the frames, the first is "
+        f"{those[0]}: {doubt}; vgmae-bench data verify {record.dataset.name} names every such clip"
+        for doubt, those in clips_by((doubt, clip) for clip, doubt in doubts.items()).items()
+    ]
     if lost := sum(one.lost for one in looks):
         some = sum(bool(one.lost) for one in looks)
         found.append(f"{lost} positions are not finite, in {some} of {len(looks)} clips; they count as wrong")
     if off := sum(one.off for one in looks):
         typical = float(np.median([one.offset for one in looks if one.off]))
-        found.append(
-            f"{off} of {tracks} tracks do not lie on their query in its frame ({typical:.2f} px off)"
-            f"{_mistakes(looks)}; vgmae-bench check {name} says why"
-        )
+        mistakes = clips_by((one.mistake, one.clip) for one in looks).items()
+        told = [f"{in_clips(those, len(looks))}, positions look like this mistake: {name}" for name, those in mistakes]
+        off_by = f"{off} of {tracks} tracks do not lie on their query in its frame ({typical:.2f} px off)"
+        found.append("; ".join([off_by, *told, f"vgmae-bench check {record.method.name} says why"]))
     late, frozen = sum(one.late for one in looks), sum(one.frozen for one in looks)
     if protocol.query_mode == "strided" and late and frozen > 0.9 * late:
         found.append(
@@ -114,23 +118,7 @@ def notices(
         )
     elif inverted := [one.clip for one in looks if one.inverted]:
         found.append(inverted_in(inverted, len(looks)))
-    return [*_doubtful(doubts, len(looks), record.dataset.name), *found, *_small_weights(record)]
-
-
-def _doubtful(doubts: Mapping[str, str], number: int, dataset: str) -> list[str]:
-    return [
-        f"the true tracks of {len(those)} of {number} clips do not follow what is in the frames, the first is {those[0]}: "
-        f"{doubt}; vgmae-bench data verify {dataset} names every such clip"
-        for doubt, those in clips_by((doubt, clip) for clip, doubt in doubts.items()).items()
-    ]
-
-
-def _mistakes(looks: Sequence[Look]) -> str:
-    """The mistakes that explain clips, each after a semicolon."""
-    return "".join(
-        f"; {in_clips(those, len(looks))}, positions look like this mistake: {mistake}"
-        for mistake, those in clips_by((one.mistake, one.clip) for one in looks).items()
-    )
+    return [*found, *_small_weights(record)]
 
 
 def _small_weights(record: Record) -> list[str]:

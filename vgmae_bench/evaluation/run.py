@@ -74,14 +74,8 @@ def plan_of(
         name: the run's name in tables; empty: the method's name with its weights.
     """
     record, folder = place_of(new_record(method.used, dataset, spec, dataset_settings, protocol, name=name), out)
-    clip_ids = list(dataset.ids)[:limit]
-    return Plan(
-        method=method,
-        dataset=dataset,
-        record=record,
-        folder=folder,
-        share=clip_ids[shard[0] % shard[1] :: shard[1]] if shard else clip_ids,
-    )
+    first, step = shard or (0, 1)
+    return Plan(method, dataset, record, folder, share=dataset.ids[:limit][first % step :: step])
 
 
 def new_record(
@@ -166,7 +160,7 @@ def execute(
             )
         except StoppedError as error:
             stopped = error
-    summary = score_run(plan.folder, list(plan.dataset.ids), protocol)
+    summary = score_run(plan.folder, plan.dataset.ids, protocol)
     if stopped is not None:
         raise stopped
     if not summary.failures:

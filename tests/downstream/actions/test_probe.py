@@ -1,4 +1,4 @@
-"""From an encoder and videos to accuracies, in both modes."""
+"""Probing in both modes, from an encoder and videos to accuracies."""
 
 from __future__ import annotations
 

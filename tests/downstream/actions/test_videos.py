@@ -1,4 +1,4 @@
-"""What is learned and tested: folders and official lists."""
+"""Videos for training and testing: folders and official lists."""
 
 from __future__ import annotations
 

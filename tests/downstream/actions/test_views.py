@@ -1,4 +1,4 @@
-"""Which frames and squares are looked at."""
+"""The frames and the squares of views."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An encoder that knows one thing, and videos that differ in it."""
+"""Small encoders, and videos of one grey level each."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def brightness(path: Path, level: int, frames: int = 8, size: tuple[int, int] = 
 
 
 def folder(root: Path, videos: int = 4) -> Path:
-    """dark/ and light/ with videos of about the same grey."""
+    """Folders dark/ and light/ with videos of similar grey levels."""
     for name, level in (("dark", 40), ("light", 200)):
         for number in range(videos):
             brightness(root / name / f"{number}.mp4", level + 5 * number)

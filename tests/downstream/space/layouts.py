@@ -1,4 +1,4 @@
-"""Small copies of the layouts that labelled images come in."""
+"""Writes small folders of labelled images in the supported layouts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SIZE = (24, 32)
 
 
 def square() -> tuple[np.ndarray, np.ndarray]:
-    """A bright square on a dark, noisy ground, uint8 [24, 32, 3], and where it is, uint8 [24, 32]."""
+    """A bright square on dark, noisy ground, uint8 [24, 32, 3], and its mask, uint8 [24, 32]."""
     mask = np.zeros(SIZE, dtype=np.uint8)
     mask[8:18, 10:22] = 1
     noise = np.random.default_rng(0).integers(0, 30, (*SIZE, 3))
@@ -38,7 +38,9 @@ def write_davis(root: Path, resolution: str = "480p") -> Path:
         for frame in range(frames):
             save(root / "JPEGImages" / resolution / sequence / f"{frame:05d}.jpg", image)
             palette = Image.fromarray(2 * mask)
-            palette.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])  # as DAVIS has them: numbers of objects, in colours
+            palette.putpalette(
+                [0, 0, 0, 128, 0, 0, 0, 128, 0]
+            )  # DAVIS stores the numbers of objects as palette indices
             path = root / "Annotations" / resolution / sequence / f"{frame:05d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             palette.save(path)

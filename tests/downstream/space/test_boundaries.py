@@ -30,13 +30,13 @@ def test_lines_match_within_the_distance_limit_only() -> None:
 
 
 def test_each_pixel_is_matched_once() -> None:
-    """Two lines near one: half of what is found has no partner."""
+    """Two found lines are close to one true line: half of the found pixels have no partner."""
     matched, size = match(line(19) | line(21), line(20), reach=2.0)
     assert size == matched.sum() == 40
 
 
 def test_the_matching_has_maximum_size() -> None:
-    """Against all ways to match a few pixels."""
+    """Compared with all possible matchings of a few pixels."""
     rng = np.random.default_rng(0)
     for _ in range(20):
         found, truth = (rng.random((2, 5, 5)) < 0.16).astype(np.bool_)
@@ -74,7 +74,7 @@ def test_outlines_of_a_segmentation() -> None:
 
 
 def test_counts_and_f_of_several_annotators() -> None:
-    """One annotator drew the line that was found, the other one drew another line as well."""
+    """One annotator drew only the found line. The other one drew a second line, too."""
     strength = np.where(line(20), 0.5, 0.0).astype(np.float32)
     counts = count_matches(strength, [line(20), line(20) | line(5)])
     assert counts.shape == (len(THRESHOLDS), 4)

@@ -40,7 +40,7 @@ def test_bsds_has_several_annotators_and_no_figure(tmp_path: Path) -> None:
 
 
 def test_synth_masks_are_where_the_boxes_are() -> None:
-    """Without boxes the same scene differs where the masks say, and nowhere well within their ground."""
+    """Label 0 is the room, labels 1 to 4 are boxes. A scene without boxes has only label 0."""
     config, empty = SynthConfig(frames=1, height=64, width=64), SynthConfig(frames=1, height=64, width=64, objects=0)
     image, labels = synth_image(config, 3)
     assert image.shape == (64, 64, 3)

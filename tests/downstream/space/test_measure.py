@@ -19,7 +19,7 @@ from vgmae_bench.models.explorer import Seen
 
 
 class Knowing:
-    """Knows the square: its figure and outlines are exact, and what it rebuilds is the image."""
+    """A perfect model of the square: exact figure, outlines and reconstruction."""
 
     note = ""
     image_size, grid = 16, 4
@@ -54,7 +54,7 @@ def test_the_ground_truth_scores_one_and_the_table_has_baselines(tmp_path: Path)
     assert summary["blurred input"]["psnr"].value > summary["mean colour"]["psnr"].value
 
 
-def test_without_figures_only_outlines_and_what_is_rebuilt_are_measured(tmp_path: Path) -> None:
+def test_without_figures_only_outlines_and_reconstructions_are_measured(tmp_path: Path) -> None:
     summary = measured(write_bsds(tmp_path)).summary().methods
     assert set(summary["knowing"]) == {"ods", "ois", "psnr", "ssim"}
     assert set(summary["Otsu"]) == set()

@@ -1,4 +1,4 @@
-"""Perfect answers of another program to the queries on small clips, and their scores."""
+"""Perfect predictions for small clips, as another program would write them, and their scores."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def asked(root: Path, protocol: str = "tapvid-first") -> dict[str, QuerySet]:
 
 
 def truth(root: Path, protocol: str = "tapvid-first") -> Clips:
-    """Perfect answers as TAP-Vid's metrics take them: [M, T, 2] (x, y) pixels of 256 x 256, and occlusion."""
+    """Perfect predictions in TAP-Vid's convention: [M, T, 2], (x, y) in pixels of 256 × 256, and occlusion."""
     return {
         name: {"tracks": query_set.target_xy[query_set.track], "occluded": query_set.target_occluded[query_set.track]}
         for name, query_set in asked(root, protocol).items()

@@ -1,4 +1,4 @@
-"""Clips whose names cannot be file names are found in files of every kind; what is ambiguous is refused."""
+"""Clip names that cannot be file names are found in all kinds of files. Ambiguous names are refused."""
 
 from __future__ import annotations
 

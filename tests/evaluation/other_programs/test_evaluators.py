@@ -1,4 +1,4 @@
-"""Files that evaluators of others write: torch files of tracks are read, averages are not taken for tracks."""
+"""Files of other evaluators: torch files of tracks are read, files of averages are refused."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_pair_that_a_tracker_returns_is_read_from_a_torch_file_a_clip(root: 
 
 
 def test_positions_scaled_to_the_last_pixel_are_reported(root: Path, tmp_path: Path) -> None:
-    """CoTracker's reader scales points by W - 1, and its evaluator hands them on."""
+    """CoTracker's reader scales points by W - 1, and its evaluator writes them like that."""
     named = {
         name: {"pred_tracks": xy, "pred_visibility": seen} for name, (xy, seen) in answers(root, 255 / 256).items()
     }

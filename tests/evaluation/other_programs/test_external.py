@@ -1,4 +1,4 @@
-"""Tracks of other programs: what is read, and that export and score together change nothing."""
+"""Tracks of other programs: layouts and conventions. Scoring an exported run gives the same scores."""
 
 from __future__ import annotations
 

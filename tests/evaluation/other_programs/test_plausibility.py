@@ -1,4 +1,4 @@
-"""Predictions that can be read and are probably not what was meant are named, however few they are."""
+"""Suspicious predictions of other programs are reported, even if there is only one."""
 
 from __future__ import annotations
 

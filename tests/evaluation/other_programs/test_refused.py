@@ -1,4 +1,4 @@
-"""What is refused of the tracks of other programs."""
+"""Invalid, hostile and contradictory files of other programs are refused."""
 
 from __future__ import annotations
 

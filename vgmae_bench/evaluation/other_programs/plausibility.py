@@ -104,15 +104,20 @@ def _mistake(
 
 def doubts(looks: Sequence[ClipLook]) -> list[str]:
     """What looks wrong, one sentence each. A single wrong clip, or a single point off its query, is enough."""
-    return [*_mistaken(looks), *_off(looks), *_inverted(looks), *_coarse(looks), *_shifted(looks)]
-
-
-def _mistaken(looks: Sequence[ClipLook]) -> list[str]:
-    named = ((f"{one.mistake.name}; {one.mistake.mend}", one.clip) for one in looks if one.mistake)
-    return [
-        f"{in_clips(found, len(looks))}, positions look like this mistake: {mistake}"
-        for mistake, found in clips_by(named).items()
-    ]
+    number = len(looks)
+    mistakes = clips_by((f"{one.mistake.name}; {one.mistake.mend}", one.clip) for one in looks if one.mistake)
+    found = [f"{in_clips(clips, number)}, positions look like this mistake: {name}" for name, clips in mistakes.items()]
+    found += _off(looks)
+    if inverted := [one.clip for one in looks if one.inverted]:
+        found.append(inverted_in(inverted, number))
+    for dtype, clips in clips_by((one.coarse, one.clip) for one in looks).items():
+        steps = "which has steps of an eighth of a pixel between 128 and 256" if dtype == "float16" else "whole pixels"
+        found.append(f"positions are {dtype} {in_clips(clips, number)}: {steps}; save float32")
+    for shifted, word, other in ((1, "late", "before"), (-1, "early", "after")):
+        if clips := [one.clip for one in looks if one.shifted == shifted]:
+            told = f"they fit the true tracks of the frame {other}"
+            found.append(f"tracks are a frame {word} {in_clips(clips, number)}: {told}")
+    return found
 
 
 def _off(looks: Sequence[ClipLook]) -> list[str]:
@@ -130,27 +135,3 @@ def _off(looks: Sequence[ClipLook]) -> list[str]:
         f"{sum(found.values())} of {points} points are more than {far:g} px from their query in its frame, in "
         f"{len(found)} of {len(looks)} clips; most of them in {worst} ({found[worst]})"
     ]
-
-
-def _inverted(looks: Sequence[ClipLook]) -> list[str]:
-    found = [one.clip for one in looks if one.inverted]
-    return [inverted_in(found, len(looks))] if found else []
-
-
-def _coarse(looks: Sequence[ClipLook]) -> list[str]:
-    steps = {"float16": "which has steps of an eighth of a pixel between 128 and 256"}
-    return [
-        f"positions are {dtype} {in_clips(found, len(looks))}: {steps.get(dtype, 'whole pixels')}; save float32"
-        for dtype, found in clips_by((one.coarse, one.clip) for one in looks).items()
-    ]
-
-
-def _shifted(looks: Sequence[ClipLook]) -> list[str]:
-    told = []
-    for frames, word in ((1, "late"), (-1, "early")):
-        if found := [one.clip for one in looks if one.shifted == frames]:
-            told.append(
-                f"tracks are a frame {word} {in_clips(found, len(looks))}: they fit the true tracks of the frame "
-                + ("before" if frames > 0 else "after")
-            )
-    return told
