@@ -22,7 +22,7 @@ import io
 import itertools
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -192,8 +192,7 @@ class PreparedDataset:
 
 def _write_clip(group: h5py.Group, clip: Clip, quality: int | None, lossless: Lossless) -> str:
     """Write one clip. Returns its SHA-256 (hex)."""
-    kind = _kind(clip, quality, lossless)
-    frames = list(_encode(clip, kind, quality))
+    kind, frames = _encoded(clip, quality, lossless)
     content = np.concatenate(frames)
     height, width = clip.size
     arrays = {
@@ -217,26 +216,25 @@ def _write_clip(group: h5py.Group, clip: Clip, quality: int | None, lossless: Lo
     return digest
 
 
-def _kind(clip: Clip, quality: int | None, lossless: Lossless) -> ImageKind | Literal["RAW"]:
-    """The form in which the frames of a clip are stored."""
+def _encoded(
+    clip: Clip, quality: int | None, lossless: Lossless
+) -> tuple[ImageKind | Literal["RAW"], list[npt.NDArray[np.uint8]]]:
+    """The form in which the frames of a clip are stored, and each frame as uint8 [number of bytes]."""
     if clip.encoded is not None:
-        return "JPEG" if bytes(clip.encoded[0]).startswith(b"\xff\xd8") else "PNG"
-    return "JPEG" if quality else lossless
+        kind: ImageKind = "JPEG" if clip.encoded[0].startswith(b"\xff\xd8") else "PNG"
+        return kind, [np.frombuffer(frame, dtype=np.uint8) for frame in clip.encoded]
+    frames = itertools.chain.from_iterable(clip.blocks(_BLOCK))
+    if quality:
+        return "JPEG", [_image(frame, "JPEG", quality=quality) for frame in frames]
+    if lossless == "PNG":
+        return "PNG", [_image(frame, "PNG", compress_level=4) for frame in frames]
+    return "RAW", [frame.reshape(-1) for frame in frames]
 
 
-def _encode(clip: Clip, kind: ImageKind | Literal["RAW"], quality: int | None) -> Iterator[npt.NDArray[np.uint8]]:
-    """Each frame as uint8 [number of bytes]."""
-    if clip.encoded is not None:
-        yield from (np.frombuffer(frame, dtype=np.uint8) for frame in clip.encoded)
-        return
-    how: dict[str, Any] = {"quality": quality} if kind == "JPEG" else {"compress_level": 4}
-    for frame in itertools.chain.from_iterable(clip.blocks(_BLOCK)):
-        if kind == "RAW":
-            yield frame.reshape(-1)
-            continue
-        buffer = io.BytesIO()
-        Image.fromarray(frame).save(buffer, kind, **how)
-        yield np.frombuffer(buffer.getvalue(), dtype=np.uint8)
+def _image(frame: npt.NDArray[np.uint8], kind: ImageKind, **how: int) -> npt.NDArray[np.uint8]:
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, kind, **how)
+    return np.frombuffer(buffer.getvalue(), dtype=np.uint8)
 
 
 def _digest(attributes: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,32 +60,41 @@ def read_tracks(path: Path) -> TrackTable:
 
 def first_frame(path: Path) -> int:
     """The lowest frame number of a CSV file; 0 if it has none, or if `read_tracks` refuses the file."""
-    lowest = None
+    lowest = 0
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.DictReader(file, skipinitialspace=True):
-                number = int({str(name).strip(): text for name, text in row.items()}["frame"])
-                if number <= 0:
-                    return 0
-                lowest = number if lowest is None else min(number, lowest)
-    except (KeyError, TypeError, ValueError, OSError, csv.Error):
+        for _, row in _rows(path):
+            number = int(row["frame"])
+            if number <= 0:
+                return 0
+            lowest = min(number, lowest or number)
+    except (ValueError, OSError, csv.Error):
         return 0
-    return lowest or 0
+    return lowest
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """The line number and the fields by column of each row of a CSV file."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.reader(file, skipinitialspace=True)
+        header = [name.strip() for name in next(lines, [])]
+        _check_header(header)
+        for fields in filter(None, lines):  # an empty line has no fields
+            if len(fields) != len(header):
+                fault = f"line {lines.line_num}: it has {len(fields)} fields, the header {len(header)}"
+                raise FaultError(fault, "quoting fields that contain commas")
+            yield lines.line_num, {name: text.strip() for name, text in zip(header, fields, strict=True)}
 
 
 def _read_csv(path: Path) -> TrackTable:
     rows: dict[tuple[str, int], tuple[float, float, bool]] = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        table = csv.DictReader(file, skipinitialspace=True)
-        _check_header([name.strip() for name in table.fieldnames or ()])
-        for row in table:
-            try:
-                point, frame, x, y, visible = _row(row)
-                if (point, frame) in rows:
-                    raise FaultError(f"a second row for point {point} in frame {frame}")
-                rows[point, frame] = (x, y, visible)
-            except FaultError as fault:
-                raise FaultError(f"line {table.line_num}: {fault}", fault.remedy) from fault
+    for line, row in _rows(path):
+        try:
+            key = row["point"], _frame(row["frame"])
+            if key in rows:
+                raise FaultError(f"a second row for point {key[0]} in frame {key[1]}")
+            rows[key] = _position(row, "x"), _position(row, "y"), _visible(row["visible"])
+        except FaultError as fault:
+            raise FaultError(f"line {line}: {fault}", fault.remedy) from fault
     points = {name: number for number, name in enumerate(dict.fromkeys(name for name, _ in rows))}
     num_frames = max((frame for _, frame in rows), default=-1) + 1
     xy = np.full((len(points), num_frames, 2), np.nan)
@@ -106,33 +117,28 @@ def _check_header(names: list[str]) -> None:
     raise FaultError(f"it has no column {', '.join(lacking)}", f"the header {','.join(COLUMNS)}")
 
 
-def _row(row: dict[str | Any, Any]) -> tuple[str, int, float, float, bool]:
-    """Point, frame, x, y and visibility of a row."""
-    fields = {str(name).strip(): value for name, value in row.items() if name is not None}
-    if None in row or None in fields.values():
-        have = len(fields) + len(row.get(None, ())) - list(fields.values()).count(None)
-        raise FaultError(f"it has {have} fields, the header {len(fields)}", "quoting fields that contain commas")
-    frame = fields["frame"].strip()
-    if not frame.lstrip("-").isdecimal():
-        raise FaultError(f"frame is {frame!r}, not a whole number counted from 0", "writing frames as 0, 1, 2, …")
-    if not 0 <= int(frame) < _MOST_FRAMES:
-        raise FaultError(f"there is no frame {frame}", "counting frames from 0")
-    visible = fields["visible"].strip()
-    if visible not in ("0", "1"):
-        raise FaultError(f"visible is {visible!r}, not 0 or 1", "writing 1 where a point is visible, and 0 elsewhere")
-    return fields["point"].strip(), int(frame), _position(fields, "x"), _position(fields, "y"), visible == "1"
+def _frame(text: str) -> int:
+    if not text.lstrip("-").isdecimal():
+        raise FaultError(f"frame is {text!r}, not a whole number counted from 0", "writing frames as 0, 1, 2, …")
+    if not 0 <= int(text) < _MOST_FRAMES:
+        raise FaultError(f"there is no frame {text}", "counting frames from 0")
+    return int(text)
 
 
-def _position(fields: dict[str, str], name: str) -> float:
-    text = fields[name].strip()
+def _visible(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise FaultError(f"visible is {text!r}, not 0 or 1", "writing 1 where a point is visible, and 0 elsewhere")
+    return text == "1"
+
+
+def _position(row: dict[str, str], name: str) -> float:
+    text = row[name]
     try:
         if "_" in text:  # float() would accept underscores
             raise ValueError
         return float(text or "nan")
     except ValueError:
-        hint = (
-            "writing decimals with a point" if "," in text else "a number, or nothing where a hidden point is unknown"
-        )
+        hint = "writing decimals with a point" if "," in text else "a number, or nothing if a hidden point is unknown"
         raise FaultError(f"{name} is {text!r}, not a number of pixels", hint) from None
 
 
@@ -162,10 +168,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object. Raises FaultError if a key occurs twice, because readers do not agree on which one counts."""
     content = dict(pairs)
     if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise FaultError(
-            f'it has "{next(name for name in names if names.count(name) > 1)}" twice', "keeping one of them"
-        )
+        (name, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise FaultError(f'it has "{name}" twice', "keeping one of them")
     return content
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -59,60 +59,53 @@ def verify(name: str, root: Path | None = None, options: Mapping[str, Any] | Non
     files = paths(name, root)
     if spec.location and not files:
         raise missing(spec, data_root(root))
-    findings = _check_files(files)
+    findings = list(_check_files(files))
     try:
         dataset, _ = open_quietly(name, options, root)
     except UserError as error:
         return [*findings, Finding("error", name, _one_line(error))]
     findings += [Finding("note", name, note) for note in dataset.notes]
-    if spec.published_clips is not None and len(dataset.ids) != spec.published_clips:
-        findings.append(
-            Finding("note", name, f"it has {len(dataset.ids)} clips, the published set {spec.published_clips}")
-        )
-    return findings + _check_clips(dataset)
+    if spec.published_clips not in (None, len(dataset.ids)):
+        fault = f"it has {len(dataset.ids)} clips, the published set {spec.published_clips}"
+        findings.append(Finding("note", name, fault))
+    return [*findings, *_check_clips(dataset)]
 
 
-def _check_files(files: list[Path]) -> list[Finding]:
+def _check_files(files: list[Path]) -> Iterator[Finding]:
     """Compare the files with the digests recorded at download, and with the cached digests of unchanged files."""
-    findings = []
     for file in counted(files, "hashing", "files"):
         digest = file_digest(file)
         recorded = read_sums(file.parent).get(file.name)
         known = cached_index(file)
         if recorded is not None and digest != recorded:
             fault = f"it has changed since it was first used: its SHA-256 is {digest}; {SUMS} beside it says {recorded}"
-            findings.append(Finding("error", str(file), fault))
+            yield Finding("error", str(file), fault)
         elif known is not None and digest != known.sha256:
-            findings.append(
-                Finding("error", str(file), "its content has changed, but neither its size nor its date has")
-            )
+            yield Finding("error", str(file), "its content has changed, but neither its size nor its date has")
         elif recorded is None:
             compare_sums({file: digest})
             fault = f"seen for the first time; its SHA-256, {digest}, is compared from now on"
-            findings.append(Finding("note", str(file), fault))
+            yield Finding("note", str(file), fault)
     for folder in sorted({file.parent for file in files}):
-        gone = [name for name in read_sums(folder) if not (folder / name).exists()]
-        findings += [Finding("error", str(folder / name), f"it is missing, although {SUMS} lists it") for name in gone]
-    return findings
+        for name in read_sums(folder):
+            if not (folder / name).exists():
+                yield Finding("error", str(folder / name), f"it is missing, although {SUMS} lists it")
 
 
-def _check_clips(dataset: OpenedDataset) -> list[Finding]:
-    findings = []
+def _check_clips(dataset: OpenedDataset) -> Iterator[Finding]:
     for clip_id in counted(dataset.ids, "decoding", "clips"):
         try:
             clip = dataset.clip(clip_id)
             frames = clip.read()
         except UserError as error:
-            findings.append(Finding("error", clip_id, _one_line(error)))
+            yield Finding("error", clip_id, _one_line(error))
             continue
-        if (better := misread(clip.points, clip.occluded, frames, clip.size)) is not None:
-            findings.append(Finding("error", clip_id, f"{better}. Try: {better.remedy}"))
+        if better := misread(clip.points, clip.occluded, frames, clip.size):
+            yield Finding("error", clip_id, f"{better}. Try: {better.remedy}")
         if clip.points.dtype.name == "float16":
-            fault = "its points are float16, in steps of up to 0.12 pixels of a frame of 256"
-            findings.append(Finding("note", clip_id, fault))
+            yield Finding("note", clip_id, "its points are float16, in steps of up to 0.12 pixels of a frame of 256")
         if frames.max() <= 1:
-            findings.append(Finding("note", clip_id, "all its pixels are 0 or 1: it is black"))
-    return findings
+            yield Finding("note", clip_id, "all its pixels are 0 or 1: it is black")
 
 
 def _one_line(error: UserError) -> str:

@@ -65,7 +65,7 @@ class _DType:
 class _Array:
     """An array under construction: the arguments of `numpy.ndarray.__setstate__`, kept until they are checked."""
 
-    def __init__(self, *_shape_and_type: Any) -> None:
+    def __init__(self, *_kind_shape_and_type: Any) -> None:
         self._state: Any = None
 
     def __setstate__(self, state: Any) -> None:
@@ -98,11 +98,11 @@ class _Unpickler(pickle.Unpickler):
         known = {
             "numpy.dtype": _DType,
             "numpy.ndarray": _Array,
-            "numpy._core.multiarray._reconstruct": self._array,
+            "numpy._core.multiarray._reconstruct": _Array,
             "numpy._core.multiarray.scalar": self._scalar,
             "numpy._core.numeric._frombuffer": self._from_buffer,
             "_codecs.encode": self._encode,
-            "builtins.bytes": self._empty_bytes,
+            "builtins.bytes": lambda: b"",
         }
         # NumPy 1 says "core", protocols up to 2 say "__builtin__".
         path = re.sub(r"^numpy\.core\.", "numpy._core.", re.sub("^__builtin__$", "builtins", module)) + f".{name}"
@@ -112,9 +112,6 @@ class _Unpickler(pickle.Unpickler):
             f"{self._name} is not loaded: it names {module}.{name}, which is not plain data",
             "such a file can execute code; nothing in it was executed",
         )
-
-    def _array(self, _kind: Any, *_shape_and_type: Any) -> _Array:
-        return _Array()
 
     def _scalar(self, dtype: _DType, content: Any) -> Any:
         _check((), dtype.dtype, content)
@@ -129,9 +126,6 @@ class _Unpickler(pickle.Unpickler):
         if encoding != "latin1":
             raise ValueError(f"bytes in {encoding!r}")
         return text.encode("latin1")
-
-    def _empty_bytes(self) -> bytes:
-        return b""
 
 
 def _check(shape: Any, dtype: np.dtype[Any], content: Any) -> None:
