@@ -47,14 +47,19 @@ def test_long_names_can_be_written(tmp_path: Path, name: str) -> None:
     assert (tmp_path / name).read_text() == "all"
 
 
-def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("failure", "seen"),
+    [(OSError(28, "No space left on device"), StorageError), (RuntimeError("No idea"), RuntimeError)],
+)
+def test_a_writer_that_fails_leaves_the_old_file(tmp_path: Path, failure: Exception, seen: type[Exception]) -> None:
     def fail(temporary: Path) -> None:
         temporary.write_text("half")
-        raise OSError(28, "No space left on device")
+        raise failure
 
-    with pytest.raises(StorageError, match="No space left"):
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(seen, match="No "):
         write_atomically(tmp_path / "a", fail)
-    assert not list(tmp_path.iterdir())
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"a": "old"}
 
 
 @pytest.mark.parametrize(

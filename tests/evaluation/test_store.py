@@ -13,7 +13,6 @@ import pytest
 from vgmae_bench.errors import StorageError
 from vgmae_bench.evaluation.protocols import QuerySet
 from vgmae_bench.evaluation.store import Cost, RunFolder, new_h5
-from vgmae_bench.files import write_atomically
 from vgmae_bench.types import Queries, Tracks
 
 COST = Cost(seconds=1.5, peak_memory_mb=10.0, frames=4, queries=2)
@@ -96,20 +95,6 @@ def test_a_damaged_prediction_is_named(tmp_path: Path) -> None:
     folder.prediction("clip").write_bytes(b"\x89HDF nonsense")
     with pytest.raises(StorageError, match=r"clip\.h5"):
         folder.read_prediction("clip")
-
-
-def test_a_writer_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("old")
-
-    def fail(temporary: Path) -> None:
-        temporary.write_text("half")
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        write_atomically(path, fail)
-    assert [file.name for file in tmp_path.iterdir()] == ["file"]
-    assert path.read_text() == "old"
 
 
 def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:

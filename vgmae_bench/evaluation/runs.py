@@ -20,9 +20,9 @@ def folder_of(record: Record, root: Path) -> RunFolder:
 
 
 def place_of(record: Record, root: Path) -> tuple[Record, RunFolder]:
-    """The folder of a run below `root`, and the record with the key that it has there.
+    """The folder of a run below `root`, and the record with the key that the run has there.
 
-    Older versions made keys of all settings. A run that has such a key goes on where it lies.
+    Older versions computed keys from all settings. A run with such a key continues in its old folder.
     """
     folder, old = folder_of(record, root), former(record)
     before = folder_of(old, root)

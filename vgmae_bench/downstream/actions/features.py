@@ -20,6 +20,7 @@ from vgmae_bench.ahead import made_ahead
 from vgmae_bench.config import Json, digest
 from vgmae_bench.downstream.actions.encoder import Probed
 from vgmae_bench.downstream.actions.heads import encode
+from vgmae_bench.downstream.actions.settings import ProbeConfig
 from vgmae_bench.downstream.actions.videos import LabelledVideos
 from vgmae_bench.downstream.actions.views import ViewConfig, views_of
 from vgmae_bench.errors import BadDataError
@@ -49,25 +50,14 @@ class Features:
     skipped: dict[str, str]
 
 
-def compute_features(
-    probed: Probed,
-    videos: LabelledVideos,
-    config: ViewConfig,
-    *,
-    final_norm: bool,
-    device: str,
-    workers: int = 0,
-    title: str = "features",
-) -> Features:
+def compute_features(probed: Probed, videos: LabelledVideos, config: ProbeConfig, device: str, title: str) -> Features:
     """Compute the mean token of every view of every video, or read it from the cache.
 
     Arguments:
         probed: the encoder.
         videos: the videos.
-        config: the views. No field is None.
-        final_norm: apply the encoder's last norm before the mean.
+        config: its views, `final_norm` and the number of workers are used. No field is None.
         device: a torch device.
-        workers: threads that read videos.
         title: the task's name in the display of progress.
 
     Raises:
@@ -76,7 +66,7 @@ def compute_features(
     """
     depends: dict[str, Json] = {"version": VERSION, "encoder": probed.describe(), "videos": videos.digest}
     views: dict[str, Json] = {name: getattr(config, name) for name in ("sampling", "stride", "segments", "crops")}
-    folder = cache_folder() / "features" / digest({**depends, **views, "final_norm": final_norm})[:32]
+    folder = cache_folder() / "features" / digest({**depends, **views, "final_norm": config.final_norm})[:32]
     make_folder(folder)
     probed.encoder.to(device)
     look = partial(readable_views, videos, probed.encoder, config)
@@ -88,8 +78,8 @@ def compute_features(
             part = _read(file)
             kept = part is not None
             if part is None:
-                with closing(made_ahead(rows, look, len(rows), workers)) as looked:
-                    part = _compute(probed.encoder, zip(rows, looked, strict=True), videos, final_norm, device)
+                with closing(made_ahead(rows, look, len(rows), config.data.workers)) as looked:
+                    part = _compute(probed.encoder, zip(rows, looked, strict=True), videos, config.final_norm, device)
                 _write(file, part)
             parts.append(part)
             progress.advance(len(rows), skipped=kept)

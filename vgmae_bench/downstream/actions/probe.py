@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,13 +17,12 @@ from torch import nn
 from vgmae_bench.ahead import made_ahead
 from vgmae_bench.config import Json, build
 from vgmae_bench.downstream.actions.encoder import Probed, open_encoder, set_layer_rates
-from vgmae_bench.downstream.actions.features import Features, compute_features, readable_views
+from vgmae_bench.downstream.actions.features import compute_features, readable_views
 from vgmae_bench.downstream.actions.heads import Classifier, Head
 from vgmae_bench.downstream.actions.recipes import ClipSource, FeatureSource, FinetuneRecipe, ProbeRecipe
 from vgmae_bench.downstream.actions.report import Answers, confusion, draw_confusion, measure, write_answers
 from vgmae_bench.downstream.actions.settings import FinetuneConfig, LinearConfig, ProbeConfig, settle
-from vgmae_bench.downstream.actions.videos import PROTOCOLS, Actions, LabelledVideos
-from vgmae_bench.downstream.actions.views import ViewConfig
+from vgmae_bench.downstream.actions.videos import PROTOCOLS, Actions
 from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.files import write_atomically
 from vgmae_bench.models.weights_file import load_into, load_weights
@@ -111,44 +110,34 @@ def execute(plan: Plan) -> dict[str, Any]:
         UserError: videos cannot be read, the folder cannot be written, or it belongs to another training.
         KeyboardInterrupt: on Ctrl-C and SIGTERM, after a checkpoint is written.
     """
-    about: dict[str, Json] = {"probe": plan.describe(), "classes": list(plan.actions.classes)}
-    if isinstance(plan.config, FinetuneConfig):
-        answers, learned = _finetune(plan, plan.config, about)
-    else:
-        answers, learned = _linear(plan, about)
+    config = plan.config
+    answers, learned = _finetune(plan, config) if isinstance(config, FinetuneConfig) else _linear(plan)
     return {} if answers is None else _report(plan, answers, learned)
 
 
-def _linear(plan: Plan, about: dict[str, Json]) -> tuple[Answers | None, int]:
+def _linear(plan: Plan) -> tuple[Answers | None, int]:
     """Train a head on features and test it. Returns its answers and the number of videos it learned from."""
     config, actions = plan.config, plan.actions
-
-    def features(videos: LabelledVideos, views: ViewConfig, title: str) -> Features:
-        given: dict[str, Any] = {"device": plan.device, "workers": config.data.workers, "title": title}
-        return compute_features(plan.probed, videos, views, final_norm=config.final_norm, **given)
-
-    learned = features(actions.train, replace(config, segments=1, crops=1), "train features")
-    tested = features(actions.test, config, "test features")
+    one_view = replace(config, segments=1, crops=1)
+    learned = compute_features(plan.probed, actions.train, one_view, plan.device, "train features")
+    tested = compute_features(plan.probed, actions.test, config, plan.device, "test features")
     parts = [(learned, actions.train.labels), (tested, actions.test.labels)]
 
     def make() -> nn.Module:
         assert config.head_norm is not None  # it is settled
         return Head(plan.probed.encoder.width, len(actions.classes), config.head_norm)
 
-    recipe = ProbeRecipe(config, make, actions.classes, about)
-    source = FeatureSource(parts, config.seed, plan.describe())
-    train(Job(plan.probed.used.name, recipe, source, plan.out, plan.device, command=plan.command))
-    head = _trained(plan, make())
+    head = _trained(plan, ProbeRecipe, make, FeatureSource(parts, config.seed, plan.describe()))
+    if head is None:
+        return None, 0
     with torch.inference_mode():
         shares = head(tested.values.flatten(0, 1)).softmax(dim=1).unflatten(0, tested.values.shape[:2]).mean(dim=1)
     rows = tested.rows.tolist()
-    answers = Answers(
-        [actions.test.ids[row] for row in rows], actions.test.labels[rows], shares.numpy(), tested.skipped
-    )
-    return answers, len(learned.rows)
+    ids = [actions.test.ids[row] for row in rows]
+    return Answers(ids, actions.test.labels[rows], shares.numpy(), tested.skipped), len(learned.rows)
 
 
-def _finetune(plan: Plan, config: FinetuneConfig, about: dict[str, Json]) -> tuple[Answers | None, int]:
+def _finetune(plan: Plan, config: FinetuneConfig) -> tuple[Answers | None, int]:
     """Train an encoder with its head and test it. Returns its answers and the number of videos it learned from.
 
     In all processes but the first, the answers are None.
@@ -160,17 +149,24 @@ def _finetune(plan: Plan, config: FinetuneConfig, about: dict[str, Json]) -> tup
         set_layer_rates(model, config.layer_decay)
         return model
 
-    recipe = FinetuneRecipe(config, make, actions.classes, about)
     source = ClipSource(actions, encoder, config, plan.describe())
-    done = train(Job(plan.probed.used.name, recipe, source, plan.out, plan.device, command=plan.command))
-    if not done:
+    model = _trained(plan, FinetuneRecipe, make, source)
+    if model is None:
         return None, 0
-    return _test(plan, _trained(plan, make()).to(plan.device)), len(actions.train.ids) - len(source.skipped())
+    return _test(plan, model.to(plan.device)), len(actions.train.ids) - len(source.skipped())
 
 
-def _trained(plan: Plan, model: nn.Module) -> nn.Module:
-    file = plan.out / "weights.safetensors"
-    load_into(model, load_weights(file, method=plan.probed.used.name).tensors, source=str(file))
+def _trained(
+    plan: Plan, kind: type[ProbeRecipe], make: Callable[[], nn.Module], source: FeatureSource | ClipSource
+) -> nn.Module | None:
+    """Train a model. Returns it with the weights that the training wrote; None in all processes but the first."""
+    method, file = plan.probed.used.name, plan.out / "weights.safetensors"
+    about: dict[str, Json] = {"probe": plan.describe(), "classes": list(plan.actions.classes)}
+    recipe = kind(plan.config, make, plan.actions.classes, about)
+    if not train(Job(method, recipe, source, plan.out, plan.device, command=plan.command)):
+        return None
+    model = make()
+    load_into(model, load_weights(file, method=method).tensors, source=str(file))
     return model.eval()
 
 

@@ -158,7 +158,7 @@ def run_key(method: MethodUsed, dataset: DatasetUsed, protocol: EvalProtocol) ->
 
 
 def former(record: Record) -> Record:
-    """The record as older versions wrote it: its key is made of all settings, also of those without effect."""
+    """The record with the key of older versions. That key depends on all settings, even on those without effect."""
     method = replace(record.method, without_effect={})
     return replace(record, key=run_key(method, record.dataset, record.protocol), method=method)
 
