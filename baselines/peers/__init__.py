@@ -4,11 +4,15 @@ See README.md for what to check out, which weights fit, and what was tried.
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 from vgmae_bench import MethodSpec, RemoteWeights
 
-from . import citations
-
+_BIB = {
+    entry.partition("{")[2].partition(",")[0]: entry
+    for entry in Path(__file__).with_name("peers.bib").read_text(encoding="utf-8").splitlines()
+}
+"""BibTeX entries by key, in the words of the authors' READMEs where these give them."""
 _APACHE = "Apache-2.0 (code and weights)"
 _WITHOUT_CUDA = "  # without CUDA: add --extra-index-url https://download.pytorch.org/whl/cpu"
 _TAPNET_CODE = "google-deepmind/tapnet@c2cbab8"
@@ -30,7 +34,7 @@ TAPIR = MethodSpec(
     published={"panning": "TAPIR (panning checkpoint)"},
     checkout=_TAPNET_CODE,
     paper="Doersch et al., TAPIR: Tracking Any Point with per-frame Initialization and temporal Refinement, ICCV 2023",
-    citation=citations.TAPIR,
+    citation=_BIB["doersch2023tapir"],
     licence=_APACHE,
 )
 BOOTSTAPIR = replace(
@@ -42,7 +46,7 @@ BOOTSTAPIR = replace(
     default_weights="v2",
     published={"v2": "BootsTAPIR"},
     paper="Doersch et al., BootsTAP: Bootstrapped Training for Tracking-Any-Point, ACCV 2024",
-    citation=citations.BOOTSTAP,
+    citation=_BIB["doersch2024bootstap"],
 )
 TAPNEXT = MethodSpec(
     name="tapnext",
@@ -62,7 +66,7 @@ TAPNEXT = MethodSpec(
     published={"bootstapnext": "BootsTAPNext-B", "tapnext": "TAPNext-B"},
     checkout=_TAPNET_CODE,
     paper="Zholus et al., TAPNext: Tracking Any Point (TAP) as Next Token Prediction, arXiv 2504.05579",
-    citation=citations.TAPNEXT,
+    citation=_BIB["zholus2025tapnext"],
     licence=_APACHE,
 )
 TAPNEXT_PLUS_PLUS = replace(
@@ -80,7 +84,7 @@ TAPNEXT_PLUS_PLUS = replace(
     default_weights="256",
     published={"256": "TAPNext++"},
     paper="Jung et al., TAPNext++: What's Next for Tracking Any Point (TAP)?, CVPR 2026 Findings, arXiv 2604.10582",
-    citation=citations.TAPNEXT_PLUS_PLUS,
+    citation="\n".join([_BIB["jung2026tapnextpp"], _BIB["zholus2025tapnext"]]),
 )
 LOCOTRACK = MethodSpec(
     name="locotrack",
@@ -98,7 +102,7 @@ LOCOTRACK = MethodSpec(
     published={"base": "LocoTrack-B", "small": "LocoTrack-S"},
     checkout="cvlab-kaist/locotrack@3385a23:locotrack_pytorch",
     paper="Cho et al., Local All-Pair Correspondence for Point Tracking, ECCV 2024",
-    citation=citations.LOCOTRACK,
+    citation=_BIB["cho2024local"],
     licence="Apache-2.0 (code); the licence of the weights is not stated",
 )
 ALLTRACKER = MethodSpec(
@@ -117,7 +121,7 @@ ALLTRACKER = MethodSpec(
     published={"full": "AllTracker"},
     checkout="aharley/alltracker@c1ed462",
     paper="Harley et al., AllTracker: Efficient Dense Point Tracking at High Resolution, ICCV 2025, arXiv 2506.07310",
-    citation=citations.ALLTRACKER,
+    citation=_BIB["harley2025alltracker"],
     licence="MIT (code); the licence of the weights is not stated",
 )
 COTRACKER3 = MethodSpec(
@@ -146,7 +150,7 @@ COTRACKER3 = MethodSpec(
     published={"scaled": "CoTracker3 offline", "baseline": "CoTracker3 offline (Kubric only)"},
     checkout="facebookresearch/co-tracker@82e02e8",
     paper="Karaev et al., CoTracker3: Simpler and Better Point Tracking by Pseudo-Labelling Real Videos, arXiv 2410.11831",
-    citation=citations.COTRACKER3,
+    citation=_BIB["karaev24cotracker3"],
     licence="CC-BY-NC 4.0 (code and weights): not for commercial use",
 )
 COTRACKER3_ONLINE = replace(
@@ -178,7 +182,7 @@ RAFT_PRINCETON = MethodSpec(
     key_settings=("iterations", "max_error"),
     checkout="princeton-vl/RAFT@2888e15:core",
     paper="Teed and Deng, RAFT: Recurrent All-Pairs Field Transforms for Optical Flow, ECCV 2020, arXiv 2003.12039",
-    citation=citations.RAFT,
+    citation=_BIB["teed2020raft"],
     licence="BSD-3-Clause (code)",
 )
 RAFT = replace(
@@ -206,7 +210,7 @@ PTLFLOW = MethodSpec(
     requires=("ptlflow",),
     install="pip install ptlflow",
     paper="Morimitsu, PyTorch Lightning Optical Flow, 2021; each model has a paper of its own",
-    citation=citations.PTLFLOW,
+    citation=_BIB["morimitsu2021ptlflow"],
     licence="Apache-2.0 (ptlflow); each model and its weights have a licence of their own",
 )
 DINOV2 = MethodSpec(
@@ -223,6 +227,6 @@ DINOV2 = MethodSpec(
     default_weights="small",
     checkout="facebookresearch/dinov2@b8931f7",
     paper="Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, arXiv 2304.07193",
-    citation=citations.DINOV2,
+    citation=_BIB["oquab2023dinov2"],
     licence=_APACHE,
 )

@@ -4,6 +4,8 @@ Trainings here are "TrackMAE-style, teacher: …", because the authors report no
 sometimes the same name (MCG-NJU/MixFormer, issue 106).
 """
 
+from dataclasses import replace
+
 from vgmae_bench import MethodSpec
 
 SPEC = MethodSpec(
@@ -28,18 +30,14 @@ SPEC = MethodSpec(
     licence="Apache-2.0, written from the paper; the official code (rvandeghen/TrackMAE) is MIT",
 )
 
-VIDEOMAE = MethodSpec(
+VIDEOMAE = replace(
+    SPEC,
     name="videomae",
     tracker="vgmae_baselines.trackmae.tracker:VideoMAETracker",
     summary="Masked video modelling of pixels: TrackMAE without tracks; tracks by its features or by a readout.",
-    direction="forward",
     weights={"tiny": "weights/videomae-tiny.safetensors"},
     small_weights=("tiny",),
-    default_weights="tiny",
-    importer="vgmae_baselines.trackmae.release:import_weights",
     trainer="vgmae_baselines.trackmae.pretrain:VideoMAEPretraining",
-    finetuner="vgmae_baselines.trackmae.finetune:finetuning",
-    encoder="vgmae_baselines.trackmae.probed:probed",
     configs="configs/videomae",
     key_settings=("readout", "layer", "stitch", "propagation", "context"),
     paper="Tong, Song, Wang, Wang: VideoMAE. NeurIPS 2022, arXiv 2203.12602",

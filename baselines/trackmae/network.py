@@ -11,11 +11,19 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vgmae_bench.devices import to_device
-from vgmae_bench.models.nn import NORM_EPS, Block, rows, similar_attention, sincos_3d, whitened_patches, xavier
+from vgmae_bench.models.nn import (
+    NORM_EPS,
+    Block,
+    PatchEmbed,
+    rows,
+    similar_attention,
+    sincos_3d,
+    whitened_patches,
+    xavier,
+)
 
 from .sizes import SIZES, EncoderConfig, NetworkConfig
 
@@ -48,19 +56,6 @@ class Predictions(NamedTuple):
     motion: Tensor | None
 
 
-class PatchEmbed(nn.Module):
-    """One linear map from tubelet to token. Checkpoints store a convolution; here it is a matrix product of kept tubelets."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        size = (config.tubelet_size, config.patch_size, config.patch_size)
-        self.proj = nn.Conv3d(3, config.embed_dim, size, size)
-
-    def forward(self, tubelets: Tensor) -> Tensor:
-        """Tokens [..., embed_dim] of tubelets [..., 3 * t * p * p] (channel, frame, row, column)."""
-        return F.linear(tubelets, self.proj.weight.flatten(1), self.proj.bias)
-
-
 class Encoder(nn.Module):
     """Tubelet embedding, fixed position codes, pre-norm ViT blocks, and a last LayerNorm."""
 
@@ -71,7 +66,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("pos_embed", positions(config, config.embed_dim))
-        self.patch_embed = PatchEmbed(config)
+        size = (config.tubelet_size, config.patch_size, config.patch_size)
+        self.patch_embed = PatchEmbed(nn.Conv3d(3, config.embed_dim, size, size))
         self.blocks = nn.ModuleList(
             Block(config.embed_dim, config.num_heads, config.mlp_ratio) for _ in range(config.depth)
         )

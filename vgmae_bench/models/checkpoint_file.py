@@ -133,11 +133,10 @@ def _harmless(name: str) -> bool:
 
 
 def _stand_ins(names: Iterable[str]) -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
-    made: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = []
-    for name in names:
-        stand_in = _mapping if name == "collections.defaultdict" else type("Inert", (Inert,), {"path": name})
-        made.append((stand_in, name))
-    return made
+    return [
+        (_mapping if name == "collections.defaultdict" else type("Inert", (Inert,), {"path": name}), name)
+        for name in names
+    ]
 
 
 def _mapping(*_factory: Any) -> dict[Any, Any]:

@@ -84,6 +84,22 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, *, causa
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
 
 
+class PatchEmbed(nn.Module):
+    """One linear map from patch or tubelet to token. Checkpoints store a convolution; here it is a matrix product.
+
+    Arguments:
+        convolution: the convolution, whose stride is the size of its kernel.
+    """
+
+    def __init__(self, convolution: nn.Conv2d | nn.Conv3d) -> None:
+        super().__init__()
+        self.proj = convolution
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Tokens [..., width] of the values of patches [..., n] (channel, frame, row, column)."""
+        return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
+
+
 class Attention(nn.Module):
     """Multi-head self-attention. The rows of `qkv` are [q, k, v]; the channels of a head are contiguous."""
 

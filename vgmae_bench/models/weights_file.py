@@ -42,13 +42,16 @@ class Weights(NamedTuple):
     tensors: dict[str, Tensor]
     path: Path
 
-    def section(self, name: str, config_class: type[T]) -> T:
+    def section(self, name: str, config_class: type[T], *, optional: bool = False) -> T:
         """The dataclass of this name in the configuration.
+
+        Arguments:
+            optional: if the configuration has no such object, the result has the defaults of the dataclass.
 
         Raises:
             WeightsError: the configuration has no such object, or the object has unknown or wrong values.
         """
-        section = self.config.get(name)
+        section = self.config.get(name, {} if optional else None)
         try:
             if isinstance(section, dict):
                 return build(config_class, section, owner=name)

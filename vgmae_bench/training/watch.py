@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,18 +32,18 @@ class Watch:
         self._asked = [
             asked for clip_id in dataset.ids for asked in protocols.query_sets(dataset.clip(clip_id), self._protocol)
         ]
-        self._floor = self._measure(_StandStill())[0]
+        self._floor = self._measure(_stand_still)[0]
 
     def __call__(self, tracker: Tracker) -> dict[str, float]:
         """`METRICS` as fractions. If motion is the same everywhere, its correlation is 0."""
-        delta, error, correlation = self._measure(tracker)
+        delta, error, correlation = self._measure(tracker.track)
         return dict(zip(METRICS, (delta, self._floor, error, correlation), strict=True))
 
-    def _measure(self, tracker: Tracker) -> tuple[float, float, float]:
+    def _measure(self, track: Callable[[npt.NDArray[np.uint8], Queries], Tracks]) -> tuple[float, float, float]:
         """(δ_avg, relative end-point error, correlation)."""
         deltas, moved, true = [], [], []
         for frames, query_set in self._asked:
-            tracks = protocols.scored_tracks(query_set, tracker.track(frames, query_set.queries), self._protocol)
+            tracks = protocols.scored_tracks(query_set, track(frames, query_set.queries), self._protocol)
             deltas.append(compute_tapvid(tracks)["average_pts_within_thresh"])
             row, first = np.arange(len(tracks.query_frame)), tracks.query_frame
             followed = first + 1 < tracks.xy.shape[1]
@@ -56,7 +58,6 @@ class Watch:
         return float(np.mean(deltas)), float(error), float(correlation)
 
 
-class _StandStill:
-    def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
-        xy = np.repeat(queries.xy[:, None], len(frames), axis=1)
-        return Tracks(xy=xy, visible=np.ones(xy.shape[:2], dtype=np.bool_))
+def _stand_still(frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
+    xy = np.repeat(queries.xy[:, None], len(frames), axis=1)
+    return Tracks(xy=xy, visible=np.ones(xy.shape[:2], dtype=np.bool_))

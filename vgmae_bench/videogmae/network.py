@@ -16,6 +16,7 @@ from vgmae_bench.devices import placed, to_device
 from vgmae_bench.models.nn import (
     NORM_EPS,
     Block,
+    PatchEmbed,
     imagenet_statistics,
     rows,
     similar_attention,
@@ -57,18 +58,6 @@ class Encoded:
     colours: Tensor | None = None
 
 
-class PatchEmbed(nn.Module):
-    """One linear map from patch to token. Checkpoints store a convolution; here it is a matrix product of the kept patches."""
-
-    def __init__(self, patch_size: int, width: int) -> None:
-        super().__init__()
-        self.proj = nn.Conv2d(3, width, patch_size, patch_size)
-
-    def forward(self, patches: Tensor) -> Tensor:
-        """Tokens [..., width] of patches [..., 3 * p * p] (channel, row, column)."""
-        return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
-
-
 class Encoder(nn.Module):
     """The masked video encoder: patches of each frame, fixed sin-cos positions, pre-norm ViT blocks, final LayerNorm."""
 
@@ -82,7 +71,7 @@ class Encoder(nn.Module):
         self.register_buffer("pos_embed", space_table(config, config.embed_dim))
         if config.position == "interpolate":
             self.register_buffer("pos_embed_t", time_table(config, config.embed_dim))
-        self.patch_embed = PatchEmbed(config.patch_size, config.embed_dim)
+        self.patch_embed = PatchEmbed(nn.Conv2d(3, config.embed_dim, config.patch_size, config.patch_size))
         self.blocks = nn.ModuleList(
             Block(config.embed_dim, config.num_heads, config.mlp_ratio) for _ in range(config.depth)
         )

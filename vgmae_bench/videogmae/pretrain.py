@@ -35,7 +35,7 @@ from vgmae_bench.videogmae.gaussians.gaussians import (
 )
 from vgmae_bench.videogmae.gaussians.losses import displacement_penalty, neighbourhood_smoothness, registration_distance
 from vgmae_bench.videogmae.gaussians.motion_loss import MotionLoss, reconstruct
-from vgmae_bench.videogmae.gaussians.pictures import Seen, film, panels, save_picture
+from vgmae_bench.videogmae.gaussians.pictures import film, panels, save_picture
 from vgmae_bench.videogmae.masking import MaskMode, encode_part
 from vgmae_bench.videogmae.network import Encoded, NetworkConfig, VideoGMAE, pixel_mask
 from vgmae_bench.videogmae.tracker import GaussiansConfig, VideoGMAEConfig, VideoGMAETracker
@@ -284,7 +284,7 @@ class Pretraining(Recipe[VideoGMAE, Batch]):
         part = encode_part(self.network, batch, shown.mask_ratio, config.token_order, shown.mask_mode)
         hidden = pixel_mask(part.mask, config.network)[:, :frames] if shown.mask_ratio else None
         masked, seen = (self._gaussians(encoded, frames, config.activation.residuals) for encoded in (part, whole))
-        clips = panels(Seen(batch.video, hidden, masked, seen, batch.flow), config.composite, config.backend)
+        clips = panels(batch.video, hidden, masked, seen, batch.flow, config.composite, config.backend)
         save_picture(clips, path)
         return film(clips[-1])
 

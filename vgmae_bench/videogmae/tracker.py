@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vgmae_bench.config import build
 from vgmae_bench.devices import at_once
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
@@ -276,6 +275,5 @@ def _trained_model(path: Path, config: VideoGMAEConfig) -> Model:
             "it has neither Gaussians nor a readout for tracking",
             try_="--set readout=features",
         )
-    sections = {name: section for name, section in weights.config.items() if isinstance(section, dict)}
-    tracking = build(_Tracking, sections.get("tracking", {}), owner="videogmae")
-    return Model(model, build(Activation, sections.get("activation", {}), owner="videogmae"), tracking.tiles)
+    activation = weights.section("activation", Activation, optional=True)
+    return Model(model, activation, weights.section("tracking", _Tracking, optional=True).tiles)

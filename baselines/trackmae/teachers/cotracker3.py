@@ -7,6 +7,7 @@ it. Weights trained with it are "produced with CC-BY-NC material". It is not sel
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +26,6 @@ NOTICE = (
     "CoTracker3 (facebookresearch/co-tracker) is licensed CC-BY-NC 4.0, for non-commercial use only; "
     'weights trained with it must be labelled "produced with CC-BY-NC material".'
 )
-_shown: set[str] = set()
 
 
 class Predictor(Protocol):
@@ -105,8 +105,7 @@ def _install() -> str:
     return f'python -c "import torch; {call}"'
 
 
+@cache  # once per process
 def _show_notice() -> None:
-    """Show the licence once per process."""
-    if NOTICE not in _shown:
-        _shown.add(NOTICE)
-        print(NOTICE, file=sys.stderr)
+    """Show the licence."""
+    print(NOTICE, file=sys.stderr)

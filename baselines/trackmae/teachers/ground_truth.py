@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -39,8 +38,12 @@ class GroundTruth:
             UsageError: a clip is not `synth`'s clip with its number.
         """
         frames, height, width = video.shape[1:4]
-        scenes = self._scenes(numbers, len(video), ClipShape(frames, height, speed=self._speed)).to(video.device)
-        self._check(video, scenes)
+        if len(numbers) != len(video):
+            raise _unknown(f"{len(video)} clips came with {len(numbers)} numbers")
+        scenes = synth_scenes(self._seed, numbers, ClipShape(frames, height, speed=self._speed)).to(video.device)
+        first = synth_video(_first_frame(scenes), width)[:, 0]
+        if (first.int() - video[:, 0].int()).abs().float().mean() > ROUNDING:
+            raise _unknown("the clips do not show the scenes of their numbers")
         places = grid_points(1, 1, grid).to(video.device, scenes.half.dtype)
         where = torch.cat([torch.zeros_like(places[:, :1]), places], dim=1).expand(len(video), -1, -1)
         xy, occluded = track_points(scenes, points_seen(scenes, where), height, width)
@@ -49,17 +52,6 @@ class GroundTruth:
     def describe(self) -> Json:
         """Everything that the tracks depend on, as plain JSON."""
         return {"teacher": "ground-truth", "synth": VERSION}
-
-    def _scenes(self, numbers: Sequence[int], clips: int, shape: ClipShape) -> Scenes:
-        if len(numbers) != clips:
-            raise _unknown(f"{clips} clips came with {len(numbers)} numbers")
-        return synth_scenes(self._seed, numbers, shape)
-
-    def _check(self, video: Tensor, scenes: Scenes) -> None:
-        """Raise UsageError unless the first frames show the scenes."""
-        first = synth_video(_first_frame(scenes), video.shape[2])[:, 0]
-        if (first.int() - video[:, 0].int()).abs().float().mean() > ROUNDING:
-            raise _unknown("the clips do not show the scenes of their numbers")
 
 
 def _first_frame(scenes: Scenes) -> Scenes:

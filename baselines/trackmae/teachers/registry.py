@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal, get_args
 
 from vgmae_bench.errors import UnknownNameError
@@ -13,6 +12,8 @@ from .teacher import Teacher
 from .track_cache import CachedTeacher
 
 TeacherName = Literal["lucas-kanade", "ground-truth", "cotracker3"]
+CACHE_MB = 4096
+"""Size limit of the cache of tracks."""
 
 
 def open_teacher(
@@ -21,8 +22,6 @@ def open_teacher(
     seed: int = 0,
     speed: float = 1.0,
     cache: bool = True,
-    cache_dir: Path | None = None,
-    cache_mb: int = 4096,
     device: str = "cpu",
 ) -> Teacher:
     """The teacher with this name.
@@ -31,9 +30,7 @@ def open_teacher(
         name: "lucas-kanade" has no weights and is not learned. "ground-truth" is an oracle, which knows the scenes of synthetic
             clips. "cotracker3" is a network that was trained on labels.
         seed, speed: of the training with the synthetic clips, for "ground-truth".
-        cache: cache the tracks of each clip on disk. Those of "ground-truth" are not cached, because they are cheap.
-        cache_dir: the cache folder; None: in the user's cache folder.
-        cache_mb: size limit of the cache in MB.
+        cache: cache the tracks of each clip in the user's cache folder. Those of "ground-truth" are cheap and not cached.
         device: device of "cotracker3".
 
     Raises:
@@ -60,4 +57,4 @@ def open_teacher(
         )
     if not cache:
         return teacher
-    return CachedTeacher(teacher, cache_dir or cache_folder() / "teacher-tracks", cache_mb)
+    return CachedTeacher(teacher, cache_folder() / "teacher-tracks", CACHE_MB)

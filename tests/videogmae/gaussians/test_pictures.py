@@ -8,7 +8,7 @@ from PIL import Image
 
 from vgmae_bench.videogmae.gaussians.gaussians import Gaussians, fixed_camera
 from vgmae_bench.videogmae.gaussians.motion import read_motion
-from vgmae_bench.videogmae.gaussians.pictures import GREY, Panels, Seen, film, panels, save_picture
+from vgmae_bench.videogmae.gaussians.pictures import GREY, Panels, film, panels, save_picture
 from vgmae_bench.videogmae.gaussians.switches import Switches
 from vgmae_bench.viz.mosaic import LABEL_WIDTH
 
@@ -29,7 +29,7 @@ def moving(step: float) -> Gaussians:
 
 def look(hidden: torch.Tensor | None, flow: torch.Tensor | None, step: float = 0.02) -> Panels:
     video = torch.randint(0, 256, (1, T, SIZE, SIZE, 3), dtype=torch.uint8)
-    (clip,) = panels(Seen(video, hidden, moving(0.0), moving(step), flow), "over")
+    (clip,) = panels(video, hidden, moving(0.0), moving(step), flow, "over")
     assert np.array_equal(clip["input"], video[0, :-1])
     return clip
 

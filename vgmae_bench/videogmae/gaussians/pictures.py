@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,47 +24,46 @@ Panels = dict[str, npt.NDArray[np.uint8]]
 """Pictures of one clip by name: uint8 [T - 1, S, S, 3]. The last frame is left out, because no frame follows it."""
 
 
-class Seen(NamedTuple):
-    """A network's results for some clips.
+def panels(
+    video: Tensor,
+    hidden: Tensor | None,
+    masked: Gaussians,
+    whole: Gaussians,
+    true_flow: Tensor | None,
+    mode: Composite,
+    backend: Backend = "auto",
+) -> list[Panels]:
+    """For each clip: input, visible part (if something is hidden), reconstruction, flow, and true flow (if known).
 
-    Attributes:
+    The hue of flow shows the direction, the saturation shows the speed.
+
+    Arguments:
         video: uint8 [B, T, S, S, 3] RGB, T >= 2.
         hidden: bool [B, T, S, S], the pixels hidden from the network. None: nothing is hidden.
         masked: the Gaussians of the clips with these pixels hidden.
         whole: the Gaussians of the whole clips, as used in tracking.
-        flow: true motion to the next frame, [B, T - 1, S, S, 2], pixels, NaN where unknown; or None.
+        true_flow: motion to the next frame, [B, T - 1, S, S, 2], pixels, NaN where unknown; or None.
+        mode: the background of the reconstruction.
+        backend: back end of splatting.
     """
-
-    video: Tensor
-    hidden: Tensor | None
-    masked: Gaussians
-    whole: Gaussians
-    flow: Tensor | None
-
-
-def panels(seen: Seen, mode: Composite, backend: Backend = "auto") -> list[Panels]:
-    """For each clip: input, visible part (if something is hidden), reconstruction, flow, and true flow (if known).
-
-    The hue of flow shows the direction, the saturation shows the speed.
-    """
-    camera = fixed_camera(seen.video.shape[2], seen.video.shape[3], like=seen.whole.means)
+    camera = fixed_camera(video.shape[2], video.shape[3], like=whole.means)
     with torch.no_grad():
-        rebuilt = (render_video(seen.masked, camera, mode, backend).clamp(0, 1) * 255).byte()
+        rebuilt = (render_video(masked, camera, mode, backend).clamp(0, 1) * 255).byte()
         flows = [
-            read_motion(Gaussians(*(part[clip : clip + 1] for part in seen.whole)), camera, Switches(), backend).flow
-            for clip in range(len(seen.video))
+            read_motion(Gaussians(*(part[clip : clip + 1] for part in whole)), camera, Switches(), backend).flow
+            for clip in range(len(video))
         ]
     made = []
     for clip, flow in enumerate(flows):
-        video = seen.video[clip, :-1]
-        views = {"input": video}
-        if seen.hidden is not None:
-            views["shown"] = torch.where(seen.hidden[clip, :-1, ..., None], GREY, video).to(torch.uint8)
+        frames = video[clip, :-1]
+        views = {"input": frames}
+        if hidden is not None:
+            views["shown"] = torch.where(hidden[clip, :-1, ..., None], GREY, frames).to(torch.uint8)
         views["reconstruction"] = rebuilt[clip, :-1]
         arrays = {name: view.cpu().numpy() for name, view in views.items()}
         arrays["flow"] = colour_flow(flow.cpu().numpy())
-        if seen.flow is not None:
-            true = seen.flow[clip].cpu().numpy()
+        if true_flow is not None:
+            true = true_flow[clip].cpu().numpy()
             unknown = np.isnan(true).any(axis=-1, keepdims=True)
             arrays["true flow"] = np.where(unknown, np.uint8(GREY), colour_flow(np.nan_to_num(true)))
         made.append(arrays)

@@ -68,7 +68,7 @@ def cotracker3_offline(*, pretrained=True, **kwargs):
 def hub(root: Path, monkeypatch: pytest.MonkeyPatch, code: str | None = HUBCONF, weights: bool = True) -> None:
     """A torch.hub folder as the public package leaves it, or less."""
     monkeypatch.setattr(torch.hub, "_hub_dir", str(root))
-    monkeypatch.setattr(cotracker3, "_shown", set())
+    cotracker3._show_notice.cache_clear()
     if code is not None:
         folder = root / f"facebookresearch_co-tracker_{COMMIT}"
         folder.mkdir(parents=True)
@@ -83,7 +83,7 @@ def test_the_hub_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    teacher = open_teacher("cotracker3", cache_dir=tmp_path / "tracks")
+    teacher = open_teacher("cotracker3")
     open_teacher("cotracker3", cache=False)
     assert torch.equal(torch.rand(3), expected), "importing it must not seed our generator"
     assert capsys.readouterr().err.count("CC-BY-NC 4.0") == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -125,10 +123,10 @@ def test_points_lost_among_lost_points_keep_their_steps() -> None:
     torch.testing.assert_close(carry_lost(xy, visible), xy)
 
 
-def test_teachers_are_opened_by_name(tmp_path: Path) -> None:
+def test_teachers_are_opened_by_name() -> None:
     assert isinstance(open_teacher("lucas-kanade", cache=False), FlowTeacher)
     assert isinstance(open_teacher("ground-truth", seed=1, speed=2.0), GroundTruth)
-    cached = open_teacher("lucas-kanade", cache_dir=tmp_path)
+    cached = open_teacher("lucas-kanade")
     assert isinstance(cached, CachedTeacher)
     assert cached.describe() == FlowTeacher().describe() != GroundTruth(1, 1.0).describe()
     with pytest.raises(UnknownNameError, match="Did you mean lucas-kanade"):
