@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import struct
 import wave
 from fractions import Fraction
 from pathlib import Path
@@ -15,8 +14,8 @@ from PIL import Image
 from tests.videos import CODECS, STEP, encode, greys, numbers, save_images
 from vgmae_bench.data.video.file import open_video, stack
 from vgmae_bench.data.video.image_folder import DEFAULT_FPS
+from vgmae_bench.data.video.write import write_mp4
 from vgmae_bench.errors import BadDataError
-from vgmae_bench.files import natural_order
 
 
 @pytest.mark.parametrize("suffix", CODECS)
@@ -49,24 +48,6 @@ def test_frames_are_scaled_while_they_are_read(tmp_path: Path) -> None:
         assert frame.shape == (24, 96, 3)
         assert frame[:, :44].mean() < 30
         assert frame[:, 52:].mean() > 240
-
-
-def test_a_rotated_video_is_read_upright(tmp_path: Path) -> None:
-    frames = greys(3)
-    frames[:, :24] = 250  # the upper half
-    path = encode(tmp_path / "phone.mp4", frames)
-    data = bytearray(path.read_bytes())
-    # The matrix of the track header (ISO 14496-12, 8.3.2) maps (x, y) to (-y, x): a quarter turn clockwise.
-    matrix = data.index(b"tkhd") + 44
-    data[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 48 << 16, 0, 1 << 30)
-    path.write_bytes(data)
-    video = open_video(path)
-    assert video.size == (64, 48)
-    for frame in video.frames():
-        assert frame.shape == (64, 48, 3)
-        assert frame[:, 26:].mean() > 240
-        assert frame[:, :22].mean() < 40
-    assert next(video.frames((32, 24))).shape == (32, 24, 3)
 
 
 def test_packets_are_counted_if_the_header_has_no_length(tmp_path: Path) -> None:
@@ -121,8 +102,6 @@ def test_a_video_can_be_sent_to_another_process(tmp_path: Path) -> None:
 
 
 def test_rates_are_exact(tmp_path: Path) -> None:
-    from vgmae_bench.data.video.write import write_mp4
-
     write_mp4(tmp_path / "ntsc.mp4", greys(5), Fraction(30000, 1001))
     assert open_video(tmp_path / "ntsc.mp4").fps == Fraction(30000, 1001)
 
@@ -134,8 +113,3 @@ def test_stack_holds_frames_in_order_and_can_be_written_to() -> None:
     stacked[0] = STEP
     with pytest.raises(ValueError, match="no frames"):
         stack([])
-
-
-def test_images_are_read_in_natural_order() -> None:
-    names = [Path(name) for name in ("a10", "a9", "b1", "9", "10")]
-    assert sorted(names, key=natural_order) == [Path(name) for name in ("9", "10", "a9", "a10", "b1")]

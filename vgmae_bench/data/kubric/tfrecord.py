@@ -11,6 +11,7 @@ https://protobuf.dev/programming-guides/encoding.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,18 +33,12 @@ def read_records(path: Path) -> Iterator[bytes]:
     Raises:
         BadDataError: a record is damaged or cut short. The message names it, counted from 0.
     """
-    with path.open("rb") as file:
-        for number, length in enumerate(_lengths(path)):
-            file.seek(_HEADER, 1)
-            content = file.read(length)
-            if file.read(_FOOTER) != _masked_crc(content):
-                raise _bad(path, f"record {number} is damaged: its CRC differs")
-            yield content
+    return _records(path, contents=True)
 
 
 def count_records(path: Path) -> int:
     """The number of records in a file, from their headers alone. Raises BadDataError like `read_records`."""
-    return sum(1 for _ in _lengths(path))
+    return sum(1 for _ in _records(path, contents=False))
 
 
 class Example:
@@ -83,24 +78,27 @@ class Example:
         return lists[0]
 
 
-def _lengths(path: Path) -> Iterator[int]:
-    """The lengths of the records' contents, in order. Each lies within the file."""
+def _records(path: Path, *, contents: bool) -> Iterator[bytes]:
+    """The contents of the records; with `contents=False`, b"" for each record, whose content is then not read."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        number, position = 0, 0
-        while position < size:
-            file.seek(position)
+        for number in itertools.count():
             header = file.read(_HEADER)
+            if not header:
+                return
             if len(header) < _HEADER:
                 raise _bad(path, f"it ends within record {number}")
             if header[8:] != _masked_crc(header[:8]):
                 raise _bad(path, f"record {number} is damaged: the CRC of its length differs")
-            length: int = struct.unpack("<Q", header[:8])[0]
-            position += _HEADER + length + _FOOTER
-            if position > size:
+            (length,) = struct.unpack("<Q", header[:8])
+            end = file.tell() + length + _FOOTER
+            if end > size:
                 raise _bad(path, f"it ends within record {number}")
-            yield length
-            number += 1
+            content = file.read(length) if contents else b""
+            if contents and file.read(_FOOTER) != _masked_crc(content):
+                raise _bad(path, f"record {number} is damaged: its CRC differs")
+            file.seek(end)
+            yield content
 
 
 def _masked_crc(content: bytes) -> bytes:

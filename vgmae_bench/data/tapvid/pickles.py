@@ -6,9 +6,9 @@ RGB-Stacking is a list, Kinetics consists of numbered shards with JPEG frames. P
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any, cast
 
 from vgmae_bench.config import Json
@@ -24,26 +24,18 @@ from vgmae_bench.plugins import DatasetSpec
 from vgmae_bench.progress.bar import counted
 from vgmae_bench.types import Clip
 
-
-class _OneFile:
-    """The most recently loaded file. Clips share its arrays. Loading another file releases it first."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._stamp: Stamp | None = None
-        self._content: Any = None
-
-    def load(self, path: Path) -> Any:
-        with self._lock:
-            wanted = stamp(path)
-            if wanted != self._stamp:
-                self._stamp = self._content = None
-                self._content = safe_pickle.load(path)
-                self._stamp = wanted
-            return self._content
+_lock = Lock()
+_loaded: dict[Stamp, Any] = {}
+"""The content of the most recently loaded file. Clips share its arrays."""
 
 
-_last = _OneFile()
+def _content(path: Path) -> Any:
+    with _lock:
+        wanted = stamp(path)
+        if wanted not in _loaded:
+            _loaded.clear()  # before loading, so that memory holds one file at a time
+            _loaded[wanted] = safe_pickle.load(path)
+        return _loaded[wanted]
 
 
 def load_examples(path: Path, containers: tuple[type, ...]) -> Mapping[str | int, Any]:
@@ -57,7 +49,7 @@ def load_examples(path: Path, containers: tuple[type, ...]) -> Mapping[str | int
         BadDataError: the file is damaged, or holds another container.
         UntrustedFileError: the file holds something other than plain data.
     """
-    content = _last.load(path)
+    content = _content(path)
     if not isinstance(content, containers):
         kinds = " or ".join("dictionary" if kind is dict else "list" for kind in containers)
         raise BadDataError(

@@ -17,9 +17,6 @@ from av.sidedata.sidedata import SideData
 Filter = tuple[str, str]
 """The name and the arguments of a filter of FFmpeg."""
 
-_HALF_TURN = 180.0
-_QUARTER_TURN, _THREE_QUARTERS = 90.0, 270.0
-
 
 def upright_filters(frame: av.VideoFrame) -> list[Filter]:
     """The filters that turn a frame upright. An upright frame needs none.
@@ -37,11 +34,11 @@ def upright_filters(frame: av.VideoFrame) -> list[Filter]:
     angle = _clockwise(matrix)
     if angle is None:
         return []
-    if abs(angle - _QUARTER_TURN) < 1:
+    if abs(angle - 90) < 1:
         return [("transpose", "cclock_flip" if matrix[3] > 0 else "clock")]
-    if abs(angle - _HALF_TURN) < 1:
+    if abs(angle - 180) < 1:
         return [("hflip", "")] * bool(matrix[0] < 0) + [("vflip", "")] * bool(matrix[4] < 0)
-    if abs(angle - _THREE_QUARTERS) < 1:
+    if abs(angle - 270) < 1:
         return [("transpose", "clock_flip" if matrix[3] < 0 else "cclock")]
     if abs(angle) > 1:
         return [("rotate", f"{angle:f}*PI/180")]
