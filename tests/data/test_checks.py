@@ -141,7 +141,7 @@ def test_frames_with_another_shape_or_dtype_are_named(frames: Any, why: str) -> 
 
 
 def test_pixels_in_a_pickle_are_refused_by_every_command(tmp_path: Path) -> None:
-    """Before, they scored AJ 0, and `data verify` found nothing."""
+    """A regression test: such a file scored AJ 0, and `data verify` found nothing."""
     pixels = {**CLIP, "points": (POINTS * PIXELS).astype(np.float32)}
     path = save_davis(tmp_path, {"good": CLIP, "bad": pixels})
     dataset, _ = open_dataset("davis", root=tmp_path)
@@ -165,7 +165,7 @@ def test_pixels_in_a_pickle_are_refused_by_every_command(tmp_path: Path) -> None
     ids=["fractions", "beyond"],
 )
 def test_a_table_in_another_unit_is_refused(tmp_path: Path, change: np.ndarray, reason: str) -> None:
-    """Before, a table in fractions scored δ 100 %."""
+    """A regression test: a table in fractions scored δ 100 %."""
     encode(tmp_path / "bear.mp4", CLIP["video"])
     rows = [
         f"{track},{frame},{x},{y},{int(not HIDDEN[track, frame])}\n"

@@ -119,7 +119,7 @@ def test_an_invalid_dataset_is_an_error_of_one_line(dataset: Any, error: type[Ex
 
 
 def changed(**values: Any) -> Any:
-    """A dataset whose clip has other values, past the checks of its class."""
+    """A dataset whose clip gets other values after the checks of `Clip`."""
     clip = made()
     for name, value in values.items():
         object.__setattr__(clip, name, value)

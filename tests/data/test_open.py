@@ -20,7 +20,7 @@ def first_party(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugins, "installed", lambda kind: listed if kind == "datasets" else [])
 
 
-def test_a_set_is_opened_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dataset_is_opened_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_davis(tmp_path)
     dataset, spec = open_dataset("davis", {"point_scale": "minus_one"}, tmp_path)
     assert list(dataset.ids) == ["bear", "camel"]

@@ -1,4 +1,4 @@
-"""Intervals over clips, paired tests and Holm's correction, beside SciPy's on the same data."""
+"""Intervals over clips, paired tests and Holm's correction, compared with SciPy on the same data."""
 
 from __future__ import annotations
 

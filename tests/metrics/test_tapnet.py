@@ -1,4 +1,4 @@
-"""The adapter to the reference implementation: with the real one where it is installed, else with a stand-in."""
+"""The adapter to tapnet, tested with tapnet if it is installed, otherwise with a stand-in."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def compute_tapvid_metrics(query_points, gt_occluded, gt_tracks, pred_occluded, 
 
 @pytest.fixture
 def reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """tapnet itself, or a package of its layout that imports what it imports."""
+    """The tapnet package, or a stand-in with the same modules and imports."""
     if importlib.util.find_spec("tapnet") is None:
         for package in ("tapnet", "tapnet/tapvid", "tapnet/utils"):
             (tmp_path / package).mkdir()

@@ -147,7 +147,7 @@ def _check_size(clip: Clip) -> None:
 def _checked_frames(
     read: Callable[..., npt.NDArray[np.uint8]], where: str, whole: tuple[int, int, int], *asked: Any
 ) -> npt.NDArray[np.uint8]:
-    """The frames that one of a clip's functions reads. `asked` holds start, stop and size, as far as it takes them."""
+    """Call a function that reads frames, and check them. `asked` is empty, (start, stop), or (start, stop, size)."""
     all_frames: tuple[Any, ...] = (0, whole[0], whole[1:])
     start, stop, size = asked + all_frames[len(asked) :]
     with damage(where):

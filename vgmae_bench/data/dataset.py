@@ -150,7 +150,7 @@ class OpenedDataset:
 
         Raises:
             UnknownNameError: there is no such clip.
-            BadDataError: the clip is unusable. The message gives the reason, whatever the plugin raised.
+            BadDataError: the clip is unusable. Every error of a plugin becomes this one. The message gives the reason.
             MissingDataError: one of its files is missing.
         """
         if clip_id not in self.ids:

@@ -82,7 +82,7 @@ def test_davis_downloads_itself_once(
     assert captured.out == ""
 
 
-def test_data_that_is_there_needs_no_connection(tmp_path: Path) -> None:
+def test_existing_data_needs_no_connection(tmp_path: Path) -> None:
     path = save_davis(tmp_path)
     assert ensure(dataclasses.replace(data.DAVIS, source="http://127.0.0.1:9/none.zip"), tmp_path) == [path]
 
@@ -187,7 +187,7 @@ def test_a_repeated_download_must_have_the_same_digest(spec: DatasetSpec, server
 
 
 @pytest.mark.parametrize("form", ["archive", "file", "folder", "folder in a folder"])
-def test_files_brought_by_hand(tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_of_the_user_are_copied(tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
     print_terms.cache_clear()
     brought = tmp_path / "brought"
     path = save_davis(brought, CLIPS)
@@ -211,14 +211,14 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     assert visible(tmp_path / "root") == set()
 
 
-def test_of_kinetics_the_annotations_are_fetched(server: Server, tmp_path: Path) -> None:
+def test_fetching_kinetics_gets_its_annotations(server: Server, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as zipped:
         zipped.writestr("tapvid_kinetics/tapvid_kinetics.csv", "id,0,10,0.5,0.5,0\n")
     server.files["tapvid_kinetics.zip"] = buffer.getvalue()
     spec = dataclasses.replace(data.KINETICS, source=f"{server.url}/tapvid_kinetics.zip")
     assert fetch(spec, tmp_path) == [tmp_path / "tapvid_kinetics" / "tapvid_kinetics.csv"]
-    with pytest.raises(MissingDataError, match="YouTube"):  # which a run does not mistake for the set
+    with pytest.raises(MissingDataError, match="YouTube"):  # annotations alone are not the dataset
         ensure(spec, tmp_path)
     shard = save([example(1)], tmp_path / "shards" / "0000_of_0001.pkl")
     assert shard.name in {file.name for file in fetch(spec, tmp_path / "other", shard.parent)}

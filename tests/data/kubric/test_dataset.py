@@ -151,7 +151,7 @@ def test_raw_renders_are_the_same_as_their_tfds_files(tmp_path: Path) -> None:
     assert opened(tmp_path / "one").digest == opened(tmp_path / "raw").digest
 
 
-def test_what_cotracker_exported_is_read(tmp_path: Path) -> None:
+def test_exports_of_cotracker_are_read(tmp_path: Path) -> None:
     raw = write_exported(tmp_path / "movi_f" / "0001")
     prepare("kubric", tmp_path, tmp_path / "movi_f")
     assert not opened(tmp_path).own_queries
@@ -223,7 +223,7 @@ def same_name(source: Path) -> None:
     [
         (damage_file, "ends within record 0"),
         (lose_a_layer, "Record 0 of .*00001-of-00002 cannot be used. It has no normal"),
-        (eight_bits, "coordinates must have 16 bits, not uint8"),
+        (eight_bits, "coordinates must be finite uint16 .*, not uint8"),
         (half_a_png, "not a whole PNG"),
         (lose_an_instance, "segment 4 is not one of its 3 instances"),
         (same_name, 'Two scenes are called "0"'),

@@ -86,7 +86,7 @@ def test_nearer_surfaces_and_other_segments_occlude() -> None:
 
 
 def test_faces_that_turn_away_hide_their_points() -> None:
-    """Without normals the far side of a box would be seen, where its depth is within the tolerance."""
+    """Depth alone cannot hide the far side of a thin box: its distance is within the tolerance. Normals hide it."""
     made = rendered(64, 6, index=1, speed=6.0)
     whole = scene(made)
     flat = dataclasses.replace(whole, depth=np.full_like(whole.depth, 1e6))  # depth hides nothing

@@ -43,7 +43,7 @@ def test_resting_places_do_not_depend_on_one_another() -> None:
 
 
 def test_motion_has_the_direction_of_its_name() -> None:
-    """Seen from the last frame, the picture of the first has moved against a turning camera."""
+    """The picture moves against the turn of the camera: to the left if the camera turns right."""
     config = SynthActionsConfig(frames=8, train_scenes=8, test_scenes=8)
     clips = render_scene(config, "train", 1).float().mean(dim=-1).numpy()
     names = list(CLASSES)

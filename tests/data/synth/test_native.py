@@ -1,4 +1,4 @@
-"""The compiled renderer gives the frames of the tensor one, but for rounding."""
+"""Frames of the compiled renderer equal those of the torch renderer, except for rounding."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def untried() -> Iterator[None]:
 @needs_compiler
 @pytest.mark.parametrize(("height", "width"), SIZES)
 @pytest.mark.parametrize("objects", [0, 4])
-def test_frames_equal_those_of_tensors_but_for_rounding(height: int, width: int, objects: int) -> None:
+def test_frames_equal_those_of_torch_except_for_rounding(height: int, width: int, objects: int) -> None:
     config = SynthConfig(split="train", height=height, width=width, frames=3, speed=3.0, points=1, objects=objects)
     scenes = sample_scenes(config, range(8))
     fast, slow = native.render_fast(scenes, height, width), render_video(scenes, height, width)
@@ -60,7 +60,7 @@ def test_every_split_and_seed_has_its_own_textures() -> None:
 
 
 @pytest.mark.usefixtures("untried")
-def test_without_a_compiler_tensors_do_it(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+def test_without_a_compiler_torch_renders(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setenv("VGMAE_BENCH_CACHE", str(tmp_path))
     monkeypatch.setenv("CXX", "no-such-compiler")
     scenes = sample_scenes(SynthConfig(height=32, width=32, frames=2, points=1), [0])

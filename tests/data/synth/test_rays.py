@@ -20,7 +20,7 @@ def test_the_nearest_face_is_found_also_outside_of_the_frame() -> None:
     assert len(np.unique(found)) > 20
 
 
-def test_a_grid_gives_what_its_points_give() -> None:
+def test_a_grid_equals_its_points_one_by_one() -> None:
     planes = views(sample_scenes(CONFIG, [0])).planes
     u, v = torch.linspace(0, 1, 7)[None, None], torch.linspace(0, 1, 5)[None, :, None]
     grid = nearest_face(planes[:, None, None], u, v)

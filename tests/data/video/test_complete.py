@@ -29,7 +29,7 @@ KINDS = {
 
 
 def noise() -> np.ndarray:
-    """Frames that take more bytes than their headers do."""
+    """Random frames, which take more bytes than the headers of the file."""
     return np.random.default_rng(0).integers(0, 255, (FRAMES, 48, 64, 3), dtype=np.uint8)
 
 
@@ -50,7 +50,7 @@ def test_a_complete_file_is_accepted(whole: Path) -> None:
 def test_a_file_truncated_anywhere_is_refused(whole: Path, tmp_path: Path) -> None:
     data, cut = whole.read_bytes(), tmp_path / f"cut{whole.suffix}"
     places = sorted(random.Random(0).sample(range(len(data) // 3, len(data) - 16), 30))
-    if whole.suffix == ".ts":  # nothing is missing between two packets, as far as anyone can tell
+    if whole.suffix == ".ts":  # a cut between two packets leaves no trace
         places = [place for place in places if place % 188]
     for place in places:
         cut.write_bytes(data[:place])

@@ -18,7 +18,7 @@ from vgmae_bench.errors import BadDataError
     [
         ["0.05", "0.1", "0.15", "0.2", "1.0"],
         ["t=0.0333", "t=0.0667", "t=0.1"],
-        ["1.8", "1.9", "1.10", "1.11", "2.1", "2.2"],  # they count after the point: no decimals in equal steps
+        ["1.8", "1.9", "1.10", "1.11", "2.1", "2.2"],  # counters after the point, not decimals
         ["-3", "-2", "-1", "0", "1", "10"],
         ["x_-10", "x_-9", "x_0", "x_2"],
         ["take-9", "take-10"],

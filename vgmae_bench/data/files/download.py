@@ -69,7 +69,7 @@ def _transfer(url: str, part: Path) -> bool:
         if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
         error.close()
-        part.unlink()  # longer than the file now is
+        part.unlink()  # it is longer than the file on the server
         return False
     with response:
         if response.status == HTTPStatus.PARTIAL_CONTENT and known:

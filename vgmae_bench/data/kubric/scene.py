@@ -60,28 +60,24 @@ class KubricScene:
         shape, count = self.segments.shape, len(self.boxes)
         if len(shape) != 3 or 0 in shape or shape[1] != shape[2]:
             raise ValueError(f"frames must be square, not {list(shape)}")
-        wanted = {
-            "frames": (*shape, 3),
-            "depth": shape,
-            "normals": (*shape, 3),
-            "coordinates": (*shape, 3),
-            "boxes": (count, shape[0], 8, 3),
-            "quaternions": (count, shape[0], 4),
-            "camera_position": (shape[0], 3),
-            "camera_quaternion": (shape[0], 4),
+        wanted: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
+            "frames": ((*shape, 3), np.uint8),
+            "segments": (shape, np.unsignedinteger),
+            "depth": (shape, np.floating),
+            "normals": ((*shape, 3), np.uint16),
+            "coordinates": ((*shape, 3), np.uint16),
+            "boxes": ((count, shape[0], 8, 3), np.floating),
+            "quaternions": ((count, shape[0], 4), np.floating),
+            "camera_position": ((shape[0], 3), np.floating),
+            "camera_quaternion": ((shape[0], 4), np.floating),
         }
-        for name, size in wanted.items():
+        for name, (size, kind) in wanted.items():
             values = getattr(self, name)
-            if values.shape != size or not np.isfinite(values).all():
-                raise ValueError(f"its {name} must be finite {list(size)}, not {list(values.shape)}")
-        for name in ("normals", "coordinates"):
-            if getattr(self, name).dtype != np.uint16:
-                raise ValueError(f"its {name} must have 16 bits, not {getattr(self, name).dtype}")
+            if values.shape != size or not np.issubdtype(values.dtype, kind) or not np.isfinite(values).all():
+                raise ValueError(f"its {name} must be finite {kind.__name__} {list(size)}, not {describe(values)}")
         if not (self.quaternions.any(axis=-1).all() and self.camera_quaternion.any(axis=-1).all()):
             raise ValueError("a quaternion is zero")
-        if self.segments.dtype.kind != "u":
-            raise ValueError(f"its segments must be integers, not {self.segments.dtype}")
-        if not (np.isfinite(self.focal) and self.focal > 0):
+        if not 0 < self.focal < np.inf:
             raise ValueError(f"its focal length is {self.focal}")
         if self.segments.max() > count:
             raise ValueError(f"segment {self.segments.max()} is not one of its {count} instances")

@@ -179,7 +179,7 @@ class VideoFile:
                     yield from frames
                     return
                 if frame.pts is None or frame.pts > wanted:
-                    break  # the file's index pointed past it
+                    break  # the file's index led to a later frame
         yield from itertools.islice(_decode(self.path, threads, skip_damage=skip_damage), start, None)
 
 

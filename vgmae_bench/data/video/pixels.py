@@ -90,7 +90,7 @@ def _depth_of(highest: int) -> int:
 
 
 def _is_deep(image: Image.Image) -> bool:
-    """Whether the file has more than 8 bits per channel. Pillow cuts 16-bit colour to 8 bits; its decoder's name tells."""
+    """Whether the file has more than 8 bits per channel. For 16-bit colour, only the name of Pillow's decoder shows it."""
     raw = " ".join(str(tile[3]) for tile in image.tile) if isinstance(image, ImageFile.ImageFile) else ""
     return image.mode in _MODES_OF_NUMBERS or image.mode.startswith("I;16") or ";16" in raw or "I;12" in raw
 
