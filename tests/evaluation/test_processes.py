@@ -20,7 +20,7 @@ from vgmae_bench.evaluation.score import score_run
 from vgmae_bench.evaluation.store import RunFolder
 
 EQUAL = "import os, socket\nos.getpid = lambda: 7\nsocket.gethostname = lambda: 'container'\n"
-"""Gives a process the id and the host name of the others, as in containers."""
+"""Gives a process the same id and host name as the other processes, as in containers."""
 
 SHARD = (
     EQUAL

@@ -14,55 +14,47 @@ Points = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 
-class Convention(NamedTuple):
+class Mistake(NamedTuple):
     """A common mistake.
 
     Attributes:
         name: a short description.
-        mistake: computes the wrong positions from true positions, float64 [N, 2], and the frames' (height, width).
+        wrong: wrong(xy, frame) returns the wrong positions for true positions, both float64 [N, 2]. `frame` is (W, H).
         mend: how to correct the mistake.
     """
 
     name: str
-    mistake: Callable[[Points, Size], Points]
+    wrong: Callable[[Points, Points], Points]
     mend: str
-
-
-def _frame(size: Size) -> Points:
-    return np.array([size[1], size[0]], dtype=np.float64)
 
 
 _SWAP = "positions are (x, y): exchange the two, [..., ::-1]"
 _CENTRE = "pixel centres are at +0.5: subtract 0.5 from queries on the way in and add 0.5 to positions on the way out"
 _SCALE = "positions are pixels of the frames: multiply by (W, H)"
 _LAST = "the frame ends at (W, H), not at (W - 1, H - 1): multiply by W and H"
+_HALF = "is it counted in another size of frame, or in every other frame?"
 
 OF_POSITIONS = (
-    Convention("half a pixel too small (pixel centres at whole numbers)", lambda xy, size: xy - 0.5, _CENTRE),
-    Convention("half a pixel too large", lambda xy, size: xy + 0.5, _CENTRE),
-    Convention("(y, x) in place of (x, y)", lambda xy, size: xy[:, ::-1], _SWAP),
-    Convention("(y, x), and half a pixel too small", lambda xy, size: xy[:, ::-1] - 0.5, f"{_SWAP}; {_CENTRE}"),
-    Convention("fractions of the frame", lambda xy, size: xy / _frame(size), _SCALE),
-    Convention("fractions from -1 to 1", lambda xy, size: 2 * xy / _frame(size) - 1, _SCALE),
-    Convention("scaled by (W - 1) / W", lambda xy, size: xy * (1 - 1 / _frame(size)), _LAST),
-    Convention("scaled by W / (W - 1)", lambda xy, size: xy / (1 - 1 / _frame(size)), _LAST),
-    Convention("pixels of a frame of 256 × 256", lambda xy, size: xy * 256 / _frame(size), "scale to the frames given"),
-    Convention(
-        "width and height exchanged in a scale", lambda xy, size: xy * _frame(size)[::-1] / _frame(size), _SCALE
-    ),
+    Mistake("half a pixel too small (pixel centres at whole numbers)", lambda xy, frame: xy - 0.5, _CENTRE),
+    Mistake("half a pixel too large", lambda xy, frame: xy + 0.5, _CENTRE),
+    Mistake("(y, x) in place of (x, y)", lambda xy, frame: xy[:, ::-1], _SWAP),
+    Mistake("(y, x), and half a pixel too small", lambda xy, frame: xy[:, ::-1] - 0.5, f"{_SWAP}; {_CENTRE}"),
+    Mistake("fractions of the frame", lambda xy, frame: xy / frame, _SCALE),
+    Mistake("fractions from -1 to 1", lambda xy, frame: 2 * xy / frame - 1, _SCALE),
+    Mistake("scaled by (W - 1) / W", lambda xy, frame: xy * (1 - 1 / frame), _LAST),
+    Mistake("scaled by W / (W - 1)", lambda xy, frame: xy / (1 - 1 / frame), _LAST),
+    Mistake("pixels of a frame of 256 × 256", lambda xy, frame: xy * 256 / frame, "scale to the frames given"),
+    Mistake("width and height exchanged in a scale", lambda xy, frame: xy * frame[::-1] / frame, _SCALE),
 )
 """Mistakes in positions."""
 OF_MOTION = (
-    Convention("(y, x) in place of (x, y)", lambda xy, size: xy[:, ::-1], _SWAP),
-    Convention("the opposite direction", lambda xy, size: -xy, "from a frame to the next, not back"),
-    Convention("twice the motion", lambda xy, size: 2 * xy, "steps are added twice"),
-    Convention(
-        "half the motion", lambda xy, size: xy / 2, "is it counted in another size of frame, or in every other frame?"
-    ),
-    Convention("fractions of the frame", lambda xy, size: xy / _frame(size), _SCALE),
+    Mistake("(y, x) in place of (x, y)", lambda xy, frame: xy[:, ::-1], _SWAP),
+    Mistake("the opposite direction", lambda xy, frame: -xy, "from a frame to the next, not back"),
+    Mistake("twice the motion", lambda xy, frame: 2 * xy, "steps are added twice"),
+    Mistake("half the motion", lambda xy, frame: xy / 2, _HALF),
+    Mistake("fractions of the frame", lambda xy, frame: xy / frame, _SCALE),
 )
 """Mistakes in displacements."""
-
 
 INVERTED = 0.3
 """The mean of two shares: visible points called visible, hidden points called hidden. Below it, visibility looks inverted."""
@@ -132,9 +124,7 @@ def shift_in_time(xy: npt.NDArray[Any], true: npt.NDArray[Any], visible: Flags) 
         return next((late for late in (1, -1) if now > _OFF and off(late) < now / 4), 0) if now < np.inf else 0
 
 
-def explain(
-    found: Points, true: Points, size: Size, conventions: tuple[Convention, ...], tolerance: float
-) -> Convention | None:
+def explain(found: Points, true: Points, size: Size, mistakes: Sequence[Mistake], tolerance: float) -> Mistake | None:
     """The mistake that explains wrong positions or displacements; None if no mistake explains them.
 
     A mistake explains them if the positions that it predicts are close to those found: the median distance is below
@@ -145,14 +135,15 @@ def explain(
         found: predictions of the tracker, float64 [N, 2], in pixels.
         true: the truth, float64 [N, 2], in pixels.
         size: (height, width) of the frames.
-        conventions: the mistakes to consider.
+        mistakes: the mistakes to consider.
         tolerance: in pixels.
     """
 
     def off(expected: Points) -> float:
         return float(np.median(np.linalg.norm(found - expected, axis=-1)))
 
-    best = min(conventions, key=lambda convention: off(convention.mistake(true, size)))
-    expected = best.mistake(true, size)
+    frame = np.array(size[::-1], dtype=np.float64)
+    best = min(mistakes, key=lambda mistake: off(mistake.wrong(true, frame)))
+    expected = best.wrong(true, frame)
     left, length = off(expected), float(np.median(np.linalg.norm(expected, axis=-1)))
     return best if left < tolerance and left < min(off(true), length) / 4 else None

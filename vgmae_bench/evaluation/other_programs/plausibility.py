@@ -10,7 +10,7 @@ import numpy as np
 from vgmae_bench.coordinates import rescale
 from vgmae_bench.evaluation.mistakes import (
     OF_POSITIONS,
-    Convention,
+    Mistake,
     clips_by,
     explain,
     in_clips,
@@ -18,7 +18,7 @@ from vgmae_bench.evaluation.mistakes import (
     looks_inverted,
     shift_in_time,
 )
-from vgmae_bench.evaluation.other_programs import convention as file_convention
+from vgmae_bench.evaluation.other_programs.convention import Convention
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.types import FloatArray, Size, Tracks
 
@@ -45,7 +45,7 @@ class ClipLook:
 
     clip: str
     distance: FloatArray
-    mistake: Convention | None
+    mistake: Mistake | None
     inverted: bool
     coarse: str = ""
     shifted: int = 0
@@ -55,7 +55,7 @@ def look(
     clip: str,
     query_set: QuerySet,
     tracks: Tracks,
-    convention: file_convention.Convention,
+    convention: Convention,
     source: Size,
     protocol: EvalProtocol,
     coarse: str = "",
@@ -89,15 +89,13 @@ def look(
     )
 
 
-def _mistake(
-    found: FloatArray, asked: FloatArray, size: Size, source: Size, protocol: EvalProtocol
-) -> Convention | None:
+def _mistake(found: FloatArray, asked: FloatArray, size: Size, source: Size, protocol: EvalProtocol) -> Mistake | None:
     """The mistake that explains positions in the tracker's input, if the file counts pixels of frames of `size`."""
     if not len(found):
         return None
     ours = protocol.input_size
     across, down = source[1] / size[1], source[0] / size[0]
-    own = Convention("pixels of the clip's own frames", lambda xy, _: xy * [across, down], "scale them")
+    own = Mistake("pixels of the clip's own frames", lambda xy, _: xy * [across, down], "scale them")
     placed, true = (np.asarray(rescale(xy, ours, size), dtype=np.float64) for xy in (found, asked))
     return explain(placed, true, size, (*OF_POSITIONS, own), _CLOSE)
 
