@@ -23,7 +23,7 @@ class DISConfig:
 
     Attributes:
         preset: a preset of OpenCV, from fast to accurate.
-        max_error: a point is lost once following it there and back misses it by more, pixels.
+        max_error: largest forward-backward error in pixels; beyond it, a point is lost.
     """
 
     preset: Literal["ultrafast", "fast", "medium"] = "medium"
@@ -39,7 +39,7 @@ class FarnebackConfig:
         window: side of the averaging window, pixels.
         iterations: iterations per level.
         neighbourhood: side of the neighbourhood of a polynomial fit, in pixels: 5 or 7.
-        max_error: a point is lost once following it there and back misses it by more, pixels.
+        max_error: largest forward-backward error in pixels; beyond it, a point is lost.
     """
 
     levels: int = 5

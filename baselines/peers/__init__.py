@@ -1,6 +1,6 @@
-"""Trackers of others, run from checkouts of their repositories. Neither their code nor their weights are in here.
+"""Trackers of other people, run from checkouts of their repositories. This package has neither their code nor their weights.
 
-See README.md for what to check out, which weights fit, and what was tried.
+README.md lists the repositories, the weights, and the trials.
 """
 
 from dataclasses import replace

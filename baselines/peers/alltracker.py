@@ -19,7 +19,7 @@ from . import ALLTRACKER
 from .common import Peer, StaysOnDevice, read
 
 _THRESHOLD = 0.6  # of its evaluator, on visibility times confidence
-_LONG = 128  # frames; its evaluator takes another loop for longer clips
+_LONG = 128  # frames; for longer clips, its evaluator calls another method
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class AllTrackerConfig:
     """Settings.
 
     Attributes:
-        size: of the network.
+        size: size of the network.
         preset: "tapvid" reads the flow bilinearly at the query. "published" reads it at the nearest pixel and counts pixel
             centres as integers, as the authors' evaluator does.
-        height, width: frames are resized to this, pixels.
-        iterations: of the update at each window.
+        height, width: size in pixels to which frames are resized.
+        iterations: number of updates per window.
     """
 
     size: Literal["full", "tiny"] = "full"
@@ -42,7 +42,7 @@ class AllTrackerConfig:
 
 
 class AllTracker(Peer[AllTrackerConfig]):
-    """One pass for each frame that has queries, forward in time. Queries do not see each other."""
+    """One pass for each frame that has queries, forward in time. Queries are independent."""
 
     SOURCE, MODULE = ALLTRACKER.checkout, "nets.alltracker"
 

@@ -1,4 +1,4 @@
-"""What adapters of others' trackers share: a network of somebody's code with its weights, and how answers are read."""
+"""Shared parts of the adapters: a network from other people's code with its weights, and the conversion of its outputs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Package:
 
     @property
     def identity(self) -> str:
-        """ "name version". A package that lies on the path without metadata may have its version in `__version__`."""
+        """ "name version". For a package without metadata, the version is its `__version__`."""
         try:
             return f"{self.name} {metadata.version(self.name)}"
         except metadata.PackageNotFoundError:
@@ -45,7 +45,7 @@ class Package:
 
 
 class Peer(ABC, Generic[C]):
-    """A network of somebody's code, with its weights, on the device and in evaluation mode.
+    """A network from other people's code, with its weights, on the device and in evaluation mode.
 
     A subclass names a dataclass of settings, `class LocoTrack(Peer[LocoTrackConfig])`, and has the class attributes below,
     `make`, and the method `track` of a tracker.
@@ -58,12 +58,12 @@ class Peer(ABC, Generic[C]):
         MODULE: the module that makes the network.
         STRIP: a prefix of the names in checkpoints, which the network does not have.
         code: the repository or the package.
-        network: typed `Any`, because nothing is known of others' classes.
+        network: typed `Any`, because its class is not known here.
         note, checkout: see `vgmae_bench.types.Noted` and `vgmae_bench.types.Foreign`.
         config, device: as given.
 
     Raises:
-        PluginError: the repository is not there, or cannot be imported.
+        PluginError: the repository does not exist, or cannot be imported.
         WeightsError, UntrustedFileError: the file does not fit the network, or is not read.
     """
 
@@ -84,7 +84,7 @@ class Peer(ABC, Generic[C]):
 
     @abstractmethod
     def make(self, module: Any) -> nn.Module:
-        """The network with random weights. Torch's generator is seeded before."""
+        """Make the network with random weights. The caller has seeded torch's generator."""
 
     def load(self, network: nn.Module, weights: Path) -> None:
         """Load a checkpoint. Nothing in it is executed."""
@@ -106,7 +106,7 @@ def restored(restore: Callable[[nn.Module, Path], object], network: nn.Module, w
 
 
 def tracks_of(out: Mapping[str, Tensor]) -> Tracks:
-    """Tracks from what TAPIR and LocoTrack return: a point is seen if it is neither hidden nor placed without certainty.
+    """Tracks from the outputs of TAPIR and LocoTrack. A point is visible if occlusion and uncertainty are improbable.
 
     Arguments:
         out: tracks [1, N, T, 2] in raster pixels, and the logits occlusion and expected_dist [1, N, T].
@@ -116,7 +116,7 @@ def tracks_of(out: Mapping[str, Tensor]) -> Tracks:
 
 
 def read(fields: Tensor, at: Tensor) -> Tensor:
-    """Values [N, T, C] of fields [T, C, H, W], read bilinearly at positions [N, 2] whose pixel centres are integers.
+    """Values [N, T, C] of fields [T, C, H, W], interpolated at positions [N, 2] whose pixel centres are integers.
 
     Outside, the values of the border count.
     """
@@ -128,7 +128,7 @@ def read(fields: Tensor, at: Tensor) -> Tensor:
 
 
 class StaysOnDevice(TorchFunctionMode):
-    """While this lasts, `cuda()` returns a tensor as it is: for networks that move their input by themselves."""
+    """Within this context, `Tensor.cuda()` returns the tensor itself, because some networks move their input to a GPU."""
 
     def __torch_function__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
         """See `torch.overrides.TorchFunctionMode`."""

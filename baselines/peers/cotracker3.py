@@ -26,9 +26,9 @@ class OnlineConfig:
     """Settings.
 
     Attributes:
-        preset: "tapvid" puts pixel centres at +0.5 and asks one query at a time, as the benchmark has it. "published" hands on
-            positions as the authors' evaluator does, half a pixel off what the network samples, and what queries a call
-            has is as in that evaluator.
+        preset: "tapvid" has pixel centres at +0.5 and passes one query per call, as in the benchmark. "published" passes
+            positions and queries like the authors' evaluator. Its positions are half a pixel away from the pixels that the
+            network samples.
     """
 
     preset: Literal["tapvid", "published"] = "tapvid"
@@ -39,8 +39,8 @@ class OfflineConfig(OnlineConfig):
     """Settings.
 
     Attributes:
-        single_point: each query by itself with support points around it, which is the paper's way; otherwise a call's queries
-            see each other, and there is a grid of 5x5 support points.
+        single_point: track each query independently, with support points around it, as in the paper. Otherwise the queries of
+            a call depend on each other, and there is a grid of 5x5 support points.
     """
 
     single_point: bool = True
@@ -50,7 +50,7 @@ C = TypeVar("C", bound=OnlineConfig)
 
 
 class _CoTracker3(Peer[C]):
-    """What both have in common. Frames are seen at 384x512."""
+    """Shared parts of both trackers. The network resizes frames to 384x512."""
 
     SOURCE, MODULE = COTRACKER3.checkout, "cotracker.models.build_cotracker"
     queries = "joint"
@@ -75,7 +75,7 @@ class _CoTracker3(Peer[C]):
 
 
 class Offline(_CoTracker3[OfflineConfig]):
-    """Sees the whole clip, as the authors evaluate it: with 5x5 points on a grid, or 8x8 around a single query."""
+    """Processes the whole clip like the authors' evaluation, with a grid of 5x5 support points, or 8x8 around one query."""
 
     def make(self, module: Any) -> Any:
         """See `Peer.make`."""
@@ -89,14 +89,14 @@ class Offline(_CoTracker3[OfflineConfig]):
 
 
 class Online(_CoTracker3[OnlineConfig]):
-    """Goes through the clip in windows of 16 frames, forward in time. The queries of a call see each other."""
+    """Processes windows of 16 frames, forward in time. The queries of a call depend on each other."""
 
     def make(self, module: Any) -> Any:
         """See `Peer.make`."""
         return module.build_cotracker(None, offline=False, window_len=_WINDOW)
 
     def _answer(self, video: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
-        """At least one window. The authors' own loop gives no answer for clips of at most half a window."""
+        """Track through at least one window. The authors' loop returns nothing for clips of at most half a window."""
         predictor, step = (
             self.code.module("cotracker.predictor").CoTrackerOnlinePredictor(checkpoint=None),
             _WINDOW // 2,

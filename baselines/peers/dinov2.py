@@ -22,8 +22,8 @@ class DinoV2Config(CorrespondenceConfig):
     """Settings. Those of matching have defaults that suit an encoder of single images.
 
     Attributes:
-        size: of the network.
-        image_size: frames are resized to so many pixels square, a multiple of 14.
+        size: size of the network.
+        image_size: side in pixels of the square to which frames are resized, a multiple of 14.
     """
 
     size: Literal["small", "base", "large", "giant2"] = "small"
@@ -60,7 +60,7 @@ class Encoder(Peer[DinoV2Config]):
 
 
 class DinoV2(CorrespondenceTracker):
-    """Nearest neighbours of patches. Queries do not see each other."""
+    """Nearest neighbours of patches. Queries are independent."""
 
     def __init__(self, config: DinoV2Config, weights: Path | None, device: str, seed: int) -> None:
         encoder = Encoder(config, weights, device, seed)

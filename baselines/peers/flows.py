@@ -29,7 +29,7 @@ class FlowConfig:
     """Settings.
 
     Attributes:
-        max_error: a point is lost once following it there and back misses it by more, pixels.
+        max_error: largest forward-backward error in pixels; beyond it, a point is lost.
     """
 
     max_error: float = 2.0
@@ -40,7 +40,7 @@ class RaftConfig(FlowConfig):
     """Settings.
 
     Attributes:
-        iterations: of the update.
+        iterations: number of updates.
     """
 
     iterations: int = 12
@@ -51,7 +51,7 @@ class PtlflowConfig(FlowConfig):
     """Settings.
 
     Attributes:
-        model: a name of ptlflow: raft, gma, sea_raft, flowformer, …
+        model: name of a model in ptlflow: raft, gma, sea_raft, flowformer, …
     """
 
     model: str = "raft"
@@ -61,7 +61,7 @@ C = TypeVar("C", bound=FlowConfig)
 
 
 class FlowTracker(Peer[C]):
-    """Points carried along by the flow between neighbouring frames; see `vgmae_baselines.chaining.follow`."""
+    """Points follow the flow between neighbouring frames; see `vgmae_baselines.chaining.follow`."""
 
     @torch.inference_mode()
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
@@ -69,7 +69,7 @@ class FlowTracker(Peer[C]):
         return follow(frames, queries, self._carry, self.config.max_error, colour=True)
 
     def _carry(self, first: Grey, second: Grey, xy: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
-        """Frames are padded at their ends to multiples of 8 pixels, and to 128 pixels at least."""
+        """Move points by the flow. Frames are padded to multiples of 8 pixels, and to at least 128 pixels."""
         height, width = first.shape[:2]
         more = [max(_SMALLEST, -(-side // _MULTIPLE) * _MULTIPLE) - side for side in (width, height)]
         images = (torch.from_numpy(np.ascontiguousarray(image)).to(self.device) for image in (first, second))
@@ -112,7 +112,7 @@ class RaftPrinceton(FlowTracker[RaftConfig]):
 
 
 class Ptlflow(FlowTracker[PtlflowConfig]):
-    """A model of ptlflow, by its name there. It wants BGR images from 0 to 1, and pads them itself."""
+    """A model of ptlflow. It takes BGR images from 0 to 1, and pads them itself."""
 
     SOURCE = MODULE = "ptlflow"
 

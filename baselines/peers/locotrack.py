@@ -22,8 +22,8 @@ class LocoTrackConfig:
     """Settings.
 
     Attributes:
-        size: of the network.
-        chunk: so many queries at a time.
+        size: size of the network.
+        chunk: number of queries at a time.
     """
 
     size: Literal["small", "base"] = "base"
@@ -31,7 +31,7 @@ class LocoTrackConfig:
 
 
 class LocoTrack(Peer[LocoTrackConfig]):
-    """Follows each query by itself, through the whole clip in both directions."""
+    """Tracks each query independently, through the whole clip in both directions."""
 
     SOURCE, MODULE, STRIP = LOCOTRACK.checkout, "models.locotrack_model", "model."
 

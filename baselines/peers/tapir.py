@@ -22,8 +22,8 @@ class TapirConfig:
     """Settings.
 
     Attributes:
-        temperature: of the softmax that gives a first position in each frame.
-        chunk: so many queries at a time.
+        temperature: temperature of the softmax for the first position in each frame.
+        chunk: number of queries at a time.
     """
 
     temperature: float = 20.0
@@ -41,11 +41,11 @@ C = TypeVar("C", bound=TapirConfig)
 
 
 class _Tapir(Peer[C]):
-    """Follows each query by itself, through the whole clip in both directions."""
+    """Tracks each query independently, through the whole clip in both directions."""
 
     SOURCE, MODULE = TAPIR.checkout, "tapnet.torch.tapir_model"
     boots: ClassVar[bool]
-    """BootsTAPIR's architecture has one level of its pyramid and some convolutions more."""
+    """Whether this is BootsTAPIR, which has one more pyramid level and additional convolutions."""
 
     def make(self, module: Any) -> Any:
         """See `Peer.make`."""

@@ -40,7 +40,7 @@ class TapNextPPConfig(TapNextConfig):
     """Settings.
 
     Attributes:
-        resolution: frames are resized to so many pixels square. 512 has weights of its own.
+        resolution: side in pixels of the square to which frames are resized. 512 has separate weights.
     """
 
     resolution: Literal[256, 512] = 256
@@ -50,12 +50,12 @@ C = TypeVar("C", bound=TapNextConfig)
 
 
 class _TapNext(Peer[C], StreamingTracker):
-    """Points as tokens of a recurrent video transformer, frame by frame, forward in time. Points see each other."""
+    """Points are tokens of a recurrent video transformer, which runs frame by frame. Points depend on each other."""
 
     SOURCE, MODULE, STRIP = TAPNEXT.checkout, "tapnet.tapnext.tapnext_torch", "tapnext."
 
     def make(self, module: Any) -> Any:
-        """The network with drawn weights: it leaves some unset and others zero, as only a checkpoint would use it."""
+        """The network with random weights. Its own constructor leaves some weights unset and others zero."""
         network = module.TAPNext(image_size=_RASTER)
         for value in network.parameters():
             torch.nn.init.normal_(value, std=0.02)
@@ -76,7 +76,7 @@ class _TapNext(Peer[C], StreamingTracker):
 
     @property
     def resolution(self) -> int:
-        """Frames are resized to so many pixels square."""
+        """Side in pixels of the square to which frames are resized."""
         return _RASTER[0]
 
     def start(self, queries: Queries) -> None:
@@ -85,7 +85,7 @@ class _TapNext(Peer[C], StreamingTracker):
 
     @torch.inference_mode()
     def step(self, frame: npt.NDArray[np.uint8]) -> Tracks:
-        """See `vgmae_bench.types.Streaming.step`. Frames are resized as in the authors' wrapper of TAPNext++."""
+        """See `vgmae_bench.types.Streaming.step`. Frames are resized like in the authors' wrapper of TAPNext++."""
         given, asked = (frame.shape[0], frame.shape[1]), self._queries
         video = to_video(frame[None], "tchw", (-1, 1), self.device)[0]
         seen = interpolate(video, (self.resolution, self.resolution), mode="bilinear", align_corners=False)

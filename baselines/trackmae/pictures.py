@@ -69,7 +69,10 @@ def _rebuilt(video: Tensor, mask: Tensor, pixels: Tensor, config: EncoderConfig,
 
 
 def _coloured(values: Tensor, config: EncoderConfig, norm: Norm) -> npt.NDArray[np.uint8]:
-    """uint8 [B, S, H, W, 3]: motion [B, N, C] as colour. If it has no size, one deviation is drawn as an eighth of a patch."""
+    """uint8 [B, S, H, W, 3]: motion [B, N, C] as colour.
+
+    If motion has no size, one standard deviation is drawn as an eighth of a patch.
+    """
     if norm == "patch":
         steps = values[..., : CHANNELS[norm]].unflatten(2, (POINTS, 2)) * config.patch_size / 8
     else:

@@ -69,6 +69,8 @@ class PretrainConfig(LoopConfig):
             the most motion.
         ratio_motion: share of the visible tubes that belong to the half with the most motion, drawn between two limits for each
             clip. The paper has one half; the official command has 0.15, if enabled.
+
+    Raises:
         UsageError: a value is out of range, or there is nothing to learn.
     """
 

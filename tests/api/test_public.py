@@ -20,7 +20,7 @@ from vgmae_bench.evaluation.store import RunFolder
 
 
 class Stay:
-    """Every point stays where it was queried."""
+    """Every point stays at its query position."""
 
     def track(self, frames: np.ndarray, queries: vb.Queries) -> vb.Tracks:
         xy = np.repeat(queries.xy[:, None], len(frames), axis=1)

@@ -1,4 +1,4 @@
-"""gaussian-fit on motion that is known."""
+"""gaussian-fit on known motion."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def _pan(frames: int, step: tuple[float, float] = (1.3, -0.8)) -> tuple[Frames, 
 
 
 def _track(frames: Frames, at: list[tuple[int, float, float]], **settings: Any) -> Tracks:
-    """at: (frame, x, y) of every query."""
+    """Track queries `at`, (frame, x, y) each."""
     queries = Queries(np.array([t for t, _, _ in at], dtype=np.int64), np.array([xy for _, *xy in at]).reshape(-1, 2))
     tracks: Tracks = _tracker(**settings).track(frames, queries)
     return tracks
 
 
 def _count_fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Will hold the number of frames of every window that is fitted."""
+    """A list that receives the number of frames of each fitted window."""
     lengths: list[int] = []
     fit = module.fit
 
@@ -116,7 +116,7 @@ def test_windows_share_a_frame_and_are_about_as_long(frames: int, longest: int, 
 
 
 def test_a_pan_is_followed_from_every_frame(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through frames that are not square, over windows that share a frame, from their first frames and others."""
+    """Frames are not square, windows share a frame, and queries are in first frames and in others."""
     lengths = _count_fits(monkeypatch)
     frames, motion = _pan(9)
     at = [(0, 24.0, 28.0), (0, 40.0, 20.0), (1, 30.0, 24.0), (3, 22.0, 30.0), (5, 24.0, 26.0), (8, 9.0, 9.0)]

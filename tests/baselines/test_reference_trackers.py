@@ -1,4 +1,4 @@
-"""The trackers without weights on motion that is known."""
+"""Trackers without weights on known motion."""
 
 from __future__ import annotations
 

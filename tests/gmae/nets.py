@@ -1,4 +1,4 @@
-"""A GMAE so small that a step of it takes a moment."""
+"""A GMAE that is small enough for fast tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TINY = configured(
 
 
 def pictures(count: int = 2, size: int = 32, seed: int = 0) -> Batch:
-    """Images of two colours, a disc on a ground, uint8 [count, 1, size, size, 3]."""
+    """Images of a disc on a ground of another colour, uint8 [count, 1, size, size, 3]."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:size, :size] + 0.5
     found = []

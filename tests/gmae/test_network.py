@@ -23,7 +23,7 @@ def test_as_many_gaussians_as_queries_whatever_is_masked(mask_ratio: float) -> N
 
 @pytest.mark.parametrize(("position", "expected"), [("own", [1, 3]), ("previous", [0, 2])])
 def test_latents_get_the_position_codes_of_the_setting(position: str, expected: list[int]) -> None:
-    """Patch i at row 1 + i of the table, whose first row is zero; off by one, patch 0 is nowhere and 1 at the place of 0."""
+    """Patch i has row 1 + i of the table, whose first row is zero. With the off-by-one, patch i has row i."""
     model = network(changed(TINY, latent_position=position, class_token="dropped"))
     kept = torch.tensor([[0, 2]])
     latent = torch.zeros(1, 2, 32)
@@ -55,7 +55,7 @@ def projected(view: View, raw: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def test_ranges_and_cameras_determine_the_visible_region() -> None:
-    """The released pair huddles within 16 pixels of the middle; the defaults and the box reach every border."""
+    """With the released pair, centres stay within 16 pixels of the middle. Other settings reach all borders."""
     corners = torch.cartesian_prod(*[torch.tensor([-30.0, 30.0])] * 3)
     raw = torch.zeros(1, 1, 8, 14)
     raw[0, 0, :, :3] = corners

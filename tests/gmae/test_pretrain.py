@@ -83,7 +83,7 @@ def test_visible_pixels_do_not_count_in_the_masked_loss() -> None:
     )
 
 
-def test_three_quarters_of_the_patches_are_hidden_the_same_ones_for_the_same_seed() -> None:
+def test_three_quarters_of_the_patches_are_hidden_depending_on_the_seed_only() -> None:
     recipe, batch = Pretraining(TINY), pictures(2)
     _, mask = recipe.rebuild(batch, TINY.mask_ratio)
     assert mask.sum(dim=1).tolist() == [12, 12]
@@ -162,7 +162,7 @@ MAE = "mae_image_init.pth"
 
 
 def of_an_image_mae() -> dict[str, Any]:
-    """The shape of the networks that the recorded image MAE can start."""
+    """The shape of networks whose training can start from the recorded image MAE."""
     shape = Golden(goldens.HERE / "data", MAE).constructor
     return {
         "image_size": shape["img_size"],
@@ -194,7 +194,7 @@ def test_official_image_mae_weights_start_the_encoder(tmp_path: Path) -> None:
     assert "decoder_blocks" in told[1]
 
 
-def test_video_gmae_starts_from_gmae_and_sees_a_still_as_it_does(tmp_path: Path) -> None:
+def test_video_gmae_that_starts_from_gmae_has_its_latents_of_an_image(tmp_path: Path) -> None:
     """With the same encoder, the first frame of a clip, alone unmasked, has the latents of that image."""
     weights_file(tmp_path / "gmae.safetensors")
     shape = {
@@ -212,7 +212,7 @@ def test_video_gmae_starts_from_gmae_and_sees_a_still_as_it_does(tmp_path: Path)
     torch.testing.assert_close(found.latent, expected.latent)
 
 
-def test_other_weights_are_no_gmae(tmp_path: Path) -> None:
+def test_weights_of_other_models_are_refused(tmp_path: Path) -> None:
     imported = tmp_path / "mae.safetensors"
     import_weights(goldens.HERE / "data" / MAE, imported, {"num_heads": of_an_image_mae()["num_heads"]})
     with pytest.raises(WeightsError, match="not a GMAE"):

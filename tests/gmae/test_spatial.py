@@ -16,7 +16,7 @@ SIZE = 32
 
 
 def planes(near: float = 4.0, far: float = 8.0) -> Scene:
-    """A red plane before the left half of a view, and a blue one, farther away, before the right half: as many Gaussians."""
+    """A red plane in the left half of a view, and a blue plane farther away in the right half, with equally many Gaussians."""
     means, scales, colours = [], [], []
     halves = ((near, range(-3, 16, 2), (1.0, 0.0, 0.0)), (far, range(17, 36, 2), (0.0, 0.0, 1.0)))
     for depth, columns, colour in halves:
@@ -32,7 +32,7 @@ def planes(near: float = 4.0, far: float = 8.0) -> Scene:
 
 
 def outputs() -> Gaussians:
-    """What a random network, its Gaussians scattered, makes of noise."""
+    """The scattered Gaussians of a random network for noise."""
     model = network(changed(TINY, gaussian_start="random", query_position="learned"))
     with torch.no_grad():
         return View().gaussians(model(torch.randn(1, 3, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0))))
@@ -43,7 +43,7 @@ def predicted(order: Order = "near") -> Scene:
     return spatial.ordered(made, View().camera_for(SIZE, SIZE, made.means), "over", order, "torch")
 
 
-def test_gaussians_are_sorted_from_the_end_that_is_asked_for() -> None:
+def test_gaussians_are_sorted_in_the_requested_order() -> None:
     near, far = predicted("near").depths, predicted("far").depths
     assert (near.diff() >= 0).all()
     assert (far.diff() <= 0).all()
@@ -99,7 +99,7 @@ def test_unchanged_pixels_belong_to_no_layer() -> None:
 
 
 def test_the_figure_is_the_area_not_covered_by_the_first_layers() -> None:
-    """The nearest half is the red plane: it explains the left, and the right is left open."""
+    """The nearest half of the Gaussians is the red plane. It covers the left half only."""
     scene = planes()
     left_open = spatial.unexplained(scene, share=0.5)
     assert left_open[:, :12].max() < 0.2

@@ -145,7 +145,7 @@ def test_other_files_are_weights_errors(tmp_path: Path) -> None:
 
 
 def test_an_archive_that_only_python_can_open_is_a_weights_error(tmp_path: Path) -> None:
-    """PyTorch wants its files in a folder of the archive; its reader raises RuntimeError."""
+    """PyTorch expects its files in a folder of the archive. Its reader raises RuntimeError."""
     path = tmp_path / "a.pt"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("data.pkl", pickle.dumps({}))
@@ -153,7 +153,7 @@ def test_an_archive_that_only_python_can_open_is_a_weights_error(tmp_path: Path)
         read_checkpoint(path)
 
 
-def test_an_npz_that_asks_for_what_python_lacks_is_a_weights_error(tmp_path: Path) -> None:
+def test_an_npz_with_an_unsupported_compression_is_a_weights_error(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, weight=np.zeros(3))
     content = bytearray(path.read_bytes())

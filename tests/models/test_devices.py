@@ -72,7 +72,7 @@ def test_answers_do_not_depend_on_the_size_of_pieces(name: str, piece: int, monk
     assert _spread(TRACKERS[name], piece, monkeypatch) < 1e-3
 
 
-def test_a_number_of_points_that_is_asked_for_goes_before_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_requested_number_of_points_overrides_the_memory_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "piece_bytes", lambda device: pytest.fail("memory was asked for"))
     videogmae(points_per_batch=2)("cpu").track(_frames(), queries())
 

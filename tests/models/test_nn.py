@@ -100,7 +100,7 @@ def test_wide_patches_keep_their_strongest_components() -> None:
     assert torch.linalg.matrix_rank(weight) == 32
 
 
-def test_networks_are_made_on_the_meta_device_to_be_loaded_into() -> None:
+def test_networks_can_be_made_on_the_meta_device() -> None:
     with torch.device("meta"):
         model = small(attention_start="similar", patch_start="whitened", gaussian_start="grid")
     assert all(parameter.is_meta for parameter in model.parameters())

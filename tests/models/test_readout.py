@@ -138,7 +138,7 @@ def test_a_query_uses_its_image_feature_only_if_enabled() -> None:
 @torch.no_grad()
 @pytest.mark.parametrize(("slots", "frames"), [(3, [4, 5]), (6, [4])])
 def test_the_target_feature_lets_a_query_see_the_target_frame(slots: int, frames: list[int]) -> None:
-    """Keys and values are silenced. A token of two frames is seen from both."""
+    """Keys and values are zero. A token of two frames is used for both."""
     config = ReadoutConfig(heads=2, query_feature="both", predict="displacement")
     readout = CrossAttentionReadout(config, width=24, slots=slots, grid=2, num_frames=6).eval()
     torch.nn.init.normal_(readout.output_proj.weight)
@@ -184,8 +184,8 @@ def test_longer_windows_are_encoded_clip_by_clip_and_read_together() -> None:
         ReadoutConfig(windows=0)
 
 
-def test_displacements_learn_motion_where_positions_still_learn_where_the_query_was() -> None:
-    """One clip of an exact translation by 1.5 pixels a frame, a frozen random encoder, 40 steps of either."""
+def test_displacements_learn_motion_before_positions_do() -> None:
+    """One clip that moves by exactly 1.5 pixels per frame, a frozen random encoder, 40 steps with each setting."""
     start = torch.rand(1, 24, 1, 2, generator=torch.Generator().manual_seed(0)) * 0.6 + 0.1
     xy = start + torch.arange(3)[:, None] * 1.5 / 16
     asked = torch.cat([torch.zeros(1, 24, 1), xy[:, :, 0].flip(-1)], dim=-1)

@@ -60,7 +60,7 @@ def test_queries_of_one_frame_share_their_windows() -> None:
     assert (tracks.xy[:, -1, 0] == [9, 36, 63, 36, 9]).all()
 
 
-def test_no_window_is_visited_twice_and_all_come_in_order() -> None:
+def test_each_window_is_visited_once_in_ascending_order() -> None:
     _, starts = _swept(30, _queries(*range(30)))
     assert starts == list(range(29))
 
@@ -75,7 +75,7 @@ def test_short_clips_and_last_frames(frames: int, query: int, starts: list[int])
 
 
 def test_windows_may_be_shorter_than_asked_for() -> None:
-    """As where windows lie on a raster of their own, and a query begins in the middle of one."""
+    """For example, if windows have fixed starts and a query is in the middle of one."""
     starts: list[int] = []
     whole = _drift(starts)
 

@@ -47,7 +47,7 @@ def wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "wandb", raising=False)
 
 
-def test_wandb_gets_every_line_of_the_log_and_goes_on_with_its_run(wandb: None, tmp_path: Path) -> None:
+def test_wandb_gets_every_line_of_the_log_and_continues_its_run(wandb: None, tmp_path: Path) -> None:
     out = tmp_path / "toy"
     for steps in (4, 4):  # the second one finds nothing to do
         train(job(out, changed(FAST, steps=steps), log_to=("wandb",)))
@@ -76,7 +76,7 @@ def test_tensorboard_gets_every_line_of_the_log(tmp_path: Path) -> None:
     ]
 
 
-def test_a_missing_package_is_one_line_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_an_error_of_one_line_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"needs the extra wandb.*\n.*pip install 'vgmae-bench\[wandb\]'"):
         check_installed(["wandb"])

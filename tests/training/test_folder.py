@@ -66,7 +66,7 @@ def test_a_new_setting_with_other_behaviour_is_refused(tmp_path: Path, monkeypat
         train(job(tmp_path))
 
 
-def test_stages_of_a_record_may_lack_entries_that_say_nothing(tmp_path: Path) -> None:
+def test_stages_of_an_older_record_may_lack_newer_entries(tmp_path: Path) -> None:
     @dataclass(frozen=True)
     class Staged(LoopConfig):
         stages: tuple[dict[str, float | None], ...] = ()

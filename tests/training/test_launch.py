@@ -42,7 +42,7 @@ def test_contradictory_launch_variables_are_errors_of_one_line(environment: dict
 
 
 def test_two_tasks_of_srun_train_together() -> None:
-    """As `srun -n 2`, which sets no SLURM_NTASKS_PER_NODE."""
+    """Like `srun -n 2`, which does not set SLURM_NTASKS_PER_NODE."""
     script = (
         "from vgmae_bench.training.launch import launch\nwith launch('cpu', 'fp32') as fabric: print(fabric.world_size)"
     )

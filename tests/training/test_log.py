@@ -9,7 +9,7 @@ def row(step: int) -> dict[str, float | None]:
     return {"step": step, "loss": 1 / step, "lr": 0.1, "seconds": 2.0, "clips_per_second": 3.0, "grad_norm": 1.0}
 
 
-def test_a_log_goes_on_from_a_step(tmp_path: Path) -> None:
+def test_a_log_continues_from_a_step(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     log = Log(path, 0, ("delta",))
     for step in (1, 2, 3):

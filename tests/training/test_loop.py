@@ -73,7 +73,7 @@ def test_a_training_lowers_the_loss_and_writes_all_documented_files(tmp_path: Pa
 
 
 @pytest.mark.parametrize("stop", [kill, interrupt])
-def test_a_training_that_was_stopped_goes_on_exactly(tmp_path: Path, stop: Callable[[], object]) -> None:
+def test_a_stopped_training_continues_exactly(tmp_path: Path, stop: Callable[[], object]) -> None:
     train(job(tmp_path / "whole", EVERYTHING))
     with pytest.raises((Killed, KeyboardInterrupt)):
         train(job(tmp_path / "parts", EVERYTHING, source=at_clip(24, stop)))  # step 7 of 12, between two lines
@@ -173,7 +173,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         train(job(tmp_path))
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="Cannot write"):
         train(job(tmp_path / "file" / "out"))

@@ -1,4 +1,4 @@
-"""Weights files come back as they were; damaged and foreign ones are explained."""
+"""Saved weights are loaded unchanged. Errors explain damaged and foreign files."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_files_that_are_older_than_a_switch_load_with_its_default(tmp_path: Path
 
 
 @torch.no_grad()
-def test_our_switches_travel_with_the_weights(tmp_path: Path) -> None:
+def test_weights_files_store_our_switches(tmp_path: Path) -> None:
     config = replace(SMALL, decoder="per_identity", query_position="anchored", gaussian_start="grid")
     model = VideoGMAE(config).eval()
     save_weights(tmp_path / "ours", model.state_dict(), "videogmae", {"network": config})

@@ -1,4 +1,4 @@
-"""What is shown of the clips, and how that changes along the way."""
+"""The visible part of the clips, and how a curriculum changes it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_curriculum() -> None:
 
 
 def test_registration_moves_gaussians_where_the_frames_say() -> None:
-    """A pattern that moves by a pixel a frame: one step on the registration alone moves Gaussians that way."""
+    """A pattern moves by one pixel per frame. One step on the registration loss alone moves the Gaussians that way."""
     stages = (Stage(until=0.5, registration_weight=1.0), Stage())
     config = changed(TINY, steps=2, stages=stages, gaussian_start="grid", residuals="position")
     recipe, model = made(config)
@@ -59,7 +59,7 @@ def test_registration_moves_gaussians_where_the_frames_say() -> None:
 
 
 def _mean_x(recipe: Pretraining, batch: Batch) -> float:
-    """How far Gaussians go to the right from the first frame to the last, world units."""
+    """Mean motion of the Gaussians to the right from the first to the last frame, world units."""
     with torch.no_grad():
         raw = recipe.network.decode(encode_part(recipe.network, batch, 0.0)).float()
         means = activate(raw, recipe.config.activation).means
@@ -155,11 +155,11 @@ def test_when_clips_get_longer_new_frames_move_as_the_last_known_one() -> None:
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing in the program handles it."""
+    """Simulates a kill: the program does not handle this error."""
 
 
 @pytest.mark.parametrize("step", [2, 3, 4])
-def test_killed_around_the_start_of_a_stage_it_goes_on_exactly(
+def test_a_training_killed_near_the_start_of_a_stage_continues_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     monkeypatch.setenv("VGMAE_BENCH_CACHE", str(tmp_path))

@@ -1,4 +1,4 @@
-"""Video-GMAE's encoder behind the interface that any encoder is tracked with."""
+"""Video-GMAE's encoder with the interface for tracking by features."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def encoder() -> Encoder:
 
 
 def test_features_lie_where_their_patches_are() -> None:
-    """Blocks mix everything, so they are left out; a changed patch then changes its own feature alone."""
+    """The network has no blocks, because they mix all tokens. A changed patch then changes only its own feature."""
     network = encoder()
     del network.blocks[:]
     features = EncoderFeatures(network)

@@ -1,4 +1,4 @@
-"""The readout's recipe: what is trained, what comes out, and that it learns."""
+"""The readout's recipe: trained parameters, exported weights, and learning."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def made(recipe: ReadoutRecipe[ReadoutTracker], weights: Path) -> ReadoutTracker
 
 
 def batch(count: int = 2, seed: int = 0) -> TrackBatch:
-    """Clips of noise on which points move by one pixel a frame and are hidden in the last."""
+    """Clips of noise. Points move by one pixel per frame and are hidden in the last frame."""
     generator = torch.Generator().manual_seed(seed)
     first = torch.rand(count, 6, 1, 2, generator=generator) * 0.6 + 0.1
     occluded = torch.zeros(count, 6, 3, dtype=torch.bool)
@@ -115,7 +115,7 @@ def test_fine_tuning_starts_from_an_encoder_or_an_earlier_readout(weights: Path,
 
 @torch.no_grad()
 def test_its_weights_track(weights: Path, tmp_path: Path) -> None:
-    """`run --weights` loads them, and answers as the model in training does."""
+    """`run --weights` loads them and gives the tracks of the model in training."""
     the_recipe = recipe(weights)
     made(the_recipe, weights).eval()
     the_recipe.export(tmp_path / "out.safetensors", None)
@@ -172,7 +172,7 @@ def test_it_overfits_two_clips(weights: Path) -> None:
 
 
 def test_shuffling_is_by_clip_and_repeats(weights: Path) -> None:
-    """Without dropout, the loss of a clip depends on its own seed and not on the rest of the batch."""
+    """Without dropout, the loss of a clip depends on its seed, but not on the other clips of the batch."""
     the_recipe = recipe(weights, token_order="shuffled", readout_unshuffle=False)
     model = made(the_recipe, weights).eval()
     nn.init.normal_(model.readout.enc_temporal_embed)
@@ -194,7 +194,7 @@ def test_half_precision(weights: Path) -> None:
     torch.testing.assert_close(rough, exact, rtol=0.05, atol=0)
 
 
-def test_pictures_show_truth_above_answers(weights: Path, tmp_path: Path) -> None:
+def test_pictures_show_true_tracks_above_predictions(weights: Path, tmp_path: Path) -> None:
     the_recipe = recipe(weights)
     model = made(the_recipe, weights).train()
     the_recipe.pictures(batch(), tmp_path / "picture")

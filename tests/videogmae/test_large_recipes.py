@@ -1,4 +1,4 @@
-"""The recipes for a GPU, on a CPU at small size: every setting of theirs but the sizes."""
+"""The configurations for a GPU, at small size on a CPU. All settings except the sizes are theirs."""
 
 from __future__ import annotations
 

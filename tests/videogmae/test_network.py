@@ -1,4 +1,4 @@
-"""Sizes, masking, orders and attention of the network; its outputs are in tests/golden."""
+"""Sizes, masking, orders and attention of the network. tests/golden compares its outputs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def inventory(model: nn.Module) -> tuple[int, int]:
 
 
 def test_inventories_are_those_of_the_released_models() -> None:
-    """Counts of the official models by instantiation: ViT-B zero-shot, ViT-L with 3-D tables, ViT-L fine-tuned."""
+    """Counts of the official models: ViT-B zero-shot, ViT-L with 3-D tables, ViT-L fine-tuned."""
     with torch.device("meta"):
         assert inventory(VideoGMAE(SIZES["base"])) == (255, 113_630_464)
         assert inventory(VideoGMAE(replace(SIZES["large"], position="pos3d"))) == (398, 335_766_528)
@@ -129,7 +129,7 @@ def test_latents_do_not_see_the_queries_in_frame_causal_attention(decoder: str) 
     assert bool(mask[4:, 4:].all()) is (decoder == "per_identity")  # all of whose queries are of one time
 
 
-def test_a_query_an_identity_emits_the_whole_trajectory() -> None:
+def test_one_query_per_identity_predicts_the_whole_trajectory() -> None:
     model = small(decoder="per_identity", decoder_attention="bidirectional")
     with torch.no_grad():
         x = model(clip())
@@ -158,7 +158,7 @@ def test_our_switches_add_to_the_official_state_dict_and_nothing_else_does() -> 
 @torch.no_grad()
 @pytest.mark.parametrize("position", ["interpolate", "pos3d"])
 def test_anchored_queries_encode_their_positions(position: str) -> None:
-    """With one and the same learned vector, free queries cannot be told apart; anchored ones can."""
+    """If all learned vectors are equal, free queries give equal outputs; anchored queries do not."""
     for query_position in ("learned", "anchored"):
         model = small(query_position=query_position, decoder_attention="bidirectional", position=position)
         model.decoder_pos_embed_gaussian[:] = 0

@@ -27,7 +27,7 @@ def test_square_numbers_of_anchors_are_cell_centres_in_raster_order() -> None:
 
 
 @pytest.mark.parametrize("position", ["interpolate", "pos3d"])
-def test_an_anchor_on_a_patch_has_the_code_of_that_patch(position: str) -> None:
+def test_an_anchor_at_a_patch_centre_has_the_code_of_that_patch(position: str) -> None:
     """16 Gaussians on 4 x 4 patches, in every frame."""
     config = replace(SMALL, num_gaussians=16, position=position)  # type: ignore[arg-type]  # by parameter
     queries = places(time_table(config, 32), anchor_table(config, 32))

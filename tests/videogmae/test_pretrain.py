@@ -55,7 +55,7 @@ def test_in_bfloat16_rendering_stays_float32() -> None:
 
 
 def test_the_scale_of_the_gradient() -> None:
-    """Clips given twice leave the gradient of the "mean" as it is and double that of the "sum"."""
+    """If every clip occurs twice, the gradient of "mean" is unchanged, and that of "sum" doubles."""
     once = clips(2)
     twice = Batch(torch.cat([once.video, once.video]), once.seeds * 2)
     for reduction, factor in (("mean", 1), ("sum", 2)):
@@ -180,7 +180,7 @@ def test_saved_weights_contain_all_settings_for_tracking(tmp_path: Path) -> None
     assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in model.state_dict().items())
 
 
-def test_weights_say_on_how_many_tiles_to_track(tmp_path: Path) -> None:
+def test_weights_files_store_the_number_of_tiles(tmp_path: Path) -> None:
     recipe, _ = made(changed(TINY, tiles=2))
     recipe.export(tmp_path / "weights.safetensors", None)
     assert load_model(tmp_path / "weights.safetensors")[1].config["tracking"] == {"tiles": 2}

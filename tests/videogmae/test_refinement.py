@@ -1,4 +1,4 @@
-"""The setting refine_steps: a network's Gaussians fitted to each window before they are tracked with."""
+"""The setting refine_steps: a network's Gaussians are fitted to each window before tracking."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _smallest_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _still(x: Tensor) -> Tensor:
-    """Outputs like x [1, T, G, 14]: a grid of Gaussians, just as wide as the frame, that looks like the texture."""
+    """Outputs like x [1, T, G, 14]: a grid of Gaussians as wide as the frame, which shows the texture."""
     ticks = (torch.arange(ACROSS) + 0.5) / ACROSS
     grid = torch.cartesian_prod(ticks, ticks)
     pixel = 2 * SCENE_HALF_WIDTH / SIZE  # 5 units before the camera
@@ -76,7 +76,7 @@ def _track(weights: Path | None = None, **settings: Any) -> Tracks:
 
 
 def _errors(tracks: Tracks) -> np.ndarray:
-    """Pixels, of every query in the frames after its own."""
+    """Errors in pixels of every query in the frames after its own."""
     errors = []
     for row, frame in enumerate(QUERIES.frame):
         truth = PAN.positions(torch.from_numpy(QUERIES.xy[row : row + 1]), 7 - int(frame))[0].numpy()

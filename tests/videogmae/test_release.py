@@ -1,4 +1,4 @@
-"""What the importer assumes, drops and refuses; parity with official outputs is in tests/golden."""
+"""What the importer assumes, omits and refuses. tests/golden compares official outputs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_assumed_head_counts_are_reported_and_can_be_set(tmp_path: Path) -> None
     assert not any("assumed from" in note for note in imported.notes)
 
 
-def test_frames_of_3d_tables_are_told_by_their_values(tmp_path: Path) -> None:
+def test_the_values_of_3d_tables_show_the_number_of_frames(tmp_path: Path) -> None:
     config = replace(
         SMALL, position="pos3d", num_frames=4, image_size=8
     )  # 16 tokens: also 1 frame of 4 x 4, or 16 of 1
@@ -138,7 +138,7 @@ def test_an_image_mae_becomes_an_encoder_of_16_frames(tmp_path: Path) -> None:
     assert [name for name, _ in imported.dropped] == ["decoder_pred.weight", "mask_token"]
 
 
-def test_another_architecture_is_told_by_name_and_shape(tmp_path: Path) -> None:
+def test_mismatched_tensors_are_reported_by_name_and_shape(tmp_path: Path) -> None:
     state = official(VideoGMAE(SMALL))
     state["encoder.frame_pos_embed"] = torch.ones(1, 1, 32)
     state["encoder.norm.weight"] = torch.ones(31)
@@ -152,7 +152,7 @@ def test_another_architecture_is_told_by_name_and_shape(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["blocks.0.mlp.fc1.weight", "decoder_pos_embed_gaussian", "decoder_embed.bias"])
-def test_tensors_that_the_architecture_is_read_from_are_missed_by_name(missing: str, tmp_path: Path) -> None:
+def test_missing_tensors_that_define_the_size_are_named(missing: str, tmp_path: Path) -> None:
     state = official(VideoGMAE(SMALL))
     del state[f"encoder.{missing}"]
     with pytest.raises(WeightsError, match=missing):

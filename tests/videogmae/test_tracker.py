@@ -116,7 +116,7 @@ def test_tracks_of_a_random_network(preset: str, variant: str) -> None:
 
 
 def test_points_move_with_the_projected_gaussians(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One step to the right for every Gaussian, in every frame: f · 0.5 tanh(x) / z network pixels, stretched to the clip."""
+    """Every Gaussian moves to the right in every frame: by f · 0.5 tanh(x) / z network pixels, scaled to the clip."""
     x = torch.zeros(1, NETWORK.num_frames, NETWORK.num_gaussians, 14)
     x[..., 3:6], x[..., 13], x[:, 1:, :, 0] = 10.0, 10.0, 0.4
     monkeypatch.setattr(VideoGMAE, "decode", lambda self, encoded: x)
@@ -155,7 +155,7 @@ def test_shuffled_tokens_repeat_with_their_seed() -> None:
     assert not np.array_equal(_tracker().track(_clip(), QUERIES).xy, shuffled.xy)
 
 
-def test_reduced_precision_stays_near() -> None:
+def test_reduced_precision_changes_tracks_only_slightly() -> None:
     full, half = (_tracker(variant="flow", precision=p).track(_clip(), QUERIES) for p in ("float32", "bfloat16"))
     assert not np.array_equal(full.xy, half.xy)
     np.testing.assert_allclose(half.xy, full.xy, atol=2)
@@ -195,7 +195,7 @@ def test_the_scale_factor_of_the_weights_is_honoured_unless_switched_off(tmp_pat
     assert not np.array_equal(_tracker(small).track(_clip(), QUERIES).xy, expected.xy)
 
 
-def test_a_readout_answers_instead_of_the_gaussians(tmp_path: Path) -> None:
+def test_a_readout_replaces_the_gaussians(tmp_path: Path) -> None:
     config = ReadoutConfig(heads=2)
     path = _saved(tmp_path / "readout.safetensors", readout=config)
     tracker = _tracker(path)
@@ -233,7 +233,7 @@ def test_tracks_on_cuda_are_those_on_the_cpu() -> None:
 
 
 def test_features_of_its_encoder_track_without_training(tmp_path: Path) -> None:
-    """With weights of any kind, also of an encoder alone, and with every setting of the features."""
+    """With every kind of weights, also of an encoder alone, and with all settings of features."""
     save_weights(tmp_path / "mae", Encoder(NETWORK).state_dict(), "mae-encoder", {"network": NETWORK})
     settings = {"context": "window", "calibration_clips": 1, "stitch": 1, "propagation": "both"}
     for weights in (tmp_path / "mae", _saved(tmp_path / "w", readout=ReadoutConfig(heads=2)), _saved(tmp_path / "g")):
@@ -246,7 +246,7 @@ def test_features_of_its_encoder_track_without_training(tmp_path: Path) -> None:
         _tracker(tmp_path / "mae")
 
 
-def test_a_readout_of_several_windows_is_tracked_with_in_longer_ones(tmp_path: Path) -> None:
+def test_a_readout_of_several_windows_tracks_through_longer_windows(tmp_path: Path) -> None:
     config = ReadoutConfig(heads=2, windows=2)
     tracker = _tracker(_saved(tmp_path / "w", readout=config))
     tracks = tracker.track(_clip(), Queries(np.array([0]), np.array([[3.0, 4.0]])))
@@ -263,7 +263,7 @@ def test_a_readout_of_several_windows_is_tracked_with_in_longer_ones(tmp_path: P
     )
 
 
-def test_each_tile_is_tracked_like_a_frame_of_its_own(tmp_path: Path) -> None:
+def test_each_tile_is_tracked_like_a_separate_frame(tmp_path: Path) -> None:
     side = NETWORK.image_size
     weights = _saved(tmp_path / "weights.safetensors", seed=4)
     frames = np.random.default_rng(1).integers(0, 256, (NETWORK.num_frames, 2 * side, 2 * side, 3), dtype=np.uint8)
@@ -275,7 +275,7 @@ def test_each_tile_is_tracked_like_a_frame_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("written", "asked", "as_if"), [(2, None, 2), (2, 1, 1), (None, None, 1), (None, 3, 3)])
-def test_weights_say_on_how_many_tiles_they_track(
+def test_the_number_of_tiles_comes_from_the_weights_file(
     tmp_path: Path, written: int | None, asked: int | None, as_if: int
 ) -> None:
     sections = {"tracking": {"tiles": written}} if written else {}

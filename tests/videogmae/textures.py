@@ -22,7 +22,7 @@ def pixels(height: int, width: int) -> Tensor:
 
 
 class Affine:
-    """A texture that moves by `step` pixels and is sheared and scaled by `linear` in every frame, about `centre`."""
+    """A texture that moves by `step` pixels per frame, and is sheared and scaled by `linear` about `centre`."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Configurations of trainings: TOML files that a method ships or the user wrote, and the command that each is for."""
+"""Configurations of trainings: TOML files of a method or of the user, and the commands to which they belong."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def read_settings(plugin: plugins.Plugin, offer: Training, name: str, changes: M
 
     Arguments:
         plugin: the method.
-        offer: what of it is to be made.
-        name: a configuration that the method ships, or a TOML file.
+        offer: the part of the method that needs the settings.
+        name: the name of a configuration of the method, or a TOML file.
         changes: settings by name.
 
     Raises:
-        UnknownNameError: the method ships no such configuration; the message says who does.
-        UsageError: the file is missing or no TOML, or it is for another command or method; the message says for which.
+        UnknownNameError: the method has no such configuration; the message names methods that have it.
+        UsageError: the file does not exist or is not TOML, or it is for another command or method, which the message names.
     """
     values = _read(plugin, offer, name)
     kind = config_of(plugins.load(plugin, offer))
@@ -68,7 +68,7 @@ def _read(plugin: plugins.Plugin, offer: Training, name: str) -> dict[str, Any]:
 def _misplaced(
     plugin: plugins.Plugin, offer: Training, name: str, values: Mapping[str, Any], error: UsageError
 ) -> UsageError:
-    """What to say of a configuration whose settings `offer` does not have."""
+    """The error for a configuration with settings that `offer` does not have."""
     homes = list(_homes(values, plugin))
     own = [(method, command) for method, command in homes if method is plugin]
     if not homes:

@@ -24,7 +24,7 @@ from vgmae_bench.training.settings import BOOKKEEPING, LoopConfig
 
 RECORD = "record.json"
 OLD_WAYS: dict[str, Json] = {"ema_warmup": False}
-"""Values of settings that stand for the behaviour before the setting existed, if these are not the defaults."""
+"""Values of settings that give the behaviour before the setting existed, where the default does not."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _learned_with(settings: LoopConfig) -> dict[str, Json]:
 
 
 def _said(identity: dict[str, Json]) -> dict[str, Json]:
-    """An identity whose stages of a curriculum hold what they say alone: older records lack newer entries, which are None."""
+    """The identity without entries of curriculum stages that are None. Older records lack entries that are newer."""
     stages = identity.get("stages")
     if not isinstance(stages, list):
         return identity
@@ -127,7 +127,7 @@ class TrainingFolder:
         self._write(replace(self._record(), progress=progress))
 
     def _known(self) -> dict[str, Json]:
-        """The identity in the record. A setting that is newer than the record has the value that stands for the old way."""
+        """The identity in the record. A newer setting has the value that gives the earlier behaviour."""
         usual = _learned_with(type(self.identity.settings)())
         return {**usual, **OLD_WAYS, **self._record().identity}
 

@@ -88,7 +88,7 @@ class TrainingLogger:
         self._progress.advance()
 
     def log(self, lr: float, *, validate: bool) -> None:
-        """Write down what the meter says, and what validation says; `lr` is the learning rate of the step that is over."""
+        """Write a line of the log, with the means of the meter and the results of validation; `lr` is that of the last step."""
         state, last = self._state, self.last
         steps, seconds = state.step - (last.get("step") or 0), state.seconds - (last.get("seconds") or 0)
         row: Row = {

@@ -44,6 +44,8 @@ class MotionConfig:
             the previous step.
         upsample_tracks: the teacher tracks one point per patch, and positions are interpolated to four (official). Their
             lattice then extends from the first patch's centre to the last one's. Otherwise, the teacher tracks all four.
+
+    Raises:
         UsageError: a value is out of range.
     """
 

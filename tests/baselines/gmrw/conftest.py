@@ -1,4 +1,4 @@
-"""A network so small that tests take a moment."""
+"""A network that is small enough for fast tests."""
 
 from __future__ import annotations
 

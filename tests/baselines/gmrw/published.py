@@ -1,4 +1,4 @@
-"""GMRW's published procedure in its straightforward form: to test against, and to measure against.
+"""A straightforward version of GMRW's published procedure, for comparison in tests and benchmarks.
 
 Every pair of frames goes through the network twice, in either order, with attention as an explicit matrix over windows that
 wrap around the borders, under a mask; the transition matrix is written out, and flow is kept at every pixel. The
@@ -81,7 +81,7 @@ def message(attention: Attention, source: Tensor, target: Tensor, splits: int, *
 
 
 def window_attention(q: Tensor, k: Tensor, v: Tensor, splits: int, *, shifted: bool, masked: bool = True) -> Tensor:
-    """Swin's attention [B, h, w, C]: windows of the rolled maps, and a mask that parts what rolling brought together."""
+    """Swin's attention [B, h, w, C]: windows of the rolled maps, and a mask between cells that rolling made neighbours."""
     B, h, w, C = q.shape
     window = h // splits, w // splits
     shift = (window[0] // 2, window[1] // 2) if shifted else (0, 0)
@@ -106,7 +106,7 @@ def shift_mask(h: int, w: int, splits: int) -> Tensor:
 
 
 def sample(flow: Tensor, xy: Tensor) -> Tensor:
-    """flow [H, W, 2] at one position [2], between pixels; beyond the border, the border's."""
+    """Flow [H, W, 2], interpolated at one position [2]. Outside, the border pixels count."""
     H, W = flow.shape[:2]
     x, y = xy.tolist()
     left, top = math.floor(x), math.floor(y)

@@ -1,4 +1,4 @@
-"""GMRW on the command line: imported, run, and told what is missing."""
+"""GMRW on the command line: import of weights, runs, and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Points through given flow: chained and direct, forward and backward, seen and unseen."""
+"""Points that follow a known flow: chained and direct, forward and backward, visible and hidden."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def constant(x: float, y: float) -> Flow:
 
 
 def loops(forward: list[Tensor], backward: list[Tensor], queries: Points, threshold: float) -> tuple[Tensor, Tensor]:
-    """The published procedure: a sweep for positions, another for each direction of the check, point by point."""
+    """The published procedure as loops over points: one for positions, and one for each direction of the check."""
     count = len(queries.xy)
     path, visible = torch.zeros(count, FRAMES, 2), torch.ones(count, FRAMES, dtype=torch.bool)
     for n, (start, xy) in enumerate(zip(queries.frame.tolist(), queries.xy, strict=True)):

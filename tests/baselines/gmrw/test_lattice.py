@@ -1,4 +1,4 @@
-"""Where flow is read: cells lie where the network's strides put them, or where the released code takes them to be."""
+"""Positions of cells: as the network's strides imply, or as the released code assumes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_flow_between_cell_centres_is_linear(size: Any, upsample: int) -> None:
 
 
 def test_a_shift_of_three_cells_is_twelve_pixels() -> None:
-    """Of the enlarged frame: the released code says so of the frame too, though its cells are 4.05 pixels apart."""
+    """This holds for the enlarged frame. The released code assumes it for the frame too, whose cells are 4.05 pixels apart."""
     values = torch.tensor([3.0, 0.0]).expand(64 * 64, 2)
     at = torch.tensor([[100.0, 100.0]])
     assert FlowMap(values, Lattice((256, 256), (64, 64)))(at).tolist() == [[12, 0]]
@@ -84,7 +84,7 @@ def test_official_flow_is_interpolated_at_pixels_then_between_them(size: Any, up
 
 @pytest.mark.parametrize("flow_grid", ["cell_center", "official"])
 @pytest.mark.parametrize(("size", "upsample"), SIZES)
-def test_a_few_rows_give_the_flow_of_the_map(size: Any, upsample: int, flow_grid: Any) -> None:
+def test_flow_from_rows_equals_flow_from_the_map(size: Any, upsample: int, flow_grid: Any) -> None:
     grid = lattice(size, upsample, flow_grid=flow_grid)
     fa, fb = 2 * torch.randn(2, 1, 8, *grid.grid, generator=torch.Generator().manual_seed(2))
     xy = positions(size)

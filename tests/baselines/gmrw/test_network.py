@@ -1,4 +1,4 @@
-"""The network's shape, symmetry and windows; that it equals the official one is in tests/golden."""
+"""The network's shape, symmetry and windows. tests/golden compares it with the official network."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_exchanged_frames_give_exchanged_features(size: tuple[int, int]) -> None
 
 
 @torch.no_grad()
-def test_frames_are_encoded_by_themselves() -> None:
+def test_frames_are_encoded_independently() -> None:
     model, (a, b) = network(), images(32, 40)
     together = model.backbone_features(torch.cat([a, b]))
     torch.testing.assert_close(together, torch.cat([model.backbone_features(a), model.backbone_features(b)]))
@@ -114,7 +114,7 @@ def test_the_transformer_equals_its_published_form() -> None:
 @pytest.mark.parametrize("size", [(13, 18), (12, 17), (7, 9), (3, 2), (1, 2)])
 @torch.no_grad()
 def test_maps_of_odd_size_equal_padded_maps_with_masked_padding(size: tuple[int, int]) -> None:
-    """Attention over the padded map, each cell to the real cells of its window that its region allows."""
+    """In the padded map, a cell attends to the real cells of its window and region."""
     splits = 2
     height, width = size
     windows = [-(-side // splits) for side in size]
@@ -147,7 +147,7 @@ def test_any_frame_size_works(size: tuple[int, int]) -> None:
 
 
 @torch.no_grad()
-def test_positions_start_anew_in_every_window() -> None:
+def test_position_codes_restart_in_every_window() -> None:
     positions = window_positions(8, 12, 16, 2)
     assert torch.equal(positions[:, :4], positions[:, 4:])
     assert torch.equal(positions[:, :, :6], positions[:, :, 6:])

@@ -1,4 +1,4 @@
-"""Positions read off the transition matrix: the same whichever way, and in bounded memory."""
+"""Positions from the transition matrix: all ways of computing them agree, and memory is bounded."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def features(height: int = 12, width: int = 20, seed: int = 0) -> tuple[Tensor, 
 
 
 class Largest(TorchDispatchMode):
-    """Remembers the most elements that any tensor had."""
+    """Records the largest number of elements of a tensor."""
 
     elements = 0
 
@@ -66,7 +66,7 @@ def test_chunks_of_the_matrix_give_the_result_of_the_whole(method: Any) -> None:
         torch.testing.assert_close(ours, dense, atol=2e-4, rtol=0)
 
 
-def test_rows_equal_those_of_all() -> None:
+def test_some_rows_equal_those_of_the_whole_matrix() -> None:
     fa, fb = features()
     cells = torch.tensor([239, 0, 17, 17])
     some = expected_rows(fa.flatten(2)[:, :, cells].transpose(1, 2), fb, TAU, Readout(max_bytes=3000))
@@ -104,7 +104,7 @@ def test_only_cells_around_the_best_one_count() -> None:
 
 
 def test_half_precision_rounds_positions_beyond_cell_128_to_eighths() -> None:
-    """256×256 cells; each row is torn between two neighbouring ones, the right of which has a share of 0.3."""
+    """256×256 cells. Each row matches two neighbouring cells; the right one has a share of 0.3."""
     corners = torch.tensor([[200, 40], [131, 200], [20, 3]])
     keys = torch.zeros(3, 256, 256)
     for channel, (column, row) in enumerate(corners.tolist()):

@@ -1,4 +1,4 @@
-"""What the importer assumes, drops and refuses, and that weights files come back as they were."""
+"""What the importer assumes, omits and refuses; saved weights are loaded unchanged."""
 
 from __future__ import annotations
 

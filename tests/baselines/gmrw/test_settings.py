@@ -1,4 +1,4 @@
-"""What settings and weights say of how the tracker works."""
+"""How settings and weights determine the tracker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tracker: every way of working gives the same answers, with as much work and memory as it says."""
+"""The tracker: all ways of computing give the same tracks, with the expected work and memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("small_network")
 
 @pytest.fixture
 def exact_matching(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cells are recognised by the pixels around them, which no other cell of these clips resembles."""
+    """Cells match by the pixels around them, which are unique in these clips."""
 
     def features(self: GMRW, images: Tensor) -> Tensor:
         height, width = (side // 4 for side in images.shape[2:])
@@ -43,7 +43,7 @@ def exact_matching(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @pytest.mark.usefixtures("exact_matching")
 def test_points_follow_a_known_motion(tracking: str, upsample: int, flow_grid: str) -> None:
-    """Four pixels a frame are a whole number of cells, or all but: enlarged frames are not quite `upsample` times as fine."""
+    """Four pixels per frame are a whole number of cells, or nearly: enlarged frames are not exactly `upsample` times finer."""
     queries = Queries(np.array([0, 5, 2]), np.array([[40.5, 12.5], [12.5, 20.5], [20.5, 28.5]]))
     made = tracker(tracking=tracking, upsample=upsample, flow_grid=flow_grid, threshold=20)
     tracks = made.track(clip(), queries)
@@ -55,7 +55,7 @@ def test_points_follow_a_known_motion(tracking: str, upsample: int, flow_grid: s
 
 
 def test_it_equals_the_published_procedure() -> None:
-    """On a network of random weights, whose flow is as rough as it gets."""
+    """With random weights, whose flow is very rough."""
     torch.manual_seed(0)
     model = GMRW(SMALL).eval()
     frames = clip()
@@ -165,7 +165,7 @@ def test_direct_occlusion() -> None:
 
 
 def test_the_threshold_grows_with_the_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A forward-backward residual of 3.2 pixels is too much for frames of 256×256, and not for larger ones."""
+    """A forward-backward residual of 3.2 pixels is too large for frames of 256×256, but not for larger frames."""
 
     def flows(self: Matcher, a: int, b: int) -> Flows:
         return Flows(torch.zeros_like, lambda at: torch.full_like(at, 3.2 / 2**0.5))

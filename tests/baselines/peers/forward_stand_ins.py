@@ -1,4 +1,4 @@
-"""Stand-ins of peers that look forward in time, or at pairs of frames, or at single ones."""
+"""Stand-ins of peers that process later frames, pairs of frames, or single frames."""
 
 from __future__ import annotations
 

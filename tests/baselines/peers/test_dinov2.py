@@ -23,7 +23,7 @@ def test_a_texture_that_moves_by_a_patch_a_frame_is_followed_both_ways() -> None
     assert tracker.note == "random weights" and "facebookresearch/dinov2" in tracker.checkout
 
 
-def test_sizes_that_are_no_multiple_of_14_are_refused() -> None:
+def test_sizes_must_be_multiples_of_14() -> None:
     with pytest.raises(UsageError, match="multiple of 14"):
         DinoV2Config(image_size=256)
     with pytest.raises(UsageError, match='context="query" needs two frames'):

@@ -1,4 +1,4 @@
-"""RAFT of torchvision and of its authors, and ptlflow, on stand-ins that tell by the green channel which frame is later."""
+"""RAFT (torchvision and authors) and ptlflow, on stand-ins. The green channel shows which frame is later."""
 
 from __future__ import annotations
 

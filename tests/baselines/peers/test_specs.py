@@ -1,4 +1,4 @@
-"""What is said of the peers: citations that BibTeX can read, licences, addresses, and a README that names them all."""
+"""Descriptions of the peers: valid BibTeX, licences, addresses, and a README that names all of them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_remote_weights_have_an_address_and_imply_existing_settings(spec: Method
         assert {name: getattr(made, name) for name in weights.settings} == dict(weights.settings)
 
 
-def test_a_peer_is_shown_although_what_it_needs_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_peer_is_shown_even_if_its_requirements_are_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Plugin, "missing", property(lambda plugin: ["torchvision"] * (plugin.name == "cotracker3")))
     told = " ".join(CliRunner().invoke(show, ["cotracker3"]).output.split())
     assert "scaled (default, fetched), baseline (fetched)" in told and "are not for commercial use" in told
@@ -62,7 +62,9 @@ def test_a_peer_is_shown_although_what_it_needs_is_not_installed(monkeypatch: py
     assert "base (default, fetched, licence: not stated)" in CliRunner().invoke(show, ["locotrack"]).output
 
 
-def test_a_missing_checkout_is_told_before_weights_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_checkout_is_reported_before_weights_are_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("VGMAE_BENCH_CHECKOUT_DINOV2", str(tmp_path / "nowhere"))
     monkeypatch.setattr(
         "vgmae_bench.evaluation.method.ensure_file", lambda *_, **__: pytest.fail("weights are fetched")

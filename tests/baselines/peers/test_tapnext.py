@@ -1,4 +1,4 @@
-"""TAPNext's adapter, on a stand-in that moves points by a pixel of the clip's frames with every frame it is shown."""
+"""TAPNext's adapter, on a stand-in that moves points by one pixel of the clip per frame."""
 
 from __future__ import annotations
 

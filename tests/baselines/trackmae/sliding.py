@@ -1,4 +1,4 @@
-"""Clips that slide as a whole, and a teacher who knows how fast."""
+"""Clips that slide as a whole, and a teacher that knows the velocity."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Velocity = tuple[float, float]
 
 @dataclass(frozen=True)
 class Sliding:
-    """A teacher: every point moves by the same (x, y) pixels each frame and is seen while inside."""
+    """A teacher: every point moves by the same (x, y) pixels per frame, and is visible inside the frame."""
 
     velocity: Velocity
 
@@ -50,7 +50,7 @@ class Sliding:
 
 
 def clip(velocity: tuple[int, int], config: NetworkConfig = NETWORK, seed: int = 0) -> Tensor:
-    """uint8 [T, H, W, 3]: a smooth texture that comes in again where it goes out."""
+    """uint8 [T, H, W, 3]: a smooth periodic texture."""
     size = config.image_size
     noise = torch.from_numpy(np.random.default_rng(seed).random((1, 3, size, size), dtype=np.float32))
     smooth = F.avg_pool2d(F.pad(noise, (1, 1, 1, 1), mode="circular"), 3, stride=1)[0].permute(1, 2, 0)

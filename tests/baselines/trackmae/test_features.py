@@ -1,4 +1,4 @@
-"""TrackMAE's encoder behind the interface that any encoder is tracked with."""
+"""TrackMAE's encoder with the interface for tracking by features."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_an_unknown_block_is_refused(layer: int) -> None:
 
 
 def test_a_still_clip() -> None:
-    """Positions of a random encoder's tokens are taken out, and what is left still says which patch is which."""
+    """After the position part of a random encoder's tokens is removed, the rest still identifies the patches."""
     frames = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8).repeat(5, axis=0)
     queries = Queries(np.array([0, 2]), np.array([[10.0, 18.0], [22.0, 14.0]], dtype=np.float32))
     tracker = CorrespondenceTracker(EncoderFeatures(encoder()), CorrespondenceConfig(calibration_clips=4), "cpu")

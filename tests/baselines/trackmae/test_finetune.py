@@ -1,4 +1,4 @@
-"""Video-GMAE's readout on TrackMAE's and VideoMAE's encoder: what is taken, what learns, what comes out, and that it learns."""
+"""Video-GMAE's readout on TrackMAE's and VideoMAE's encoder: loaded weights, trained parameters, exported weights, learning."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_an_earlier_readout_is_loaded_again(weights: Path, tmp_path: Path) -> No
 @torch.no_grad()
 @pytest.mark.parametrize("windows", [1, 2])
 def test_its_weights_track_clips_of_any_length_and_size(weights: Path, tmp_path: Path, windows: int) -> None:
-    """`run --weights` reads them with the readout unless told otherwise, and answers as the model in training does."""
+    """By default, `run --weights` uses the readout. It gives the tracks of the model in training."""
     the_recipe, out = recipe(weights, readout_windows=windows), tmp_path / "out.safetensors"
     made(the_recipe, weights).eval()
     the_recipe.export(out, None)
@@ -122,7 +122,7 @@ def test_its_weights_track_clips_of_any_length_and_size(weights: Path, tmp_path:
     assert not np.allclose(features.track(data.video[0].numpy(), queries).xy, tracks.xy, atol=1)
 
 
-def test_a_frozen_encoder_and_one_clip_are_enough_to_read_how_it_slides(weights: Path) -> None:
+def test_a_readout_on_a_frozen_encoder_learns_the_motion_of_one_clip(weights: Path) -> None:
     settings = {"readout_predict": "displacement", "readout_query_feature": "first", "lr": 3e-3}
     the_recipe = recipe(weights, **settings)
     model, data = made(the_recipe, weights), sliding((2, -1))
@@ -161,7 +161,7 @@ def shipped(spec: plugins.MethodSpec, name: str) -> FinetuneConfig:
 
 @pytest.mark.parametrize("spec", [SPEC, VIDEOMAE], ids=lambda spec: spec.name)
 def test_the_table_is_fair(spec: plugins.MethodSpec) -> None:
-    """Whatever the encoder: the same steps, clips and readout. An encoder of 8 frames reads them without gaps."""
+    """All encoders have the same steps, clips and readout. An encoder of 8 frames reads the clips without gaps."""
     ours, theirs = shipped(spec, "finetune-tiny"), shipped(VIDEOGMAE, "finetune-tiny")
     assert (ours.data.stride, theirs.data.stride) == (1, 2)
     assert replace(ours, data=replace(ours.data, stride=2)) == theirs

@@ -1,4 +1,4 @@
-"""The network's sizes, positions and limits; parity with official outputs is in tests/golden."""
+"""The network's sizes, positions and limits. tests/golden compares official outputs."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_inconsistent_sizes_are_usage_errors(change: dict[str, int]) -> None:
         NetworkConfig(**{**vars(NETWORK), **change})
 
 
-def test_factored_positions_are_alike_beside_below_and_before() -> None:
+def test_factored_positions_are_equally_similar_for_all_neighbours() -> None:
     config = SIZES["tiny"]
     assert config.position == "factored"
     table = positions(config, 96)[0]
@@ -191,7 +191,7 @@ def test_factored_positions_need_a_width_that_divides() -> None:
         replace(SIZES["tiny"], decoder_embed_dim=56)
 
 
-def test_the_motion_of_all_tokens_has_that_of_the_masked_ones_last() -> None:
+def test_the_motion_of_all_tokens_ends_with_that_of_the_masked_tokens() -> None:
     config = replace(SIZES["tiny"], depth=1, decoder_depth=1, motion_decoder_depth=1)
     made = TrackMAE(config, Heads(384, 8)).eval()
     video = torch.randn(2, 3, 8, 64, 64, generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""The recipe: what it learns from, what it depends on, and its configurations."""
+"""The recipe: its targets, its random choices, and its configurations."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_random_choices_for_a_clip_depend_only_on_its_seed() -> None:
     assert recipe(Batch(video, (8, 6, 7)), 0)[0] != both
 
 
-def test_masks_are_whole_tubes_of_the_motion_that_was_asked_for() -> None:
+def test_masks_are_whole_tubes_with_the_configured_share_of_motion() -> None:
     recipe, _ = made()
     seeds = tuple(range(50))
     tracks = recipe.tracks_per_tubelet(batch((1, 1), seeds))
@@ -95,7 +95,7 @@ def test_the_teacher_runs_only_if_tracks_are_needed() -> None:
 
 
 def test_the_named_teacher_is_opened() -> None:
-    """Exact tracks of synthetic clips, and those of optical flow, tell much the same."""
+    """Exact tracks of synthetic clips and those of optical flow are similar."""
     clips = open_clips(["synth"], seed=0, workers=0)
     found = []
     for teacher in ("ground-truth", "lucas-kanade"):
@@ -121,7 +121,7 @@ def test_every_target_is_learned_and_drawn(norm: Norm, upsampled: bool, tmp_path
 
 
 def test_hidden_points_do_not_enter_the_loss() -> None:
-    """Points leave this clip; what is said of them after that changes nothing, unless the weighting is off."""
+    """Points leave this clip. Their later targets do not change the loss, unless the weighting is off."""
 
     class Lying(Sliding):
         def tracks(self, video: Tensor, numbers: tuple[int, ...], grid: int) -> Any:
@@ -137,7 +137,7 @@ def test_hidden_points_do_not_enter_the_loss() -> None:
 
 
 def test_motion_is_learned_of_masked_tokens_or_of_all() -> None:
-    """What is said of the points that start in shown tubes matters only where the motion of all tokens is learned."""
+    """The targets of points in visible tubes matter only if the motion of all tokens is learned."""
 
     class Lying(Sliding):
         def tracks(self, video: Tensor, numbers: tuple[int, ...], grid: int) -> Any:
@@ -174,7 +174,7 @@ def test_weights_start_another_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spec", [SPEC, VIDEOMAE], ids=lambda spec: spec.name)
-def test_every_configuration_is_one(spec: plugins.MethodSpec) -> None:
+def test_shipped_configurations_are_valid(spec: plugins.MethodSpec) -> None:
     plugin = plugins.find("methods", spec.name)
     recipe_class = plugins.load_reference(plugin, spec.trainer)
     config_class = VideoMAEConfig if spec is VIDEOMAE else PretrainConfig

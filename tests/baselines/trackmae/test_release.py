@@ -1,4 +1,4 @@
-"""What the importer assumes and refuses, and other dialects; parity with official outputs is in tests/golden."""
+"""What the importer assumes and refuses, and other naming schemes. tests/golden compares official outputs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def save(tmp_path: Path, state: Any, **args: Any) -> Path:
 
 
 def old_format(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """As the official converter writes it: without key biases, which are lost."""
+    """Names as the official converter writes them, without key biases."""
     old: dict[str, Tensor] = {}
     for name, value in state.items():
         if name.endswith("attn.qkv.bias"):
@@ -159,7 +159,7 @@ def test_hugging_face_classifiers_give_the_same_logits(tmp_path: Path) -> None:
 
 
 def hub_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """As the files on the hub have it, which older versions wrote: q_bias and v_bias for every attention."""
+    """Names of files on the hub, from older versions: q_bias and v_bias for every attention."""
     for new, old in ((".attention.query.bias", ".attention.q_bias"), (".attention.value.bias", ".attention.v_bias")):
         state = {name.replace(new, old): value for name, value in state.items()}
     assert any(name.endswith("q_bias") for name in state)

@@ -1,4 +1,4 @@
-"""Tracking by the motion head: turns, lattice, chaining, visibility, and what is refused."""
+"""Tracking by the motion head: passes, lattice, chaining, visibility, and errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _small_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Oracle(TrackMAE):  # type: ignore[misc]  # the package is not typed for those who import it
-    """Predicts exactly the targets of points that move by a fixed field: x grows with y, y by a constant."""
+    """Predicts the exact targets of a fixed motion: the step in x grows with y, the step in y is constant."""
 
     def __init__(self, trained: MotionConfig) -> None:
         super().__init__(NETWORK, Heads(0, CHANNELS[trained.motion_norm]))
@@ -153,7 +153,7 @@ def test_a_long_clip_is_followed_at_the_right_speed(monkeypatch: pytest.MonkeyPa
 
 
 def test_points_that_do_not_return_are_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The oracle moves points on whichever way the clip runs: they come out 6 pixels of 32 away, 48 of 256."""
+    """In the reversed clip, the oracle moves points in the same direction. They miss their start by 6 of 32 pixels (48 of 256)."""
     trained, clip = Trained(motion_norm="units", mask_ratio=0.7), frames(7, 32, 32)
     query = Queries(np.array([0]), np.array([[5.0, 28.0]]))
     for threshold, expected in ((20.0, False), (400.0, True)):
@@ -201,7 +201,7 @@ def test_weights_that_cannot_track_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"layer": 1, "final_norm": False}, {"stitch": 1, "propagation": "both"}])
 def test_features_need_no_training(settings: dict[str, Any], tmp_path: Path) -> None:
-    """Every setting reaches what tracks by them."""
+    """All settings reach the tracker by features."""
     path, calibration = saved(tmp_path / "w.safetensors"), {"calibration_clips": 1}
     config = configured(TrackMAEConfig, readout="features", **calibration, **settings)
     found = TrackMAETracker(config, path, "cpu", seed=0).track(frames(), QUERIES)

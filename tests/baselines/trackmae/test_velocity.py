@@ -1,4 +1,4 @@
-"""Whether a motion head can learn how fast a clip slides: in `units` and `patch+mean` it does, in `patch` it cannot."""
+"""A motion head can learn the velocity of a sliding clip with `units` and `patch+mean`, but not with `patch`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def config(norm: Norm) -> PretrainConfig:
 
 @cache
 def overfitted(norm: Norm, told: Velocity = VELOCITY, steps: int = 120) -> Pretraining:
-    """The recipe of a network that saw one clip only, masked anew each time, and was told that it moves at a velocity."""
+    """The recipe after training on one clip, with new masks in each step, and a teacher with this velocity."""
     recipe = Pretraining(config(norm), Sliding(told))
     model = recipe.network
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
@@ -48,7 +48,7 @@ def overfitted(norm: Norm, told: Velocity = VELOCITY, steps: int = 120) -> Pretr
 
 
 def velocity(model: TrackMAE, trained: Trained) -> Tensor:
-    """Pixels per frame [M, 2] of points that stay inside, read off the motion head."""
+    """Velocities in pixels per frame [M, 2] that the motion head predicts for points that stay inside."""
     start = torch.tensor([[4.0, 28.0], [9.3, 17.0], [16.0, 26.1]])
     with torch.no_grad():
         tracks = MotionHead(model, trained).track(prepare_clips(clip(VELOCITY)[None]), start)
@@ -79,7 +79,7 @@ def test_patch_normalised_targets_do_not_depend_on_the_velocity() -> None:
 
 
 def test_patch_normalised_training_does_not_depend_on_the_velocity() -> None:
-    """Told of other velocities on the same clip, training ends in the same network, bit by bit: it cannot know any."""
+    """With teachers of different velocities, training gives bit-identical networks. They cannot know the velocity."""
     settings = changed(config("patch"), motion_visibility_weight=False)
     ends = []
     for told in [(2, -1), (0, 0), (1, 2)]:

@@ -14,9 +14,9 @@ from vgmae_bench.models.nn import IMAGENET_MEAN, IMAGENET_STD
 
 @dataclass
 class Patches:
-    """Random projections of the pixels of a patch, averaged over the frames of a map; plus `leak` times a code of the place.
+    """Random projections of the pixels of a patch, averaged over the frames of a map, plus `leak` times a code of the position.
 
-    Two patches that show the same have the same features, wherever they are, but for the leak.
+    Without the leak, equal patches have equal features at all positions.
     """
 
     image_size: int = 64
@@ -39,7 +39,7 @@ class Patches:
 
 @dataclass
 class ColourAndPlace:
-    """The mean colour of a patch, and where it is."""
+    """The mean colour of a patch, and its position."""
 
     image_size: int = 64
     patch_size: int = 8
@@ -55,12 +55,12 @@ class ColourAndPlace:
 
 
 def texture(seed: int, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """uint8 [height, width, 3] without anything that repeats."""
+    """uint8 [height, width, 3] without repetitions."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 def pan(step: tuple[int, int], frames: int, size: int = 64) -> npt.NDArray[np.uint8]:
-    """uint8 [T, size, size, 3]: noise that moves by whole pixels (x, y) a frame."""
+    """uint8 [T, size, size, 3]: noise that moves by whole pixels (x, y) per frame."""
     margin = 64
     wide = texture(0, size + 2 * margin, size + 2 * margin)
     corners = [(margin - step[1] * t, margin - step[0] * t) for t in range(frames)]

@@ -31,7 +31,7 @@ class MeanPixel:
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
 def test_cells_of_stitched_maps_divide_the_frame_evenly(factor: int) -> None:
-    """Channels hold x, y and 1, so that a cell's features say where its pixels are."""
+    """Channels are x, y and 1, so that a cell's features show the position of its pixels."""
     centres = torch.arange(64) + 0.5
     y, x = torch.meshgrid(centres, centres, indexing="ij")
     image = torch.stack([x, y, torch.ones_like(x)])
@@ -54,7 +54,7 @@ def test_stitching_interleaves_passes() -> None:
     torch.testing.assert_close(fine[:, 1::2, 0::2], shifted)
 
 
-def test_a_map_does_not_depend_on_frames_beside_it_where_the_encoder_keeps_them_apart() -> None:
+def test_a_map_does_not_depend_on_other_frames_if_the_encoder_separates_them() -> None:
     encoder, images = Patches(), noise(4, 3, 64, 64)
     assert slots(encoder) == 4
     torch.testing.assert_close(encode_frames(encoder, images[2:3])[0], encode_frames(encoder, images)[2])
@@ -110,7 +110,7 @@ def test_direct_matching_finds_what_moved() -> None:
 
 
 def drifting(frames: int) -> Tensor:
-    """Maps that move by a cell to the right each frame while all features turn into others, by 25 degrees a frame."""
+    """Maps that move by one cell to the right per frame, while all features rotate by 25 degrees per frame."""
     one, other = (F.normalize(noise(8, 8, 64, seed=seed), dim=-1) for seed in (0, 1))
     angles = torch.deg2rad(25.0 * torch.arange(frames))
     maps = [F.normalize(angle.cos() * one + angle.sin() * other, dim=-1).roll(t, 1) for t, angle in enumerate(angles)]
@@ -177,7 +177,7 @@ def test_calibration_finds_position_in_the_features() -> None:
 
 def test_large_components_are_dropped_and_others_whitened() -> None:
     class Stretched(Patches):
-        """Two directions have a hundred and sixteen times the variance of the others."""
+        """Two directions have 116 times the variance of the others."""
 
         def patch_features(self, video: Tensor) -> Tensor:
             return super().patch_features(video) * torch.tensor([10.0, 4.0, 1.0, 1.0, 1.0, 1.0])

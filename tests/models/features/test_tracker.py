@@ -65,7 +65,7 @@ def test_nothing_moves_in_a_still_clip(encoder: PatchEncoder) -> None:
 
 @pytest.mark.parametrize("propagation", ["direct", "recurrent", "both"])
 def test_points_of_a_still_clip_stay(propagation: str) -> None:
-    """Such weak features cannot be interpolated, so the queries are at centres of cells."""
+    """Such weak features cannot be interpolated. So the queries are at centres of cells."""
     queries = grid(2, 6, 58, 14)
     found = track(ColourAndPlace(), pan((0, 0), 7), queries, propagation=propagation, recurrent_topk=1)
     np.testing.assert_allclose(found.xy, along(queries, (0, 0), 7), atol=1e-3)

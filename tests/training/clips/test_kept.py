@@ -34,7 +34,7 @@ def test_changes_of_a_batch_do_not_reach_the_cache():
     assert torch.equal(kept.batch(range(2), SHAPE, "cpu").video, expected)
 
 
-def test_no_more_is_kept_than_the_limit():
+def test_kept_clips_do_not_exceed_the_limit():
     clips = torch.arange(4, dtype=torch.uint8)[:, None].expand(4, 10)
     kept, made = Kept(limit=25), []
     for _ in range(2):

@@ -143,7 +143,7 @@ def test_small_synthetic_clips_are_averages_of_finer_ones() -> None:
     torch.testing.assert_close(read([3], small, "cpu").float(), averages, atol=0.51, rtol=0)
 
 
-def test_clips_that_answers_depend_on_are_the_same_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calibration_clips_are_the_same_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = calibration_clip(3, 2, 64, "cpu")
     monkeypatch.setattr(native, "_library", lambda: None)
     assert torch.equal(calibration_clip(3, 2, 64, "cpu"), compiled)

@@ -45,7 +45,7 @@ def test_examples_are_other_clips() -> None:
 
 
 def davis(root: Path, videos: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
-    """A TAP-Vid-DAVIS of these videos: frames, points, occluded."""
+    """A TAP-Vid-DAVIS file of these videos: frames, points, occluded."""
     path = root / "tapvid_davis" / "tapvid_davis.pkl"
     path.parent.mkdir(parents=True)
     entries = {name: dict(zip(("video", "points", "occluded"), parts, strict=True)) for name, parts in videos.items()}
@@ -53,7 +53,7 @@ def davis(root: Path, videos: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def video(frames: int, appears: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points that move right by 1/32 a frame, each seen from a frame on; frame t has brightness t."""
+    """Points move right by 1/32 per frame, and each is visible from some frame on. Frame t has brightness t."""
     pictures = np.broadcast_to(np.arange(frames, dtype=np.uint8)[:, None, None, None], (frames, 24, 40, 3)).copy()
     start = np.stack([np.full(len(appears), 0.1), np.linspace(0.2, 0.8, len(appears))], axis=1)
     points = start[:, None] + np.arange(frames)[:, None] * np.array([1 / 32, 0])

@@ -21,7 +21,7 @@ def _points(count: int = 60) -> Tensor:
 
 
 def _scene() -> Gaussians:
-    """Coloured Gaussians all over the frame."""
+    """Coloured Gaussians that cover the frame."""
     gaussians = blobs(carpet(SIZE, spacing=3.0), torch.zeros(1, 2), size=SIZE, sigma=1.8)
     return gaussians._replace(colors=_random(*gaussians.colors.shape, seed=1).mul(0.3).add(0.5).clamp(0, 1))
 
@@ -52,12 +52,12 @@ def _seen(gaussians: Gaussians) -> Tensor:
 
 
 def _pattern(gaussians: Gaussians) -> Tensor:
-    """[SIZE, SIZE, 3] a rough pattern that goes along with the Gaussians."""
+    """[SIZE, SIZE, 3]: a rough pattern that moves with the Gaussians."""
     return _seen(gaussians._replace(colors=_random(*gaussians.colors.shape, seed=5)))
 
 
 @pytest.mark.parametrize("points", [_points(), carpet(SIZE)], ids=["random", "grid"])
-def test_affine_motion_bends_nothing(points: Tensor) -> None:
+def test_affine_motion_has_no_bending(points: Tensor) -> None:
     affine = points @ torch.tensor([[0.3, -0.2], [0.1, -0.4]]) + torch.tensor([3.0, -1.0])
     assert (
         bending(points).dense() @ affine
@@ -70,7 +70,7 @@ def test_affine_motion_bends_nothing(points: Tensor) -> None:
     [_points(1), _points(2), _points(3), torch.ones(20, 2), torch.arange(20.0)[:, None].expand(20, 2)],
     ids=["one", "two", "three", "one place", "a line"],
 )
-def test_wherever_points_lie_moving_together_bends_nothing(points: Tensor) -> None:
+def test_common_motion_does_not_bend_any_set_of_points(points: Tensor) -> None:
     bent = bending(points).dense() @ torch.ones(len(points), 2)
     torch.testing.assert_close(bent, torch.zeros_like(bent), rtol=0, atol=1e-4)
     assert torch.isfinite(
@@ -79,7 +79,7 @@ def test_wherever_points_lie_moving_together_bends_nothing(points: Tensor) -> No
 
 
 def test_the_solver_solves() -> None:
-    """Against a dense solution of the same equations; two numbers a point, coupled by evidence that sees only edges."""
+    """The result equals a dense solution of the same equations. Each point has two unknowns, coupled by evidence from edges."""
     points, count = _points(40), 40
     edges = _random(count, 2, seed=2)
     evidence = edges[:, :, None] * edges[:, None] + 0.01 * torch.eye(2)
@@ -103,7 +103,7 @@ def test_the_solver_solves() -> None:
 
 @pytest.mark.parametrize(("width", "closed"), [(0.02, True), (4.0, False)])
 def test_small_bends_are_smoothed_and_tears_stay(width: float, closed: bool) -> None:
-    """Half of the points displaced by `width`: how much of the gap one step would close."""
+    """Half of the points are displaced by `width`. Measures how much of this gap one step closes."""
     points = carpet(SIZE)
     right = points[:, 0] > SIZE / 2
     torn = torch.where(right[:, None], torch.tensor([width, 0.0]), torch.tensor([0.0, 0.0]))
@@ -125,13 +125,13 @@ def test_one_step_finds_a_small_translation(shift: tuple[float, float]) -> None:
     assert torch.equal(step[:, 2], torch.zeros(len(step)))
 
 
-def test_no_step_where_nothing_changed() -> None:
+def test_an_unchanged_frame_gives_no_step() -> None:
     gaussians = _scene()
     assert _step(gaussians, _seen(gaussians)).abs().max() < 1e-4
 
 
 def test_errors_of_the_first_frame_cause_no_motion() -> None:
-    """Neither in that frame, nor on the way of the Gaussians to where they have moved."""
+    """Neither in that frame nor in a later frame with moved Gaussians."""
     gaussians, shift = _scene(), torch.tensor([0.5, -0.4])
     camera = fixed_camera(SIZE, SIZE, like=gaussians.means)
     target = _seen(gaussians) + 0.15 * _pattern(gaussians)
@@ -149,7 +149,7 @@ def test_errors_of_the_first_frame_cause_no_motion() -> None:
     assert error(off) < 0.6 * error(None)
 
 
-def test_no_step_is_larger_than_what_the_linearisation_is_good_for() -> None:
+def test_steps_are_limited_to_the_range_of_the_linearisation() -> None:
     gaussians = _scene()
     step = _step(gaussians, _seen(_moved(gaussians, torch.tensor([9.0, 7.0]))), strength=0.0)
     assert step.abs().max() <= alignment.LARGEST_STEP + 1e-5
@@ -170,7 +170,7 @@ def test_outlier_pixels_have_no_weight() -> None:
 
 
 @pytest.mark.parametrize("shade", [0.0, 0.5, 1.0])
-def test_without_any_texture_nothing_moves(shade: float) -> None:
+def test_uniform_frames_give_no_step(shade: float) -> None:
     flat = blobs(carpet(SIZE), torch.zeros(1, 2), size=SIZE, sigma=4.0)
     flat = flat._replace(colors=torch.full_like(flat.colors, shade))
     step = _step(flat, torch.full((SIZE, SIZE, 3), shade))

@@ -25,7 +25,7 @@ PAN = Affine((1.1, -0.6))
 
 
 def _start(frames: int, steps: Tensor | None = None) -> Gaussians:
-    """Gaussians all over the frame, in the texture's colours, at rest."""
+    """Gaussians that cover the frame with the texture's colours. They do not move."""
     centres = carpet(SIZE, spacing=2.5)
     steps = torch.zeros(frames, 2) if steps is None else steps
     gaussians = blobs(centres, steps, size=SIZE, sigma=1.5)
@@ -38,7 +38,7 @@ def _fit(video: Tensor, config: FitConfig = CONFIG, start: Gaussians | None = No
 
 
 def _followed(gaussians: Gaussians, start: Tensor = START) -> Tensor:
-    """Where the flow of the Gaussians takes the points: [N, T, 2]."""
+    """The points, moved by the flow of the Gaussians: [N, T, 2]."""
     camera = fixed_camera(SIZE, SIZE, like=start)
     return advect(read_motion(gaussians, camera, PRESETS["default"], "native"), start, PRESETS["default"]).xy
 
@@ -79,7 +79,7 @@ def test_two_parts_move_apart() -> None:
 
 
 def test_a_layer_that_moves_over_another_hides_its_points() -> None:
-    """Given which lies in front: a red square crosses the texture from the left, 2 pixels a frame."""
+    """The order of depth is given. A red square crosses the texture from the left, 2 pixels per frame."""
     frames, depth = 6, 6.0
     behind, centres = _start(frames), torch.cartesian_prod(torch.arange(-4, 9, 2.0), torch.arange(9, 24, 2.0))
     front = blobs(centres, torch.zeros(frames, 2), size=SIZE, sigma=1.3, opacity=0.99, depth=depth)
@@ -110,7 +110,7 @@ def test_the_first_frame_is_rebuilt_and_the_others_follow() -> None:
     camera = fixed_camera(SIZE, SIZE, like=video)
 
     def error(gaussians: Gaussians) -> Tensor:
-        """[T], within the frame: at its borders something new comes in."""
+        """[T], the error inside the frame, without borders, where new content enters."""
         wrong = render_video(gaussians, camera, "over", "native")[0] - video
         return wrong[:, 6:-6, 6:-6].abs().mean(dim=(1, 2, 3))
 
@@ -157,7 +157,7 @@ def test_inference_mode_makes_no_difference() -> None:
 
 
 def test_inertia_ignores_the_input_motion() -> None:
-    """And "given" does: it finds a leap that is too far to be found from where the Gaussians were."""
+    """With "given", the fit uses it and finds a jump that is too large to find otherwise."""
     far = Affine((12.0, 0.0))
     video, leap = far.video(2, SIZE, SIZE), torch.tensor([[0.0, 0.0], [12.0, 0.0]])
     points = START[:, 0] < 18  # the others leave the frame
@@ -177,7 +177,7 @@ def test_nothing_moves_in_uniform_frames(shade: float) -> None:
     assert (_followed(fitted) - START[:, None]).norm(dim=-1).max() < 0.3
 
 
-def test_a_flash_and_a_cut_end_nothing() -> None:
+def test_a_flash_or_a_cut_does_not_end_the_tracks() -> None:
     video = PAN.video(5, SIZE, SIZE)
     video[2] = 1.0
     video[4] = Affine((0.0, 0.0)).video(1, SIZE, SIZE)[0].flip(0)

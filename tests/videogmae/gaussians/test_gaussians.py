@@ -31,7 +31,7 @@ def test_attributes_lie_in_their_ranges() -> None:
         assert 0 <= values.min() <= values.max() <= 1
 
 
-def test_later_rows_move_and_colour_but_do_not_reshape() -> None:
+def test_later_rows_change_only_means_and_colours() -> None:
     x, changed = _outputs(), _outputs()
     changed[:, 1:, :, 3:10] += 1
     changed[:, 1:, :, 13] += 1
@@ -39,7 +39,7 @@ def test_later_rows_move_and_colour_but_do_not_reshape() -> None:
         assert torch.equal(before, after)
 
 
-def test_means_of_their_own_without_deltas() -> None:
+def test_without_deltas_every_row_has_its_own_means() -> None:
     x = _outputs()
     assert torch.equal(activate(x, Activation(mean_deltas=False)).means, 5 * x[..., :3].tanh())
 
@@ -62,7 +62,7 @@ def test_cumulative_colours_add_up_in_logits() -> None:
 
 @pytest.mark.parametrize(("depth", "pixels"), [(3.0, 18.7), (5.0, 11.2), (8.0, 7.0), (13.0, 4.3)])
 def test_largest_displacement_at_each_depth(depth: float, pixels: float) -> None:
-    """112 px · 0.5 / z at 224 pixels, by a saturated delta."""
+    """A saturated delta moves a Gaussian by 112 px · 0.5 / z at 224 pixels."""
     x = torch.zeros(1, 2, 1, 14)
     x[0, 0, 0, 2] = torch.atanh(torch.tensor((depth - 8) / 5).clamp(-1 + 1e-7, 1 - 1e-7))
     x[0, 1, 0, 0] = SATURATED
@@ -80,7 +80,7 @@ def test_the_vertical_focal_length_of_wide_frames() -> None:
 
 
 def test_composites_on_white() -> None:
-    """A Gaussian that covers half of the white behind it; the official code counts its colour by half once more."""
+    """A Gaussian covers half of the white background. The official code halves its colour once more."""
     gaussians = blobs(torch.tensor([[8.0, 8.0]]), torch.zeros(1, 2), size=16, sigma=500.0, opacity=0.5)
     gaussians = gaussians._replace(colors=torch.tensor([1.0, 0.2, 0.0]).view(1, 1, 1, 3))
     camera = fixed_camera(16, 16, like=gaussians.means)
@@ -91,7 +91,7 @@ def test_composites_on_white() -> None:
     assert (render_video(nothing, camera, "over", "torch") == 1).all()
 
 
-def test_composites_agree_where_nothing_shows_through_or_nothing_is() -> None:
+def test_composites_agree_where_alpha_is_0_or_1() -> None:
     color = torch.rand(2, 4, 3, generator=torch.Generator().manual_seed(1))
     alpha = torch.tensor([0.0, 1.0])[:, None].expand(2, 4)
     premultiplied = color * alpha[..., None]

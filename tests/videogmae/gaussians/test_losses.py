@@ -24,7 +24,7 @@ def test_displacement_is_the_mean_length_of_steps() -> None:
 
 
 def test_neighbours_in_space_should_move_alike() -> None:
-    """Two pairs far apart: within a pair, one moves by 1 more than the other; between pairs, motion may differ."""
+    """Two distant pairs. Within a pair, one Gaussian moves by 1 more than the other. Different motion of the pairs is free."""
     first = torch.tensor([[0.0, 0, 0], [0, 0, 1], [50, 0, 0], [50, 0, 2]])
     steps = torch.tensor([[[1.0, 0, 0], [2, 0, 0], [-7, 0, 0], [-7, 0, 0]]], requires_grad=True)
     smoothness = neighbourhood_smoothness(moving(first, steps), neighbours=1)

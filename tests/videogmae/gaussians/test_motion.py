@@ -22,7 +22,7 @@ def _read(gaussians: Gaussians, switches: Switches = DEFAULT) -> Motion:
 
 @pytest.mark.parametrize(("mode", "power"), [("official", 2), ("paper", 1), ("normalised", 0)])
 def test_flow_of_one_gaussian(mode: FlowAlpha, power: int) -> None:
-    """d times the accumulated alpha squared, once, or not at all."""
+    """The flow is d times alpha squared, d times alpha, or d."""
     step = (1.5, -0.5)
     gaussians = blobs(torch.tensor([[16.0, 16.0]]), uniform(step, 2), size=SIZE, sigma=4)
     motion = _read(gaussians, replace(DEFAULT, flow_alpha=mode))
@@ -32,7 +32,7 @@ def test_flow_of_one_gaussian(mode: FlowAlpha, power: int) -> None:
     torch.testing.assert_close(motion.flow[0, 15, 18], alpha**power * torch.tensor(step), rtol=1e-4, atol=1e-5)
 
 
-def test_flow_is_zero_where_nothing_is() -> None:
+def test_flow_is_zero_outside_all_gaussians() -> None:
     motion = _read(blobs(torch.tensor([[4.0, 4.0]]), uniform((1.0, 0.0), 2), size=SIZE, sigma=1))
     assert torch.equal(motion.flow[0, 20, 20], torch.zeros(2))
 

@@ -94,7 +94,7 @@ def test_preconditioned_gradients_point_along_the_motion_whatever_the_contrast()
 
 
 def test_errors_that_move_with_the_scene_do_not_count() -> None:
-    """Gaussians cannot show the texture's details. Moved as it moves, they are as wrong as in frame 0, and no more."""
+    """Gaussians cannot show the texture's details. If they move with it, the error is that of frame 0."""
     target, right, still = video(2.0), start(shift=torch.tensor([2.0, 0.0])), start()
     first = reconstruction_loss(render_video(right, CAMERA, "over", "torch")[:, :1], target[:, :1], "mean") / 2
     carry = MotionLoss(carry_error="fixed")
@@ -104,7 +104,7 @@ def test_errors_that_move_with_the_scene_do_not_count() -> None:
 
 
 def test_a_step_against_the_gradient_is_a_step_along_the_motion() -> None:
-    """Of the paper's loss it hardly is. Errors carried along and neighbours that move together make it one."""
+    """With the paper's loss, it hardly is. Carried errors and gradients of neighbours change this."""
     shares = {}
     ways: tuple[tuple[CarryError, bool], ...] = (("off", False), ("fixed", False), ("fixed", True), ("moving", True))
     for carry, together in ways:
@@ -118,8 +118,8 @@ def test_a_step_against_the_gradient_is_a_step_along_the_motion() -> None:
     assert shares["moving", True] >= shares["fixed", True] > 0.9 > shares["fixed", False] > shares["off", False] + 0.1
 
 
-def test_detail_that_no_gaussian_shows_helps_to_place_them_where_it_may_move() -> None:
-    """All Gaussians are grey. What moves is in the carried error alone."""
+def test_the_carried_error_has_a_gradient_of_motion_only_if_it_is_moving() -> None:
+    """All Gaussians are grey. Only the carried error shows the motion."""
     slopes = []
     carries: tuple[CarryError, ...] = ("fixed", "moving")
     for carry in carries:

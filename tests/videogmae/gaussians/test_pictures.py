@@ -1,4 +1,4 @@
-"""Pictures of a training, of Gaussians whose motion is known."""
+"""Pictures of a training, with Gaussians of known motion."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ SIZE, T = 16, 4
 
 
 def moving(step: float) -> Gaussians:
-    """16 broad Gaussians that all move to the right by `step` world units a frame."""
+    """16 broad Gaussians that move to the right by `step` world units per frame."""
     ticks = torch.linspace(-0.6, 0.6, 4)
     y, x = torch.meshgrid(ticks, ticks, indexing="ij")
     start = torch.stack([x.flatten(), y.flatten(), torch.full((16,), 1.5)], dim=-1)

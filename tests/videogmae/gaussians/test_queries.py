@@ -41,7 +41,7 @@ def test_hidden_tokens_are_zeros_and_order_does_not_matter(content: QueryContent
 
 @torch.no_grad()
 def test_product_features_encode_the_relation_of_two_frames() -> None:
-    """The change that frame 1 makes depends on frame 0 with products, and not without."""
+    """With products, the effect of frame 1 depends on frame 0. Without, it does not."""
     kept = torch.arange(FRAMES * PATCHES)[None]
     first, second = torch.randn(2, WIDTH, generator=torch.Generator().manual_seed(3))
 

@@ -25,7 +25,7 @@ def test_a_pan_is_found_to_a_tenth_of_a_pixel() -> None:
     torch.testing.assert_close(path, expected, atol=0.1, rtol=0)
 
 
-def test_parts_that_move_apart_are_told_apart() -> None:
+def test_parts_with_different_motion_are_separated() -> None:
     left, right = shifted([(0, 0), (-1, 1)]), shifted([(0, 0), (2, 0)], seed=1)
     video = torch.cat([left[..., : SIZE // 2, :], right[..., SIZE // 2 :, :]], dim=-2)
     path = register(video, 8).follow(torch.tensor([[[10.0, 24.0], [38.0, 24.0]]]))
@@ -46,15 +46,15 @@ def test_uniform_frames_register_without_motion(value: float) -> None:
     torch.testing.assert_close(path, torch.full((2, 3, 1, 2), 8.0))
 
 
-def test_clips_of_a_batch_are_registered_each_for_itself() -> None:
+def test_clips_of_a_batch_are_registered_independently() -> None:
     first, second = shifted([(0, 0), (1, 0)]), shifted([(0, 0), (0, -1)], seed=1)
     together = register(torch.cat([first, second]), 6).control
     torch.testing.assert_close(together[:1], register(first, 6).control, atol=1e-3, rtol=0)
     torch.testing.assert_close(together[1:], register(second, 6).control, atol=1e-3, rtol=0)
 
 
-def test_steps_are_composed_where_points_have_come_to() -> None:
-    """Two control columns: the left one does not move, the right one moves on as far again."""
+def test_each_step_starts_at_the_position_after_the_previous_one() -> None:
+    """Two columns of control points: the left one does not move; the right one moves by the same step again."""
     control = torch.zeros(1, 2, 4, 2)
     control[:, :, [1, 3], 0] = 8.0
     path = Registration(control, 16).follow(torch.tensor([[[12.0, 4.0]]]))

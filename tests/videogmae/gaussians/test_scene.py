@@ -11,7 +11,7 @@ from vgmae_bench.videogmae.gaussians.switches import Switches
 
 
 def scene(num_frames: int, length: int = 3) -> tuple[Scene, list[int]]:
-    """Of Gaussians that move right by 1 pixel of 32 a frame, and start anew, grey levels apart, in every window."""
+    """Gaussians move right by 1 of 32 pixels per frame. Every window starts anew with another grey level."""
     asked: list[int] = []
 
     def gaussians_of(start: int) -> Gaussians:
@@ -41,7 +41,7 @@ def test_flow_and_centres_are_in_pixels_of_the_clip() -> None:
     assert made.centres.dtype == made.flow.dtype == np.float32
 
 
-def test_frames_are_rebuilt_by_the_window_they_belong_to() -> None:
+def test_each_frame_is_reconstructed_by_its_own_window() -> None:
     made, _ = scene(6)
     grey = made.reconstruction[:, 16, 16, 0] / 255
     expected = made.window / 10

@@ -53,7 +53,7 @@ def test_offset_anchors_follow_uniform_motion(switches: Switches) -> None:
 
 
 def test_official_anchors_jump_in_the_first_step_only() -> None:
-    """A point off the centroid of its anchors is set on it, and keeps its offset from there on."""
+    """A point beside the centroid of its anchors jumps to the centroid, and then keeps its offset of zero."""
     tracks = follow_anchors(_moving_carpet(), START, replace(NEVER_SEEN, anchor_proposal="official"))
     jump = tracks.xy[:, 1] - _moved(START)[:, 1]
     assert (jump.norm(dim=-1) > 0.1).all()
@@ -71,7 +71,7 @@ def test_centroid_anchors_are_their_centroid_in_every_step() -> None:
 def test_points_outside_of_the_frame_are_invisible_but_tracked(
     follow: Callable[..., WindowTracks | AnchorTracks],
 ) -> None:
-    """Out to the right and back in again."""
+    """The point leaves to the right and returns."""
     there_and_back = torch.tensor([[0.0, 0.0], [4.0, 0.0], [8.0, 0.0], [4.0, 0.0], [0.0, 0.0]])
     gaussians = blobs(carpet(SIZE), there_and_back, size=SIZE)
     motion = read_motion(gaussians, fixed_camera(SIZE, SIZE, like=START), DEFAULT, "torch")
@@ -82,7 +82,7 @@ def test_points_outside_of_the_frame_are_invisible_but_tracked(
 
 
 def _covered() -> tuple[Gaussians, Tensor]:
-    """A still carpet with one opaque blob that passes over a point in frame 2 of 5; and that point."""
+    """A static carpet, an opaque blob that covers a point in frame 2 of 5, and this point."""
     still, point = carpet(SIZE), torch.tensor([[20.0, 24.0]])
     over = torch.tensor([[-60.0, 0.0], [-30.0, 0.0], [0.0, 0.0], [30.0, 0.0], [60.0, 0.0]])
     steps = torch.cat([over[:, None], torch.zeros(5, len(still), 2)], dim=1)
@@ -110,7 +110,7 @@ def test_an_occluder_hides_a_point_and_does_not_move_it(time: str, visible: list
 
 @pytest.mark.parametrize(("mode", "share"), [("constant", 0.3), ("confidence", 0.3 * (1 - 0.75))])
 def test_share_of_the_anchors_for_a_visible_point(mode: str, share: float) -> None:
-    """Nothing flows, and the only anchor moves by one pixel."""
+    """The flow is zero, and the only anchor moves by one pixel."""
     centres = torch.tensor([[[2.0, 2.0]], [[3.0, 2.0]]])
     switches = Switches(beta_mode="constant" if mode == "constant" else "confidence")
     tracks = follow_anchors(_given(torch.full((2, 1), 0.75), centres), torch.tensor([[4.0, 4.0]]), switches)
@@ -137,7 +137,7 @@ def test_the_strongest_come_first_and_ties_go_to_the_lowest_index() -> None:
 
 @pytest.mark.parametrize(("convention", "value"), [("raster", 2.0), ("index", 2.5)])
 def test_where_maps_are_read(convention: PixelConvention, value: float) -> None:
-    """A ramp whose pixels hold their own index, read at the centre of pixel 2."""
+    """A ramp whose pixels contain their index, sampled at the centre of pixel 2."""
     ramp = torch.arange(6.0).expand(4, 6)[..., None]
     assert sample_map(ramp, torch.tensor([[2.5, 1.0]]), convention).item() == value
 

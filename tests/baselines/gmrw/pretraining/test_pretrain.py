@@ -129,7 +129,7 @@ def test_the_reversed_clip_has_a_separate_crop_only_with_warped_labels() -> None
 
 
 def test_labels_are_the_cells_with_equal_content() -> None:
-    """Cells of the first image, and of the last at their labels, show the same colours on average."""
+    """The cells of the first image and their labels in the last image show the same colours on average."""
     recipe = Pretraining(changed(TINY, crop_area=(0.5, 1.0)))
     images, targets = recipe.palindrome(clips(8))
     colours = images.unflatten(3, (8, 4)).unflatten(5, (8, 4))[:, :, :, :, :2, :, :2].mean(dim=(4, 6)).flatten(3)
@@ -142,7 +142,7 @@ def test_labels_are_the_cells_with_equal_content() -> None:
     assert difference(targets.cell) < 0.6 * difference(shifted)
 
 
-def test_smoothness_sets_in_when_the_configuration_says() -> None:
+def test_smoothness_starts_at_the_configured_step() -> None:
     config = changed(TINY, smoothness=4.0, smoothness_start=10, smoothness_end=20)
     recipe, _ = made(config)
     batch = clips()
@@ -218,14 +218,14 @@ def test_starting_from_weights_reports_the_loaded_tensors(tmp_path: Path) -> Non
         recipe.init_from(tmp_path / "given.safetensors")
 
 
-def test_a_training_that_was_stopped_goes_on_exactly(tmp_path: Path) -> None:
+def test_a_stopped_training_continues_exactly(tmp_path: Path) -> None:
     config = changed(TINY, steps=4, batch_size=2, ema_decay=0.5, workers=0, checkpoint_every=2, validate_clips=0)
 
     def job(out: str, source: Any) -> Job[Batch]:
         return Job("gmrw", Pretraining(config), source, tmp_path / out, "cpu")
 
     class Stopping:
-        """Synthetic clips, of which the fifth cannot be had."""
+        """Synthetic clips. Asking for the fifth is an error."""
 
         def __init__(self) -> None:
             self._clips = open_clips(["synth"], config.seed, 0)

@@ -1,4 +1,4 @@
-"""The walk in pieces against transition matrices multiplied out."""
+"""The walk, processed in pieces, equals a product of whole transition matrices."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_in_float32_too() -> None:
 
 
 def test_cells_outside_the_window_have_finite_gradients() -> None:
-    """Where the window of every cell on the way excludes the target, the probability is 0, and so is the gradient."""
+    """If no window on the way contains the target, the probability is 0, and the gradient is 0 as well."""
     first = walk(1)[0]
     far = torch.zeros(2, HEIGHT * WIDTH, dtype=torch.long)
     certain = 100 * F.one_hot(torch.full((2, HEIGHT * WIDTH), HEIGHT * WIDTH - 1), CHANNELS * 4).double()
@@ -92,7 +92,7 @@ def test_flow_is_the_mean_of_a_transition(radius: float | None) -> None:
 
 
 def test_memory_of_the_backward_pass_does_not_grow_with_the_matrix() -> None:
-    """What is kept for it is linear in the number of cells when matrices are worked on in pieces."""
+    """If matrices are processed in pieces, the stored memory is linear in the number of cells."""
 
     def kept(pieces: int) -> int:
         sizes: list[int] = []

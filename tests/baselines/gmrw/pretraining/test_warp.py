@@ -11,13 +11,13 @@ SIZE, GRID = 512, 128
 
 
 def matrices(count: int = 200) -> Tensor:
-    """Between the cells of random pairs of crops."""
+    """Maps between the cells of random pairs of crops."""
     outgoing, returning = draw_crops(tuple(range(count)), CropConfig(crop_size=SIZE)).unbind(1)
     return between_crops(outgoing, returning, SIZE)
 
 
 def by_hand(matrix: Tensor, height: int, width: int) -> tuple[list[int], list[bool]]:
-    """The cell of each cell, one after the other, in double precision."""
+    """The target cell of each cell, computed one by one in double precision."""
     cell, valid = [], []
     for y in range(height):
         for x in range(width):

@@ -1,4 +1,4 @@
-"""How many tubes are hidden, and which."""
+"""The number and the choice of hidden tubes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Motion targets: what they hold, what they lose, and what is learned from."""
+"""Motion targets: their content, what normalisation removes, and which of them count."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START = grid_points(224, 224, 2 * GRID).double()
 
 
 def moving(matrix: float, shift: tuple[float, float] = (0, 0)) -> Tensor:
-    """[1, P, S, 2]: a zoom about the centre by that factor a step, and a shift."""
+    """[1, P, S, 2]: in each step, a zoom about the centre by this factor, and a shift."""
     steps = torch.arange(SLOTS, dtype=torch.float64)[:, None]
     centre = torch.full((2,), 112.0, dtype=torch.float64)
     xy: Tensor = (START - centre)[:, None] * matrix**steps + centre + steps * torch.tensor(shift)
@@ -68,7 +68,7 @@ def test_the_mode_patch_and_mean_has_both_targets() -> None:
 
 
 def test_points_and_tokens_are_in_raster_order() -> None:
-    """Each point moves by its own number of pixels in x, so that it can be recognised."""
+    """Each point moves by a different number of pixels in x, so that the test can identify it."""
     lattice = torch.arange(16.0)
     xy = torch.zeros(1, 16, 2, 2)
     xy[0, :, 1, 0] = lattice
@@ -92,7 +92,7 @@ def test_hidden_steps_have_no_weight(norm: Norm, unseen: list[int]) -> None:
     assert (everything == 1).all()
 
 
-def test_the_last_step_repeats_the_one_before_and_is_seen_when_that_is() -> None:
+def test_the_last_step_repeats_the_previous_one_with_its_visibility() -> None:
     xy = moving(1.0, (1, 0))
     xy[:, :, -1] += 5
     visible = seen(xy)

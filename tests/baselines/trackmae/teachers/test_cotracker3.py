@@ -16,7 +16,7 @@ from vgmae_bench.errors import PluginError
 
 
 class StandIn:
-    """Moves every query by (1, 2) pixels a frame, and hides the second one; strict about what it is given."""
+    """Moves every query by (1, 2) pixels per frame and hides the second one. It checks its inputs strictly."""
 
     def __init__(self) -> None:
         self.videos: list[Tensor] = []
@@ -66,7 +66,7 @@ def cotracker3_offline(*, pretrained=True, **kwargs):
 
 
 def hub(root: Path, monkeypatch: pytest.MonkeyPatch, code: str | None = HUBCONF, weights: bool = True) -> None:
-    """A torch.hub folder as the public package leaves it, or less."""
+    """A torch.hub folder like that of the public package, or with parts missing."""
     monkeypatch.setattr(torch.hub, "_hub_dir", str(root))
     cotracker3._show_notice.cache_clear()
     if code is not None:

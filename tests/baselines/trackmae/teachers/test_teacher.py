@@ -1,4 +1,4 @@
-"""Teachers on motion that is known, and what their tracks say about crops."""
+"""Teachers on known motion."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def synth(numbers: range, shape: ClipShape = SHAPE, seed: int = 3) -> Batch:
 
 
 def panning(step: tuple[int, int], frames: int = 5, size: int = 96) -> Tensor:
-    """uint8 [1, T, size, size, 3]: a smooth texture that moves by whole pixels (x, y) a frame."""
+    """uint8 [1, T, size, size, 3]: a smooth texture that moves by whole pixels (x, y) per frame."""
     noise = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
     texture = F.interpolate(noise, (192, 192), mode="bicubic").clamp(0, 1)[0].permute(1, 2, 0)
     views = [texture[40 - step[1] * t :, 40 - step[0] * t :][:size, :size] for t in range(frames)]
@@ -42,7 +42,7 @@ def test_grid_points_are_centres_of_patches() -> None:
 
 
 def test_ground_truth_tracks_follow_the_image_content() -> None:
-    """Where exact tracks are visible, the picture around them stays the same."""
+    """Around the visible points of exact tracks, the image stays the same."""
     batch = synth(range(4))
     found = GroundTruth(3, 2.0).tracks(batch.video, batch.numbers, 8)
     assert found.xy.shape == (4, 64, 6, 2) and found.xy.dtype == torch.float32
@@ -83,7 +83,7 @@ def test_the_ground_truth_teacher_refuses_unknown_clips() -> None:
 
 
 def test_flow_follows_a_pan() -> None:
-    """The acceptance figures of the specification's stand-in are for 224 pixels; this is 96."""
+    """The accuracy is lower than at 224 pixels, because frames have 96 pixels here."""
     found = FlowTeacher().tracks(panning((3, -2)), (0,), 12)
     assert found.xy.shape == (1, 144, 5, 2) and found.visible.shape == (1, 144, 5)
     true = grid_points(96, 96, 12)[:, None] + torch.arange(5.0)[:, None] * torch.tensor([3.0, -2.0])

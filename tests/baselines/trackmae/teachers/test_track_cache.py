@@ -1,4 +1,4 @@
-"""Tracks kept on disk are the teacher's, whatever happens to the disk."""
+"""Cached tracks equal the teacher's, even if files are damaged or cannot be written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vgmae_bench.config import Json
 
 
 class Counting:
-    """Tracks that depend on the pixels, and how many clips they were asked for."""
+    """A teacher whose tracks depend on the pixels. It counts the requested clips."""
 
     def __init__(self, version: int = 0) -> None:
         self.clips = 0
@@ -140,7 +140,7 @@ def test_an_unwritable_cache_only_costs_time(tmp_path: Path) -> None:
 
 
 def work(folder: Path) -> float:
-    """Fills the cache along with others; returns the sum over all tracks."""
+    """Fill the cache together with other processes. Returns the sum over all tracks."""
     cached = CachedTeacher(Counting(), folder, 100)
     video = clips(6)
     return sum(float(cached.tracks(video.roll(turn, 0), tuple(range(6)), 8).xy.sum()) for turn in range(4))
