@@ -153,7 +153,7 @@ def test_a_long_clip_is_followed_at_the_right_speed(monkeypatch: pytest.MonkeyPa
 
 
 def test_points_that_do_not_return_are_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """In the reversed clip, the oracle moves points in the same direction. They miss their start by 6 of 32 pixels (48 of 256)."""
+    """The oracle moves points in the same direction in the reversed clip. They miss their start by 48 of 256 pixels."""
     trained, clip = Trained(motion_norm="units", mask_ratio=0.7), frames(7, 32, 32)
     query = Queries(np.array([0]), np.array([[5.0, 28.0]]))
     for threshold, expected in ((20.0, False), (400.0, True)):
