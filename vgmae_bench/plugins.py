@@ -56,6 +56,11 @@ class Plugin:
     module: str
 
     @property
+    def origin(self) -> str:
+        """The distribution that provides the plugin, with its version."""
+        return f"{self.distribution} {self.version}".strip()
+
+    @property
     def missing(self) -> list[str]:
         """Required modules that are not installed."""
         requires = getattr(self.spec, "requires", ())

@@ -39,28 +39,17 @@ def cite(names: tuple[str, ...], published: bool) -> None:
         if name in papers:
             lines.append(papers[name])
             continue
-        spec = _spec(name)
+        spec = plugins.spec_of("methods", name) or plugins.spec_of("datasets", name)
+        if spec is None:
+            known = [plugin.name for plugin in (*plugins.installed("methods"), *plugins.installed("datasets"))]
+            raise UnknownNameError(
+                f'There is no method and no dataset "{name}"',
+                plugins.did_you_mean(name, known),
+                try_="vgmae-bench list methods",
+            )
         lines += spec.citation.split("\n") if spec.citation else [f"% {name}: {spec.summary}"]
     for entry in dict.fromkeys([*lines, TAPVID, BENCHMARK]):
         click.echo(_one_field_a_line(entry))
-
-
-def _spec(name: str) -> plugins.MethodSpec | plugins.DatasetSpec:
-    """The spec of a method or a dataset.
-
-    Raises:
-        UnknownNameError: no method and no dataset has this name.
-    """
-    found = [*plugins.installed("methods"), *plugins.installed("datasets")]
-    for plugin in found:
-        if plugin.name == name and plugin.spec is not None:
-            spec: plugins.MethodSpec | plugins.DatasetSpec = plugin.spec
-            return spec
-    raise UnknownNameError(
-        f'There is no method and no dataset "{name}"',
-        plugins.did_you_mean(name, [plugin.name for plugin in found]),
-        try_="vgmae-bench list methods",
-    )
 
 
 def _one_field_a_line(entry: str) -> str:

@@ -64,15 +64,14 @@ def doctor(data_root: Path | None, as_json: bool) -> None:
 
 def _state(plugin: plugins.Plugin) -> str:
     """Where a plugin comes from and whether its factory can be imported."""
-    origin = f"{plugin.distribution} {plugin.version}".strip()
     if plugin.error:
-        return f"broken, from {origin}: {plugin.error}"
+        return f"broken, from {plugin.origin}: {plugin.error}"
     if needed := lacking(plugin):
-        return f"{needed.partition('. Try: ')[0]}, from {origin}"
+        return f"{needed.partition('. Try: ')[0]}, from {plugin.origin}"
     try:
         offers = ("tracker", "explorer", "encoder") if isinstance(plugin.spec, plugins.MethodSpec) else ("factory",)
         for reference in filter(None, (getattr(plugin.spec, offer) for offer in offers)):
             plugins.load_reference(plugin, reference)
     except PluginError as error:
-        return f"broken, from {origin}: {error.why}"
-    return f"works, from {origin}"
+        return f"broken, from {plugin.origin}: {error.why}"
+    return f"works, from {plugin.origin}"

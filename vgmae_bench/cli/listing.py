@@ -38,7 +38,7 @@ def _entry(plugin: plugins.Plugin) -> dict[str, Any]:
         "name": plugin.name,
         "summary": plugin.spec.summary if plugin.spec else f"from {plugin.distribution}",
         "unusable": unusable or None,
-        "distribution": f"{plugin.distribution} {plugin.version}".strip(),
+        "distribution": plugin.origin,
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import textwrap
 from pathlib import Path
@@ -62,8 +61,8 @@ def show(name: str, use: str | None, results: Path, as_json: bool) -> None:
     _show_run(name, results, as_json)
 
 
-def _config_class(plugin: plugins.Plugin, use: str) -> type[Any] | None:
-    """The dataclass of a plugin's settings for a use; None if it has none.
+def _settings(plugin: plugins.Plugin, use: str) -> dict[str, dict[str, Any]]:
+    """The settings of a plugin for a use, see `describe_settings`.
 
     Raises:
         UsageError: the plugin has no such use.
@@ -82,18 +81,18 @@ def _config_class(plugin: plugins.Plugin, use: str) -> type[Any] | None:
     if not reference:
         uses = ", ".join(other for other, given in references.items() if given)
         raise UsageError(f'{plugin.name} has no settings for "{use}"', f"it has them for: {uses}")
-    return config_of(plugins.load_reference(plugin, reference))
+    config_class = config_of(plugins.load_reference(plugin, reference))
+    return describe_settings(config_class) if config_class else {}
 
 
 def _settings_text(plugin: plugins.Plugin, use: str, as_json: bool) -> str:
     """All settings for a use, one per line."""
-    config_class = _config_class(plugin, use)
-    told = describe_settings(config_class) if config_class else {}
+    told = _settings(plugin, use)
     if as_json:
         return json_text(told)
     option = "--dataset-set" if isinstance(plugin.spec, plugins.DatasetSpec) else "--set"
-    lines = setting_lines(told)
-    return "\n".join([f"{plugin.name}: {len(told)} settings for {use}, each with {option} NAME=VALUE", *lines])
+    title = f"{plugin.name}: {len(told)} settings for {use}, each with {option} NAME=VALUE"
+    return "\n".join([title, *setting_lines(told)])
 
 
 def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
@@ -103,11 +102,10 @@ def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
         key: value for key, value in dataclasses.asdict(spec).items() if value not in ("", (), {}, None, False)
     }
     settings: dict[str, dict[str, Any]] = {}
-    told["from"] = f"{plugin.distribution} {plugin.version}".strip()
+    told["from"] = plugin.origin
     try:
         if not isinstance(spec, plugins.MetricSpec):
-            config_class = _config_class(plugin, "run")
-            settings = describe_settings(config_class) if config_class else {}
+            settings = _settings(plugin, "run")
     except UserError as error:
         told["unusable"] = error.reason
     if needed := lacking(plugin):
@@ -139,24 +137,20 @@ def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
 def _method_facts(plugin: plugins.Plugin) -> dict[str, Any]:
     spec = plugin.spec
     names = [_weights_name(spec, name, known) for name, known in spec.weights.items()]
-    imports = [f"official checkpoints: vgmae-bench import-weights FILE --method {spec.name} --out FILE"] * bool(
-        spec.importer
-    )
+    imports = f"official checkpoints: vgmae-bench import-weights FILE --method {spec.name} --out FILE"
     folder = plugins.beside(plugin, spec.configs) if spec.configs else None
     return {
         "offers": [told for offer, told in _OFFERS.items() if getattr(spec, offer)],
-        "weights": "; ".join(filter(None, [", ".join(names), *imports])) or "none",
+        "weights": "; ".join(filter(None, [", ".join(names), imports if spec.importer else ""])) or "none",
         "configs": [path.stem for path in sorted(folder.glob("*.toml"))] if folder else [],
-        "direction": "forward in time; frames before a query are tracked on the reversed clip"
-        if spec.looks_forward
-        else "",
+        "direction": "forward in time; before a query, on the reversed clip" if spec.looks_forward else "",
         "asked": "one query per call, because queries influence each other (--ask)" if spec.queries == "joint" else "",
         "licence": spec.licence,
         "notice": spec.notice,
         "runs": f"a checkout of {spec.checkout}" if spec.checkout else "",
         "paper": spec.paper,
         "cite": spec.citation,
-        "from": f"{plugin.distribution} {plugin.version}".strip(),
+        "from": plugin.origin,
     }
 
 
@@ -206,7 +200,7 @@ def _typed(value: Any) -> str:
 
 
 def _show_run(name: str, results: Path, as_json: bool) -> None:
-    from vgmae_bench.compare.row import Row
+    from vgmae_bench.compare.row import Row, facts
     from vgmae_bench.compare.tables import print_table
     from vgmae_bench.evaluation.runs import find_run
 
@@ -231,16 +225,7 @@ def _show_run(name: str, results: Path, as_json: bool) -> None:
             interval = f"  [{low:.4f}, {high:.4f}]" if None not in (low, high) else ""
             click.echo(f"{metric:<28} {'–' if mean is None else format(mean, '.4f')}{interval}")
         click.echo()
-    used, last = record.method, record.sessions[-1] if record.sessions else None
-    commit = last.commit if last else None
     for notice in summary.notices if summary else ():
         click.echo(f"notice     {notice}")
-    for label, told in (
-        ("folder", str(run.path)),
-        ("settings", json.dumps(used.settings)),
-        ("weights", f"{used.weights.name} {used.weights.sha256}" if used.weights else "none"),
-        ("commit", f"{commit.id}{' with local changes' if commit.dirty else ''}" if commit else "none"),
-        ("device", last.device if last else "none"),
-        ("command", last.command if last else "none"),
-    ):
+    for label, told in {"folder": run.path, **facts(record, summary)}.items():
         click.echo(f"{label:<10} {told}")

@@ -155,6 +155,23 @@ def check_metric(row: Row, metric: str) -> None:
         raise UnknownNameError(f'{row.run.path} has no metric "{metric}"', why)
 
 
+def facts(record: Record, summary: Summary | None) -> dict[str, str]:
+    """Where the numbers of a run come from: command, settings, weights, seed, code and device, if they are known."""
+    used, session = record.method, record.sessions[-1] if record.sessions else None
+    commits = [maker.commit for maker in summary.made_by] if summary else []
+    commits = commits or [session.commit if session else None]
+    code = [commit.id + ", with changes not committed" * commit.dirty for commit in commits if commit]
+    found = {
+        "command": session.command if session else None,
+        "settings": ", ".join(f"{key}={value}" for key, value in _settings(record).items()) or "none",
+        "weights": f"{used.weights.name}, SHA-256 {used.weights.sha256}" if used.weights else "none",
+        "seed": used.seed,
+        "code": "; ".join(dict.fromkeys(code)) or None,
+        "device": session.device if session else None,
+    }
+    return {key: str(value) for key, value in found.items() if value is not None}
+
+
 def names(rows: Sequence[Row]) -> list[str]:
     """Labels that are unique within a table.
 
@@ -174,15 +191,16 @@ def _name(row: Row, same: Sequence[Row]) -> str:
 
 def _differing(row: Row, others: Sequence[Row]) -> str:
     """The settings in which the run differs from most of the others, for example "levels=2"."""
-    settings = [_settings(other) for other in others]
+    settings = [_settings(other.record) for other in others]
 
     def departs(key: str, value: str) -> bool:
         counts = Counter(other.get(key) for other in settings)
         return any(count >= counts[value] for other, count in counts.items() if other != value)
 
-    return ", ".join(f"{key}={value}" for key, value in _settings(row).items() if departs(key, value))
+    return ", ".join(f"{key}={value}" for key, value in _settings(row.record).items() if departs(key, value))
 
 
-def _settings(row: Row) -> dict[str, str]:
-    settings = row.record.method.settings
+def _settings(record: Record) -> dict[str, str]:
+    """The settings of a run's method, as they are typed after `--set`."""
+    settings = record.method.settings
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}

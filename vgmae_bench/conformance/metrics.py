@@ -18,6 +18,17 @@ Values = dict[str, float]
 
 _TRACKS, _FRAMES, _SIDE = 12, 16, 256.0
 _ROUNDING = 1e-9
+_DEMERITS = {
+    "unknown": (
+        "perfect",
+        "Such values cannot rank methods",
+        "perfect predictions of visible points need a finite value",
+    ),
+    "turned": ("direction", "Tables print the worst method in bold", "name it in `lower_is_better` of the SPEC"),
+    "bad": ("perfect", "Wrong predictions score better", "does it look at `evaluated` and at target_occluded?"),
+    "percent": ("unit", "Tables multiply by 100", "return fractions, from 0 to 1"),
+}
+"""Faults of values: the check, why it matters, and how to mend it."""
 _BY_QUERY = ("query_frame", "target_xy", "target_occluded", "xy", "occluded")
 """The arrays of `ScoredTracks` whose first axis is the query."""
 
@@ -107,34 +118,23 @@ def _names(values: Values, spec: MetricSpec) -> Iterator[Finding]:
 
 def _order_of_merit(best: Values, floor: Values, worst: Values, spec: MetricSpec) -> Iterator[Finding]:
     """Perfect predictions must score best, and values must be fractions."""
-    bad, turned, percent, unknown = [], [], [], []
+    found: dict[str, list[str]] = {fault: [] for fault in _DEMERITS}
     for name, value in best.items():
         others = [each[name] for each in (floor, worst) if math.isfinite(each.get(name, math.nan))]
         lower = name in spec.lower_is_better
         told = f"{name}: perfect {value:.4g}, still {floor.get(name, math.nan):.4g}, random {worst.get(name, math.nan):.4g}"
         if not math.isfinite(value) or not others:
-            unknown.append(told)
+            found["unknown"].append(told)
         elif not lower and all(value < other for other in others):
-            turned.append(told)
+            found["turned"].append(told)
         elif any(value > other if lower else value < other for other in others):
-            bad.append(told)
+            found["bad"].append(told)
         elif not lower and value > 1 + _ROUNDING:
-            percent.append(told)
-    if unknown:
-        why, mend = "Such values cannot rank methods", "perfect predictions of visible points need a finite value"
-        yield Finding("perfect", "fault", "; ".join(unknown), why, mend)
-    if turned:
-        why = "Tables print the worst method in bold"
-        yield Finding("direction", "fault", "; ".join(turned), why, "name it in `lower_is_better` of the SPEC")
-    if bad:
-        why, mend = (
-            "Wrong predictions score better than perfect ones",
-            "does it look at `evaluated` and at target_occluded?",
-        )
-        yield Finding("perfect", "fault", "; ".join(bad), why, mend)
-    if percent:
-        yield Finding("unit", "fault", "; ".join(percent), "Tables multiply by 100", "return fractions, from 0 to 1")
-    if not (unknown or turned or bad or percent):
+            found["percent"].append(told)
+    for fault, (check, why, mend) in _DEMERITS.items():
+        if found[fault]:
+            yield Finding(check, "fault", "; ".join(found[fault]), why, mend)
+    if not any(found.values()):
         told = ", ".join(f"{name} {best[name]:.3g} / {floor[name]:.3g} / {worst[name]:.3g}" for name in list(best)[:3])
         yield Finding("perfect", "pass", f"perfect / still / random predictions: {told}")
 

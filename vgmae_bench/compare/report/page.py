@@ -24,8 +24,7 @@ from vgmae_bench.compare.published import ALL, beside
 from vgmae_bench.compare.report import figures, player_files
 from vgmae_bench.compare.report.clips import PlayerSource, ShownClip, worst_first
 from vgmae_bench.compare.report.figures import pictures
-from vgmae_bench.compare.row import Row
-from vgmae_bench.evaluation.records.results import Commit
+from vgmae_bench.compare.row import Row, facts
 
 MOST_LISTED = 100
 """How many clips the table of single clips has: the worst ones."""
@@ -99,7 +98,10 @@ def _section(group: Group, source: PlayerSource, clips: int, max_points: int) ->
         "raster": f"{width}×{height}",
         "by_clip": [(clip, map(_percent, values)) for clip, values in list(ranked.items())[:MOST_LISTED]],
         "clips_left_out": max(0, len(ranked) - MOST_LISTED),
-        "runs": {name: _facts(row) for name, row in group.runs.items()},
+        "runs": {
+            name: {"run": "/".join(row.run.path.parts[-3:]), **facts(row.record, row.summary), "clips": row.clips}
+            for name, row in group.runs.items()
+        },
     }
 
 
@@ -133,28 +135,6 @@ def _player(shown: ShownClip, rows: Sequence[Row], names: Sequence[str], max_poi
 def _tracks(xy: npt.NDArray[np.int16], visible: npt.NDArray[np.bool_]) -> dict[str, str]:
     """Positions as little-endian int16 [P, F, 2] in 1/16 px of the metric raster, visibility as uint8 [P, F]; base64."""
     return {"xy": _base64(xy.astype("<i2").tobytes()), "visible": _base64(visible.astype(np.uint8).tobytes())}
-
-
-def _facts(row: Row) -> dict[str, str]:
-    """Facts about a run: settings, weights, command, code and device."""
-    used = row.record.method
-    session = row.record.sessions[-1] if row.record.sessions else None
-    makers = [maker.commit for maker in row.summary.made_by] or [session.commit if session else None]
-    facts = {
-        "run": "/".join(row.run.path.parts[-3:]),
-        "command": session.command if session else None,
-        "settings": ", ".join(f"{key}={value}" for key, value in used.settings.items()) or "none",
-        "weights": f"{used.weights.name}, SHA-256 {used.weights.sha256}" if used.weights else "none",
-        "seed": used.seed,
-        "code": "; ".join(dict.fromkeys(map(_code, filter(None, makers)))) or None,
-        "device": session.device if session else None,
-        "clips": row.clips,
-    }
-    return {key: str(value) for key, value in facts.items() if value is not None}
-
-
-def _code(commit: Commit) -> str:
-    return commit.id + (", with changes not committed" if commit.dirty else "")
 
 
 def _percent(value: float) -> str:
