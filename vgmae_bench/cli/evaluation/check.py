@@ -54,7 +54,7 @@ def check(thing: str, settings: dict[str, Any], dataset_settings: dict[str, Any]
     \b
     Checks of a tracker, for --only:
       shapes        shapes and dtypes of an ordinary result
-      edges         no query, corners, one frame, odd sizes, …
+      edges         one query, corners, one frame, odd sizes, …
       on-query      tracks lie on their queries in the query frame
       translation   tracks follow a pan
       half-pixel    pixel centres at +0.5, tested by slow zoom and rotation
