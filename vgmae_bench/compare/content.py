@@ -62,7 +62,7 @@ def build(
     if len(kinds) > 1:
         kept = list(dict.fromkeys([DATASET, PROTOCOL, *kept]))
     placed = ranks(rows, metrics[0]) if rank else None
-    details = ([RANK] if placed else []) + kept + [SOURCE] * bool(with_published)
+    details = ([RANK] if placed else []) + kept
     title = "\n".join(dict.fromkeys(row.title for row in rows))
     table = Table(title, [label(metric) for metric in metrics], details, [], chosen=columns is not None)
     for number, row in enumerate(rows):
@@ -70,7 +70,7 @@ def build(
         shown = ([str(placed[number])] if placed else []) + [_detail(row, column) for column in kept]
         mark = ("" if row.complete else INCOMPLETE) + JOINT * row.record.method.joint
         cells = [_cell(row, metric) for metric in metrics]
-        table.measured.append(Line(name + mark, cells, shown + ["measured"] * bool(with_published), row.complete))
+        table.measured.append(Line(name + mark, cells, shown, row.complete))
         table.notes += _warnings(name, row)
     if any(cell.query_sets for line in table.measured for cell in line.cells):
         table.notes.append("n: the mean covers n query sets. The metric has no value on the others.")
@@ -81,22 +81,17 @@ def build(
         table.notes += filter(None, (beside.note(called[row.run.path], row, metrics) for row in rows))
         for dataset, protocol in sorted({(row.dataset_name, row.protocol) for row in rows}):
             add_published(table, dataset, protocol, metrics, with_published)
-        if not table.literature:
-            _drop_source(table)
-        elif not whole:
+    if table.literature:
+        table.details.append(SOURCE)
+        for line in table.measured:
+            line.details.append("measured")
+        if not whole:
             table.notes.append(
                 "Published numbers cover the whole dataset. They do not compare with runs on a part of it."
             )
     if len(kinds) == 1:
         mark_best(table, metrics, literature=whole)
     return table
-
-
-def _drop_source(table: Table) -> None:
-    """Drop the column of sources. Without published numbers, it would say "measured" everywhere."""
-    table.details.pop()
-    for line in table.measured:
-        line.details.pop()
 
 
 def in_order(rows: Sequence[Row], by: str) -> list[Row]:

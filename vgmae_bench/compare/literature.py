@@ -11,7 +11,10 @@ from vgmae_bench.errors import UnknownNameError
 
 
 def add_published(table: Table, dataset: str, protocol: str, metrics: Sequence[str], which: str) -> None:
-    """Add published lines, and notes that explain their marks. Differences from the protocol are numbered."""
+    """Add published lines, and notes that explain their marks. Differences from the protocol are numbered.
+
+    The lines have one detail more than the table: the source. The caller adds this column to the table.
+    """
     found = published.select(published.beside(dataset, protocol), which)
     found = [row for row in found if any(row.quoted(metric) for metric in metrics)]
     if not found:
@@ -26,7 +29,7 @@ def add_published(table: Table, dataset: str, protocol: str, metrics: Sequence[s
             mark += f"{OTHER_PROTOCOL}{differences.setdefault(difference, len(differences) + 1)}"
         cells = [Cell(row.value(metric), quoted=row.quoted(metric)) for metric in metrics]
         source = row.source.removeprefix("https://") + (f" and {repeats} more" if repeats else "")
-        details = [""] * (len(table.details) - 1) + [source]
+        details = [""] * len(table.details) + [source]
         table.literature.append(Line(f"{row.method} {mark}".rstrip(), cells, details, comparable, row.bibtex_key))
     table.notes += [
         f"{OTHER_PROTOCOL}{number} Another protocol, or possibly another one: {difference}."
@@ -46,10 +49,12 @@ def published_tables(dataset: str | None, protocol: str | None, metrics: Sequenc
     """
     found = []
     for name, one in published.kinds_alone(dataset, protocol):
-        table = Table(f"{name}, {one}: published numbers", [label(metric) for metric in metrics], [SOURCE], [])
+        table = Table(f"{name}, {one}: published numbers", [label(metric) for metric in metrics], [], [])
         add_published(table, name, one, metrics, which)
         mark_best(table, metrics, literature=True)
-        found += [table] if table.literature else []
+        if table.literature:
+            table.details.append(SOURCE)
+            found.append(table)
     if not found:
         raise UnknownNameError(
             f"There are no published numbers{f' for {dataset}' if dataset else ''}",

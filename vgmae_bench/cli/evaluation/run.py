@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from vgmae_bench.api.several import Job, Outcome
     from vgmae_bench.evaluation.run import Plan
 
+_GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "dataset_settings", "seed")
+"""The options that determine the runs. A sweep file stands in for them; all others are arguments of `evaluate_all`."""
+
 
 @command(
     "vgmae-bench run --method lucas-kanade --dataset synth --limit 4",
@@ -74,17 +77,11 @@ def run(
     sweep: Path | None,
     input_size: str | None,
     out: Path,
-    data_root: Path | None,
     name: str | None,
-    limit: int | None,
     shard: str | None,
-    ask: str | None,
-    device: str,
     redo: str | None,
-    figures: int,
-    allow_nonfinite: bool,
     as_json: bool,
-    **grid: Any,
+    **rest: Any,
 ) -> None:
     """Track datasets with methods, and score the tracks.
 
@@ -110,23 +107,12 @@ def run(
     from vgmae_bench.evaluation.run import parse_shard, shard_from_environment
     from vgmae_bench.provenance import command_line
 
-    jobs = _jobs(sweep, name, input_size, grid)
-    common = {
-        "out": out,
-        "data_root": data_root,
-        "limit": limit,
-        "shard": parse_shard(shard) if shard else shard_from_environment(),
-        "device": device,
-        "ask": ask,
-        "redo": redo or "nothing",
-        "figures": figures,
-        "allow_nonfinite": allow_nonfinite,
-        "command": command_line(),
-        "on_plan": lambda plan: _say_plan(plan, redo),
-    }
+    jobs = _jobs(sweep, name, input_size, {key: rest.pop(key) for key in _GRID})
+    rest["shard"] = parse_shard(shard) if shard else shard_from_environment()
+    rest |= {"out": out, "redo": redo or "nothing", "command": command_line()}
     outcomes: list[Outcome] = []
     with data_alone_on_stdout():
-        for outcome in evaluate_all(jobs, **common):
+        for outcome in evaluate_all(jobs, on_plan=lambda plan: _say_plan(plan, redo), **rest):
             if outcome.error is not None and len(jobs) == 1:
                 raise outcome.error
             if outcome.error is not None and os.environ.get(DEBUG):

@@ -17,6 +17,7 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import ScaledTranslation
 
 from vgmae_bench.compare.claims import Claim, as_described, check_claim, claims, measured_gains
+from vgmae_bench.compare.paired import fewest_clips
 from vgmae_bench.compare.plots.style import BLUE, GREEN, INK, ONE_COLUMN, VERMILION, Plot, write_caption
 from vgmae_bench.compare.published import BENCHMARKS
 from vgmae_bench.compare.row import Row
@@ -29,8 +30,6 @@ LOOKS = {
 """Kinds of bars: names in the legend, colours and hatches."""
 CAP = 1.6
 """Points: the thickness of the line at the end of a bar."""
-FEWEST_CLIPS = 6
-"""With fewer clips no sign-flip test reaches the 5 % level. Datasets without a claim then get no bar."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,8 @@ def plot_bars(rows: Sequence[Row], dataset: str | None = None) -> Plot:
     left_out = []
     for name in dict.fromkeys(pair["dataset"] for pair in pairs):
         best = max((pair for pair in pairs if pair["dataset"] == name), key=_best_runs)
-        if name in groups or best["clips"] >= FEWEST_CLIPS:
+        # Without a claim, a dataset gets a bar only if a sign-flip test of two runs can reach the 5 % level.
+        if name in groups or best["clips"] >= fewest_clips(2):
             groups.setdefault(name, []).append(_measured_bar(best))
         else:
             left_out.append(f"{name} ({best['clips']} clips)")
