@@ -21,13 +21,10 @@ def shapes(probe: Probe) -> Iterator[Finding]:
     try:
         tracks = probe.answered
     except BrokenError as error:
-        yield Finding(
-            "shapes",
-            "fault",
-            str(error),
-            "Nothing can be scored",
-            "return Tracks(xy float32 [N, T, 2], visible bool [N, T]), and confidence float32 [N, T] in [0, 1] or None",
+        mend = (
+            "return Tracks(xy float32 [N, T, 2], visible bool [N, T]), and confidence float32 [N, T] in [0, 1] or None"
         )
+        yield Finding("shapes", "fault", str(error), "Nothing can be scored", mend)
         return
     sure = "with confidence" if tracks.confidence is not None else "no confidence"
     yield Finding("shapes", "pass", f"xy {list(tracks.xy.shape)}, visible {list(tracks.visible.shape)}, {sure}")
@@ -41,15 +38,9 @@ def edges(probe: Probe) -> Iterator[Finding]:
         try:
             probe.ask(frames, queries)
         except BrokenError as error:
-            bad.append(
-                Finding(
-                    f"edge: {name}",
-                    "fault",
-                    str(error),
-                    "Datasets contain such queries. The clip would fail, and scores would leave it out",
-                    f"answer {len(queries)} queries on {len(frames)} frames of {frames.shape[2]} × {frames.shape[1]} px",
-                )
-            )
+            why = "Datasets contain such queries. The clip would fail, and scores would leave it out"
+            mend = f"track {len(queries)} queries on {len(frames)} frames of {frames.shape[2]} × {frames.shape[1]} px"
+            bad.append(Finding(f"edge: {name}", "fault", str(error), why, mend))
     yield from bad
     if not bad:
         yield Finding("edges", "pass", "answers " + ", ".join(name for name, _, _ in asked))
@@ -79,12 +70,9 @@ def inputs(probe: Probe) -> Iterator[Finding]:
     """The tracker leaves frames and queries unchanged, in the calls of all checks."""
     _ = probe.answered
     if probe.changed:
+        told = f"it changes the {' and the '.join(sorted(probe.changed))} that it gets"
         yield Finding(
-            "inputs",
-            "fault",
-            f"it changes the {' and the '.join(sorted(probe.changed))} it is given",
-            "The caller uses them afterwards, to score and to draw",
-            "work on a copy",
+            "inputs", "fault", told, "The caller uses them afterwards, to score and to draw", "work on a copy"
         )
     else:
         yield Finding("inputs", "pass", "frames and queries stay unchanged")

@@ -77,11 +77,8 @@ def cost(method: Method, asked: Mapping[str, Any] | None, frames: int = 8) -> It
         spec = plugin.spec
         if spec is not None and spec.clip_frames:
             one = forecast(short, long, spec.clip_frames)
-            total = (
-                f"{_duration(one.seconds * spec.published_clips)} for {spec.published_clips} clips"
-                if spec.published_clips
-                else f"{_duration(one.seconds)} a clip"
-            )
+            clips = spec.published_clips or 1
+            total = f"{_duration(one.seconds * clips)} for {clips} clip{'s' * (clips > 1)}"
             forecasts.append(f"{plugin.name} {total}, {one.peak_mb / 1000:.1f} GB")
     yield Finding(
         "forecast",

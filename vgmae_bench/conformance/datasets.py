@@ -61,11 +61,8 @@ def check_dataset(
             broken.append(Finding("clips", "fault", error.reason, why, error.try_ or "see vgmae_bench.Clip"))
     yield from broken
     if chosen and not any(finding.verdict == "fault" for finding in broken):
-        yield Finding(
-            "clips",
-            "pass",
-            f"{len(chosen)} of {len(dataset.ids)} clips: fractions, dtypes, as many frames as tracks say",
-        )
+        told = f"{len(chosen)} of {len(dataset.ids)} clips: fractions, dtypes, equal numbers of frames and positions"
+        yield Finding("clips", "pass", told)
     if contents:
         yield from _digest(dataset, again, contents)
     if config is not None and contents:
@@ -86,14 +83,12 @@ def _clip(clip: Clip) -> Iterator[Finding]:
     frames = clip.frames()
     if clip.occluded.all():
         why = "No query is possible: it counts as a clip without queries"
-        yield Finding(
-            "clips", "fault", f"{clip.id}: no point is visible in any frame", why, "is occluded inverted? leave it out"
-        )
+        mend = "is occluded inverted? Otherwise leave the clip out"
+        yield Finding("clips", "fault", f"{clip.id}: no point is visible in any frame", why, mend)
     never = int(clip.occluded.all(axis=1).sum())
     if 0 < never < len(clip.occluded):
-        yield Finding(
-            "clips", "info", f"{clip.id}: {never} of {len(clip.occluded)} points are never visible and get no query"
-        )
+        told = f"{clip.id}: {never} of {len(clip.occluded)} points are never visible and get no query"
+        yield Finding("clips", "info", told)
     if frames.max() <= 1:
         why, mend = "No tracker can see anything", "are they fractions? (video * 255).round().astype(np.uint8)"
         yield Finding("clips", "fault", f"{clip.id}: all its pixels are 0 or 1", why, mend)
@@ -109,13 +104,8 @@ def _digest(dataset: OpenedDataset, again: OpenedDataset, contents: Mapping[str,
     other = [clip_id for clip_id in anew if anew[clip_id] != contents[clip_id]]
     if changed:
         why = "The scored clip is not the tracked clip"
-        yield Finding(
-            "clips",
-            "fault",
-            f"{changed[0]}: read twice, it differs",
-            why,
-            "draw random numbers from a seed for each clip",
-        )
+        mend = "draw random numbers from a seed for each clip"
+        yield Finding("clips", "fault", f"{changed[0]}: read twice, it differs", why, mend)
     elif other and dataset.digest == again.digest:
         why = "Tables would compare runs on different data"
         yield Finding("digest", "fault", f"opened twice, {other[0]} differs and the digest does not", why, _DIGEST)

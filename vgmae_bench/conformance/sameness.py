@@ -27,9 +27,7 @@ def repeated(probe: Probe) -> Iterator[Finding]:
         yield Finding("repeatable", "info", told + "; its SPEC says that it is random")
     else:
         why = "A run that is resumed, sharded or reproduced would have other scores"
-        mend = (
-            "draw from a generator that is seeded anew for each clip, keep no state; or declare random=True in the SPEC"
-        )
+        mend = "seed a generator for each clip and keep no state, or declare random=True in the SPEC"
         yield Finding("repeatable", "fault", told, why, mend)
 
 
@@ -51,9 +49,8 @@ def independent(probe: Probe) -> Iterator[Finding]:
     told = "; ".join(f"{how}: {apart:.2g} px, {flags} flags" for how, (apart, flags) in results.items())
     understated = "; its weights are random, so that dependence is understated" if probe.untrained else ""
     if probe.spec.queries == "joint":
-        yield Finding(
-            "independent", "info", f"jointly or {told}; its SPEC declares joint queries, which are asked one at a time"
-        )
+        told += "; its SPEC declares joint queries, which are asked one at a time"
+        yield Finding("independent", "info", f"jointly or {told}")
     elif all(apart <= SAME and not flags for apart, flags in results.values()):
         yield Finding("independent", "pass", f"jointly or {told}{understated}")
     else:

@@ -38,9 +38,8 @@ def visibility(probe: Probe) -> Iterator[Finding]:
     bad = called_visible < 0.5 and not probe.untrained
     if bad and called_hidden < 0.5:
         why = "Occlusion accuracy and Jaccard count the opposite of what they should"
-        yield Finding(
-            "visibility", "fault", f"{told}: it looks inverted", why, "visible is True where a point is seen: ~occluded"
-        )
+        mend = "visible is True where a point is seen: ~occluded"
+        yield Finding("visibility", "fault", f"{told}: it looks inverted", why, mend)
     elif bad:
         why = "Jaccard is near 0 however good the positions are"
         mend = "visible is True where a point is seen; is the threshold right? Does the code set it at all?"

@@ -43,15 +43,8 @@ def check_tracker(
             findings = list(CHECKS[name](probe))
         except BrokenError as error:
             why = "Clips on which this happens fail, and scores leave them out"
-            findings = [
-                Finding(
-                    name,
-                    "fault",
-                    str(error),
-                    why,
-                    "vgmae-bench check --debug, or call the tracker with vgmae_bench.track",
-                )
-            ]
+            mend = "vgmae-bench check --debug, or call the tracker with vgmae_bench.track"
+            findings = [Finding(name, "fault", str(error), why, mend)]
         yield from findings
         if name == "shapes" and findings[0].verdict == "fault":
             yield Finding("the rest", "info", "not checked, because ordinary queries have no valid result")

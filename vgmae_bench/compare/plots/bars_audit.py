@@ -67,9 +67,8 @@ def plot_bars_audit(rows: Sequence[Row], dataset: str | None = None) -> Plot:
     pairs = measured_gains(rows)
     for claim in claims():
         if claim.dataset not in {pair["dataset"] for pair in pairs}:
-            blocks[claim.dataset].append(
-                AuditBar("measured", "measured here", "no runs of both methods by one protocol")
-            )
+            missing = AuditBar("measured", "measured here", "no runs of both methods by one protocol")
+            blocks[claim.dataset].append(missing)
     for pair in pairs:
         blocks.setdefault(pair["dataset"], []).append(_measured(pair))
     blocks = {name: block for name, block in blocks.items() if dataset in (None, name)}
@@ -103,15 +102,9 @@ def _published(claim: Claim) -> list[AuditBar]:
 def _measured(pair: Mapping[str, Any]) -> AuditBar:
     ours, theirs = pair["numerator"], pair["denominator"]
     gain, low, high = (math.nan if value is None else value for value in (pair["gain"], *pair["ci95"]))
-    return AuditBar(
-        "measured",
-        f"{ours['method']} over {theirs['method']}",
-        f"{ours['AJ']:.1f} / {theirs['AJ']:.1f}, {pair['protocol']}, {pair['coverage']} clips",
-        gain,
-        low,
-        high,
-        protocols=f"{pair['protocol']} / {pair['protocol']}",
-    )
+    label = f"{ours['method']} over {theirs['method']}"
+    note = f"{ours['AJ']:.1f} / {theirs['AJ']:.1f}, {pair['protocol']}, {pair['coverage']} clips"
+    return AuditBar("measured", label, note, gain, low, high, f"{pair['protocol']} / {pair['protocol']}")
 
 
 def _where(row: Published) -> str:
@@ -180,12 +173,7 @@ def _place_above(bar: AuditBar, characters: int) -> _Texts:
 
 
 def _plot_panel(axes: Any, block: Sequence[AuditBar], placed: Sequence[_Texts]) -> None:
-    look: Any = {
-        "xycoords": axes.get_yaxis_transform(),
-        "textcoords": "offset points",
-        "color": INK,
-        "linespacing": 1.0,
-    }
+    look = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "color": INK, "linespacing": 1.0}
     ground = {"fc": "white", "ec": "none", "pad": 0.4}
     ticks: dict[float, str] = {}
     top = 0.0
