@@ -20,7 +20,7 @@ def same_everywhere() -> None:
 
 def write_often(path: Path, letter: str) -> None:
     same_everywhere()
-    for _ in range(200):
+    for _ in range(60):
         write_atomically(path, lambda temporary: temporary.write_text(letter * 1000))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from vgmae_bench.data.video.file import VIDEO_SUFFIXES
-from vgmae_bench.errors import BadDataError
+from vgmae_bench.errors import BadDataError, damage
 
 Kind = Literal["kinetics", "ssv2", "plain"]
 
@@ -37,12 +37,11 @@ def read_list(path: Path) -> tuple[Kind, list[Entry]]:
     * Any other file: one "path label" per line, separated by a space, comma or tab, as in VideoMAE's lists.
 
     Raises:
+        MissingDataError: there is no such file.
         BadDataError: the list cannot be read, or has no labels.
     """
-    try:
+    with damage(f"The list {path} cannot be read"):
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadDataError(f"The list {path} cannot be read", str(error)) from error
     kind: Kind
     if path.suffix.lower() == ".json":
         kind, entries = "ssv2", list(_something(path, text))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from vgmae_bench.files import write_atomically
 from vgmae_bench.metrics.stats import clip_bootstrap, finite
@@ -52,17 +53,9 @@ def measure(answers: Answers, classes: Sequence[str]) -> dict[str, Any]:
         name: {"mean": mean.value, "ci95": [finite(mean.low), finite(mean.high)]}
         for name, mean in zip(hits, means, strict=True)
     }
-    each = {
-        name: float(hits["top1"][answers.labels == number].mean())
-        for number, name in enumerate(classes)
-        if (answers.labels == number).any()
-    }
-    return {
-        **accuracies,
-        "mean_class": float(np.mean(list(each.values()))),
-        "chance": 1 / len(classes),
-        "classes": each,
-    }
+    by_class = pd.Series(hits["top1"]).groupby(answers.labels).mean()
+    each = {classes[number]: float(hit) for number, hit in zip(by_class.index.tolist(), by_class, strict=True)}
+    return {**accuracies, "mean_class": float(by_class.mean()), "chance": 1 / len(classes), "classes": each}
 
 
 def confusion(answers: Answers, classes: int) -> npt.NDArray[np.int64]:
@@ -78,8 +71,6 @@ def write_answers(path: Path, answers: Answers, classes: Sequence[str]) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
-    import pandas as pd
-
     names, order = np.array(classes), np.argsort(-answers.shares, axis=1, kind="stable")
     table = pd.DataFrame({"video": answers.ids, "class": names[answers.labels]})
     for place, best in enumerate(order[:, :SHOWN].T, 1):

@@ -71,22 +71,15 @@ def match(found: Mask, truth: Mask, reach: float) -> tuple[Mask, int]:
     """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import maximum_bipartite_matching
+    from scipy.spatial import KDTree
 
     matched = np.zeros_like(found)
     mine, theirs = np.argwhere(found), np.argwhere(truth)
     if not len(mine) or not len(theirs):
         return matched, 0
-    number = np.full(truth.shape, -1)
-    number[truth] = np.arange(len(theirs))
-    steps = np.arange(-int(reach), int(reach) + 1)
-    offsets = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
-    offsets = offsets[np.hypot(*offsets.T) <= reach]
-    place = mine[:, None] + offsets
-    inside = ((place >= 0) & (place < truth.shape)).all(axis=-1)
-    place = np.where(inside[..., None], place, 0)
-    neighbour = np.where(inside, number[place[..., 0], place[..., 1]], -1)
-    row, column = np.nonzero(neighbour >= 0)
-    links = csr_array((np.ones(len(row), dtype=np.int8), (row, neighbour[row, column])), shape=(len(mine), len(theirs)))
+    near = KDTree(mine).sparse_distance_matrix(KDTree(theirs), reach, output_type="ndarray")
+    links = csr_array((np.ones(len(near), dtype=np.int8), (near["i"], near["j"])), shape=(len(mine), len(theirs)))
+    links.sort_indices()  # the order decides which of several largest matchings is found
     partner = maximum_bipartite_matching(links, perm_type="column")
     hits = mine[partner >= 0]
     matched[hits[:, 0], hits[:, 1]] = True

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from vgmae_bench.config import Json, digest
 from vgmae_bench.data.video.images import SUFFIXES, find_images, read_image
 from vgmae_bench.data.video.pixels import open_rgb
-from vgmae_bench.errors import BadDataError, MissingDataError, UsageError
+from vgmae_bench.errors import BadDataError, MissingDataError, UsageError, damage
 from vgmae_bench.files import file_digest
 from vgmae_bench.models.explorer import Image
 
@@ -177,11 +177,8 @@ def _of_files(
 def _with_mask(image: Path, path: Path) -> tuple[Image, Labels]:
     """Read an image and its mask, int64 [1, H, W]: palette indices, grey values, or one number for each RGB colour."""
     pixels = read_image(image)
-    try:
-        with Pillow.open(path) as mask:
-            stored = np.array(mask if mask.mode in ("P", "L", "1", "I", "I;16") else mask.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
-        raise BadDataError(f"The mask {path} cannot be read", str(error)) from error
+    with damage(f"The mask {path} cannot be read"), Pillow.open(path) as mask:
+        stored = np.array(mask if mask.mode in ("P", "L", "1", "I", "I;16") else mask.convert("RGB"))
     labels = stored.astype(np.int64)
     if labels.ndim == 3:
         labels = labels @ np.array([65536, 256, 1])
@@ -202,27 +199,16 @@ def _bsds(root: Path) -> LabelledSet:
     return _of_files("bsds500", root, found, _with_segmentations, has_figure=False, wanted=wanted)
 
 
-def _with_segmentations(image: Path, truth: Path) -> tuple[Image, Labels]:
-    return np.array(open_rgb(image)), segmentations(truth)
+def _with_segmentations(image: Path, path: Path) -> tuple[Image, Labels]:
+    """Read an image, and its segmentations from a ground-truth file of BSDS500: int64 [A, H, W], one for each annotator.
 
-
-def segmentations(path: Path) -> Labels:
-    """Read a ground-truth file of BSDS500: a cell array `groundTruth` of structs with `Segmentation`.
-
-    Returns:
-        int64 [A, H, W], one segmentation for each of A annotators.
-
-    Raises:
-        BadDataError: the file is damaged or something else.
+    The file holds a cell array `groundTruth` of structs with `Segmentation`.
     """
     from scipy.io import loadmat
 
-    try:
+    with damage(f"{path} is not a ground-truth file of BSDS500"):
         people = loadmat(path)["groundTruth"].ravel()
         labels = np.stack([person["Segmentation"][0, 0] for person in people]).astype(np.int64)
-    except Exception as error:  # SciPy can raise anything on a damaged file
-        why = f"{type(error).__name__}: {error}"
-        raise BadDataError(f"{path} is not a ground-truth file of BSDS500", why) from error
-    if labels.ndim != 3:
-        raise BadDataError(f"{path} is not a ground-truth file of BSDS500", f"its segmentations are {labels.shape}")
-    return labels
+        if labels.ndim != 3:
+            raise ValueError(f"its segmentations are {labels.shape}")
+    return np.array(open_rgb(image)), labels
