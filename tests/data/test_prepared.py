@@ -197,6 +197,17 @@ def test_a_changed_byte_is_reported_and_the_clip_refused(tmp_path: Path) -> None
     assert "a%2Fb: " in faults[2] and "its tracks" in faults[2]
 
 
+@pytest.mark.parametrize("listed", [b"[6, 32, 20]", b"[5, 20, 32]"])
+def test_a_file_that_lists_a_clip_with_another_shape_is_refused(tmp_path: Path, listed: bytes) -> None:
+    write_prepared(tmp_path / "x.h5", {}, [parse_example(example(1), "bear", "it")])
+    with h5py.File(tmp_path / "x.h5", "r+") as file:
+        text = file["about"][()].tobytes()
+        assert b"[6, 20, 32]" in text
+        file["about"][:] = np.frombuffer(text.replace(b"[6, 20, 32]", listed), np.uint8)
+    with pytest.raises(BadDataError, match=r'Clip "bear" of .*x\.h5 cannot be used: the file lists it as \d frames of'):
+        PreparedDataset(tmp_path / "x.h5").clip("bear")
+
+
 @pytest.mark.parametrize("content", [b"", b"no HDF5 at all" * 100])
 def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.h5").write_bytes(content)

@@ -55,8 +55,6 @@ _ARRAYS = {
 _OPTIONAL = ("annotated", "radius", "asked")
 _ATTRIBUTES = ("size", "kind", "frames_sha256", "fps")
 _BLOCK = 16  # frames in memory at once while they are encoded again
-_OPTIONS: dict[str, Json] = {"point_scale": "full"}
-"""Settings in the digest of a prepared dataset, and thus in every record."""
 Lossless = Literal["PNG", "RAW"]
 
 
@@ -126,7 +124,8 @@ class PreparedDataset:
                 raise ValueError("it lists a clip twice")
         self.about = about
         self.identity: dict[str, Json] = about.get("identity") or {"clips": [list(item) for item in self.sums.items()]}
-        self.options = dict(_OPTIONS)
+        # In the digest of a prepared dataset, and thus in every record.
+        self.options: dict[str, Json] = {"point_scale": "full"}
         self.digest = stored_digest(self.identity, self.options)
         self.ids = list(self.shapes)
         self.files = [path]
@@ -147,9 +146,16 @@ class PreparedDataset:
         with damage(self._where(clip_id)), h5py.File(self.path, "r", locking=False) as file:
             group = file["clips"][clip_id]
             arrays = {name: _values(group, name, *_ARRAYS[name])[()] for name in _ARRAYS if name in group}
-            attributes = {name: _plain(group.attrs[name]) for name in _ATTRIBUTES if name in group.attrs}
+            stored = {name: group.attrs[name] for name in _ATTRIBUTES if name in group.attrs}
+            attributes: dict[str, Any] = {
+                name: value if isinstance(value, str) else value.tolist() for name, value in stored.items()
+            }
             if self.sums[clip_id] != _digest(attributes, arrays):
                 raise ValueError("its tracks or its table of frames are not what was written (their SHA-256 differs)")
+            if (arrays["points"].shape[1], *attributes["size"]) != (num_frames, height, width):
+                raise ValueError(
+                    f"the file lists it as {num_frames} frames of {width} × {height} pixels, which is wrong"
+                )
             part = partial(self._frames, clip_id, attributes["kind"], arrays["offsets"], arrays["crc32"])
             return Clip(
                 id=clip_id,
@@ -255,7 +261,3 @@ def _values(group: h5py.Group, name: str, kinds: str, axes: int) -> h5py.Dataset
     if item.is_virtual or item.external or item.id.get_storage_size() != item.nbytes:
         raise ValueError(f"its {name} are not stored plainly")
     return item
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else value

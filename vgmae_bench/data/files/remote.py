@@ -36,8 +36,8 @@ def ensure_file(url: str, folder: Path, *, what: str, size: int | None = None, s
         StorageError: the folder cannot be written.
     """
     target = folder / urllib.parse.unquote(urllib.parse.urlsplit(url).path).rpartition("/")[2]
-    fresh = False
-    if not target.is_file():
+    fresh = not target.is_file()
+    if fresh:
         make_folder(folder, _ELSEWHERE)
         with locked(folder):
             fresh = not target.is_file()

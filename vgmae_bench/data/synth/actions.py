@@ -47,7 +47,8 @@ class Motion(NamedTuple):
 
 
 COORDINATES = {"yaw": 0.16, "pitch": 0.16, "roll": 0.40, "zoom": 0.35, "distance": 0.40, "sideways": 0.30}
-"""How far a path reaches to either side at most: radians, three times; logarithms of a scale, twice; shares of the view."""
+"""The largest distance of a path from its middle. Yaw, pitch and roll are in radians, zoom and distance in natural logarithms
+of the scale, sideways in halves of the view's width."""
 
 CLASSES: dict[str, Motion | None] = {
     "still": None,
