@@ -15,16 +15,8 @@ import torch
 
 from vgmae_bench.config import Json, to_json
 from vgmae_bench.errors import WeightsError
-from vgmae_bench.models.checkpoint_content import (
-    average_beside,
-    plain,
-    require_finite,
-    state_dict,
-    unwrap,
-    without,
-)
-from vgmae_bench.models.checkpoint_file import read_checkpoint
-from vgmae_bench.models.imported import Imported, import_options
+from vgmae_bench.models.checkpoint_content import require_finite, without
+from vgmae_bench.models.imported import Imported, import_options, read_release
 from vgmae_bench.models.weights_file import check_fit
 
 from .checkpoint import KIND, Inference, InputRange, Upsample
@@ -71,11 +63,9 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
         WeightsError: the file is damaged, or has another architecture. The message names the names and shapes that differ.
     """
     options = import_options(ImportOptions, overrides)
-    content = read_checkpoint(path)
-    tensors, dropped = without(unwrap(state_dict(content, path), path), _GMFLOW_ONLY)
-    settings = plain(content.get("args"))
-    temperature = settings.get("temp") if isinstance(settings, dict) else None
-    tau = options.tau
+    named, settings, notes = read_release(path)
+    tensors, dropped = without(named, _GMFLOW_ONLY)
+    temperature, tau = (settings or {}).get("temp"), options.tau
     if tau is None and isinstance(temperature, float | int):
         tau = temperature or None  # there, 0 means the square root of the width
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
@@ -84,9 +74,6 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
         expected = GMRW(network).state_dict()
     check_fit(expected, tensors, source=str(path))
     require_finite(tensors, path)
-    notes: list[str] = []
-    if beside := average_beside(content):
-        notes.append(f"the moving average of the weights ({beside}) is not used")
     inference = _inference(options, bool(dropped), notes)
     source: dict[str, Json] = {"file": path.name, "hyper_parameters": to_json(settings)}
     config = {"network": network, "inference": inference, "source": source}

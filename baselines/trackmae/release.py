@@ -15,9 +15,8 @@ import torch
 
 from vgmae_bench.config import Json, build, to_json
 from vgmae_bench.errors import WeightsError
-from vgmae_bench.models.checkpoint_content import average_beside, plain, require_finite, state_dict, unwrap
-from vgmae_bench.models.checkpoint_file import read_checkpoint
-from vgmae_bench.models.imported import Imported, assumed_heads, count_blocks, import_options
+from vgmae_bench.models.checkpoint_content import require_finite
+from vgmae_bench.models.imported import Imported, assumed_heads, count_blocks, import_options, read_release
 from vgmae_bench.models.weights_file import check_fit
 
 from .checkpoint import CLASSIFIER, PRETRAINED, Trained
@@ -67,15 +66,10 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
         WeightsError: the file is damaged, or has another architecture. The message names the names and shapes that differ.
     """
     options = import_options(ImportOptions, overrides)
-    content = read_checkpoint(path)
-    settings = plain(content.get("args")) if isinstance(content, Mapping) else None
-    settings = settings if isinstance(settings, dict) else {}
-    tensors = in_our_names(unwrap(state_dict(content, path), path))
+    named, found, notes = read_release(path)
+    tensors, settings = in_our_names(named), found or {}
     require_finite(tensors, path)
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
-    notes: list[str] = []
-    if beside := average_beside(content):
-        notes.append(f"the moving average of the weights ({beside}) is not used")
     try:
         make = _classifier if "fc_norm.weight" in shapes else _pretrained
         with torch.device("meta"):  # only names and shapes are needed

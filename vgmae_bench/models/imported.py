@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor
 
 from vgmae_bench.config import build
 from vgmae_bench.errors import UsageError
+from vgmae_bench.models.checkpoint_content import average_beside, plain, state_dict, unwrap
+from vgmae_bench.models.checkpoint_file import read_checkpoint
 from vgmae_bench.models.weights_file import save_weights
 
 T = TypeVar("T")
@@ -39,6 +41,34 @@ class Imported:
         """Write the weights file and return self. Raises StorageError if that fails."""
         save_weights(out, self.tensors, self.kind, self.config)
         return self
+
+
+class Release(NamedTuple):
+    """The content of a checkpoint of the form {"model": state dict, "args": settings, …}, or of a bare state dict.
+
+    Attributes:
+        tensors: the weights, under the network's own names.
+        settings: the settings of the run; None if the file has none.
+        notes: sentences about parts of the file that are not used.
+    """
+
+    tensors: dict[str, Tensor]
+    settings: dict[str, Any] | None
+    notes: list[str]
+
+
+def read_release(path: Path) -> Release:
+    """Read such a checkpoint. Nothing in the file is executed.
+
+    Raises:
+        UntrustedFileError: the file names code, or holds objects instead of tensors.
+        WeightsError: the file is damaged, or has no state dict.
+    """
+    content = read_checkpoint(path)
+    tensors = unwrap(state_dict(content, path), path)
+    settings, average = plain(content.get("args")), average_beside(content)
+    notes = [f"the moving average of the weights ({average}) is not used"] if average else []
+    return Release(tensors, settings if isinstance(settings, dict) else None, notes)
 
 
 def assumed_heads(width: int, known: Mapping[int, int], setting: str, notes: list[str]) -> int:

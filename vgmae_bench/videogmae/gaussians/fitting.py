@@ -17,6 +17,7 @@ from torch.optim.adam import adam
 
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.losses import reconstruction_loss
+from vgmae_bench.settings import at_least
 from vgmae_bench.splatting import project
 from vgmae_bench.videogmae.gaussians.alignment import Stage, Stiffness, align, bending, bias
 from vgmae_bench.videogmae.gaussians.gaussians import Backend, Camera, Gaussians, fixed_camera, render_video
@@ -49,10 +50,7 @@ class FitConfig:
     outlier: tuple[float, ...] = (0.5, 0.15)
 
     def __post_init__(self) -> None:
-        if self.steps < 0:
-            raise UsageError("The number of steps cannot be negative", f"it is {self.steps}")
-        if self.resolution < 8:
-            raise UsageError("Fitting needs images of at least 8 pixels per side", f"resolution is {self.resolution}")
+        at_least(self, steps=0, resolution=8)
         if not 0 < self.lr < math.inf:
             raise UsageError("The learning rate must be positive", f"lr is {self.lr}")
         if not self.stiffness or len(self.stiffness) != len(self.outlier):

@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vgmae_bench.splatting import project
 from vgmae_bench.videogmae.gaussians.gaussians import Camera, Gaussians
-from vgmae_bench.videogmae.gaussians.motion import NEAR
+from vgmae_bench.videogmae.gaussians.motion import projected_centres
 from vgmae_bench.videogmae.gaussians.registration import register
 
 
@@ -50,8 +49,7 @@ def registration_distance(gaussians: Gaussians, camera: Camera, video: Tensor) -
     Arguments:
         video: [B, T, S, S, 3], RGB in [0, 1], square, as `camera` sees it.
     """
-    projection = project(gaussians.means, gaussians.quats[:, None], gaussians.scales[:, None], *camera, near=NEAR)
-    centres = projection.means2d
+    centres = projected_centres(gaussians.means, gaussians, camera)
     with torch.no_grad():
         wanted = register(video, round(centres.shape[2] ** 0.5)).follow(centres[:, 0])
     moved, wanted = centres[:, 1:] - centres[:, :1], wanted[:, 1:] - wanted[:, :1]

@@ -44,6 +44,11 @@ def read_motion(gaussians: Gaussians, camera: Camera, switches: Switches, backen
     )
 
 
+def projected_centres(means: Tensor, gaussians: Gaussians, camera: Camera) -> Tensor:
+    """Centres [B, T, G, 2] in the image, raster pixels, of the Gaussians with means `means` [B, T, G, 3]."""
+    return project(means, gaussians.quats[:, None], gaussians.scales[:, None], *camera, near=NEAR).means2d
+
+
 def flow_of(features: Tensor, alpha: Tensor, mode: FlowAlpha) -> Tensor:
     """Convert rendered displacements to flow [..., H, W, 2] in pixels.
 

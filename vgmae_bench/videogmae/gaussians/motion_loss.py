@@ -16,10 +16,9 @@ from torch import Tensor
 
 from vgmae_bench.devices import constant
 from vgmae_bench.errors import UsageError
-from vgmae_bench.splatting import project
 from vgmae_bench.videogmae.gaussians.blur import blurred
 from vgmae_bench.videogmae.gaussians.gaussians import Backend, Camera, Composite, Gaussians, render_video
-from vgmae_bench.videogmae.gaussians.motion import NEAR
+from vgmae_bench.videogmae.gaussians.motion import projected_centres
 
 CarryError = Literal["off", "fixed", "moving"]
 
@@ -77,7 +76,7 @@ def reconstruct(
     if loss.preconditioning and moved.requires_grad:
         with torch.no_grad():
             smooth = blurred(target[:, 1:], min((blur for blur in blurs if blur), default=0.0))
-            tensor = _structure(smooth, _centres(gaussians.means, gaussians, camera)[:, 1:])
+            tensor = _structure(smooth, projected_centres(gaussians.means, gaussians, camera)[:, 1:])
         scale = 2 / target.shape[1]
         moved.register_hook(lambda gradient: scale * _newton(gradient, tensor, loss.preconditioning))
     first, held = gaussians.means[:, :1], Gaussians(*(values.detach() for values in gaussians))
@@ -92,17 +91,12 @@ def reconstruct(
     later_error = error[:, 1:]
     if loss.carry_error != "off":
         with torch.set_grad_enabled(loss.carry_error == "moving" and torch.is_grad_enabled()):
-            carried = _carried(error[:, :1].detach(), _centres(path, held, camera))
+            carried = _carried(error[:, :1].detach(), projected_centres(path, held, camera))
         later_error = later_error - carried
     # Blur reduces the error. The weight compensates for its noise-like part.
     squares = [(1 + blur**2) * blurred(later_error, blur).square().mean() for blur in blurs]
     T = target.shape[1]
     return (error[:, :1].square().mean() + (T - 1) * torch.stack(squares).mean()) / T
-
-
-def _centres(means: Tensor, gaussians: Gaussians, camera: Camera) -> Tensor:
-    """Projected centres [B, T, G, 2] of the Gaussians with means `means`, in raster pixels."""
-    return project(means, gaussians.quats[:, None], gaussians.scales[:, None], *camera, near=NEAR).means2d
 
 
 def _structure(video: Tensor, xy: Tensor) -> Tensor:
