@@ -10,7 +10,7 @@ import pandas as pd
 
 from vgmae_bench.compare.row import HEADLINE
 from vgmae_bench.evaluation.protocols import PROTOCOLS
-from vgmae_bench.evaluation.records.results import Cost, DatasetUsed, MethodUsed, Record, run_key
+from vgmae_bench.evaluation.records.results import ClipNote, Cost, DatasetUsed, MethodUsed, Record, run_key
 from vgmae_bench.evaluation.runs import folder_of
 from vgmae_bench.evaluation.score import summarise, write_scores
 
@@ -40,10 +40,10 @@ def write_run(
     record = new_record(method, dataset=dataset, protocol=protocol, seed=seed)
     folder = folder_of(record, out)
     folder.path.mkdir(parents=True)
-    scored = int(table["clip"].nunique())
-    costs = [Cost(seconds=1.0, peak_memory_mb=100.0, frames=24 * len(table), queries=0)]
+    cost = Cost(seconds=1.0, peak_memory_mb=100.0, frames=24 * len(table), queries=0)
+    notes = dict.fromkeys(map(str, range(expected or table["clip"].nunique())), ClipNote())
     folder.write_record(record)
-    write_scores(folder, table, summarise(table, record.protocol, expected=expected or scored, costs=costs))
+    write_scores(folder, table, summarise(table, record.protocol, notes | {"0": ClipNote(cost=cost)}))
     return folder.path
 
 

@@ -53,11 +53,11 @@ def run(tracker: Any, folder: RunFolder, **options: Any) -> list[str]:
 def test_a_clip_that_fails_is_noted_and_tried_again_next_time(tmp_path: Any) -> None:
     folder, tracker = RunFolder(tmp_path), FailsOnce()
     assert "out of luck" in run(tracker, folder)[0]
-    assert "out of luck" in str(folder.failure("a"))
+    assert "out of luck" in str(folder.note("a").error)
     assert folder.has_prediction("b")
     assert run(tracker, folder) == []
     assert tracker.calls == 3  # b was not predicted again
-    assert folder.failure("a") is None
+    assert folder.note("a").error is None
 
 
 def test_redo_predicts_again(tmp_path: Any) -> None:

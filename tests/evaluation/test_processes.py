@@ -85,9 +85,9 @@ def test_scoring_again_does_not_credit_the_new_code_with_old_predictions(tmp_pat
     folder, clip = planned.folder, "clip-0"
     newer = replace(Session.now("cpu", "again"), vgmae_bench=upgraded.vgmae_bench, commit=upgraded.commit)
     start_session(folder, planned.record, newer)
-    assert score_run(folder, planned.dataset.ids, planned.record.protocol).made_by == old
+    assert score_run(folder, planned.dataset.ids).made_by == old
     folder.write_prediction(clip, folder.read_prediction(clip), folder.note(clip).cost, upgraded)
-    assert score_run(folder, planned.dataset.ids, planned.record.protocol).made_by == [upgraded, *old]
+    assert score_run(folder, planned.dataset.ids).made_by == [upgraded, *old]
 
 
 def test_only_the_metrics_of_tapvid_lose_their_mean_to_one_clip_without_a_value(tmp_path: Path) -> None:

@@ -78,15 +78,13 @@ def look(query_set: QuerySet, tracks: Tracks, protocol: EvalProtocol, clip: str 
     )
 
 
-def notices(
-    record: Record, looks: Sequence[Look], protocol: EvalProtocol, doubts: Mapping[str, str] = MappingProxyType({})
-) -> list[str]:
+def notices(record: Record, looks: Sequence[Look], doubts: Mapping[str, str] = MappingProxyType({})) -> list[str]:
     """What looks wrong in a run, one sentence each.
 
     Arguments:
         record: the run's record. Predictions of other programs have their own checks (`other_programs.plausibility`).
+            Only "strided" protocols score the frames before a query.
         looks: the counts of all scored query sets.
-        protocol: only "strided" protocols score the frames before a query.
         doubts: what looks wrong in the true tracks, by clip id.
     """
     if not looks or record.external is not None:
@@ -107,7 +105,7 @@ def notices(
         off_by = f"{off} of {tracks} tracks do not lie on their query in its frame ({typical:.2f} px off)"
         found.append("; ".join([off_by, *told, f"vgmae-bench check {record.method.name} says why"]))
     late, frozen = sum(one.late for one in looks), sum(one.frozen for one in looks)
-    if protocol.query_mode == "strided" and late and frozen > 0.9 * late:
+    if record.protocol.query_mode == "strided" and late and frozen > 0.9 * late:
         found.append(
             f"{frozen} of {late} tracks do not move before their query, and these frames are scored: a tracker that looks "
             'forward only declares direction="forward" in its SPEC'

@@ -114,7 +114,7 @@ def predict(
                 progress.advance(skipped=not open_here)
         for clip_id in elsewhere:  # another process had them; if it was killed, they are still missing
             with folder.claim(clip_id, wait=True):
-                if not folder.has_prediction(clip_id) and folder.failure(clip_id) is None:
+                if not folder.has_prediction(clip_id) and folder.note(clip_id).error is None:
                     work(clip_id, None)
             progress.advance(skipped=True)
 

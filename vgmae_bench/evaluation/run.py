@@ -160,7 +160,7 @@ def execute(
             )
         except StoppedError as error:
             stopped = error
-    summary = score_run(plan.folder, plan.dataset.ids, protocol)
+    summary = score_run(plan.folder, plan.dataset.ids)
     if stopped is not None:
         raise stopped
     if not summary.failures:

@@ -6,7 +6,6 @@ import gzip
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from vgmae_bench import plugins
 from vgmae_bench.errors import PluginError
 from vgmae_bench.evaluation import notices
 from vgmae_bench.evaluation.protocols import EvalProtocol, scored_tracks
-from vgmae_bench.evaluation.records.results import ClipCounts, Cost, MetricMean, Summary
+from vgmae_bench.evaluation.records.results import ClipCounts, ClipNote, MetricMean, Summary
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import locked, write_atomically
 from vgmae_bench.metrics import over_time, tapvid
@@ -30,11 +29,7 @@ KEYS = ["clip", "question", "frames", "queries", "seconds"]
 """Columns of metrics.csv that are not metrics."""
 
 
-def score_run(
-    folder: RunFolder,
-    clip_ids: Sequence[str],
-    protocol: EvalProtocol,
-) -> Summary:
+def score_run(folder: RunFolder, clip_ids: Sequence[str]) -> Summary:
     """Score every clip that has a prediction. Write metrics.csv, the other tables of metrics and summary.json.
 
     Arguments:
@@ -43,17 +38,15 @@ def score_run(
     Returns:
         The content of summary.json.
     """
-    families = load_metrics()
     with locked(folder.path):  # the last of several processes reads the predictions of all
-        summary = _score_now(folder, clip_ids, protocol, families)
+        summary = _score_now(folder, clip_ids)
     for notice in summary.notices:
         _log.info(f"notice    {notice}")
     return summary
 
 
-def _score_now(
-    folder: RunFolder, clip_ids: Sequence[str], protocol: EvalProtocol, families: Mapping[str, Callable[..., Any]]
-) -> Summary:
+def _score_now(folder: RunFolder, clip_ids: Sequence[str]) -> Summary:
+    record, families = folder.record(), load_metrics()
     rows: list[dict[str, Any]] = []
     tracks: list[pd.DataFrame] = []
     times: list[tuple[str, pd.DataFrame]] = []
@@ -65,8 +58,8 @@ def _score_now(
         answered, cost = folder.read_prediction(clip_id), notes[clip_id].cost
         empty += not answered
         for number, (query_set, predictions) in enumerate(answered):
-            given = scored_tracks(query_set, predictions, protocol)
-            looks.append(notices.look(query_set, predictions, protocol, clip_id))
+            given = scored_tracks(query_set, predictions, record.protocol)
+            looks.append(notices.look(query_set, predictions, record.protocol, clip_id))
             row: dict[str, Any] = {
                 "clip": clip_id,
                 "question": number,
@@ -84,15 +77,9 @@ def _score_now(
     if tracks:
         _write_table(folder.path / "metrics_per_track.csv.gz", pd.concat(tracks, ignore_index=True))
         write_atomically(folder.over_time, partial(over_time.write, clips=times))
-    costs = [note.cost for note in notes.values() if note.cost is not None]
-    failures = {clip_id: reason for clip_id in clip_ids if (reason := folder.failure(clip_id)) is not None}
-    makers = dict.fromkeys(maker for clip_id in predicted if (maker := notes[clip_id].made_by) is not None)
-    doubts = {clip_id: notes[clip_id].doubt for clip_id in predicted}
-    summary = replace(
-        summarise(table, protocol, expected=len(clip_ids), empty=empty, costs=costs, failures=failures),
-        made_by=list(makers),
-        notices=notices.notices(folder.record(), looks, protocol, doubts),
-    )
+    doubts = {clip_id: note.doubt for clip_id, note in notes.items()}
+    told = notices.notices(record, looks, doubts)
+    summary = summarise(table, record.protocol, notes, empty=empty, notices=told)
     write_scores(folder, table, summary)
     return summary
 
@@ -106,27 +93,27 @@ def write_scores(folder: RunFolder, table: pd.DataFrame, summary: Summary) -> No
 def summarise(
     table: pd.DataFrame,
     protocol: EvalProtocol,
+    notes: Mapping[str, ClipNote],
     *,
-    expected: int,
     empty: int = 0,
-    costs: Sequence[Cost] = (),
-    failures: Mapping[str, str] | None = None,
+    notices: Sequence[str] = (),
 ) -> Summary:
     """Means over query sets with intervals over clips, coverage and cost.
 
     Arguments:
         table: as in metrics.csv.
-        expected: the number of clips of the dataset.
-        empty: how many of them have nothing to track.
-        costs: the known costs of clips.
-        failures: the reason for each failed clip, by clip id.
+        notes: the notes about all clips of the dataset, by clip id.
+        empty: how many clips have nothing to track.
+        notices: see `Summary`.
     """
     names = [name for name in table.columns if name not in KEYS]
     means = _means(table, names, protocol) if len(table) else []
+    failures = {clip_id: note.error for clip_id, note in notes.items() if note.error is not None}
+    costs = [note.cost for note in notes.values() if note.cost is not None]
     return Summary(
         protocol=protocol.name,
-        clips=ClipCounts(expected, int(table["clip"].nunique()) if len(table) else 0, len(failures or {}), empty),
-        failures=dict(failures or {}),
+        clips=ClipCounts(len(notes), int(table["clip"].nunique()), len(failures), empty),
+        failures=failures,
         metrics={
             name: MetricMean(
                 mean=finite(mean.value),
@@ -140,6 +127,8 @@ def summarise(
         seconds=sum(cost.seconds for cost in costs),
         frames=sum(cost.frames for cost in costs),
         peak_memory_mb=max((cost.peak_memory_mb for cost in costs), default=None),
+        made_by=list(dict.fromkeys(note.made_by for note in notes.values() if note.made_by is not None)),
+        notices=list(notices),
     )
 
 

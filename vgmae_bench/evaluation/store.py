@@ -20,6 +20,7 @@ import fcntl
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -129,16 +130,16 @@ class RunFolder:
         write_atomically(self.traceback, lambda temporary: temporary.write_text(text, encoding="utf-8"))
         return self.traceback
 
-    def failure(self, clip_id: str) -> str | None:
-        """Why the clip failed. None if it has a prediction or was never tried."""
-        return None if self.has_prediction(clip_id) else self.note(clip_id).error
-
     def note(self, clip_id: str) -> ClipNote:
-        """The note about a clip. If its file is missing or damaged, the note is empty: scores do not need it."""
+        """The note about a clip. It has an error only if the clip has no prediction, and nothing else in this case.
+
+        If the file is missing or damaged, the note is empty, because scores do not need it.
+        """
         try:
-            return records.read(self._note(clip_id), ClipNote)
+            note = records.read(self._note(clip_id), ClipNote)
         except (FileNotFoundError, BadDataError):
             return ClipNote()
+        return replace(note, error=None) if self.has_prediction(clip_id) else ClipNote(error=note.error)
 
     def record(self) -> Record:
         """Read record.json. Raises BadDataError if it is damaged."""

@@ -127,7 +127,7 @@ def test_missing_clips_leave_a_run_incomplete(root: Path, tmp_path: Path) -> Non
     del clips["clip-1"]
     folder, summary = score(save_npz(tmp_path / "theirs.npz", clips), root)
     assert summary.clips == ClipCounts(expected=3, scored=2, failed=1, without_queries=0)
-    assert folder.failure("clip-1") == "theirs.npz has no such clip"
+    assert folder.note("clip-1").error == "theirs.npz has no such clip"
 
 
 def test_as_many_points_as_frames_need_their_axes_declared(tmp_path: Path) -> None:

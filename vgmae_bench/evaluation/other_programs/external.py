@@ -180,7 +180,7 @@ def score_submission(
         start_session(folder, record, Session.now("cpu", command))
         for kept in staged.predictions.iterdir():
             os.replace(kept, folder.predictions / kept.name)  # whole files, which the staged run wrote atomically
-    summary = score_run(folder, list(dataset.ids), protocol)
+    summary = score_run(folder, dataset.ids)
     draw_clips(folder, dataset, dataset.ids[:figures], protocol)
     return folder, summary
 
