@@ -69,17 +69,6 @@ def check_tracks(
     return points, hidden
 
 
-def check_asked(asked: npt.NDArray[np.int64] | None, points: FloatArray) -> None:
-    """Raise FaultError unless `asked` [N] names a frame for each track in which `points` [N, T, 2] has its position."""
-    if asked is None:
-        return
-    tracks, num_frames = points.shape[:2]
-    if asked.shape != (tracks,) or not ((asked >= 0) & (asked < num_frames)).all():
-        raise FaultError(f"asked must hold a frame number from 0 to {num_frames - 1} for each of {tracks} tracks")
-    if not np.isfinite(points[np.arange(tracks), asked]).all():
-        raise FaultError("a track has no position in its query frame")
-
-
 def check_frames(frames: object, shape: tuple[int, int, int] | None = None) -> npt.NDArray[np.uint8]:
     """Frames as uint8 [T, H, W, 3] RGB.
 
@@ -112,19 +101,28 @@ def checked_clip(clip: Clip, where: str, dataset: str) -> Clip:
     Raises:
         BadDataError: the clip has a fault.
     """
+    size: Any = clip.size
+    tracks, num_frames = clip.points.shape[:2]
     try:
-        _check_size(clip)
-        check_tracks(clip.points, clip.occluded, clip.num_frames, clip.size)
-        check_asked(clip.asked, clip.points)
+        if len(size) != 2 or not all(isinstance(length, int | np.integer) and length > 0 for length in size):
+            raise FaultError(f"size must be (height, width), two whole numbers of pixels, not {size}")
+        check_tracks(clip.points, clip.occluded, num_frames, size)
+        if clip.asked is not None:
+            if clip.asked.shape != (tracks,) or not ((clip.asked >= 0) & (clip.asked < num_frames)).all():
+                raise FaultError(
+                    f"asked must hold a frame number from 0 to {num_frames - 1} for each of {tracks} tracks"
+                )
+            if not np.isfinite(clip.points[np.arange(tracks), clip.asked]).all():
+                raise FaultError("a track has no position in its query frame")
         if clip.radius is not None and ((clip.radius < 0) | np.isinf(clip.radius)).any():
             raise FaultError("radius holds a negative or infinite number of pixels")
         if clip.fps is not None and not 0 < clip.fps < float("inf"):
             raise FaultError(f"fps is {clip.fps}")
-        if clip.encoded is not None and len(clip.encoded) != clip.num_frames:
-            raise FaultError(f"the video has {len(clip.encoded)} frames, but points has {clip.num_frames}")
+        if clip.encoded is not None and len(clip.encoded) != num_frames:
+            raise FaultError(f"the video has {len(clip.encoded)} frames, but points has {num_frames}")
     except FaultError as fault:
         raise bad_clip(where, fault, dataset) from fault
-    whole = (clip.num_frames, *clip.size)
+    whole = (num_frames, *clip.size)
     part = clip.part and partial(_checked_frames, clip.part, where, whole)
     resized = clip.resized and partial(_checked_frames, clip.resized, where, whole)
     with damage(where):  # a plugin's subclass can have another constructor
@@ -136,12 +134,6 @@ def bad_clip(where: str, fault: Exception, dataset: str = "") -> BadDataError:
     remedy = fault.remedy if isinstance(fault, FaultError) else ""
     verify = f"vgmae-bench data verify {dataset}, which names every such clip" if dataset else ""
     return BadDataError(where, str(fault), try_=", then: ".join(filter(None, (remedy, verify))) if remedy else "")
-
-
-def _check_size(clip: Clip) -> None:
-    size: Any = clip.size
-    if len(size) != 2 or not all(isinstance(length, int | np.integer) and length > 0 for length in size):
-        raise FaultError(f"size must be (height, width), two whole numbers of pixels, not {size}")
 
 
 def _checked_frames(
