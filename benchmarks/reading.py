@@ -80,7 +80,7 @@ def save(path: Path, content: object) -> None:
 def read(root: Path, name: str, form: str, share: int, of: int) -> dict[str, float]:
     """Read every `of`-th clip in this process."""
     start = time.perf_counter()
-    dataset, _ = open_dataset(name, root=root, use_prepared=form == "prepared")
+    dataset = open_dataset(name, root=root, use_prepared=form == "prepared")
     checksum, count = 0, 0
     for clip_id in list(dataset.ids)[share::of]:
         clip = dataset.clip(clip_id)

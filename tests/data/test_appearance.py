@@ -24,7 +24,7 @@ def named(clip: Clip, points: np.ndarray, frames: np.ndarray) -> str:
 
 @pytest.mark.parametrize("name", ["warp", "synth"])
 def test_only_exchanged_axes_are_reported(name: str) -> None:
-    dataset, _ = open_dataset(name, {} if name == "warp" else {"clips": 1})
+    dataset = open_dataset(name, {} if name == "warp" else {"clips": 1})
     for clip_id in dataset.ids:
         clip = dataset.clip(clip_id)
         frames = clip.read()

@@ -114,7 +114,7 @@ def test_a_run_scores_annotated_frames_and_pck(tmp_path: Path) -> None:
 def test_the_prepared_file_needs_no_other_files(tmp_path: Path) -> None:
     root = tmp_path / "data"
     prepare("badja", root, write_badja(tmp_path) / "badja")
-    dataset, _ = open_dataset("badja", root=root)
+    dataset = open_dataset("badja", root=root)
     clip, original = dataset.clip("bear"), opened(tmp_path).clip("bear")
     for name in ("points", "occluded", "annotated", "radius"):
         np.testing.assert_array_equal(getattr(clip, name), getattr(original, name), strict=True)

@@ -144,7 +144,7 @@ def test_pixels_in_a_pickle_are_refused_by_every_command(tmp_path: Path) -> None
     """A regression test: such a file scored AJ 0, and `data verify` found nothing."""
     pixels = {**CLIP, "points": (POINTS * PIXELS).astype(np.float32)}
     path = save_davis(tmp_path, {"good": CLIP, "bad": pixels})
-    dataset, _ = open_dataset("davis", root=tmp_path)
+    dataset = open_dataset("davis", root=tmp_path)
     dataset.clip("good")
     with pytest.raises(BadDataError, match="they look like pixels") as caught:
         dataset.clip("bad")
@@ -174,7 +174,7 @@ def test_a_table_in_another_unit_is_refused(tmp_path: Path, change: np.ndarray, 
         )
     ]
     (tmp_path / "bear.csv").write_text("point,frame,x,y,visible\n" + "".join(rows))
-    dataset, _ = open_dataset("folder", {"path": str(tmp_path)})
+    dataset = open_dataset("folder", {"path": str(tmp_path)})
     with pytest.raises(BadDataError, match=reason) as caught:
         dataset.clip("bear")
     assert f"vgmae-bench data verify folder --dataset-set path={tmp_path}" in caught.value.try_

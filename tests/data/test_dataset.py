@@ -181,17 +181,17 @@ def test_opening_an_outdated_prepared_file_prints_a_warning(tmp_path: Path, capl
     caplog.set_level(logging.WARNING)
     made_at = path.stat().st_mtime_ns
     os.utime(pickle, ns=(made_at + 10**9, made_at + 10**9))  # a new time stamp, but equal content
-    assert open_dataset("davis", root=root)[0].notes == () and not caplog.messages
+    assert open_dataset("davis", root=root).notes == () and not caplog.messages
     write_davis(root, clips=2)
     (pickle.parent / "SHA256SUMS").unlink()
     os.utime(pickle, ns=(made_at + 2 * 10**9, made_at + 2 * 10**9))
     for _ in range(2):
         caplog.clear()
-        assert open_dataset("davis", root=root)[0].ids == ("clip-0",)
+        assert open_dataset("davis", root=root).ids == ("clip-0",)
         assert caplog.messages == [
             f"davis: the prepared copy {path} was made from another version of {pickle}; clips are read from the copy. "
             "To make it again: vgmae-bench data prepare davis"
         ]
     prepare("davis", root)
     caplog.clear()
-    assert open_dataset("davis", root=root)[0].ids == ("clip-0", "clip-1") and not caplog.messages
+    assert open_dataset("davis", root=root).ids == ("clip-0", "clip-1") and not caplog.messages

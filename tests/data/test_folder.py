@@ -62,8 +62,8 @@ def test_json_and_a_folder_of_images(folder: Path) -> None:
 
 
 def test_the_digest_follows_the_tracks_and_preparing_is_refused(folder: Path) -> None:
-    dataset, spec = open_dataset("folder", {"path": str(folder)})
-    assert spec.name == "folder" and dataset.options == {}
+    dataset = open_dataset("folder", {"path": str(folder)})
+    assert dataset.name == "folder" and dataset.options == {}
     digest = dataset.digest
     (folder / "camel.json").write_text(json.dumps({**JSON, "xy": [[[1, 2], None, [3, 4]]]}))
     assert opened(folder).digest != digest

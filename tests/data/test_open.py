@@ -22,12 +22,12 @@ def first_party(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_dataset_is_opened_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_davis(tmp_path)
-    dataset, spec = open_dataset("davis", {"point_scale": "minus_one"}, tmp_path)
+    dataset = open_dataset("davis", {"point_scale": "minus_one"}, tmp_path)
     assert list(dataset.ids) == ["bear", "camel"]
     assert dataset.options == {"point_scale": "minus_one"}
-    assert spec is data.DAVIS
+    assert (dataset.name, dataset.settings, dataset.published_clips) == ("davis", {"point_scale": "minus_one"}, 30)
     monkeypatch.setenv("VGMAE_BENCH_DATA", str(tmp_path))
-    assert open_dataset("davis")[0].clip("bear").num_frames == 6
+    assert open_dataset("davis").clip("bear").num_frames == 6
 
 
 def test_mistakes_are_usage_errors(tmp_path: Path) -> None:
@@ -44,8 +44,8 @@ def test_a_dataset_straight_from_a_file(tmp_path: Path) -> None:
         "class Mine:\n    ids, digest = ('a',), 'd'\n    def __init__(self, root): self.root = root\n"
         "    def clip(self, clip_id): raise KeyError(clip_id)\n"
     )
-    dataset, spec = open_dataset(f"{source}:Mine", root=tmp_path)
-    assert (dataset.ids, spec.name) == (("a",), "Mine")
+    dataset = open_dataset(f"{source}:Mine", root=tmp_path)
+    assert (dataset.ids, dataset.name) == (("a",), "Mine")
 
 
 def test_listing_datasets_imports_nothing_heavy() -> None:

@@ -30,7 +30,7 @@ from vgmae_bench.types import Clip
 
 
 def opened(name: str, root: Path, **options: object) -> OpenedDataset:
-    return open_dataset(name, options, root)[0]
+    return open_dataset(name, options, root)
 
 
 def stored(dataset: OpenedDataset) -> Stored:

@@ -56,7 +56,7 @@ def test_a_copy_of_unknown_origin_is_compared_from_its_first_use_on(tmp_path: Pa
             open_dataset("davis", root=tmp_path)
         assert "SHA256SUMS" in caught.value.try_
     (path.parent / SUMS).unlink()
-    assert list(open_dataset("davis", root=tmp_path)[0].ids) == ["bear"]
+    assert list(open_dataset("davis", root=tmp_path).ids) == ["bear"]
 
 
 def test_a_file_that_differs_from_its_download_is_reported(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from tests.shared.plans import plan
-from vgmae_bench.data import WARP
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.verify import verify
@@ -51,14 +50,14 @@ def test_warp_names_its_photographs() -> None:
 
 
 def test_it_opens_by_name_without_a_data_root_and_is_whole(tmp_path: Path) -> None:
-    dataset, spec = open_dataset("warp", root=tmp_path / "nowhere")
-    assert (spec, list(dataset.ids)) == (WARP, list(warp(WarpConfig()).ids))
+    dataset = open_dataset("warp", root=tmp_path / "nowhere")
+    assert (dataset.name, list(dataset.ids)) == ("warp", list(warp(WarpConfig()).ids))
     assert verify("warp", tmp_path / "nowhere") == []
 
 
 def test_a_part_has_the_first_frames_and_tracks_and_another_digest() -> None:
-    whole, _ = open_dataset("warp")
-    part, _ = open_dataset("warp", {"clips": 2, "frames": 3, "points": 5})
+    whole = open_dataset("warp")
+    part = open_dataset("warp", {"clips": 2, "frames": 3, "points": 5})
     assert list(part.ids) == list(whole.ids)[:2] and part.digest != whole.digest
     for clip in part:
         full = whole.clip(clip.id)
@@ -71,6 +70,6 @@ def test_a_part_has_the_first_frames_and_tracks_and_another_digest() -> None:
 
 
 def test_a_frame_limit_beyond_the_clip_gives_the_whole_clip() -> None:
-    part, _ = open_dataset("warp", {"frames": 99, "points": 999})
+    part = open_dataset("warp", {"frames": 99, "points": 999})
     for clip in part:
         np.testing.assert_array_equal(clip.points, warp(WarpConfig()).clip(clip.id).points)

@@ -108,7 +108,7 @@ def test_a_clip_that_fails_now_makes_a_difference(root: Path, tmp_path: Path) ->
     run = made(root, "tracker.py:T")
     with pytest.raises(UsageError, match="T came from a file"):
         again(run, root)
-    first = open_dataset("davis", root=root)[0].clip("clip-0").frames((256, 256))[0, 0, 0, 0]
+    first = open_dataset("davis", root=root).clip("clip-0").frames((256, 256))[0, 0, 0, 0]
     (tmp_path / "broken").write_text(str(first))
     result = again(run, root, method_file="tracker.py:T")
     assert (result.equal, result.missing) == (False, ["clip-0"])

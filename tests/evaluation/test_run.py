@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import vgmae_bench as vb
 from tests.clips import write_davis
 from tests.shared.logs import logged
 from tests.shared.plans import plan
@@ -61,6 +62,12 @@ def test_a_run_gives_numbers_a_table_and_a_record(root: Path) -> None:
     assert record.protocol.name == "tapvid-first"
     assert record.sessions[0].packages["torch"]
     assert str(root) not in (planned.folder.path / "record.json").read_text()
+
+
+def test_the_record_of_an_open_dataset_has_the_settings_it_was_opened_with(root: Path) -> None:
+    opened = vb.open_dataset("davis", settings={"point_scale": "minus_one"}, data_root=root)
+    used = vb.evaluate("zero-motion", opened, figures=0).record.dataset
+    assert (used.name, used.settings, used.published_clips) == ("davis", {"point_scale": "minus_one"}, 30)
 
 
 def test_running_again_keeps_predictions_and_redo_makes_the_same_ones(root: Path) -> None:

@@ -29,5 +29,5 @@ def plan(
 ) -> Plan:
     """A plan as `vgmae-bench run` makes it, on the CPU. `place`: out, limit and shard of `plan_of`."""
     opened = open_method(method, weights=weights, settings=settings or {}, device="cpu", seed=seed, ask=ask)
-    data, spec = open_dataset(dataset, dataset_settings or {}, data_root)
-    return plan_of(opened, data, spec, protocols.find(protocol, query_mode), dataset_settings or {}, **place)
+    data = open_dataset(dataset, dataset_settings or {}, data_root)
+    return plan_of(opened, data, protocols.find(protocol, query_mode), **place)

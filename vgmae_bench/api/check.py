@@ -146,12 +146,12 @@ def _dataset(thing: AnyDataset, settings: Mapping[str, Any], root: Path | None) 
 
     def open_with(chosen: Mapping[str, Any]) -> OpenedDataset:
         if isinstance(thing, str) or factory is None:
-            return dataset_of(thing, settings=chosen, data_root=root)[0]
+            return dataset_of(thing, settings=chosen, data_root=root)
         try:
             made, _ = config.call_with(factory, chosen, owner=name, root=root, prepared=None)
         except Exception as error:  # a stranger's constructor may raise anything
             raise PluginError(f"{name} could not be opened", f"{type(error).__name__}: {error}") from error
-        return dataset_of(made)[0]
+        return dataset_of(made)
 
     return name, check_dataset(open_with, settings, config.config_of(factory) if factory is not None else None)
 

@@ -30,7 +30,7 @@ def open_dataset(
     Raises:
         UserError: unknown name, wrong settings, files missing or damaged.
     """
-    return dataset_of(name, settings=settings, data_root=data_root)[0]
+    return dataset_of(name, settings=settings, data_root=data_root)
 
 
 def ask(clip: Clip, *, protocol: str = "tapvid-first") -> tuple[npt.NDArray[np.uint8], Queries]:

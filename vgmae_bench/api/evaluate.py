@@ -71,10 +71,8 @@ def evaluate(
     """
     chosen = protocols.find(protocol, None)
     used = method_of(method, weights=weights, settings=settings, device=device, seed=seed, causal=causal, ask=ask)
-    opened, spec = dataset_of(dataset, settings=dataset_settings, data_root=data_root)
-    planned = plan_of(
-        used, opened, spec, chosen, dataset_settings or {}, out=Path(out), limit=limit, shard=shard, name=name or ""
-    )
+    opened = dataset_of(dataset, settings=dataset_settings, data_root=data_root)
+    planned = plan_of(used, opened, chosen, out=Path(out), limit=limit, shard=shard, name=name or "")
     on_plan(planned)
     execute(planned, redo=redo, figures=figures, command=command, allow_nonfinite=allow_nonfinite)
     return Run(planned.folder, opened)

@@ -15,7 +15,7 @@ from vgmae_bench.data.dataset import Dataset, OpenedDataset, opened
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.method import Method, as_method, open_method, resolve_device
 from vgmae_bench.evaluation.records.results import SESSION_SOURCE, MethodUsed
-from vgmae_bench.specs import DatasetSpec, MethodSpec
+from vgmae_bench.specs import MethodSpec
 from vgmae_bench.types import Clip, Noted, Tracker
 
 AnyMethod = str | Tracker | type
@@ -90,7 +90,7 @@ def method_of(
 
 def dataset_of(
     dataset: AnyDataset, *, settings: Mapping[str, Any] | None = None, data_root: str | Path | None = None
-) -> tuple[OpenedDataset, DatasetSpec]:
+) -> OpenedDataset:
     """A dataset, opened and checked.
 
     Arguments:
@@ -108,12 +108,11 @@ def dataset_of(
     if settings:
         raise UsageError("This dataset is open already", "settings are for datasets that are given by name")
     if isinstance(dataset, OpenedDataset):
-        return dataset, plugins.spec_of("datasets", dataset.name) or DatasetSpec(dataset.name, "", f"from {_HERE}")
+        return dataset
     source: Any = dataset
     if isinstance(dataset, Sequence) and not isinstance(dataset, str) and all(isinstance(c, Clip) for c in dataset):
         source = Clips(dataset)
-    name = _as_name(type(source).__name__)
-    return opened(source, name), DatasetSpec(name, "", f"from {_HERE}")
+    return opened(source, _as_name(type(source).__name__))
 
 
 def name_of(thing: object) -> str:

@@ -105,7 +105,7 @@ class Run:
             return self._dataset
         from vgmae_bench.data.open import open_dataset
 
-        found, _ = open_dataset(self.record.dataset.name, self.record.dataset.settings)
+        found = open_dataset(self.record.dataset.name, self.record.dataset.settings)
         if found.digest != self.record.dataset.digest:
             raise MissingDataError(
                 f"The data of {self.record.dataset.name} are not those of the run",

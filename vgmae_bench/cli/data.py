@@ -150,8 +150,8 @@ def show(
     from vgmae_bench.data.open import open_dataset
     from vgmae_bench.viz.clip import show_clip
 
-    opened, spec = open_dataset(dataset, dataset_settings, data_root)
-    for file in show_clip(opened.clip(clip or opened.ids[0]), out or Path("shown", spec.name)):
+    opened = open_dataset(dataset, dataset_settings, data_root)
+    for file in show_clip(opened.clip(clip or opened.ids[0]), out or Path("shown", opened.name)):
         click.echo(file)
 
 

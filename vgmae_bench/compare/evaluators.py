@@ -37,7 +37,7 @@ def pairing_by_frames() -> dict[str, float]:
         own, paired: means over clips, in percent.
     """
     protocol = PROTOCOLS["tapvid-first"]
-    dataset, _ = open_dataset("warp", {}, None)
+    dataset = open_dataset("warp", {}, None)
     values = []
     for clip_id in dataset.ids:
         for _, asked in query_sets(dataset.clip(clip_id), protocol, blank=True):

@@ -8,7 +8,7 @@ clip. No other code touches a plugin's object.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -122,6 +122,8 @@ class OpenedDataset:
         name: the name after `--dataset`.
         source: the plugin's object.
         coverage: None if the dataset does not know it.
+        settings: the settings that the user gave.
+        published_clips: see `vgmae_bench.specs.DatasetSpec`.
     """
 
     name: str
@@ -133,6 +135,8 @@ class OpenedDataset:
     coverage: Coverage | None
     notes: tuple[str, ...]
     own_queries: bool
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    published_clips: int | None = None
 
     def __getitem__(self, clip_id: str) -> Clip:
         """The clip with the id in brackets; see `clip`."""

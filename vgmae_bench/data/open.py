@@ -14,15 +14,14 @@ from vgmae_bench.data.files.root import data_root, prepared_path
 from vgmae_bench.data.outdated import outdated
 from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.errors import BadDataError, MissingDataError, PluginError, UserError
-from vgmae_bench.plugins import DatasetSpec
 
 _log = logging.getLogger(__name__)
 
 
 def open_dataset(
     name: str, options: Mapping[str, Any] | None = None, root: Path | None = None, *, use_prepared: bool = True
-) -> tuple[OpenedDataset, DatasetSpec]:
-    """Open a dataset. Returns the dataset and its declaration.
+) -> OpenedDataset:
+    """Open a dataset.
 
     If the data root holds a prepared form (`vgmae-bench data prepare`), that is used. A factory with a parameter `prepared`
     gets its path. For other factories, this function opens the prepared form itself, unless there are settings: only the
@@ -39,15 +38,15 @@ def open_dataset(
     Raises:
         UserError: the name is unknown, settings are wrong, or files are missing or damaged.
     """
-    dataset, spec = open_quietly(name, options, root, use_prepared=use_prepared)
+    dataset = open_quietly(name, options, root, use_prepared=use_prepared)
     for note in dataset.notes:
         _log.warning("%s: %s", dataset.name, note)
-    return dataset, spec
+    return dataset
 
 
 def open_quietly(
     name: str, options: Mapping[str, Any] | None = None, root: Path | None = None, *, use_prepared: bool = True
-) -> tuple[OpenedDataset, DatasetSpec]:
+) -> OpenedDataset:
     """Like `open_dataset`, but without the warnings, for callers that report `notes` themselves."""
     plugin = plugins.find("datasets", name)
     factory, where = plugins.load(plugin), data_root(root)
@@ -68,6 +67,6 @@ def open_quietly(
             why = f"{type(error).__name__}: {error}"
             raise PluginError(f"The dataset {plugin.name} could not be opened", why) from error
     made = opened(dataset, plugin.name)
-    if prepared and prepared in made.files:
-        made = replace(made, notes=(*made.notes, *outdated(prepared, plugin.spec, where)))
-    return made, plugin.spec
+    notes = outdated(prepared, plugin.spec, where) if prepared and prepared in made.files else ()
+    known = {"settings": options or {}, "published_clips": plugin.spec.published_clips}
+    return replace(made, notes=(*made.notes, *notes), **known)

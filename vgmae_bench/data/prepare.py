@@ -88,7 +88,7 @@ def prepare(
             raise UsageError(f"Preparing {spec.name} has no settings", f'"{next(iter(options))}" was given')
         if source is not None:
             install(spec, where, source)
-        raw = raw_from_dataset(spec, open_quietly(name, root=where, use_prepared=False)[0], where)
+        raw = raw_from_dataset(spec, open_quietly(name, root=where, use_prepared=False), where)
     print_terms(spec)
     if quality is not None:
         raw.about.pop("identity", None)

@@ -61,7 +61,7 @@ def verify(name: str, root: Path | None = None, options: Mapping[str, Any] | Non
         raise missing(spec, data_root(root))
     findings = list(_check_files(files))
     try:
-        dataset, _ = open_quietly(name, options, root)
+        dataset = open_quietly(name, options, root)
     except UserError as error:
         return [*findings, Finding("error", name, _one_line(error))]
     findings += [Finding("note", name, note) for note in dataset.notes]

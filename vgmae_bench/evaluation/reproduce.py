@@ -68,8 +68,8 @@ def plan_again(
     weights = _weights(name, record, weights_file)
     given: dict[str, Any] = {"settings": method.settings, "seed": method.seed, "ask": method.ask}
     opened_method = open_method(name, weights=weights, device=device, **given)
-    opened, spec = open_dataset(dataset.name, dataset.settings, data_root)
-    planned = plan_of(opened_method, opened, spec, protocol, dataset.settings, out=out, limit=limit)
+    opened = open_dataset(dataset.name, dataset.settings, data_root)
+    planned = plan_of(opened_method, opened, protocol, out=out, limit=limit)
     if planned.record.method.source != method.source:
         raise BadDataError(f"{name} is not the tracker of the run", "its file has another SHA-256")
     if planned.record.dataset.digest != dataset.digest:

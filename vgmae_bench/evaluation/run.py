@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from vgmae_bench import config, plugins
+from vgmae_bench import config
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation import protocols
@@ -55,9 +55,7 @@ class Plan:
 def plan_of(
     method: Method,
     dataset: OpenedDataset,
-    spec: plugins.DatasetSpec,
     protocol: EvalProtocol,
-    dataset_settings: Mapping[str, Any],
     *,
     out: Path = Path("results"),
     limit: int | None = None,
@@ -67,13 +65,12 @@ def plan_of(
     """A plan for a method and a dataset that are already open. Nothing is written.
 
     Arguments:
-        dataset_settings: the settings of the dataset that the user gave.
         out: the results folder.
         limit: predict at most this many clips, from the first.
         shard: (i, n): this process takes every n-th clip, beginning with clip i modulo n.
         name: the run's name in tables; empty: the method's name with its weights.
     """
-    record, folder = place_of(new_record(method.used, dataset, spec, dataset_settings, protocol, name=name), out)
+    record, folder = place_of(new_record(method.used, dataset, protocol, name=name), out)
     first, step = shard or (0, 1)
     return Plan(method, dataset, record, folder, share=dataset.ids[:limit][first % step :: step])
 
@@ -81,8 +78,6 @@ def plan_of(
 def new_record(
     method: MethodUsed,
     dataset: OpenedDataset,
-    spec: plugins.DatasetSpec,
-    settings: Mapping[str, Any],
     protocol: EvalProtocol,
     *,
     name: str = "",
@@ -91,15 +86,14 @@ def new_record(
     """The record of a run before its first session.
 
     Arguments:
-        settings: the settings of the dataset that the user gave.
         name, external: see `Record`.
     """
     used = DatasetUsed(
-        name=spec.name,
+        name=dataset.name,
         digest=dataset.digest,
-        settings=cast(dict[str, Any], config.to_json(settings)),
+        settings=cast(dict[str, Any], config.to_json(dataset.settings)),
         options=dataset.options,
-        published_clips=spec.published_clips,
+        published_clips=dataset.published_clips,
         coverage=dataset.coverage,
         files=[file.name for file in dataset.files],
     )

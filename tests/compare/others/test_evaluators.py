@@ -31,6 +31,6 @@ def test_only_tracks_that_begin_out_of_order_are_paired_wrongly(
         def clip(self, clip_id: str) -> Clip:
             return Clip("one", known.size, known.points, occluded, known.read)
 
-    monkeypatch.setattr(evaluators, "open_dataset", lambda *_: (One(), None))
+    monkeypatch.setattr(evaluators, "open_dataset", lambda *_: One())
     measured = pairing_by_frames()
     assert (measured["own"] == measured["paired"]) == equal

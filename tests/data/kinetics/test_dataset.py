@@ -57,7 +57,7 @@ def write_videos(folder: Path, frames: int = FRAMES) -> list[Path]:
 
 
 def kinetics(root: Path) -> OpenedDataset:
-    return open_dataset("kinetics", root=root)[0]
+    return open_dataset("kinetics", root=root)
 
 
 def write_shards(root: Path, videos: list[Path]) -> None:
@@ -98,8 +98,8 @@ def test_half_pixels_are_those_of_the_generator(tmp_path: Path) -> None:
     write_videos(tmp_path / "videos")
     write_csv(tmp_path)
     prepare("kinetics", tmp_path, tmp_path / "videos")
-    kept, _ = open_dataset("kinetics", root=tmp_path)
-    moved, _ = open_dataset("kinetics", {"half_pixel": "compensate"}, tmp_path)
+    kept = open_dataset("kinetics", root=tmp_path)
+    moved = open_dataset("kinetics", {"half_pixel": "compensate"}, tmp_path)
     published = fractions(1)[0] * np.array([64, 48])
     np.testing.assert_allclose(kept.clip("other_000120_000130").tracks(), published - 0.5, atol=1e-9)
     np.testing.assert_allclose(moved.clip("other_000120_000130").tracks(), published, atol=1e-9)

@@ -64,7 +64,7 @@ def write_exported(folder: Path) -> dict[str, np.ndarray]:
 
 
 def opened(root: Path) -> OpenedDataset:
-    return open_dataset("kubric", root=root)[0]
+    return open_dataset("kubric", root=root)
 
 
 def missing_files(root: Path) -> list[str] | None:

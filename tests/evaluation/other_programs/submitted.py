@@ -21,7 +21,7 @@ SIZE = (48, 64)
 
 
 def asked(root: Path, protocol: str = "tapvid-first") -> dict[str, QuerySet]:
-    dataset, _ = open_dataset("davis", root=root)
+    dataset = open_dataset("davis", root=root)
     chosen = protocols.find(protocol, None)
     return {name: next(protocols.query_sets(dataset.clip(name), chosen, blank=True))[1] for name in dataset.ids}
 

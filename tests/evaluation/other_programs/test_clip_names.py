@@ -96,5 +96,5 @@ def test_scoring_goes_on_where_clips_of_the_dataset_cannot_be_used(root: Path, t
     assert "the video has 11 frames, but points has 12" in summary.failures["plain"]
     assert any(line.startswith("plain failed: ") for line in said)
     assert summary.metrics["average_jaccard"].mean == 1
-    ids = open_dataset("davis", root=broken)[0].ids
+    ids = open_dataset("davis", root=broken).ids
     assert [clip_id for clip_id in ids if not run.has_prediction(clip_id)] == ["plain"]

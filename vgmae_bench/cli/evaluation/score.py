@@ -77,7 +77,7 @@ def score(
     submission = open_submission(predictions, dataset, declared=Convention(axes, order, units), **asked)
     method = name or submission.file.about.get("method") or predictions.stem
     say(f"method    {method}, external predictions, sha256 {submission.file.sha256[:8]}")
-    say(f"dataset   {submission.dataset_spec.name}, {len(submission.dataset.ids)} clips")
+    say(f"dataset   {submission.dataset.name}, {len(submission.dataset.ids)} clips")
     say(f"protocol  {sentence_for(submission.dataset, submission.protocol)}")
     say(f"positions {submission.remark}")
     folder, summary = score_submission(submission, method, out, figures=figures, command=command_line())

@@ -95,7 +95,7 @@ class PlayerSource:
 
         used = self.rows[0].record.dataset
         try:
-            opened, _ = open_dataset(used.name, used.settings, self.data_root)
+            opened = open_dataset(used.name, used.settings, self.data_root)
             if self._protocol.digest(opened.digest) == self.rows[0].protocol_digest:
                 return opened
             why = "the data here are not the data of the runs"

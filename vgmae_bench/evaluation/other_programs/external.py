@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vgmae_bench import config, plugins
+from vgmae_bench import config
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.errors import BadDataError, UsageError, UserError
@@ -56,8 +56,6 @@ class Submission:
 
     file: PredictionFile
     dataset: OpenedDataset
-    dataset_spec: plugins.DatasetSpec
-    dataset_settings: Mapping[str, Any]
     protocol: EvalProtocol
     convention: Convention
     remark: str
@@ -108,7 +106,7 @@ def open_submission(
     file = open_predictions(path)
     told = file.about.get("protocol")
     chosen = protocols.find(protocol or (None if query_mode else told), query_mode)
-    opened, spec = open_dataset(dataset, dataset_settings or {}, data_root)
+    opened = open_dataset(dataset, dataset_settings or {}, data_root)
     if told not in (None, chosen.name):
         raise UsageError(
             f"{path} has predictions for {told}", f"it cannot be scored under {chosen.name}", try_=f"--protocol {told}"
@@ -122,7 +120,7 @@ def open_submission(
     file = named(file, opened.ids)
     sample = list(itertools.islice(_usable(opened, file.clips), _SAMPLE))
     convention, remark = _settle(file, sample, declared or Convention(), chosen)
-    return Submission(file, opened, spec, dataset_settings or {}, chosen, convention, remark)
+    return Submission(file, opened, chosen, convention, remark)
 
 
 def score_submission(
@@ -151,9 +149,7 @@ def score_submission(
     file, dataset, protocol = submission.file, submission.dataset, submission.protocol
     settings = {"predictions": file.sha256, "convention": config.to_json(submission.convention)}
     external = ExternalPredictions(file.path.name, file.sha256, dict(file.about), submission.remark)
-    method = MethodUsed(name=name, settings=settings, note=NOTE)
-    spec, given = submission.dataset_spec, submission.dataset_settings
-    record = new_record(method, dataset, spec, given, protocol, external=external)
+    record = new_record(MethodUsed(name, settings, note=NOTE), dataset, protocol, external=external)
     folder = folder_of(record, out)
     make_folder(out)
     with tempfile.TemporaryDirectory(dir=out, prefix=".score-") as temporary:  # until every clip is checked

@@ -125,7 +125,7 @@ class DatasetTracks:
     """
 
     def __init__(self, name: str, options: Mapping[str, Any], root: Path | None, seed: int, points: int) -> None:
-        self._dataset = open_dataset(name, options, root)[0]
+        self._dataset = open_dataset(name, options, root)
         self._name, self._seed, self._points = name, seed, points
         self._skipped: dict[Path, str] = {}
 
