@@ -52,13 +52,13 @@ def _runs(results: Path) -> list[dict[str, Any]]:
         try:
             record, summary = run.record(), run.summary()
         except BadDataError as error:
-            told, unusable = error.what, error.why
+            text, unusable = error.what, error.why
         else:
             scores = "not scored yet"
             if summary:
                 row = Row(run, record, summary)
                 scores = ", ".join(f"{label} {row.values(metric)[0]:.2f}" for metric, label in HEADLINE.items())
                 scores += f", clips {row.clips}"
-            told = f"{record.method.name} on {record.dataset.name}, {record.protocol.name}: {scores}"
-        entries.append({"name": run.path.name, "summary": told, "unusable": unusable, "distribution": str(run.path)})
+            text = f"{record.method.name} on {record.dataset.name}, {record.protocol.name}: {scores}"
+        entries.append({"name": run.path.name, "summary": text, "unusable": unusable, "distribution": str(run.path)})
     return entries

@@ -56,7 +56,7 @@ def show(name: str, use: str | None, results: Path, as_json: bool) -> None:
             return
     if use:
         raise UsageError(
-            f'"{name}" is no method and no dataset', "only these have settings", try_="vgmae-bench list methods"
+            f'"{name}" is neither a method nor a dataset', "only these have settings", try_="vgmae-bench list methods"
         )
     _show_run(name, results, as_json)
 
@@ -87,36 +87,36 @@ def _settings(plugin: plugins.Plugin, use: str) -> dict[str, dict[str, Any]]:
 
 def _settings_text(plugin: plugins.Plugin, use: str, as_json: bool) -> str:
     """All settings for a use, one per line."""
-    told = _settings(plugin, use)
+    settings = _settings(plugin, use)
     if as_json:
-        return json_text(told)
+        return json_text(settings)
     option = "--dataset-set" if isinstance(plugin.spec, plugins.DatasetSpec) else "--set"
-    title = f"{plugin.name}: {len(told)} settings for {use}, each with {option} NAME=VALUE"
-    return "\n".join([title, *setting_lines(told)])
+    title = f"{plugin.name}: {len(settings)} settings for {use}, each with {option} NAME=VALUE"
+    return "\n".join([title, *setting_lines(settings)])
 
 
 def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
     """A plugin on one screen."""
     spec = plugin.spec
-    told: dict[str, Any] = {
+    known: dict[str, Any] = {
         key: value for key, value in dataclasses.asdict(spec).items() if value not in ("", (), {}, None, False)
     }
     settings: dict[str, dict[str, Any]] = {}
-    told["from"] = plugin.origin
+    known["from"] = plugin.origin
     try:
         if not isinstance(spec, plugins.MetricSpec):
             settings = _settings(plugin, "run")
     except UserError as error:
-        told["unusable"] = error.reason
+        known["unusable"] = error.reason
     if needed := lacking(plugin):
-        told["unusable"] = needed
+        known["unusable"] = needed
     if as_json:
-        return json_text(told | {"settings": settings})
+        return json_text(known | {"settings": settings})
     is_method = isinstance(spec, plugins.MethodSpec)
     lines = [spec.name, *_wrap(spec.summary, "  ", "  "), ""]
-    plain = {label.replace("_", " "): value for label, value in told.items() if label not in _NOT_SHOWN}
+    plain = {label.replace("_", " "): value for label, value in known.items() if label not in _NOT_SHOWN}
     facts = _method_facts(plugin) if is_method else plain
-    facts["cannot be used"] = told.get("unusable")
+    facts["cannot be used"] = known.get("unusable")
     for label, value in facts.items():
         if value:
             text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
@@ -140,7 +140,7 @@ def _method_facts(plugin: plugins.Plugin) -> dict[str, Any]:
     imports = f"official checkpoints: vgmae-bench import-weights FILE --method {spec.name} --out FILE"
     folder = plugins.beside(plugin, spec.configs) if spec.configs else None
     return {
-        "offers": [told for offer, told in _OFFERS.items() if getattr(spec, offer)],
+        "offers": [text for offer, text in _OFFERS.items() if getattr(spec, offer)],
         "weights": "; ".join(filter(None, [", ".join(names), imports if spec.importer else ""])) or "none",
         "configs": [path.stem for path in sorted(folder.glob("*.toml"))] if folder else [],
         "direction": "forward in time; before a query, on the reversed clip" if spec.looks_forward else "",
@@ -179,13 +179,13 @@ def _wrap(text: str, first: str, others: str) -> list[str]:
     )
 
 
-def setting_lines(told: dict[str, dict[str, Any]], *, short: bool = False) -> list[str]:
+def setting_lines(settings: dict[str, dict[str, Any]], *, short: bool = False) -> list[str]:
     """Settings, one per line: value, choices, description. `short` cuts descriptions to one clause and lines to the width."""
-    assigned = {path: f"{path} = {_typed(known['default'])}" for path, known in told.items()}
+    assigned = {path: f"{path} = {_typed(known['default'])}" for path, known in settings.items()}
     first = min(max(map(len, assigned.values()), default=0), 40)
-    second = min(max((len(known["choices"]) for known in told.values()), default=0), 34)
+    second = min(max((len(known["choices"]) for known in settings.values()), default=0), 34)
     lines = []
-    for path, known in told.items():
+    for path, known in settings.items():
         about = re.split(r"[;:.](?:\s|$)", known["about"])[0] if short else known["about"]  # the first clause
         line = f"  {assigned[path]:<{first}}  {known['choices']:<{second}}  {about}".rstrip()
         lines.append(f"{line[: _WIDTH - 1]}…" if short and len(line) > _WIDTH else line)
@@ -227,5 +227,5 @@ def _show_run(name: str, results: Path, as_json: bool) -> None:
         click.echo()
     for notice in summary.notices if summary else ():
         click.echo(f"notice     {notice}")
-    for label, told in {"folder": run.path, **facts(record, summary)}.items():
-        click.echo(f"{label:<10} {told}")
+    for label, text in {"folder": run.path, **facts(record, summary)}.items():
+        click.echo(f"{label:<10} {text}")

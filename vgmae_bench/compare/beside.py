@@ -54,10 +54,10 @@ def differences(row: Row, metrics: Sequence[str]) -> list[Difference]:
     ]
     found = []
     for metric in metrics:
-        told = sorted((one for one in rows if one.quoted(metric)), key=lambda one: one.secondary)
+        fitting = sorted((one for one in rows if one.quoted(metric)), key=lambda one: one.secondary)
         measured = row.values(metric)[0]
-        if told and not math.isnan(measured):
-            found.append(Difference(metric, measured, told[0].quoted(metric), told[0]))
+        if fitting and not math.isnan(measured):
+            found.append(Difference(metric, measured, fitting[0].quoted(metric), fitting[0]))
     return found
 
 

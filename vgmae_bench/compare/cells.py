@@ -17,7 +17,7 @@ RANK, CLIPS, TIME, MEMORY, RUN, SOURCE = "rank", "clips", "ms/frame", "peak MB",
 DATASET, PROTOCOL = "dataset", "protocol"
 COSTS = (TIME, MEMORY)
 DETAILS = (CLIPS, TIME, MEMORY, RUN, DATASET, PROTOCOL)
-"""The columns after the metrics that `build` can be asked for. `run` is the first eight digits of a run's key."""
+"""The columns after the metrics that `build` offers. `run` is the first eight digits of a run's key."""
 WORDS = (DATASET, PROTOCOL, SOURCE)
 """Columns of words, aligned to the left."""
 

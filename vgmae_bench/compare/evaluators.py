@@ -1,4 +1,4 @@
-"""Findings about evaluators of others, each with evidence: where it is written, and what it changes."""
+"""Findings about evaluators of other projects, each with its source and with what it changes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def findings() -> list[dict[str, Any]]:
     """The findings in claims.toml.
 
     Returns:
-        For each: claim, verdict and source (repository, commit, file). `measured`: AJ of points that stay where they are on
-            the clips of warp, with each query's own frame and with those that the evaluator pairs with it; None where
+        For each: claim, verdict and source (repository, commit, file). `measured`: AJ of points that never move, on the
+            clips of warp: with each query's own frame, and with the frame that the evaluator pairs with it. None if
             there is nothing to measure.
     """
     text = resources.files("vgmae_bench.compare").joinpath("claims.toml").read_text(encoding="utf-8")

@@ -47,8 +47,8 @@ def flat_records(
         placed = ranks(group) if rank else None
         for number, row in enumerate(group):
             record = _run_record(row, metrics) | ({"rank": placed[number] if placed else None} if rank else {})
-            told = beside.differences(row, metrics or list(row.summary.metrics)) if with_published else []
-            for one in told:
+            differences = beside.differences(row, metrics or list(row.summary.metrics)) if with_published else []
+            for one in differences:
                 record |= {
                     f"{one.metric}_published": float(one.quoted) / 100,
                     f"{one.metric}_difference": one.value / 100,

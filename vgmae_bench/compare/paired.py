@@ -89,25 +89,25 @@ class Paired:
         """The result in words."""
         unit = "" if self.lower_is_better else " points"
         value, low, high = (self.scale * number for number in (self.difference, self.low, self.high))
-        told = f"{value:+.2f}{unit} [{low:+.2f}, {high:+.2f}], p = {self.p_holm:.2g}"
+        text = f"{value:+.2f}{unit} [{low:+.2f}, {high:+.2f}], p = {self.p_holm:.2g}"
         if not self.distinguishable:
-            return f"{self.label}: {first} and {second} are not distinguishable at {_clips(self.clips)} ({told})."
+            return f"{self.label}: {first} and {second} are not distinguishable at {_clips(self.clips)} ({text})."
         word = "better" if self._sign * self.difference > 0 else "worse"
         return (
-            f"{self.label}: {first} is {word} than {second} at {_clips(self.clips)} ({told}); "
+            f"{self.label}: {first} is {word} than {second} at {_clips(self.clips)} ({text}); "
             f"it wins {self.wins}, ties {self.ties}, loses {self.losses}."
         )
 
     def as_json(self, clips: int) -> dict[str, Any]:
         """All values, with only the `clips` best and worst clips. NaN becomes null."""
         best, worst = self.extremes(clips)
-        told = {name: _finite(value) for name, value in asdict(self).items() if name != "by_clip"}
-        told |= {name: getattr(self, name) for name in ("clips", "wins", "ties", "losses", "distinguishable")}
+        values = {name: _finite(value) for name, value in asdict(self).items() if name != "by_clip"}
+        values |= {name: getattr(self, name) for name in ("clips", "wins", "ties", "losses", "distinguishable")}
         listed = {
             name: [{"clip": clip, "difference": d} for clip, d in part]
             for name, part in (("best", best), ("worst", worst))
         }
-        return told | listed
+        return values | listed
 
     def extremes(self, clips: int) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
         """The first run's `clips` best and worst clips with their differences, the most extreme first."""
@@ -196,8 +196,8 @@ def aligned(rows: Sequence[Row], metric: str) -> pd.DataFrame:
     import pandas as pd
 
     if len({row.protocol_digest for row in rows}) > 1:
-        told = "; ".join(dict.fromkeys(row.title for row in rows))
-        raise UsageError("Runs with different queries cannot be paired", told)
+        text = "; ".join(dict.fromkeys(row.title for row in rows))
+        raise UsageError("Runs with different queries cannot be paired", text)
     for row in rows:
         check_metric(row, metric)
     columns = [row.query_sets.set_index(["clip", "question"])[metric] for row in rows]

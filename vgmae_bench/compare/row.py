@@ -44,8 +44,8 @@ class Row:
     def dataset(self) -> str:
         """The dataset's name, with the settings that the user gave."""
         dataset = self.record.dataset
-        told = ", ".join(f"{key}={value}" for key, value in dataset.settings.items())
-        return f"{dataset.name} ({told})" if told else dataset.name
+        text = ", ".join(f"{key}={value}" for key, value in dataset.settings.items())
+        return f"{dataset.name} ({text})" if text else dataset.name
 
     @property
     def protocol(self) -> str:
@@ -184,9 +184,9 @@ def names(rows: Sequence[Row]) -> list[str]:
 def _name(row: Row, same: Sequence[Row]) -> str:
     if len(same) == 1:
         return row.method
-    told = [_differing(other, same) for other in same]
+    differing = [_differing(other, same) for other in same]
     own = _differing(row, same)
-    return f"{row.method} {own if told.count(own) == 1 else row.record.key[:8]}".rstrip()
+    return f"{row.method} {own if differing.count(own) == 1 else row.record.key[:8]}".rstrip()
 
 
 def _differing(row: Row, others: Sequence[Row]) -> str:

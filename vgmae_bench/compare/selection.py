@@ -80,9 +80,9 @@ def select_pair(
     different = [(a, b) for a in firsts for b in seconds if a.run.path.resolve() != b.run.path.resolve()]
     pairs = [(a, b) for a, b in different if a.protocol_digest == b.protocol_digest]
     if len(pairs) > 1:
-        told = "; ".join(f"{a.run.path.name} and {b.run.path.name} ({a.dataset}, {a.protocol})" for a, b in pairs)
+        text = "; ".join(f"{a.run.path.name} and {b.run.path.name} ({a.dataset}, {a.protocol})" for a, b in pairs)
         raise UnknownNameError(
-            f'"{names[0]}" and "{names[1]}" fit {len(pairs)} pairs of runs', told, try_="--dataset, --protocol, or keys"
+            f'"{names[0]}" and "{names[1]}" fit {len(pairs)} pairs of runs', text, try_="--dataset, --protocol, or keys"
         )
     if different and not pairs:
         a, b = different[0]
@@ -168,7 +168,7 @@ def _only(name: str, found: Sequence[Row], results: Path) -> Row:
     listing = f"vgmae-bench list runs --results {results}"
     if not found:
         raise UnknownNameError(f'There is no scored run "{name}"', f"looked in {results}", try_=listing)
-    told = ", ".join(f"{row.run.path.name} ({row.dataset}, {row.protocol})" for row in found)
+    text = ", ".join(f"{row.run.path.name} ({row.dataset}, {row.protocol})" for row in found)
     raise UnknownNameError(
-        f'"{name}" fits {len(found)} runs', told, try_="--dataset, --protocol, or a key's first digits"
+        f'"{name}" fits {len(found)} runs', text, try_="--dataset, --protocol, or a key's first digits"
     )

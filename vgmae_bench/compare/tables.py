@@ -25,7 +25,7 @@ TEX = {
 }  # fmt: skip
 """LaTeX for characters that are commands, and for those that not every engine knows."""
 FILE_WIDTH = 200
-"""Columns where the output is not a terminal and COLUMNS is not set."""
+"""Width in characters if the output is not a terminal and COLUMNS is not set."""
 SOURCE_WIDTH, CLIPS_WIDTH = 34, 12
 """Characters per line in the columns of sources and of clips, on a terminal."""
 NAME_WIDTHS = (100, 28, 24, 20, 16)
@@ -139,8 +139,8 @@ def _texts(cell: Cell, layout: Layout) -> tuple[str, str]:
 def _headers(table: Table, layout: Layout) -> list[str]:
     """The names of the metrics. Columns with intervals say so."""
     with_interval = [any(line.cells[k].interval for line in _lines(table)) for k in range(len(table.metrics))]
-    told = {"ends": " [95 %]", "half": " ±95 %", "none": ""}[layout.intervals]
-    return [metric + told * shown for metric, shown in zip(table.metrics, with_interval, strict=True)]
+    suffix = {"ends": " [95 %]", "half": " ±95 %", "none": ""}[layout.intervals]
+    return [metric + suffix * shown for metric, shown in zip(table.metrics, with_interval, strict=True)]
 
 
 def _folded(name: str, layout: Layout) -> str:
@@ -249,8 +249,8 @@ def latex(table: Table) -> str:
             cells = [value + interval for value, interval in zip(values, intervals, strict=True)]
             lines.append(" & ".join([name, *cells, *map(_tex, line.details)]) + r" \\")
     caption = [*table.title.split("\n"), "Brackets: 95 % bootstrap interval over clips", *table.notes]
-    told = " ".join(_tex(sentence if sentence.endswith(".") else f"{sentence}.") for sentence in caption)
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", rf"\caption{{{told}}}", r"\end{table}"])
+    text = " ".join(_tex(sentence if sentence.endswith(".") else f"{sentence}.") for sentence in caption)
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", rf"\caption{{{text}}}", r"\end{table}"])
 
 
 def _line(cells: Sequence[str]) -> str:

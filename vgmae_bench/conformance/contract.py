@@ -70,9 +70,9 @@ def inputs(probe: Probe) -> Iterator[Finding]:
     """The tracker leaves frames and queries unchanged, in the calls of all checks."""
     _ = probe.answered
     if probe.changed:
-        told = f"it changes the {' and the '.join(sorted(probe.changed))} that it gets"
+        what = f"it changes the {' and the '.join(sorted(probe.changed))} that it gets"
         yield Finding(
-            "inputs", "fault", told, "The caller uses them afterwards, to score and to draw", "work on a copy"
+            "inputs", "fault", what, "The caller uses them afterwards, to score and to draw", "work on a copy"
         )
     else:
         yield Finding("inputs", "pass", "frames and queries stay unchanged")
@@ -86,20 +86,20 @@ def on_query(probe: Probe) -> Iterator[Finding]:
     asked = queries.xy.astype(np.float64)
     distance = np.linalg.norm(found - asked, axis=-1)
     typical, worst = float(np.median(distance)), float(distance.max())
-    told = f"in the query frame it is {typical:.3g} px (median; at most {worst:.3g}) off the query"
+    what = f"in the query frame it is {typical:.3g} px (median; at most {worst:.3g}) off the query"
     if worst <= OFF:
-        yield Finding("on the query", "pass", told)
+        yield Finding("on the query", "pass", what)
         return
     mistake = explain(found, asked, probe.size, OF_POSITIONS, 0.25)
     why = "The position there is known. A mistake that shifts it shifts all other positions, too"
     if mistake is not None:
-        yield Finding("on the query", "fault", f"{told}, which is {mistake.name}", why, mistake.mend)
+        yield Finding("on the query", "fault", f"{what}, which is {mistake.name}", why, mistake.mend)
     elif probe.untrained and np.median(distance[queries.frame == 0]) > typical / 4 > OFF / 4:
-        told += ", in the first frame as well, and no usual mistake explains it; its weights are random"
-        yield Finding("on the query", "info", told)
+        what += ", in the first frame as well, and no usual mistake explains it; its weights are random"
+        yield Finding("on the query", "info", what)
     elif typical > OFF:
         mend = "answer queries.xy[n] in frame queries.frame[n]; is queries.frame taken for the first frame?"
-        yield Finding("on the query", "fault", f"{told}, and no usual mistake explains it", why, mend)
+        yield Finding("on the query", "fault", f"{what}, and no usual mistake explains it", why, mend)
     else:
         share = float((distance > OFF).mean())
-        yield Finding("on the query", "info", f"{told}; {share:.0%} of the queries are more than {OFF} px off")
+        yield Finding("on the query", "info", f"{what}; {share:.0%} of the queries are more than {OFF} px off")

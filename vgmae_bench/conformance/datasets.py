@@ -61,8 +61,8 @@ def check_dataset(
             broken.append(Finding("clips", "fault", error.reason, why, error.try_ or "see vgmae_bench.Clip"))
     yield from broken
     if chosen and not any(finding.verdict == "fault" for finding in broken):
-        told = f"{len(chosen)} of {len(dataset.ids)} clips: fractions, dtypes, equal numbers of frames and positions"
-        yield Finding("clips", "pass", told)
+        what = f"{len(chosen)} of {len(dataset.ids)} clips: fractions, dtypes, equal numbers of frames and positions"
+        yield Finding("clips", "pass", what)
     if contents:
         yield from _digest(dataset, again, contents)
     if config is not None and contents:
@@ -87,8 +87,8 @@ def _clip(clip: Clip) -> Iterator[Finding]:
         yield Finding("clips", "fault", f"{clip.id}: no point is visible in any frame", why, mend)
     never = int(clip.occluded.all(axis=1).sum())
     if 0 < never < len(clip.occluded):
-        told = f"{clip.id}: {never} of {len(clip.occluded)} points are never visible and get no query"
-        yield Finding("clips", "info", told)
+        what = f"{clip.id}: {never} of {len(clip.occluded)} points are never visible and get no query"
+        yield Finding("clips", "info", what)
     if frames.max() <= 1:
         why, mend = "No tracker can see anything", "are they fractions? (video * 255).round().astype(np.uint8)"
         yield Finding("clips", "fault", f"{clip.id}: all its pixels are 0 or 1", why, mend)

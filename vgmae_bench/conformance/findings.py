@@ -30,8 +30,8 @@ class Finding:
     mend: str = ""
 
     def __str__(self) -> str:
-        told = ". ".join(part.rstrip(".") for part in (self.what, self.why) if part)
-        return f"{self.verdict:<5}  {self.check:<18}  {told}" + (f". To mend: {self.mend}" if self.mend else "")
+        text = ". ".join(part.rstrip(".") for part in (self.what, self.why) if part)
+        return f"{self.verdict:<5}  {self.check:<18}  {text}" + (f". To mend: {self.mend}" if self.mend else "")
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Report:
     def sentence(self) -> str:
         """How many faults there are, in one line."""
         count = len(self.faults)
-        told = "no fault" if not count else "1 fault" if count == 1 else f"{count} faults"
-        return f"{self.kind} {self.name}: {told} in {len(self.findings)} checks"
+        text = "no fault" if not count else "1 fault" if count == 1 else f"{count} faults"
+        return f"{self.kind} {self.name}: {text} in {len(self.findings)} checks"
 
     def __str__(self) -> str:
         return "\n".join([*map(str, self.findings), self.sentence])

@@ -109,11 +109,11 @@ def _names(values: Values, spec: MetricSpec) -> Iterator[Finding]:
         yield Finding("names", "pass", f"{len(values)} values, as declared in its SPEC")
         return
     extra, lacking = sorted(set(values) - set(spec.values)), sorted(set(spec.values) - set(values))
-    told = "; ".join(
+    what = "; ".join(
         f"{word}: {', '.join(names)}" for word, names in (("not declared", extra), ("not returned", lacking)) if names
     )
     mend = "let `values` of the SPEC name exactly what the function returns"
-    yield Finding("names", "fault", told, "Tables and `--metric` find values by the names of the SPEC", mend)
+    yield Finding("names", "fault", what, "Tables and `--metric` find values by the names of the SPEC", mend)
 
 
 def _order_of_merit(best: Values, floor: Values, worst: Values, spec: MetricSpec) -> Iterator[Finding]:
@@ -122,21 +122,21 @@ def _order_of_merit(best: Values, floor: Values, worst: Values, spec: MetricSpec
     for name, value in best.items():
         others = [each[name] for each in (floor, worst) if math.isfinite(each.get(name, math.nan))]
         lower = name in spec.lower_is_better
-        told = f"{name}: perfect {value:.4g}, still {floor.get(name, math.nan):.4g}, random {worst.get(name, math.nan):.4g}"
+        what = f"{name}: perfect {value:.4g}, still {floor.get(name, math.nan):.4g}, random {worst.get(name, math.nan):.4g}"
         if not math.isfinite(value) or not others:
-            found["unknown"].append(told)
+            found["unknown"].append(what)
         elif not lower and all(value < other for other in others):
-            found["turned"].append(told)
+            found["turned"].append(what)
         elif any(value > other if lower else value < other for other in others):
-            found["bad"].append(told)
+            found["bad"].append(what)
         elif not lower and value > 1 + _ROUNDING:
-            found["percent"].append(told)
+            found["percent"].append(what)
     for fault, (check, why, mend) in _DEMERITS.items():
         if found[fault]:
             yield Finding(check, "fault", "; ".join(found[fault]), why, mend)
     if not any(found.values()):
-        told = ", ".join(f"{name} {best[name]:.3g} / {floor[name]:.3g} / {worst[name]:.3g}" for name in list(best)[:3])
-        yield Finding("perfect", "pass", f"perfect / still / random predictions: {told}")
+        what = ", ".join(f"{name} {best[name]:.3g} / {floor[name]:.3g} / {worst[name]:.3g}" for name in list(best)[:3])
+        yield Finding("perfect", "pass", f"perfect / still / random predictions: {what}")
 
 
 def _missing(compute: Compute, perfect: ScoredTracks, spec: MetricSpec) -> Iterator[Finding]:

@@ -40,22 +40,22 @@ def translation(probe: Probe) -> Iterator[Finding]:
     error = float(np.median(np.linalg.norm(displaced - expected, axis=-1)))
     right, down = expected[0]
     seen = f"({middle[0]:+.2f}, {middle[1]:+.2f}), median error {error:.2f} px"
-    told = f"a pan by ({right:+.0f}, {down:+.0f}) px is seen as {seen}"
+    what = f"a pan by ({right:+.0f}, {down:+.0f}) px is seen as {seen}"
     still = float(np.abs(displaced).max()) < 0.25
     mistake = explain(displaced, expected, size, OF_MOTION, 1.0)
     if error <= FOLLOWED:
-        yield Finding("translation", "pass", told)
+        yield Finding("translation", "pass", what)
     elif still and not (probe.spec.floor or probe.untrained):
         why = "It scores like zero-motion, and looks like a weak method"
         mend = "does the code write its results to the tracks? An intended floor declares floor=True in its SPEC"
-        yield Finding("translation", "fault", f"{told}: nothing moves", why, mend)
+        yield Finding("translation", "fault", f"{what}: nothing moves", why, mend)
     elif mistake is not None and not (still or probe.untrained):
         why = "Every score is wrong and looks like the score of a weak method"
-        yield Finding("translation", "fault", f"{told}, which is {mistake.name}", why, mistake.mend)
+        yield Finding("translation", "fault", f"{what}, which is {mistake.name}", why, mistake.mend)
     else:
         inaccurate = "it is not accurate on such textures"
         reason = "its weights are random" if probe.untrained else "it is a floor" if probe.spec.floor else inaccurate
-        yield Finding("translation", "info", f"{told}; {reason}")
+        yield Finding("translation", "info", f"{what}; {reason}")
 
 
 def half_pixel(probe: Probe) -> Iterator[Finding]:
@@ -75,15 +75,15 @@ def half_pixel(probe: Probe) -> Iterator[Finding]:
         parts = [_half_differences(probe, seed, direction) for direction in (1, -1)]
         followed = min(part[2] for part in parts)
         if not followed >= 0.5:
-            told = f"it follows {followed:.0%} of what a slow zoom and rotation moves, to {NEAR:g} px"
+            what = f"it follows {followed:.0%} of what a slow zoom and rotation moves, to {NEAR:g} px"
             if np.isnan(followed):
-                told = f"a slow zoom and rotation moves nothing by {NEAR:g} px; try more --frames or a larger --width"
-            yield Finding("half a pixel", "info", f"cannot tell: {told}")
+                what = f"a slow zoom and rotation moves nothing by {NEAR:g} px; try more --frames or a larger --width"
+            yield Finding("half a pixel", "info", f"cannot tell: {what}")
             return
         errors += [part[3] for part in parts]
         fits.append(_fit(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])))
     mean, error = np.mean(fits, axis=0), np.std(fits, axis=0, ddof=1) / np.sqrt(count)
-    told = (
+    what = (
         f"it looks ({mean[0]:+.2f}, {mean[1]:+.2f}) ± {error[:2].max():.2f} px beside the query and adds "
         f"({mean[2]:+.2f}, {mean[3]:+.2f}) ± {error[2:4].max():.2f} px to its positions ({count} textures)"
     )
@@ -92,19 +92,19 @@ def half_pixel(probe: Probe) -> Iterator[Finding]:
     alike = shifted.all(axis=1) & (shift.reshape(2, 2).prod(axis=1) > 0)
     if shifted.any() and np.median(errors) > FOLLOWED and not alike.any():
         why = "x and y are not shifted alike, as a mistake of convention would: its weights prefer a direction"
-        yield Finding("half a pixel", "info", f"{told}; {why}")
+        yield Finding("half a pixel", "info", f"{what}; {why}")
     elif shifted.any() and probe.untrained:
-        yield Finding("half a pixel", "info", f"{told}; its weights are random")
+        yield Finding("half a pixel", "info", f"{what}; its weights are random")
     elif shifted.any():
         why = "Every point is read beside its true place. On a pan the two mistakes cancel, on real motion they do not"
         mend = (
             "pixel centres are at +0.5: if your code has centres at whole numbers, subtract 0.5 first and add it last"
         )
-        yield Finding("half a pixel", "fault", told, why, mend)
+        yield Finding("half a pixel", "fault", what, why, mend)
     elif sure.max() < SHIFT / 2:
-        yield Finding("half a pixel", "pass", told)
+        yield Finding("half a pixel", "pass", what)
     else:
-        yield Finding("half a pixel", "info", f"cannot tell: {told}")
+        yield Finding("half a pixel", "info", f"cannot tell: {what}")
 
 
 def _half_differences(probe: Probe, seed: int, direction: int) -> tuple[FloatArray, FloatArray, float, float]:
@@ -170,7 +170,7 @@ def long_pan(probe: Probe) -> Iterator[Finding]:
             return
         excesses.append(np.median(excess[near], axis=0))
     mean, error = np.mean(excesses, axis=0), np.std(excesses, axis=0, ddof=1) / np.sqrt(count)
-    told = (
+    what = (
         f"a pan by ({frame[0] / 2:.0f}, {frame[1] / 2:.0f}) px is seen ({mean[0]:+.2f}, {mean[1]:+.2f}) ± "
         f"{error.max():.2f} px too long ({count} textures)"
     )
@@ -180,8 +180,8 @@ def long_pan(probe: Probe) -> Iterator[Finding]:
         scale = "W / (W - 1)" if mean[0] > 0 else "(W - 1) / W"
         why = "The error grows with the distance that a point has moved, by 0.4 % at 256 px"
         mend = "the frame ends at (W, H): multiply and divide by W and H, not by W - 1 and H - 1"
-        yield Finding("long pan", "fault", f"{told}, as if scaled by {scale}", why, mend)
+        yield Finding("long pan", "fault", f"{what}, as if scaled by {scale}", why, mend)
     elif error.max() < SHIFT / 2:
-        yield Finding("long pan", "pass", told)
+        yield Finding("long pan", "pass", what)
     else:
-        yield Finding("long pan", "info", f"cannot tell: {told}")
+        yield Finding("long pan", "info", f"cannot tell: {what}")

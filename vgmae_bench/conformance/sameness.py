@@ -20,15 +20,15 @@ def repeated(probe: Probe) -> Iterator[Finding]:
         probe.ask(other, points(2, 0, probe.size, seed=4))
         again = probe.ask(probe.frames, probe.queries)
     apart, flags = gap(first, again)
-    told = f"asked again after another clip: {apart:.2g} px apart, {flags} flags differ"
+    what = f"asked again after another clip: {apart:.2g} px apart, {flags} flags differ"
     if apart <= SAME and not flags:
-        yield Finding("repeatable", "pass", told)
+        yield Finding("repeatable", "pass", what)
     elif probe.spec.random:
-        yield Finding("repeatable", "info", told + "; its SPEC says that it is random")
+        yield Finding("repeatable", "info", what + "; its SPEC says that it is random")
     else:
         why = "A run that is resumed, sharded or reproduced would have other scores"
         mend = "seed a generator for each clip and keep no state, or declare random=True in the SPEC"
-        yield Finding("repeatable", "fault", told, why, mend)
+        yield Finding("repeatable", "fault", what, why, mend)
 
 
 def independent(probe: Probe) -> Iterator[Finding]:
@@ -46,17 +46,17 @@ def independent(probe: Probe) -> Iterator[Finding]:
         "in another order": gap(joint, shuffled[back]),
         "beside equal and far queries": gap(joint, _among_others(probe)),
     }
-    told = "; ".join(f"{how}: {apart:.2g} px, {flags} flags" for how, (apart, flags) in results.items())
+    what = "; ".join(f"{how}: {apart:.2g} px, {flags} flags" for how, (apart, flags) in results.items())
     understated = "; its weights are random, so that dependence is understated" if probe.untrained else ""
     if probe.spec.queries == "joint":
-        told += "; its SPEC declares joint queries, which are asked one at a time"
-        yield Finding("independent", "info", f"jointly or {told}")
+        what += "; its SPEC declares joint queries, which are asked one at a time"
+        yield Finding("independent", "info", f"jointly or {what}")
     elif all(apart <= SAME and not flags for apart, flags in results.values()):
-        yield Finding("independent", "pass", f"jointly or {told}{understated}")
+        yield Finding("independent", "pass", f"jointly or {what}{understated}")
     else:
         why = "TAP-Vid asks each query on its own. Queries that see each other reveal where the object is"
         mend = "do not normalise over queries or attend between them, and do not choose a code path by their number"
-        yield Finding("independent", "fault", f"jointly or {told}{understated}", why, mend)
+        yield Finding("independent", "fault", f"jointly or {what}{understated}", why, mend)
 
 
 def _among_others(probe: Probe) -> Tracks:

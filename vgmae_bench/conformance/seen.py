@@ -31,7 +31,7 @@ def visibility(probe: Probe) -> Iterator[Finding]:
         under = covered(frames, centre, round(_SIDE * height), length // 2, seed=90 + seed)
         hidden.append(~probe.ask(under, queries).visible[:, -1])
     called_visible, called_hidden = float(np.mean(seen)), float(np.mean(hidden))
-    told = (
+    what = (
         f"{called_visible:.0%} of the visible points are called visible, {called_hidden:.0%} of the covered ones hidden"
     )
     excuse = "; its weights are random" if probe.untrained else ""
@@ -39,14 +39,14 @@ def visibility(probe: Probe) -> Iterator[Finding]:
     if bad and called_hidden < 0.5:
         why = "Occlusion accuracy and Jaccard count the opposite of what they should"
         mend = "visible is True where a point is seen: ~occluded"
-        yield Finding("visibility", "fault", f"{told}: it looks inverted", why, mend)
+        yield Finding("visibility", "fault", f"{what}: it looks inverted", why, mend)
     elif bad:
         why = "Jaccard is near 0 however good the positions are"
         mend = "visible is True where a point is seen; is the threshold right? Does the code set it at all?"
-        yield Finding("visibility", "fault", f"{told}: nearly everything is hidden", why, mend)
+        yield Finding("visibility", "fault", f"{what}: nearly everything is hidden", why, mend)
     elif called_visible > 0.9 and called_hidden > 0.9:
-        yield Finding("visibility", "pass", told)
+        yield Finding("visibility", "pass", what)
     elif called_hidden == 0:
-        yield Finding("visibility", "info", f"{told}: it never notices that a point is covered{excuse}")
+        yield Finding("visibility", "info", f"{what}: it never notices that a point is covered{excuse}")
     else:
-        yield Finding("visibility", "info", f"{told}{excuse}")
+        yield Finding("visibility", "info", f"{what}{excuse}")

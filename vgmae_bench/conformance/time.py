@@ -42,18 +42,18 @@ def looks_ahead(probe: Probe) -> Iterator[Finding]:
     every = "" if exact else f" (it is slow: the clip was cut at {len(asked)} of {length} frames)"
     declared = probe.spec.lookahead
     if ahead < 0:
-        told = "its positions depend on no frame" if not probe.spec.floor else "it looks at no frame"
+        what = "its positions depend on no frame" if not probe.spec.floor else "it looks at no frame"
     elif ahead >= length - 10:
-        told = f"its positions depend on all frames up to the end of {length} frames"
+        what = f"its positions depend on all frames up to the end of {length} frames"
     else:
-        told = f"its positions depend on {'' if exact else 'at least '}{ahead} later frames"
+        what = f"its positions depend on {'' if exact else 'at least '}{ahead} later frames"
     if isinstance(declared, int) and ahead > declared:
         why = "Readers would think that the tracker can run on live video"
         mend = f"declare lookahead={ahead}, or None if positions depend on the whole clip"
-        yield Finding("looks ahead", "fault", f"{told}{every}; its SPEC declares lookahead={declared}", why, mend)
+        yield Finding("looks ahead", "fault", f"{what}{every}; its SPEC declares lookahead={declared}", why, mend)
     else:
         said = "declares none" if declared is None else f"declares lookahead={declared}"
-        yield Finding("looks ahead", "info" if declared is None else "pass", f"{told}{every}; its SPEC {said}")
+        yield Finding("looks ahead", "info" if declared is None else "pass", f"{what}{every}; its SPEC {said}")
 
 
 def _cuts(affordable: int, length: int) -> list[int]:
@@ -76,18 +76,18 @@ def backward(probe: Probe) -> Iterator[Finding]:
         steps[2].append(float(np.abs(behind.xy[:, :-1] - behind.xy[:, -1:]).max()))
     forward_error, backward_error, moves = (float(np.median(values)) for values in steps)
     errors = f"{backward_error:.2f} px off, forward {forward_error:.2f} px"
-    told = f"before a query in the last frame it moves by {moves:.1f} px and is {errors}"
+    what = f"before a query in the last frame it moves by {moves:.1f} px and is {errors}"
     if probe.spec.floor:
-        yield Finding("backward", "info", f"{told}: it is a floor")
+        yield Finding("backward", "info", f"{what}: it is a floor")
     elif probe.spec.looks_forward:
         extra = "" if moves < 0.25 else ": it follows motion backward, too, so the benchmark runs it twice for nothing"
         yield Finding(
-            "backward", "pass" if not extra else "info", f"{told}; its SPEC declares direction=forward{extra}"
+            "backward", "pass" if not extra else "info", f"{what}; its SPEC declares direction=forward{extra}"
         )
     elif moves < 0.25 or (forward_error <= FOLLOWED and backward_error > 4 * FOLLOWED):
         why = "In strided mode half of the scored frames lie before the query: 39.8 AJ in place of 74.6 was seen"
         mend = 'declare direction="forward" in the SPEC; the benchmark then also runs it on the reversed clip'
-        yield Finding("backward", "fault", f"{told}; its SPEC does not declare direction=forward", why, mend)
+        yield Finding("backward", "fault", f"{what}; its SPEC does not declare direction=forward", why, mend)
     else:
         good = backward_error <= FOLLOWED
-        yield Finding("backward", "pass" if good else "info", told)
+        yield Finding("backward", "pass" if good else "info", what)

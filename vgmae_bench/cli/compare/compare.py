@@ -62,14 +62,14 @@ def compare(
     if not as_json:
         _print(a, b, found, clips)
         return
-    told = {
+    content = {
         "first": {"method": a.method, "run": str(a.run.path), "clips": a.clips, "complete": a.complete},
         "second": {"method": b.method, "run": str(b.run.path), "clips": b.clips, "complete": b.complete},
         "protocol": a.title,
         "metrics": [pair.as_json(clips) for pair in found],
         "sentences": [pair.sentence(*names([a, b])) for pair in found],
     }
-    print_json(told)
+    print_json(content)
 
 
 def _print(a: Row, b: Row, found: Sequence[Paired], clips: int) -> None:
@@ -97,8 +97,8 @@ def _print(a: Row, b: Row, found: Sequence[Paired], clips: int) -> None:
         screen.print(escape(pair.sentence(one, other)), soft_wrap=True)
     best, worst = found[0].extremes(clips)
     for word, listed in (("best", best), ("worst", worst)):
-        told = ", ".join(f"{clip} ({found[0].scale * difference:+.1f})" for clip, difference in listed)
-        screen.print(escape(f"{one} does {word} ({found[0].label}) on {told}"), soft_wrap=True)
+        text = ", ".join(f"{clip} ({found[0].scale * difference:+.1f})" for clip, difference in listed)
+        screen.print(escape(f"{one} does {word} ({found[0].label}) on {text}"), soft_wrap=True)
 
 
 def _grid(found: Sequence[Paired], break_: str) -> Table:

@@ -226,8 +226,8 @@ def _complain(outcomes: Sequence[Outcome]) -> None:
         return
     again = "the same command again, which tries only those clips"
     if len(outcomes) > 1:
-        told = "; ".join(f"{outcome.job}: {outcome.told}" for outcome in bad)
-        raise IncompleteError(f"{len(bad)} of {len(outcomes)} runs are not complete", told, try_=again)
+        text = "; ".join(f"{outcome.job}: {outcome.told}" for outcome in bad)
+        raise IncompleteError(f"{len(bad)} of {len(outcomes)} runs are not complete", text, try_=again)
     assert bad[0].run is not None  # its error was raised
     first = next(iter(bad[0].run.summary.failures.values()))
     raise IncompleteError(bad[0].told, f"the averages leave them out and are marked incomplete; {first}", try_=again)

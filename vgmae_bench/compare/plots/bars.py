@@ -82,8 +82,8 @@ def arithmetic_of(cells: Sequence[Mapping[str, Any]], between: str) -> str:
         named = rivals.setdefault(f"{ours['value']:.1f} / {theirs['value']:.1f}, {ours['method']} over ", [])
         if not any(theirs["method"].startswith(name) for name in named):  # variants of one method
             named.append(theirs["method"])
-    told = "; ".join(arithmetic + between.join(names) for arithmetic, names in rivals.items())
-    return told or "no published values give it"
+    text = "; ".join(arithmetic + between.join(names) for arithmetic, names in rivals.items())
+    return text or "no published values give it"
 
 
 def _claim_bars(claim: Claim) -> list[Bar]:
@@ -164,9 +164,9 @@ def _caption(groups: Mapping[str, Sequence[Bar]], left_out: Sequence[str]) -> li
     lines = []
     for kind, (label, *_) in LOOKS.items():
         sources = {name: [bar.source for bar in bars if bar.kind == kind] for name, bars in groups.items()}
-        told = [f"{_short(name)} {source}" for name, listed in sources.items() for source in listed]
-        if told:
-            lines.append(f"{label.partition(',')[0].capitalize()}: {'; '.join(told)}.")
+        values = [f"{_short(name)} {source}" for name, listed in sources.items() for source in listed]
+        if values:
+            lines.append(f"{label.partition(',')[0].capitalize()}: {'; '.join(values)}.")
     pairs = [pair for claim in known if (pair := as_described(claim))]
     if not all(pair.same_protocol for pair in pairs):
         lines.append("The methods of published bars were scored by different protocols: see `plot bars --audit`.")

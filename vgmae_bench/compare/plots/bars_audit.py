@@ -111,7 +111,7 @@ def _where(row: Published) -> str:
     """Tells apart several published values of one method."""
     table = row.dataset.removeprefix(row.benchmark).strip(" ()")
     source = row.source.removeprefix("https://www.") if row.source != row.paper else ""
-    return "".join(f", {told}" for told in (table, source) if told)
+    return "".join(f", {text}" for text in (table, source) if text)
 
 
 def _figure(blocks: Mapping[str, Sequence[AuditBar]]) -> Figure:

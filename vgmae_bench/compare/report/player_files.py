@@ -35,9 +35,9 @@ NO_POSITION = np.iinfo(np.int16).min
 """Stored for a coordinate that is not finite."""
 
 KEPT_BYTES = 128_000
-"""The most that the frames of a clip may take in a file. The tracks of a run add about 5 kB."""
+"""Largest size of a clip's frames in a kept file. The tracks of a run add about 5 kB."""
 FRAME_BYTES, CLIP_BYTES = 11_000, 1_000_000
-"""The most that a frame (on average) and all frames of a clip may take in a report."""
+"""Largest sizes in a report: of a frame, on average over a clip, and of all frames of a clip."""
 _JPEG_SETTINGS = (
     (1, 256, 75), (1, 192, 75), (1, 192, 60), (1, 192, 45), (1, 160, 45), (2, 160, 45), (3, 160, 45), (4, 160, 45),
     (6, 160, 45), (8, 128, 40), (12, 128, 40),
@@ -56,7 +56,7 @@ class PlayerClip:
         num_frames: how many frames the whole clip has.
         frames: int64 [F], the frames' numbers in the whole clip.
         fps: frame rate of the whole clip; 0 if unknown.
-        query: int64 [P], the queries that are shown, by their place in the query set: the first one of each track.
+        query: int64 [P], the shown queries, as indices into the query set: the first query of each track.
         query_frame: int64 [P], frame numbers in the whole clip.
         xy: int16 [P, F, 2], 1/16 px of the metric raster; NO_POSITION in frames without annotation.
         visible: bool [P, F].
