@@ -10,6 +10,7 @@ import pytest
 
 from vgmae_bench import config
 from vgmae_bench.errors import PluginError, UsageError
+from vgmae_bench.types import Queries, StreamingTracker
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,14 @@ def test_a_repeated_setting_is_refused() -> None:
 def test_a_factory_without_settings_takes_none() -> None:
     with pytest.raises(UsageError, match="no settings"):
         config.call_with(lambda: None, {"a": 1}, owner="it")
+
+
+def test_a_class_without_a_required_method_is_refused() -> None:
+    class Half(StreamingTracker):
+        def start(self, queries: Queries) -> None: ...
+
+    with pytest.raises(PluginError, match="half cannot be used: the class Half does not define step"):
+        config.call_with(Half, {}, owner="half")
 
 
 def test_digests_depend_on_values_not_on_order() -> None:

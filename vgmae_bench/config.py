@@ -104,8 +104,12 @@ def call_with(factory: Callable[..., T], settings: Mapping[str, Any], *, owner: 
     this parameter accepts no settings.
 
     Raises:
+        PluginError: the factory is a class without one of the methods that its base class requires.
         UsageError: a setting is unknown or invalid, or the factory accepts no settings.
     """
+    if inspect.isabstract(factory):
+        lacking = " and ".join(sorted(vars(factory)["__abstractmethods__"]))
+        raise PluginError(f"{owner} cannot be used", f"the class {factory.__name__} does not define {lacking}")
     parameters = inspect.signature(factory).parameters
     config: Any = None
     if config_class := config_of(factory):
