@@ -47,12 +47,15 @@ $(VENV)/.docs: $(VENV)/.ready
 
 # Measures speed and memory on this machine. Takes half an hour. results/benchmarks/ contains the latest results and their tables.
 # A part of the benchmarks: make bench BENCHMARKS="evaluation reading"
+# The speed of another version too, in turns with this one: make bench AGAINST=its/checkout
 BENCHMARKS := evaluation reading splatting training gmrw teacher
 bench: $(VENV)/.ready
 	mkdir -p results/benchmarks
 	for name in $(BENCHMARKS); do echo "$$name …"; \
 	  $(BIN)/python benchmarks/$$name.py --json > results/benchmarks/$$name.json.new || exit 1; \
 	  mv results/benchmarks/$$name.json.new results/benchmarks/$$name.json; done
+	if [ -n "$(AGAINST)" ]; then $(BIN)/python benchmarks/against.py $(AGAINST) --json > results/benchmarks/against.json.new && \
+	  mv results/benchmarks/against.json.new results/benchmarks/against.json; fi
 	$(BIN)/python benchmarks/table.py
 
 # For continuous integration: installs a browser for the tests of the report, if Debian packages can be installed. Without a

@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads slow other processes down
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.append(str(Path(__file__).parents[1]))  # last, so that PYTHONPATH can name another checkout
 
 import torch
 from form import in_form
@@ -37,10 +37,10 @@ REPEATS = {"native": 15, "torch": 5, "dense": 2}
 Draw = Callable[[list[Tensor]], Tensor]
 
 
-def scene(frames: int) -> list[Tensor]:
+def scene(frames: int, count: int = GAUSSIANS) -> list[Tensor]:
     """Means, rotations, scales, opacities and colours of an untrained network."""
     generator = torch.Generator().manual_seed(0)
-    raw = torch.randn(frames, GAUSSIANS, 11 + CHANNELS, generator=generator)
+    raw = torch.randn(frames, count, 11 + CHANNELS, generator=generator)
     means, scales, quats, opacities, colours = raw.split([3, 3, 4, 1, CHANNELS], dim=-1)
     cloud = [5 * means.tanh(), quats, scales.sigmoid(), opacities[..., 0].sigmoid(), colours.sigmoid()]
     return [array.contiguous().requires_grad_() for array in cloud]
@@ -79,9 +79,9 @@ def forward_backward(draw: Draw, cloud: list[Tensor]) -> None:
     torch.autograd.grad(images, cloud, torch.ones_like(images))
 
 
-def milliseconds(work: Callable[[Draw, list[Tensor]], None], method: str, size: int) -> float:
+def milliseconds(work: Callable[[Draw, list[Tensor]], None], method: str, size: int, count: int = GAUSSIANS) -> float:
     frames = 1 if method == "dense" else FRAMES
-    draw, cloud = renderer(method, size), scene(frames)
+    draw, cloud = renderer(method, size), scene(frames, count)
     times = []
     for _ in range(1 + REPEATS[method]):
         start = time.perf_counter()
@@ -139,10 +139,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON on standard output")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: torch's")
     parser.add_argument("--memory-of", nargs=2, metavar=("METHOD", "SIZE"), help=argparse.SUPPRESS)
+    parser.add_argument("--time-of", nargs=3, metavar=("METHOD", "SIZE", "COUNT"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.memory_of:
         print(measure_memory(arguments.memory_of[0], int(arguments.memory_of[1])))
+        return
+    if arguments.time_of:
+        method, size, count = arguments.time_of
+        print(milliseconds(forward_backward, method, int(size), int(count)))
         return
     result = measure(lambda text: print(text, file=sys.stderr))
     if arguments.json:

@@ -2,7 +2,6 @@
 
     python benchmarks/training.py            a table
     python benchmarks/training.py --json     the same numbers for programs
-    python benchmarks/training.py --against DIR     this version and another checkout in turns: clips a second and loss
 
 On a CPU: the configuration `tiny`, with the native and with the torch splatting. On a GPU: `paper-base` in bfloat16 with
 gsplat, all frames of all clips in one call, and one call for each frame as in the official code. The variants alternate
@@ -14,15 +13,12 @@ memory if there is a GPU), including rendering of clips.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 from unittest.mock import patch
 
@@ -194,68 +190,17 @@ def measure(repeats: int, batch_size: int | None, say: Callable[[str], None]) ->
     }
 
 
-def train_both(against: Path, steps: int, turns: int, say: Callable[[str], None]) -> dict[str, object]:
-    """`vgmae-bench train --config tiny` of this version and of another checkout, in turns: clips a second and last loss."""
-    here = Path(__file__).resolve().parents[1]
-    found: dict[str, list[dict[str, float]]] = {"here": [], "there": []}
-    for turn in range(turns):
-        for name, checkout in (("there", against.resolve()), ("here", here)):
-            say(f"turn {turn + 1}, {name} …")
-            found[name].append(train_once(checkout, steps))
-    rows = {
-        name: {
-            "clips_per_second": round(median(run["clips_per_second"] for run in runs), 1),
-            "loss": median(run["loss"] for run in runs),
-            "turns": [round(run["clips_per_second"], 1) for run in runs],
-        }
-        for name, runs in found.items()
-    }
-    ratios = [a["clips_per_second"] / b["clips_per_second"] for a, b in zip(*found.values(), strict=True)]
-    notes = {"steps": steps, "threads": torch.get_num_threads(), "loss": "mean of the last tenth of the steps"}
-    return {**rows, "ratio": round(median(ratios), 2), "notes": notes}
-
-
-def train_once(checkout: Path, steps: int) -> dict[str, float]:
-    """One training in a new process, with the checkout's own environment if it has one."""
-    python = checkout / ".venv" / "bin" / "python"
-    command = [str(python if python.exists() else sys.executable), "-m", "vgmae_bench", "train", "--device", "cpu"]
-    command += ["--method", "videogmae", "--config", "tiny", "--data", "synth"]
-    settings = {"steps": steps, "log_every": max(1, steps // 10), "validate_clips": 0}
-    for name, value in (settings | dict.fromkeys(("picture_every", "validate_every", "checkpoint_every"), 0)).items():
-        command += ["--set", f"{name}={value}"]
-    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONPATH": str(checkout)}
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, **threads}  # in that folder, because -m would import what is in the present one
-        subprocess.run([*command, "--out", "out"], check=True, capture_output=True, env=environment, cwd=folder)
-        with (Path(folder) / "out" / "log.csv").open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    first, last = rows[0], rows[-1]  # the first tenth of the steps warms up
-    steps_timed = float(last["step"]) - float(first["step"])
-    batch = float(first["clips_per_second"]) * float(first["seconds"]) / float(first["step"])
-    speed = batch * steps_timed / (float(last["seconds"]) - float(first["seconds"]))
-    return {"clips_per_second": speed, "loss": float(last["loss"])}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print JSON on standard output")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: torch's")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--batch-size", type=int, help="default: the configuration's")
-    parser.add_argument("--against", type=Path, metavar="DIR", help="compare with a checkout of another version; JSON")
-    parser.add_argument("--steps", type=int, default=200, help="of each training with --against")
-    parser.add_argument("--turns", type=int, default=3, help="with --against")
     parser.add_argument("--memory-of", choices=[*CPU_VARIANTS, *GPU_VARIANTS], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.memory_of:
         print(measure_memory(arguments.memory_of, arguments.batch_size))
-        return
-    if arguments.against:
-        compared = train_both(
-            arguments.against, arguments.steps, arguments.turns, lambda text: print(text, file=sys.stderr)
-        )
-        print(in_form("training", compared))
         return
     result = measure(arguments.repeats, arguments.batch_size, lambda text: print(text, file=sys.stderr))
     if arguments.json:
