@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from tests.data.files.server import Server, serve
 from tests.records import new_record
 from vgmae_bench.errors import UsageError
-from vgmae_bench.evaluation.method import make
+from vgmae_bench.evaluation.method import make, open_method
 from vgmae_bench.evaluation.records.results import MethodUsed, run_key
 from vgmae_bench.plugins import Plugin
 from vgmae_bench.provenance import numerics
@@ -89,3 +90,19 @@ def test_reduced_float32_precision_is_reported() -> None:
         assert numerics("cpu") == "matmul medium"
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "used"), [("lucas-kanade", "auto", "cpu"), ("lucas-kanade", "cuda", "asked")]
+)
+def test_torch_is_not_imported_for_a_method_that_takes_no_device(
+    name: str, device: str, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vgmae_bench.evaluation.method.resolve_device", lambda device: "asked")
+    monkeypatch.delitem(sys.modules, "torch")
+    assert open_method(name, weights=None, settings={}, device=device, seed=0).device == used
+
+
+def test_a_method_that_imports_torch_gets_the_device_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vgmae_bench.evaluation.method.resolve_device", lambda device: "asked")
+    assert open_method("lucas-kanade", weights=None, settings={}, device="auto", seed=0).device == "asked"

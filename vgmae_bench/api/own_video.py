@@ -85,7 +85,7 @@ def track_video(
     if isinstance(maker, Streaming) and not with_scene and _in_one_pass(method, queries):
         found, seconds = _streamed(maker, counted(read, "tracking", "frames", total), scaled)
         return replace(found, xy=rescale(found.xy, size, video.size)), None, seconds
-    frames = stack(counted(read, "decoding", "frames", total))
+    frames = stack(counted(read, "decoding", "frames", total), total)
     late = queries.frame[queries.frame >= len(frames)]
     if len(late):
         raise UsageError(f"There is no frame {late[0]} to track from", f"frames 0 to {len(frames) - 1} are tracked")

