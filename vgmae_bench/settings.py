@@ -87,6 +87,15 @@ def environment_number(name: str, default: Default, environment: Mapping[str, st
     return int(text)
 
 
+def multiple_of(config: Any, **divisors: int | str) -> None:
+    """Raise UsageError if a setting is not a multiple of a number, or of another setting, which is given by its name."""
+    for name, divisor in divisors.items():
+        number = getattr(config, divisor) if isinstance(divisor, str) else divisor
+        if getattr(config, name) % number:
+            told = f"{divisor}={number}" if isinstance(divisor, str) else number
+            raise UsageError(f"{name} must be a multiple of {told}", f"it is {getattr(config, name)}")
+
+
 def settings_of(config_class: type[Any]) -> list[Setting]:
     """All settings of a dataclass and of its inner dataclasses, in order."""
     return list(_walk(config_class, ""))

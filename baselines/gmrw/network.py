@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from vgmae_bench.devices import placed
 from vgmae_bench.errors import UsageError
+from vgmae_bench.settings import multiple_of, positive
 
 from .windows import window_positions, within_windows
 
@@ -49,13 +50,10 @@ class NetworkConfig:
     tau: float | None = None
 
     def __post_init__(self) -> None:
-        counts = (self.feature_channels, self.layers, self.ffn_expansion, self.splits, *self.stem_channels)
-        if min(counts) < 1 or self.feature_channels % 4:
-            raise UsageError(
-                "The network's sizes must be positive, and feature_channels a multiple of 4", f"it is {self}"
-            )
-        if self.tau is not None and not self.tau > 0:
-            raise UsageError("The network's tau must be positive", f"it is {self.tau}")
+        positive(self, "feature_channels", "layers", "ffn_expansion", "splits", "tau")
+        multiple_of(self, feature_channels=4)
+        if min(self.stem_channels) < 1:
+            raise UsageError("stem_channels must be positive", f"they are {self.stem_channels}")
 
     @property
     def temperature(self) -> float:

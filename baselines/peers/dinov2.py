@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from vgmae_bench.errors import UsageError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
+from vgmae_bench.settings import multiple_of, positive
 
 from . import DINOV2
 from .common import Peer
@@ -34,8 +34,8 @@ class DinoV2Config(CorrespondenceConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.image_size <= 0 or self.image_size % _PATCH:
-            raise UsageError(f"image_size must be a multiple of {_PATCH}", f"it is {self.image_size}")
+        positive(self, "image_size")
+        multiple_of(self, image_size=_PATCH)
 
 
 class Encoder(Peer[DinoV2Config]):

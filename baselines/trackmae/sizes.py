@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from vgmae_bench.errors import UsageError
+from vgmae_bench.config import build, read_toml
+from vgmae_bench.settings import multiple_of, positive
 
 
 @dataclass(frozen=True)
@@ -40,19 +42,10 @@ class EncoderConfig:
     patch_start: Literal["random", "whitened"] = "random"
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if isinstance(value, int | float) and not value > 0:
-                raise UsageError(f"The network's {name} must be positive", f"it is {value}")
-        for name, divisor in (("image_size", "patch_size"), ("num_frames", "tubelet_size"), ("embed_dim", "num_heads")):
-            require_multiple(self, name, divisor)
-        self._check_table("embed_dim")
-
-    def _check_table(self, width: str) -> None:
-        if self.position == "factored" and getattr(self, width) % 16:
-            raise UsageError(
-                f"With position=factored {width} must be a multiple of 16",
-                f"it is {getattr(self, width)}; a quarter of it encodes time, and three eighths the column and the row",
-            )
+        positive(self, *(name for name, value in vars(self).items() if not isinstance(value, str)))
+        multiple_of(self, image_size="patch_size", num_frames="tubelet_size", embed_dim="num_heads")
+        if self.position == "factored":  # a quarter of the width encodes time, and three eighths each row and column
+            multiple_of(self, embed_dim=16)
 
     @property
     def grid(self) -> int:
@@ -96,41 +89,17 @@ class NetworkConfig(EncoderConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_multiple(self, "decoder_embed_dim", "decoder_num_heads")
-        self._check_table("decoder_embed_dim")
-
-
-def require_multiple(config: EncoderConfig, name: str, divisor: str) -> None:
-    """Check that one size of the network is a multiple of another.
-
-    Raises:
-        UsageError: it is not a multiple.
-    """
-    if getattr(config, name) % getattr(config, divisor):
-        raise UsageError(
-            f"The network's {name} must be a multiple of its {divisor}",
-            f"they are {getattr(config, name)} and {getattr(config, divisor)}",
-        )
+        multiple_of(self, decoder_embed_dim="decoder_num_heads")
+        if self.position == "factored":
+            multiple_of(self, decoder_embed_dim=16)
 
 
 SIZES: dict[str, NetworkConfig] = {
-    "tiny": NetworkConfig(
-        image_size=64,
-        patch_size=8,
-        num_frames=8,
-        embed_dim=96,
-        depth=4,
-        num_heads=3,
-        decoder_embed_dim=64,
-        decoder_num_heads=2,
-        decoder_depth=2,
-        motion_decoder_depth=2,
-        position="factored",
-        attention_start="similar",
-        patch_start="whitened",
+    "tiny": build(
+        NetworkConfig, read_toml(Path(__file__).parent / "configs" / "tiny.toml")["network"], owner="trackmae"
     ),
     "small": NetworkConfig(embed_dim=384, num_heads=6, decoder_embed_dim=192, decoder_num_heads=3),
     "base": NetworkConfig(),
     "large": NetworkConfig(embed_dim=1024, depth=24, num_heads=16, decoder_embed_dim=512, decoder_num_heads=8),
 }
-"""Named sizes: ViT-S, -B and -L as in the official code; "tiny" can be trained on a CPU."""
+"""Named sizes: ViT-S, -B and -L as in the official code; "tiny" is that of the configuration `tiny`, for a CPU."""

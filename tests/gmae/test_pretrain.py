@@ -124,7 +124,7 @@ def test_shipped_configurations_are_valid_and_say_what_the_paper_says() -> None:
         ({"num_frames": 2}, "num_frames"),
         ({"scale_factor": 0}, "scale_factor"),
         ({"gaussian_start": "grid", "camera": "box"}, "gaussian_start=grid needs"),
-        ({"image_size": 65}, "multiple of 16"),
+        ({"image_size": 65}, "multiple of patch_size="),
     ],
 )
 def test_impossible_settings(settings: dict[str, Any], message: str) -> None:

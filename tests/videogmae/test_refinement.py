@@ -120,5 +120,5 @@ def test_a_readout_has_nothing_to_refine(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_wrong_settings_are_refused() -> None:
-    with pytest.raises(UsageError, match="cannot be negative"):
+    with pytest.raises(UsageError, match="steps must be at least 0"):
         build(VideoGMAEConfig, {"refine_steps": -1}, owner="videogmae")

@@ -7,11 +7,13 @@ path; where that seems wrong, a setting selects its behaviour.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from vgmae_bench.config import build, read_toml
 from vgmae_bench.models.nn import rows
 from vgmae_bench.videogmae.network import Encoded, VideoGMAE
 from vgmae_bench.videogmae.sizes import NetworkConfig
@@ -53,22 +55,8 @@ class GMAE(VideoGMAE):
 
 _BASE = ImageNetwork()
 SIZES: dict[str, ImageNetwork] = {
-    "tiny": ImageNetwork(
-        image_size=64,
-        patch_size=8,
-        num_gaussians=144,
-        embed_dim=128,
-        depth=4,
-        num_heads=4,
-        decoder_embed_dim=96,
-        decoder_depth=2,
-        decoder_num_heads=3,
-        query_position="anchored",
-        gaussian_start="grid",
-        attention_start="similar",
-        patch_start="whitened",
-    ),
+    "tiny": build(ImageNetwork, read_toml(Path(__file__).parent / "configs" / "tiny.toml")["network"], owner="gmae"),
     "base": _BASE,
     "large": replace(_BASE, embed_dim=1024, depth=24, num_heads=16),
 }
-"""Named sizes: "base" is the paper's ViT-B, "large" is a ViT-L, "tiny" can be trained on a CPU."""
+"""Named sizes: "base" is the paper's ViT-B, "large" is a ViT-L, "tiny" is that of the configuration `tiny`, for a CPU."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from vgmae_bench.errors import UsageError
-from vgmae_bench.settings import at_least
+from vgmae_bench.settings import at_least, multiple_of
 from vgmae_bench.training.schedule import Schedule, lr_factor
 
 Precision = Literal["fp32", "bf16", "auto"]
@@ -81,12 +81,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         at_least(self, batch_size=1, accumulate=1, distinct_clips=0, bank_scenes=0, workers=0)
-        if self.distinct_clips % self.batch_size:
-            raise UsageError(
-                "distinct_clips must be a multiple of batch_size", f"{self.distinct_clips}, {self.batch_size}"
-            )
-        if self.batch_size % self.accumulate:
-            raise UsageError("batch_size must be a multiple of accumulate", f"{self.batch_size}, {self.accumulate}")
+        multiple_of(self, distinct_clips="batch_size", batch_size="accumulate")
 
 
 @dataclass(frozen=True)

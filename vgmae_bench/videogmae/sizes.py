@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
+from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError
+from vgmae_bench.settings import multiple_of, positive
 from vgmae_bench.videogmae.gaussians.queries import QueryContent
 
 
@@ -65,25 +68,15 @@ class NetworkConfig:
     patch_start: Literal["random", "whitened"] = "random"
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not isinstance(value, str) and value <= 0:
-                raise UsageError(f"The network's {name} must be positive", f"it is {value}")
+        positive(self, *(name for name, value in vars(self).items() if not isinstance(value, str)))
         if self.query_content != "learned" and self.decoder != "per_identity":
             raise UsageError("query_content needs one query per Gaussian", 'use it with decoder="per_identity"')
         if self.colour_start == "frame" and math.isqrt(self.num_gaussians) ** 2 != self.num_gaussians:
             raise UsageError("colour_start=frame needs a square number of Gaussians", f"it is {self.num_gaussians}")
+        multiple_of(self, image_size="patch_size", embed_dim="num_heads", decoder_embed_dim="decoder_num_heads")
         # Sines and cosines of two axes need a multiple of 4. The 3-D table needs 16, because space has 3/4 of its width.
         divisor = 4 if self.position == "interpolate" else 16
-        for name, divisors in (
-            ("image_size", (self.patch_size,)),
-            ("embed_dim", (self.num_heads, divisor)),
-            ("decoder_embed_dim", (self.decoder_num_heads, divisor)),
-        ):
-            for number in divisors:
-                if getattr(self, name) % number:
-                    raise UsageError(
-                        f"The network's {name} must be a multiple of {number}", f"it is {getattr(self, name)}"
-                    )
+        multiple_of(self, embed_dim=divisor, decoder_embed_dim=divisor)
 
     @property
     def grid(self) -> int:
@@ -103,25 +96,10 @@ class NetworkConfig:
 
 _BASE = NetworkConfig()
 SIZES: dict[str, NetworkConfig] = {
-    "tiny": NetworkConfig(
-        image_size=32,
-        patch_size=4,
-        num_frames=2,
-        num_gaussians=64,
-        embed_dim=96,
-        depth=2,
-        num_heads=3,
-        decoder_embed_dim=96,
-        decoder_depth=2,
-        decoder_num_heads=3,
-        decoder="per_identity",
-        decoder_attention="bidirectional",
-        query_position="anchored",
-        gaussian_start="grid",
-        attention_start="similar",
-        patch_start="whitened",
+    "tiny": build(
+        NetworkConfig, read_toml(Path(__file__).parent / "configs" / "tiny.toml")["network"], owner="videogmae"
     ),
     "base": _BASE,
     "large": replace(_BASE, embed_dim=1024, depth=24, num_heads=16),
 }
-"""Named sizes: "base" and "large" are the paper's ViT-B and ViT-L, "tiny" can be trained on a CPU."""
+"""Named sizes: "base" and "large" are the paper's ViT-B and ViT-L, "tiny" is that of the configuration `tiny`, for a CPU."""

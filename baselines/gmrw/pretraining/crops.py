@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vgmae_bench.errors import UsageError
+from vgmae_bench.settings import multiple_of, positive
 
 from ..network import STRIDE
 
@@ -33,8 +34,8 @@ class CropConfig:
     crop_aspect: tuple[float, float] = (0.7, 1.3)
 
     def __post_init__(self) -> None:
-        if self.crop_size < 8 or self.crop_size % 8:
-            raise UsageError("crop_size must be a multiple of 8", f"it is {self.crop_size}")
+        positive(self, "crop_size")
+        multiple_of(self, crop_size=8)
         if not 0 < self.crop_area[0] <= self.crop_area[1] <= 1:
             raise UsageError("crop_area must be two shares, the smaller first", f"it is {self.crop_area}")
         if not 0 < self.crop_aspect[0] <= 1 <= self.crop_aspect[1]:
