@@ -14,9 +14,11 @@ Colours = npt.NDArray[np.uint8]
 _SHIFT = 4  # positions are in 1/16 px for OpenCV
 _DOT = 3.0
 """Pixels: the radius of a dot in a small picture."""
-_OUTLINES = ((2.0, (20, 20, 20)), (1.0, (255, 255, 255)))
-"""Distance from the dot in pixels, and RGB: a dark line around a light one, so that one of them shows on any ground."""
-_ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+_OUTLINES = np.array([2.0, 1.0, 0.0])
+"""Distances from the edge of the dot in pixels: of the dark line, of the light line, and of the dot itself."""
+_OUTLINE_COLOURS = ((20, 20, 20), (255, 255, 255))
+"""RGB: a dark line around a light one, so that one of them shows on any ground."""
+_ANGLES = 2 * np.pi * (np.arange(24) + 0.5) / 24
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)  # OpenCV draws small circles as squares
 
 
@@ -62,20 +64,19 @@ def draw_frame(
     seen = tracks.visible[:, since : t + 1]
     steps = np.stack([ways[:, :-1], ways[:, 1:]], axis=2)
     shown = seen[:, :-1] & seen[:, 1:] & (steps[:, :, 0] != steps[:, :, 1]).any(axis=-1)
-    circles, *outlines = (
-        _fixed(tracks.xy[:, t, None] + (_DOT + distance) * unit * _CIRCLE)
-        for distance in (0.0, *(distance for distance, _ in _OUTLINES))
-    )
     pens = colours.tolist()
     for point in np.flatnonzero(shown.any(axis=1)):
         cv2.polylines(picture, list(steps[point, shown[point]]), False, pens[point], unit, cv2.LINE_AA, _SHIFT)
-    for circle, visible, pen, *around in zip(circles, seen[:, -1], pens, *outlines, strict=True):
-        for outline, (_, colour) in zip(around, _OUTLINES, strict=True):
-            cv2.polylines(picture, [outline], True, colour, unit, cv2.LINE_AA, _SHIFT)
-        if visible:
-            cv2.fillPoly(picture, [circle], pen, cv2.LINE_AA, _SHIFT)
-        else:
-            cv2.polylines(picture, [circle], True, pen, unit, cv2.LINE_AA, _SHIFT)
+    # Discs on discs look like lines around a dot, and OpenCV draws them several times as fast. Rings need lines.
+    half_lines = np.multiply.outer([0.5, 0.5, 0.0], seen[:, -1])
+    radii = unit * (_DOT + _OUTLINES[:, None] + half_lines)
+    shapes = _fixed(tracks.xy[:, t, None] + radii[..., None, None] * _CIRCLE)
+    for point, pen in enumerate(pens):
+        for shape, colour in zip(shapes[:, point], (*_OUTLINE_COLOURS, pen), strict=True):
+            if seen[point, -1]:
+                cv2.fillPoly(picture, [shape], colour, cv2.LINE_AA, _SHIFT)
+            else:
+                cv2.polylines(picture, [shape], True, colour, unit, cv2.LINE_AA, _SHIFT)
     return picture
 
 
