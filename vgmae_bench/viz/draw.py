@@ -71,12 +71,12 @@ def draw_frame(
     half_lines = np.multiply.outer([0.5, 0.5, 0.0], seen[:, -1])
     radii = unit * (_DOT + _OUTLINES[:, None] + half_lines)
     shapes = _fixed(tracks.xy[:, t, None] + radii[..., None, None] * _CIRCLE)
-    for point, pen in enumerate(pens):
-        for shape, colour in zip(shapes[:, point], (*_OUTLINE_COLOURS, pen), strict=True):
-            if seen[point, -1]:
-                cv2.fillPoly(picture, [shape], colour, cv2.LINE_AA, _SHIFT)
+    for circles, visible, pen in zip(shapes.swapaxes(0, 1), seen[:, -1], pens, strict=True):
+        for circle, colour in zip(circles, (*_OUTLINE_COLOURS, pen), strict=True):
+            if visible:
+                cv2.fillPoly(picture, [circle], colour, cv2.LINE_AA, _SHIFT)
             else:
-                cv2.polylines(picture, [shape], True, colour, unit, cv2.LINE_AA, _SHIFT)
+                cv2.polylines(picture, [circle], True, colour, unit, cv2.LINE_AA, _SHIFT)
     return picture
 
 
