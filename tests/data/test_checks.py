@@ -77,9 +77,8 @@ def test_points_without_a_position_that_are_called_visible_are_refused(unit: Uni
     points = np.where(HIDDEN[..., None], 0, POINTS)
     check_tracks(points, HIDDEN, 12, SIZE, unit)  # hidden, they may be anywhere
     fault = refused(points, np.zeros_like(HIDDEN), unit)
-    assert f"{HIDDEN.sum()} of {HIDDEN.size} visible positions are exactly (0, 0), the first of them, track" in str(
-        fault
-    )
+    told = f"{HIDDEN.sum()} of {HIDDEN.size} visible positions are exactly (0, 0), the first of them, track"
+    assert told in str(fault)
     assert "marking points without a position as hidden" in fault.remedy
     once = POINTS.copy()
     once[0, 0] = 0

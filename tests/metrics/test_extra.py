@@ -18,18 +18,17 @@ def scored_tracks(visible: list[int], error: list[float], query: int = 0) -> Sco
     return ScoredTracks(np.array([query]), target, hidden, xy, np.zeros((1, length), bool), "first")
 
 
+def re_detection(visible: list[int], error: list[float], query: int = 0) -> float:
+    return redetection.compute_re_detection(scored_tracks(visible, error, query))["re_detection_jaccard"]
+
+
 def test_redetection_scores_from_the_reappearance() -> None:
-    got = redetection.compute_re_detection(scored_tracks([1, 0, 0, 1, 1], [0, 50, 50, 0.5, 0.5]))
-    assert got["re_detection_jaccard"] == 1
-    assert (
-        redetection.compute_re_detection(scored_tracks([1, 0, 0, 1, 1], [0, 0, 0, 50, 50]))["re_detection_jaccard"] == 0
-    )
+    assert re_detection([1, 0, 0, 1, 1], [0, 50, 50, 0.5, 0.5]) == 1
+    assert re_detection([1, 0, 0, 1, 1], [0, 0, 0, 50, 50]) == 0
 
 
 def test_being_hidden_before_the_query_is_no_reappearance() -> None:
-    assert np.isnan(
-        redetection.compute_re_detection(scored_tracks([0, 0, 1, 1], [0, 0, 0, 0], query=2))["re_detection_jaccard"]
-    )
+    assert np.isnan(re_detection([0, 0, 1, 1], [0, 0, 0, 0], query=2))
 
 
 def test_survival_ends_at_the_first_visible_frame_beyond_16_px() -> None:
