@@ -88,7 +88,7 @@ class Badja:
     def __init__(self, files: list[Path], config: BadjaConfig) -> None:
         self.files = files
         self.ids = [file.stem for file in files]
-        self.options: dict[str, Json] = configs.to_json(config)  # type: ignore[assignment]  # a dataclass gives a dict
+        self.options: dict[str, Json] = dict(vars(config))
         self._config = config
         self._base = files[0].parents[1]
         self._entries = {file.stem: _entries(file) for file in files}

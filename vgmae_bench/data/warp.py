@@ -10,7 +10,7 @@ import numpy as np
 import pydantic
 
 from vgmae_bench import data
-from vgmae_bench.config import Json, to_json
+from vgmae_bench.config import Json
 from vgmae_bench.data.dataset import stored_digest
 from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.types import Clip
@@ -45,7 +45,7 @@ class PartOfWarp:
     def __init__(self, whole: PreparedDataset, config: WarpConfig) -> None:
         self._whole, self._config = whole, config
         self.ids, self.files = whole.ids[: config.clips], whole.files
-        self.options: dict[str, Json] = whole.options | {name: to_json(value) for name, value in vars(config).items()}
+        self.options: dict[str, Json] = whole.options | vars(config)
         self.digest = stored_digest(whole.identity, self.options)
 
     def clip(self, clip_id: str) -> Clip:

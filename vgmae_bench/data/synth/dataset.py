@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vgmae_bench.config import Json, digest, to_json
+from vgmae_bench.config import Json, digest
 from vgmae_bench.data.synth.kept import keep, make_room, read_kept
 from vgmae_bench.data.synth.render import render_video
 from vgmae_bench.data.synth.scene import SynthConfig, sample_scenes
@@ -50,9 +50,7 @@ class Synth:
     @property
     def options(self) -> dict[str, Json]:
         """The settings, with the number of clips filled in."""
-        settings = to_json(self.config)
-        assert isinstance(settings, dict)  # it is a dataclass
-        return {**settings, "clips": self.config.num_clips}
+        return {**vars(self.config), "clips": self.config.num_clips}
 
     def clip(self, clip_id: str) -> Clip:
         """The clip with this id. Its tracks are computed here, its frames when they are read. The cache folder keeps both."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pydantic
 
 from vgmae_bench import data
-from vgmae_bench.config import Json, to_json
+from vgmae_bench.config import Json
 from vgmae_bench.data.dataset import VideoShape, stored_digest
 from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.tapvid.pickles import TapVid
@@ -80,7 +80,7 @@ class WithSettings:
 
     def __init__(self, stored: TapVid | PreparedDataset, config: TapVidConfig) -> None:
         self._stored, self._config = stored, config
-        self.options: dict[str, Json] = {key: to_json(value) for key, value in vars(config).items()}
+        self.options: dict[str, Json] = dict(vars(config))
         self.identity, self.files, self.coverage = stored.identity, stored.files, stored.coverage
         self.notes, self.own_queries = stored.notes, stored.own_queries
         self.digest = stored_digest(self.identity, self.options)
