@@ -25,7 +25,7 @@ FlowsBetween = Callable[[int, int], Flows]
 
 
 class Points(NamedTuple):
-    """Queries: frame int64 [N], xy [N, 2]. Frames are numbers of the host, which decides by them what to compute."""
+    """Queries: frame int64 [N], xy [N, 2]. Frame numbers are on the host, which uses them to select what to compute."""
 
     frame: npt.NDArray[np.int64]
     xy: Tensor

@@ -27,7 +27,7 @@ class Lattice:
         upsample: see above.
         flow_grid: "cell_center": cell j has its centre at pixel index 4 j of the enlarged frame, as the network's strides
             imply. "official": the first and last cells have their centres at the first and last pixels; flow is first
-            interpolated at pixels, then between them; and a cell of flow is nevertheless size / grid pixels.
+            interpolated at pixels, then between them; but one cell of flow still counts as size / grid pixels.
         pixel_convention: "raster": pixel centres are at +0.5. "index": positions are used as pixel indices.
     """
 

@@ -31,7 +31,7 @@ _PUBLISHED_UPSAMPLE: Upsample = 4
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What the user can say about a checkpoint, because its tensors do not show it.
+    """Properties of a checkpoint that its tensors do not show. The user can set them.
 
     Attributes:
         input_range, upsample: default use of the weights; see `vgmae_baselines.gmrw.checkpoint.Inference`.

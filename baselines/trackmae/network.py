@@ -85,7 +85,7 @@ class Encoder(nn.Module):
         return out
 
     def layers(self, video: Tensor, shown: Tensor | None = None) -> Iterator[Tensor]:
-        """Tokens after each block in turn, float [B, n, embed_dim], without the last norm.
+        """Tokens after each block, one after the other, float [B, n, embed_dim], without the last norm.
 
         Arguments:
             video: float [B, 3, T, H, W], ImageNet-normalised RGB.

@@ -25,7 +25,7 @@ class ProbedConfig:
 
 
 def probed(config: ProbedConfig, weights: Path | None, seed: int) -> NormedEncoder:
-    """The encoder of a weights file (pretrained or fine-tuned), or a random one from `seed` alone.
+    """The encoder of a weights file (pretrained or fine-tuned), or a random encoder that depends on `seed` only.
 
     Raises:
         WeightsError: the file is damaged, or holds other weights.

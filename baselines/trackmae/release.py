@@ -31,7 +31,7 @@ _PATCH, _IMAGE, _FRAMES = "patch_embed.proj.weight", 224, 16
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What the user can say about a checkpoint, because its tensors do not show it.
+    """Properties of a checkpoint that its tensors do not show. The user can set them.
 
     Attributes:
         num_heads, decoder_num_heads: None: 16 and 8 for ViT-H, otherwise heads of 64 channels.

@@ -149,7 +149,7 @@ def _dataset(thing: AnyDataset, settings: Mapping[str, Any], root: Path | None) 
             return dataset_of(thing, settings=chosen, data_root=root)
         try:
             made, _ = config.call_with(factory, chosen, owner=name, root=root, prepared=None)
-        except Exception as error:  # a stranger's constructor may raise anything
+        except Exception as error:  # a plugin's constructor can raise any error
             raise PluginError(f"{name} could not be opened", f"{type(error).__name__}: {error}") from error
         return dataset_of(made)
 

@@ -57,7 +57,7 @@ def method_of(
     Arguments:
         method: see `AnyMethod`. A class is called with those of `config`, `weights`, `device` and `seed` that it names.
         weights, settings, device, seed: see `vgmae_bench.evaluate`.
-        causal: for a tracker or a class: it tracks forward in time only. Its attribute `direction` says the same.
+        causal: for a tracker or a class: it tracks forward in time only. Its attribute `direction` has the same meaning.
         ask: how many queries a call has, see `vgmae_bench.evaluation.asking.parse`; None: as suits the tracker.
 
     Raises:

@@ -61,7 +61,7 @@ def track_video(
 ) -> tuple[Tracks, Scene | None, float]:
     """Track points through a whole video. Memory holds the frames at `size` only.
 
-    A streaming tracker that is asked about the first frame alone, in one call, gets each frame as it is decoded.
+    If all queries are in the first frame and in one call, a streaming tracker gets each frame as soon as it is decoded.
 
     Arguments:
         queries: raster pixels of the video.
@@ -119,7 +119,7 @@ def _streamed(tracker: Streaming, frames: Iterable[npt.NDArray[np.uint8]], queri
 
 
 def _ahead(size: Size) -> int:
-    """Frames of that size that a thread may be ahead."""
+    """The number of frames of this size that a thread may decode in advance."""
     return min(_FRAMES_AHEAD, read_memory() // (3 * size[0] * size[1])) if read_threads() else 0
 
 

@@ -35,7 +35,7 @@ class Run:
 
         Arguments:
             folder: of a run that was scored.
-            dataset: the run's; None: it is opened by its name when a clip is asked for.
+            dataset: of the run; None: it is opened by its name at the first access to a clip.
 
         Raises:
             MissingDataError: there is no such run, or it was not scored.

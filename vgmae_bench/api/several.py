@@ -3,18 +3,18 @@
 A sweep file is TOML:
 
     datasets = ["synth", "warp"]                    # or tables: [[datasets]] name = "synth", settings = { clips = 6 }
-    protocols = ["tapvid-first", "tapvid-strided"]  # tapvid-first alone where nothing is said
+    protocols = ["tapvid-first", "tapvid-strided"]  # default: tapvid-first
     seeds = [0]
 
     [[methods]]
     name = "videogmae"
     weights = "tiny"
-    settings = { precision = "float32" }            # the same in every run
+    settings = { precision = "float32" }            # for all runs
     grid = { variant = ["flow", "anchors"] }        # a run for every combination of these values
 
     [[methods]]
     name = "lucas-kanade"
-    label = "LK"                                    # what tables call it
+    label = "LK"                                    # its name in tables
 """
 
 from __future__ import annotations

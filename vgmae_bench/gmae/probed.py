@@ -11,7 +11,7 @@ from vgmae_bench.videogmae.probed import Probed, ProbedConfig, encoder_of
 
 
 def probed(config: ProbedConfig, weights: Path | None, seed: int) -> Probed:
-    """The encoder of GMAE weights or of weights of an image MAE. Without weights: a random encoder from `seed` alone.
+    """The encoder of GMAE weights or of weights of an image MAE. Without weights: a random encoder that depends on `seed` only.
 
     Weights of an image MAE must have been imported with num_frames=1 to encode images.
 

@@ -75,7 +75,7 @@ def read_checkpoint(path: Path) -> Any:
         raise
     except OSError as error:
         raise WeightsError(f"Cannot read the checkpoint {path}", error.strerror or str(error)) from error
-    except Exception as error:  # damaged files fail in every way there is
+    except Exception as error:  # damaged files raise many kinds of errors
         raise WeightsError(f"{path} is not a whole {path.suffix[1:]} file", _first_line(error)) from error
 
 
@@ -98,7 +98,7 @@ def _read_torch(path: Path) -> Any:
     try:
         with safe_globals(_stand_ins(names)), warnings.catch_warnings(action="ignore"):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged pickles fail in every way there is
+    except Exception as error:  # damaged pickles raise many kinds of errors
         if start != b"PK" and "GLOBAL" in str(error):
             raise UntrustedFileError(
                 f"{path} is not loaded: it has the format of PyTorch before 1.6, and holds more than tensors",

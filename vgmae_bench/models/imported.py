@@ -72,7 +72,7 @@ def read_release(path: Path) -> Release:
 
 
 def assumed_heads(width: int, known: Mapping[int, int], setting: str, notes: list[str]) -> int:
-    """The number of attention heads that networks of this width usually have, which no checkpoint says. Adds a note."""
+    """The usual number of attention heads for this width. Checkpoints do not contain it. Adds a note."""
     heads = known.get(width, max(1, width // 64))
     notes.append(f"{setting}={heads} is assumed from the width {width}; --set {setting}=… changes it")
     return heads

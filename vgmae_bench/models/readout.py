@@ -57,7 +57,7 @@ class ReadoutConfig:
         mlp_residual: add the MLP's input to its output.
         fourier_features: number of sines and cosines per query coordinate; half of it is the number of octaves. With more than
             about 32, frequencies exceed the resolution of float32, and the features are noise.
-        unshuffle: give each token the learned embedding of its own place, in whatever order the encoder saw it. False: the
+        unshuffle: give each token the learned embedding of its own position, for any order of the tokens. False: the
             embeddings follow the sequence, as in the official code. Without shuffling, both are the same.
         predict: "position": the sigmoid of the output, in units of the frame (official). "displacement" (ours): the output is
             the displacement since the query in patches, 0 in a new readout. Its initial frame codes are far apart

@@ -202,7 +202,7 @@ def _first(names: list[str], count: int = 3) -> str:
 
 
 def _unreadable(path: Path, method: str, error: Exception) -> WeightsError:
-    """The error for another kind of file, which its first bytes may show."""
+    """The error for a file of another format. Its first bytes may show the format."""
     start = b""
     if path.is_file():
         with path.open("rb") as file:

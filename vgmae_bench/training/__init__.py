@@ -1,1 +1,1 @@
-"""Training, shared by all methods. A method defines what is learned (`recipe.py`); the loop does the rest (`loop.py`)."""
+"""Training, shared by all methods. A method defines network and loss (`recipe.py`); the loop does the rest (`loop.py`)."""

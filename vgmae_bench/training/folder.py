@@ -54,7 +54,7 @@ class Identity:
 
 
 def _learned_with(settings: LoopConfig) -> dict[str, Json]:
-    """The settings by name that change what is learned."""
+    """The settings by name that affect the weights."""
     return {name: config.to_json(value) for name, value in flatten(settings).items() if name not in BOOKKEEPING}
 
 

@@ -27,7 +27,7 @@ _DECODER_HEADS = {512: 16}
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What the user can say about a checkpoint, mostly because its tensors do not show it.
+    """Properties of a checkpoint that the user can set. Most of them are not visible in its tensors.
 
     Attributes:
         ema: use the exponential moving average of the weights if the checkpoint has one.

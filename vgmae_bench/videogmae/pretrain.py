@@ -92,8 +92,8 @@ class Curriculum:
         mask_ratio: share of the patches hidden from the encoder: 0.95 in the paper, 0.9 in the official settings.
         mask_mode: "uniform" hides patches of all frames alike (paper and official code). "first_shown" (ours) shows all of
             frame 0 and hides this share of the later frames' patches.
-        unmasked_share: share of each batch that is shown completely, as pairs of frames, whatever the mask ratio and the
-            length of the others. It keeps what the network learned from pairs. Ours.
+        unmasked_share: share of each batch that is shown completely, as pairs of frames. Mask ratio and length of the other
+            clips do not matter. The network then does not forget what it learned from pairs. Ours.
         stages: a stage begins where the previous one ends. After the last one, the other settings hold.
     """
 

@@ -36,7 +36,9 @@ class Probed(NormedEncoder):
 
 
 def probed(config: ProbedConfig, weights: Path | None, seed: int) -> Probed:
-    """The encoder of a weights file (pretrained, with a readout, or an image MAE), or a random one from `seed` alone.
+    """The encoder of a weights file (pretrained, with a readout, or an image MAE), or a random one.
+
+    Random weights depend on `seed` only.
 
     Raises:
         WeightsError: the file is damaged, or holds other weights.

@@ -39,7 +39,7 @@ class PatchEncoder(Protocol):
 
 
 def slots(encoder: PatchEncoder) -> int:
-    """Number of frames that are encoded together. Each fills the frames of one map."""
+    """Number of frames that are encoded together. Each frame fills all frames of one feature map."""
     return encoder.num_frames // encoder.time_stride
 
 

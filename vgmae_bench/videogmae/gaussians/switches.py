@@ -35,7 +35,7 @@ class Switches:
         apply_scale_factor: use the scale factor with which the weights were trained. The release uses 1 in tracking.
         flow_alpha: flow is Σ w_i d_i / A ("normalised"), Σ w_i d_i ("paper"), or A Σ w_i d_i ("official").
         culled_gaussians: "mask" excludes Gaussians that are outside the camera's depth range in either frame, where the
-            projection is meaningless. "include" uses their displacements all the same.
+            projection is meaningless. "include" uses their displacements too.
         anchor_weights: "one_hot": every Gaussian has its own weight. "chunk_sum": it has the sum over its chunk of 32. This is
             a mistake of the release: the mass of eight anchors can reach 8.
         pixel_convention: "raster" samples maps with pixel centres at +0.5. "index" uses raster coordinates as indices.
