@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.records import write_run
-from vgmae_bench.compare.row import Row, names
+from vgmae_bench.compare.row import Row, facts, names
 from vgmae_bench.compare.selection import select_runs
 
 
@@ -35,3 +35,11 @@ def test_settings_that_newer_versions_have_do_not_break_it(tmp_path: Path) -> No
 
 def test_runs_with_equal_settings_are_labelled_by_their_keys(tmp_path: Path) -> None:
     assert names([row(tmp_path / "a", levels=2), row(tmp_path / "b", levels=2)]) == ["fast a0000000", "fast b0000000"]
+
+
+def test_facts_give_settings_as_they_are_typed(tmp_path: Path) -> None:
+    made = row(tmp_path / "a", mode="fast", levels=None, scales=[1, 2], deep=True)
+    found = facts(made.record, made.summary)
+    assert found["settings"] == "mode=fast, levels=none, scales=[1, 2], deep=true"
+    assert found["weights"] == "none"
+    assert "device" not in found  # no session, so nothing is known

@@ -202,5 +202,5 @@ def _differing(row: Row, others: Sequence[Row]) -> str:
 
 def _settings(record: Record) -> dict[str, str]:
     """The settings of a run's method, as they are typed after `--set`."""
-    settings = record.method.settings
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
+    texts = {key: json.dumps(value) for key, value in record.method.settings.items() if not isinstance(value, str)}
+    return record.method.settings | {key: "none" if text == "null" else text for key, text in texts.items()}
