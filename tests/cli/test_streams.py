@@ -13,7 +13,7 @@ import pytest
 from vgmae_bench.cli.streams import one_line
 
 PLAIN = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
-RUN = "run --method zero-motion --dataset synth --dataset-set clips=1 --dataset-set frames=4 --figures 0 --out r"
+RUN = "run --method zero-motion --dataset warp --dataset-set clips=1 --dataset-set frames=4 --figures 0 --out r"
 
 
 def shell(command: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
