@@ -13,10 +13,11 @@ from vgmae_bench.errors import UsageError
 
 @pytest.mark.parametrize(("ahead", "threads"), [(0, 1), (1, 1), (3, 2), (4, 4)])
 def test_items_come_in_order_and_no_more_are_in_work_than_threads(ahead, threads):
-    at_once, most, lock = 0, 0, threading.Lock()
+    at_once, most, lock, used = 0, 0, threading.Lock(), set()
 
     def make(number):
         nonlocal at_once, most
+        used.add(threading.current_thread())
         with lock:
             at_once += 1
             most = max(most, at_once)
@@ -27,6 +28,7 @@ def test_items_come_in_order_and_no_more_are_in_work_than_threads(ahead, threads
 
     assert list(made_ahead(range(12), make, ahead, threads)) == [number**2 for number in range(12)]
     assert most <= threads
+    assert (threading.current_thread() in used) == (ahead == 0)
 
 
 def test_an_error_comes_in_the_place_of_its_item():

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from vgmae_bench.ahead import made_ahead
 from vgmae_bench.data.synth import native
 from vgmae_bench.errors import MissingDataError, UsageError
 from vgmae_bench.training.clips.sources import SynthClips, calibration_clip, open_clips
@@ -110,30 +108,6 @@ def test_seeds_differ() -> None:
     seeds = [clip_seed(seed, number) for seed in range(3) for number in range(-3, 3)]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**63 for seed in seeds)
-
-
-@pytest.mark.parametrize("ahead", [0, 1, 3])
-def test_prefetching_is_a_map(ahead: int) -> None:
-    threads = set()
-
-    def make(number: int) -> int:
-        threads.add(threading.current_thread())
-        return number * number
-
-    assert list(made_ahead(range(6), make, ahead)) == [0, 1, 4, 9, 16, 25]
-    assert (threading.current_thread() in threads) == (ahead == 0)
-
-
-def test_errors_of_prefetched_items_are_raised_in_order() -> None:
-    def make(number: int) -> int:
-        if number == 2:
-            raise ValueError("two")
-        return number
-
-    made = made_ahead(range(5), make, 2)
-    assert [next(made), next(made)] == [0, 1]
-    with pytest.raises(ValueError, match="two"):
-        next(made)
 
 
 def test_small_synthetic_clips_are_averages_of_finer_ones() -> None:
