@@ -14,12 +14,14 @@ from vgmae_bench.gmae.checkpoint import save_model
 from vgmae_bench.gmae.gaussians import View
 from vgmae_bench.gmae.losses import LossRegion, image_loss
 from vgmae_bench.gmae.network import GMAE, ImageNetwork
-from vgmae_bench.gmae.pictures import draw
 from vgmae_bench.training.recipe import Batch, ClipShape, Losses, Recipe
 from vgmae_bench.training.settings import LoopConfig
 from vgmae_bench.videogmae.checkpoint import start_from
 from vgmae_bench.videogmae.gaussians.gaussians import Backend
+from vgmae_bench.videogmae.gaussians.pictures import GREY
 from vgmae_bench.videogmae.masking import encode_part
+from vgmae_bench.videogmae.network import pixel_mask
+from vgmae_bench.viz.mosaic import save_mosaic
 
 
 @dataclass(frozen=True)
@@ -106,4 +108,8 @@ class Pretraining(Recipe[GMAE, Batch]):
         with torch.no_grad():
             masked, mask = self.rebuild(batch, self.config.mask_ratio)
             whole, _ = self.rebuild(batch, 0.0)
-        draw(batch.video, mask, [masked, whole], self.config.network, path)
+        hidden = pixel_mask(mask, self.config.network)[..., None]
+        shown = torch.where(hidden, GREY, batch.video).to(torch.uint8)
+        rebuilt = ((picture.clamp(0, 1) * 255).round().byte() for picture in (masked, whole))
+        columns = (column[:, 0].cpu().numpy() for column in (batch.video, shown, *rebuilt))
+        save_mosaic(zip(*columns, strict=True), path)
