@@ -3,11 +3,11 @@
     python benchmarks/training.py            a table
     python benchmarks/training.py --json     the same numbers for programs
 
-On a CPU: the configuration `tiny`, with the native and with the torch splatting. On a GPU: `paper-base` in bfloat16 with
-gsplat, all frames of all clips in one call, and one call for each frame as in the official code. The variants alternate
-within one process, so that other load on the machine affects them equally. Times are medians of wall-clock milliseconds for
-one update of the weights, including clips; its parts are timed separately. Memory is the peak of a separate process (GPU
-memory if there is a GPU), including rendering of clips.
+On a CPU: the configuration `tiny` in its own precision, with the native and with the torch splatting. On a GPU: `paper-base`
+in bfloat16 with gsplat, all frames of all clips in one call, and one call for each frame as in the official code. The
+variants alternate within one process, so that other load on the machine affects them equally. Times are medians of wall-
+clock milliseconds for one update of the weights, including clips; its parts are timed separately. Memory is the peak of a
+separate process (GPU memory if there is a GPU), including rendering of clips.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from vgmae_bench import plugins
 from vgmae_bench.config import build, merge, read_toml
 from vgmae_bench.provenance import device_name, peak_memory_mb
 from vgmae_bench.training.clips.sources import open_clips
+from vgmae_bench.training.launch import chosen_precision
 from vgmae_bench.training.schedule import parameter_groups
 from vgmae_bench.videogmae import pretrain
 from vgmae_bench.videogmae.gaussians.gaussians import (
@@ -76,11 +77,15 @@ class Trainer:
         """Render a batch."""
         self.batch = self.source.batch(range(self.config.data.batch_size), self.recipe.shape(0), self.device)
 
+    def autocast(self) -> torch.autocast:
+        """bfloat16 on a GPU; on a CPU, the precision of the configuration."""
+        bfloat16 = self.device == "cuda" or chosen_precision(self.config.precision, self.device) == "bf16"
+        return torch.autocast(self.device, torch.bfloat16, enabled=bfloat16)
+
     def update(self) -> None:
         """Clips, loss, gradients, step."""
         self.clips()
-        autocast = torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda")
-        with autocast, patch.object(pretrain, "render_video", self.render):
+        with self.autocast(), patch.object(pretrain, "render_video", self.render):
             loss, _ = self.recipe(self.batch, 0)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimiser.clip_norm)
@@ -89,7 +94,7 @@ class Trainer:
 
     def network(self) -> None:
         """Forward and backward through the network alone."""
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
+        with self.autocast():
             x = self.recipe.network.decode(
                 encode_part(self.recipe.network, self.batch, self.config.curriculum.mask_ratio)
             )
