@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -96,7 +98,8 @@ class GaussianFit:
             return self._follow(fitted[first], passed, xy)
 
         scaled = Queries(queries.frame, rescale(queries.xy, clip_size, raster))
-        tracks = sweep(len(frames), length, scaled, track_window, self._device)
+        with _one_thread():
+            tracks = sweep(len(frames), length, scaled, track_window, self._device)
         return Tracks(xy=rescale(tracks.xy, raster, clip_size), visible=tracks.visible)
 
     def _follow(self, gaussians: Gaussians, passed: int, xy: torch.Tensor) -> WindowTracks:
@@ -109,6 +112,17 @@ class GaussianFit:
             follow = follow_anchors if config.variant == "anchors" else advect
             parts = [follow(motion, some, switches) for some in torch.split(xy, config.points_per_batch)]
             return WindowTracks(torch.cat([part.xy for part in parts]), torch.cat([part.visible for part in parts]))
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """On a CPU, more threads are not faster here, and sums that they share would change the last digit of scores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def even_length(frames: int, longest: int) -> int:

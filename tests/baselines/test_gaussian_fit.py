@@ -174,6 +174,19 @@ def test_repeated_calls_give_equal_results() -> None:
     np.testing.assert_array_equal(_track(frames, at, steps=5).xy, _track(frames, at, steps=5).xy)
 
 
+def test_answers_do_not_depend_on_the_number_of_threads() -> None:
+    frames, _ = _pan(4)
+    before, answers = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            answers.append(_track(frames, [(0, 30, 40), (1, 60, 25)]).xy)
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(*answers)
+
+
 @pytest.mark.parametrize(("frames", "query"), [(1, 0), (9, 8)])
 def test_a_query_in_the_last_frame_costs_nothing(frames: int, query: int, monkeypatch: pytest.MonkeyPatch) -> None:
     lengths = _count_fits(monkeypatch)

@@ -75,7 +75,8 @@ def _compile(command: list[str], source: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="building-", dir=target.parent) as folder:
             made = Path(folder) / target.name
-            _run([*command, "-o", str(made), str(source)])  # writes the file itself, so write_atomically has nothing to do
+            # The compiler writes the file itself, so write_atomically has nothing to do.
+            _run([*command, "-o", str(made), str(source)])
             os.replace(made, target)
     except OSError as error:
         raise CompilerError(f"cannot write to {target.parent}: {error.strerror or error}") from error
