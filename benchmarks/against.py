@@ -26,22 +26,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from statistics import median
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads slow other processes down
 
-import av
-import numpy as np
+from evaluation import moving_texture
 from form import in_form
 
-from vgmae_bench.resizing import resize_frames
+from vgmae_bench.data.video.write import write_mp4
 
 HERE = Path(__file__).resolve().parents[1]
 SCENES = ((64, 64), (64, 256), (224, 256))
-FILM = (289, 720, 1280)
-"""Frames, height, width."""
+FRAMES = 289
 Numbers = dict[str, float]
 """The first number is the speed: a time, or a rate per second."""
 
@@ -92,20 +91,6 @@ def track(film: Path, checkout: Path, folder: Path, threads: int) -> Numbers:
     return {"s": time.perf_counter() - start}
 
 
-def write_film(path: Path) -> None:
-    """A texture that moves by two pixels a frame."""
-    frames, height, width = FILM
-    coarse = np.random.default_rng(0).integers(0, 256, (1, height // 8, width // 8, 3), dtype=np.uint8)
-    texture = resize_frames(coarse, (height, width + 2 * frames))[0]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-        for t in range(frames):
-            picture = np.ascontiguousarray(texture[:, 2 * t : 2 * t + width])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())
-
-
 Part = Callable[[Path, Path, int], Numbers]
 
 
@@ -118,7 +103,7 @@ def parts(only: Sequence[str], steps: int, film: Path) -> dict[str, Part]:
         "track": {"track": partial(track, film)},
     }
     if "track" in only:
-        write_film(film)
+        write_mp4(film, moving_texture(0, FRAMES), Fraction(25))
     return {name: part for group in only for name, part in listed[group].items()}
 
 

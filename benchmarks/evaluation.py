@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -86,15 +87,18 @@ class Clips:
         )
 
 
-def jpegs(seed: int, frames: int) -> list[bytes]:
-    """A texture that moves by two pixels a frame."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (1, HEIGHT // 8, WIDTH // 8, 3), dtype=np.uint8)
+def moving_texture(seed: int, frames: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """Frames uint8 [HEIGHT, WIDTH, 3] of a texture that moves by two pixels a frame."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (1, HEIGHT // 8, WIDTH // 8, 3), dtype=np.uint8)
     texture = resize_frames(coarse, (HEIGHT, WIDTH + 2 * frames))[0]
+    return (texture[:, 2 * t : 2 * t + WIDTH] for t in range(frames))
+
+
+def jpegs(seed: int, frames: int) -> list[bytes]:
     files = []
-    for t in range(frames):
+    for frame in moving_texture(seed, frames):
         buffer = io.BytesIO()
-        Image.fromarray(texture[:, 2 * t : 2 * t + WIDTH]).save(buffer, "JPEG", quality=90)
+        Image.fromarray(frame).save(buffer, "JPEG", quality=90)
         files.append(buffer.getvalue())
     return files
 
