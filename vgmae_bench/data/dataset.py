@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -138,6 +139,10 @@ class OpenedDataset:
     settings: Mapping[str, Any] = field(default_factory=dict)
     published_clips: int | None = None
 
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.ids)
+
     def __getitem__(self, clip_id: str) -> Clip:
         """The clip with the id in brackets; see `clip`."""
         return self.clip(clip_id)
@@ -157,7 +162,7 @@ class OpenedDataset:
             BadDataError: the clip is unusable. Every error of a plugin becomes this one. The message gives the reason.
             MissingDataError: one of its files is missing.
         """
-        if clip_id not in self.ids:
+        if clip_id not in self._known:
             raise UnknownNameError(f'{self.name} has no clip "{clip_id}"', did_you_mean(clip_id, self.ids))
         where = f'Clip "{clip_id}" of {self.name} cannot be used'
         with damage(where):

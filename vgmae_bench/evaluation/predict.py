@@ -14,7 +14,7 @@ import numpy.typing as npt
 from vgmae_bench.ahead import NextAhead, read_memory, read_threads
 from vgmae_bench.data.appearance import misread
 from vgmae_bench.data.dataset import Dataset
-from vgmae_bench.errors import PluginError, UserError
+from vgmae_bench.errors import PluginError, StorageError, UserError
 from vgmae_bench.evaluation.asking import Asking, answer
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet, query_sets
 from vgmae_bench.evaluation.records.results import Cost, Maker
@@ -82,6 +82,8 @@ def predict(
         try:
             asked, doubt = clips.get(clip_id, following)
             answered, cost = _answers(tracker, asked, how, backward=backward, allow_nonfinite=allow_nonfinite)
+        except StorageError:
+            raise
         except Exception as error:  # the other clips are still worth predicting
             reason = error.reason if isinstance(error, UserError) else repr(error)
             folder.write_failure(clip_id, reason)
