@@ -15,4 +15,5 @@ def _missing() -> str:
     return ""
 
 
-needs_compiler = pytest.mark.skipif(bool(_missing()), reason=_missing())
+_reason = _missing()
+needs_compiler = pytest.mark.skipif(bool(_reason), reason=_reason)

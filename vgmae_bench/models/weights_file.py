@@ -57,7 +57,7 @@ class Weights(NamedTuple):
                 return build(config_class, section, owner=name)
             why = f'there is no "{name}" in its metadata'
         except UsageError as error:
-            why = f"{error.what}: {error.why}"
+            why = error.reason
         raise WeightsError(f"{self.path} does not describe its network", why)
 
     def network(self, make: Callable[[], M]) -> M:

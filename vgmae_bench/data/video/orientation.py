@@ -76,11 +76,12 @@ class Upright:
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The frame itself if it is upright, otherwise a new one."""
-        form = f"{buffer_arguments(frame)} {frame.rotation}"
+        buffer = buffer_arguments(frame)
+        form = f"{buffer} {frame.rotation}"
         if form != self._form:  # the first frame, or the video changes its format half-way
             # Not for every frame: side data that were read keep their frame in memory for a long time.
             filters = upright_filters(frame)
-            chain = [("buffer", buffer_arguments(frame)), *filters, ("buffersink", "")]
+            chain = [("buffer", buffer), *filters, ("buffersink", "")]
             self._form, self._graph = form, link(chain) if filters else None
         if self._graph is None:
             return frame
