@@ -78,3 +78,9 @@ def test_imports_have_no_cycles() -> None:
 def test_measuring_folders_import_no_method() -> None:
     known = [(a, b) for a, b in between_rooms() if room(a) in NEUTRAL and room(b) in METHODS]
     assert not known, told(known)
+
+
+def test_features_know_no_training() -> None:
+    features = {module for module in graph().modules if module.startswith("vgmae_bench.models.features")}
+    upward = [(a, b) for a, b in between_rooms() if a in features and room(b) in ("training", *METHODS)]
+    assert features and not upward, told(upward)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.settings import multiple_of, positive
+from vgmae_bench.training.clips.sources import calibration_clip
 
 from . import DINOV2
 from .common import Peer
@@ -65,4 +66,4 @@ class DinoV2(CorrespondenceTracker):
     def __init__(self, config: DinoV2Config, weights: Path | None, device: str, seed: int) -> None:
         encoder = Encoder(config, weights, device, seed)
         self.note, self.checkout = encoder.note, encoder.checkout
-        super().__init__(encoder, config, device)
+        super().__init__(encoder, config, device, calibration_clip)

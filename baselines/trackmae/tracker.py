@@ -19,6 +19,7 @@ from vgmae_bench.models.points import inside
 from vgmae_bench.models.readout import read_tracks
 from vgmae_bench.models.windows import track_windows
 from vgmae_bench.settings import at_least, no_effect, positive
+from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.training.seeds import untrained
 from vgmae_bench.types import Queries, Tracks
 
@@ -133,7 +134,7 @@ class TrackMAETracker:
         readout = _best_readout(model) if config.readout == "auto" else config.readout
         if readout == "features":
             encoder = EncoderFeatures(model.encoder, config.features.layer, config.features.final_norm)
-            self._features = CorrespondenceTracker(encoder, config.features, device, backward=False)
+            self._features = CorrespondenceTracker(encoder, config.features, device, calibration_clip, backward=False)
             self.unused_settings -= {"features"}
         elif readout == "readout":
             network = _with_readout(model, source)

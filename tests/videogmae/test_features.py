@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
+from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.types import Queries
 from vgmae_bench.videogmae.features import EncoderFeatures
 from vgmae_bench.videogmae.network import Encoder, NetworkConfig
@@ -50,7 +51,7 @@ def test_random_features_track_a_still_clip() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (1, 40, 48, 3), dtype=np.uint8).repeat(5, axis=0)
     queries = Queries(np.array([0, 2]), np.array([[9.0, 20.0], [30.0, 12.0]], dtype=np.float32))
     config = CorrespondenceConfig(context="window", calibration_clips=2)
-    tracks = CorrespondenceTracker(EncoderFeatures(encoder()), config, "cpu").track(frames, queries)
+    tracks = CorrespondenceTracker(EncoderFeatures(encoder()), config, "cpu", calibration_clip).track(frames, queries)
     assert tracks.xy.shape == (2, 5, 2)
     assert tracks.visible[[0, 1], [0, 2]].all()
     np.testing.assert_allclose(tracks.xy[0, 0], [9, 20], atol=1e-4)

@@ -17,6 +17,7 @@ from vgmae_bench.models.frames import FrameWindows
 from vgmae_bench.models.readout import ReadoutConfig, read_tracks
 from vgmae_bench.models.weights_file import save_weights
 from vgmae_bench.plugins import Plugin, load
+from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.types import Queries, Tracks
 from vgmae_bench.videogmae import SPEC
 from vgmae_bench.videogmae.checkpoint import load_model
@@ -239,7 +240,9 @@ def test_features_of_its_encoder_track_without_training(tmp_path: Path) -> None:
     for weights in (tmp_path / "mae", _saved(tmp_path / "w", readout=ReadoutConfig(heads=2)), _saved(tmp_path / "g")):
         found = _tracker(weights, readout="features", **settings).track(_clip(), QUERIES)
         encoder = EncoderFeatures(load_model(weights)[0])
-        alone = CorrespondenceTracker(encoder, CorrespondenceConfig(**settings), "cpu", backward=False)
+        alone = CorrespondenceTracker(
+            encoder, CorrespondenceConfig(**settings), "cpu", calibration_clip, backward=False
+        )
         _assert_same(found, alone.track(_clip(), QUERIES))
     assert _tracker(None, readout="features", **settings).note == "random weights"
     with pytest.raises(WeightsError, match="readout=features"):

@@ -18,6 +18,7 @@ from vgmae_bench.models.frames import FrameWindows, restore
 from vgmae_bench.models.readout import TokenOrder, read_tracks
 from vgmae_bench.models.windows import WindowTracks, track_windows
 from vgmae_bench.settings import at_least, no_effect
+from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.training.seeds import untrained
 from vgmae_bench.types import Queries, Scene, Tracks
 from vgmae_bench.videogmae.checkpoint import Model, load_model
@@ -178,7 +179,7 @@ class VideoGMAETracker:
         self._features: CorrespondenceTracker | None = None
         if config.readout == "features":
             self._features = CorrespondenceTracker(
-                EncoderFeatures(self._model), config.features, device, backward=False
+                EncoderFeatures(self._model), config.features, device, calibration_clip, backward=False
             )
             self.unused_settings |= {"gaussians", "token_order", "clip_to_frame", "shuffle_seed", "tiles"}
         elif isinstance(self._model, ReadoutTracker):

@@ -12,6 +12,7 @@ from vgmae_baselines.trackmae.sizes import EncoderConfig
 
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
+from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.types import Queries
 
 SIZE = EncoderConfig(image_size=32, patch_size=8, num_frames=4, embed_dim=24, depth=3, num_heads=2)
@@ -56,6 +57,8 @@ def test_a_still_clip() -> None:
     """After the position part of a random encoder's tokens is removed, the rest still identifies the patches."""
     frames = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8).repeat(5, axis=0)
     queries = Queries(np.array([0, 2]), np.array([[10.0, 18.0], [22.0, 14.0]], dtype=np.float32))
-    tracker = CorrespondenceTracker(EncoderFeatures(encoder()), CorrespondenceConfig(calibration_clips=4), "cpu")
+    tracker = CorrespondenceTracker(
+        EncoderFeatures(encoder()), CorrespondenceConfig(calibration_clips=4), "cpu", calibration_clip
+    )
     found = tracker.track(frames, queries)
     assert np.linalg.norm(found.xy - queries.xy[:, None], axis=2).max() < 4

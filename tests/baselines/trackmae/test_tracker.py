@@ -27,6 +27,7 @@ from tests.shared.configured import configured
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.models.weights_file import save_weights
+from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.types import Queries
 
 SIZE, FRAMES = NETWORK.image_size, 7
@@ -208,7 +209,9 @@ def test_features_need_no_training(settings: dict[str, Any], tmp_path: Path) -> 
     of_encoder = {name: settings[name] for name in settings if name in ("layer", "final_norm")}
     others = {name: settings[name] for name in settings if name not in of_encoder}
     encoder = EncoderFeatures(load_model(path).encoder, **of_encoder)
-    alone = CorrespondenceTracker(encoder, CorrespondenceConfig(**calibration, **others), "cpu", backward=False)
+    alone = CorrespondenceTracker(
+        encoder, CorrespondenceConfig(**calibration, **others), "cpu", calibration_clip, backward=False
+    )
     expected = alone.track(frames(), QUERIES)
     np.testing.assert_array_equal(found.xy, expected.xy)
     np.testing.assert_array_equal(found.visible, expected.visible)

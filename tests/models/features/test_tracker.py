@@ -13,12 +13,13 @@ from torch import Tensor
 from tests.models.features.encoders import ColourAndPlace, Patches, pan, restore_pixels, texture
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker, PatchEncoder
+from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.types import Queries, Tracks
 
 
 def track(encoder: PatchEncoder, frames: npt.NDArray[np.uint8], queries: Queries, **settings: Any) -> Tracks:
     config = CorrespondenceConfig(**{"calibration_clips": 0, **settings})
-    return CorrespondenceTracker(encoder, config, "cpu").track(frames, queries)
+    return CorrespondenceTracker(encoder, config, "cpu", calibration_clip).track(frames, queries)
 
 
 def grid(frame: int, low: float = 20, high: float = 44, count: int = 7) -> Queries:
@@ -173,7 +174,9 @@ def test_frames_of_any_size_and_queries_of_many_frames() -> None:
 def test_forward_only_gives_equal_tracks_after_the_query() -> None:
     queries, config = grid(2, 24, 40), CorrespondenceConfig(calibration_clips=0)
     both = track(Patches(), pan((4, -4), 5), queries)
-    forward = CorrespondenceTracker(Patches(), config, "cpu", backward=False).track(pan((4, -4), 5), queries)
+    forward = CorrespondenceTracker(Patches(), config, "cpu", calibration_clip, backward=False).track(
+        pan((4, -4), 5), queries
+    )
     np.testing.assert_array_equal(forward.xy[:, 2:], both.xy[:, 2:])
     np.testing.assert_array_equal(forward.visible[:, 2:], both.visible[:, 2:])
     np.testing.assert_array_equal(forward.xy[:, :2], queries.xy[:, None].repeat(2, axis=1))
@@ -189,8 +192,8 @@ def test_unsuitable_encoders_and_settings_are_refused() -> None:
     with pytest.raises(UsageError, match="stitched 3 times"):
         track(Patches(), pan((0, 0), 2), grid(0), stitch=3)
     with pytest.raises(UsageError, match="context=window"):
-        CorrespondenceTracker(Patches(num_frames=2), CorrespondenceConfig(), "cpu")
-    CorrespondenceTracker(Patches(num_frames=2), CorrespondenceConfig(context="window"), "cpu")
+        CorrespondenceTracker(Patches(num_frames=2), CorrespondenceConfig(), "cpu", calibration_clip)
+    CorrespondenceTracker(Patches(num_frames=2), CorrespondenceConfig(context="window"), "cpu", calibration_clip)
     for settings in ({"stitch": 0}, {"match_beta": 0.0}, {"calibration_clips": 0, "whiten": True}, {"max_cycle": -1.0}):
         with pytest.raises(UsageError):
             CorrespondenceConfig(**settings)

@@ -6,7 +6,7 @@ Sources: matching as in GMRW-D and in Chrono (arXiv 2409.16288; CVPR 2025); prop
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -26,8 +26,10 @@ from vgmae_bench.models.features.propagation import Direct, Either, Propagation,
 from vgmae_bench.models.frames import prepare
 from vgmae_bench.models.points import inside
 from vgmae_bench.settings import at_least, positive
-from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.types import Queries, Tracks
+
+CalibrationClip = Callable[[int, int, int, str], Tensor]
+"""(number, frames T, side S, device) → a calibration clip, uint8 [T, S, S, 3] RGB on the device."""
 
 CYCLE_RASTER = 256
 """Side in pixels of the frames to which `CorrespondenceConfig.max_cycle` refers."""
@@ -98,6 +100,7 @@ class CorrespondenceTracker:
         encoder: the encoder, on `device`. It is not trained.
         config: settings.
         device: any device name of torch.
+        calibration_clip: returns calibration clips.
         backward: also track to earlier frames. Otherwise, points stay at the query's position there and are hidden.
 
     Raises:
@@ -105,7 +108,13 @@ class CorrespondenceTracker:
     """
 
     def __init__(
-        self, encoder: PatchEncoder, config: CorrespondenceConfig, device: str, *, backward: bool = True
+        self,
+        encoder: PatchEncoder,
+        config: CorrespondenceConfig,
+        device: str,
+        calibration_clip: CalibrationClip,
+        *,
+        backward: bool = True,
     ) -> None:
         if config.context == "query" and slots(encoder) < 2:
             raise UsageError(
@@ -113,6 +122,7 @@ class CorrespondenceTracker:
             )
         self._encoder, self._config, self._device = encoder, config, torch.device(device)
         self._size, self._backward = (encoder.image_size, encoder.image_size), backward
+        self._calibration_clip = calibration_clip
         self._cell = encoder.patch_size / config.stitch
         self._how = SoftArgmax(config.match_beta, config.match_radius)
 
@@ -171,7 +181,7 @@ class CorrespondenceTracker:
             return lambda maps: maps
 
         def images(number: int) -> Tensor:
-            clip = calibration_clip(number, slots(encoder), encoder.image_size, str(self._device))
+            clip = self._calibration_clip(number, slots(encoder), encoder.image_size, str(self._device))
             return prepare(clip, self._size)
 
         generated = (images(number) for number in range(config.calibration_clips))
