@@ -178,6 +178,13 @@ def test_bars_hold_the_stated_the_published_like_for_like_and_the_best_measured_
     assert "different protocols" in caption.replace("\n", " ")
 
 
+@pytest.mark.parametrize("plot", [bars.plot_bars, bars_audit.plot_bars_audit])
+def test_a_dataset_without_bars_is_refused(plot: Any) -> None:
+    assert set(plot([], ["davis", "kubric"]).table["dataset"]) == {"davis", "kubric"}
+    with pytest.raises(UnknownNameError, match="There are no bars for moon"):
+        plot([], "moon")
+
+
 def test_bars_need_no_run_and_can_be_limited_to_one_dataset(tmp_path: Path) -> None:
     for audit in ([], ["--audit"]):
         done = invoke("bars", "--results", tmp_path / "none", "--out", tmp_path, "--dataset", "davis", *audit)

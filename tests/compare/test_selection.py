@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,8 +33,24 @@ def test_filters() -> None:
         write_run(OUT, method, [0.1, 0.2], protocol=protocol)
     assert [row.method for row in select_runs(OUT, protocol="tapvid-first")] == ["a", "b"]
     assert [row.protocol for row in select_runs(OUT, method=["a"])] == ["tapvid-first", "tapvid-strided"]
-    with pytest.raises(UnknownNameError, match="No run fits"):
-        select_runs(OUT, dataset="davis")
+    assert len(select_runs(OUT, dataset=["synth"], protocol=["tapvid-first", "tapvid-strided"])) == 3
+    with pytest.raises(UnknownNameError, match="No run fits: looked in empty"):
+        select_runs(Path("empty"), dataset="davis")
+
+
+@pytest.mark.parametrize(
+    ("filters", "why"),
+    [
+        ({"dataset": "davis"}, '"davis": results has runs on synth'),
+        ({"dataset": ["synth", "davis"]}, '"davis": results has runs on synth'),
+        ({"protocol": "tapvid-frist"}, '"tapvid-frist". Did you mean tapvid-first?'),
+        ({"method": ["a", "other"]}, '"other": results has runs of a'),
+    ],
+)
+def test_a_filter_that_no_run_fits_is_named_with_what_there_is(filters: dict[str, Any], why: str) -> None:
+    write_run(OUT, "a", [0.1, 0.2])
+    with pytest.raises(UnknownNameError, match=re.escape(f"No run fits {why}")):
+        select_runs(OUT, **filters)
 
 
 def test_names_are_folders_keys_or_methods_that_one_run_fits() -> None:

@@ -158,22 +158,22 @@ def test_without_published_numbers_the_table_says_so() -> None:
 
 
 def test_published_numbers_need_no_runs_and_can_be_chosen() -> None:
-    first, _ = published_tables("davis", None, list(HEADLINE), "all")
+    first, _ = published_tables(["davis"], [], list(HEADLINE), "all")
     assert first.title == "davis, tapvid-first: published numbers"
     assert not first.measured
     names = [line.name.partition(" ‡")[0].partition(" †")[0] for line in first.literature]
     assert names.count("MFT") == 1  # two papers quote the same three numbers
     assert "and 1 more" in next(line.details[-1] for line in first.literature if line.name.startswith("MFT"))
-    (primary, _) = published_tables("davis", None, list(HEADLINE), "primary")
+    (primary, _) = published_tables(["davis"], [], list(HEADLINE), "primary")
     assert 0 < len(primary.literature) < len(first.literature)
     assert not any("‡" in line.name for line in primary.literature)
-    (chosen,) = published_tables("davis", "tapvid-strided", list(HEADLINE), "gmrw-c, tap-net")
+    (chosen,) = published_tables(["davis"], ["tapvid-strided"], list(HEADLINE), "gmrw-c, tap-net")
     assert {line.name.split()[0] for line in chosen.literature} == {"GMRW-C", "TAP-Net"}
     assert r"GMRW-C $\ddagger$~\cite{arXiv:2409.16288}" in tables.latex(chosen)
     with pytest.raises(UnknownNameError, match='No published method is called "gmwr"'):
-        published_tables("davis", None, list(HEADLINE), "gmwr")
+        published_tables(["davis"], [], list(HEADLINE), "gmwr")
     with pytest.raises(UnknownNameError, match="no published numbers for synth"):
-        published_tables("synth", None, list(HEADLINE), "all")
+        published_tables(["synth"], [], list(HEADLINE), "all")
 
 
 def test_published_numbers_do_not_compete_with_runs_on_a_part_of_the_set() -> None:
@@ -217,7 +217,7 @@ def test_marks_stay_with_names_and_addresses_break_after_slashes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    (table, _) = published_tables("davis", None, list(HEADLINE), "primary")
+    (table, _) = published_tables(["davis"], [], list(HEADLINE), "primary")
     tables.print_text(table)
     rows = [line.split("│")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
     assert not any(row[0].strip().startswith(("†", "‡")) for row in rows)

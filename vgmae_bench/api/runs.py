@@ -153,8 +153,8 @@ def load_runs(
     results: str | Path = "results",
     *names: str,
     method: str | Sequence[str] = (),
-    dataset: str | None = None,
-    protocol: str | None = None,
+    dataset: str | Sequence[str] = (),
+    protocol: str | Sequence[str] = (),
     incomplete: bool = False,
 ) -> Runs:
     """Scored runs of a results folder.
@@ -162,16 +162,15 @@ def load_runs(
     Arguments:
         results: the folder. Runs in its sub-folder `reference` are found as well.
         names: folders of runs, first digits of keys, or methods that only one run fits; none: all complete runs.
-        method, dataset, protocol: only runs of, on, and under these.
+        method, dataset, protocol: only runs of, on, and under these: a name, or several.
         incomplete: also take runs that lack clips.
 
     Raises:
-        UnknownNameError: no run fits.
+        UnknownNameError: no run fits, or a name fits no run.
         UsageError: a named run lacks clips.
         BadDataError: a named run is damaged.
     """
-    methods = [method] if isinstance(method, str) else list(method)
-    rows = select_runs(Path(results), names, dataset, methods, protocol, incomplete=incomplete)
+    rows = select_runs(Path(results), names, dataset, method, protocol, incomplete=incomplete)
     return Runs(Run(row.run) for row in rows)
 
 

@@ -134,12 +134,12 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON o
 dataset_settings = settings(
     "A setting of the dataset; repeatable. See: vgmae-bench show D", "--dataset-set", "dataset_settings"
 )
-dataset_filter = click.option("--dataset", metavar="D", help="Only runs on this dataset.")
+dataset_filter = click.option("--dataset", **several(), metavar="D,...", help="Only runs on these datasets.")
 method_filter = click.option("--method", **several(), metavar="M,...", help="Only runs of these methods.")
 metrics = click.option(
     "--metric", "metrics", multiple=True, help="A metric to use; repeatable.  [default: AJ, δ_avg and OA]"
 )
-protocol_filter = click.option("--protocol", metavar="NAME", help="Only runs under this protocol.")
+protocol_filter = click.option("--protocol", **several(), metavar="NAME,...", help="Only runs under these protocols.")
 allow_incomplete = click.option(
     "--allow-incomplete", "incomplete", is_flag=True, help="Include runs that lack clips. Tables mark them."
 )

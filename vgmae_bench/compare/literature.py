@@ -41,8 +41,10 @@ def add_published(table: Table, dataset: str, protocol: str, metrics: Sequence[s
         )
 
 
-def published_tables(dataset: str | None, protocol: str | None, metrics: Sequence[str], which: str) -> list[Table]:
-    """Tables of published numbers alone, for one or all datasets and for one or both query modes of TAP-Vid.
+def published_tables(
+    dataset: Sequence[str], protocol: Sequence[str], metrics: Sequence[str], which: str
+) -> list[Table]:
+    """Tables of published numbers alone, for these datasets and query modes of TAP-Vid; without names, for all.
 
     Raises:
         UnknownNameError: there are no such numbers.
@@ -57,7 +59,7 @@ def published_tables(dataset: str | None, protocol: str | None, metrics: Sequenc
             found.append(table)
     if not found:
         raise UnknownNameError(
-            f"There are no published numbers{f' for {dataset}' if dataset else ''}",
+            "There are no published numbers" + (" for " + ", ".join(dataset) if dataset else ""),
             "published.csv has " + ", ".join(published.BENCHMARKS),
             try_="vgmae-bench table --published --dataset davis",
         )

@@ -106,9 +106,9 @@ def bibliography() -> dict[str, str]:
     return {entry.partition("{")[2].partition(",")[0]: entry for entry in text.splitlines()}
 
 
-def kinds_alone(dataset: str | None, protocol: str | None) -> list[tuple[str, str]]:
+def kinds_alone(dataset: Sequence[str], protocol: Sequence[str]) -> list[tuple[str, str]]:
     """The tables of published numbers without runs: datasets and protocols. None stands for all of them."""
-    return list(product([dataset] if dataset else BENCHMARKS, [protocol] if protocol else QUERY_MODES))
+    return list(product(dataset or BENCHMARKS, protocol or QUERY_MODES))
 
 
 def beside(dataset: str, protocol: str) -> list[Published]:

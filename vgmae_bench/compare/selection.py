@@ -10,20 +10,33 @@ from vgmae_bench.compare.row import HEADLINE, Row, clip_values
 from vgmae_bench.errors import BadDataError, UnknownNameError, UsageError
 from vgmae_bench.evaluation.runs import all_runs
 from vgmae_bench.evaluation.store import RECORD, RunFolder
+from vgmae_bench.plugins import did_you_mean
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["HEADLINE", "Row", "by_protocol", "candidates", "clip_values", "select_pair", "select_runs"]
+__all__ = [
+    "HEADLINE",
+    "Names",
+    "Row",
+    "by_protocol",
+    "candidates",
+    "clip_values",
+    "listed",
+    "select_pair",
+    "select_runs",
+]
 
 RUN_FIRST = "vgmae-bench run --method lucas-kanade --dataset synth"
+Names = str | Sequence[str]
+"""One name or several; none stands for all."""
 
 
 def select_runs(
     results: Path,
     names: Sequence[str] = (),
-    dataset: str | None = None,
-    method: Sequence[str] = (),
-    protocol: str | None = None,
+    dataset: Names = (),
+    method: Names = (),
+    protocol: Names = (),
     *,
     incomplete: bool = False,
 ) -> list[Row]:
@@ -32,15 +45,15 @@ def select_runs(
     Arguments:
         results: the results folder. Runs in `results/reference` are included, unless `results` itself has the same run.
         names: folders of runs, first digits of keys, or names of methods with one run.
-        dataset, method, protocol: keep only runs with these.
+        dataset, method, protocol: keep only runs with one of these names.
         incomplete: accept runs that lack clips (--limit, failures, unfinished).
 
     Raises:
-        UnknownNameError: a name fits no run or several, or no run is left.
+        UnknownNameError: a name of a run fits none or several, another name fits none, or no run is left.
         UsageError: a named run lacks clips and `incomplete` is not set.
         BadDataError: a named run's record is damaged.
     """
-    fitting = [row for row in _scored(results) if _fits(row, dataset, method, protocol)]
+    fitting = _fitting(results, dataset, method, protocol)
     if names:
         rows = [_only(name, candidates(name, fitting), results) for name in names]
         rows = list({row.run.path.resolve(): row for row in rows}.values())
@@ -60,8 +73,8 @@ def select_runs(
 def select_pair(
     results: Path,
     names: tuple[str, str],
-    dataset: str | None = None,
-    protocol: str | None = None,
+    dataset: Names = (),
+    protocol: Names = (),
     *,
     incomplete: bool = False,
 ) -> tuple[Row, Row]:
@@ -72,7 +85,7 @@ def select_pair(
         UsageError: the runs have different queries, are the same run, or lack clips and `incomplete` is not set.
         BadDataError: a named run's record is damaged.
     """
-    scored = [row for row in _scored(results) if _fits(row, dataset, (), protocol)]
+    scored = _fitting(results, dataset, (), protocol)
     firsts, seconds = (candidates(name, scored) for name in names)
     for name, found in zip(names, (firsts, seconds), strict=True):
         if not found:
@@ -152,9 +165,32 @@ def _load(folder: RunFolder) -> Row | None:
     return None if summary is None else Row(folder, record, summary)
 
 
-def _fits(row: Row, dataset: str | None, method: Sequence[str], protocol: str | None) -> bool:
-    fits = dataset in (None, row.record.dataset.name) and protocol in (None, row.protocol)
-    return fits and (not method or any(name in method for name in _names(row)))
+def _fitting(results: Path, dataset: Names, method: Names, protocol: Names) -> list[Row]:
+    """Scored runs with these names. Raises UnknownNameError for a name that no run has: a table without it misleads."""
+    rows = _scored(results)
+    filters = (("on", dataset, _datasets), ("under", protocol, _protocols), ("of", method, _names))
+    for relation, asked, names_of in filters:
+        wanted = listed(asked)
+        known = list(dict.fromkeys(names_of(row)[-1] for row in rows))
+        for name in wanted:
+            if known and not any(name in names_of(row) for row in rows):
+                why = did_you_mean(name, known) or f"{results} has runs {relation} {', '.join(known)}"
+                raise UnknownNameError(f'No run fits "{name}"', why, try_=f"vgmae-bench list runs --results {results}")
+        rows = [row for row in rows if not wanted or not set(wanted).isdisjoint(names_of(row))]
+    return rows
+
+
+def listed(names: Names) -> Sequence[str]:
+    """Names as a sequence."""
+    return [names] if isinstance(names, str) else names
+
+
+def _datasets(row: Row) -> tuple[str]:
+    return (row.record.dataset.name,)
+
+
+def _protocols(row: Row) -> tuple[str]:
+    return (row.protocol,)
 
 
 def _names(row: Row) -> tuple[str, str, str]:

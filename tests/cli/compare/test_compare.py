@@ -110,7 +110,7 @@ def test_csv_has_all_columns_and_chosen_metrics() -> None:
         (["compare", "lucas-kanade", "zero-motoin"], 'There is no scored run "zero-motoin"'),
         (["compare", "lucas-kanade", "lucas-kanade"], "have different queries"),
         (["table", "lucas-kanade"], "fits"),
-        (["table", "--dataset", "moon"], "No run fits"),
+        (["table", "--dataset", "warp,moon"], 'No run fits "moon"'),
     ],
 )
 def test_mistakes_are_errors_of_one_line(

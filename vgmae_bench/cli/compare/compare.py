@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 def compare(
     first: str,
     second: str,
-    dataset: str | None,
-    protocol: str | None,
+    dataset: tuple[str, ...],
+    protocol: tuple[str, ...],
     metrics: tuple[str, ...],
     clips: int,
     incomplete: bool,

@@ -34,7 +34,7 @@ def save_plot(name: str, shown: Sequence[Any], out: Path, *, width: float | None
     Arguments:
         shown: runs from `select_runs`; folders of trainings for "curves".
         width: width of the figure in inches; by default 6.9, a page with two columns. One column is 3.3.
-        options: `dataset`, for "bars" and "bars_audit": plot only this dataset.
+        options: `dataset`, for "bars" and "bars_audit": plot only these datasets.
 
     Returns:
         The three files.

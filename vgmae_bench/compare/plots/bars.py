@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib
 import pandas as pd
@@ -21,6 +21,8 @@ from vgmae_bench.compare.paired import fewest_clips
 from vgmae_bench.compare.plots.style import BLUE, GREEN, INK, ONE_COLUMN, VERMILION, Plot, write_caption
 from vgmae_bench.compare.published import BENCHMARKS
 from vgmae_bench.compare.row import Row
+from vgmae_bench.compare.selection import Names, listed
+from vgmae_bench.errors import UnknownNameError
 
 LOOKS = {
     "stated": ("stated by the authors", VERMILION, "////"),
@@ -30,6 +32,7 @@ LOOKS = {
 """Kinds of bars: names in the legend, colours and hatches."""
 CAP = 1.6
 """Points: the thickness of the line at the end of a bar."""
+B = TypeVar("B")
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,16 @@ class Bar:
     high: float = math.nan
 
 
-def plot_bars(rows: Sequence[Row], dataset: str | None = None) -> Plot:
+def plot_bars(rows: Sequence[Row], dataset: Names = ()) -> Plot:
     """Plot one group of bars per claim, and per other dataset on which both methods have runs.
 
     Arguments:
         rows: runs of any methods. The best runs of the two methods give the measured bar.
-        dataset: plot only this dataset.
+        dataset: plot only these datasets.
 
     Raises:
         BadDataError: a metrics.csv is missing or damaged.
+        UnknownNameError: one of these datasets has no bars.
     """
     pairs = [pair for pair in measured_gains(rows) if pair["gain"] is not None]
     groups = {claim.dataset: _claim_bars(claim) for claim in claims()}
@@ -69,9 +73,9 @@ def plot_bars(rows: Sequence[Row], dataset: str | None = None) -> Plot:
             groups.setdefault(name, []).append(_measured_bar(best))
         else:
             left_out.append(f"{name} ({best['clips']} clips)")
-    groups = {name: bars for name, bars in groups.items() if dataset in (None, name)}
+    groups = only(groups, listed(dataset))
     table = pd.DataFrame([{"dataset": name} | asdict(bar) for name, bars in groups.items() for bar in bars])
-    return Plot(_figure(groups, left_out if dataset is None else []), table)
+    return Plot(_figure(groups, [] if dataset else left_out), table)
 
 
 def arithmetic_of(cells: Sequence[Mapping[str, Any]], between: str) -> str:
@@ -176,6 +180,15 @@ def _caption(groups: Mapping[str, Sequence[Bar]], left_out: Sequence[str]) -> li
     if left_out:
         lines.append(f"Too few clips to show: {', '.join(left_out)}.")
     return lines
+
+
+def only(groups: Mapping[str, list[B]], datasets: Sequence[str]) -> dict[str, list[B]]:
+    """The groups of these datasets; without datasets, all. Raises UnknownNameError for a dataset without bars."""
+    for name in datasets:
+        if name not in groups:
+            why = f"A dataset needs a claim, or enough clips with runs of both methods: {', '.join(groups)}"
+            raise UnknownNameError(f"There are no bars for {name}", why, try_="vgmae-bench claims")
+    return {name: bars for name, bars in groups.items() if not datasets or name in datasets}
 
 
 def _short(dataset: str) -> str:

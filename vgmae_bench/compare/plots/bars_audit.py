@@ -16,10 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from vgmae_bench.compare.claims import Claim, ValuePair, check_claim, claims, measured_gains
-from vgmae_bench.compare.plots.bars import arithmetic_of
+from vgmae_bench.compare.plots.bars import arithmetic_of, only
 from vgmae_bench.compare.plots.style import BLUE, GREEN, INK, ONE_COLUMN, SKY, VERMILION, Plot, tied, write_caption
 from vgmae_bench.compare.published import BENCHMARKS, Published
 from vgmae_bench.compare.row import Row
+from vgmae_bench.compare.selection import Names, listed
 
 LOOKS = {
     "printed": ("stated by the authors", VERMILION, "////"),
@@ -52,16 +53,17 @@ class AuditBar:
     protocols: str = ""
 
 
-def plot_bars_audit(rows: Sequence[Row], dataset: str | None = None) -> Plot:
+def plot_bars_audit(rows: Sequence[Row], dataset: Names = ()) -> Plot:
     """Plot one panel of bars per claim, and per other dataset on which both methods have runs.
 
     Arguments:
         rows: runs of any methods. Every pair of a run of the method and a run of its rival on the same queries is a
             bar.
-        dataset: plot only this dataset.
+        dataset: plot only these datasets.
 
     Raises:
         BadDataError: a metrics.csv is missing or damaged.
+        UnknownNameError: one of these datasets has no bars.
     """
     blocks = {claim.dataset: [_stated(claim), *_published(claim)] for claim in claims()}
     pairs = measured_gains(rows)
@@ -71,7 +73,7 @@ def plot_bars_audit(rows: Sequence[Row], dataset: str | None = None) -> Plot:
             blocks[claim.dataset].append(missing)
     for pair in pairs:
         blocks.setdefault(pair["dataset"], []).append(_measured(pair))
-    blocks = {name: block for name, block in blocks.items() if dataset in (None, name)}
+    blocks = only(blocks, listed(dataset))
     table = pd.DataFrame([{"dataset": name} | asdict(bar) for name, block in blocks.items() for bar in block])
     return Plot(_figure(blocks), table)
 
