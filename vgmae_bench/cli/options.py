@@ -137,7 +137,7 @@ dataset_settings = settings(
 dataset_filter = click.option("--dataset", **several(), metavar="D,...", help="Only runs on these datasets.")
 method_filter = click.option("--method", **several(), metavar="M,...", help="Only runs of these methods.")
 metrics = click.option(
-    "--metric", "metrics", multiple=True, help="A metric to use; repeatable.  [default: AJ, δ_avg and OA]"
+    "--metric", "metrics", **several(), metavar="NAME,...", help="Metrics to show.  [default: AJ, δ_avg and OA]"
 )
 protocol_filter = click.option("--protocol", **several(), metavar="NAME,...", help="Only runs under these protocols.")
 allow_incomplete = click.option(

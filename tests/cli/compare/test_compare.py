@@ -99,8 +99,9 @@ def test_csv_has_all_columns_and_chosen_metrics() -> None:
     asked = ["table", "--results", str(RESULTS), "--dataset", "warp", "--format", "csv"]
     result = CliRunner().invoke(cli, [*asked, "--columns", "clips"])
     assert isinstance(result.exception, UsageError)
-    header = CliRunner().invoke(cli, [*asked, "--metric", "survival"]).stdout.splitlines()[0]
+    header = CliRunner().invoke(cli, [*asked, "--metric", "survival,OA"]).stdout.splitlines()[0]
     assert "survival_low" in header
+    assert "occlusion_accuracy_low" in header
     assert "average_jaccard" not in header
 
 
