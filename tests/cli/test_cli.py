@@ -110,6 +110,9 @@ def test_lists_name_what_is_installed(what: str) -> None:
         (["rnu"], 2, r"Did you mean .*run"),
         (["show", "nothing"], 2, "There is no method, dataset, metric or run"),
         (["table"], 2, "No run fits"),
+        (["report", "--out", "report.pdf"], 2, r"report\.pdf\. The name must end in \.html or \.htm"),
+        (["export", "k", "--out", "tracks.csv"], 2, r"tracks\.csv\. The name must end in \.h5 or \.npz"),
+        (["import-weights", __file__, "--method", "videogmae", "--out", "w"], 2, r"must end in \.safetensors"),
     ],
 )
 def test_mistakes_end_in_one_clear_line(arguments: list[str], code: int, expected: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from vgmae_bench.config import parse_assignments
+from vgmae_bench.errors import UsageError
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -79,9 +80,17 @@ def out(help: str, **more: Any) -> Decorator:
     return click.option("--out", type=FOLDER, help=help, **more)
 
 
-def out_file(help: str) -> Decorator:
-    """--out, a file to write."""
-    return click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help=help)
+def out_file(*suffixes: str) -> Decorator:
+    """--out, a file to write. Its name must have one of these suffixes."""
+    allowed = " or ".join(suffixes)
+
+    def checked(context: click.Context, option: click.Parameter, out: Path) -> Path:
+        if out.suffix not in suffixes:
+            raise UsageError(f"The command cannot write {out}", f"The name must end in {allowed}")
+        return out
+
+    file = click.Path(dir_okay=False, path_type=Path)
+    return click.option("--out", required=True, type=file, callback=checked, help=f"The file to write, {allowed}.")
 
 
 def dataset(help: str = "A dataset. See: vgmae-bench list datasets", **more: Any) -> Decorator:

@@ -137,7 +137,7 @@ def test_hostile_and_damaged_files_execute_nothing(root: Path, tmp_path: Path) -
         score(tmp_path / "nothing.npz", root)
 
 
-def test_invalid_run_names_and_unknown_file_types_are_refused(root: Path, tmp_path: Path) -> None:
+def test_invalid_run_names_units_and_missing_predictions_are_refused(root: Path, tmp_path: Path) -> None:
     path = save_npz(tmp_path / "theirs.npz", truth(root))
     with pytest.raises(UsageError, match="cannot name a method"):
         score(path, root, name="../theirs")
@@ -146,8 +146,6 @@ def test_invalid_run_names_and_unknown_file_types_are_refused(root: Path, tmp_pa
     planned = plan("zero-motion", "davis", data_root=root)
     planned.folder.create()
     execute(planned, figures=0)
-    with pytest.raises(UsageError, match=r"must end in \.h5 or \.npz"):
-        export(planned.folder, tmp_path / "packed.csv")
     for file in planned.folder.predictions.iterdir():
         file.unlink()
     with pytest.raises(MissingDataError, match="has no predictions"):

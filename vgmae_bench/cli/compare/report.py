@@ -17,7 +17,7 @@ from vgmae_bench.cli.framework import command
     "vgmae-bench report lucas-kanade zero-motion --protocol tapvid-first --keep-players --out report.html",
 )
 @options.runs
-@options.out_file("The file to write, .html.")
+@options.out_file(".html", ".htm")
 @click.option("--title", default="Point tracking, compared", help="The heading.")
 @click.option("--clips", type=click.IntRange(min=0), default=6, help="Largest number of players per protocol.")
 @click.option("--max-points", type=click.IntRange(min=1), default=64, help="Largest number of tracks in a player.")

@@ -16,7 +16,7 @@ from vgmae_bench.cli.framework import command
     "vgmae-bench score --predictions predictions.npz --dataset synth",
 )
 @click.argument("run")
-@options.out_file("The file to write, .h5 or .npz.")
+@options.out_file(".h5", ".npz")
 @options.results
 def export(run: str, out: Path, results: Path) -> None:
     """Write the predictions of RUN (a folder, or the first digits of a key) to one file that `score` can read.

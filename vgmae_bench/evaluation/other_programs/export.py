@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.errors import MissingDataError, UsageError
+from vgmae_bench.errors import MissingDataError
 from vgmae_bench.evaluation.other_programs.prediction_file import PACKED
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.files import make_folder, write_atomically
@@ -29,18 +29,15 @@ def export(run: RunFolder, out: Path) -> int:
     """Write the predictions of a run to one file, atomically.
 
     Arguments:
-        out: the file; its name ends in .h5 or .npz.
+        out: the file: HDF5 if its name ends in .h5, else NPZ.
 
     Returns:
         The number of clips in the file.
 
     Raises:
-        UsageError: the name has another ending.
         MissingDataError: the run has no predictions here.
         StorageError: a prediction is damaged, or `out` cannot be written.
     """
-    if out.suffix not in (".h5", ".npz"):
-        raise UsageError(f"{out} is neither HDF5 nor NPZ", "its name must end in .h5 or .npz")
     record = run.record()
     files = sorted(run.predictions.glob("*.h5"))
     if not files:
