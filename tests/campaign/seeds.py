@@ -24,8 +24,7 @@ from vgmae_bench.data.kubric.scene import scene_of_record
 from vgmae_bench.data.kubric.tfrecord import read_records
 from vgmae_bench.data.prepare import prepare
 from vgmae_bench.data.prepared import PreparedDataset
-from vgmae_bench.data.tapvid.example import parse_example
-from vgmae_bench.data.tapvid.pickles import load_examples
+from vgmae_bench.data.tapvid.pickles import load_examples, parse_example
 from vgmae_bench.data.track_tables import read_tracks
 from vgmae_bench.data.video.file import open_video
 from vgmae_bench.data.video.pixels import open_rgb

@@ -22,7 +22,7 @@ from vgmae_bench.data.dataset import Coverage, OpenedDataset, Stored
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
 from vgmae_bench.data.prepared import PreparedDataset, write_prepared
-from vgmae_bench.data.tapvid.example import parse_example
+from vgmae_bench.data.tapvid.pickles import parse_example
 from vgmae_bench.data.verify import verify
 from vgmae_bench.errors import BadDataError, MissingDataError, StorageError, UsageError
 from vgmae_bench.evaluation.run import execute

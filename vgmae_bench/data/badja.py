@@ -28,7 +28,7 @@ from PIL import Image
 from vgmae_bench import config as configs
 from vgmae_bench import data
 from vgmae_bench.config import Json
-from vgmae_bench.data.checks import FaultError, bad_clip, check_tracks
+from vgmae_bench.data.checks import check_tracks, clip_faults
 from vgmae_bench.data.dataset import opened
 from vgmae_bench.data.files.fetch import missing
 from vgmae_bench.data.files.root import locate
@@ -130,10 +130,8 @@ class Badja:
             seen[: len(joints), frame] = entry["visibility"]
             annotated[frame] = True
             radius[frame] = self._radius(entry, video.size)
-        try:
+        with clip_faults(f"{file} cannot be used", "badja"):
             check_tracks(points, ~seen, video.num_frames, video.size, "pixels")
-        except FaultError as fault:
-            raise bad_clip(f"{file} cannot be used", fault, "badja") from fault
         points[~seen] = np.nan
         ever = seen.any(axis=1)
 

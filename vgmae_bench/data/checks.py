@@ -6,7 +6,8 @@ clip. An error names the likely reason and a command to try.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -95,15 +96,14 @@ def checked_clip(clip: Clip, where: str, dataset: str) -> Clip:
     """The clip with checked annotations. Its frames are checked whenever they are read.
 
     Arguments:
-        where: the start of messages: 'Clip "bear" of davis cannot be used'.
-        dataset: the dataset's name, for the command to try.
+        where, dataset: see `clip_faults`.
 
     Raises:
         BadDataError: the clip has a fault.
     """
     size: Any = clip.size
     tracks, num_frames = clip.points.shape[:2]
-    try:
+    with clip_faults(where, dataset):
         if len(size) != 2 or not all(isinstance(length, int | np.integer) and length > 0 for length in size):
             raise FaultError(f"size must be (height, width), two whole numbers of pixels, not {size}")
         check_tracks(clip.points, clip.occluded, num_frames, size)
@@ -120,8 +120,6 @@ def checked_clip(clip: Clip, where: str, dataset: str) -> Clip:
             raise FaultError(f"fps is {clip.fps}")
         if clip.encoded is not None and len(clip.encoded) != num_frames:
             raise FaultError(f"the video has {len(clip.encoded)} frames, but points has {num_frames}")
-    except FaultError as fault:
-        raise bad_clip(where, fault, dataset) from fault
     whole = (num_frames, *clip.size)
     part = clip.part and partial(_checked_frames, clip.part, where, whole)
     resized = clip.resized and partial(_checked_frames, clip.resized, where, whole)
@@ -129,11 +127,21 @@ def checked_clip(clip: Clip, where: str, dataset: str) -> Clip:
         return replace(clip, read=partial(_checked_frames, clip.read, where, whole), part=part, resized=resized)
 
 
-def bad_clip(where: str, fault: Exception, dataset: str = "") -> BadDataError:
-    """The error for a fault: which clip, what is wrong, and what to try."""
-    remedy = fault.remedy if isinstance(fault, FaultError) else ""
-    verify = f"vgmae-bench data verify {dataset}, which names every such clip" if dataset else ""
-    return BadDataError(where, str(fault), try_=", then: ".join(filter(None, (remedy, verify))) if remedy else "")
+@contextmanager
+def clip_faults(where: str, dataset: str = "") -> Iterator[None]:
+    """Convert a ValueError about a clip to a BadDataError that says which clip, what is wrong, and what to try.
+
+    Arguments:
+        where: the start of the message: 'Clip "bear" of davis cannot be used'.
+        dataset: the dataset's name, for the command to try.
+    """
+    try:
+        yield
+    except ValueError as fault:
+        remedy = fault.remedy if isinstance(fault, FaultError) else ""
+        verify = f"vgmae-bench data verify {dataset}, which names every such clip" if dataset else ""
+        try_ = ", then: ".join(filter(None, (remedy, verify))) if remedy else ""
+        raise BadDataError(where, str(fault), try_=try_) from fault
 
 
 def _checked_frames(

@@ -7,6 +7,8 @@ clip. No other code touches a plugin's object.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -39,16 +41,13 @@ class Dataset(Protocol):
     @property
     def ids(self) -> Sequence[str]:
         """Clip ids in evaluation order."""
-        ...
 
     @property
     def digest(self) -> str:
         """Changes whenever scores could change."""
-        ...
 
     def clip(self, clip_id: str) -> Clip:
         """The clip with this id. If it raises, the run notes the error for this clip and continues with the others."""
-        ...
 
 
 @runtime_checkable
@@ -191,6 +190,9 @@ def opened(source: Any, name: str) -> OpenedDataset:
         digest: Any = source.digest
         if not isinstance(digest, str) or not digest:
             raise PluginError(f"The dataset {name} has no digest", f"it is {digest!r}, not a text")
+        options: Any = source.options if isinstance(source, HasOptions) else {}
+        if not isinstance(options, Mapping):
+            raise TypeError(f"options is a {type(options).__name__}, not settings by name")
         coverage: Any = source.coverage if isinstance(source, HasCoverage) else None
         if coverage is not None and not isinstance(coverage, Coverage):
             coverage = Coverage(**coverage)
@@ -199,7 +201,7 @@ def opened(source: Any, name: str) -> OpenedDataset:
             source=source,
             ids=_checked_ids(source.ids, name),
             digest=digest,
-            options=_json_object(source.options if isinstance(source, HasOptions) else {}),
+            options={str(key): config.to_json(value) for key, value in options.items()},
             files=tuple(map(Path, source.files)) if isinstance(source, HasFiles) else (),
             coverage=coverage,
             notes=tuple(map(str, source.notes)) if isinstance(source, HasNotes) else (),
@@ -236,18 +238,8 @@ def _checked_ids(given: Any, name: str) -> tuple[str, ...]:
     return ids
 
 
-def _json_object(value: Any) -> dict[str, Json]:
-    plain = config.to_json(value)
-    if not isinstance(plain, dict):
-        raise TypeError(f"options is a {type(value).__name__}, not settings by name")
-    return plain
-
-
 def stored_digest(identity: Mapping[str, Json], options: Mapping[str, Json]) -> str:
     """The digest of a `Stored` dataset: SHA-256 (hex) of its identity and its settings."""
-    import hashlib
-    import json
-
     content = json.dumps({**identity, "options": dict(options)}, sort_keys=True)
     # A dataset without an identity keeps the digest from its preparation.
     return str(identity.get("dataset") or hashlib.sha256(content.encode()).hexdigest())

@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from vgmae_bench import config as configs
 from vgmae_bench.config import Json
-from vgmae_bench.data.checks import FaultError, bad_clip, check_tracks
+from vgmae_bench.data.checks import FaultError, check_tracks, clip_faults
 from vgmae_bench.data.track_tables import first_frame, read_tracks
 from vgmae_bench.data.video.file import VIDEO_SUFFIXES, Video, open_video, stack
 from vgmae_bench.errors import BadDataError, MissingDataError, UsageError, damage
@@ -111,18 +111,14 @@ class FolderDataset:
         path, tracks = self._pairs[clip_id]
         self._check_unchanged(clip_id)
         video = open_video(path, allow_truncated=self._allow_truncated)
-        try:
+        dataset = f"folder --dataset-set {shlex.quote(f'path={tracks.parent}')}"
+        with damage(f"The tracks {tracks} cannot be read"), clip_faults(f"The tracks {tracks} cannot be used", dataset):
             xy, hidden, annotated = read_tracks(tracks)
             points = xy / np.array(video.size[::-1])
             if tracks.suffix.lower() == ".json" and xy.shape[1] < len(xy) == video.num_frames:
                 why = f"xy is [{len(xy)}][{xy.shape[1]}], and the video has {len(xy)} frames: it looks like [T][N]"
                 raise FaultError(why, "[N][T], a row for each point; if it is one, null for the rest of the frames")
             points, occluded = check_tracks(points, hidden, xy.shape[1], video.size, "pixels")
-        except FaultError as fault:
-            dataset = f"folder --dataset-set {shlex.quote(f'path={tracks.parent}')}"
-            raise bad_clip(f"The tracks {tracks} cannot be used", fault, dataset) from fault
-        except OSError as error:
-            raise BadDataError(f"The tracks {tracks} cannot be read", error.strerror or str(error)) from error
 
         def read() -> npt.NDArray[np.uint8]:
             frames = stack(_frames(video, points.shape[1], clip_id))

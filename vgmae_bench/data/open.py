@@ -1,4 +1,4 @@
-"""Opens a dataset by the name that the user typed."""
+"""Opens a dataset by the name that the user typed. A prepared form that is out of date gives a warning."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ from typing import Any
 
 from vgmae_bench import config, plugins
 from vgmae_bench.data.dataset import OpenedDataset, opened
-from vgmae_bench.data.files.root import data_root, prepared_path
-from vgmae_bench.data.outdated import outdated
+from vgmae_bench.data.files.index import cached_index
+from vgmae_bench.data.files.root import data_root, locate, prepared_path
 from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.errors import BadDataError, MissingDataError, PluginError, UserError
+from vgmae_bench.files import file_digest
+from vgmae_bench.plugins import DatasetSpec
 
 _log = logging.getLogger(__name__)
 
 
 def open_dataset(
-    name: str, options: Mapping[str, Any] | None = None, root: Path | None = None, *, use_prepared: bool = True
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    root: Path | None = None,
+    *,
+    use_prepared: bool = True,
+    quiet: bool = False,
 ) -> OpenedDataset:
     """Open a dataset.
 
@@ -34,20 +41,11 @@ def open_dataset(
         options: its settings.
         root: the data root; None for the default (`data_root`).
         use_prepared: False ignores the prepared form.
+        quiet: log no warnings, for callers that report the dataset's `notes` themselves.
 
     Raises:
         UserError: the name is unknown, settings are wrong, or files are missing or damaged.
     """
-    dataset = open_quietly(name, options, root, use_prepared=use_prepared)
-    for note in dataset.notes:
-        _log.warning("%s: %s", dataset.name, note)
-    return dataset
-
-
-def open_quietly(
-    name: str, options: Mapping[str, Any] | None = None, root: Path | None = None, *, use_prepared: bool = True
-) -> OpenedDataset:
-    """Like `open_dataset`, but without the warnings, for callers that report `notes` themselves."""
     plugin = plugins.find("datasets", name)
     factory, where = plugins.load(plugin), data_root(root)
     path = prepared_path(where, plugin.name)
@@ -67,6 +65,41 @@ def open_quietly(
             why = f"{type(error).__name__}: {error}"
             raise PluginError(f"The dataset {plugin.name} could not be opened", why) from error
     made = opened(dataset, plugin.name)
-    notes = outdated(prepared, plugin.spec, where) if prepared and prepared in made.files else ()
-    known = {"settings": options or {}, "published_clips": plugin.spec.published_clips}
-    return replace(made, notes=(*made.notes, *notes), **known)
+    notes = _outdated(prepared, plugin.spec, where) if prepared and prepared in made.files else ()
+    made = replace(
+        made, notes=(*made.notes, *notes), settings=options or {}, published_clips=plugin.spec.published_clips
+    )
+    for note in () if quiet else made.notes:
+        _log.warning("%s: %s", made.name, note)
+    return made
+
+
+def _outdated(prepared: Path, spec: DatasetSpec, root: Path) -> list[str]:
+    """A warning if the published files differ from those that the prepared file was made from; empty if they do not.
+
+    A published file differs if its SHA-256 is not the recorded one. It is hashed only if it is newer than the prepared
+    file and its hash is not cached. A file without a recorded hash differs if it is newer than the prepared file.
+    """
+    sources = {
+        Path(str(name)).name: digest for name, digest, *_ in PreparedDataset(prepared, spec).about.get("sources") or ()
+    }
+    made = prepared.stat().st_mtime_ns
+    published = [*locate(spec, root), *(sorted(root.glob(spec.annotations)) if spec.annotations else ())]
+    changed = [file for file in published if _differs(file, sources.get(file.name), made)]
+    if not changed:
+        return []
+    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    return [
+        f"the prepared copy {prepared} was made from another version of {changed[0]}{more}; clips are read from the copy. "
+        f"To make it again: vgmae-bench data prepare {spec.name}"
+    ]
+
+
+def _differs(file: Path, recorded: str | None, made: int) -> bool:
+    newer = file.stat().st_mtime_ns > made
+    if recorded is None:
+        return newer
+    known = cached_index(file)
+    if known is not None:
+        return known.sha256 != recorded
+    return newer and file_digest(file) != recorded

@@ -15,7 +15,7 @@ from vgmae_bench.data.files.fetch import install, print_terms
 from vgmae_bench.data.files.index import digest_of
 from vgmae_bench.data.files.root import check_disk_space, data_root, locate, prepared_path
 from vgmae_bench.data.files.sums import add_sums
-from vgmae_bench.data.open import open_quietly
+from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepared import Lossless, write_prepared
 from vgmae_bench.errors import UsageError
 from vgmae_bench.files import ANOTHER_DATA_ROOT, file_digest, make_folder
@@ -88,7 +88,7 @@ def prepare(
             raise UsageError(f"Preparing {spec.name} has no settings", f'"{next(iter(options))}" was given')
         if source is not None:
             install(spec, where, source)
-        raw = raw_from_dataset(spec, open_quietly(name, root=where, use_prepared=False), where)
+        raw = raw_from_dataset(spec, open_dataset(name, root=where, use_prepared=False, quiet=True), where)
     print_terms(spec)
     if quality is not None:
         raw.about.pop("identity", None)

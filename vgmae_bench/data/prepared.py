@@ -56,6 +56,8 @@ _OPTIONAL = ("annotated", "radius", "asked")
 _ATTRIBUTES = ("size", "kind", "frames_sha256", "fps")
 _BLOCK = 16  # frames in memory at once while they are encoded again
 Lossless = Literal["PNG", "RAW"]
+Stored = ImageKind | Literal["RAW"]
+Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def write_prepared(
@@ -156,7 +158,7 @@ class PreparedDataset:
                 raise ValueError(
                     f"the file lists it as {num_frames} frames of {width} × {height} pixels, which is wrong"
                 )
-            part = partial(self._frames, clip_id, attributes["kind"], arrays["offsets"], arrays["crc32"])
+            part = partial(self._frames, clip_id, attributes["kind"], arrays)
             return Clip(
                 id=clip_id,
                 size=(height, width),
@@ -171,16 +173,10 @@ class PreparedDataset:
             )
 
     def _frames(
-        self,
-        clip_id: str,
-        kind: ImageKind | Literal["RAW"],
-        offsets: npt.NDArray[np.int64],
-        crc32: npt.NDArray[np.uint32],
-        start: int,
-        stop: int,
-        size: Size | None = None,
+        self, clip_id: str, kind: Stored, arrays: Arrays, start: int, stop: int, size: Size | None = None
     ) -> npt.NDArray[np.uint8]:
         """Frames `start` to `stop - 1`: uint8 [stop - start, H, W, 3] RGB; of another size only if they are encoded."""
+        offsets, crc32 = arrays["offsets"], arrays["crc32"]
         with damage(self._where(clip_id)), h5py.File(self.path, "r", locking=False) as file:
             stored = _values(file["clips"][clip_id], "frames", "u", 1)
             content: npt.NDArray[np.uint8] = stored[offsets[start] : offsets[stop]]
@@ -222,9 +218,7 @@ def _write_clip(group: h5py.Group, clip: Clip, quality: int | None, lossless: Lo
     return digest
 
 
-def _encoded(
-    clip: Clip, quality: int | None, lossless: Lossless
-) -> tuple[ImageKind | Literal["RAW"], list[npt.NDArray[np.uint8]]]:
+def _encoded(clip: Clip, quality: int | None, lossless: Lossless) -> tuple[Stored, list[npt.NDArray[np.uint8]]]:
     """The form in which the frames of a clip are stored, and each frame as uint8 [number of bytes]."""
     if clip.encoded is not None:
         kind: ImageKind = "JPEG" if clip.encoded[0].startswith(b"\xff\xd8") else "PNG"
@@ -243,7 +237,7 @@ def _image(frame: npt.NDArray[np.uint8], kind: ImageKind, **how: int) -> npt.NDA
     return np.frombuffer(buffer.getvalue(), dtype=np.uint8)
 
 
-def _digest(attributes: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+def _digest(attributes: Mapping[str, Any], arrays: Arrays) -> str:
     """SHA-256 (hex) of a clip. For the frames, it covers their SHA-256 and CRCs."""
     total = hashlib.sha256(json.dumps(attributes, sort_keys=True).encode())
     for name, values in sorted(arrays.items()):

@@ -14,7 +14,7 @@ from vgmae_bench.data.files.fetch import missing
 from vgmae_bench.data.files.index import cached_index
 from vgmae_bench.data.files.root import data_root, locate, prepared_path
 from vgmae_bench.data.files.sums import SUMS, compare_sums, read_sums
-from vgmae_bench.data.open import open_quietly
+from vgmae_bench.data.open import open_dataset
 from vgmae_bench.errors import UserError
 from vgmae_bench.files import file_digest
 from vgmae_bench.progress.bar import counted
@@ -61,7 +61,7 @@ def verify(name: str, root: Path | None = None, options: Mapping[str, Any] | Non
         raise missing(spec, data_root(root))
     findings = list(_check_files(files))
     try:
-        dataset = open_quietly(name, options, root)
+        dataset = open_dataset(name, options, root, quiet=True)
     except UserError as error:
         return [*findings, Finding("error", name, _one_line(error))]
     findings += [Finding("note", name, note) for note in dataset.notes]

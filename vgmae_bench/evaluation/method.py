@@ -10,7 +10,7 @@ from typing import Any
 
 from vgmae_bench import config, plugins, provenance
 from vgmae_bench.checkouts import Checkout
-from vgmae_bench.data.files.remote import ensure_file
+from vgmae_bench.data.files.download import ensure_file
 from vgmae_bench.errors import PluginError, UsageError, WeightsError
 from vgmae_bench.evaluation.asking import Asking, asking_of
 from vgmae_bench.evaluation.records.results import MethodUsed, WeightsUsed
@@ -51,7 +51,7 @@ class Weights:
         Raises:
             WeightsError: `asked` is neither a declared name nor a readable file.
             UserError: weights with an address could not be fetched, or are another file; see
-                `vgmae_bench.data.files.remote.ensure_file`.
+                `vgmae_bench.data.files.download.ensure_file`.
         """
         named = dict(plugin.spec.weights)
         chosen = asked if asked is not None else plugin.spec.default_weights

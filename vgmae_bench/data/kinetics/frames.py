@@ -19,7 +19,7 @@ from pathlib import Path
 import av
 
 from vgmae_bench.data.video.complete import check_complete
-from vgmae_bench.data.video.orientation import Filter, buffer_arguments, link, upright_filters
+from vgmae_bench.data.video.orientation import filter_graph, upright_filters
 from vgmae_bench.data.video.pixels import reading
 
 FPS = 25
@@ -82,8 +82,7 @@ def _pictures(container: av.container.InputContainer, encoder: av.VideoCodecCont
         frame.pts = previous = pts
         if graph is None:
             turns = upright_filters(frame)
-            chain: list[Filter] = [("buffer", buffer_arguments(frame)), *turns, ("fps", str(FPS))]
-            graph = link([*chain, ("format", f"pix_fmts={_JPEG_FORMATS}"), ("buffersink", "")])
+            graph = filter_graph(frame, [*turns, ("fps", str(FPS)), ("format", f"pix_fmts={_JPEG_FORMATS}")])
             if aspect := stream.sample_aspect_ratio:
                 encoder.sample_aspect_ratio = 1 / aspect if any(name == "transpose" for name, _ in turns) else aspect
         graph.push(frame)

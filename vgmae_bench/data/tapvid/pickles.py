@@ -6,23 +6,28 @@ RGB-Stacking is a list, Kinetics consists of numbered shards with JPEG frames. P
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
+
 from vgmae_bench.config import Json
+from vgmae_bench.data.checks import FaultError, check_frames, check_tracks, clip_faults
 from vgmae_bench.data.dataset import Coverage, VideoShape, stored_digest
 from vgmae_bench.data.files.clip_names import file_safe, missing_shards
 from vgmae_bench.data.files.fetch import ensure
 from vgmae_bench.data.files.index import ClipEntry, FileIndex, Stamp, build_index, cached_index, stamp
 from vgmae_bench.data.files.sums import compare_sums
 from vgmae_bench.data.tapvid import safe_pickle
-from vgmae_bench.data.tapvid.example import parse_example
+from vgmae_bench.data.video.frames import decode_frames, jpeg_size
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.plugins import DatasetSpec
 from vgmae_bench.progress.bar import counted
-from vgmae_bench.types import Clip
+from vgmae_bench.types import Clip, Size, describe
 
 _lock = Lock()
 _loaded: dict[Stamp, Any] = {}
@@ -140,3 +145,58 @@ class TapVid:
     def _read(self, file: Path, key: str | int, clip_id: str) -> Clip:
         name = f'clip "{key}"' if isinstance(key, str) else f"clip {key}"
         return parse_example(load_examples(file, self._containers)[key], clip_id, f"{name} of {file}", self._set)
+
+
+def parse_example(raw: object, clip_id: str, where: str, dataset: str = "") -> Clip:
+    """Check one entry of a TAP-Vid pickle.
+
+    Arguments:
+        raw: a dictionary with `video` (uint8 [T, H, W, 3], or T JPEG byte strings), `points` (float [N, T, 2], units of
+            the frame) and `occluded` (bool or 0 and 1, [N, T]).
+        clip_id: the id of the clip.
+        where: names the clip and its file, for messages.
+        dataset: the dataset's name, for the command to try.
+
+    Returns:
+        The clip. Frames are a read-only view if the file holds pixels, a new array if it holds JPEGs.
+
+    Raises:
+        BadDataError: the entry has a fault, see `vgmae_bench.data.checks`.
+    """
+    with clip_faults(f"{where[:1].upper()}{where[1:]} cannot be used", dataset):
+        if not isinstance(raw, dict):
+            raise FaultError(f"it is {describe(raw)}, not a dictionary of video, points and occluded")
+        if missing := [key for key in ("video", "points", "occluded") if key not in raw]:
+            raise FaultError(f"it has no {', '.join(missing)}")
+        encoded = _jpeg_frames(raw["video"])
+        if encoded is None:
+            pixels = check_frames(raw["video"]).view()
+            pixels.flags.writeable = False  # a tracker that writes to its frames must not change those of the next one
+            num_frames, height, width, _ = pixels.shape
+        else:
+            num_frames, (height, width) = len(encoded), jpeg_size(encoded[0])
+        points, occluded = check_tracks(raw["points"], raw["occluded"], num_frames, (height, width))
+
+    def part(start: int, stop: int, size: Size | None = None) -> npt.NDArray[np.uint8]:
+        return pixels[start:stop] if encoded is None else decode_frames(encoded[start:stop], resized=size)
+
+    return Clip(
+        clip_id,
+        (height, width),
+        points,
+        occluded,
+        partial(part, 0, num_frames),
+        part=part,
+        encoded=encoded,
+        parallel=True,
+        resized=None if encoded is None else part,
+    )
+
+
+def _jpeg_frames(video: object) -> Sequence[bytes] | None:
+    """The byte strings of an encoded video; None for anything else. NumPy has already removed padding NULs of bytes arrays."""
+    if isinstance(video, np.ndarray) and (video.ndim != 1 or video.dtype.kind not in "OS"):
+        return None
+    if isinstance(video, np.ndarray | list) and len(video) and all(isinstance(frame, bytes) for frame in video):
+        return video  # type: ignore[return-value]  # a 1-D array of bytes indexes and slices like a sequence of them
+    return None

@@ -46,17 +46,14 @@ class Video(Protocol):
     @property
     def size(self) -> Size:
         """(height, width) of upright frames, pixels."""
-        ...
 
     @property
     def fps(self) -> Fraction:
         """Frames per second."""
-        ...
 
     @property
     def num_frames(self) -> int:
         """The number of frames that `frames` gives."""
-        ...
 
     def frames(
         self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0
@@ -72,7 +69,6 @@ class Video(Protocol):
         Raises:
             BadDataError: a frame cannot be decoded, or frames are missing at the end.
         """
-        ...
 
 
 def open_video(path: Path, *, allow_truncated: bool = False) -> Video:

@@ -63,10 +63,8 @@ class ImageFolder:
         images = [file for file in seen if file.suffix.lower() in IMAGE_SUFFIXES]
         others = [file for file in seen if file.suffix.lower() in OTHER_SUFFIXES]
         if not images:
-            what, why = f"The folder {path} is no video", "it holds no JPEG or PNG images"
-            if not others:
-                raise BadDataError(what, why)
-            raise BadDataError(what, f"{why}, but {len(others)} like {others[0].name}", try_=_CONVERT)
+            why = "it holds no JPEG or PNG images" + (f", but {len(others)} like {others[0].name}" if others else "")
+            raise BadDataError(f"The folder {path} is no video", why, try_=_CONVERT if others else "")
         if others:
             raise _mixed(path, f"it holds {len(images)} JPEG or PNG images and {len(others)} like {others[0].name}")
         files = frame_order(images)

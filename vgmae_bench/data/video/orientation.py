@@ -45,7 +45,7 @@ def upright_filters(frame: av.VideoFrame) -> list[Filter]:
     return [("vflip", "")] * bool(matrix[4] < 0)
 
 
-def buffer_arguments(frame: av.VideoFrame) -> str:
+def _buffer_arguments(frame: av.VideoFrame) -> str:
     """Arguments of FFmpeg's "buffer" filter for frames like this one. Without them, FFmpeg guesses matrix and range."""
     arguments = {
         "video_size": f"{frame.width}x{frame.height}",
@@ -57,10 +57,11 @@ def buffer_arguments(frame: av.VideoFrame) -> str:
     return ":".join(f"{key}={value}" for key, value in arguments.items())
 
 
-def link(filters: list[Filter]) -> av.filter.Graph:
-    """A configured chain of filters, from the first one to the last."""
+def filter_graph(frame: av.VideoFrame, filters: list[Filter]) -> av.filter.Graph:
+    """A configured chain of filters for frames like this one. Push frames into it, and pull filtered frames."""
     graph = av.filter.Graph()
-    nodes = [graph.add(name, arguments) for name, arguments in filters]
+    chain = [("buffer", _buffer_arguments(frame)), *filters, ("buffersink", "")]
+    nodes = [graph.add(name, arguments) for name, arguments in chain]
     for before, after in itertools.pairwise(nodes):
         before.link_to(after)
     graph.configure()
@@ -76,13 +77,11 @@ class Upright:
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The frame itself if it is upright, otherwise a new one."""
-        buffer = buffer_arguments(frame)
-        form = f"{buffer} {frame.rotation}"
+        form = f"{_buffer_arguments(frame)} {frame.rotation}"
         if form != self._form:  # the first frame, or the video changes its format half-way
             # Not for every frame: side data that were read keep their frame in memory for a long time.
             filters = upright_filters(frame)
-            chain = [("buffer", buffer), *filters, ("buffersink", "")]
-            self._form, self._graph = form, link(chain) if filters else None
+            self._form, self._graph = form, filter_graph(frame, filters) if filters else None
         if self._graph is None:
             return frame
         self._graph.push(frame)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vgmae_bench.data.files.archive import unpack
+from vgmae_bench.data.files.fetch import unpack
 from vgmae_bench.data.files.sums import SUMS, read_sums
 from vgmae_bench.errors import BadDataError, MissingDataError
 

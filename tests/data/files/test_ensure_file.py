@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.data.files.server import Server, serve
-from vgmae_bench.data.files.remote import ensure_file
+from vgmae_bench.data.files.download import ensure_file
 from vgmae_bench.errors import BadDataError, MissingDataError
 
 CONTENT = bytes(range(256)) * 40

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.data.toy import example, jpeg_example
-from vgmae_bench.data.tapvid.example import parse_example
+from vgmae_bench.data.tapvid.pickles import parse_example
 from vgmae_bench.data.video.frames import decode_frames
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.resizing import resize_frames
