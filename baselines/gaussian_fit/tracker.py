@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from vgmae_bench.coordinates import rescale
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.frames import FrameWindows, restore
 from vgmae_bench.models.windows import WindowTracks, sweep
 from vgmae_bench.settings import no_effect
-from vgmae_bench.types import Queries, Tracks
+from vgmae_bench.types import Queries, Tracks, rescale
 from vgmae_bench.videogmae.gaussians.fitting import FitConfig, fit
 from vgmae_bench.videogmae.gaussians.gaussians import Backend, Gaussians, fixed_camera
 from vgmae_bench.videogmae.gaussians.motion import read_motion

@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from vgmae_bench.coordinates import rescale
 from vgmae_bench.devices import to_device
 from vgmae_bench.errors import UsageError
 from vgmae_bench.resizing import resize_frames
 from vgmae_bench.settings import no_effect, positive
 from vgmae_bench.training.seeds import untrained
-from vgmae_bench.types import Queries, Size, Tracks
+from vgmae_bench.types import Queries, Size, Tracks, rescale
 
 from . import switches as options
 from .checkpoint import Inference, InputRange, Model, Upsample, load_model

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from vgmae_bench import Queries, Tracks
-from vgmae_bench.coordinates import rescale
 from vgmae_bench.models.frames import to_video
+from vgmae_bench.types import rescale
 
 from . import ALLTRACKER
 from .common import Peer, StaysOnDevice, read

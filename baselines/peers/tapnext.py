@@ -12,9 +12,8 @@ import torch
 from torch.nn.functional import interpolate
 
 from vgmae_bench import Queries, Tracks
-from vgmae_bench.coordinates import rescale
 from vgmae_bench.models.frames import to_video
-from vgmae_bench.types import StreamingTracker
+from vgmae_bench.types import StreamingTracker, rescale
 
 from . import TAPNEXT
 from .common import Peer, restored

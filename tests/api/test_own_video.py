@@ -15,13 +15,12 @@ import pytest
 
 from tests.clips import moving_square
 from vgmae_bench.api.own_video import OUTPUTS, SCENE_OUTPUTS, track_video, write_tracks
-from vgmae_bench.coordinates import rescale
 from vgmae_bench.data.video.file import open_video
 from vgmae_bench.errors import BadDataError, StorageError, UsageError
 from vgmae_bench.evaluation.method import Method, open_method
 from vgmae_bench.evaluation.records.others import TrackRecord, VideoUsed
 from vgmae_bench.evaluation.records.results import MethodUsed, Session
-from vgmae_bench.types import Queries, Scene, Size, StreamingTracker, Tracks
+from vgmae_bench.types import Queries, Scene, Size, StreamingTracker, Tracks, rescale
 
 
 @dataclass

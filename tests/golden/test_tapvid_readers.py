@@ -14,11 +14,10 @@ import pytest
 
 from tests.golden import goldens
 from tests.golden.goldens import Golden
-from vgmae_bench.coordinates import rescale
 from vgmae_bench.data.tapvid import dataset as tapvid
 from vgmae_bench.evaluation.protocols.sampling import QuerySample, sample_first, sample_strided
 from vgmae_bench.resizing import resize_frames
-from vgmae_bench.types import Clip
+from vgmae_bench.types import Clip, rescale
 
 FILES = "golden_tapvid_readers.npz"
 MODES = ("first", "strided")

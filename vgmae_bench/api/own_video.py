@@ -30,7 +30,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench.ahead import drawn_ahead, made_ahead, read_memory, read_threads
-from vgmae_bench.coordinates import rescale
 from vgmae_bench.data.video.file import Video, stack
 from vgmae_bench.data.video.write import write_mp4
 from vgmae_bench.errors import UsageError
@@ -41,7 +40,7 @@ from vgmae_bench.evaluation.records.results import text_of
 from vgmae_bench.evaluation.store import new_h5
 from vgmae_bench.files import storage_errors
 from vgmae_bench.progress.bar import counted
-from vgmae_bench.types import Queries, Scene, SceneMaker, Size, Streaming, Tracks, stream
+from vgmae_bench.types import Queries, Scene, SceneMaker, Size, Streaming, Tracks, rescale, stream
 from vgmae_bench.viz.draw import beside, draw_frame, numbered, rainbow
 from vgmae_bench.viz.flow import colour_flow
 

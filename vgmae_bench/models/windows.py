@@ -10,10 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vgmae_bench.coordinates import rescale
 from vgmae_bench.devices import constant, to_device
 from vgmae_bench.models.frames import FrameWindows
-from vgmae_bench.types import Queries, Tracks
+from vgmae_bench.types import Queries, Tracks, rescale
 
 CPU = torch.device("cpu")
 

@@ -27,3 +27,4 @@ from vgmae_bench.types.trackers import stream as stream
 from vgmae_bench.types.tracks import FloatArray as FloatArray
 from vgmae_bench.types.tracks import Queries as Queries
 from vgmae_bench.types.tracks import Tracks as Tracks
+from vgmae_bench.types.tracks import rescale as rescale

@@ -17,11 +17,10 @@ from vgmae_baselines.gmrw.tracker import GMRWConfig, GMRWTracker
 
 from tests.baselines.gmrw.moving import HEIGHT, QUERIES, WIDTH, assert_same, clip, saved, tracker
 from vgmae_bench.config import build, call_with
-from vgmae_bench.coordinates import rescale
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.plugins import Plugin, load
 from vgmae_bench.resizing import resize_frames
-from vgmae_bench.types import Queries
+from vgmae_bench.types import Queries, rescale
 
 pytestmark = pytest.mark.usefixtures("small_network")
 

@@ -20,14 +20,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vgmae_bench.coordinates import rescale
 from vgmae_bench.data.video.frames import jpeg_size
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
 from vgmae_bench.evaluation.store import RunFolder, file_name
 from vgmae_bench.files import make_folder, write_npz
 from vgmae_bench.resizing import resize_frames
-from vgmae_bench.types import FloatArray, Size, Tracks
+from vgmae_bench.types import FloatArray, Size, Tracks, rescale
 
 SUBPIXELS = 16
 """Units per pixel of the metric raster, in which positions are stored."""

@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 
-from vgmae_bench.coordinates import rescale
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.protocols import EvalProtocol
-from vgmae_bench.types import FloatArray, Size
+from vgmae_bench.types import FloatArray, Size, rescale
 
 Axes = Literal["NT", "TN"]
 Order = Literal["xy", "yx"]

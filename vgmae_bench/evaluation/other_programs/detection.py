@@ -8,13 +8,12 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.coordinates import rescale
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.other_programs.convention import Convention, Order
 from vgmae_bench.evaluation.other_programs.prediction_file import Tree
 from vgmae_bench.evaluation.other_programs.track_arrays import oriented, points_first
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
-from vgmae_bench.types import FloatArray, Size
+from vgmae_bench.types import FloatArray, Size, rescale
 
 NEAR, FAR = 2.0, 4.0
 """In query frames, tracks lie on their queries. A convention is detected if half of the tracks are within 2 px of their

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vgmae_bench.coordinates import rescale
 from vgmae_bench.evaluation.mistakes import (
     OF_POSITIONS,
     Mistake,
@@ -20,7 +19,7 @@ from vgmae_bench.evaluation.mistakes import (
 )
 from vgmae_bench.evaluation.other_programs.convention import Convention
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
-from vgmae_bench.types import FloatArray, Size, Tracks
+from vgmae_bench.types import FloatArray, Size, Tracks, rescale
 
 FAR = 4.0
 """In pixels of the metric raster. In the query frame, a point farther than this from its query is off its query."""

@@ -16,13 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench import config
-from vgmae_bench.coordinates import rescale
 from vgmae_bench.errors import UnknownNameError, UsageError
 from vgmae_bench.evaluation.protocols.sampling import QuerySample, sample_first, sample_strided
 from vgmae_bench.metrics.scored_tracks import QueryMode, ScoredTracks
 from vgmae_bench.metrics.thresholds import THRESHOLDS
 from vgmae_bench.plugins import did_you_mean
-from vgmae_bench.types import Clip, FloatArray, Queries, Size, Tracks
+from vgmae_bench.types import Clip, FloatArray, Queries, Size, Tracks, rescale
 
 if TYPE_CHECKING:
     from vgmae_bench.data.dataset import OpenedDataset

@@ -16,7 +16,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vgmae_bench.coordinates import rescale
 from vgmae_bench.devices import at_once, to_device
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.features.debias import calibrate
@@ -26,7 +25,7 @@ from vgmae_bench.models.features.propagation import Direct, Either, Propagation,
 from vgmae_bench.models.frames import prepare
 from vgmae_bench.models.points import inside
 from vgmae_bench.settings import at_least, positive
-from vgmae_bench.types import Queries, Tracks
+from vgmae_bench.types import Queries, Tracks, rescale
 
 CalibrationClip = Callable[[int, int, int, str], Tensor]
 """(number, frames T, side S, device) → a calibration clip, uint8 [T, S, S, 3] RGB on the device."""

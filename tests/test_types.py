@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vgmae_bench.coordinates import rescale
+from vgmae_bench.types import rescale
 
 
 def test_rescaling_keeps_the_outer_corners() -> None:
