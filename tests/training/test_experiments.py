@@ -11,7 +11,7 @@ import pytest
 
 from tests.shared.configured import changed
 from tests.training.toy import FAST, job
-from vgmae_bench.cli.training.train import train as train_command
+from vgmae_bench.cli.training import train as train_command
 from vgmae_bench.errors import UsageError
 from vgmae_bench.training.experiments import check_installed
 from vgmae_bench.training.log import read_log

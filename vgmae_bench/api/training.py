@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vgmae_bench import plugins
-from vgmae_bench.api.configurations import Training, read_settings
+from vgmae_bench.api.configurations import read_settings
 from vgmae_bench.config import call_with
+from vgmae_bench.evaluation.method import Weights, resolve_device
+from vgmae_bench.training.clips.sources import open_bank, open_clips
+from vgmae_bench.training.clips.tracks import open_tracks
+from vgmae_bench.training.experiments import check_installed
+from vgmae_bench.training.loop import Job
+from vgmae_bench.training.loop import train as run
 
 WEIGHTS = "weights.safetensors"
 
@@ -54,22 +60,24 @@ def train(
     Raises:
         UserError: the method does not learn, the settings or the data are wrong, or `out` holds another training.
     """
-    from vgmae_bench.training.clips.sources import open_bank, open_clips
-
     plugin = plugins.find("methods", method)
-    recipe = _make_recipe(plugin, "trainer", str(config), settings or {}, log_to=log_to)
-    shape = recipe.shape(0)
-    sources = [data] if isinstance(data, str) else list(data)
+    check_installed(log_to)
+    factory = plugins.load(plugin, "trainer")
+    recipe = call_with(
+        factory, read_settings(plugin, "trainer", str(config), settings or {}), owner=plugin.name
+    ).product
+    shape, learning = recipe.shape(0), recipe.config
     source = open_clips(
-        sources,
-        recipe.config.seed,
-        recipe.config.data.workers,
+        [data] if isinstance(data, str) else list(data),
+        learning.seed,
+        learning.data.workers,
         images=shape.frames == 1,
-        bank=lambda: open_bank(recipe.config, shape),
-        repeat=recipe.config.data.distinct_clips > 0,
+        bank=lambda: open_bank(learning, shape),
+        repeat=learning.data.distinct_clips > 0,
     )
     start = None if init is None else Path(init)
-    return _carry_out(plugin, recipe, source, Path(out), device=device, init=start, command=command, log_to=log_to)
+    job = Job(plugin.name, recipe, source, Path(out), resolve_device(device), start, command, tuple(log_to))
+    return Trained(job.out / WEIGHTS, run(job))
 
 
 def finetune(
@@ -105,65 +113,16 @@ def finetune(
         UserError: the method does not learn to track, the settings, the weights or the data are wrong, or `out` holds
             another training.
     """
-    from vgmae_bench.evaluation.method import Weights
-    from vgmae_bench.training.clips.sources import open_bank
-    from vgmae_bench.training.clips.tracks import open_tracks
-
     plugin = plugins.find("methods", method)
     encoder = Weights.find(plugin, str(weights))
     start = encoder.path if encoder else None
-    recipe = _make_recipe(plugin, "finetuner", str(config), settings or {}, log_to=log_to, weights=start)
+    check_installed(log_to)
+    factory = plugins.load(plugin, "finetuner")
+    values = read_settings(plugin, "finetuner", str(config), settings or {})
+    recipe = call_with(factory, values, owner=plugin.name, weights=start).product
     learning = recipe.config
     bank = open_bank(learning, recipe.shape(0)) if data == "synth" else None
     root = None if data_root is None else Path(data_root)
     source = open_tracks(data, dataset_settings or {}, root, learning.seed, learning.data.points, bank)
-    return _carry_out(plugin, recipe, source, Path(out), device=device, init=start, command=command, log_to=log_to)
-
-
-def _make_recipe(
-    plugin: plugins.Plugin,
-    offer: Training,
-    config: str,
-    settings: Mapping[str, Any],
-    *,
-    log_to: Sequence[str] = (),
-    **given: Any,
-) -> Any:
-    """The recipe that a plugin makes of a configuration and of settings that take precedence over it.
-
-    The loggers of `log_to` are checked here, because `train` and `finetune` call this before they read or render clips.
-
-    Returns:
-        A `vgmae_bench.training.recipe.Recipe`.
-
-    Raises:
-        UsageError: the method does not learn this way, the configuration is for another command, or settings are wrong,
-            or a logger is not installed.
-    """
-    if log_to:
-        from vgmae_bench.training.experiments import check_installed
-
-        check_installed(log_to)
-    factory = plugins.load(plugin, offer)
-    recipe, _ = call_with(factory, read_settings(plugin, offer, config, settings), owner=plugin.name, **given)
-    return recipe
-
-
-def _carry_out(
-    plugin: plugins.Plugin,
-    recipe: Any,
-    source: Any,
-    out: Path,
-    *,
-    device: str,
-    init: Path | None,
-    command: str,
-    log_to: Sequence[str] = (),
-) -> Trained:
-    """Train a recipe on a source of clips. An unfinished training in the folder `out` continues."""
-    from vgmae_bench.evaluation.method import resolve_device
-    from vgmae_bench.training.loop import Job
-    from vgmae_bench.training.loop import train as run_loop
-
-    last = run_loop(Job(plugin.name, recipe, source, out, resolve_device(device), init, command, tuple(log_to)))
-    return Trained(out / WEIGHTS, last)
+    job = Job(plugin.name, recipe, source, Path(out), resolve_device(device), start, command, tuple(log_to))
+    return Trained(job.out / WEIGHTS, run(job))

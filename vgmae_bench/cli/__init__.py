@@ -18,8 +18,8 @@ from vgmae_bench.errors import UserError
 COMMANDS = {
     "run": ("evaluation.run", "Track a dataset with a method and score the tracks."),
     "track": ("evaluation.track", "Follow points through a video of your own."),
-    "train": ("training.train", "Train a method, or continue a training."),
-    "finetune": ("training.finetune", "Teach a pretrained encoder to track."),
+    "train": ("training", "Train a method, or continue a training."),
+    "finetune": ("training", "Teach a pretrained encoder to track."),
     "probe": ("downstream.probe", "Classify actions with an encoder's features: linear probing or fine-tuning."),
     "table": ("compare.table", "Compare runs in one table, with confidence intervals."),
     "compare": ("compare.compare", "Compare two runs clip by clip, with a paired test."),
@@ -31,13 +31,13 @@ COMMANDS = {
     "reproduce": ("evaluation.reproduce", "Execute a run again and report differences."),
     "plot": ("compare.plot", "Plot a figure of runs or trainings, with its data."),
     "report": ("compare.report", "Write a comparison as one HTML file, with players of single clips."),
-    "explore": ("downstream.explore", "Analyse one image: layers, depth, figure and ground, outlines."),
-    "spatial": ("downstream.spatial", "Measure an image model's figure-ground, outlines and reconstruction."),
-    "list": ("listing", "List methods, datasets, metrics or runs."),
+    "explore": ("downstream.images", "Analyse one image: layers, depth, figure and ground, outlines."),
+    "spatial": ("downstream.images", "Measure an image model's figure-ground, outlines and reconstruction."),
+    "list": ("show", "List methods, datasets, metrics or runs."),
     "show": ("show", "Show a method, dataset, metric or run."),
     "cite": ("cite", "Print BibTeX of methods and datasets."),
     "data": ("data", "Get, prepare, check and show the datasets."),
-    "import-weights": ("training.weights", "Turn an official checkpoint into safetensors, executing nothing in it."),
+    "import-weights": ("training", "Turn an official checkpoint into safetensors, executing nothing in it."),
     "doctor": ("doctor", "Check this installation and report what is missing."),
 }
 """Modules and lines of help by command, in the order of the help."""

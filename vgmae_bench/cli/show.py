@@ -1,4 +1,4 @@
-"""`vgmae-bench show`: one method, dataset, metric or run."""
+"""`vgmae-bench list` and `show`: plugins and runs, read from specs and records. `list` imports no method."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import re
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -15,12 +15,17 @@ from vgmae_bench.checkouts import lacking
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, json_text, print_json
 from vgmae_bench.config import config_of
-from vgmae_bench.errors import UnknownNameError, UsageError, UserError
+from vgmae_bench.errors import BadDataError, UnknownNameError, UsageError, UserError
 from vgmae_bench.settings import describe_settings
 from vgmae_bench.specs import RemoteWeights
 
-USES = ("run", "train", "finetune", "prepare")
-"""The uses that have settings. `run`: track a dataset, or analyse images with an image model."""
+_USES = {
+    "run": ("tracker", "explorer", "encoder", "factory"),
+    "train": ("trainer",),
+    "finetune": ("finetuner",),
+    "prepare": ("preparer",),
+}
+"""The uses that have settings, each with the parts of a SPEC that can serve it. `run` includes images with an image model."""
 _OFFERS = {
     "tracker": "tracks points (run, track)",
     "explorer": "analyses single images (explore, spatial)",
@@ -32,6 +37,56 @@ _WIDTH = 118
 _NOT_SHOWN = {"name", "summary", "factory", "preparer", "unusable"}
 
 
+@command("vgmae-bench list methods", "vgmae-bench list datasets --json", "vgmae-bench list runs", name="list")
+@click.argument("what", type=click.Choice([*plugins.GROUPS, "runs"]))
+@options.results
+@options.as_json
+def list_(what: str, results: Path, as_json: bool) -> None:
+    """List methods, datasets, metrics or runs."""
+    entries = _runs(results) if what == "runs" else [_entry(plugin) for plugin in plugins.installed(cast(Any, what))]
+    if as_json:
+        print_json(entries)
+        return
+    if not entries:
+        click.echo(f"No {what} in {results}." if what == "runs" else f"No {what}.", err=True)
+    width = max((len(entry["name"]) for entry in entries), default=0)
+    for entry in entries:
+        line = f"{entry['name']:<{width}}  {entry['summary']}"
+        click.secho(line + (f"  [{entry['unusable']}]" if entry["unusable"] else ""), dim=bool(entry["unusable"]))
+
+
+def _entry(plugin: plugins.Plugin) -> dict[str, Any]:
+    unusable = plugin.error or lacking(plugin).partition(". Try: ")[0]
+    return {
+        "name": plugin.name,
+        "summary": plugin.spec.summary if plugin.spec else f"from {plugin.distribution}",
+        "unusable": unusable or None,
+        "distribution": plugin.origin,
+    }
+
+
+def _runs(results: Path) -> list[dict[str, Any]]:
+    from vgmae_bench.compare.selection import HEADLINE, Row
+    from vgmae_bench.evaluation.runs import all_runs
+
+    entries: list[dict[str, Any]] = []
+    for run in all_runs(results):
+        unusable: str | None = None
+        try:
+            record, summary = run.record(), run.summary()
+        except BadDataError as error:
+            text, unusable = error.what, error.why
+        else:
+            scores = "not scored yet"
+            if summary:
+                row = Row(run, record, summary)
+                scores = ", ".join(f"{label} {row.values(metric)[0]:.2f}" for metric, label in HEADLINE.items())
+                scores += f", clips {row.clips}"
+            text = f"{record.method.name} on {record.dataset.name}, {record.protocol.name}: {scores}"
+        entries.append({"name": run.path.name, "summary": text, "unusable": unusable, "distribution": str(run.path)})
+    return entries
+
+
 @command(
     "vgmae-bench show videogmae",
     "vgmae-bench show videogmae --settings train",
@@ -39,7 +94,7 @@ _NOT_SHOWN = {"name", "summary", "factory", "preparer", "unusable"}
     "vgmae-bench show results/reference/synth-tapvid-first/zero-motion/453c1652",
 )
 @click.argument("name", metavar="NAME|RUN")
-@click.option("--settings", "use", type=click.Choice(USES), help="List all settings for this use, one per line.")
+@click.option("--settings", "use", type=click.Choice(list(_USES)), help="List all settings for this use, one per line.")
 @options.results
 @options.as_json
 def show(name: str, use: str | None, results: Path, as_json: bool) -> None:
@@ -50,8 +105,9 @@ def show(name: str, use: str | None, results: Path, as_json: bool) -> None:
     for kind in plugins.GROUPS:
         named = [plugin for plugin in plugins.installed(kind) if plugin.name == name]
         if named or (kind == "methods" and plugins.is_file_reference(name)):
-            lacking = bool(named) and named[0].spec is not None and bool(named[0].missing) and not use
-            plugin = named[0] if lacking else plugins.find(kind, name)  # its licence and its weights are worth knowing
+            # Without its requirements, a method still shows its licence and its weights.
+            unusable = named and named[0].spec and named[0].missing and not use
+            plugin = named[0] if unusable else plugins.find(kind, name)
             click.echo(_settings_text(plugin, use, as_json) if use else _plugin_text(plugin, as_json))
             return
     if use:
@@ -68,16 +124,9 @@ def _settings(plugin: plugins.Plugin, use: str) -> dict[str, dict[str, Any]]:
         UsageError: the plugin has no such use.
         PluginError: it cannot be imported.
     """
-    spec = plugin.spec
-    if isinstance(spec, plugins.MethodSpec):
-        references = {
-            "run": spec.tracker or spec.explorer or spec.encoder,
-            "train": spec.trainer,
-            "finetune": spec.finetuner,
-        }
-    else:
-        references = {"run": spec.factory, "prepare": getattr(spec, "preparer", None)}
-    reference = references.get(use)
+    parts = {use: [getattr(plugin.spec, part, None) for part in names] for use, names in _USES.items()}
+    references = {use: next(filter(None, found), None) for use, found in parts.items()}
+    reference = references[use]
     if not reference:
         uses = ", ".join(other for other, given in references.items() if given)
         raise UsageError(f'{plugin.name} has no settings for "{use}"', f"it has them for: {uses}")
@@ -98,11 +147,9 @@ def _settings_text(plugin: plugins.Plugin, use: str, as_json: bool) -> str:
 def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
     """A plugin on one screen."""
     spec = plugin.spec
-    known: dict[str, Any] = {
-        key: value for key, value in dataclasses.asdict(spec).items() if value not in ("", (), {}, None, False)
-    }
-    settings: dict[str, dict[str, Any]] = {}
+    known = {key: value for key, value in dataclasses.asdict(spec).items() if value not in ("", (), {}, None, False)}
     known["from"] = plugin.origin
+    settings: dict[str, dict[str, Any]] = {}
     try:
         if not isinstance(spec, plugins.MetricSpec):
             settings = _settings(plugin, "run")

@@ -1,4 +1,4 @@
-"""`vgmae-bench spatial`: measures an image model's figure-ground, outlines and reconstruction, beside baselines."""
+"""`vgmae-bench explore` and `spatial`: an image model's outputs for one image, and measures of it beside baselines."""
 
 from __future__ import annotations
 
@@ -9,9 +9,61 @@ import click
 
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, say, say_method
+from vgmae_bench.errors import UsageError
 
 if TYPE_CHECKING:
     from vgmae_bench.evaluation.records.others import Estimate
+    from vgmae_bench.evaluation.records.results import MethodUsed
+
+OUTPUTS = ("explore.png", "explore.npz", "record.json")
+
+
+@command(
+    "vgmae-bench explore cat.jpg --method gmae --weights trained/gmae/weights.safetensors --out explored",
+    "vgmae-bench explore cat.jpg --method gmae --weights random --out untrained",
+    "vgmae-bench explore cat.jpg --method gmae --weights gmae.safetensors --set order=far --set edge_eps=0.1 --out far",
+)
+@click.argument("image", type=options.FILE)
+@options.method("A method for images, such as gmae, or file.py:Class.")
+@options.weights()
+@options.settings()
+@options.device
+@options.seed("Seed of random weights.")
+@click.option(
+    "--size",
+    type=click.IntRange(min=16),
+    default=256,
+    help="The shorter side of the pictures in pixels. Smaller images keep their size.",
+)
+@options.out(f"Folder for {', '.join(OUTPUTS)}. Replaces older ones.", required=True)
+def explore(image: Path, size: int, out: Path, **asked: Any) -> None:
+    """Analyse IMAGE without any training: layers, depth, figure and ground, outlines, positions of the Gaussians.
+
+    explore.png shows the results, explore.npz holds the arrays.
+    """
+    from vgmae_bench import provenance
+    from vgmae_bench.data.video.images import read_image
+    from vgmae_bench.evaluation.records.others import ExploreRecord, ImageUsed
+    from vgmae_bench.evaluation.records.results import Session, write
+    from vgmae_bench.files import file_digest, make_folder, write_atomically, write_npz
+
+    if image.resolve() in [(out / name).resolve() for name in OUTPUTS]:
+        raise UsageError(f"{image} would be replaced by the results", "", try_="another folder with --out DIR")
+    pixels = read_image(image, size)
+    explorer, used, device = _open(**asked)
+    say(f"image     {image.name}, looked at as {pixels.shape[1]}×{pixels.shape[0]}")
+    found = explorer.explore(pixels)
+    record = ExploreRecord(
+        method=used,
+        image=ImageUsed(image.name, file_digest(image), (pixels.shape[0], pixels.shape[1])),
+        session=Session.now(device, provenance.command_line()),
+    )
+    make_folder(out)
+    write_atomically(out / "explore.png", found.draw)
+    write_npz(out / "explore.npz", **found.arrays)
+    write(out / "record.json", record)
+    for name in OUTPUTS:
+        click.echo(out / name)
 
 
 @command(
@@ -39,18 +91,7 @@ if TYPE_CHECKING:
 @options.seed("Seed of the masks and of random weights.")
 @options.as_json
 @options.out("Folder for metrics.csv, summary.json and record.json. Replaces older ones.", required=True)
-def spatial(
-    method: str,
-    weights: str | None,
-    settings: dict[str, Any],
-    data: str,
-    limit: int | None,
-    mask_ratio: float,
-    device: str,
-    seed: int,
-    as_json: bool,
-    out: Path,
-) -> None:
+def spatial(data: str, limit: int | None, mask_ratio: float, as_json: bool, out: Path, **asked: Any) -> None:
     """Measure what an image model has learned without labels: figure and ground, outlines, and reconstruction.
 
     Figure and ground are scored by intersection over union. Outlines are scored by the F-measures of BSDS: ODS uses one
@@ -60,26 +101,23 @@ def spatial(
     from vgmae_bench import provenance
     from vgmae_bench.downstream.space.labelled import open_labelled
     from vgmae_bench.downstream.space.measure import measure, write
-    from vgmae_bench.evaluation.method import open_part, resolve_device
     from vgmae_bench.evaluation.records.others import ImagesUsed, SpatialRecord
     from vgmae_bench.evaluation.records.results import Session, text_of
     from vgmae_bench.progress.bar import counted
 
     labelled = open_labelled(data).first(limit)
-    where = resolve_device(device)
-    explorer, used = open_part(method, "explorer", weights=weights, settings=settings, device=where, seed=seed)
+    explorer, used, device = _open(**asked)
     models = {f"{used.name} ({used.weights.name if used.weights else used.note})": explorer}
     if used.weights:
-        models[f"{used.name} (random weights)"] = explorer.untrained(seed)
-    say_method(used, where)
+        models[f"{used.name} (random weights)"] = explorer.untrained(asked["seed"])
     say(f"data      {labelled.kind}, {len(labelled.images)} images")
     images = counted(labelled.images, "measuring", "images")
-    measured = measure(models, images, mask_ratio=mask_ratio, seed=seed)
+    measured = measure(models, images, mask_ratio=mask_ratio, seed=asked["seed"])
     record = SpatialRecord(
         method=used,
         data=ImagesUsed(labelled.kind, labelled.identity, len(labelled.images)),
         mask_ratio=mask_ratio,
-        session=Session.now(where, provenance.command_line()),
+        session=Session.now(device, provenance.command_line()),
     )
     summary = measured.summary()
     write(out, measured, summary, record)
@@ -88,6 +126,16 @@ def spatial(
         return
     _print(f"{labelled.kind}, {len(labelled.images)} images; hidden: {mask_ratio:.0%} of the patches", summary.methods)
     say(f"Written to {out}")
+
+
+def _open(method: str, device: str, **asked: Any) -> tuple[Any, MethodUsed, str]:
+    """The model of the options, its entry for records, and its device. Prints them."""
+    from vgmae_bench.evaluation.method import open_part, resolve_device
+
+    where = resolve_device(device)
+    explorer, used = open_part(method, "explorer", device=where, **asked)
+    say_method(used, where)
+    return explorer, used, where
 
 
 def _print(title: str, summary: dict[str, dict[str, Estimate]]) -> None:

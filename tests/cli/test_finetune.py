@@ -16,7 +16,7 @@ from tests.cli.test_cli import call
 from tests.clips import write_davis
 from tests.videogmae.test_network import SMALL
 from vgmae_bench.cli.evaluation.run import run
-from vgmae_bench.cli.training.finetune import finetune
+from vgmae_bench.cli.training import finetune
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.weights_file import save_weights
 from vgmae_bench.training.log import read_log

@@ -1,1 +1,0 @@
-"""Commands that train a method or take its weights from elsewhere."""
