@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ import pytest
 
 import vgmae_bench as vb
 from tests.clips import clip, write_davis
+from tests.shared.logs import logged
 from vgmae_bench.errors import MissingDataError, PluginError, UnknownNameError, UsageError
 from vgmae_bench.evaluation.records.results import SESSION_SOURCE
 from vgmae_bench.evaluation.reproduce import plan_again
@@ -67,6 +69,7 @@ def test_evaluating_a_name_returns_scores_predictions_clips_and_figures(root: Pa
     assert len(run.metrics) == 3
     assert len(run.tracks) == run.metrics["queries"].sum()
     assert set(run.predictions) == {"clip-0", "clip-1", "clip-2"}
+    assert vb.open_dataset("davis", data_root=root)[1].id == "clip-1"
     frames, queries = vb.ask(run.clip("clip-1"))
     tracks = run.predictions["clip-1"]
     assert np.array_equal(tracks.xy, np.repeat(queries.xy[:, None], len(frames), 1))
@@ -113,6 +116,21 @@ def test_unusable_arguments_are_refused() -> None:
         vb.track(frames, vb.Queries([len(frames)], [[1.0, 1.0]]), method=Stay)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="has 6 queries"):
         vb.score(vb.track(frames, queries[:2], method=Stay), clips[0])
+    with pytest.raises(UsageError, match="takes tracks and a clip: not Clip"):
+        vb.score(clips[0], vb.track(frames, queries, method=Stay))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="limit=0 leaves no clips"):
+        vb.evaluate(Stay, clips, limit=0)
+
+
+def test_scoring_one_clip_warns_of_mistakes_in_the_tracks() -> None:
+    square = clip()
+    frames, queries = vb.ask(square)
+    tracks = vb.track(frames, queries, method="lucas-kanade")
+    with logged() as told:
+        vb.score(tracks, square)
+        assert not told
+        vb.score(replace(tracks, xy=tracks.xy[..., ::-1]), square)
+    assert "(y, x) in place of (x, y)" in told[0]
 
 
 def test_a_list_of_clips_is_a_dataset_with_a_content_digest() -> None:
@@ -147,6 +165,12 @@ def test_drawing_does_not_change_the_input_frames() -> None:
     drawn = vb.draw(frames, vb.track(frames, queries, method="zero-motion"))
     assert drawn.shape == frames.shape and drawn.dtype == np.uint8
     assert (drawn != frames).any() and np.array_equal(frames, before)
+    tracks = vb.track(frames, queries, method="zero-motion")
+    for wrong, message in ((frames[:3], "3 frames needs vgmae_bench.Tracks of as many"), (frames / 255, "uint8")):
+        with pytest.raises(UsageError, match=message):
+            vb.draw(wrong, tracks)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="these are ndarray"):
+        vb.draw(frames, tracks.xy)  # type: ignore[arg-type]
 
 
 def test_runs_can_be_joined_tabulated_compared_and_plotted(root: Path) -> None:
@@ -168,6 +192,17 @@ def test_runs_can_be_joined_tabulated_compared_and_plotted(root: Path) -> None:
     assert len(plot.table) and plot.figure.axes
     with pytest.raises(UnknownNameError, match="fits 0 of these runs"):
         runs.compare("mine", "nobody")
+    assert "survival" in runs.table(metrics="survival") and "AJ" not in runs.table(metrics="survival")
+    assert str(runs.compare("mine", "zero-motion", "aj")).count("\n") == 1  # the title, and one metric
+    for wrong, message in (
+        (lambda: runs.table("html"), 'There is no format "html"'),  # type: ignore[arg-type]
+        (lambda: runs.table(metrics=["AJ", "survivl"]), "Did you mean survival?"),
+        (lambda: runs.compare("mine", "zero-motion", "jaccard"), 'No run has a metric "jaccard"'),
+        (lambda: runs.plot("bar"), 'There is no figure "bar". Did you mean bars?'),
+        (lambda: runs.plot("curves"), "trainings"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(message)):
+            wrong()
     with pytest.raises(UnknownNameError, match="No run fits"):
         vb.load_runs("one", method="Drift")
 

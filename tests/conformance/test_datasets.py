@@ -145,7 +145,7 @@ class Black(Changed):
         (Changing, "clips", "read twice, it differs"),
         (Unsorted, "ids", "its ids differ"),
         (Twice, "opens", "clip-0"),
-        (Empty, "ids", "no clip"),
+        (Empty, "opens", "no clip"),
         (Pixels, "clips", "look like pixels"),
         (Exchanged, "clips", "x and y look exchanged"),
         (AllHidden, "clips", "no point is visible"),

@@ -106,6 +106,7 @@ class Fails(Minimal):
         (with_(digest=None), PluginError, "has no digest: it is None"),
         (Fails(), PluginError, "OSError: no disk"),
         (with_(ids=5), PluginError, "'int' object is not iterable"),
+        (with_(ids=[]), BadDataError, "The dataset mine has no clips"),
         (with_(ids=["a", "b", "a"]), BadDataError, 'mine has two clips "a"'),
         (with_(ids=[0, 1]), BadDataError, "each id must be a text, not 0"),
         (with_(ids=["../a"]), BadDataError, "cannot name files: '../a'"),

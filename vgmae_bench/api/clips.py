@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation import protocols
 from vgmae_bench.evaluation.asking import answer
 from vgmae_bench.types import Clip, Queries, Tracks
+
+_log = logging.getLogger(__name__)
 
 
 def open_dataset(
@@ -80,9 +83,7 @@ def track(
         UsageError: frames or queries have the wrong type, or a query's frame does not exist.
         UserError: the method cannot be found or built, or does not return tracks.
     """
-    if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
-        told = f"{frames.dtype} {list(frames.shape)}" if isinstance(frames, np.ndarray) else type(frames).__name__
-        raise UsageError("Frames are a NumPy array uint8 [T, H, W, 3]", f"these are {told}")
+    _check_frames(frames)
     if not isinstance(queries, Queries):
         raise UsageError(
             "Queries are a vgmae_bench.Queries",
@@ -96,7 +97,7 @@ def track(
 
 
 def score(tracks: Tracks, clip: Clip, *, protocol: str = "tapvid-first") -> dict[str, float]:
-    """The metrics of one clip.
+    """The metrics of one clip. Signs of a mistake in the tracks, such as exchanged coordinates, are logged as warnings.
 
     Arguments:
         tracks: answers to the queries of `ask(clip, protocol=protocol)`, in their order and in pixels of those frames.
@@ -108,10 +109,15 @@ def score(tracks: Tracks, clip: Clip, *, protocol: str = "tapvid-first") -> dict
 
     Raises:
         UnknownNameError: no such protocol.
-        UsageError: there are more or fewer tracks than queries, or the protocol cuts clips into pieces.
+        UsageError: there are more or fewer tracks than queries, the protocol cuts clips into pieces, or an argument has
+            another type.
     """
+    from vgmae_bench.evaluation.other_programs.convention import packed
+    from vgmae_bench.evaluation.other_programs.plausibility import doubts, look
     from vgmae_bench.evaluation.score import load_metrics
 
+    if not isinstance(tracks, Tracks) or not isinstance(clip, Clip):
+        raise UsageError("score takes tracks and a clip", f"not {type(tracks).__name__} and {type(clip).__name__}")
     chosen = protocols.find(protocol, None)
     _, query_set = _query_set(clip, chosen, blank=True)
     expected = (len(query_set.queries), query_set.target_xy.shape[1])
@@ -121,6 +127,8 @@ def score(tracks: Tracks, clip: Clip, *, protocol: str = "tapvid-first") -> dict
             f"the protocol has {expected[0]} queries and {expected[1]} frames",
             try_="frames, queries = vgmae_bench.ask(clip)",
         )
+    for doubt in doubts([look(clip.id, query_set, tracks, packed(chosen), clip.size, chosen)]):
+        _log.warning("doubtful: %s", doubt)
     given = protocols.scored_tracks(query_set, tracks, chosen)
     values: dict[str, float] = {}
     for compute in load_metrics().values():
@@ -138,10 +146,23 @@ def draw(frames: npt.NDArray[np.uint8], tracks: Tracks, *, trail: int = 12) -> n
 
     Returns:
         uint8 [T, H, W, 3] RGB.
+
+    Raises:
+        UsageError: frames or tracks have the wrong type, or their numbers of frames differ.
     """
+    _check_frames(frames)
+    if not isinstance(tracks, Tracks) or tracks.xy.shape[1] != len(frames):
+        told = f"tracks of {tracks.xy.shape[1]} frames" if isinstance(tracks, Tracks) else type(tracks).__name__
+        raise UsageError(f"A video of {len(frames)} frames needs vgmae_bench.Tracks of as many", f"these are {told}")
     from vgmae_bench.viz.draw import draw_tracks
 
     return draw_tracks(frames, tracks, trail=trail)
+
+
+def _check_frames(frames: Any) -> None:
+    if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
+        told = f"{frames.dtype} {list(frames.shape)}" if isinstance(frames, np.ndarray) else type(frames).__name__
+        raise UsageError("Frames are a NumPy array uint8 [T, H, W, 3]", f"these are {told}")
 
 
 def _query_set(

@@ -6,14 +6,15 @@ import contextlib
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from vgmae_bench.api.run import Run
 from vgmae_bench.compare import content, flat, tables
 from vgmae_bench.compare.cells import Table
+from vgmae_bench.compare.metric_names import find_metrics
 from vgmae_bench.compare.row import HEADLINE, Row, names
-from vgmae_bench.compare.selection import by_protocol, candidates, select_runs
-from vgmae_bench.errors import UnknownNameError
+from vgmae_bench.compare.selection import Names, by_protocol, candidates, listed, select_runs
+from vgmae_bench.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,22 +65,37 @@ class Runs(Sequence[Run]):
         return pd.json_normalize([{**record, "settings": settings[record["run"]]} for record in records])
 
     def table(
-        self, format: Format = "text", *, rank: bool = False, published: bool = False, mixed: bool = False
+        self,
+        format: Format = "text",
+        *,
+        metrics: Names = (),
+        rank: bool = False,
+        published: bool = False,
+        mixed: bool = False,
     ) -> str:
         """A table for each dataset and protocol, in percent, with 95 % intervals over clips.
 
         Arguments:
             format: "text", "md" (Markdown), "latex" (booktabs), "csv" or "json".
+            metrics: a metric or several; none: AJ, δ_avg and OA, or all of them in "csv" and "json".
             rank: add ranks, shared where a paired test cannot separate the runs.
             published: add published numbers.
             mixed: one table for all, though their numbers do not compare.
+
+        Raises:
+            UnknownNameError: no run has one of the metrics.
+            UsageError: there is no such format.
         """
+        if format not in get_args(Format):
+            raise UsageError(f'There is no format "{format}"', "there are: " + ", ".join(get_args(Format)))
         rows, shown = self.rows, "all" if published else ""
         if format in ("csv", "json"):
-            records = flat.flat_records(rows, rank=rank, with_published=shown)
+            chosen = self._metrics(metrics) if metrics else []
+            records = flat.flat_records(rows, metrics=chosen, rank=rank, with_published=shown)
             return {"csv": flat.as_csv, "json": flat.as_json}[format](records).rstrip("\n")
         groups = [rows] if mixed else by_protocol(rows)
-        built = [content.build(group, rank=rank, with_published=shown) for group in groups]
+        chosen = self._metrics(metrics)
+        built = [content.build(group, metrics=chosen, rank=rank, with_published=shown) for group in groups]
         write = {"md": tables.markdown, "latex": tables.latex, "text": _as_text}[format]
         return "\n\n".join(write(table) for table in built)
 
@@ -88,23 +104,37 @@ class Runs(Sequence[Run]):
 
         Arguments:
             first, second: runs, or names of these runs: a method, a folder, or the first digits of a key.
-            metrics: names of metrics; none: those of every table.
+            metrics: names of metrics, such as "AJ"; none: those of every table.
 
         Raises:
-            UnknownNameError: a name fits none of the runs, or several.
+            UnknownNameError: a name fits none of the runs, or several. No run has one of the metrics.
             UsageError: the two answer different query sets.
         """
         from vgmae_bench.compare import paired
 
         a, b = (self._row(run) for run in (first, second))
-        return Comparison(a, b, paired.compare(a, b, metrics or tuple(HEADLINE)))
+        return Comparison(a, b, paired.compare(a, b, self._metrics(metrics)))
 
     def plot(self, name: str, **options: Any) -> Plot:
-        """A figure of the runs, see `vgmae-bench plot --help`: `.figure` is Matplotlib's, `.table` has its numbers."""
+        """A figure of the runs, see `vgmae-bench plot --help`: `.figure` is Matplotlib's, `.table` has its numbers.
+
+        Arguments:
+            name: bars, bars_audit, thresholds, clips, occlusion or cost.
+            options: for bars and bars_audit, `dataset`: a dataset or several.
+
+        Raises:
+            UserError: there is no such figure, or the runs lack its data.
+        """
         from vgmae_bench.compare.plots import make_plot
 
+        if name == "curves":
+            raise UsageError("curves show trainings, not runs", try_="vgmae-bench plot curves FOLDER --out figures")
         plot: Plot = make_plot(name, self.rows, **options)
         return plot
+
+    def _metrics(self, asked: Names) -> list[str]:
+        """The names in records of these metrics."""
+        return find_metrics(listed(asked), [name for row in self.rows for name in row.summary.metrics])
 
     def _row(self, run: str | Run) -> Row:
         if isinstance(run, Run):
@@ -152,9 +182,9 @@ class Comparison:
 def load_runs(
     results: str | Path = "results",
     *names: str,
-    method: str | Sequence[str] = (),
-    dataset: str | Sequence[str] = (),
-    protocol: str | Sequence[str] = (),
+    method: Names = (),
+    dataset: Names = (),
+    protocol: Names = (),
     incomplete: bool = False,
 ) -> Runs:
     """Scored runs of a results folder.

@@ -70,9 +70,7 @@ def check_dataset(
 
 
 def _ids(dataset: OpenedDataset, again: OpenedDataset) -> Iterator[Finding]:
-    if not dataset.ids:
-        yield Finding("ids", "fault", "it has no clip", "There is nothing to score", "let `ids` name the clips")
-    elif dataset.ids != again.ids:
+    if dataset.ids != again.ids:
         why = "Runs that are resumed or sharded would mix clips up"
         yield Finding("ids", "fault", "opened twice, its ids differ", why, "sort what a folder or a set lists")
     else:

@@ -138,13 +138,16 @@ class OpenedDataset:
     settings: Mapping[str, Any] = field(default_factory=dict)
     published_clips: int | None = None
 
+    def __repr__(self) -> str:
+        return f"<Dataset {self.name}: {len(self)} clips, digest {self.digest[:8]}>"
+
     @cached_property
     def _known(self) -> frozenset[str]:
         return frozenset(self.ids)
 
-    def __getitem__(self, clip_id: str) -> Clip:
-        """The clip with the id in brackets; see `clip`."""
-        return self.clip(clip_id)
+    def __getitem__(self, clip: str | int) -> Clip:
+        """The clip with this id, or at this position in evaluation order; see `clip`."""
+        return self.clip(self.ids[clip] if isinstance(clip, int) else clip)
 
     def __iter__(self) -> Iterator[Clip]:
         """All clips in evaluation order, one in memory at a time."""
@@ -178,7 +181,7 @@ def opened(source: Any, name: str) -> OpenedDataset:
 
     Raises:
         PluginError: the result is not a dataset. The message says what it lacks.
-        BadDataError: an id is used twice or cannot name files.
+        BadDataError: there are no clips, or an id is used twice or cannot name files.
     """
     try:
         if lacking := [part for part in ("ids", "digest", "clip") if not hasattr(source, part)]:
@@ -215,6 +218,8 @@ def opened(source: Any, name: str) -> OpenedDataset:
 
 def _checked_ids(given: Any, name: str) -> tuple[str, ...]:
     ids = tuple(given)
+    if not ids:
+        raise BadDataError(f"The dataset {name} has no clips")
     seen: set[str] = set()
     for clip_id in ids:
         if not isinstance(clip_id, str):

@@ -69,7 +69,12 @@ def plan_of(
         limit: predict at most this many clips, from the first.
         shard: (i, n): this process takes every n-th clip, beginning with clip i modulo n.
         name: the run's name in tables; empty: the method's name with its weights.
+
+    Raises:
+        UsageError: limit is below 1.
     """
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit={limit} leaves no clips", "it must be at least 1")
     record, folder = place_of(new_record(method.used, dataset, protocol, name=name), out)
     first, step = shard or (0, 1)
     return Plan(method, dataset, record, folder, share=dataset.ids[:limit][first % step :: step])

@@ -77,6 +77,10 @@ class Clip:
             if values is not None and (values.dtype.kind not in kinds or values.shape != (length,)):
                 raise ValueError(f"{name} must be {dtype}, here {length} of them, not {describe(values)}")
 
+    def __repr__(self) -> str:
+        height, width = self.size
+        return f"<Clip {self.id}: {self.num_frames} frames of {width}×{height}, {len(self.points)} tracks>"
+
     @property
     def num_frames(self) -> int:
         """Number of frames T."""

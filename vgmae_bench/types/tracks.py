@@ -23,15 +23,21 @@ class Queries:
         xy: float32 [N, 2], the position (x, y) in this frame, in raster pixels.
 
     Raises:
-        ValueError: shapes do not agree.
+        ValueError: shapes do not agree, a frame is not a whole number, or a position is not finite.
     """
 
     frame: npt.NDArray[np.int64]
     xy: npt.NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "frame", np.asarray(self.frame, dtype=np.int64))
+        frame = np.asarray(self.frame)
+        with np.errstate(invalid="ignore"):  # NaN is refused below
+            object.__setattr__(self, "frame", frame.astype(np.int64))
         object.__setattr__(self, "xy", np.asarray(self.xy, dtype=np.float32))
+        if not np.array_equal(self.frame, frame):
+            raise ValueError(f"query frames must be whole numbers, got {frame[self.frame != frame][0]}")
+        if not np.isfinite(self.xy).all():
+            raise ValueError("query positions must be finite")
         if self.frame.ndim != 1 or self.xy.shape != (len(self.frame), 2):
             raise ValueError(f"queries need frame [N] and xy [N, 2], got {self.frame.shape} and {self.xy.shape}")
 

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vgmae_bench.errors import UnknownNameError
+from vgmae_bench.plugins import did_you_mean
+
 NAMES = {
     "bars": "headline claims: the relative gain as stated, as published between self-supervised methods, and as measured",
     "bars_audit": "every pair of values behind the headline claims",
@@ -24,6 +27,9 @@ NAMES = {
 
 def make_plot(name: str, shown: Sequence[Any], **options: Any) -> Any:
     """The figure `name` as a `vgmae_bench.compare.plots.style.Plot`, in matplotlib's present style; see `save_plot`."""
+    if name not in NAMES:
+        why = did_you_mean(name, NAMES) or "there are: " + ", ".join(NAMES)
+        raise UnknownNameError(f'There is no figure "{name}"', why, try_="vgmae-bench plot --help")
     module = importlib.import_module(f"vgmae_bench.compare.plots.{name}")
     return getattr(module, f"plot_{name}")(shown, **options)
 
@@ -40,6 +46,7 @@ def save_plot(name: str, shown: Sequence[Any], out: Path, *, width: float | None
         The three files.
 
     Raises:
+        UnknownNameError: there is no figure with this name.
         UserError: the runs lack the data of the figure, or `out` cannot be written.
     """
     import matplotlib
