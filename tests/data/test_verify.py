@@ -8,7 +8,7 @@ import pytest
 
 from tests.data.toy import example, jpeg_example, save, save_davis
 from vgmae_bench import data, plugins
-from vgmae_bench.data.files.sums import SUMS
+from vgmae_bench.data.files.root import SUMS
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.verify import Finding, paths, verify
 from vgmae_bench.errors import BadDataError, MissingDataError

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.types import FloatArray, Size
+from vgmae_bench.types import BoolArray, FloatArray, Size, Uint8Array
 
 OFFSET = 6
 """Distance in pixels from a point to its surroundings."""
@@ -70,9 +70,7 @@ READINGS = (
 """Common mistakes in the units and axes of positions, the most likely ones first."""
 
 
-def misread(
-    points: FloatArray, occluded: npt.NDArray[np.bool_], frames: npt.NDArray[np.uint8], size: Size
-) -> Reading | None:
+def misread(points: FloatArray, occluded: BoolArray, frames: Uint8Array, size: Size) -> Reading | None:
     """The reading with which tracks follow the content of the frames, if the given positions do not follow it.
 
     Arguments:
@@ -101,7 +99,7 @@ def misread(
     return next((reading for change, reading in others if change <= _ALIKE * best), None)
 
 
-def _lag(xy: FloatArray, visible: npt.NDArray[np.bool_]) -> int:
+def _lag(xy: FloatArray, visible: BoolArray) -> int:
     """The number of frames in which moving points typically move by `OFFSET`, from 1 to `_LONGEST`."""
     with np.errstate(invalid="ignore"):
         steps = np.linalg.norm(np.diff(xy, axis=1), axis=2)[visible[:, :-1] & visible[:, 1:]]
@@ -110,7 +108,7 @@ def _lag(xy: FloatArray, visible: npt.NDArray[np.bool_]) -> int:
     return int(np.clip(np.ceil(OFFSET / np.median(steps)), 1, max(longest, 1))) if len(steps) else 1
 
 
-def _change(frames: npt.NDArray[np.uint8], xy: FloatArray, visible: npt.NDArray[np.bool_], lag: int) -> float | None:
+def _change(frames: Uint8Array, xy: FloatArray, visible: BoolArray, lag: int) -> float | None:
     """Colour change along tracks over the colour difference to the surroundings: near 0 on the tracks, near 1 elsewhere.
 
     None if too few positions are inside the frame and move, or nothing has contrast.
@@ -137,7 +135,7 @@ def _change(frames: npt.NDArray[np.uint8], xy: FloatArray, visible: npt.NDArray[
     return None if around < _CONTRAST else float(along / around)
 
 
-def _colour(frames: npt.NDArray[np.uint8], number: npt.NDArray[np.int64], xy: FloatArray) -> FloatArray:
+def _colour(frames: Uint8Array, number: npt.NDArray[np.int64], xy: FloatArray) -> FloatArray:
     """Mean colour of the 3 × 3 pixels around positions [M, 2] in frames [M]: float32 [M, 3]."""
     height, width = frames.shape[1:3]
     column, row = np.floor(xy).astype(np.int64).T

@@ -22,7 +22,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from vgmae_bench import config as configs
@@ -39,7 +38,7 @@ from vgmae_bench.data.video.image_folder import ImageFolder
 from vgmae_bench.data.video.pixels import reading
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import file_digest
-from vgmae_bench.types import Clip, Size
+from vgmae_bench.types import Clip, Size, Uint8Array
 
 PCK_RADIUS = 0.2
 
@@ -135,7 +134,7 @@ class Badja:
         points[~seen] = np.nan
         ever = seen.any(axis=1)
 
-        def part(start: int, stop: int) -> npt.NDArray[np.uint8]:
+        def part(start: int, stop: int) -> Uint8Array:
             return stack(replace(video, files=video.files[start:stop]).frames())
 
         return Clip(

@@ -13,10 +13,9 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from vgmae_bench.errors import BadDataError, damage
-from vgmae_bench.types import Clip, FloatArray, Size, boolean_occlusion, describe
+from vgmae_bench.types import BoolArray, Clip, FloatArray, Size, Uint8Array, boolean_occlusion, describe
 
 Unit = Literal["fractions", "pixels"]
 """The unit of a file: fractions of the frame from (0, 0) to (1, 1), or raster pixels."""
@@ -36,7 +35,7 @@ class FaultError(ValueError):
 
 def check_tracks(
     points: object, occluded: object, num_frames: int, size: Size, unit: Unit = "fractions"
-) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+) -> tuple[FloatArray, BoolArray]:
     """Check the tracks of a file. Returns points, float [N, T, 2] in units of the frame, and occluded, bool [N, T].
 
     Positions of hidden points may be infinite or NaN.
@@ -70,7 +69,7 @@ def check_tracks(
     return points, hidden
 
 
-def check_frames(frames: object, shape: tuple[int, int, int] | None = None) -> npt.NDArray[np.uint8]:
+def check_frames(frames: object, shape: tuple[int, int, int] | None = None) -> Uint8Array:
     """Frames as uint8 [T, H, W, 3] RGB.
 
     Arguments:
@@ -145,8 +144,8 @@ def clip_faults(where: str, dataset: str = "") -> Iterator[None]:
 
 
 def _checked_frames(
-    read: Callable[..., npt.NDArray[np.uint8]], where: str, whole: tuple[int, int, int], *asked: Any
-) -> npt.NDArray[np.uint8]:
+    read: Callable[..., Uint8Array], where: str, whole: tuple[int, int, int], *asked: Any
+) -> Uint8Array:
     """Call a function that reads frames, and check them. `asked` is empty, (start, stop), or (start, stop, size)."""
     all_frames: tuple[Any, ...] = (0, whole[0], whole[1:])
     start, stop, size = asked + all_frames[len(asked) :]
@@ -154,7 +153,7 @@ def _checked_frames(
         return check_frames(read(*asked), (stop - start, *size))
 
 
-def _check_positions(points: FloatArray, hidden: npt.NDArray[np.bool_], size: Size, unit: Unit) -> None:
+def _check_positions(points: FloatArray, hidden: BoolArray, size: Size, unit: Unit) -> None:
     """Raise FaultError if visible positions are impossible. They are finite, in units of the frame."""
     height, width = size
     frame = np.array([width, height], dtype=np.float64)
@@ -217,7 +216,7 @@ def _likely_reason(shown: FloatArray, unseen: FloatArray, frame: FloatArray, uni
     return "a point outside the frame cannot be visible", "marking such points as hidden, or correcting their positions"
 
 
-def _outside(positions: FloatArray, margin: float | FloatArray) -> npt.NDArray[np.bool_]:
+def _outside(positions: FloatArray, margin: float | FloatArray) -> BoolArray:
     """bool [M]: which of the positions [M, 2], in units of the frame, lie outside it by more than a margin."""
     return np.asarray(((positions < -margin) | (positions > 1 + margin)).any(axis=1))
 

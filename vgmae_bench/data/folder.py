@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from vgmae_bench import config as configs
 from vgmae_bench.config import Json
@@ -34,7 +33,7 @@ from vgmae_bench.data.video.file import VIDEO_SUFFIXES, Video, open_video, stack
 from vgmae_bench.errors import BadDataError, MissingDataError, UsageError, damage
 from vgmae_bench.files import file_digest, natural_order
 from vgmae_bench.resizing import resize_frames
-from vgmae_bench.types import Clip, Size
+from vgmae_bench.types import Clip, Size, Uint8Array
 
 TRACK_SUFFIXES = (".csv", ".json")
 _LATE = (
@@ -62,7 +61,7 @@ class _VideoClip(Clip):
 
     video: Video
 
-    def frames(self, size: Size | None = None) -> npt.NDArray[np.uint8]:
+    def frames(self, size: Size | None = None) -> Uint8Array:
         if size is None:
             return self.read()
         return stack(resize_frames(frame[None], size)[0] for frame in _frames(self.video, self.num_frames, self.id))
@@ -120,7 +119,7 @@ class FolderDataset:
                 raise FaultError(why, "[N][T], a row for each point; if it is one, null for the rest of the frames")
             points, occluded = check_tracks(points, hidden, xy.shape[1], video.size, "pixels")
 
-        def read() -> npt.NDArray[np.uint8]:
+        def read() -> Uint8Array:
             frames = stack(_frames(video, points.shape[1], clip_id))
             self._check_unchanged(clip_id)
             return frames
@@ -188,7 +187,7 @@ def _content(video: Path) -> str:
     return configs.digest({file.name: file_digest(file) for file in video.iterdir() if file.is_file()})
 
 
-def _frames(video: Video, count: int, name: str) -> Iterator[npt.NDArray[np.uint8]]:
+def _frames(video: Video, count: int, name: str) -> Iterator[Uint8Array]:
     found = 0
     for frame in itertools.islice(video.frames(), count):
         found += 1

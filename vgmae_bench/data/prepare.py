@@ -13,8 +13,7 @@ from vgmae_bench.data.checks import checked_clip
 from vgmae_bench.data.dataset import OpenedDataset, Stored, VideoShape
 from vgmae_bench.data.files.fetch import install, print_terms
 from vgmae_bench.data.files.index import digest_of
-from vgmae_bench.data.files.root import check_disk_space, data_root, locate, prepared_path
-from vgmae_bench.data.files.sums import add_sums
+from vgmae_bench.data.files.root import add_sums, check_disk_space, data_root, locate, prepared_path
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepared import Lossless, write_prepared
 from vgmae_bench.errors import UsageError

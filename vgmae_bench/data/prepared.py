@@ -38,7 +38,7 @@ from vgmae_bench.data.video.frames import ImageKind, decode_frames
 from vgmae_bench.errors import damage
 from vgmae_bench.files import ANOTHER_DATA_ROOT, write_atomically
 from vgmae_bench.plugins import DatasetSpec
-from vgmae_bench.types import Clip, Size
+from vgmae_bench.types import Clip, Size, Uint8Array
 
 FORMAT = "vgmae-bench prepared clips 1"
 _ARRAYS = {
@@ -174,12 +174,12 @@ class PreparedDataset:
 
     def _frames(
         self, clip_id: str, kind: Stored, arrays: Arrays, start: int, stop: int, size: Size | None = None
-    ) -> npt.NDArray[np.uint8]:
+    ) -> Uint8Array:
         """Frames `start` to `stop - 1`: uint8 [stop - start, H, W, 3] RGB; of another size only if they are encoded."""
         offsets, crc32 = arrays["offsets"], arrays["crc32"]
         with damage(self._where(clip_id)), h5py.File(self.path, "r", locking=False) as file:
             stored = _values(file["clips"][clip_id], "frames", "u", 1)
-            content: npt.NDArray[np.uint8] = stored[offsets[start] : offsets[stop]]
+            content: Uint8Array = stored[offsets[start] : offsets[stop]]
             frames = np.split(content, offsets[start + 1 : stop] - offsets[start])
             for number, frame in enumerate(frames, start):
                 if zlib.crc32(frame.data) != crc32[number]:
@@ -218,7 +218,7 @@ def _write_clip(group: h5py.Group, clip: Clip, quality: int | None, lossless: Lo
     return digest
 
 
-def _encoded(clip: Clip, quality: int | None, lossless: Lossless) -> tuple[Stored, list[npt.NDArray[np.uint8]]]:
+def _encoded(clip: Clip, quality: int | None, lossless: Lossless) -> tuple[Stored, list[Uint8Array]]:
     """The form in which the frames of a clip are stored, and each frame as uint8 [number of bytes]."""
     if clip.encoded is not None:
         kind: ImageKind = "JPEG" if clip.encoded[0].startswith(b"\xff\xd8") else "PNG"
@@ -231,7 +231,7 @@ def _encoded(clip: Clip, quality: int | None, lossless: Lossless) -> tuple[Store
     return "RAW", [frame.reshape(-1) for frame in frames]
 
 
-def _image(frame: npt.NDArray[np.uint8], kind: ImageKind, **how: int) -> npt.NDArray[np.uint8]:
+def _image(frame: Uint8Array, kind: ImageKind, **how: int) -> Uint8Array:
     buffer = io.BytesIO()
     Image.fromarray(frame).save(buffer, kind, **how)
     return np.frombuffer(buffer.getvalue(), dtype=np.uint8)

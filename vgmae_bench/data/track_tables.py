@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench.data.checks import FaultError
+from vgmae_bench.types import BoolArray
 
 COLUMNS = ("point", "frame", "x", "y", "visible")
 _KEYS = ("xy", "visible", "annotated")
@@ -32,8 +33,8 @@ class TrackTable(NamedTuple):
     """
 
     xy: npt.NDArray[np.float64]
-    hidden: npt.NDArray[np.bool_]
-    annotated: npt.NDArray[np.bool_]
+    hidden: BoolArray
+    annotated: BoolArray
 
 
 def read_tracks(path: Path) -> TrackTable:
@@ -173,7 +174,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _booleans(content: dict[str, Any], name: str, default: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _booleans(content: dict[str, Any], name: str, default: BoolArray) -> BoolArray:
     if name not in content:
         return default
     try:

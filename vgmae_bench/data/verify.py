@@ -12,8 +12,7 @@ from vgmae_bench.data.appearance import misread
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.data.files.fetch import missing
 from vgmae_bench.data.files.index import cached_index
-from vgmae_bench.data.files.root import data_root, locate, prepared_path
-from vgmae_bench.data.files.sums import SUMS, compare_sums, read_sums
+from vgmae_bench.data.files.root import SUMS, compare_sums, data_root, locate, prepared_path, read_sums
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.errors import UserError
 from vgmae_bench.files import file_digest

@@ -6,13 +6,12 @@ import itertools
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from vgmae_bench.data.video.file import VIDEO_SUFFIXES, open_video, stack
 from vgmae_bench.data.video.image_folder import IMAGE_SUFFIXES
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import in_natural_order, visible_files
-from vgmae_bench.types import Size
+from vgmae_bench.types import Size, Uint8Array
 
 
 class VideoFolder:
@@ -39,7 +38,7 @@ class VideoFolder:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def sample(self, rng: np.random.Generator, frames: int, stride: int, image_size: int) -> npt.NDArray[np.uint8]:
+    def sample(self, rng: np.random.Generator, frames: int, stride: int, image_size: int) -> Uint8Array:
         """A random clip of a random video, resized so that its shorter side is `image_size`, then cropped to a square.
 
         The released Video-GMAE code prepares training clips in this way (tekotan/video-gmae c630810), without flips, random
@@ -83,7 +82,7 @@ def _find(root: Path) -> list[Path]:
     return in_natural_order(found, root)
 
 
-def _clip(path: Path, rng: np.random.Generator, frames: int, stride: int, image_size: int) -> npt.NDArray[np.uint8]:
+def _clip(path: Path, rng: np.random.Generator, frames: int, stride: int, image_size: int) -> Uint8Array:
     video = open_video(path)
     stride = max(1, min(stride, (video.num_frames - 1) // max(frames - 1, 1)))
     start = int(rng.integers(max(video.num_frames - (frames - 1) * stride, 1)))
@@ -102,7 +101,7 @@ def shorter_side(size: Size, length: int) -> Size:
     return (round(size[0] * length / shorter), round(size[1] * length / shorter))
 
 
-def _centre(frame: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+def _centre(frame: Uint8Array, side: int) -> Uint8Array:
     """The square in the middle of a frame [H, W, 3]."""
     top, left = (frame.shape[0] - side) // 2, (frame.shape[1] - side) // 2
     return frame[top : top + side, left : left + side]

@@ -24,7 +24,9 @@ from vgmae_bench.types.trackers import Streaming as Streaming
 from vgmae_bench.types.trackers import StreamingTracker as StreamingTracker
 from vgmae_bench.types.trackers import Tracker as Tracker
 from vgmae_bench.types.trackers import stream as stream
+from vgmae_bench.types.tracks import BoolArray as BoolArray
 from vgmae_bench.types.tracks import FloatArray as FloatArray
 from vgmae_bench.types.tracks import Queries as Queries
 from vgmae_bench.types.tracks import Tracks as Tracks
+from vgmae_bench.types.tracks import Uint8Array as Uint8Array
 from vgmae_bench.types.tracks import rescale as rescale

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from vgmae_bench.resizing import Size
 
 FloatArray = npt.NDArray[np.floating[Any]]
+BoolArray = npt.NDArray[np.bool_]
+Uint8Array = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)

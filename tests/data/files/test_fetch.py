@@ -18,7 +18,7 @@ from tests.data.files.server import Server, serve
 from tests.data.toy import example, save, save_davis
 from vgmae_bench import data
 from vgmae_bench.data.files.fetch import ensure, fetch, print_terms
-from vgmae_bench.data.files.sums import SUMS, read_sums
+from vgmae_bench.data.files.root import SUMS, read_sums
 from vgmae_bench.data.tapvid import dataset as tapvid
 from vgmae_bench.errors import BadDataError, MissingDataError, StorageError
 from vgmae_bench.files import file_digest

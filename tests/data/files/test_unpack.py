@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vgmae_bench.data.files.fetch import unpack
-from vgmae_bench.data.files.sums import SUMS, read_sums
+from vgmae_bench.data.files.root import SUMS, read_sums
 from vgmae_bench.errors import BadDataError, MissingDataError
 
 LOCATION = "robotap/robotap_split*.pkl"

@@ -12,8 +12,7 @@ from tests.clips import moving_square
 from tests.data.toy import jpeg, save
 from tests.videos import encode, greys, numbers
 from vgmae_bench.data.dataset import Coverage, OpenedDataset
-from vgmae_bench.data.kinetics.dataset import Annotations
-from vgmae_bench.data.kinetics.frames import jpeg_frames
+from vgmae_bench.data.kinetics import Annotations, jpeg_frames
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
 from vgmae_bench.data.prepared import PreparedDataset

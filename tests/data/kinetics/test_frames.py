@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.videos import encode, greys
-from vgmae_bench.data.kinetics.frames import jpeg_frames
+from vgmae_bench.data.kinetics import jpeg_frames
 from vgmae_bench.data.video.frames import decode_frames
 from vgmae_bench.errors import BadDataError
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.videos import encode
-from vgmae_bench.data.kinetics.frames import jpeg_frames
+from vgmae_bench.data.kinetics import jpeg_frames
 from vgmae_bench.data.video.file import open_video, stack
 from vgmae_bench.data.video.frames import decode_frames
 from vgmae_bench.data.video.images import read_image

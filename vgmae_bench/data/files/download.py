@@ -16,8 +16,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from vgmae_bench.data.files.root import check_disk_space
-from vgmae_bench.data.files.sums import compare_sums
+from vgmae_bench.data.files.root import check_disk_space, compare_sums
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import file_digest, locked, make_folder
 from vgmae_bench.progress.bar import BYTES, Progress

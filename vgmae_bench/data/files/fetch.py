@@ -14,8 +14,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from vgmae_bench.data.files.download import download
-from vgmae_bench.data.files.root import check_disk_space, locate, placed
-from vgmae_bench.data.files.sums import add_sums, compare_sums
+from vgmae_bench.data.files.root import add_sums, check_disk_space, compare_sums, locate, placed
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import ANOTHER_DATA_ROOT, file_digest, locked, storage_errors
 from vgmae_bench.plugins import DatasetSpec

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
 import pydantic
 
 from vgmae_bench import data
@@ -41,7 +40,7 @@ from vgmae_bench.data.video.file import stack
 from vgmae_bench.data.video.image_folder import ImageFolder
 from vgmae_bench.errors import BadDataError, MissingDataError, damage
 from vgmae_bench.files import natural_order
-from vgmae_bench.types import Clip
+from vgmae_bench.types import Clip, Uint8Array
 
 FPS = 12.0
 _SHARD = re.compile(r"(.+)-(\w+)\.tfrecord-(\d{5})-of-(\d{5})")
@@ -152,7 +151,7 @@ def _of_exports(folders: list[Path]) -> Scenes:
             yield _digest([tracks, *video.files]), clip
 
 
-def _frames(video: ImageFolder) -> npt.NDArray[np.uint8]:
+def _frames(video: ImageFolder) -> Uint8Array:
     return stack(video.frames())
 
 

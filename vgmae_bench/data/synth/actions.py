@@ -10,7 +10,7 @@ Only the order of frames tells the classes apart.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -23,15 +23,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vgmae_bench.config import Json, digest, to_json
+from vgmae_bench.config import digest
 from vgmae_bench.data.synth.dataset import VERSION
 from vgmae_bench.data.synth.render import render_video
 from vgmae_bench.data.synth.scene import Scenes, SynthConfig, rotation_matrix, sample_scenes
+from vgmae_bench.data.video.image_folder import Frames
 from vgmae_bench.errors import UsageError
 from vgmae_bench.files import cache_folder, make_folder, write_atomically
 from vgmae_bench.progress.bar import counted
 from vgmae_bench.settings import at_least
-from vgmae_bench.types import Size
+from vgmae_bench.types import Size, Uint8Array
 
 ACTIONS_VERSION = 1
 """Counts changes to what any configuration generates; part of the digest."""
@@ -92,10 +93,8 @@ class SynthActionsConfig:
         for name in ("train_scenes", "test_scenes"):
             scenes = getattr(self, name)
             if scenes < 1 or scenes % self.frames or scenes % 2:
-                raise UsageError(
-                    f"synth-actions: {name} must be a multiple of 2 and of the {self.frames} frames of a clip",
-                    f"it is {scenes}",
-                )
+                what = f"synth-actions: {name} must be a multiple of 2 and of the {self.frames} frames of a clip"
+                raise UsageError(what, f"it is {scenes}")
 
     def scenes(self, split: Split) -> int:
         """Number of scenes of a split."""
@@ -116,41 +115,37 @@ class SynthActions:
     @property
     def ids(self) -> Sequence[str]:
         """Split, scene and class, for example "test-00003-zoom-in"."""
-        names = list(CLASSES)
         scenes = range(self.config.scenes(self.split))
-        return [f"{self.split}-{scene:05d}-{name}" for scene in scenes for name in names]
+        return [f"{self.split}-{scene:05d}-{name}" for scene in scenes for name in CLASSES]
 
     @property
     def digest(self) -> str:
         """SHA-256 of the generator's versions, the settings and the split."""
-        settings: dict[str, Json] = {"synth": VERSION, "actions": ACTIONS_VERSION, "split": self.split}
-        return digest({**settings, "config": to_json(self.config)})
+        return digest({"synth": VERSION, "actions": ACTIONS_VERSION, "split": self.split, "config": self.config})
 
     def open(self, index: int) -> ArrayVideo:
         """A clip as a video."""
         return ArrayVideo(self.frames[index])
 
     @cached_property
-    def frames(self) -> npt.NDArray[np.uint8]:
+    def frames(self) -> Uint8Array:
         """uint8 [N, T, size, size, 3] RGB, read from the cache as needed.
 
         Raises:
             StorageError: the cache cannot be written to.
         """
         file = cache_folder() / "synth-actions" / f"{self.digest[:16]}-{self.split}.npy"
-        if (kept := self._read(file)) is not None:
-            return kept
-        make_folder(file.parent)
-        write_atomically(file, self._render)
-        written = self._read(file)
-        assert written is not None  # it has just been written
-        return written
+        if (kept := self._read(file)) is None:
+            make_folder(file.parent)
+            write_atomically(file, self._render)
+            kept = np.load(file, mmap_mode="r")
+        return kept
 
     @property
     def _shape(self) -> tuple[int, ...]:
         return (len(self.labels), self.config.frames, self.config.size, self.config.size, 3)
 
-    def _read(self, file: Path) -> npt.NDArray[np.uint8] | None:
+    def _read(self, file: Path) -> Uint8Array | None:
         """The cached frames if the file is complete and has this shape; else None."""
         try:
             array = np.load(file, mmap_mode="r", allow_pickle=False)
@@ -170,7 +165,7 @@ class SynthActions:
 class ArrayVideo:
     """Frames in memory, uint8 [T, H, W, 3], as a `vgmae_bench.data.video.file.Video`."""
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: Uint8Array
     fps: Fraction = Fraction(25)
 
     @property
@@ -183,9 +178,7 @@ class ArrayVideo:
         """Number of frames."""
         return len(self.pixels)
 
-    def frames(
-        self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0
-    ) -> Iterator[npt.NDArray[np.uint8]]:
+    def frames(self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0) -> Frames:
         """See `Video.frames`."""
         for frame in self.pixels[start::stride]:
             height, width = size or self.size

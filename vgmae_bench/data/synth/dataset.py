@@ -11,8 +11,6 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -23,7 +21,7 @@ from vgmae_bench.data.synth.scene import SynthConfig, sample_scenes
 from vgmae_bench.data.synth.tracks import sample_points, track_points
 from vgmae_bench.errors import StorageError
 from vgmae_bench.files import cache_folder
-from vgmae_bench.types import Clip
+from vgmae_bench.types import Clip, Uint8Array
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +68,7 @@ class Synth:
                 file.touch()  # it is in use
         positions, occluded = arrays
 
-        def read() -> npt.NDArray[np.uint8]:
+        def read() -> Uint8Array:
             found = read_kept(file, ("video",)) if known else None
             if found is not None:
                 return found[0].numpy()

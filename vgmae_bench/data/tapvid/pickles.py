@@ -13,7 +13,6 @@ from threading import Lock
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from vgmae_bench.config import Json
 from vgmae_bench.data.checks import FaultError, check_frames, check_tracks, clip_faults
@@ -21,13 +20,13 @@ from vgmae_bench.data.dataset import Coverage, VideoShape, stored_digest
 from vgmae_bench.data.files.clip_names import file_safe, missing_shards
 from vgmae_bench.data.files.fetch import ensure
 from vgmae_bench.data.files.index import ClipEntry, FileIndex, Stamp, build_index, cached_index, stamp
-from vgmae_bench.data.files.sums import compare_sums
+from vgmae_bench.data.files.root import compare_sums
 from vgmae_bench.data.tapvid import safe_pickle
 from vgmae_bench.data.video.frames import decode_frames, jpeg_size
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.plugins import DatasetSpec
 from vgmae_bench.progress.bar import counted
-from vgmae_bench.types import Clip, Size, describe
+from vgmae_bench.types import Clip, Size, Uint8Array, describe
 
 _lock = Lock()
 _loaded: dict[Stamp, Any] = {}
@@ -177,7 +176,7 @@ def parse_example(raw: object, clip_id: str, where: str, dataset: str = "") -> C
             num_frames, (height, width) = len(encoded), jpeg_size(encoded[0])
         points, occluded = check_tracks(raw["points"], raw["occluded"], num_frames, (height, width))
 
-    def part(start: int, stop: int, size: Size | None = None) -> npt.NDArray[np.uint8]:
+    def part(start: int, stop: int, size: Size | None = None) -> Uint8Array:
         return pixels[start:stop] if encoded is None else decode_frames(encoded[start:stop], resized=size)
 
     return Clip(

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from vgmae_bench.data.video.pixels import reading
 from vgmae_bench.errors import UsageError
-from vgmae_bench.types import FloatArray, Queries, Size
+from vgmae_bench.types import BoolArray, FloatArray, Queries, Size
 
 
 def typed_points(texts: Sequence[str], size: Size) -> Queries:
@@ -71,14 +70,14 @@ def _first_frame(xy: FloatArray) -> Queries:
     return Queries(np.zeros(len(xy), dtype=np.int64), xy.astype(np.float32))
 
 
-def _cell_centres(count: int) -> npt.NDArray[np.float64]:
+def _cell_centres(count: int) -> FloatArray:
     """[count², 2], (x, y) in units of the frame, row by row."""
     steps = (np.arange(count) + 0.5) / count
     y, x = np.meshgrid(steps, steps, indexing="ij")
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
-def _foreground(path: Path) -> npt.NDArray[np.bool_]:
+def _foreground(path: Path) -> BoolArray:
     with reading(path), Image.open(path) as image:
         threshold = 127 if image.format == "JPEG" else 0
         pixels = np.asarray(image.convert("RGBA"))

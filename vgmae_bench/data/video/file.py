@@ -12,20 +12,20 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import av
 import numpy as np
-import numpy.typing as npt
 
 from vgmae_bench.data.video.complete import check_complete, incomplete
-from vgmae_bench.data.video.image_folder import ImageFolder
+from vgmae_bench.data.video.image_folder import Frames, ImageFolder
 from vgmae_bench.data.video.orientation import Upright
 from vgmae_bench.data.video.packets import list_packets, picture_stream
 from vgmae_bench.data.video.pixels import reading
 from vgmae_bench.errors import BadDataError
-from vgmae_bench.types import Size
+from vgmae_bench.types import Size, Uint8Array
 
 _log = logging.getLogger(__name__)
 
@@ -55,9 +55,7 @@ class Video(Protocol):
     def num_frames(self) -> int:
         """The number of frames that `frames` gives."""
 
-    def frames(
-        self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0
-    ) -> Iterator[npt.NDArray[np.uint8]]:
+    def frames(self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0) -> Frames:
         """Every `stride`-th frame from frame `start` on, uint8 [H, W, 3] RGB.
 
         Arguments:
@@ -85,7 +83,7 @@ def open_video(path: Path, *, allow_truncated: bool = False) -> Video:
     return VideoFile.open(path, allow_truncated=allow_truncated)
 
 
-def stack(frames: Iterable[npt.NDArray[np.uint8]], expected: int = 1) -> npt.NDArray[np.uint8]:
+def stack(frames: Iterable[Uint8Array], expected: int = 1) -> Uint8Array:
     """Frames [H, W, 3] of one size as one array [T, H, W, 3]. Unlike `numpy.stack`, it does not hold the frames twice.
 
     Arguments:
@@ -152,9 +150,7 @@ class VideoFile:
             )
         return cls(path, (upright.height, upright.width), packets.fps, count, times, allow_truncated)
 
-    def frames(
-        self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0
-    ) -> Iterator[npt.NDArray[np.uint8]]:
+    def frames(self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0) -> Frames:
         """See `Video.frames`. Decoding begins at the key frame before `start`, which is found by its time."""
         upright, number = Upright(), -1
         with reading(self.path):
@@ -170,18 +166,15 @@ class VideoFile:
 
     def _from(self, start: int, threads: int) -> Iterator[av.VideoFrame]:
         """Decoded frames from frame `start` on."""
-        skip_damage = self.allow_truncated
+        decode = partial(_decode, self.path, threads, skip_damage=self.allow_truncated)
         if start and self.times is not None and start < len(self.times):
             wanted = self.times[start]
-            frames = _decode(self.path, threads, wanted, skip_damage=skip_damage)
-            for frame in frames:
-                if frame.pts == wanted:
-                    yield frame
-                    yield from frames
-                    return
-                if frame.pts is None or frame.pts > wanted:
-                    break  # the file's index led to a later frame
-        yield from itertools.islice(_decode(self.path, threads, skip_damage=skip_damage), start, None)
+            frames = itertools.dropwhile(lambda frame: frame.pts is not None and frame.pts < wanted, decode(wanted))
+            if (first := next(frames, None)) and first.pts == wanted:  # else the file's index led to a later frame
+                yield first
+                yield from frames
+                return
+        yield from itertools.islice(decode(), start, None)
 
 
 def _decode(

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from vgmae_bench.resizing import resize_image
-from vgmae_bench.types import Size
+from vgmae_bench.types import Size, Uint8Array
 
 ImageKind = Literal["JPEG", "PNG"]
 
@@ -22,9 +21,7 @@ def jpeg_size(frame: bytes) -> Size:
         return image.height, image.width
 
 
-def decode_frames(
-    frames: Sequence[bytes], kind: ImageKind = "JPEG", resized: Size | None = None
-) -> npt.NDArray[np.uint8]:
+def decode_frames(frames: Sequence[bytes], kind: ImageKind = "JPEG", resized: Size | None = None) -> Uint8Array:
     """Decode frames of one size into uint8 [T, H, W, 3] RGB.
 
     Arguments:

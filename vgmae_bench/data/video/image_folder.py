@@ -13,20 +13,21 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from vgmae_bench.data.video.complete import ALLOW_TRUNCATED
 from vgmae_bench.data.video.pixels import deepest, open_rgb, reading, upright_size
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.files import NUMBER, natural_order
-from vgmae_bench.types import Size
+from vgmae_bench.types import Size, Uint8Array
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 OTHER_SUFFIXES = frozenset({
     ".webp", ".gif", ".bmp", ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".avif", ".heic", ".ppm", ".pgm", ".tga", ".exr",
 })  # fmt: skip
 """Other kinds of images. A folder of frames must not hold any: they might be frames that would be left out."""
+Frames = Iterator[Uint8Array]
+"""Frames of one size, uint8 [H, W, 3] RGB, one at a time."""
 DEFAULT_FPS = Fraction(25)
 """Frames per second of sources without a rate, such as a folder of images."""
 
@@ -80,9 +81,7 @@ class ImageFolder:
         """Number of images."""
         return len(self.files)
 
-    def frames(
-        self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0
-    ) -> Iterator[npt.NDArray[np.uint8]]:
+    def frames(self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0) -> Frames:
         """See `Video.frames`."""
         height, width = size or self.size
         for file in self.files[start::stride]:

@@ -6,13 +6,13 @@ import math
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from vgmae_bench.data.video.image_folder import IMAGE_SUFFIXES
 from vgmae_bench.data.video.pixels import open_rgb
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import in_natural_order, visible_files
+from vgmae_bench.types import Uint8Array
 
 SUFFIXES = IMAGE_SUFFIXES | {".webp", ".bmp", ".tif", ".tiff"}
 AREA = (0.2, 1.0)
@@ -24,7 +24,7 @@ EVALUATION_CROP = 0.875
 """Side of the centre crop, as a share of the image's shorter side: 224 of 256."""
 
 
-def read_image(path: Path, shorter_side: int | None = None) -> npt.NDArray[np.uint8]:
+def read_image(path: Path, shorter_side: int | None = None) -> Uint8Array:
     """An upright image, uint8 [H, W, 3] RGB.
 
     Arguments:
@@ -67,7 +67,7 @@ class ImageTree:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def sample(self, rng: np.random.Generator, image_size: int, *, example: bool = False) -> npt.NDArray[np.uint8]:
+    def sample(self, rng: np.random.Generator, image_size: int, *, example: bool = False) -> Uint8Array:
         """A random image, uint8 [image_size, image_size, 3] RGB.
 
         A training image is cropped at random and mirrored with probability one half. An example is cropped to its

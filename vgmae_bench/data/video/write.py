@@ -8,7 +8,8 @@ from pathlib import Path
 
 import av
 import numpy as np
-import numpy.typing as npt
+
+from vgmae_bench.types import Uint8Array
 
 # In order of preference; builds of FFmpeg have different encoders. All players show H.264, all browsers VP9. All builds have
 # mpeg4, but browsers do not show it. The options keep thin coloured lines sharp.
@@ -24,7 +25,7 @@ BT709 = 1
 STUDIO_RANGE = 1  # luma from 16 to 235
 
 
-def write_mp4(path: Path, frames: Iterable[npt.NDArray[np.uint8]], fps: Fraction) -> str:
+def write_mp4(path: Path, frames: Iterable[Uint8Array], fps: Fraction) -> str:
     """Encode frames as an mp4 file that plays during loading.
 
     4:2:0 sampling needs an even height and width. Odd ones are made even by repeating the last row or column.

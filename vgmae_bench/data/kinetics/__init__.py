@@ -1,1 +1,0 @@
-"""TAP-Vid-Kinetics: combines the user's videos with the published tracks."""
