@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -48,19 +48,7 @@ from vgmae_bench.errors import IncompleteError
 @click.option("--list-settings", is_flag=True, help="List the settings of --set, --encoder-set and --dataset-set.")
 @options.as_json
 def probe(
-    method: str | None,
-    weights: str | None,
-    mode: str,
-    data: str | None,
-    test: Path | None,
-    videos: Path | None,
-    out: Path | None,
-    settings: dict[str, Any],
-    encoder_settings: dict[str, Any],
-    dataset_settings: dict[str, Any],
-    device: str,
-    list_settings: bool,
-    as_json: bool,
+    method: str | None, data: str | None, out: Path | None, device: str, list_settings: bool, as_json: bool, **rest: Any
 ) -> None:
     """Classify actions with an encoder's features: linear probing, or fine-tuning.
 
@@ -80,18 +68,10 @@ def probe(
     from vgmae_bench.evaluation.method import resolve_device
     from vgmae_bench.provenance import command_line
 
-    actions = open_actions(data, test=test, videos=videos, settings=dataset_settings)
-    plan = make_plan(
-        method,
-        weights,
-        cast(Any, mode),
-        actions,
-        settings=settings,
-        encoder_settings=encoder_settings,
-        out=out,
-        device=resolve_device(device),
-        command=command_line(),
-    )
+    videos = {"test": rest.pop("test"), "videos": rest.pop("videos"), "settings": rest.pop("dataset_settings")}
+    actions = open_actions(data, **videos)
+    where = resolve_device(device)
+    plan = make_plan(method=method, actions=actions, out=out, device=where, command=command_line(), **rest)
     say(f"encoder   {plan.probed.label}, {plan.device}")
     counts = f"{len(actions.train.ids)} videos to learn from, {len(actions.test.ids)} to test"
     say(f"data      {actions.name}, {len(actions.classes)} classes, {counts}")

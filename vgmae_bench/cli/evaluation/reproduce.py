@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -44,18 +44,7 @@ class DifferentError(UserError):
 )
 @options.data_root
 @options.as_json
-def reproduce(
-    run: str,
-    out: Path,
-    results: Path,
-    tolerance: float,
-    limit: int | None,
-    device: str,
-    method: str | None,
-    weights: Path | None,
-    data_root: Path | None,
-    as_json: bool,
-) -> None:
+def reproduce(run: str, out: Path, results: Path, tolerance: float, as_json: bool, **rest: Any) -> None:
     """Execute RUN again as its record says, and compare. RUN is a folder, or the first digits of a key.
 
     Method, settings, weights, data, protocol and seed are those of the record, checked by their digests. The run's
@@ -70,9 +59,8 @@ def reproduce(
 
     folder = find_run(results, run)
     with data_alone_on_stdout():
-        planned = plan_again(
-            folder, out, method_file=method, weights_file=weights, data_root=data_root, limit=limit, device=device
-        )
+        files = {"method_file": rest.pop("method"), "weights_file": rest.pop("weights")}
+        planned = plan_again(folder, out, **files, **rest)
     say(f"run       {folder.path}")
     say_method(planned.record.method, planned.method.device)
     say(f"protocol  {planned.record.protocol_sentence}")

@@ -16,8 +16,8 @@ from vgmae_bench.cli.framework import DEBUG, command, data_alone_on_stdout, prin
 from vgmae_bench.errors import IncompleteError, UsageError
 
 if TYPE_CHECKING:
+    from vgmae_bench.api.evaluate import Job, Outcome
     from vgmae_bench.api.run import Run
-    from vgmae_bench.api.several import Job, Outcome
     from vgmae_bench.evaluation.run import Plan
 
 _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "dataset_settings", "seed")
@@ -103,7 +103,7 @@ def run(
     may execute the same command at once, or share the clips with --shard. A clip or a run that fails does not end the
     others; the exit code is then 3.
     """
-    from vgmae_bench.api.several import evaluate_all
+    from vgmae_bench.api.evaluate import evaluate_all
     from vgmae_bench.evaluation.run import parse_shard, shard_from_environment
     from vgmae_bench.provenance import command_line
 
@@ -136,7 +136,7 @@ def _jobs(sweep: Path | None, name: str | None, input_size: str | None, grid: di
     Raises:
         UsageError: options are missing or contradict each other, or a name is unknown.
     """
-    from vgmae_bench.api.several import Job, check, read_sweep
+    from vgmae_bench.api.evaluate import Job, check_jobs, read_sweep
     from vgmae_bench.evaluation import protocols
 
     if sweep is not None:
@@ -168,18 +168,15 @@ def _jobs(sweep: Path | None, name: str | None, input_size: str | None, grid: di
             f"--name is for one run, and these are {len(jobs)}", "a sweep file has a label for each method"
         )
     if len(jobs) > 1:
-        check(jobs)
+        check_jobs(jobs)
     return jobs
 
 
 def _say_plan(plan: Plan, redo: str | None) -> None:
-    total, share, left = len(plan.dataset.ids), len(plan.share), len(plan.open_clips)
-    used = plan.record.dataset
+    used, share, left = plan.record.dataset, len(plan.share), len(plan.open_clips)
+    published = f" of {used.published_clips} published" if used.published_clips else ""
     say_method(plan.record.method, plan.method.device)
-    say(
-        f"dataset   {used.name}, {total} clips"
-        + (f" of {used.published_clips} published" if used.published_clips else "")
-    )
+    say(f"dataset   {used.name}, {len(plan.dataset.ids)} clips{published}")
     say(f"protocol  {plan.record.protocol_sentence}")
     if notice := plan.record.method.notice:
         say(f"licence   {notice}")
@@ -212,11 +209,8 @@ def _print(runs: Sequence[Run], out: Path) -> None:
         return
     datasets = list(dict.fromkeys(row.record.dataset.name for row in rows))
     click.echo(f"Results: {rows[0].run.path if len(rows) == 1 else out}")
-    click.echo(
-        "Next:    vgmae-bench table"
-        + (f" --dataset {datasets[0]}" if len(datasets) == 1 else "")
-        + (f" --results {out}" if out != options.RESULTS else "")
-    )
+    filters = f" --dataset {datasets[0]}" * (len(datasets) == 1) + f" --results {out}" * (out != options.RESULTS)
+    click.echo(f"Next:    vgmae-bench table{filters}")
 
 
 def _complain(outcomes: Sequence[Outcome]) -> None:

@@ -66,24 +66,7 @@ class _HeightByWidth(click.ParamType[Any]):
     help="Also write the method's scene: flow, Gaussian centres, reconstruction (scene.h5 and mp4 files).",
 )
 @options.out("Folder for tracks.csv, tracks.h5, tracks.mp4 and record.json. Replaces older ones.", required=True)
-def track(
-    video: Path,
-    more_points: tuple[str, ...],
-    method: str,
-    grid: int | None,
-    points: tuple[str, ...],
-    mask: Path | None,
-    weights: str | None,
-    settings: dict[str, Any],
-    ask: str | None,
-    device: str,
-    seed: int,
-    size: Size | None,
-    max_frames: int | None,
-    allow_truncated: bool,
-    with_scene: bool,
-    out: Path,
-) -> None:
+def track(video: Path, size: Size | None, max_frames: int | None, with_scene: bool, out: Path, **rest: Any) -> None:
     """Track points through VIDEO: a file (mp4, mkv, webm, gif …) or a folder of frame images, of any length and size.
 
     Points are tracked forward and backward from their query frame. tracks.mp4 shows visible points as dots and hidden
@@ -100,36 +83,30 @@ def track(
     outputs = OUTPUTS + SCENE_OUTPUTS * with_scene
     if video.resolve() in [(out / name).resolve() for name in outputs]:
         raise UsageError(f"{video} would be replaced by its own tracks", "", try_="another folder with --out DIR")
-    opened = open_video(video, allow_truncated=allow_truncated)
+    opened = open_video(video, allow_truncated=rest.pop("allow_truncated"))
     height, width = opened.size
-    queries, chosen_by = _queries(points, more_points, grid, mask, opened.size)
+    points = {name: rest.pop(name) for name in ("points", "more_points", "grid", "mask")}
+    queries, chosen_by = _queries(opened.size, **points)
     with data_alone_on_stdout():
-        used = open_method(method, weights=weights, settings=settings, device=device, seed=seed, ask=ask)
+        used = open_method(rest.pop("method"), **rest)
     seen = size or _working_size(opened.size)
     num_frames = min(opened.num_frames, max_frames or opened.num_frames)
     memory = num_frames * seen[0] * seen[1] * 3
     say_method(used.used, used.device)
     say(f"video     {video.name}, {width}×{height}, about {num_frames} frames, {float(opened.fps):.4g} frames a second")
     say(f"points    {len(queries)}: {chosen_by}")
-    say(
-        f"works at  {seen[1]}×{seen[0]}"
-        + (f": the frames take {memory / 1e9:.1f} GB; --size or --max-frames take less" * (memory > _MUCH_MEMORY))
-    )
+    much = f": the frames take {memory / 1e9:.1f} GB; --size or --max-frames take less" * (memory > _MUCH_MEMORY)
+    say(f"works at  {seen[1]}×{seen[0]}{much}")
 
     start = time.perf_counter()
     with data_alone_on_stdout():
         tracks, scene, seconds = track_video(used, opened, queries, seen, max_frames, with_scene=with_scene)
     tracked = time.perf_counter()
     say(f"tracking took {seconds:.1f} s; peak memory {provenance.peak_memory_mb():.0f} MB")
+    frames, digest = tracks.visible.shape[1], file_digest(video) if video.is_file() else None
     record = TrackRecord(
         method=used.used,
-        video=VideoUsed(
-            name=video.name,
-            sha256=file_digest(video) if video.is_file() else None,
-            size=opened.size,
-            fps=float(opened.fps),
-            frames=tracks.visible.shape[1],
-        ),
+        video=VideoUsed(video.name, digest, opened.size, float(opened.fps), frames),
         input_size=seen,
         points=len(queries),
         points_from=chosen_by,
@@ -148,7 +125,7 @@ def track(
 
 
 def _queries(
-    points: tuple[str, ...], more_points: tuple[str, ...], grid: int | None, mask: Path | None, size: Size
+    size: Size, points: tuple[str, ...], more_points: tuple[str, ...], grid: int | None, mask: Path | None
 ) -> tuple[Queries, str]:
     """What to track, and how it was chosen in words."""
     from vgmae_bench.data.tapvid.points import grid_points, mask_points, typed_points

@@ -1,6 +1,6 @@
 """Exports the predictions of a run to one file, for other programs. Other programs may write files of the same layout.
 
-`vgmae-bench export --help` describes the layout (`vgmae_bench.cli.evaluation.export`): for each `<clip>/<query set>`,
+`vgmae-bench export --help` describes the layout (`vgmae_bench.cli.evaluation.score`): for each `<clip>/<query set>`,
 `xy` float32 [M, T, 2] in raster pixels (x, y) of the tracker's input, `visible` bool [M, T], and the queries. Clips
 without queries are left out.
 """

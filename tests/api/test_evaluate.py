@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from tests.cli.test_cli import call
 from tests.clips import write_davis
 from tests.shared.processes import Started
-from vgmae_bench.api.several import Job, evaluate_all, read_sweep
+from vgmae_bench.api.evaluate import Job, evaluate_all, read_sweep
 from vgmae_bench.cli.evaluation.run import run as run_command
 from vgmae_bench.errors import IncompleteError, UnknownNameError, UsageError
 
