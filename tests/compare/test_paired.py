@@ -10,7 +10,8 @@ import pytest
 
 from tests.records import write_run
 from vgmae_bench.compare.paired import compare, fewest_clips, ranks
-from vgmae_bench.compare.selection import Row, select_runs
+from vgmae_bench.compare.row import Row
+from vgmae_bench.compare.selection import select_runs
 from vgmae_bench.errors import UnknownNameError, UsageError
 
 OUT = Path("results")

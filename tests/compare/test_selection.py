@@ -11,7 +11,8 @@ import pytest
 
 from tests.records import write_run
 from tests.shared.logs import logged
-from vgmae_bench.compare.selection import clip_values, select_pair, select_runs
+from vgmae_bench.compare.row import clip_values
+from vgmae_bench.compare.selection import select_pair, select_runs
 from vgmae_bench.errors import BadDataError, UnknownNameError, UsageError
 
 OUT = Path("results")

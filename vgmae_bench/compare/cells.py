@@ -13,12 +13,9 @@ Mark = Literal["best", "second", ""]
 INCOMPLETE, JOINT, OTHER_PROTOCOL, SECONDARY = "*", "§", "†", "‡"
 """Marks after names: runs that lack clips, runs whose queries see each other, published rows of another protocol, and
 secondary published rows."""
-RANK, CLIPS, TIME, MEMORY, RUN, SOURCE = "rank", "clips", "ms/frame", "peak MB", "run", "source"
-DATASET, PROTOCOL = "dataset", "protocol"
-COSTS = (TIME, MEMORY)
-DETAILS = (CLIPS, TIME, MEMORY, RUN, DATASET, PROTOCOL)
-"""The columns after the metrics that `build` offers. `run` is the first eight digits of a run's key."""
-WORDS = (DATASET, PROTOCOL, SOURCE)
+COSTS = ("ms/frame", "peak MB")
+"""Columns that a narrow terminal leaves out first."""
+WORDS = ("dataset", "protocol", "source")
 """Columns of words, aligned to the left."""
 
 
@@ -88,10 +85,15 @@ class Table:
     notes: list[str] = field(default_factory=list)
     chosen: bool = False
 
+    @property
+    def lines(self) -> list[Line]:
+        """All lines, those of runs first."""
+        return [*self.measured, *self.literature]
+
 
 def mark_best(table: Table, metrics: Sequence[str], *, literature: bool) -> None:
     """Mark the best and the second best value of every column. Equal printed values share a mark. A single line has none."""
-    lines = [line for line in (*table.measured, *(table.literature if literature else ())) if line.competes]
+    lines = [line for line in (table.lines if literature else table.measured) if line.competes]
     if len(lines) < 2:
         return
     for column, metric in enumerate(metrics):

@@ -17,8 +17,8 @@ from itertools import product
 from typing import Any
 
 from vgmae_bench.compare.published import BENCHMARKS, Published, read
-from vgmae_bench.compare.row import names
-from vgmae_bench.compare.selection import HEADLINE, Row, by_protocol
+from vgmae_bench.compare.row import HEADLINE, Row, names
+from vgmae_bench.compare.selection import by_protocol
 from vgmae_bench.metrics.stats import finite, interval
 
 

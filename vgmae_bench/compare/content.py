@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from vgmae_bench.compare import beside
-from vgmae_bench.compare.cells import (
-    CLIPS,
-    COSTS,
-    DATASET,
-    DETAILS,
-    INCOMPLETE,
-    JOINT,
-    MEMORY,
-    PROTOCOL,
-    RANK,
-    RUN,
-    SOURCE,
-    TIME,
-    Cell,
-    Line,
-    Table,
-    mark_best,
-)
-from vgmae_bench.compare.literature import add_published
+from vgmae_bench.compare.cells import INCOMPLETE, JOINT, Cell, Line, Table, mark_best
+from vgmae_bench.compare.literature import add_published, difference_note
 from vgmae_bench.compare.metric_names import find_metrics, label, lower_is_better, scale
 from vgmae_bench.compare.paired import fewest_clips, ranks
-from vgmae_bench.compare.row import names
-from vgmae_bench.compare.selection import HEADLINE, Row, by_protocol
+from vgmae_bench.compare.row import HEADLINE, Row, names
+from vgmae_bench.compare.selection import by_protocol
 from vgmae_bench.errors import UnknownNameError, UsageError
 from vgmae_bench.plugins import did_you_mean
+
+DETAILS: dict[str, Callable[[Row], str]] = {
+    "clips": lambda row: row.clips,
+    "ms/frame": lambda row: _known(row.milliseconds_per_frame, 1),
+    "peak MB": lambda row: _known(row.peak_memory_mb, 0),
+    "run": lambda row: row.run.path.name[:8],
+    "dataset": lambda row: row.dataset,
+    "protocol": lambda row: row.protocol,
+}
+"""The columns after the metrics. Tables show the first three by default. "run": the first eight digits of the run's key."""
 
 
 def build(
@@ -46,8 +38,8 @@ def build(
 
     Arguments:
         metrics: names in records.
-        sort: a metric, one of `DETAILS` but "run", or "method"; by default the first metric. The best comes first.
-        columns: some of `DETAILS`; by default clips and costs. Tables of several protocols or datasets also name these.
+        sort: a metric, "clips", a cost, or "method"; by default the first metric. The best comes first.
+        columns: some of `DETAILS`. Tables of several protocols or datasets also name these.
         rank: add ranks in the first metric, see `paired.ranks`. The runs must have the same query sets. If there are
             too few clips for ranks, a note says so instead.
         with_published: add published numbers on the datasets; see `published.select` for the values.
@@ -58,16 +50,17 @@ def build(
     rows = in_order(rows, sort or metrics[0])
     kinds = by_protocol(rows)
     called = {row.run.path: name for kind in kinds for name, row in zip(names(kind), kind, strict=True)}
-    kept = list(DETAILS[:3] if columns is None else columns)
+    kept = list(DETAILS)[:3] if columns is None else columns
     if len(kinds) > 1:
-        kept = list(dict.fromkeys([DATASET, PROTOCOL, *kept]))
+        kept = list(dict.fromkeys(["dataset", "protocol", *kept]))
     placed = ranks(rows, metrics[0]) if rank else None
-    details = ([RANK] if placed else []) + kept
     title = "\n".join(dict.fromkeys(row.title for row in rows))
+    details = ["rank"] * bool(placed) + list(kept)
     table = Table(title, [label(metric) for metric in metrics], details, [], chosen=columns is not None)
     for number, row in enumerate(rows):
         name = called[row.run.path]
-        shown = ([str(placed[number])] if placed else []) + [_detail(row, column) for column in kept]
+        shown = [str(placed[number])] if placed else []
+        shown += [DETAILS[column](row) for column in kept]
         mark = ("" if row.complete else INCOMPLETE) + JOINT * row.record.method.joint
         cells = [_cell(row, metric) for metric in metrics]
         table.measured.append(Line(name + mark, cells, shown, row.complete))
@@ -78,11 +71,11 @@ def build(
         table.notes.append(_rank_note(rows, placed, label(metrics[0])))
     whole = not any(row.partial_coverage for row in rows)
     if with_published:
-        table.notes += filter(None, (beside.note(called[row.run.path], row, metrics) for row in rows))
+        table.notes += filter(None, (difference_note(called[row.run.path], row, metrics) for row in rows))
         for dataset, protocol in sorted({(row.dataset_name, row.protocol) for row in rows}):
             add_published(table, dataset, protocol, metrics, with_published)
     if table.literature:
-        table.details.append(SOURCE)
+        table.details.append("source")
         for line in table.measured:
             line.details.append("measured")
         if not whole:
@@ -121,7 +114,7 @@ def find_sort(asked: str, metrics: Iterable[str]) -> str:
     Raises:
         UnknownNameError: there is no such metric or column.
     """
-    columns = ("method", CLIPS, *COSTS)
+    columns = ("method", *list(DETAILS)[:3])
     if not asked or asked in columns:
         return asked
     try:
@@ -147,18 +140,6 @@ def check_comparable(rows: Sequence[Row]) -> None:
         )
 
 
-def _detail(row: Row, column: str) -> str:
-    known = {
-        CLIPS: row.clips,
-        TIME: _known(row.milliseconds_per_frame, 1),
-        MEMORY: _known(row.peak_memory_mb, 0),
-        RUN: row.run.path.name[:8],
-        DATASET: row.dataset,
-        PROTOCOL: row.protocol,
-    }
-    return known[column]
-
-
 def _cell(row: Row, metric: str) -> Cell:
     """The mean over all query sets, or over those with a value, with their number."""
     found, factor = row.summary.metrics.get(metric), scale(metric)
@@ -172,11 +153,14 @@ def _cell(row: Row, metric: str) -> Cell:
 def _order(row: Row, by: str) -> tuple[bool, float | str]:
     if by == "method":
         return False, row.method
-    if by in (CLIPS, TIME, MEMORY):
-        known = {CLIPS: float(-row.summary.clips.scored), TIME: row.milliseconds_per_frame, MEMORY: row.peak_memory_mb}
-        return math.isnan(known[by]), known[by]
-    mean = _cell(row, by).mean
-    return math.isnan(mean), mean if by in lower_is_better() else -mean
+    number = {
+        "clips": -row.summary.clips.scored,
+        "ms/frame": row.milliseconds_per_frame,
+        "peak MB": row.peak_memory_mb,
+    }.get(by)
+    if number is None:
+        number = _cell(row, by).mean * (1 if by in lower_is_better() else -1)
+    return math.isnan(number), number
 
 
 def _known(value: float, digits: int) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from vgmae_bench.compare import beside, published
+from vgmae_bench.compare import published
 from vgmae_bench.compare.content import in_order
+from vgmae_bench.compare.literature import differences
 from vgmae_bench.compare.paired import ranks
-from vgmae_bench.compare.row import Row
-from vgmae_bench.compare.selection import HEADLINE, by_protocol
+from vgmae_bench.compare.row import HEADLINE, Row
+from vgmae_bench.compare.selection import by_protocol
 
 
 def flat_records(
@@ -29,7 +29,7 @@ def flat_records(
 
     Metrics are fractions (or px), as in summary.json. Published numbers follow under the same names, as fractions.
     The record of a run gets `…_published` and `…_difference` for numbers of the same method and weights; see
-    `beside.differences`.
+    `literature.differences`.
 
     Arguments:
         metrics: names in records; by default all.
@@ -46,13 +46,12 @@ def flat_records(
     for group in by_protocol(rows):
         placed = ranks(group) if rank else None
         for number, row in enumerate(group):
-            record = _run_record(row, metrics) | ({"rank": placed[number] if placed else None} if rank else {})
-            differences = beside.differences(row, metrics or list(row.summary.metrics)) if with_published else []
-            for one in differences:
-                record |= {
-                    f"{one.metric}_published": float(one.quoted) / 100,
-                    f"{one.metric}_difference": one.value / 100,
-                }
+            record = _run_record(row, metrics)
+            if rank:
+                record["rank"] = placed[number] if placed else None
+            for one in differences(row, metrics or list(row.summary.metrics)) if with_published else []:
+                record[f"{one.metric}_published"] = float(one.quoted) / 100
+                record[f"{one.metric}_difference"] = one.value / 100
             records.append(record)
     if with_published:
         kinds = dict.fromkeys((row.dataset_name, row.protocol) for row in rows)
@@ -99,14 +98,12 @@ def _run_record(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
         "run": str(row.run.path),
     }
     for name in metrics or summary.metrics:
-        if (value := summary.metrics.get(name)) is None:
-            continue
-        record |= {name: value.mean, f"{name}_low": value.ci95[0], f"{name}_high": value.ci95[1]}
+        if value := summary.metrics.get(name):
+            record |= {name: value.mean, f"{name}_low": value.ci95[0], f"{name}_high": value.ci95[1]}
     return record
 
 
 def _published_record(row: published.Published, dataset: str, protocol: str) -> dict[str, Any]:
-    values = {name: row.value(name) / 100 for name in HEADLINE}
     return {
         "method": row.method,
         "dataset": dataset,
@@ -116,5 +113,5 @@ def _published_record(row: published.Published, dataset: str, protocol: str) -> 
         "bibtex_key": row.bibtex_key,
         "differs": row.differs or None,
         "comparable": row.comparable(protocol),
-        **{name: None if math.isnan(value) else value for name, value in values.items()},
+        **{name: row.value(name) / 100 if row.quoted(name) else None for name in HEADLINE},
     }

@@ -24,7 +24,7 @@ from dataclasses import dataclass, fields
 from importlib import resources
 from itertools import product
 
-from vgmae_bench.compare.selection import HEADLINE
+from vgmae_bench.compare.row import HEADLINE
 from vgmae_bench.errors import UnknownNameError
 from vgmae_bench.plugins import did_you_mean
 

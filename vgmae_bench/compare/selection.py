@@ -6,25 +6,13 @@ import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from vgmae_bench.compare.row import HEADLINE, Row, clip_values
+from vgmae_bench.compare.row import Row
 from vgmae_bench.errors import BadDataError, UnknownNameError, UsageError
 from vgmae_bench.evaluation.runs import all_runs
 from vgmae_bench.evaluation.store import RECORD, RunFolder
 from vgmae_bench.plugins import did_you_mean
 
 _log = logging.getLogger(__name__)
-
-__all__ = [
-    "HEADLINE",
-    "Names",
-    "Row",
-    "by_protocol",
-    "candidates",
-    "clip_values",
-    "listed",
-    "select_pair",
-    "select_runs",
-]
 
 RUN_FIRST = "vgmae-bench run --method lucas-kanade --dataset synth"
 Names = str | Sequence[str]
@@ -55,7 +43,7 @@ def select_runs(
     """
     fitting = _fitting(results, dataset, method, protocol)
     if names:
-        rows = [_only(name, candidates(name, fitting), results) for name in names]
+        rows = [_only(name, fitting, results) for name in names]
         rows = list({row.run.path.resolve(): row for row in rows}.values())
         if not incomplete:
             _refuse_incomplete(rows)
@@ -86,10 +74,7 @@ def select_pair(
         BadDataError: a named run's record is damaged.
     """
     scored = _fitting(results, dataset, (), protocol)
-    firsts, seconds = (candidates(name, scored) for name in names)
-    for name, found in zip(names, (firsts, seconds), strict=True):
-        if not found:
-            _only(name, found, results)
+    firsts, seconds = (_known(name, scored, results) for name in names)
     different = [(a, b) for a in firsts for b in seconds if a.run.path.resolve() != b.run.path.resolve()]
     pairs = [(a, b) for a, b in different if a.protocol_digest == b.protocol_digest]
     if len(pairs) > 1:
@@ -115,8 +100,7 @@ def candidates(name: str, rows: Iterable[Row]) -> list[Row]:
     """The runs that a name can mean: a folder, the first digits of a key, or a method with or without its weights."""
     folder = Path(name)
     if (folder / RECORD).is_file():
-        row = _load(RunFolder(folder))
-        return [row] if row else []
+        return _load(RunFolder(folder))
     rows = list(rows)
     methods = [row for row in rows if name in _names(row)]
     return methods or [
@@ -147,36 +131,38 @@ def _scored(results: Path) -> list[Row]:
     rows: dict[str, Row] = {}
     for folder in all_runs(results):
         try:
-            row = _load(folder)
+            for row in _load(folder):
+                known = rows.setdefault(
+                    row.record.key, row
+                )  # the user's run comes before the same run in the reference
+                if row.complete and not known.complete:
+                    rows[row.record.key] = row
         except BadDataError as error:
             _log.info(f"left out: {error.reason}")
-            continue
-        if row is None:
-            continue
-        known = rows.setdefault(row.record.key, row)  # a run of the user comes before the same run in the reference
-        if row.complete and not known.complete:
-            rows[row.record.key] = row
     return list(rows.values())
 
 
-def _load(folder: RunFolder) -> Row | None:
-    """A run, or None if it has no scores. Raises BadDataError if its files are damaged."""
+def _load(folder: RunFolder) -> list[Row]:
+    """A run, or nothing if it has no scores. Raises BadDataError if its files are damaged."""
     record, summary = folder.record(), folder.summary()
-    return None if summary is None else Row(folder, record, summary)
+    return [Row(folder, record, summary)] if summary else []
 
 
 def _fitting(results: Path, dataset: Names, method: Names, protocol: Names) -> list[Row]:
     """Scored runs with these names. Raises UnknownNameError for a name that no run has: a table without it misleads."""
     rows = _scored(results)
-    filters = (("on", dataset, _datasets), ("under", protocol, _protocols), ("of", method, _names))
-    for relation, asked, names_of in filters:
+    for relation, asked, names_of in (
+        ("on", dataset, lambda row: [row.dataset_name]),
+        ("under", protocol, lambda row: [row.protocol]),
+        ("of", method, _names),
+    ):
         wanted = listed(asked)
         known = list(dict.fromkeys(names_of(row)[-1] for row in rows))
         for name in wanted:
             if known and not any(name in names_of(row) for row in rows):
                 why = did_you_mean(name, known) or f"{results} has runs {relation} {', '.join(known)}"
                 raise UnknownNameError(f'No run fits "{name}"', why, try_=f"vgmae-bench list runs --results {results}")
-        rows = [row for row in rows if not wanted or not set(wanted).isdisjoint(names_of(row))]
+        rows = [row for row in rows if not wanted or set(wanted) & set(names_of(row))]
     return rows
 
 
@@ -185,25 +171,22 @@ def listed(names: Names) -> Sequence[str]:
     return [names] if isinstance(names, str) else names
 
 
-def _datasets(row: Row) -> tuple[str]:
-    return (row.record.dataset.name,)
-
-
-def _protocols(row: Row) -> tuple[str]:
-    return (row.protocol,)
-
-
-def _names(row: Row) -> tuple[str, str, str]:
+def _names(row: Row) -> list[str]:
     """The names of a run's method: with and without its weights, and that of its folder."""
-    return row.record.method.name, row.run.path.parent.name, row.method
+    return [row.record.method.name, row.run.path.parent.name, row.method]
 
 
-def _only(name: str, found: Sequence[Row], results: Path) -> Row:
+def _known(name: str, rows: Sequence[Row], results: Path) -> list[Row]:
+    if found := candidates(name, rows):
+        return found
+    listing = f"vgmae-bench list runs --results {results}"
+    raise UnknownNameError(f'There is no scored run "{name}"', f"looked in {results}", try_=listing)
+
+
+def _only(name: str, rows: Sequence[Row], results: Path) -> Row:
+    found = _known(name, rows, results)
     if len(found) == 1:
         return found[0]
-    listing = f"vgmae-bench list runs --results {results}"
-    if not found:
-        raise UnknownNameError(f'There is no scored run "{name}"', f"looked in {results}", try_=listing)
     text = ", ".join(f"{row.run.path.name} ({row.dataset}, {row.protocol})" for row in found)
     raise UnknownNameError(
         f'"{name}" fits {len(found)} runs', text, try_="--dataset, --protocol, or a key's first digits"

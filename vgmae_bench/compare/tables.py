@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vgmae_bench.compare.cells import CLIPS, COSTS, SOURCE, WORDS, Cell, Line, Table
+from vgmae_bench.compare.cells import COSTS, WORDS, Cell, Line, Table
 from vgmae_bench.compare.content import build
-from vgmae_bench.compare.selection import Row
+from vgmae_bench.compare.row import Row
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -86,7 +86,7 @@ def print_text(table: Table) -> None:
 
 def _fitting(table: Table, width: int) -> list[tuple[Table, Layout]]:
     """The table in the first layout that fits the width. If none does, it is split by metrics into as few as possible."""
-    longest = max((len(line.name) for line in _lines(table)), default=0)
+    longest = max((len(line.name) for line in table.lines), default=0)
     names = sorted({min(longest, length) for length in NAME_WIDTHS}, reverse=True)
     kept = table.chosen or not set(COSTS) & set(table.details)
     ends, half, none = ([Layout(kept, form, name) for name in names] for form in ("ends", "half", "none"))
@@ -106,28 +106,16 @@ def _split(table: Table, number: int) -> list[Table]:
     bounds = [k * len(table.metrics) // number for k in range(number + 1)]
 
     def part(start: int, stop: int) -> Table:
-        def cut(lines: Sequence[Line]) -> list[Line]:
-            return [
-                replace(line, cells=line.cells[start:stop], details=[] if start else line.details) for line in lines
-            ]
+        def cut(line: Line) -> Line:
+            return replace(line, cells=line.cells[start:stop], details=[] if start else line.details)
 
+        measured, literature = (list(map(cut, lines)) for lines in (table.measured, table.literature))
+        details = [] if start else table.details
         return replace(
-            table,
-            metrics=table.metrics[start:stop],
-            details=[] if start else table.details,
-            measured=cut(table.measured),
-            literature=cut(table.literature),
+            table, metrics=table.metrics[start:stop], details=details, measured=measured, literature=literature
         )
 
-    return [part(start, stop) for start, stop in itertools.pairwise(bounds)]
-
-
-def _lines(table: Table) -> list[Line]:
-    return [*table.measured, *table.literature]
-
-
-def _shown_details(table: Table, layout: Layout) -> list[int]:
-    return [place for place, name in enumerate(table.details) if layout.costs or name not in COSTS]
+    return list(itertools.starmap(part, itertools.pairwise(bounds)))
 
 
 def _texts(cell: Cell, layout: Layout) -> tuple[str, str]:
@@ -138,7 +126,7 @@ def _texts(cell: Cell, layout: Layout) -> tuple[str, str]:
 
 def _headers(table: Table, layout: Layout) -> list[str]:
     """The names of the metrics. Columns with intervals say so."""
-    with_interval = [any(line.cells[k].interval for line in _lines(table)) for k in range(len(table.metrics))]
+    with_interval = [any(line.cells[k].interval for line in table.lines) for k in range(len(table.metrics))]
     suffix = {"ends": " [95 %]", "half": " ±95 %", "none": ""}[layout.intervals]
     return [metric + suffix * shown for metric, shown in zip(table.metrics, with_interval, strict=True)]
 
@@ -164,20 +152,20 @@ def _folded_source(source: str) -> str:
 
 def _detail(name: str, text: str) -> str:
     """The text of a detail, folded where it can be long."""
-    if name == SOURCE:
+    if name == "source":
         return _folded_source(text)
-    return "\n".join(textwrap.wrap(text, CLIPS_WIDTH)) if name == CLIPS else text
+    return "\n".join(textwrap.wrap(text, CLIPS_WIDTH)) if name == "clips" else text
 
 
 def _rows(table: Table, layout: Layout) -> list[list[str]]:
     """The texts of all cells, header first. A text can have several lines."""
-    details = _shown_details(table, layout)
-    header = ["method", *_headers(table, layout), *(table.details[k] for k in details)]
-    rows = [header]
-    for line in _lines(table):
+    details = [place for place, name in enumerate(table.details) if layout.costs or name not in COSTS]
+    rows = [["method", *_headers(table, layout), *(table.details[k] for k in details)]]
+    for line in table.lines:
         cells = ["".join(_texts(cell, layout)) for cell in line.cells]
-        folded = [_detail(table.details[k], line.details[k]) for k in details]
-        rows.append([_folded(line.name, layout), *cells, *folded])
+        rows.append(
+            [_folded(line.name, layout), *cells, *(_detail(table.details[k], line.details[k]) for k in details)]
+        )
     return rows
 
 
@@ -192,10 +180,9 @@ def _grid(table: Table, layout: Layout) -> Grid:
 
     grid = Grid(header_style="bold")
     header, *body = _rows(table, layout)
-    for number, name in enumerate(header):
-        left = number == 0 or name in WORDS
-        grid.add_column(escape(name), justify="left" if left else "right", no_wrap=True)
-    for number, (line, texts) in enumerate(zip(_lines(table), body, strict=True)):
+    for name in header:
+        grid.add_column(escape(name), justify="left" if name in ("method", *WORDS) else "right", no_wrap=True)
+    for number, (line, texts) in enumerate(zip(table.lines, body, strict=True)):
         if number == len(table.measured) > 0:
             grid.add_section()
         cells = []
@@ -210,20 +197,18 @@ def _layout_notes(table: Table, parts: Sequence[tuple[Table, Layout]]) -> list[s
     """Notes on what the terminal's width left out."""
     layouts = [layout for _, layout in parts]
     missing = [name for name in COSTS if name in table.details and not all(layout.costs for layout in layouts)]
-    intervals = any(cell.interval for line in _lines(table) for cell in line.cells)
-    if intervals and any(layout.intervals == "none" for layout in layouts):
-        missing.append("95 % intervals")
+    has_intervals = any(cell.interval for line in table.lines for cell in line.cells)
+    forms = {layout.intervals for layout in layouts if has_intervals}
+    missing += ["95 % intervals"] * ("none" in forms)
     notes = [f"Left out at this width: {', '.join(missing)}."] if missing else []
-    if intervals and any(layout.intervals == "half" for layout in layouts):
-        notes.append("±: half the width of the 95 % interval.")
-    return notes
+    return notes + ["±: half the width of the 95 % interval."] * ("half" in forms)
 
 
 def markdown(table: Table) -> str:
     """The table as Markdown. The best value is bold."""
     header = ["method", *_headers(table, Layout()), *table.details]
     lines = [table.title.replace("\n", "  \n"), "", _line(header), _line(["---", *["---:"] * (len(header) - 1)])]
-    for line in _lines(table):
+    for line in table.lines:
         values = [f"**{cell.value}**" if cell.mark == "best" else cell.value for cell in line.cells]
         cells = [f"{value} {cell.interval}".rstrip() for value, cell in zip(values, line.cells, strict=True)]
         lines.append(_line([line.name, *cells, *line.details]))

@@ -11,7 +11,8 @@ import pytest
 from tests.records import write_run
 from vgmae_bench.compare import tables
 from vgmae_bench.compare.content import build
-from vgmae_bench.compare.selection import Row, select_runs
+from vgmae_bench.compare.row import Row
+from vgmae_bench.compare.selection import select_runs
 from vgmae_bench.evaluation.records.results import MethodUsed
 
 OUT = Path("results")

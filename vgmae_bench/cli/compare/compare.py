@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from vgmae_bench.compare.paired import Paired
-    from vgmae_bench.compare.selection import Row
+    from vgmae_bench.compare.row import Row
 
 
 @command(
@@ -54,8 +54,8 @@ def compare(
     """
     from vgmae_bench.compare import paired
     from vgmae_bench.compare.metric_names import find_metrics
-    from vgmae_bench.compare.row import names
-    from vgmae_bench.compare.selection import HEADLINE, select_pair
+    from vgmae_bench.compare.row import HEADLINE, names
+    from vgmae_bench.compare.selection import select_pair
 
     a, b = select_pair(results, (first, second), dataset, protocol, incomplete=incomplete)
     chosen = find_metrics(metrics, [*a.summary.metrics, *b.summary.metrics]) if metrics else list(HEADLINE)

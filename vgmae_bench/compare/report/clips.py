@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vgmae_bench.compare.report import player_files
 from vgmae_bench.compare.report.player_files import CLIP_BYTES, FRAME_BYTES, KEPT_BYTES
-from vgmae_bench.compare.selection import Row, clip_values
+from vgmae_bench.compare.row import Row, clip_values
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import BadDataError, UserError
 from vgmae_bench.evaluation.protocols import EvalProtocol, query_sets
