@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vgmae_bench import provenance
+from vgmae_bench.config import to_json
 
 
 def in_form(benchmark: str, results: Mapping[str, Any], device: str = "cpu") -> str:
@@ -24,7 +25,7 @@ def in_form(benchmark: str, results: Mapping[str, Any], device: str = "cpu") -> 
     content = {
         "benchmark": benchmark,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": provenance.collect(device),
+        "machine": to_json(provenance.collect(device)),
         "notes": {**results.get("notes", {}), "load_average": load},
         "results": numbers,
     }

@@ -11,8 +11,8 @@ import pandas as pd
 from vgmae_bench.compare.row import HEADLINE
 from vgmae_bench.evaluation.protocols import PROTOCOLS
 from vgmae_bench.evaluation.records.results import ClipNote, Cost, DatasetUsed, MethodUsed, Record, run_key
-from vgmae_bench.evaluation.runs import folder_of
 from vgmae_bench.evaluation.score import summarise, write_scores
+from vgmae_bench.evaluation.store import folder_of
 
 
 def write_run(
@@ -42,7 +42,7 @@ def write_run(
     folder.path.mkdir(parents=True)
     cost = Cost(seconds=1.0, peak_memory_mb=100.0, frames=24 * len(table), queries=0)
     notes = dict.fromkeys(map(str, range(expected or table["clip"].nunique())), ClipNote())
-    folder.write_record(record)
+    record.write(folder.path / "record.json")
     write_scores(folder, table, summarise(table, record.protocol, notes | {"0": ClipNote(cost=cost)}))
     return folder.path
 

@@ -137,5 +137,5 @@ class Checkout:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             hashed.update(f"{path.relative_to(self.folder).as_posix()} {content}\n".encode())
         commit = commit_of(self.folder)
-        where = f"{str(commit['id'])[:12]}{'+' if commit['dirty'] else ''}" if commit else "no-commit"
+        where = f"{commit.id[:12]}{'+' if commit.dirty else ''}" if commit else "no-commit"
         return f"{self.repository} {where} {hashed.hexdigest()[:16]}"

@@ -7,16 +7,25 @@ import platform
 import resource
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from vgmae_bench import __version__
-from vgmae_bench.config import Json
 
 PACKAGES = ("torch", "numpy", "Pillow", "h5py", "gsplat", "opencv-python-headless", "pandas", "av")
 
 
-def collect(device: str) -> dict[str, Json]:
+@dataclass(frozen=True)
+class Commit:
+    """The Git commit of the code, and whether files differed from it."""
+
+    id: str
+    dirty: bool
+
+
+def collect(device: str) -> dict[str, Any]:
     """Commit, package versions, interpreter and device of this process."""
     return {
         "vgmae_bench": __version__,
@@ -28,19 +37,19 @@ def collect(device: str) -> dict[str, Json]:
     }
 
 
-def commit() -> dict[str, Json] | None:
+def commit() -> Commit | None:
     """The Git commit of this package, and whether tracked files differ from it; None outside a checkout."""
     folder = Path(__file__).resolve().parent
     tracked = _git(folder, "ls-files", "--error-unmatch", __file__) is not None
     return commit_of(folder) if tracked else None  # an installed package may be inside another project's checkout
 
 
-def commit_of(folder: Path) -> dict[str, Json] | None:
+def commit_of(folder: Path) -> Commit | None:
     """The Git commit of a folder and whether tracked files differ from it; None outside a checkout."""
     head = _git(folder, "rev-parse", "HEAD")
     if head is None:
         return None
-    return {"id": head, "dirty": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
+    return Commit(head, dirty=bool(_git(folder, "status", "--porcelain", "--untracked-files=no")))
 
 
 def device_name(device: str) -> str:
@@ -81,9 +90,9 @@ def command_line() -> str:
     return " ".join(["vgmae-bench", *words])
 
 
-def versions() -> dict[str, Json]:
+def versions() -> dict[str, str | None]:
     """The versions of the packages that results depend on; None for a package that is not installed."""
-    found: dict[str, Json] = {}
+    found: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)

@@ -30,7 +30,6 @@ from vgmae_bench.data.video.file import open_video
 from vgmae_bench.data.video.pixels import open_rgb
 from vgmae_bench.errors import damage
 from vgmae_bench.evaluation.other_programs.prediction_file import open_predictions
-from vgmae_bench.evaluation.records import json_files
 from vgmae_bench.evaluation.records.results import Record, Summary
 from vgmae_bench.models.checkpoint_file import read_checkpoint
 from vgmae_bench.models.weights_file import load_weights
@@ -94,8 +93,8 @@ def _tables(folder: Path) -> list[Kind]:
     return [
         Kind("csv", folder / "a.csv", read_tracks),
         Kind("json", folder / "a.json", read_tracks),
-        Kind("json", run / "record.json", lambda path: json_files.read(path, Record)),
-        Kind("json", run / "summary.json", lambda path: json_files.read(path, Summary)),
+        Kind("json", run / "record.json", Record.read),
+        Kind("json", run / "summary.json", Summary.read),
     ]
 
 

@@ -45,7 +45,7 @@ def test_other_scores_order_or_runs_make_other_plots(counted: list[str]) -> None
     rows = select_runs(OUT)
     paths = {kept.picture_path("clips", rows), kept.picture_path("bars", rows), kept.picture_path("clips", rows[:1])}
     run = RunFolder(rows[0].run.path)
-    run.write_summary(replace(run.summary(), seconds=7.0))
+    replace(run.summary(), seconds=7.0).write(run.path / "summary.json")
     paths.add(kept.picture_path("clips", select_runs(OUT)))
     assert len(paths) == 4
 

@@ -52,7 +52,7 @@ def test_the_floor_is_labelled_beside_better_methods() -> None:
 def test_methods_with_zero_cost_are_at_the_left_edge(tmp_path: Path) -> None:
     for method, seconds in (("zero-motion", 1e-6), ("fast", 0.1), ("slow", 10.0)):
         run = RunFolder(write_run(tmp_path, method, [0.5, 0.6]))
-        run.write_summary(replace(run.summary(), seconds=seconds, frames=100))
+        replace(run.summary(), seconds=seconds, frames=100).write(run.path / "summary.json")
     axes = cost.plot_cost(select_runs(tmp_path)).figure.axes[0]
     left, right = axes.get_xlim()
     assert left == pytest.approx(0.5)  # ms; half of the faster one

@@ -105,7 +105,7 @@ def test_accuracy_over_time_needs_no_predictions_and_says_when_it_was_not_kept(r
     assert position["percent"].iloc[0] > position["percent"].iloc[-1]
     bare = write_run(tmp_path, "old", [0.5, 0.6])
     run = RunFolder(bare)
-    run.write_record(replace(run.record(), sessions=[Session.now("cpu", "vgmae-bench run --method old")]))
+    replace(run.record(), sessions=[Session.now("cpu", "vgmae-bench run --method old")]).write(run.path / "record.json")
     with pytest.raises(UnknownNameError, match=r"(?s)metrics_over_time\.csv.*--method old"):
         occlusion.plot_occlusion(select_runs(tmp_path))
 

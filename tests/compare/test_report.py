@@ -119,7 +119,7 @@ def test_foreign_names_stay_text_and_nothing_is_loaded() -> None:
         run = RunFolder(record.parent)
         known = run.record()
         session = replace(Session.now("cpu", evil), device=evil)
-        run.write_record(replace(known, method=replace(known.method, note=evil), sessions=[session]))
+        replace(known, method=replace(known.method, note=evil), sessions=[session]).write(run.path / "record.json")
     reader = Reader(page(select_runs(OUT), title=evil))
     assert [kind for kind, _ in reader.scripts] == ["application/json", "application/json", None]
     assert evil in reader.player_files[0]["methods"][0]["name"]

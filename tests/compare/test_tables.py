@@ -293,4 +293,4 @@ def cover(run: Path, here: int, published: int) -> None:
     folder = RunFolder(run)
     record = folder.record()
     dataset = replace(record.dataset, coverage=Coverage(published, here, None))
-    folder.write_record(replace(record, dataset=dataset))
+    replace(record, dataset=dataset).write(folder.path / "record.json")

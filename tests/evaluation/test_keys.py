@@ -11,7 +11,7 @@ import pytest
 from tests.clips import write_davis
 from tests.shared.plans import plan
 from vgmae_bench.evaluation.run import Plan, execute
-from vgmae_bench.evaluation.runs import all_runs
+from vgmae_bench.evaluation.store import all_runs
 
 METHOD = '''
 """Predicts that points do not move, shifted to the right by some pixels."""
@@ -94,7 +94,7 @@ def as_older_versions_wrote_it(made: Plan) -> Path:
         "protocol": config.to_json(record.protocol),
         "seed": record.method.seed,
     }
-    made.folder.write_record(replace(record, key=config.digest(everything)))
+    replace(record, key=config.digest(everything)).write(made.folder.path / "record.json")
     path = made.folder.path / "record.json"
     content = json.loads(path.read_text())
     del content["method"]["without_effect"]

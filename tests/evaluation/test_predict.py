@@ -82,5 +82,5 @@ def test_a_full_disk_stops_the_run_and_leaves_nothing_half_written(
     monkeypatch.undo()
     with pytest.raises(StorageError, match="No space left"):
         monkeypatch.setattr("os.replace", full)
-        folder.write_record(new_record("a"))
+        new_record("a").write(folder.path / "record.json")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -13,11 +13,11 @@ from tests.clips import write_davis
 from tests.records import new_record, write_run
 from tests.shared.plans import plan
 from tests.shared.processes import Started
-from vgmae_bench.evaluation.records.results import Commit, Maker, Session
+from vgmae_bench.evaluation.records.results import Maker, Session
 from vgmae_bench.evaluation.run import execute
-from vgmae_bench.evaluation.runs import start_session
 from vgmae_bench.evaluation.score import score_run
-from vgmae_bench.evaluation.store import RunFolder
+from vgmae_bench.evaluation.store import RunFolder, start_session
+from vgmae_bench.provenance import Commit
 
 EQUAL = "import os, socket\nos.getpid = lambda: 7\nsocket.gethostname = lambda: 'container'\n"
 """Gives a process the same id and host name as the other processes, as in containers."""
@@ -41,7 +41,7 @@ import sys
 from pathlib import Path
 from tests.records import new_record
 from vgmae_bench.evaluation.records.results import Session
-from vgmae_bench.evaluation.runs import start_session
+from vgmae_bench.evaluation.store import start_session
 from vgmae_bench.evaluation.store import RunFolder
 for turn in range(20):
     start_session(RunFolder(Path(sys.argv[1])), new_record("a"), Session.now("cpu", f"{sys.argv[2]}-{turn}"))

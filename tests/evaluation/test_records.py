@@ -16,16 +16,13 @@ from vgmae_bench.data.dataset import Coverage
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.evaluation.records.others import TrainingRecord
 from vgmae_bench.evaluation.records.results import (
-    Commit,
     Record,
     Session,
     Summary,
     WeightsUsed,
-    read,
-    text_of,
-    write,
 )
 from vgmae_bench.evaluation.store import RunFolder
+from vgmae_bench.provenance import Commit
 
 OLD: dict[str, Any] = {
     "format": 1,
@@ -66,17 +63,17 @@ OLD: dict[str, Any] = {
 
 def test_records_are_read_as_written(tmp_path: Path) -> None:
     record = replace(new_record("a", settings={"levels": 3, "deep": {"x": None}}), sessions=[Session.now("cpu", "run")])
-    write(tmp_path / "record.json", record)
-    assert read(tmp_path / "record.json", Record) == record
+    record.write(tmp_path / "record.json")
+    assert Record.read(tmp_path / "record.json") == record
     summary = RunFolder(write_run(tmp_path, "b", [0.25, float("nan")])).summary()
     assert summary is not None
-    write(tmp_path / "summary.json", summary)
-    assert read(tmp_path / "summary.json", Summary) == summary
+    summary.write(tmp_path / "summary.json")
+    assert Summary.read(tmp_path / "summary.json") == summary
 
 
 def test_a_record_of_schema_1_keeps_its_content(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text(json.dumps(OLD))
-    record = read(tmp_path / "record.json", Record)
+    record = Record.read(tmp_path / "record.json")
     assert (record.schema, record.key, record.protocol_digest) == (2, "ab" * 32, "01" * 32)
     assert record.method.label == "lucas-kanade (tiny, slow)"
     assert (record.method.settings, record.method.seed) == ({"levels": 3}, 3)
@@ -93,7 +90,7 @@ def test_a_record_of_schema_1_keeps_its_content(tmp_path: Path) -> None:
 def test_a_training_of_schema_1_continues(tmp_path: Path) -> None:
     old = {"format": 1, "digest": "d", "identity": {"steps": 60}, "notes": [], "sessions": [], "progress": {"step": 3}}
     (tmp_path / "record.json").write_text(json.dumps(old))
-    record = read(tmp_path / "record.json", TrainingRecord)
+    record = TrainingRecord.read(tmp_path / "record.json")
     assert (record.schema, record.identity, record.progress) == (2, {"steps": 60}, {"step": 3})
 
 
@@ -102,7 +99,7 @@ def test_a_record_without_weights_has_none(tmp_path: Path) -> None:
     for optional in ("coverage", "read_from", "published_clips", "dataset_settings", "dataset_options"):
         del bare[optional]
     (tmp_path / "record.json").write_text(json.dumps(bare))
-    record = read(tmp_path / "record.json", Record)
+    record = Record.read(tmp_path / "record.json")
     assert (record.method.weights, record.dataset.coverage, record.dataset.files) == (None, None, [])
 
 
@@ -124,17 +121,17 @@ def test_damaged_records_are_errors_of_one_line(tmp_path: Path, text: str, expec
     kind = Summary if "protocol:" in expected else Record
     (tmp_path / "file.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(BadDataError) as caught:
-        read(tmp_path / "file.json", kind)
+        kind.read(tmp_path / "file.json")
     assert expected in str(caught.value)
     assert f"{tmp_path / 'file.json'}" in caught.value.what
     assert len(str(caught.value).split("\nTry")[0].splitlines()) == 1
 
 
 def test_records_are_read_without_heavy_libraries(tmp_path: Path) -> None:
-    write(tmp_path / "record.json", new_record("a"))
+    new_record("a").write(tmp_path / "record.json")
     program = (
-        "import sys\nfrom pathlib import Path\nfrom vgmae_bench.evaluation.records.results import Record, read\n"
-        f"read(Path({str(tmp_path / 'record.json')!r}), Record)\n"
+        "import sys\nfrom pathlib import Path\nfrom vgmae_bench.evaluation.records.results import Record\n"
+        f"Record.read(Path({str(tmp_path / 'record.json')!r}))\n"
         "print(sorted({'torch', 'pandas', 'h5py', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -145,6 +142,6 @@ def test_a_summary_of_schema_1_keeps_its_content(tmp_path: Path) -> None:
     folder = RunFolder(write_run(tmp_path, "a", [0.25, 0.5]))
     summary = folder.summary()
     assert summary is not None
-    old = {key: value for key, value in json.loads(text_of(summary)).items() if key != "schema"}
+    old = {key: value for key, value in json.loads(summary.text()).items() if key != "schema"}
     (folder.path / "summary.json").write_text(json.dumps(old))
     assert folder.summary() == summary

@@ -20,7 +20,7 @@ from vgmae_bench.errors import BadDataError, UsageError, UserError, WeightsError
 from vgmae_bench.evaluation.other_programs.export import export
 from vgmae_bench.evaluation.other_programs.external import open_submission, score_submission
 from vgmae_bench.evaluation.records.others import Change, MetricChange, PositionChange, Reproduction
-from vgmae_bench.evaluation.records.results import WeightsUsed, read
+from vgmae_bench.evaluation.records.results import WeightsUsed
 from vgmae_bench.evaluation.reproduce import differences, plan_again, reproduce
 from vgmae_bench.evaluation.run import execute
 from vgmae_bench.evaluation.store import RunFolder
@@ -40,7 +40,7 @@ def made(root: Path, method: str = "lucas-kanade", **options: Any) -> RunFolder:
 
 
 def edit_record(run: RunFolder, **changes: Any) -> None:
-    run.write_record(replace(run.record(), **changes))
+    replace(run.record(), **changes).write(run.path / "record.json")
 
 
 def again(run: RunFolder, root: Path, **options: Any) -> Reproduction:
@@ -55,7 +55,7 @@ def test_a_run_comes_out_equal_settings_and_seed_included(root: Path) -> None:
     assert all(change == MetricChange(0, None) for change in result.metrics.values())
     assert result.positions == PositionChange(0, None, 0, compared=3)
     assert result.configuration == result.missing == []
-    assert read(Path(result.reproduced) / "reproduction.json", Reproduction) == result
+    assert Reproduction.read(Path(result.reproduced) / "reproduction.json") == result
 
 
 def test_reproduce_needs_only_the_record(root: Path) -> None:

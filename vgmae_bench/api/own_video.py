@@ -36,7 +36,6 @@ from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.asking import answer
 from vgmae_bench.evaluation.method import Method
 from vgmae_bench.evaluation.records.others import TrackRecord
-from vgmae_bench.evaluation.records.results import text_of
 from vgmae_bench.evaluation.store import new_h5
 from vgmae_bench.files import storage_errors
 from vgmae_bench.progress.bar import counted
@@ -153,7 +152,7 @@ def write_tracks(
     ):
         record = replace(record, encoder=write_mp4(folder / "tracks.mp4", drawn, video.fps))
         _write_csv(folder / "tracks.csv", tracks)
-        text = text_of(record)
+        text = record.text()
         (folder / "record.json").write_text(text, encoding="utf-8", errors="replace")
         attributes = {"fps": float(video.fps), "size": video.size, "method": record.method.name, "record": text}
         _write_h5(folder / "tracks.h5", queries, tracks, attributes)

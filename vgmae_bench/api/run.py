@@ -91,7 +91,7 @@ class Run:
         """
         from PIL import Image
 
-        from vgmae_bench.evaluation.pictures import draw_clips
+        from vgmae_bench.evaluation.run import draw_clips
 
         drawn = draw_clips(self._folder, self._opened, [clip_id], self.record.protocol)
         if not drawn:

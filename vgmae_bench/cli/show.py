@@ -249,7 +249,7 @@ def _typed(value: Any) -> str:
 def _show_run(name: str, results: Path, as_json: bool) -> None:
     from vgmae_bench.compare.row import Row, facts
     from vgmae_bench.compare.tables import print_table
-    from vgmae_bench.evaluation.runs import find_run
+    from vgmae_bench.evaluation.store import find_run
 
     try:
         run = find_run(results, name)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from vgmae_bench.compare.row import Row
 from vgmae_bench.errors import BadDataError, UnknownNameError, UsageError
-from vgmae_bench.evaluation.runs import all_runs
-from vgmae_bench.evaluation.store import RECORD, RunFolder
+from vgmae_bench.evaluation.store import RECORD, RunFolder, all_runs
 from vgmae_bench.plugins import did_you_mean
 
 _log = logging.getLogger(__name__)

@@ -14,7 +14,6 @@ from vgmae_bench.data.open import open_dataset
 from vgmae_bench.errors import BadDataError, UsageError, WeightsError
 from vgmae_bench.evaluation import protocols
 from vgmae_bench.evaluation.method import UNTRAINED, Weights, open_method
-from vgmae_bench.evaluation.records import results as records
 from vgmae_bench.evaluation.records.others import Change, MetricChange, PositionChange, Reproduction
 from vgmae_bench.evaluation.records.results import SESSION_SOURCE, Record, identity
 from vgmae_bench.evaluation.run import Plan, execute, plan_of
@@ -127,7 +126,7 @@ def reproduce(run: RunFolder, planned: Plan, *, tolerance: float = 0.0, command:
             identity(again.method, again.dataset, again.protocol),
         ),
     )
-    records.write(planned.folder.path / "reproduction.json", result)
+    result.write(planned.folder.path / "reproduction.json")
     return result
 
 

@@ -6,17 +6,19 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from PIL import Image
+
 from vgmae_bench import config
-from vgmae_bench.data.dataset import OpenedDataset
+from vgmae_bench.data.dataset import Dataset, OpenedDataset
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation import protocols
 from vgmae_bench.evaluation.method import Method
-from vgmae_bench.evaluation.pictures import draw_clips
 from vgmae_bench.evaluation.predict import StoppedError, predict
-from vgmae_bench.evaluation.protocols import EvalProtocol
+from vgmae_bench.evaluation.protocols import EvalProtocol, query_sets
 from vgmae_bench.evaluation.records.results import (
     DatasetUsed,
     ExternalPredictions,
@@ -26,10 +28,11 @@ from vgmae_bench.evaluation.records.results import (
     Summary,
     run_key,
 )
-from vgmae_bench.evaluation.runs import place_of, start_session
 from vgmae_bench.evaluation.score import score_run
-from vgmae_bench.evaluation.store import RunFolder
+from vgmae_bench.evaluation.store import RunFolder, place_of, start_session
+from vgmae_bench.files import write_atomically
 from vgmae_bench.settings import environment_number
+from vgmae_bench.viz.draw import contact_sheet
 
 _log = logging.getLogger(__name__)
 
@@ -166,6 +169,30 @@ def execute(
         plan.folder.traceback.unlink(missing_ok=True)
     draw_clips(plan.folder, plan.dataset, plan.dataset.ids[:figures], protocol)
     return summary
+
+
+def draw_clips(folder: RunFolder, dataset: Dataset, clip_ids: Sequence[str], protocol: EvalProtocol) -> list[Path]:
+    """Draw the given clips that have a prediction to figures/<clip>.jpg. Hidden points are hollow.
+
+    A picture shows the clip's first query set, and of it the queries in the earliest query frame.
+
+    Returns:
+        The paths of the pictures.
+    """
+    drawn = []
+    for clip_id in clip_ids:
+        picture = folder.picture(clip_id)
+        answered = folder.read_prediction(clip_id) if folder.has_prediction(clip_id) else []
+        if not answered:
+            continue
+        query_set, tracks = answered[0]
+        frames, _ = next(query_sets(dataset.clip(clip_id), protocol))
+        shown = query_set.queries.frame == query_set.queries.frame.min()
+        sheet = contact_sheet(frames, tracks[shown])
+        picture.parent.mkdir(exist_ok=True)
+        write_atomically(picture, partial(Image.fromarray(sheet).save, format="JPEG", quality=88))
+        drawn.append(picture)
+    return drawn
 
 
 def shard_from_environment(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:

@@ -17,7 +17,7 @@ from vgmae_bench.errors import PluginError
 from vgmae_bench.evaluation import notices
 from vgmae_bench.evaluation.protocols import EvalProtocol, scored_tracks
 from vgmae_bench.evaluation.records.results import ClipCounts, ClipNote, MetricMean, Summary
-from vgmae_bench.evaluation.store import RunFolder
+from vgmae_bench.evaluation.store import SUMMARY, RunFolder
 from vgmae_bench.files import locked, write_atomically
 from vgmae_bench.metrics import over_time, tapvid
 from vgmae_bench.metrics.stats import Mean, clip_bootstrap, finite
@@ -87,7 +87,7 @@ def _score_now(folder: RunFolder, clip_ids: Sequence[str]) -> Summary:
 def write_scores(folder: RunFolder, table: pd.DataFrame, summary: Summary) -> None:
     """Write metrics.csv, one row per query set, and summary.json."""
     _write_table(folder.path / "metrics.csv", table)
-    folder.write_summary(summary)
+    summary.write(folder.path / SUMMARY)
 
 
 def summarise(

@@ -1,4 +1,6 @@
-"""The files of a run. Each clip has one HDF5 file, written atomically, so that an interrupted run loses at most one clip.
+"""The runs of a results folder, and their files.
+
+Each clip has one HDF5 file, written atomically, so that an interrupted run loses at most one clip.
 
 results/<dataset>-<protocol>/<method>[.<weights>]/<run key>/
     record.json                 method, dataset, protocol, code and machine
@@ -27,11 +29,10 @@ from urllib.parse import quote
 import h5py
 
 from vgmae_bench.data.files.clip_names import shortened
-from vgmae_bench.errors import BadDataError, StorageError
+from vgmae_bench.errors import BadDataError, StorageError, UnknownNameError
 from vgmae_bench.evaluation.protocols import QuerySet
-from vgmae_bench.evaluation.records import results as records
-from vgmae_bench.evaluation.records.results import ClipNote, Cost, Maker, Record, Summary
-from vgmae_bench.files import storage_errors, write_atomically
+from vgmae_bench.evaluation.records.results import ClipNote, Cost, Maker, Record, Session, Summary, former
+from vgmae_bench.files import locked, storage_errors, write_atomically
 from vgmae_bench.types import Queries, Tracks
 
 RECORD, SUMMARY = "record.json", "summary.json"
@@ -104,7 +105,7 @@ class RunFolder:
         Arguments:
             doubt: what looks wrong in the true tracks, or empty.
         """
-        records.write(self._note(clip_id), ClipNote(cost=cost, made_by=made_by, doubt=doubt))
+        ClipNote(cost=cost, made_by=made_by, doubt=doubt).write(self._note(clip_id))
         write_atomically(self.prediction(clip_id), lambda temporary: _write_h5(temporary, clip_id, answered))
 
     def read_prediction(self, clip_id: str) -> list[tuple[QuerySet, Tracks]]:
@@ -122,7 +123,7 @@ class RunFolder:
 
     def write_failure(self, clip_id: str, error: str) -> None:
         """Note why a clip failed."""
-        records.write(self._note(clip_id), ClipNote(error=error))
+        ClipNote(error=error).write(self._note(clip_id))
 
     def write_traceback(self, error: BaseException) -> Path:
         """Keep the traceback of an error for debugging. Returns the file."""
@@ -136,32 +137,88 @@ class RunFolder:
         If the file is missing or damaged, the note is empty, because scores do not need it.
         """
         try:
-            note = records.read(self._note(clip_id), ClipNote)
+            note = ClipNote.read(self._note(clip_id))
         except (FileNotFoundError, BadDataError):
             return ClipNote()
         return replace(note, error=None) if self.has_prediction(clip_id) else ClipNote(error=note.error)
 
     def record(self) -> Record:
         """Read record.json. Raises BadDataError if it is damaged."""
-        return records.read(self.path / RECORD, Record)
-
-    def write_record(self, record: Record) -> None:
-        """Write record.json. Raises StorageError."""
-        records.write(self.path / RECORD, record)
+        return Record.read(self.path / RECORD)
 
     def summary(self) -> Summary | None:
         """Read summary.json; None if nothing has been scored yet. Raises BadDataError if it is damaged."""
         try:
-            return records.read(self.path / SUMMARY, Summary)
+            return Summary.read(self.path / SUMMARY)
         except FileNotFoundError:
             return None
 
-    def write_summary(self, summary: Summary) -> None:
-        """Write summary.json. Raises StorageError."""
-        records.write(self.path / SUMMARY, summary)
-
     def _note(self, clip_id: str) -> Path:
         return self.predictions / f"{file_name(clip_id)}.json"
+
+
+def folder_of(record: Record, root: Path) -> RunFolder:
+    """The folder of a run inside the results folder `root`."""
+    method, protocol = record.method, record.protocol.name
+    name = f"{method.name}.{method.weights.name}" if method.weights else method.name
+    return RunFolder(root / f"{record.dataset.name}-{protocol}" / name / record.key[:8])
+
+
+def place_of(record: Record, root: Path) -> tuple[Record, RunFolder]:
+    """The folder of a run below `root`, and the record with the key that the run has there.
+
+    Older versions computed keys from all settings. A run with such a key continues in its old folder.
+    """
+    folder, old = folder_of(record, root), former(record)
+    before = folder_of(old, root)
+    if (folder.path / RECORD).is_file() or not (before.path / RECORD).is_file() or before.record().key != old.key:
+        return record, folder
+    return old, before
+
+
+def start_session(folder: RunFolder, record: Record, session: Session) -> None:
+    """Write record.json with this session, or add the session to an existing record.json.
+
+    Several processes can do so at once. A session is not added if the record has one with the same work, code and
+    machine.
+
+    Raises:
+        StorageError: the folder belongs to another run (two keys start with the same digits), or cannot be written.
+        BadDataError: the existing record is damaged.
+    """
+    with locked(folder.path):
+        try:
+            known = folder.record()
+        except FileNotFoundError:
+            known = record
+        if known.key != record.key:
+            raise StorageError(f"{folder.path} belongs to another run", "its record has another key", try_="--out DIR")
+        name = record.name or known.name
+        new = [] if any(session.same_work(other) for other in known.sessions) else [session]
+        if new or name != known.name:
+            replace(known, name=name, sessions=[*known.sessions, *new]).write(folder.path / RECORD)
+
+
+def all_runs(root: Path) -> Iterator[RunFolder]:
+    """Every run of a results folder, sorted by path, then the project's own runs in `root/reference`."""
+    for pattern in (f"*/*/*/{RECORD}", f"reference/*/*/*/{RECORD}"):
+        for record in sorted(root.glob(pattern)):
+            yield RunFolder(record.parent)
+
+
+def find_run(root: Path, name: str) -> RunFolder:
+    """The run in the folder `name`, or the run whose key begins with `name`.
+
+    Raises:
+        UnknownNameError: no run fits, or several do.
+    """
+    if (Path(name) / RECORD).is_file():
+        return RunFolder(Path(name))
+    found = [run for run in all_runs(root) if run.path.name.startswith(name) or str(run.path).endswith(f"/{name}")]
+    if len(found) == 1:
+        return found[0]
+    problem = f"There is no run {name}" if not found else f'"{name}" fits {len(found)} runs'
+    raise UnknownNameError(problem, f"looked in {root}", try_=f"vgmae-bench list runs --results {root}")
 
 
 def file_name(clip_id: str) -> str:
@@ -187,18 +244,9 @@ def _write_h5(path: Path, clip_id: str, answered: Sequence[tuple[QuerySet, Track
         file.attrs.update({"format": FORMAT, "clip": clip_id, "questions": len(answered)})
         for number, (query_set, tracks) in enumerate(answered):
             group = file.create_group(str(number))
-            arrays = {
-                "query_frame": query_set.queries.frame,
-                "query_xy": query_set.queries.xy,
-                "track": query_set.track,
-                "target_xy": query_set.target_xy,
-                "target_occluded": query_set.target_occluded,
-                "annotated": query_set.annotated,
-                "radius": query_set.radius,
-                "xy": tracks.xy,
-                "visible": tracks.visible,
-                "confidence": tracks.confidence,
-            }
+            queries = {"query_frame": query_set.queries.frame, "query_xy": query_set.queries.xy}
+            arrays = queries | vars(query_set) | vars(tracks)
+            del arrays["queries"]
             for name, values in arrays.items():
                 if values is not None:
                     group[name] = values

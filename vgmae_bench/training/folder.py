@@ -15,7 +15,6 @@ from pathlib import Path
 from vgmae_bench import config
 from vgmae_bench.config import Json
 from vgmae_bench.errors import StorageError
-from vgmae_bench.evaluation.records import results as records
 from vgmae_bench.evaluation.records.others import TrainingRecord
 from vgmae_bench.evaluation.records.results import Session
 from vgmae_bench.files import make_folder
@@ -120,11 +119,11 @@ class TrainingFolder:
         else:
             record = TrainingRecord(digest=self.identity.digest, identity=self.identity.to_json(), notes=notes)
         session = Session.now(device, command, processes)
-        self._write(replace(record, sessions=[*record.sessions, session]))
+        replace(record, sessions=[*record.sessions, session]).write(self.path / RECORD)
 
     def note_progress(self, progress: dict[str, Json]) -> None:
         """Write the progress of the training to the record."""
-        self._write(replace(self._record(), progress=progress))
+        replace(self._record(), progress=progress).write(self.path / RECORD)
 
     def _known(self) -> dict[str, Json]:
         """The identity in the record. A newer setting has the value that gives the earlier behaviour."""
@@ -132,7 +131,4 @@ class TrainingFolder:
         return {**usual, **OLD_WAYS, **self._record().identity}
 
     def _record(self) -> TrainingRecord:
-        return records.read(self.path / RECORD, TrainingRecord)
-
-    def _write(self, record: TrainingRecord) -> None:
-        records.write(self.path / RECORD, record)
+        return TrainingRecord.read(self.path / RECORD)

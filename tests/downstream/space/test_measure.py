@@ -14,7 +14,7 @@ from vgmae_bench.downstream.space.boundaries import outlines_of
 from vgmae_bench.downstream.space.labelled import open_labelled
 from vgmae_bench.downstream.space.measure import Measured, measure, write
 from vgmae_bench.evaluation.records.others import Estimate, ImagesUsed, SpatialRecord
-from vgmae_bench.evaluation.records.results import MethodUsed, Session, read
+from vgmae_bench.evaluation.records.results import MethodUsed, Session
 from vgmae_bench.models.explorer import Seen
 
 
@@ -72,7 +72,7 @@ def test_spatial_writes_all_documented_files(tmp_path: Path) -> None:
     kept = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert kept["images"] == 5
     assert kept["methods"]["knowing"]["miou"] == {"value": 1.0, "ci95": [1.0, 1.0]}
-    assert read(tmp_path / "out" / "record.json", SpatialRecord) == record
+    assert SpatialRecord.read(tmp_path / "out" / "record.json") == record
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["metrics.csv", "record.json", "summary.json"]
 
 

@@ -102,7 +102,7 @@ def spatial(data: str, limit: int | None, mask_ratio: float, as_json: bool, out:
     from vgmae_bench.downstream.space.labelled import open_labelled
     from vgmae_bench.downstream.space.measure import measure, write
     from vgmae_bench.evaluation.records.others import ImagesUsed, SpatialRecord
-    from vgmae_bench.evaluation.records.results import Session, text_of
+    from vgmae_bench.evaluation.records.results import Session
     from vgmae_bench.progress.bar import counted
 
     labelled = open_labelled(data).first(limit)
@@ -122,7 +122,7 @@ def spatial(data: str, limit: int | None, mask_ratio: float, as_json: bool, out:
     summary = measured.summary()
     write(out, measured, summary, record)
     if as_json:
-        click.echo(text_of(summary).rstrip("\n"))
+        click.echo(summary.text().rstrip("\n"))
         return
     _print(f"{labelled.kind}, {len(labelled.images)} images; hidden: {mask_ratio:.0%} of the patches", summary.methods)
     say(f"Written to {out}")

@@ -54,7 +54,7 @@ def reproduce(run: str, out: Path, results: Path, tolerance: float, as_json: boo
     """
     from vgmae_bench.evaluation.reproduce import plan_again
     from vgmae_bench.evaluation.reproduce import reproduce as execute_again
-    from vgmae_bench.evaluation.runs import find_run
+    from vgmae_bench.evaluation.store import find_run
     from vgmae_bench.provenance import command_line
 
     folder = find_run(results, run)

@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from vgmae_bench.downstream.space import baselines, boundaries, images
 from vgmae_bench.downstream.space.labelled import Labelled
-from vgmae_bench.evaluation.records import results as records
 from vgmae_bench.evaluation.records.others import Estimate, SpatialRecord, SpatialSummary
 from vgmae_bench.files import make_folder, write_atomically
 from vgmae_bench.metrics.stats import clip_bootstrap, finite
@@ -144,5 +143,5 @@ def write(out: Path, measured: Measured, summary: SpatialSummary, record: Spatia
     ]
     table = pd.DataFrame(rows)
     write_atomically(out / "metrics.csv", lambda temporary: table.to_csv(temporary, index=False))
-    records.write(out / "summary.json", summary)
-    records.write(out / "record.json", record)
+    summary.write(out / "summary.json")
+    record.write(out / "record.json")

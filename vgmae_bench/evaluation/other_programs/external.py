@@ -24,13 +24,11 @@ from vgmae_bench.evaluation.other_programs.detection import NEAR, detect
 from vgmae_bench.evaluation.other_programs.plausibility import ClipLook, doubts, look
 from vgmae_bench.evaluation.other_programs.prediction_file import PredictionFile, Tree, open_predictions
 from vgmae_bench.evaluation.other_programs.track_arrays import coarse_dtype, query_set_trees, read_tracks
-from vgmae_bench.evaluation.pictures import draw_clips
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet, query_sets
 from vgmae_bench.evaluation.records.results import ExternalPredictions, MethodUsed, Session, Summary
-from vgmae_bench.evaluation.run import new_record
-from vgmae_bench.evaluation.runs import folder_of, start_session
+from vgmae_bench.evaluation.run import draw_clips, new_record
 from vgmae_bench.evaluation.score import score_run
-from vgmae_bench.evaluation.store import RunFolder
+from vgmae_bench.evaluation.store import RunFolder, folder_of, start_session
 from vgmae_bench.files import make_folder
 from vgmae_bench.metrics.scored_tracks import QueryMode
 from vgmae_bench.types import Clip, Tracks

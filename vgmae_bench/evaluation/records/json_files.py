@@ -1,26 +1,30 @@
 """Reads and writes the JSON files of results. Their contents are dataclasses.
 
-Each file has a schema number. Files with an older schema are migrated when they are read (see `migrate`). Files with a
-newer schema are refused. Reading imports neither torch nor pandas nor h5py.
+Each file has a schema number. Files with an older schema are migrated when they are read: schema 1 (until November 2026) had
+the key `format`, one flat `identity`, and all other values beside it. Files with a newer schema are refused. Reading imports
+neither torch nor pandas nor h5py.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from vgmae_bench import config
 from vgmae_bench.errors import BadDataError
-from vgmae_bench.evaluation.records.migrate import SCHEMA, schema_of, up_to_date
 from vgmae_bench.files import write_atomically
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-T = TypeVar("T")
+SCHEMA = 2
+"""The schema of files that are written now."""
+
+Content = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -29,60 +33,87 @@ class JsonFile:
 
     schema: int = field(default=SCHEMA, kw_only=True)
 
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file.
 
-def read(path: Path, kind: type[T]) -> T:
-    """Read a file as a dataclass of this package.
+        Raises:
+            FileNotFoundError: there is no such file.
+            BadDataError: the file is damaged, holds something else, or has a newer schema.
+        """
+        from pydantic import ValidationError
 
-    Raises:
-        FileNotFoundError: there is no such file.
-        BadDataError: the file is damaged, holds something else, or has a newer schema.
-    """
-    from pydantic import ValidationError
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            schema = int(content.get("schema", content.get("format", 1)))
+            if schema > SCHEMA:
+                raise BadDataError(
+                    f"{path} was written by a newer vgmae-bench",
+                    f"its schema is {schema}, this version reads up to {SCHEMA}",
+                    try_="pip install --upgrade vgmae-bench",
+                )
+            if schema < SCHEMA:
+                content = {**_FROM_1.get(cls.__name__, dict)(content), "schema": SCHEMA}
+            read: Self = cls._adapter().validate_json(json.dumps(content), strict=True)
+            return read
+        except FileNotFoundError:
+            raise
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the whole"
+            raise BadDataError(f"{path} is damaged", f"{where}: {first['msg']}") from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise BadDataError(f"{path} is damaged", f"{type(error).__name__}: {error}") from error
 
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if (schema := schema_of(content)) > SCHEMA:
-            raise BadDataError(
-                f"{path} was written by a newer vgmae-bench",
-                f"its schema is {schema}, this version reads up to {SCHEMA}",
-                try_="pip install --upgrade vgmae-bench",
-            )
-        return _adapter(kind).validate_json(json.dumps(up_to_date(content, kind.__name__)), strict=True)
-    except FileNotFoundError:
-        raise
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise BadDataError(f"{path} is damaged", f"{where}: {first['msg']}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BadDataError(f"{path} is damaged", f"{type(error).__name__}: {error}") from error
+    @classmethod
+    @cache
+    def _adapter(cls) -> TypeAdapter[Any]:
+        from pydantic import TypeAdapter
 
+        return TypeAdapter(cls)
 
-def text_of(content: Any) -> str:
-    """The text of the file for a dataclass of this package.
+    def text(self) -> str:
+        """The text of the file. Raises ValueError if a number in it is not finite."""
+        return json.dumps(config.to_json(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
-    Raises:
-        ValueError: a number in it is not finite.
-    """
-    return json.dumps(config.to_json(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def write(path: Path, content: Any) -> None:
-    """Write a dataclass of this package, atomically. Raises StorageError."""
-    text = text_of(content)
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", errors="replace"))
-
-
-def validated(kind: type[T], values: Mapping[str, Any]) -> T:
-    """A dataclass of this package from plain values. Raises pydantic.ValidationError."""
-    return _adapter(kind).validate_python(values)
-
-
-_ADAPTERS: dict[type[Any], Any] = {}
+    def write(self, path: Path) -> None:
+        """Write the file, atomically. Raises StorageError."""
+        text = self.text()
+        write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", errors="replace"))
 
 
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    from pydantic import TypeAdapter
+def _record(old: Content) -> Content:
+    identity, weights = old["identity"], old["identity"]["weights"]
+    return {
+        "key": old["key"],
+        "method": {
+            "name": identity["method"],
+            "settings": identity["method_config"],
+            "seed": identity["seed"],
+            "source": identity["method_source"],
+            "weights": {"name": old["weights_name"], "sha256": weights} if weights else None,
+            "note": old["note"],
+        },
+        "dataset": {
+            "name": identity["dataset"],
+            "digest": identity["dataset_digest"],
+            "settings": old.get("dataset_settings") or {},
+            "options": old.get("dataset_options") or {},
+            "published_clips": old.get("published_clips"),
+            "coverage": old.get("coverage"),
+            "files": old.get("read_from") or [],
+        },
+        "protocol": identity["protocol"],
+        "protocol_digest": old["protocol_digest"],
+        "protocol_sentence": old["protocol_sentence"],
+        "sessions": old["sessions"],
+        "external": old.get("external"),
+    }
 
-    adapter: TypeAdapter[T] = _ADAPTERS.get(kind) or _ADAPTERS.setdefault(kind, TypeAdapter(kind))
-    return adapter
+
+def _training(old: Content) -> Content:
+    return {key: value for key, value in old.items() if key != "format"}
+
+
+_FROM_1: dict[str, Callable[[Content], Content]] = {"Record": _record, "TrainingRecord": _training}
+"""What changed in schema 2, by class; the others only got their number."""

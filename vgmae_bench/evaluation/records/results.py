@@ -1,4 +1,4 @@
-"""The JSON files of runs as dataclasses. `json_files` reads and writes them."""
+"""The JSON files of runs, as dataclasses."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import Any
 from vgmae_bench import config, provenance
 from vgmae_bench.data.dataset import Coverage
 from vgmae_bench.evaluation.protocols import EvalProtocol
-from vgmae_bench.evaluation.records.json_files import JsonFile, validated
-from vgmae_bench.evaluation.records.json_files import read as read
-from vgmae_bench.evaluation.records.json_files import text_of as text_of
-from vgmae_bench.evaluation.records.json_files import write as write
+from vgmae_bench.evaluation.records.json_files import JsonFile
 from vgmae_bench.evaluation.records.method_used import SESSION_SOURCE as SESSION_SOURCE
 from vgmae_bench.evaluation.records.method_used import MethodUsed as MethodUsed
 from vgmae_bench.evaluation.records.method_used import WeightsUsed as WeightsUsed
+from vgmae_bench.provenance import Commit
 
 Interval = tuple[float | None, float | None]
 """Ends of a 95 % bootstrap interval over clips; None where there is none."""
@@ -45,14 +43,6 @@ class DatasetUsed:
 
 
 @dataclass(frozen=True)
-class Commit:
-    """The Git commit of the code, and whether files differed from it."""
-
-    id: str
-    dirty: bool
-
-
-@dataclass(frozen=True)
 class Maker:
     """The code and the device that predicted a clip."""
 
@@ -79,8 +69,7 @@ class Session:
     def now(cls, device: str, command: str, processes: int = 1) -> Session:
         """This process, with its device ("cpu", "cuda:0", …)."""
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        about = {"started": started, "command": command, "processes": processes, **provenance.collect(device)}
-        return validated(cls, about)
+        return cls(started=started, command=command, processes=processes, **provenance.collect(device))
 
     @property
     def maker(self) -> Maker:
