@@ -88,12 +88,10 @@ class Built(NamedTuple, Generic[T]):
     @property
     def settings(self) -> dict[str, Json]:
         """All settings, defaults included, as plain JSON; see `vgmae_bench.settings.flatten`."""
-        return {} if self.config is None else {name: to_json(value) for name, value in flatten(self.config).items()}
+        return {name: to_json(value) for name, value in flatten(self.config).items()}
 
     def without_effect(self, unused: Collection[str]) -> dict[str, Json]:
         """See `vgmae_bench.settings.without_effect`, as plain JSON."""
-        if self.config is None:
-            return {}
         return {name: to_json(value) for name, value in without_effect(self.config, unused).items()}
 
 

@@ -103,7 +103,7 @@ def find(kind: Kind, name: str, *, offer: Offer = "tracker") -> Plugin:
         )
     plugin = plugins[name]
     if plugin.error:
-        raise PluginError(f'"{name}" of {plugin.distribution} {plugin.version} cannot be used', plugin.error)
+        raise PluginError(f'"{name}" of {plugin.origin} cannot be used', plugin.error)
     return _complete(plugin)
 
 
@@ -141,7 +141,7 @@ def load_reference(plugin: Plugin, reference: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except Exception as error:  # a plugin can raise any error; the message must name the plugin
         raise PluginError(
-            f'"{plugin.name}" of {plugin.distribution} {plugin.version} could not be loaded',
+            f'"{plugin.name}" of {plugin.origin} could not be loaded',
             f"importing {reference} gave {explained(error)}",
         ) from error
 

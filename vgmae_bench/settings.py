@@ -96,23 +96,26 @@ def multiple_of(config: Any, **divisors: int | str) -> None:
             raise UsageError(f"{name} must be a multiple of {told}", f"it is {getattr(config, name)}")
 
 
-def settings_of(config_class: type[Any]) -> list[Setting]:
-    """All settings of a dataclass and of its inner dataclasses, in order."""
-    return list(_walk(config_class, ""))
-
-
-def sections_of(config_class: type[Any]) -> dict[str, type[Any]]:
-    """The fields of a dataclass that are dataclasses themselves."""
-    hints = typing.get_type_hints(config_class)
-    fields = [field.name for field in dataclasses.fields(config_class)]
-    return {name: hints[name] for name in fields if dataclasses.is_dataclass(hints[name])}
+def settings_of(config_class: type[Any], prefix: str = "") -> list[Setting]:
+    """All settings of a dataclass and of its inner dataclasses, in order. Their paths begin with `prefix`."""
+    hints, told = typing.get_type_hints(config_class), documented(config_class)
+    found: list[Setting] = []
+    for field in dataclasses.fields(config_class):
+        path, kind = prefix + field.name, hints[field.name]
+        if dataclasses.is_dataclass(kind):
+            found += settings_of(typing.cast(Any, kind), f"{path}.")
+            continue
+        default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+        sentence = re.split(r"(?<=\.)\s+(?=[A-Z\"])", told.get(field.name, ""))[0]
+        found.append(Setting(path, default, choices(kind), sentence, field.metadata.get("changes_answers", True)))
+    return found
 
 
 def flatten(config: Any) -> dict[str, Any]:
     """The values of all settings by name. The name is the last part of the path if this part is unique, else the path.
 
     Arguments:
-        config: an instance.
+        config: an instance, or None, which has no settings.
     """
     return {name: value for _, name, value in _values(config)}
 
@@ -162,9 +165,13 @@ def nest(config_class: type[Any], values: Mapping[str, Any], *, owner: str) -> d
 
 
 def describe_settings(config_class: type[Any]) -> dict[str, dict[str, Any]]:
-    """Settings by path, as plain JSON values: "default", "choices", "about"."""
+    """Settings by path, as plain JSON values: "default" (None for a setting without one), "choices", "about"."""
+
+    def plain(default: Any) -> Any:
+        return None if default is dataclasses.MISSING else str(default) if isinstance(default, Path) else default
+
     return {
-        setting.path: {"default": _plain(setting.default), "choices": setting.choices, "about": setting.about}
+        setting.path: {"default": plain(setting.default), "choices": setting.choices, "about": setting.about}
         for setting in settings_of(config_class)
     }
 
@@ -207,22 +214,9 @@ def _listed(names: str, config_class: type[Any]) -> list[str]:
     return [name.strip() for name in names.split(",")]
 
 
-def _walk(config_class: type[Any], prefix: str) -> Iterator[Setting]:
-    hints, told, sections = typing.get_type_hints(config_class), documented(config_class), sections_of(config_class)
-    for field in dataclasses.fields(config_class):
-        path = prefix + field.name
-        if field.name in sections:
-            yield from _walk(sections[field.name], f"{path}.")
-            continue
-        default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
-        sentence = re.split(r"(?<=\.)\s+(?=[A-Z\"])", told.get(field.name, ""))[0]
-        changes = field.metadata.get("changes_answers", True)
-        yield Setting(path, default, choices(hints[field.name]), sentence, changes)
-
-
 def _values(config: Any) -> Iterator[tuple[Setting, str, Any]]:
     """All settings, with their names (see `flatten`) and values."""
-    known = settings_of(type(config))
+    known = [] if config is None else settings_of(type(config))
     leaves = Counter(setting.leaf for setting in known)
     for setting in known:
         yield setting, setting.leaf if leaves[setting.leaf] == 1 else setting.path, attrgetter(setting.path)(config)
@@ -262,9 +256,3 @@ def _resolve(name: str, known: list[Setting], owner: str) -> str:
         did_you_mean(name, names) or ("its settings are: " + ", ".join(paths) if paths else "it has none"),
         try_=f"vgmae-bench show {owner}",
     )
-
-
-def _plain(default: Any) -> Any:
-    if default is dataclasses.MISSING:
-        return None
-    return str(default) if isinstance(default, Path) else default

@@ -105,14 +105,13 @@ def test_unknown_values_of_ask_are_refused(ask: str) -> None:
 def test_joint_queries_are_passed_singly_by_default() -> None:
     tracker: Any = Crowd()
     alone, joint = MethodSpec("crowd", ""), MethodSpec("crowd", "", queries="joint")
-    assert asking_of(alone, tracker).ask == "all" and not asking_of(alone, tracker).joint
-    assert asking_of(joint, tracker).ask == "single" and not asking_of(joint, tracker).joint
-    assert asking_of(joint, tracker, "all").joint and asking_of(joint, tracker, "frame").joint
-    assert not asking_of(joint, tracker, "all:1").joint
+    assert asking_of(alone, tracker).ask == "all" and asking_of(joint, tracker).ask == "single"
+    assert asking_of(joint, tracker, "frame").ask == "frame" and asking_of(joint, tracker, "all:1").ask == "all:1"
     tracker.ask = "all"  # its settings say so
-    assert asking_of(joint, tracker).joint and not asking_of(joint, tracker, "single").joint
+    assert asking_of(joint, tracker) == Asking("both", "joint", "all")
+    assert asking_of(joint, tracker, "single").ask == "single"
     tracker.queries = "independent"
-    assert not asking_of(joint, tracker).joint
+    assert asking_of(joint, tracker).queries == "independent"
 
 
 def test_the_built_tracker_says_its_direction() -> None:

@@ -19,7 +19,7 @@ from vgmae_bench.config import to_json
 from vgmae_bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from vgmae_bench.evaluation.records.method_used import MethodUsed
+    from vgmae_bench.evaluation.records.results import MethodUsed
 
 DEBUG = "VGMAE_BENCH_DEBUG"
 """The environment variable that `--debug` sets: tracebacks are shown."""

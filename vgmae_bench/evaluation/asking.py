@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench.errors import PluginError, UsageError
-from vgmae_bench.evaluation.records.method_used import can_depend
 from vgmae_bench.specs import Direction, MethodSpec, QueryKind
 from vgmae_bench.types import Queries, SaysAsk, SaysDirection, SaysQueries, Tracker, Tracks
 
@@ -40,11 +39,6 @@ class Asking:
     queries: QueryKind = "independent"
     by: By = "all"
     chunk: int | None = None
-
-    @property
-    def joint(self) -> bool:
-        """Whether tracks can depend on other queries."""
-        return can_depend(self.queries, self.ask)
 
     @property
     def ask(self) -> str:

@@ -140,20 +140,17 @@ def as_method(plugin: plugins.Plugin, tracker: Any, used: MethodUsed, device: st
     return Method(plugin, tracker, replace(used, queries=how.queries, ask=how.ask), device, how)
 
 
-def open_part(
-    name: str, part: plugins.Offer, *, weights: str | None, settings: Mapping[str, Any], device: str, seed: int
-) -> tuple[Any, MethodUsed]:
+def open_part(name: str, part: plugins.Offer, **given: Any) -> tuple[Any, MethodUsed]:
     """Find, load and build a part of a method, such as its encoder.
 
     Arguments:
         name: the name of a plugin, or `path.py:Attribute` where the attribute makes the part.
-        weights, settings, device, seed: see `make`.
+        given: see `make`.
 
     Raises:
         UserError: something cannot be found or built.
     """
-    plugin = plugins.find("methods", name, offer=part)
-    return make(plugin, part, weights=weights, settings=settings, device=device, seed=seed)
+    return make(plugins.find("methods", name, offer=part), part, **given)
 
 
 def make(

@@ -7,8 +7,6 @@ the bottom-right pixel, and pixel centres are at +0.5. Code with pixel centres a
 
 from vgmae_bench.resizing import Size as Size
 from vgmae_bench.types.clip import Clip as Clip
-from vgmae_bench.types.clip import ReadPart as ReadPart
-from vgmae_bench.types.clip import ReadResized as ReadResized
 from vgmae_bench.types.clip import boolean_occlusion as boolean_occlusion
 from vgmae_bench.types.clip import describe as describe
 from vgmae_bench.types.trackers import Foreign as Foreign

@@ -7,30 +7,30 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from vgmae_bench import config
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.errors import BadDataError, UsageError, UserError
 from vgmae_bench.evaluation import protocols
-from vgmae_bench.evaluation.other_programs.clip_names import named
 from vgmae_bench.evaluation.other_programs.convention import Convention, packed
-from vgmae_bench.evaluation.other_programs.detection import NEAR, detect
 from vgmae_bench.evaluation.other_programs.plausibility import ClipLook, doubts, look
 from vgmae_bench.evaluation.other_programs.prediction_file import PredictionFile, Tree, open_predictions
-from vgmae_bench.evaluation.other_programs.track_arrays import coarse_dtype, query_set_trees, read_tracks
+from vgmae_bench.evaluation.other_programs.track_arrays import NEAR, coarse_dtype, detect, query_set_trees, read_tracks
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet, query_sets
 from vgmae_bench.evaluation.records.results import ExternalPredictions, MethodUsed, Session, Summary
 from vgmae_bench.evaluation.run import draw_clips, new_record
 from vgmae_bench.evaluation.score import score_run
-from vgmae_bench.evaluation.store import RunFolder, folder_of, start_session
+from vgmae_bench.evaluation.store import RunFolder, file_name, folder_of, start_session
 from vgmae_bench.files import make_folder
 from vgmae_bench.metrics.scored_tracks import QueryMode
+from vgmae_bench.plugins import did_you_mean
 from vgmae_bench.types import Clip, Tracks
 
 _log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ def open_submission(
             f"{file.about.get('dataset')} had another version or other settings",
             try_="--dataset-set as for the run that was exported",
         )
-    file = named(file, opened.ids)
+    file = _named(file, opened.ids)
     sample = list(itertools.islice(_usable(opened, file.clips), _SAMPLE))
     convention, remark = _settle(file, sample, declared or Convention(), chosen)
     return Submission(file, opened, chosen, convention, remark)
@@ -177,6 +177,43 @@ def score_submission(
     summary = score_run(folder, dataset.ids)
     draw_clips(folder, dataset, dataset.ids[:figures], protocol)
     return folder, summary
+
+
+def _named(file: PredictionFile, ids: Sequence[str]) -> PredictionFile:
+    """The file with the clip ids of the dataset, `ids`, as names. A list must have the dataset's clips in their order.
+
+    Raises:
+        BadDataError: the dataset does not have a clip, a clip occurs twice, or the list has another length.
+    """
+    if not file.named:
+        if len(file.clips) != len(ids):
+            raise BadDataError(f"{file.path} holds a list of {len(file.clips)} clips", f"the dataset has {len(ids)}")
+        return replace(file, clips=dict(zip(ids, file.clips.values(), strict=True)))
+    known = _known_names(ids)
+    unknown = [name for name in file.clips if name not in known]
+    if unknown:
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        raise BadDataError(
+            f'{file.path} holds "{unknown[0]}"{more}, which the dataset does not have',
+            did_you_mean(unknown[0], ids) or f'its clips are called "{ids[0]}" and so on',
+        )
+    clips: dict[str, Callable[[], Tree]] = {}
+    for name, open_clip in file.clips.items():
+        if known[name] in clips:
+            raise BadDataError(f"{file.path} holds {known[name]} twice", f'one of them is called "{name}"')
+        clips[known[name]] = open_clip
+    if not file.clips:
+        raise BadDataError(f"{file.path} holds no clips")
+    return replace(file, clips=clips)
+
+
+def _known_names(ids: Sequence[str]) -> dict[str, str]:
+    """Clip ids by possible names in files: the id, its file name in a run, and the name before percent-encoding."""
+    known: dict[str, str] = {}
+    for spelled in (str, file_name, unquote):
+        names = [spelled(clip_id) for clip_id in ids]
+        known = {name: clip_id for name, clip_id in zip(names, ids, strict=True) if names.count(name) == 1} | known
+    return known
 
 
 def _usable(dataset: OpenedDataset, names: Collection[str]) -> Iterator[Clip]:
