@@ -67,7 +67,7 @@ def _entry(plugin: plugins.Plugin) -> dict[str, Any]:
 
 def _runs(results: Path) -> list[dict[str, Any]]:
     from vgmae_bench.compare.row import HEADLINE, Row
-    from vgmae_bench.evaluation.runs import all_runs
+    from vgmae_bench.evaluation.store import all_runs
 
     entries: list[dict[str, Any]] = []
     for run in all_runs(results):

@@ -44,7 +44,7 @@ def explore(image: Path, size: int, out: Path, **asked: Any) -> None:
     from vgmae_bench import provenance
     from vgmae_bench.data.video.images import read_image
     from vgmae_bench.evaluation.records.others import ExploreRecord, ImageUsed
-    from vgmae_bench.evaluation.records.results import Session, write
+    from vgmae_bench.evaluation.records.results import Session
     from vgmae_bench.files import file_digest, make_folder, write_atomically, write_npz
 
     if image.resolve() in [(out / name).resolve() for name in OUTPUTS]:
@@ -61,7 +61,7 @@ def explore(image: Path, size: int, out: Path, **asked: Any) -> None:
     make_folder(out)
     write_atomically(out / "explore.png", found.draw)
     write_npz(out / "explore.npz", **found.arrays)
-    write(out / "record.json", record)
+    record.write(out / "record.json")
     for name in OUTPUTS:
         click.echo(out / name)
 

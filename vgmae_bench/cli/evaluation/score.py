@@ -122,7 +122,7 @@ def export(run: str, out: Path, results: Path) -> None:
     Characters of a clip's name other than letters, digits and "_.-~ ()[]+,=@" are percent-encoded.
     """
     from vgmae_bench.evaluation.other_programs.export import export as pack
-    from vgmae_bench.evaluation.runs import find_run
+    from vgmae_bench.evaluation.store import find_run
 
     folder = find_run(results, run)
     clips = pack(folder, out)
