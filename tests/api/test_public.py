@@ -122,6 +122,31 @@ def test_unusable_arguments_are_refused() -> None:
         vb.evaluate(Stay, clips, limit=0)
 
 
+class Exchanged(Stay):
+    """A typical mistake: (y, x) for (x, y)."""
+
+    def track(self, frames: np.ndarray, queries: vb.Queries) -> vb.Tracks:
+        tracks = super().track(frames, queries)
+        return replace(tracks, xy=tracks.xy[..., ::-1])
+
+
+class Fails(Stay):
+    def track(self, frames: np.ndarray, queries: vb.Queries) -> vb.Tracks:
+        raise RuntimeError("CUDA out of memory")
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [(Exchanged, "(y, x) in place of (x, y)"), (Fails, "clip failed: RuntimeError('CUDA out of memory')")],
+)
+def test_without_any_logging_configuration_python_shows_warnings(
+    method: type, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    vb.evaluate(method, [clip()])
+    assert message in caplog.text
+    assert all(record.levelname == "WARNING" for record in caplog.records)
+
+
 def test_scoring_one_clip_warns_of_mistakes_in_the_tracks() -> None:
     square = clip()
     frames, queries = vb.ask(square)

@@ -241,7 +241,7 @@ def evaluate_all(jobs: Sequence[Job], **common: Any) -> Iterator[Outcome]:
             run = evaluate(**vars(job), **common)
         except Exception as error:  # the other runs continue after any error
             if len(jobs) > 1:
-                _log.info(f"failed    {told(error)}")
+                _log.warning(f"failed    {told(error)}")
             yield Outcome(job, None, error)
             continue
         yield Outcome(job, run)

@@ -49,7 +49,7 @@ def select_runs(
         return rows
     lacking = [row for row in fitting if not (incomplete or row.complete)]
     for row in lacking:
-        _log.info(f"left out: {row.run.path} is incomplete, {row.clips} clips (--allow-incomplete takes it)")
+        _log.warning(f"left out: {row.run.path} is incomplete, {row.clips} clips (--allow-incomplete takes it)")
     rows = [row for row in fitting if incomplete or row.complete]
     if not rows:
         why = f"{len(lacking)} incomplete ones in {results} were left out" if lacking else f"looked in {results}"
@@ -131,13 +131,12 @@ def _scored(results: Path) -> list[Row]:
     for folder in all_runs(results):
         try:
             for row in _load(folder):
-                known = rows.setdefault(
-                    row.record.key, row
-                )  # the user's run comes before the same run in the reference
+                # A user's run comes before the same run in the reference.
+                known = rows.setdefault(row.record.key, row)
                 if row.complete and not known.complete:
                     rows[row.record.key] = row
         except BadDataError as error:
-            _log.info(f"left out: {error.reason}")
+            _log.warning(f"left out: {error.reason}")
     return list(rows.values())
 
 

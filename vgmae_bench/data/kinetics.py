@@ -90,7 +90,7 @@ def prepare(root: Path, source: Path | None) -> Raw:
             try:
                 jpegs = jpeg_frames(video)
             except BadDataError as error:
-                _log.info(f"{name} is left out: {error.sentence}")
+                _log.warning(f"{name} is left out: {error.sentence}")
                 gone.append(name)
                 continue
             sources.append([video.name, file_digest(video)])

@@ -89,7 +89,7 @@ def predict(
             folder.write_failure(clip_id, reason)
             failures += 1
             kept = f" (traceback: {folder.write_traceback(error)})" if failures == 1 else ""
-            _log.info(f"{clip_id} failed: {reason}{kept}")
+            _log.warning(f"{clip_id} failed: {reason}{kept}")
             if asked is None:  # the clip cannot be read
                 return
             last = traceback.extract_tb(error.__traceback__)[-1]

@@ -213,7 +213,7 @@ def shard_from_environment(environment: Mapping[str, str] = os.environ) -> tuple
             return own, processes
     reserved = environment_number("SLURM_NTASKS", 1, environment)
     if reserved > 1:
-        _log.info(
+        _log.warning(
             f"SLURM reserved {reserved} tasks, but srun did not start this process: it predicts all clips. Try: srun …"
         )
     return None

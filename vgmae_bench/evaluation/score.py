@@ -41,7 +41,7 @@ def score_run(folder: RunFolder, clip_ids: Sequence[str]) -> Summary:
     with locked(folder.path):  # the last of several processes reads the predictions of all
         summary = _score_now(folder, clip_ids)
     for notice in summary.notices:
-        _log.info(f"notice    {notice}")
+        _log.warning(f"notice    {notice}")
     return summary
 
 
@@ -151,7 +151,7 @@ def load_metrics() -> dict[str, Callable[..., Any]]:
         try:
             families[plugin.name] = plugins.load(plugins.find("metrics", plugin.name))
         except PluginError as error:
-            _log.info(f"metric left out: {error.reason}")
+            _log.warning(f"metric left out: {error.reason}")
     return families
 
 

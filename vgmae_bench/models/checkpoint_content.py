@@ -17,7 +17,7 @@ AVERAGES = ("state_dict_ema", "model_ema", "ema_state_dict", "module_ema", "ema"
 """Keys under which they store its moving average (timm and others)."""
 
 
-def load_checkpoint(path: Path, strip: Sequence[str] = ("model.",)) -> dict[str, Tensor]:
+def load_checkpoint(path: str | Path, strip: Sequence[str] = ("model.",)) -> dict[str, Tensor]:
     """The weights in a .pt, .pth, .ckpt, .npz or .safetensors file. Nothing in the file is executed.
 
     Arguments:
@@ -32,6 +32,7 @@ def load_checkpoint(path: Path, strip: Sequence[str] = ("model.",)) -> dict[str,
         WeightsError: the file does not exist, is damaged, has no state dict, or has NaN or infinite weights.
         UntrustedFileError: the file names code instead of data.
     """
+    path = Path(path)
     tensors = unwrap(state_dict(read_checkpoint(path), path), path, strip)
     require_finite(tensors, path)
     return tensors

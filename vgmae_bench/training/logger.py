@@ -114,7 +114,7 @@ class TrainingLogger:
             )
         for path, why in self._source.skipped().items():
             if path not in self._said:
-                _log.info(f"skipped: {why}")
+                _log.warning(f"skipped: {why}")
                 self._said.add(path)
 
     def draw(self) -> None:

@@ -101,7 +101,7 @@ class PlayerSource:
             why = "the data here are not the data of the runs"
         except UserError as error:
             why = error.reason
-        _log.info(f"no frames of {self.rows[0].dataset}: {why}")
+        _log.warning(f"no frames of {self.rows[0].dataset}: {why}")
         return None
 
     def _kept_clip(self, clip: str) -> player_files.PlayerClip | None:
@@ -112,7 +112,7 @@ class PlayerSource:
             except FileNotFoundError:
                 continue
             except BadDataError as error:
-                _log.info(f"left out: {error.reason}")
+                _log.warning(f"left out: {error.reason}")
         return None
 
     def _clip_from_dataset(self, clip: str) -> player_files.PlayerClip | None:
@@ -145,7 +145,7 @@ class PlayerSource:
             except FileNotFoundError:
                 continue
             except UserError as error:
-                _log.info(f"left out: {error.reason}")
+                _log.warning(f"left out: {error.reason}")
         return tracks
 
     def _keep(self, shown: ShownClip) -> None:

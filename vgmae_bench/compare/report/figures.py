@@ -43,7 +43,7 @@ def pictures(rows: Sequence[Row], names: Sequence[str]) -> list[Picture]:
             made.append(_make(name, rows))
         except UserError as error:
             if len(rows) > 1 or name != "clips":  # a single run has no partner
-                _log.info(f"no plot of {name}: {error.reason}")
+                _log.warning(f"no plot of {name}: {error.reason}")
         else:
             keep_picture(path, made[-1])
     return made

@@ -102,4 +102,4 @@ class Synth:
             if make_room(self._folder.parent, sum(array.nbytes for array in arrays.values())):
                 keep(file, arrays)
         except (OSError, StorageError) as error:
-            _log.info("Clips of synth are not kept: %s", error)
+            _log.warning("Clips of synth are not kept: %s", error)

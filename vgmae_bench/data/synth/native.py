@@ -58,7 +58,7 @@ def _library() -> ctypes.CDLL | None:
     try:
         library = ctypes.CDLL(str(compile_library(SOURCE)))
     except (CompilerError, OSError) as error:
-        _log.info("Clips are rendered by torch: %s", error)
+        _log.warning("Clips are rendered by torch: %s", error)
         return None
     library.vgmae_synth_render.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
     library.vgmae_synth_render.restype = None

@@ -159,7 +159,7 @@ def score_submission(
                 clip = dataset.clip(clip_id)
             except UserError as error:  # the others are still worth scoring
                 staged.write_failure(clip_id, error.reason)
-                _log.info(f"{clip_id} failed: {error.reason}")
+                _log.warning(f"{clip_id} failed: {error.reason}")
                 continue
             answered = submission.answered(clip, looks)
             if answered is None:
@@ -168,7 +168,7 @@ def score_submission(
                 staged.write_prediction(clip_id, answered, None)
         found = doubts(looks)
         for doubt in found:
-            _log.info(f"doubtful: {doubt}")
+            _log.warning(f"doubtful: {doubt}")
         record = replace(record, external=replace(external, doubts=found))
         folder.create()
         start_session(folder, record, Session.now("cpu", command))
