@@ -30,7 +30,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench.ahead import drawn_ahead, made_ahead, read_memory, read_threads
-from vgmae_bench.data.video.file import Video, stack
+from vgmae_bench.data.video import Video
+from vgmae_bench.data.video.file import stack
 from vgmae_bench.data.video.write import write_mp4
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.asking import answer

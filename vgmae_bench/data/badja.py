@@ -14,9 +14,10 @@ and black pixels are background.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -91,10 +92,7 @@ class Badja:
         self._config = config
         self._base = files[0].parents[1]
         self._entries = {file.stem: _entries(file) for file in files}
-        images = {
-            clip_id: [[image.name, image.stat().st_size] for image in self._video(clip_id).files]
-            for clip_id in self.ids
-        }
+        images = {name: [[image.name, image.stat().st_size] for image in self._video(name).files] for name in self.ids}
         self.notes = []
         for clip_id, entries in self._entries.items():
             if lost := sum(not self._find(entry["segmentation_path"]).is_file() for entry in entries):
@@ -135,7 +133,7 @@ class Badja:
         ever = seen.any(axis=1)
 
         def part(start: int, stop: int) -> Uint8Array:
-            return stack(replace(video, files=video.files[start:stop]).frames())
+            return stack(itertools.islice(video.frames(start=start), stop - start))
 
         return Clip(
             id=clip_id,

@@ -48,13 +48,11 @@ def check_tracks(
         unit: the unit that the file should have, for the message.
 
     Raises:
-        FaultError: a wrong dtype, shape or length; a visible point without a finite position; or impossible positions.
-            Impossible positions probably have another unit, exchanged x and y, or another frame size.
+        ValueError: a wrong dtype or shape.
+        FaultError: a wrong length; a visible point without a finite position; or impossible positions. Impossible
+            positions probably have another unit, exchanged x and y, or another frame size.
     """
-    try:
-        hidden = boolean_occlusion(points, occluded)
-    except ValueError as error:
-        raise FaultError(str(error)) from error
+    hidden = boolean_occlusion(points, occluded)
     assert isinstance(points, np.ndarray)  # other types were refused above
     if points.shape[1] != num_frames:
         raise FaultError(f"the video has {num_frames} frames, but points has {points.shape[1]}")

@@ -29,7 +29,8 @@ from vgmae_bench import config as configs
 from vgmae_bench.config import Json
 from vgmae_bench.data.checks import FaultError, check_tracks, clip_faults
 from vgmae_bench.data.track_tables import first_frame, read_tracks
-from vgmae_bench.data.video.file import VIDEO_SUFFIXES, Video, open_video, stack
+from vgmae_bench.data.video import Video
+from vgmae_bench.data.video.file import VIDEO_SUFFIXES, open_video, stack
 from vgmae_bench.errors import BadDataError, MissingDataError, UsageError, damage
 from vgmae_bench.files import file_digest, natural_order
 from vgmae_bench.resizing import resize_frames

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from vgmae_bench import __version__, config, plugins
 from vgmae_bench.config import Json
 from vgmae_bench.data.checks import checked_clip
-from vgmae_bench.data.dataset import OpenedDataset, Stored, VideoShape
+from vgmae_bench.data.dataset import OpenedDataset, Stored
 from vgmae_bench.data.files.fetch import install, print_terms
 from vgmae_bench.data.files.index import digest_of
 from vgmae_bench.data.files.root import add_sums, check_disk_space, data_root, locate, prepared_path
@@ -111,17 +112,13 @@ def prepare(
 
 def raw_from_dataset(spec: DatasetSpec, dataset: OpenedDataset, root: Path) -> Raw:
     """The clips of a dataset opened with its default settings. Frames that are JPEGs or pixels are not changed."""
-    files = locate(spec, root)
+    files, stored = locate(spec, root), dataset.source if isinstance(dataset.source, Stored) else None
     about: dict[str, Json] = {
         "sources": [[str(file.relative_to(root)), digest_of(file)] for file in files],
         "missing": None if dataset.coverage is None else config.to_json(dataset.coverage.missing),
-        "identity": {"dataset": dataset.digest},
+        "identity": dict(stored.identity) if stored else {"dataset": dataset.digest},
     }
-    shapes: Iterable[VideoShape | None] = ()
-    if isinstance(dataset.source, Stored):
-        about["identity"] = dict(dataset.source.identity)
-        shapes = dataset.source.shapes.values()
-    pixels = sum(3 * shape[0] * shape[1] * shape[2] for shape in shapes if shape)
+    pixels = sum(3 * math.prod(shape) for shape in stored.shapes.values() if shape) if stored else 0
     published = sum(file.stat().st_size for file in files)
     clips = (dataset.clip(clip_id) for clip_id in dataset.ids)
     lossless: Lossless = "RAW" if 0 < pixels <= published else "PNG"  # smaller files do not hold raw pixels

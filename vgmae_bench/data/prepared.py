@@ -149,9 +149,7 @@ class PreparedDataset:
             group = file["clips"][clip_id]
             arrays = {name: _values(group, name, *_ARRAYS[name])[()] for name in _ARRAYS if name in group}
             stored = {name: group.attrs[name] for name in _ATTRIBUTES if name in group.attrs}
-            attributes: dict[str, Any] = {
-                name: value if isinstance(value, str) else value.tolist() for name, value in stored.items()
-            }
+            attributes: dict[str, Any] = {name: np.asarray(value).tolist() for name, value in stored.items()}
             if self.sums[clip_id] != _digest(attributes, arrays):
                 raise ValueError("its tracks or its table of frames are not what was written (their SHA-256 differs)")
             if (arrays["points"].shape[1], *attributes["size"]) != (num_frames, height, width):

@@ -46,10 +46,10 @@ def test_squares_lie_along_the_longer_side() -> None:
     wide[:, :, :, 0] = np.arange(40)
     wide[..., 1] = np.arange(4)[:, None, None]
     config = ViewConfig(sampling="dense", stride=1, segments=2, crops=3)
-    views = views_of(ArrayVideo(wide), 2, 16, config)
+    views = views_of(ArrayVideo.of(wide), 2, 16, config)
     assert views.shape == (6, 2, 16, 16, 3)
     assert views[:, 0, 0, 0].tolist() == [[0, 0, 0], [12, 0, 0], [24, 0, 0], [0, 2, 0], [12, 2, 0], [24, 2, 0]]
-    tall = views_of(ArrayVideo(wide.swapaxes(1, 2)), 2, 8, ViewConfig("uniform", 1, 1, 1))
+    tall = views_of(ArrayVideo.of(wide.swapaxes(1, 2)), 2, 8, ViewConfig("uniform", 1, 1, 1))
     assert tall.shape == (1, 2, 8, 8, 3)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -27,7 +26,7 @@ from vgmae_bench.config import digest
 from vgmae_bench.data.synth.dataset import VERSION
 from vgmae_bench.data.synth.render import render_video
 from vgmae_bench.data.synth.scene import Scenes, SynthConfig, rotation_matrix, sample_scenes
-from vgmae_bench.data.video.image_folder import Frames
+from vgmae_bench.data.video import DEFAULT_FPS, Frames, Video
 from vgmae_bench.errors import UsageError
 from vgmae_bench.files import cache_folder, make_folder, write_atomically
 from vgmae_bench.progress.bar import counted
@@ -125,7 +124,7 @@ class SynthActions:
 
     def open(self, index: int) -> ArrayVideo:
         """A clip as a video."""
-        return ArrayVideo(self.frames[index])
+        return ArrayVideo.of(self.frames[index])
 
     @cached_property
     def frames(self) -> Uint8Array:
@@ -162,21 +161,15 @@ class SynthActions:
 
 
 @dataclass(frozen=True, eq=False)
-class ArrayVideo:
-    """Frames in memory, uint8 [T, H, W, 3], as a `vgmae_bench.data.video.file.Video`."""
+class ArrayVideo(Video):
+    """Frames in memory, uint8 [T, H, W, 3]."""
 
     pixels: Uint8Array
-    fps: Fraction = Fraction(25)
 
-    @property
-    def size(self) -> Size:
-        """(height, width), pixels."""
-        return (self.pixels.shape[1], self.pixels.shape[2])
-
-    @property
-    def num_frames(self) -> int:
-        """Number of frames."""
-        return len(self.pixels)
+    @classmethod
+    def of(cls, pixels: Uint8Array) -> ArrayVideo:
+        """The video of these frames."""
+        return cls((pixels.shape[1], pixels.shape[2]), DEFAULT_FPS, len(pixels), pixels)
 
     def frames(self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0) -> Frames:
         """See `Video.frames`."""

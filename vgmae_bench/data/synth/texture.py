@@ -59,7 +59,9 @@ def look_up(bank: Tensor, tile: Tensor, x: Tensor, y: Tensor, footprint: Tensor)
 
 def _pattern(rng: np.random.Generator, tile: int) -> np.ndarray:
     """float32 [3, size, size]: multi-octave noise, plus stripes, checks, blobs or bands (by tile number), plus fine spots."""
-    frequency = np.maximum(_frequency(), 1 / TILE_SIZE)
+    # Cycles per texel of every coefficient of `rfft2`.
+    cycles = np.hypot(np.fft.fftfreq(TILE_SIZE)[:, None], np.fft.rfftfreq(TILE_SIZE))
+    frequency = np.maximum(cycles, 1 / TILE_SIZE)
     clouds = _noise(rng, frequency ** -rng.uniform(0.9, 1.4))
     blobs = _noise(rng, _ring(frequency, rng.uniform(0.02, 0.04)))
     spots = _noise(rng, _ring(frequency, rng.uniform(0.08, 0.16)))
@@ -85,11 +87,6 @@ def _noise(rng: np.random.Generator, spectrum: np.ndarray) -> np.ndarray:
 def _ring(frequency: np.ndarray, centre: float) -> np.ndarray:
     """A band of frequencies, about a third of an octave wide."""
     return np.asarray(np.exp(-(((frequency - centre) / (0.3 * centre)) ** 2)))
-
-
-def _frequency() -> np.ndarray:
-    """Frequency in cycles per texel of every coefficient of `rfft2`: [size, size // 2 + 1]."""
-    return np.asarray(np.hypot(np.fft.fftfreq(TILE_SIZE)[:, None], np.fft.rfftfreq(TILE_SIZE)))
 
 
 def _standard(values: np.ndarray) -> np.ndarray:

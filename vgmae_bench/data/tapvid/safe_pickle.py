@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from vgmae_bench.errors import BadDataError, MissingDataError, UntrustedFileError, UserError
+from vgmae_bench.errors import MissingDataError, UntrustedFileError, damage
 
 
 def load(source: Path | BinaryIO) -> Any:
@@ -33,18 +33,13 @@ def load(source: Path | BinaryIO) -> Any:
         BadDataError: the file is truncated, is not a pickle, or holds arrays whose parts do not fit together.
     """
     name = str(source if isinstance(source, Path) else getattr(source, "name", "the file"))
-    try:
-        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
-            return _finish(_Unpickler(file, name).load())
-    except UserError:
-        raise
-    except FileNotFoundError as error:
-        raise MissingDataError(f"There is no file {name}") from error
-    except OSError as error:
-        raise BadDataError(f"{name} cannot be read", error.strerror or str(error)) from error
-    except Exception as error:  # damaged pickles can raise any exception
-        why = f"{type(error).__name__}: {error}"
-        raise BadDataError(f"{name} is not a complete pickle of plain data", why) from error
+    if isinstance(source, Path) and not source.exists():
+        raise MissingDataError(f"There is no file {name}")
+    with (
+        damage(f"{name} cannot be read as a complete pickle of plain data"),
+        source.open("rb") if isinstance(source, Path) else nullcontext(source) as file,
+    ):
+        return _finish(_Unpickler(file, name).load())
 
 
 class _DType:

@@ -11,17 +11,16 @@ import logging
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import av
 import numpy as np
 
+from vgmae_bench.data.video import Frames, Video
 from vgmae_bench.data.video.complete import check_complete, incomplete
-from vgmae_bench.data.video.image_folder import Frames, ImageFolder
-from vgmae_bench.data.video.orientation import Upright
+from vgmae_bench.data.video.image_folder import ImageFolder
+from vgmae_bench.data.video.orientation import upright
 from vgmae_bench.data.video.packets import list_packets, picture_stream
 from vgmae_bench.data.video.pixels import reading
 from vgmae_bench.errors import BadDataError
@@ -32,41 +31,6 @@ _log = logging.getLogger(__name__)
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".ts", ".mts", ".m2ts", ".h264", ".264"}
 )
-
-
-class Video(Protocol):
-    """A video whose headers are read and whose frames are not.
-
-    Attributes:
-        size: (height, width) of upright frames.
-        fps: frames per second; the average if the rate varies.
-        num_frames: the number of frames that `frames` gives.
-    """
-
-    @property
-    def size(self) -> Size:
-        """(height, width) of upright frames, pixels."""
-
-    @property
-    def fps(self) -> Fraction:
-        """Frames per second."""
-
-    @property
-    def num_frames(self) -> int:
-        """The number of frames that `frames` gives."""
-
-    def frames(self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0) -> Frames:
-        """Every `stride`-th frame from frame `start` on, uint8 [H, W, 3] RGB.
-
-        Arguments:
-            size: (height, width) of the frames, resized by an anti-aliased bicubic filter; None: the video's own size.
-            start: the first frame, counted from 0.
-            stride: the step between frames.
-            threads: number of decoding threads; 0: the codec decides.
-
-        Raises:
-            BadDataError: a frame cannot be decoded, or frames are missing at the end.
-        """
 
 
 def open_video(path: Path, *, allow_truncated: bool = False) -> Video:
@@ -105,8 +69,8 @@ def stack(frames: Iterable[Uint8Array], expected: int = 1) -> Uint8Array:
 
 
 @dataclass(frozen=True)
-class VideoFile:
-    """A video file; see `Video`. It holds no open file and can be sent to another process.
+class VideoFile(Video):
+    """A video file. It holds no open file and can be sent to another process.
 
     Attributes:
         times: the time of each frame in units of the stream, ascending; None if the file does not say, as in raw H.264.
@@ -114,9 +78,6 @@ class VideoFile:
     """
 
     path: Path
-    size: Size
-    fps: Fraction
-    num_frames: int
     times: tuple[int, ...] | None = None
     allow_truncated: bool = False
 
@@ -134,10 +95,10 @@ class VideoFile:
             packets = list_packets(path)
             if packets.count < packets.promised and not allow_truncated:
                 raise incomplete(path, f"{packets.count} of {packets.promised} frames")
-            first = next(iter(_decode(path, skip_damage=allow_truncated)), None)
+            first = next(_decode(path, skip_damage=allow_truncated), None)
             if first is None:
                 raise BadDataError(f"The video {path} cannot be read", "it holds no frames")
-            upright = Upright()(first)
+            shown = next(upright([first]))
             times, count = packets.times, packets.count
             if first.interlaced_frame:  # a packet can hold one field, which is half a frame
                 times, count = None, sum(1 for _ in _decode(path, skip_damage=allow_truncated))
@@ -148,33 +109,32 @@ class VideoFile:
             _log.warning(
                 "%s is a raw stream, which does not say how long it is: frames may be missing at its end", path
             )
-        return cls(path, (upright.height, upright.width), packets.fps, count, times, allow_truncated)
+        return cls((shown.height, shown.width), packets.fps, count, path, times, allow_truncated)
 
     def frames(self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0) -> Frames:
         """See `Video.frames`. Decoding begins at the key frame before `start`, which is found by its time."""
-        upright, number = Upright(), -1
+        height, width = size or self.size
         with reading(self.path):
-            for number, frame in enumerate(self._from(start, threads)):
-                if number % stride:
-                    continue
-                height, width = size or self.size
-                pixels = upright(frame).to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC")
+            for frame in upright(itertools.islice(self._from(start, threads), 0, None, stride)):
+                pixels = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="BICUBIC")
                 yield np.asarray(pixels, dtype=np.uint8)
-        found = start + number + 1
-        if found < self.num_frames and not self.allow_truncated:
-            raise incomplete(self.path, f"{found} of {self.num_frames} frames")
 
     def _from(self, start: int, threads: int) -> Iterator[av.VideoFrame]:
-        """Decoded frames from frame `start` on."""
+        """Decoded frames from frame `start` on. Raises BadDataError if frames are missing at the end."""
         decode = partial(_decode, self.path, threads, skip_damage=self.allow_truncated)
+        frames: Iterator[av.VideoFrame] = itertools.islice(decode(), start, None)  # opens the file only if it is used
         if start and self.times is not None and start < len(self.times):
             wanted = self.times[start]
-            frames = itertools.dropwhile(lambda frame: frame.pts is not None and frame.pts < wanted, decode(wanted))
-            if (first := next(frames, None)) and first.pts == wanted:  # else the file's index led to a later frame
-                yield first
-                yield from frames
-                return
-        yield from itertools.islice(decode(), start, None)
+            later = itertools.dropwhile(lambda frame: frame.pts is not None and frame.pts < wanted, decode(wanted))
+            first = next(later, None)
+            if first and first.pts == wanted:  # else the file's index led to a later frame
+                frames = itertools.chain([first], later)
+        found = start
+        for frame in frames:
+            found += 1
+            yield frame
+        if found < self.num_frames and not self.allow_truncated:
+            raise incomplete(self.path, f"{found} of {self.num_frames} frames")
 
 
 def _decode(

@@ -6,30 +6,26 @@ import itertools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from vgmae_bench.data.video import DEFAULT_FPS, Frames, Video
 from vgmae_bench.data.video.complete import ALLOW_TRUNCATED
 from vgmae_bench.data.video.pixels import deepest, open_rgb, reading, upright_size
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.files import NUMBER, natural_order
-from vgmae_bench.types import Size, Uint8Array
+from vgmae_bench.types import Size
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 OTHER_SUFFIXES = frozenset({
     ".webp", ".gif", ".bmp", ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".avif", ".heic", ".ppm", ".pgm", ".tga", ".exr",
 })  # fmt: skip
 """Other kinds of images. A folder of frames must not hold any: they might be frames that would be left out."""
-Frames = Iterator[Uint8Array]
-"""Frames of one size, uint8 [H, W, 3] RGB, one at a time."""
-DEFAULT_FPS = Fraction(25)
-"""Frames per second of sources without a rate, such as a folder of images."""
 
 _COUNTER = r"\d+"
 _FEW = 3  # names that an error lists
@@ -38,19 +34,16 @@ _STILL = ("PNG", "GIF", "WEBP")  # formats with animations; the second picture o
 
 
 @dataclass(frozen=True)
-class ImageFolder:
-    """The JPEG and PNG images of a folder in numeric order, so that 9.png comes before 10.png; see `Video`.
+class ImageFolder(Video):
+    """The JPEG and PNG images of a folder in numeric order, so that 9.png comes before 10.png. All have the first one's size.
 
     Attributes:
         files: the images, in order.
-        size: (height, width) of the first upright image. All others must have this size.
         depth: bits per value in images of more than 8 bits (12 or 16), one for the whole folder; None: each image
             decides.
     """
 
     files: tuple[Path, ...]
-    size: Size
-    fps: Fraction = DEFAULT_FPS
     depth: int | None = None
 
     @classmethod
@@ -74,12 +67,7 @@ class ImageFolder:
             raise BadDataError(what, "later frames would be counted wrongly", try_=ALLOW_TRUNCATED)
         with reading(files[0]), Image.open(files[0]) as image:
             size = upright_size(image)
-        return cls(tuple(files), size, depth=deepest(files))
-
-    @property
-    def num_frames(self) -> int:
-        """Number of images."""
-        return len(self.files)
+        return cls(size, DEFAULT_FPS, len(files), tuple(files), deepest(files))
 
     def frames(self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0) -> Frames:
         """See `Video.frames`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable, Iterator
 
 import av
 import numpy as np
@@ -68,26 +69,22 @@ def filter_graph(frame: av.VideoFrame, filters: list[Filter]) -> av.filter.Graph
     return graph
 
 
-class Upright:
-    """Turns the frames of one video upright, one at a time."""
-
-    def __init__(self) -> None:
-        self._graph: av.filter.Graph | None = None
-        self._form = ""
-
-    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The frame itself if it is upright, otherwise a new one."""
-        form = f"{_buffer_arguments(frame)} {frame.rotation}"
-        if form != self._form:  # the first frame, or the video changes its format half-way
+def upright(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """The frames of one video turned upright, one at a time. Upright frames are not copied."""
+    form, graph = "", None
+    for frame in frames:
+        previous, form = form, f"{_buffer_arguments(frame)} {frame.rotation}"
+        if form != previous:  # the first frame, or the video changes its format half-way
             # Not for every frame: side data that were read keep their frame in memory for a long time.
             filters = upright_filters(frame)
-            self._form, self._graph = form, filter_graph(frame, filters) if filters else None
-        if self._graph is None:
-            return frame
-        self._graph.push(frame)
-        turned = self._graph.pull()
+            graph = filter_graph(frame, filters) if filters else None
+        if graph is None:
+            yield frame
+            continue
+        graph.push(frame)
+        turned = graph.pull()
         assert isinstance(turned, av.VideoFrame)  # a graph of pictures gives pictures
-        return turned
+        yield turned
 
 
 def _clockwise(matrix: npt.NDArray[np.int32]) -> float | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 from av.stream import Disposition
 
-from vgmae_bench.data.video.image_folder import DEFAULT_FPS
+from vgmae_bench.data.video import DEFAULT_FPS
 from vgmae_bench.errors import BadDataError
 
 _VP8_SHOWN = 0x10  # bit of a frame's first byte (RFC 6386, 9.1); without it, the frame is a reference and is not shown

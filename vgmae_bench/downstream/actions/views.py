@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.data.video.file import Video
+from vgmae_bench.data.video import Video
 from vgmae_bench.data.video_folder import shorter_side
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.settings import at_least
