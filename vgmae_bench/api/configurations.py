@@ -51,10 +51,9 @@ def read_settings(plugin: plugins.Plugin, offer: Training, name: str, changes: M
 def _read(plugin: plugins.Plugin, offer: Training, name: str) -> dict[str, Any]:
     if name.endswith(".toml"):
         return read_toml(Path(name))
-    shipped = _shipped(plugin)
-    if name in shipped:
-        return read_toml(shipped[name])
-    others = [other.name for other in _others(plugin) if name in _shipped(other)]
+    if found := shipped(plugin).get(name):
+        return read_toml(found)
+    others = [other.name for other in _others(plugin) if name in shipped(other)]
     fitting = _fitting(plugin, offer)
     raise UnknownNameError(
         f'{plugin.name} has no configuration "{name}"',
@@ -107,14 +106,14 @@ def _others(plugin: plugins.Plugin) -> list[plugins.Plugin]:
     return [other for other in plugins.installed("methods") if other.spec and other.name != plugin.name]
 
 
-def _shipped(plugin: plugins.Plugin) -> dict[str, Path]:
-    """The configurations that a method ships, by name."""
+def shipped(plugin: plugins.Plugin) -> dict[str, Path]:
+    """The configurations that a method has, by name."""
     folder = plugins.beside(plugin, plugin.spec.configs) if plugin.spec.configs else None
     return {path.stem: path for path in sorted(folder.glob("*.toml"))} if folder else {}
 
 
 def _fitting(plugin: plugins.Plugin, offer: Training) -> list[str]:
-    return [name for name, path in _shipped(plugin).items() if _has(plugin, offer, read_toml(path))]
+    return [name for name, path in shipped(plugin).items() if _has(plugin, offer, read_toml(path))]
 
 
 def _listed(plugin: plugins.Plugin, offer: Training, names: list[str]) -> str:

@@ -12,7 +12,7 @@ import click
 
 from vgmae_bench import __version__
 from vgmae_bench.cli import streams
-from vgmae_bench.cli.framework import DEBUG, Group, debug_option, examples
+from vgmae_bench.cli.framework import DEBUG, DEBUG_OPTION, examples
 from vgmae_bench.errors import UserError
 
 COMMANDS = {
@@ -43,7 +43,7 @@ COMMANDS = {
 """Modules and lines of help by command, in the order of the help."""
 
 
-class LazyGroup(Group):
+class LazyGroup(click.Group):
     """A group that knows its commands by name and one line of help. It imports a command on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -55,8 +55,7 @@ class LazyGroup(Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"vgmae_bench.cli.{COMMANDS[cmd_name][0]}")
-        found = (value for value in vars(module).values() if isinstance(value, click.Command))
-        return next(command for command in found if command.name == cmd_name)
+        return next(v for v in vars(module).values() if isinstance(v, click.Command) and v.name == cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -88,7 +87,7 @@ def cli() -> None:
     """Measure how well self-supervised video models track points."""
 
 
-cli.params.append(debug_option())
+cli.params.append(DEBUG_OPTION)
 
 
 def main() -> None:

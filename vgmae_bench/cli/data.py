@@ -9,12 +9,12 @@ import click
 
 from vgmae_bench import plugins
 from vgmae_bench.cli import options
-from vgmae_bench.cli.framework import Group, examples, print_json
+from vgmae_bench.cli.framework import command, examples, print_json
+from vgmae_bench.data.files import root as roots
 from vgmae_bench.errors import BadDataError, UsageError
 
 
 @click.group(
-    cls=Group,
     epilog=examples(
         "vgmae-bench data list",
         "vgmae-bench data fetch davis",
@@ -27,23 +27,21 @@ def data() -> None:
     """Fetch, prepare, check and show datasets."""
 
 
-@data.command("list", epilog=examples("vgmae-bench data list", "vgmae-bench data list --json"))
+@command("vgmae-bench data list", "vgmae-bench data list --json", name="list", group=data)
 @options.data_root
 @options.as_json
 def list_(data_root: Path | None, as_json: bool) -> None:
     """List the datasets, and whether their files are present."""
-    from vgmae_bench.data.files.root import data_root as resolve
-    from vgmae_bench.data.files.root import prepared_path
     from vgmae_bench.data.verify import paths
 
-    root = resolve(data_root)
+    root = roots.data_root(data_root)
     entries: list[dict[str, Any]] = []
     for plugin in plugins.installed("datasets"):
         spec = plugin.spec
         files = paths(plugin.name, data_root) if spec else []
         if spec is None:
             state = f"broken: {plugin.error}"
-        elif prepared_path(root, plugin.name) in files:
+        elif roots.prepared_path(root, plugin.name) in files:
             state = "prepared"
         else:
             state = "embedded" if spec.embedded else "there" if files else "missing" if spec.location else "yours"
@@ -67,8 +65,10 @@ _by_hand = click.option(
 )
 
 
-@data.command(
-    epilog=examples("vgmae-bench data fetch davis", "vgmae-bench data fetch davis --from ~/Downloads/tapvid_davis.zip")
+@command(
+    "vgmae-bench data fetch davis",
+    "vgmae-bench data fetch davis --from ~/Downloads/tapvid_davis.zip",
+    group=data,
 )
 @click.argument("dataset")
 @options.data_root
@@ -80,22 +80,20 @@ def fetch(dataset: str, data_root: Path | None, source: Path | None) -> None:
     the annotations only. `vgmae-bench data prepare` then combines them with your videos.
     """
     from vgmae_bench.data.files.fetch import fetch as get
-    from vgmae_bench.data.files.root import data_root as resolve
 
     spec = plugins.find("datasets", dataset).spec
     if spec.embedded:
         raise UsageError(f"{dataset} needs no files", "its clips come with vgmae-bench or are made by it")
-    for file in get(spec, resolve(data_root), source):
+    for file in get(spec, roots.data_root(data_root), source):
         click.echo(file)
 
 
-@data.command(
-    epilog=examples(
-        "vgmae-bench data prepare davis",
-        "vgmae-bench data prepare rgb-stacking --jpeg 95",
-        "vgmae-bench data prepare kinetics --from ~/kinetics700/val",
-        "vgmae-bench data prepare kubric --from ~/tensorflow_datasets/movi_e/256x256/1.0.0",
-    )
+@command(
+    "vgmae-bench data prepare davis",
+    "vgmae-bench data prepare rgb-stacking --jpeg 95",
+    "vgmae-bench data prepare kinetics --from ~/kinetics700/val",
+    "vgmae-bench data prepare kubric --from ~/tensorflow_datasets/movi_e/256x256/1.0.0",
+    group=data,
 )
 @click.argument("dataset")
 @options.dataset_settings
@@ -131,12 +129,11 @@ def prepare(
     click.echo(make(dataset, data_root, source, jpeg, dataset_settings, small=small))
 
 
-@data.command(
-    epilog=examples(
-        "vgmae-bench data show synth",
-        "vgmae-bench data show davis bear --out pictures",
-        "vgmae-bench data show folder --dataset-set path=my_videos",
-    )
+@command(
+    "vgmae-bench data show synth",
+    "vgmae-bench data show davis bear --out pictures",
+    "vgmae-bench data show folder --dataset-set path=my_videos",
+    group=data,
 )
 @click.argument("dataset")
 @click.argument("clip", required=False)
@@ -155,8 +152,10 @@ def show(
         click.echo(file)
 
 
-@data.command(
-    epilog=examples("vgmae-bench data verify davis", "vgmae-bench data verify folder --dataset-set path=my_videos")
+@command(
+    "vgmae-bench data verify davis",
+    "vgmae-bench data verify folder --dataset-set path=my_videos",
+    group=data,
 )
 @click.argument("dataset")
 @options.dataset_settings
@@ -174,12 +173,11 @@ def verify(dataset: str, dataset_settings: dict[str, Any], data_root: Path | Non
     click.echo(f"{dataset} is in order.")
 
 
-@data.command(epilog=examples("vgmae-bench data path davis", "vgmae-bench data path kinetics --data-root ~/tapvid"))
+@command("vgmae-bench data path davis", "vgmae-bench data path kinetics --data-root ~/tapvid", group=data)
 @click.argument("dataset")
 @options.data_root
 def path(dataset: str, data_root: Path | None) -> None:
     """Print the files of a dataset, or the place where they belong."""
-    from vgmae_bench.data.files.root import data_root as resolve
     from vgmae_bench.data.verify import paths
 
     spec = plugins.find("datasets", dataset).spec
@@ -191,4 +189,4 @@ def path(dataset: str, data_root: Path | None) -> None:
         click.echo(file)
     if not found:
         click.echo(f"{dataset} is not here yet; it belongs at:", err=True)
-        click.echo(resolve(data_root) / spec.location)
+        click.echo(roots.data_root(data_root) / spec.location)

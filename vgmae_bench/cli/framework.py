@@ -25,12 +25,28 @@ DEBUG = "VGMAE_BENCH_DEBUG"
 """The environment variable that `--debug` sets: tracebacks are shown."""
 
 
+def _set_debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ[DEBUG] = "1"
+
+
+DEBUG_OPTION = click.Option(
+    ["--debug"],
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_set_debug,
+    help="Show the traceback of an error.",
+)
+"""Every command takes `--debug`."""
+
+
 class Command(click.Command):
     """A command that takes `--debug`, and refuses a second value for an option with one value."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params.append(debug_option())
+        self.params.append(DEBUG_OPTION)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does, with more detailed errors for wrong options."""
@@ -42,10 +58,8 @@ class Command(click.Command):
         times = Counter(part.opts[0] for part in order if isinstance(part, click.Option) and _has_one_value(part))
         for option, count in times.items():
             if count > 1:
-                often = "twice" if count == 2 else f"{count} times"
-                raise UsageError(
-                    f"{option} is given {often}", "it has one value", try_=f"vgmae-bench {self.name} --help"
-                )
+                what = f"{option} is given {'twice' if count == 2 else f'{count} times'}"
+                raise UsageError(what, "it has one value", try_=f"vgmae-bench {self.name} --help")
         return super().parse_args(ctx, args)
 
     def _explain(self, error: click.NoSuchOption) -> None:
@@ -58,12 +72,9 @@ class Command(click.Command):
                 try_="the same command with --results in place of --out",
             )
         if error.option_name == "--config":
-            raise UsageError(
-                f"`{self.name}` has no --config",
-                "configurations are for `train` and `finetune`"
-                + ("; single settings go to --set" * ("--set" in known)),
-                try_=f"vgmae-bench {self.name} --help",
-            )
+            single = "; single settings go to --set" * ("--set" in known)
+            why = f"configurations are for `train` and `finetune`{single}"
+            raise UsageError(f"`{self.name}` has no --config", why, try_=f"vgmae-bench {self.name} --help")
 
     def invoke(self, ctx: click.Context) -> Any:
         """Execute the command. Log messages of this project go to stderr."""
@@ -71,33 +82,9 @@ class Command(click.Command):
             return super().invoke(ctx)
 
 
-class Group(click.Group):
-    """A group whose commands are `Command`s."""
-
-    command_class = Command
-    group_class = type
-
-
-def command(*lines: str, name: str | None = None) -> Callable[[Callable[..., Any]], Command]:
-    """`click.command` for this package. `lines` are examples, see `examples`."""
-    return click.command(name, cls=Command, epilog=examples(*lines))
-
-
-def debug_option() -> click.Option:
-    """`--debug`, which every command takes."""
-
-    def set_debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-        if value:
-            os.environ[DEBUG] = "1"
-
-    return click.Option(
-        ["--debug"],
-        is_flag=True,
-        expose_value=False,
-        is_eager=True,
-        callback=set_debug,
-        help="Show the traceback of an error.",
-    )
+def command(*lines: str, name: str | None = None, group: click.Group | None = None) -> Callable[..., Command]:
+    """`click.command` for this package. `lines` are examples, see `examples`. `group` is the group of the command."""
+    return (group or click).command(name, cls=Command, epilog=examples(*lines))
 
 
 def examples(*lines: str) -> str:

@@ -98,6 +98,18 @@ def dataset(help: str = "A dataset. See: vgmae-bench list datasets", **more: Any
     return click.option("--dataset", **{"required": True, "metavar": "D", "help": help, **more})
 
 
+def query_mode(**more: Any) -> Decorator:
+    """The option --query-mode."""
+    modes = click.Choice(["first", "strided"])
+    return click.option("--query-mode", **{"type": modes, "help": "Mode of TAP-Vid.  [default: first]", **more})
+
+
+def protocol(**more: Any) -> Decorator:
+    """The option --protocol."""
+    help = "tapvid-first, tapvid-strided or videogmae-release. Replaces --query-mode."
+    return click.option("--protocol", **{"metavar": "NAME", "help": help, **more})
+
+
 def limit(help: str) -> Decorator:
     """--limit, at least 1."""
     return click.option("--limit", type=click.IntRange(min=1), metavar="N", help=help)
@@ -124,12 +136,6 @@ ask = click.option(
     "influence each other, else all]",
 )
 device = click.option("--device", default="auto", metavar="DEVICE", help="auto, cpu or cuda.")
-query_mode = click.option(
-    "--query-mode", type=click.Choice(["first", "strided"]), help="Mode of TAP-Vid.  [default: first]"
-)
-protocol = click.option(
-    "--protocol", metavar="NAME", help="tapvid-first, tapvid-strided or videogmae-release. Replaces --query-mode."
-)
 data_root = click.option(
     "--data-root",
     type=FOLDER,

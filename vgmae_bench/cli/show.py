@@ -11,6 +11,7 @@ from typing import Any, cast
 import click
 
 from vgmae_bench import plugins
+from vgmae_bench.api.configurations import shipped
 from vgmae_bench.checkouts import lacking
 from vgmae_bench.cli import options
 from vgmae_bench.cli.framework import command, json_text, print_json
@@ -176,7 +177,7 @@ def _plugin_text(plugin: plugins.Plugin, as_json: bool) -> str:
         rest = f" ({more} more: vgmae-bench show {spec.name} --settings run)" if more else ""
         option = "--set" if is_method else "--dataset-set"
         lines += ["", f"{option} NAME=VALUE{rest}", *setting_lines(shown, short=True)]
-    if next_ := _next(plugin):
+    if next_ := _next(spec):
         lines += ["", f"Next: {next_}"]
     return "\n".join(lines)
 
@@ -185,11 +186,10 @@ def _method_facts(plugin: plugins.Plugin) -> dict[str, Any]:
     spec = plugin.spec
     names = [_weights_name(spec, name, known) for name, known in spec.weights.items()]
     imports = f"official checkpoints: vgmae-bench import-weights FILE --method {spec.name} --out FILE"
-    folder = plugins.beside(plugin, spec.configs) if spec.configs else None
     return {
         "offers": [text for offer, text in _OFFERS.items() if getattr(spec, offer)],
         "weights": "; ".join(filter(None, [", ".join(names), imports if spec.importer else ""])) or "none",
-        "configs": [path.stem for path in sorted(folder.glob("*.toml"))] if folder else [],
+        "configs": list(shipped(plugin)),
         "direction": "forward in time; before a query, on the reversed clip" if spec.looks_forward else "",
         "asked": "one query per call, because queries influence each other (--ask)" if spec.queries == "joint" else "",
         "licence": spec.licence,
@@ -209,15 +209,13 @@ def _weights_name(spec: plugins.MethodSpec, name: str, known: str | RemoteWeight
     return f"{name} ({', '.join(marks)})" if marks else name
 
 
-def _next(plugin: plugins.Plugin) -> str:
-    spec = plugin.spec
+def _next(spec: Any) -> str:
+    """A command to try; empty for metrics."""
     if isinstance(spec, plugins.DatasetSpec):
         return f"vgmae-bench run --method lucas-kanade --dataset {spec.name}"
-    if isinstance(spec, plugins.MethodSpec) and spec.tracker:
+    if getattr(spec, "tracker", None):
         return f"vgmae-bench run --method {spec.name} --dataset synth"
-    if isinstance(spec, plugins.MethodSpec) and spec.explorer:
-        return f"vgmae-bench explore IMAGE --method {spec.name} --out explored"
-    return ""
+    return f"vgmae-bench explore IMAGE --method {spec.name} --out explored" if getattr(spec, "explorer", None) else ""
 
 
 def _wrap(text: str, first: str, others: str) -> list[str]:

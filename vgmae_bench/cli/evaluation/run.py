@@ -36,18 +36,8 @@ _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "
 @click.argument("sweep", required=False, type=click.Path(path_type=Path), metavar="[SWEEP.toml]")
 @options.method(**options.several(), required=False)
 @options.dataset(**options.several(), required=False)
-@click.option(
-    "--query-mode",
-    **options.several(click.Choice(["first", "strided"])),
-    metavar="first|strided",
-    help="Mode of TAP-Vid.  [default: first]",
-)
-@click.option(
-    "--protocol",
-    **options.several(),
-    metavar="NAME",
-    help="tapvid-first, tapvid-strided or videogmae-release. Replaces --query-mode.",
-)
+@options.query_mode(**options.several(click.Choice(["first", "strided"])), metavar="first|strided")
+@options.protocol(**options.several())
 @click.option(
     "--input-size",
     metavar="HxW",

@@ -25,8 +25,8 @@ from vgmae_bench.errors import IncompleteError
     help="HDF5, NPZ, NPY, torch file or pickle with all clips, or a folder with one file per clip.",
 )
 @options.dataset()
-@options.query_mode
-@options.protocol
+@options.query_mode()
+@options.protocol()
 @click.option(
     "--name", metavar="NAME", help="The method's name in tables.  [default: from the file's content or its name]"
 )
