@@ -84,7 +84,8 @@ class Command(click.Command):
 
 def command(*lines: str, name: str | None = None, group: click.Group | None = None) -> Callable[..., Command]:
     """`click.command` for this package. `lines` are examples, see `examples`. `group` is the group of the command."""
-    return (group or click).command(name, cls=Command, epilog=examples(*lines))
+    declare: Callable[..., Callable[..., Command]] = group.command if group else click.command
+    return declare(name, cls=Command, epilog=examples(*lines))
 
 
 def examples(*lines: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -33,17 +33,7 @@ if TYPE_CHECKING:
 @options.allow_incomplete
 @options.results
 @options.as_json
-def compare(
-    first: str,
-    second: str,
-    dataset: tuple[str, ...],
-    protocol: tuple[str, ...],
-    metrics: tuple[str, ...],
-    clips: int,
-    incomplete: bool,
-    results: Path,
-    as_json: bool,
-) -> None:
+def compare(first: str, second: str, metrics: tuple[str, ...], clips: int, as_json: bool, **filters: Any) -> None:
     """Compare two runs clip by clip: differences with 95 % intervals, a paired test, wins and losses.
 
     A and B are folders of runs, first digits of their keys, or names of methods. Names must fit exactly one pair of
@@ -57,7 +47,7 @@ def compare(
     from vgmae_bench.compare.row import HEADLINE, names
     from vgmae_bench.compare.selection import select_pair
 
-    a, b = select_pair(results, (first, second), dataset, protocol, incomplete=incomplete)
+    a, b = select_pair(names=(first, second), **filters)
     chosen = find_metrics(metrics, [*a.summary.metrics, *b.summary.metrics]) if metrics else list(HEADLINE)
     found = paired.compare(a, b, chosen)
     if not as_json:

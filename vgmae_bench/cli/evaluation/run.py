@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from vgmae_bench.api.run import Run
     from vgmae_bench.evaluation.run import Plan
 
-_GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "dataset_settings", "seed")
-"""The options that determine the runs. A sweep file stands in for them; all others are arguments of `evaluate_all`."""
+_COMMON = ("data_root", "limit", "ask", "device", "figures", "allow_nonfinite")
+"""The options that all runs share, with the names that `evaluate_all` has for them. A sweep file replaces most others."""
 
 
 @command(
@@ -63,16 +63,7 @@ _GRID = ("method", "dataset", "query_mode", "protocol", "weights", "settings", "
 @options.figures
 @click.option("--allow-nonfinite", is_flag=True, help="Keep positions that are not finite. They count as wrong.")
 @options.as_json
-def run(
-    sweep: Path | None,
-    input_size: str | None,
-    out: Path,
-    name: str | None,
-    shard: str | None,
-    redo: str | None,
-    as_json: bool,
-    **rest: Any,
-) -> None:
+def run(sweep: Path | None, out: Path, shard: str | None, redo: str | None, as_json: bool, **rest: Any) -> None:
     """Track datasets with methods, and score the tracks.
 
     Several methods, datasets, query modes, protocols, weights or seeds (separated by commas, or repeated options) give a
@@ -97,12 +88,13 @@ def run(
     from vgmae_bench.evaluation.run import parse_shard, shard_from_environment
     from vgmae_bench.provenance import command_line
 
-    jobs = _jobs(sweep, name, input_size, {key: rest.pop(key) for key in _GRID})
-    rest["shard"] = parse_shard(shard) if shard else shard_from_environment()
-    rest |= {"out": out, "redo": redo or "nothing", "command": command_line()}
+    common = {name: rest.pop(name) for name in _COMMON}
+    jobs = _jobs(sweep, **rest)
+    common["shard"] = parse_shard(shard) if shard else shard_from_environment()
+    common |= {"out": out, "redo": redo or "nothing", "command": command_line()}
     outcomes: list[Outcome] = []
     with data_alone_on_stdout():
-        for outcome in evaluate_all(jobs, on_plan=lambda plan: _say_plan(plan, redo), **rest):
+        for outcome in evaluate_all(jobs, on_plan=lambda plan: _say_plan(plan, redo), **common):
             if outcome.error is not None and len(jobs) == 1:
                 raise outcome.error
             if outcome.error is not None and os.environ.get(DEBUG):
@@ -120,7 +112,7 @@ def run(
     _complain(outcomes)
 
 
-def _jobs(sweep: Path | None, name: str | None, input_size: str | None, grid: dict[str, Any]) -> list[Job]:
+def _jobs(sweep: Path | None, name: str | None, input_size: str | None, **grid: Any) -> list[Job]:
     """The requested runs.
 
     Raises:
