@@ -51,5 +51,5 @@ def test_json_is_one_object_whatever_the_tracker_prints(tmp_path: Path) -> None:
 def test_a_file_may_hold_a_metric_or_a_dataset(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(TRACKER)
     assert "not declared: near" in call("check", "./mine.py:metric", code=1).stdout
-    assert "it has no clip" in call("check", "./mine.py:Data", code=1).stdout
+    assert "has no clips" in call("check", "./mine.py:Data", code=1).stdout
     assert "Did you mean warp" in call("check", "wrap", code=2).stderr
