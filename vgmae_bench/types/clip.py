@@ -119,7 +119,7 @@ class Clip:
     def cut(self, start: int, stop: int, clip_id: str) -> Clip:
         """Frames `start` … `stop` - 1 as a new clip. The protocol chooses its query frames."""
         kept = slice(start, stop)
-        part = self.part or partial(_read_part, self.read)
+        part = self.part or (lambda first, last: self.read()[first:last])
         return replace(
             self,
             id=clip_id,
@@ -164,10 +164,6 @@ def describe(value: object) -> str:
 
 def _parts_of(frames: npt.NDArray[np.uint8]) -> ReadPart:
     return lambda start, stop: frames[start:stop]
-
-
-def _read_part(read: Callable[[], npt.NDArray[np.uint8]], start: int, stop: int) -> npt.NDArray[np.uint8]:
-    return read()[start:stop]
 
 
 def _shifted(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vgmae_bench.config import Json, build, digest
 from vgmae_bench.data.synth.actions import CLASSES, SynthActions, SynthActionsConfig
@@ -50,35 +49,13 @@ PROTOCOLS: dict[str, dict[str, dict[str, Any]]] = {
 V2. The others are ours, for small data."""
 
 
-class LabelledVideos(Protocol):
-    """N videos with one label each, opened one at a time."""
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """Names of the videos."""
-        ...
-
-    @property
-    def labels(self) -> npt.NDArray[np.int64]:
-        """Classes, int64 [N]."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 that changes when the videos do. It does not depend on paths of this machine."""
-        ...
-
-    def open(self, index: int) -> Video:
-        """Open a video.
-
-        Raises:
-            BadDataError: it cannot be read.
-        """
-        ...
-
-
 class VideoFiles:
-    """Files (or folders of frames, or single images) with labels; see `LabelledVideos`."""
+    """N videos with one label each: files, folders of frames or single images. They are opened one at a time.
+
+    Attributes:
+        ids: names of the videos.
+        labels: classes, int64 [N].
+    """
 
     def __init__(self, files: Sequence[tuple[str, Path, int]]) -> None:
         self.ids = [name for name, _, _ in files]
@@ -87,13 +64,16 @@ class VideoFiles:
 
     @property
     def digest(self) -> str:
-        """Hash of names, labels and file sizes. Contents are not read."""
+        """SHA-256 of names, labels and file sizes, without paths of this machine. Contents are not read."""
         sizes = [path.stat().st_size if path.is_file() else None for path in self._paths]
         return digest([list(self.ids), self.labels.tolist(), sizes])
 
     def open(self, index: int) -> Video:
-        """See `LabelledVideos.open`."""
+        """Open a video. Raises BadDataError if it cannot be read."""
         return open_video(self._paths[index])
+
+
+LabelledVideos = VideoFiles | SynthActions
 
 
 @dataclass(frozen=True)

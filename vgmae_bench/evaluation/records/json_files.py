@@ -8,7 +8,6 @@ neither torch nor pandas nor h5py.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 SCHEMA = 2
 """The schema of files that are written now."""
-
-Content = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,9 @@ class JsonFile:
                     try_="pip install --upgrade vgmae-bench",
                 )
             if schema < SCHEMA:
-                content = {**_FROM_1.get(cls.__name__, dict)(content), "schema": SCHEMA}
+                content = _record(content) if cls.__name__ == "Record" else content
+                content = {**content, "schema": SCHEMA}
+                content.pop("format", None)
             read: Self = cls._adapter().validate_json(json.dumps(content), strict=True)
             return read
         except FileNotFoundError:
@@ -82,7 +81,8 @@ class JsonFile:
         write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", errors="replace"))
 
 
-def _record(old: Content) -> Content:
+def _record(old: dict[str, Any]) -> dict[str, Any]:
+    """The record of a run in schema 2. Other files have the same keys in both schemas."""
     identity, weights = old["identity"], old["identity"]["weights"]
     return {
         "key": old["key"],
@@ -109,11 +109,3 @@ def _record(old: Content) -> Content:
         "sessions": old["sessions"],
         "external": old.get("external"),
     }
-
-
-def _training(old: Content) -> Content:
-    return {key: value for key, value in old.items() if key != "format"}
-
-
-_FROM_1: dict[str, Callable[[Content], Content]] = {"Record": _record, "TrainingRecord": _training}
-"""What changed in schema 2, by class; the others only got their number."""
