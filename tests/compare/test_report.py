@@ -168,9 +168,9 @@ def test_kept_frames_of_any_content_stay_below_the_size_limit() -> None:
     )
     assert sum(map(len, film.jpegs)) <= player_files.KEPT_BYTES
     assert 1 < len(film.jpegs) == len(film.frames) < 30
-    np.testing.assert_allclose(film.xy / player_files.SUBPIXELS, asked.target_xy[:, film.frames], atol=1 / 32)
+    np.testing.assert_allclose(film.truth.xy / player_files.SUBPIXELS, asked.target_xy[:, film.frames], atol=1 / 32)
     drawn = player_files.make_tracks(film, Tracks(asked.target_xy, ~asked.target_occluded), PROTOCOL)
-    np.testing.assert_array_equal(drawn.xy, film.xy)
+    np.testing.assert_array_equal(drawn.xy, film.truth.xy)
 
 
 def test_unannotated_frames_and_missing_positions_are_not_drawn() -> None:
@@ -179,8 +179,8 @@ def test_unannotated_frames_and_missing_positions_are_not_drawn() -> None:
     asked = type(asked)(asked.queries, asked.track, asked.target_xy, asked.target_occluded, annotated)
     frames = np.zeros((FRAMES, 32, 32, 3), dtype=np.uint8)
     film = player_files.make_clip(frames, asked, PROTOCOL, shape=(32, 32), fps=5, max_points=64, max_bytes=10**6)
-    assert (film.xy[:, 1::2] == player_files.NO_POSITION).all()
-    assert (film.xy[:, ::2] != player_files.NO_POSITION).all()
+    assert (film.truth.xy[:, 1::2] == player_files.NO_POSITION).all()
+    assert (film.truth.xy[:, ::2] != player_files.NO_POSITION).all()
     lost = np.where(annotated[:, None], asked.target_xy, np.inf)
     assert (
         player_files.make_tracks(film, Tracks(lost, ~asked.target_occluded), PROTOCOL).xy[:, 1]
@@ -196,7 +196,7 @@ def test_kept_files_are_read_as_they_were_written(tmp_path: Path) -> None:
     player_files.write_clip(path, again)
     assert path.read_bytes() == once
     assert again.jpegs == film.jpegs
-    np.testing.assert_array_equal(again.visible, film.visible)
+    np.testing.assert_array_equal(again.truth.visible, film.truth.visible)
 
 
 @pytest.mark.parametrize("kind", ["cut", "empty", "pickle", "no array"])
@@ -218,7 +218,7 @@ def test_damaged_kept_files_are_named_and_left_out(kind: str) -> None:
 
 def test_tracks_of_other_footage_are_refused(tmp_path: Path) -> None:
     film, fewer = footage(), footage(max_points=4)
-    player_files.write_tracks(tmp_path / "a.npz", player_files.PlayerTracks(fewer.xy, fewer.visible), fewer)
+    player_files.write_tracks(tmp_path / "a.npz", player_files.PlayerTracks(fewer.truth.xy, fewer.truth.visible), fewer)
     with pytest.raises(BadDataError, match="other frames or queries"):
         player_files.read_tracks(tmp_path / "a.npz", film)
     asked = query_set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -148,6 +148,18 @@ def check_claim(claim: Claim, pairs_measured: Sequence[dict[str, Any]] = ()) -> 
         },
         "verdict": _verdict(claim, fitting, described, ours),
     }
+
+
+def arithmetic_of(cells: Sequence[Mapping[str, Any]], between: str) -> str:
+    """The published values that give a stated gain: "63.8 / 47.4, Video-GMAE over GMRW". Methods with one value are joined."""
+    rivals: dict[str, list[str]] = {}
+    for pair in cells:
+        ours, theirs = pair["numerator"], pair["denominator"]
+        named = rivals.setdefault(f"{ours['value']:.1f} / {theirs['value']:.1f}, {ours['method']} over ", [])
+        if not any(theirs["method"].startswith(name) for name in named):  # variants of one method
+            named.append(theirs["method"])
+    text = "; ".join(arithmetic + between.join(names) for arithmetic, names in rivals.items())
+    return text or "no published values give it"
 
 
 def as_described(claim: Claim) -> ValuePair | None:

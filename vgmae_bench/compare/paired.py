@@ -33,15 +33,16 @@ class Paired:
     Attributes:
         metric, label: the metric's name in records, and in tables.
         lower_is_better: whether lower values are better.
+        by_clip: first - second by clip (means over its query sets), from the first run's best clip to its worst.
         first, second: means over query sets.
         difference, low, high: first - second, with its 95 % bootstrap interval over clips.
         p, p_holm: p-values of the sign-flip test over clips. `p_holm` is corrected for the metrics compared together.
-        by_clip: first - second by clip (means over its query sets), from the first run's best clip to its worst.
     """
 
     metric: str
     label: str
     lower_is_better: bool
+    by_clip: dict[str, float]
     first: float
     second: float
     difference: float
@@ -49,7 +50,6 @@ class Paired:
     high: float
     p: float
     p_holm: float
-    by_clip: dict[str, float]
 
     @property
     def clips(self) -> int:
@@ -103,11 +103,9 @@ class Paired:
         best, worst = self.extremes(clips)
         values = {name: _finite(value) for name, value in asdict(self).items() if name != "by_clip"}
         values |= {name: getattr(self, name) for name in ("clips", "wins", "ties", "losses", "distinguishable")}
-        listed = {
-            name: [{"clip": clip, "difference": d} for clip, d in part]
-            for name, part in (("best", best), ("worst", worst))
-        }
-        return values | listed
+        for name, part in (("best", best), ("worst", worst)):
+            values[name] = [{"clip": clip, "difference": difference} for clip, difference in part]
+        return values
 
     def extremes(self, clips: int) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
         """The first run's `clips` best and worst clips with their differences, the most extreme first."""
@@ -129,25 +127,20 @@ def compare(first: Row, second: Row, metrics: Sequence[str] = tuple(HEADLINE)) -
     sums, counts, clips = by_clip(tables[0], (values[..., 0] - values[..., 1]).T)
     if not counts.any(axis=0).all():
         raise UsageError(f"{first.method} and {second.method} share no clip", f"by {', '.join(metrics)}")
-    lows, highs = interval(sums, counts)
+    first_means, second_means = ([np.nanmean(table[:, run]) for table in values] for run in (0, 1))
     p = sign_flip_test(sums)
-    corrected = holm(p)
+    differences = sums.sum(axis=0) / counts.sum(axis=0)
+    columns = (first_means, second_means, differences, *interval(sums, counts), p, holm(p))
     lower = lower_is_better()
     return [
         Paired(
-            metric=metric,
-            label=label(metric),
-            lower_is_better=metric in lower,
-            first=float(np.nanmean(values[k, :, 0])),
-            second=float(np.nanmean(values[k, :, 1])),
-            difference=float(sums[:, k].sum() / counts[:, k].sum()),
-            low=float(lows[k]),
-            high=float(highs[k]),
-            p=float(p[k]),
-            p_holm=float(corrected[k]),
-            by_clip=_best_first(clips, sums[:, k], counts[:, k], lower=metric in lower),
+            metric,
+            label(metric),
+            metric in lower,
+            _best_first(clips, sums[:, k], counts[:, k], lower=metric in lower),
+            *map(float, numbers),
         )
-        for k, metric in enumerate(metrics)
+        for k, (metric, *numbers) in enumerate(zip(metrics, *columns, strict=True))
     ]
 
 

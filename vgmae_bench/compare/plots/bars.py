@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.transforms import ScaledTranslation
 
-from vgmae_bench.compare.claims import Claim, as_described, check_claim, claims, measured_gains
+from vgmae_bench.compare.claims import Claim, arithmetic_of, as_described, check_claim, claims, measured_gains
 from vgmae_bench.compare.paired import fewest_clips
 from vgmae_bench.compare.plots.style import BLUE, GREEN, INK, ONE_COLUMN, VERMILION, Plot, write_caption
 from vgmae_bench.compare.published import BENCHMARKS
@@ -76,18 +76,6 @@ def plot_bars(rows: Sequence[Row], dataset: Names = ()) -> Plot:
     groups = only(groups, listed(dataset))
     table = pd.DataFrame([{"dataset": name} | asdict(bar) for name, bars in groups.items() for bar in bars])
     return Plot(_figure(groups, [] if dataset else left_out), table)
-
-
-def arithmetic_of(cells: Sequence[Mapping[str, Any]], between: str) -> str:
-    """The published values that give a stated gain: "63.8 / 47.4, Video-GMAE over GMRW". Methods with one value are joined."""
-    rivals: dict[str, list[str]] = {}
-    for pair in cells:
-        ours, theirs = pair["numerator"], pair["denominator"]
-        named = rivals.setdefault(f"{ours['value']:.1f} / {theirs['value']:.1f}, {ours['method']} over ", [])
-        if not any(theirs["method"].startswith(name) for name in named):  # variants of one method
-            named.append(theirs["method"])
-    text = "; ".join(arithmetic + between.join(names) for arithmetic, names in rivals.items())
-    return text or "no published values give it"
 
 
 def _claim_bars(claim: Claim) -> list[Bar]:

@@ -15,8 +15,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from vgmae_bench.compare.claims import Claim, ValuePair, check_claim, claims, measured_gains
-from vgmae_bench.compare.plots.bars import arithmetic_of, only
+from vgmae_bench.compare.claims import Claim, ValuePair, arithmetic_of, check_claim, claims, measured_gains
+from vgmae_bench.compare.plots.bars import only
 from vgmae_bench.compare.plots.style import BLUE, GREEN, INK, ONE_COLUMN, SKY, VERMILION, Plot, tied, write_caption
 from vgmae_bench.compare.published import BENCHMARKS, Published
 from vgmae_bench.compare.row import Row

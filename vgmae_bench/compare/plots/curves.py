@@ -8,16 +8,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from vgmae_bench.compare.plots.style import (
-    GREY,
-    CurveLabel,
-    LineLook,
-    Plot,
-    distinct_looks,
-    label_curves,
-    panels,
-    write_caption,
-)
+from vgmae_bench.compare.plots import style
+from vgmae_bench.compare.plots.style import GREY, CurveLabel, LineLook, Plot
 from vgmae_bench.errors import BadDataError, UnknownNameError
 from vgmae_bench.training.log import read_log
 
@@ -56,22 +48,22 @@ def plot_curves(folders: Sequence[Path]) -> Plot:
         BadDataError: a log is damaged.
     """
     logs = {name: _log(folder) for name, folder in _names(folders).items()}
-    look = distinct_looks(logs)
+    look = style.distinct_looks(logs)
     measured = [measure for measure in MEASURES if any(_has(log, measure.column) for log in logs.values())]
-    across = 1 if not measured else 2
-    figure, axes = panels(-(-(1 + len(measured)) // across), across, 2.6)
+    across = 2 if measured else 1
+    figure, axes = style.panels(-(-(1 + len(measured)) // across), across, 2.6)
     labels = {axes.flat[0]: _losses(axes.flat[0], logs, look)}
     for place, measure in zip(axes.flat[1:], measured, strict=False):
         labels[place] = _measured(place, measure, logs, look)
     for empty in axes.flat[1 + len(measured) :]:
         empty.set_axis_off()
-    write_caption(
+    style.write_caption(
         figure,
         "Thin: the loss as logged; thick: its running median. Losses of different methods are not comparable. "
         r"$\delta_\mathrm{avg}$: zero-shot position accuracy on held-out synthetic clips during training. Error and "
         "correlation: motion from a query frame to the next frame. Dotted: points that never move.",
     )
-    label_curves(figure, labels)
+    style.label_curves(figure, labels)
     return Plot(figure, pd.concat([log.assign(training=name) for name, log in logs.items()], ignore_index=True))
 
 

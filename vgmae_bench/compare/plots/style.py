@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
 
 from vgmae_bench.files import make_folder, write_atomically
 
@@ -182,8 +181,13 @@ def label_curves(figure: Figure, labels: Mapping[Axes, Sequence[CurveLabel]]) ->
 
     Call it last. It computes the figure's layout, which must not change afterwards.
     """
+    where: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+    small: Any = {"va": "center", "fontsize": LABEL_SIZE, "color": INK, "linespacing": 1.0}
     known = {axes: [label for label in own if np.isfinite(label.height)] for axes, own in labels.items()}
-    texts = {axes: [_write_label(axes, label) for label in own] for axes, own in known.items()}
+    texts = {
+        axes: [axes.annotate(label.text, (LABELS_AT, 0.5), (4.5, 0), **small, **where) for label in own]
+        for axes, own in known.items()
+    }
     if engine := figure.get_layout_engine():
         engine.execute(figure)  # makes room for the labels, and gives the axes their sizes
         figure.set_layout_engine(None)
@@ -197,12 +201,6 @@ def label_curves(figure: Figure, labels: Mapping[Axes, Sequence[CurveLabel]]) ->
             look: Any = {"color": label.look.color, "transform": axes.transAxes, "clip_on": False}
             axes.plot([1.0, LABELS_AT], [start, place], lw=0.7, **look)
             axes.plot(LABELS_AT, place, marker=label.look.marker, fillstyle=label.look.fillstyle, **look)
-
-
-def _write_label(axes: Axes, label: CurveLabel) -> Annotation:
-    where: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
-    look: Any = {"va": "center", "fontsize": LABEL_SIZE, "color": INK, "linespacing": 1.0}
-    return axes.annotate(label.text, (LABELS_AT, 0.5), (4.5, 0), **look, **where)
 
 
 def spread(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
@@ -224,4 +222,4 @@ def spread(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
     shifted = np.asarray(wanted, dtype=float)[order] - offsets
     places = np.empty(len(order))
     places[order] = isotonic_regression(shifted).x.clip(0, max(0.0, 1 - offsets[-1])) + offsets
-    return [float(place) for place in places]
+    return list(places.tolist())

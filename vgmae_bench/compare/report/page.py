@@ -123,18 +123,16 @@ def _player(shown: ShownClip, rows: Sequence[Row], names: Sequence[str], max_poi
         "forward": rows[0].record.protocol.query_mode == "first",
         "labels": clip.query[points].tolist(),
         "query_frame": clip.query_frame[points].tolist(),
-        "truth": _tracks(clip.xy[points], clip.visible[points]),
-        "methods": [
-            {"name": names[place]} | _tracks(tracks.xy[points], tracks.visible[points])
-            for place, tracks in shown.tracks.items()
-        ],
+        "truth": _tracks(clip.truth, points),
+        "methods": [{"name": names[place]} | _tracks(tracks, points) for place, tracks in shown.tracks.items()],
     }
     return {"clip": shown.id, "scores": scores, "pack": data}
 
 
-def _tracks(xy: npt.NDArray[np.int16], visible: npt.NDArray[np.bool_]) -> dict[str, str]:
+def _tracks(tracks: player_files.PlayerTracks, points: npt.NDArray[np.int64]) -> dict[str, str]:
     """Positions as little-endian int16 [P, F, 2] in 1/16 px of the metric raster, visibility as uint8 [P, F]; base64."""
-    return {"xy": _base64(xy.astype("<i2").tobytes()), "visible": _base64(visible.astype(np.uint8).tobytes())}
+    xy, visible = tracks.xy[points].astype("<i2"), tracks.visible[points].astype(np.uint8)
+    return {"xy": _base64(xy.tobytes()), "visible": _base64(visible.tobytes())}
 
 
 def _percent(value: float) -> str:

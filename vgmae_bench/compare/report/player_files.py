@@ -45,6 +45,19 @@ _JPEG_SETTINGS = (
 
 
 @dataclass(frozen=True, eq=False)
+class PlayerTracks:
+    """P tracks in F frames.
+
+    Attributes:
+        xy: int16 [P, F, 2], 1/16 px of the metric raster; NO_POSITION where a coordinate is not finite or not annotated.
+        visible: bool [P, F].
+    """
+
+    xy: npt.NDArray[np.int16]
+    visible: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
 class PlayerClip:
     """Frames and ground truth of a clip: P tracks in F of its frames.
 
@@ -57,8 +70,7 @@ class PlayerClip:
         fps: frame rate of the whole clip; 0 if unknown.
         query: int64 [P], the shown queries, as indices into the query set: the first query of each track.
         query_frame: int64 [P], frame numbers in the whole clip.
-        xy: int16 [P, F, 2], 1/16 px of the metric raster; NO_POSITION in frames without annotation.
-        visible: bool [P, F].
+        truth: the ground truth.
     """
 
     jpegs: list[bytes]
@@ -69,16 +81,7 @@ class PlayerClip:
     fps: float
     query: npt.NDArray[np.int64]
     query_frame: npt.NDArray[np.int64]
-    xy: npt.NDArray[np.int16]
-    visible: npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class PlayerTracks:
-    """A run's tracks for a player: xy int16 [P, F, 2] and visible bool [P, F], as in `PlayerClip`."""
-
-    xy: npt.NDArray[np.int16]
-    visible: npt.NDArray[np.bool_]
+    truth: PlayerTracks
 
 
 def make_clip(
@@ -119,8 +122,7 @@ def make_clip(
         fps=float(fps or 0),
         query=query,
         query_frame=query_set.queries.frame[query],
-        xy=_to_subpixels(xy[:, shown]),
-        visible=~query_set.target_occluded[rows][:, shown],
+        truth=PlayerTracks(_to_subpixels(xy[:, shown]), ~query_set.target_occluded[rows][:, shown]),
     )
 
 
@@ -154,19 +156,20 @@ def tracks_path(run: RunFolder, clip_id: str) -> Path:
 
 def write_clip(path: Path, clip: PlayerClip) -> None:
     """Write frames and ground truth. The same clip gives the same bytes."""
-    lengths = [len(jpeg) for jpeg in clip.jpegs]
     numbers = {name: getattr(clip, name) for name in _NUMBERS}
-    packed = np.packbits(clip.visible, axis=None)
     jpegs = np.frombuffer(b"".join(clip.jpegs), dtype=np.uint8)
     make_folder(path.parent)
-    write_npz(path, **numbers, xy=clip.xy, visible=packed, lengths=lengths, jpegs=jpegs)
+    write_npz(path, **numbers, **_packed(clip.truth), lengths=list(map(len, clip.jpegs)), jpegs=jpegs)
 
 
 def write_tracks(path: Path, tracks: PlayerTracks, clip: PlayerClip) -> None:
     """Write a run's tracks, with the queries and frames that they are for."""
-    packed = np.packbits(tracks.visible, axis=None)
     make_folder(path.parent)
-    write_npz(path, query=clip.query, frames=clip.frames, xy=tracks.xy, visible=packed)
+    write_npz(path, query=clip.query, frames=clip.frames, **_packed(tracks))
+
+
+def _packed(tracks: PlayerTracks) -> dict[str, Any]:
+    return {"xy": tracks.xy, "visible": np.packbits(tracks.visible, axis=None)}
 
 
 def read_clip(path: Path) -> PlayerClip:
@@ -183,20 +186,18 @@ def read_clip(path: Path) -> PlayerClip:
             raise ValueError("frames of different sizes")
         frames = _checked(file["frames"], (len(jpegs),), "i")
         query = _checked(file["query"], (None,), "i")
-        height, width = (int(number) for number in _checked(file["shape"], (2,), "i"))
-        raster_height, raster_width = (int(number) for number in _checked(file["raster"], (2,), "i"))
-        tracks = _read_tracks(file, len(query), len(frames))
+        sizes = (_checked(file[name], (2,), "i").tolist() for name in ("shape", "raster"))
+        shape, raster = ((height, width) for height, width in sizes)
         return PlayerClip(
             jpegs=jpegs,
-            shape=(height, width),
-            raster=(raster_height, raster_width),
+            shape=shape,
+            raster=raster,
             num_frames=int(file["num_frames"]),
             frames=frames,
             fps=float(file["fps"]),
             query=query,
             query_frame=_checked(file["query_frame"], (len(query),), "i"),
-            xy=tracks.xy,
-            visible=tracks.visible,
+            truth=_read_tracks(file, len(query), len(frames)),
         )
 
 
@@ -252,11 +253,8 @@ def _to_subpixels(xy: FloatArray) -> npt.NDArray[np.int16]:
 def _compress(frames: npt.NDArray[np.uint8], side: int, quality: int) -> list[bytes]:
     height, width = frames.shape[1:3]
     scale = min(1.0, side / max(height, width))
-    small = resize_frames(frames, (max(1, round(height * scale)), max(1, round(width * scale))))
-    return [_jpeg(frame, quality) for frame in small]
-
-
-def _jpeg(frame: npt.NDArray[np.uint8], quality: int) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(frame).save(file, format="JPEG", quality=quality, optimize=True)
-    return file.getvalue()
+    files = []
+    for frame in resize_frames(frames, (max(1, round(height * scale)), max(1, round(width * scale)))):
+        files.append(io.BytesIO())
+        Image.fromarray(frame).save(files[-1], format="JPEG", quality=quality, optimize=True)
+    return [file.getvalue() for file in files]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.records import write_run
-from vgmae_bench.compare.report import figures, kept
+from vgmae_bench.compare.report import figures
 from vgmae_bench.compare.report.figures import pictures
 from vgmae_bench.compare.selection import select_runs
 from vgmae_bench.evaluation.store import RunFolder
@@ -43,17 +43,21 @@ def test_a_second_report_makes_no_plot_again(counted: list[str]) -> None:
 
 def test_other_scores_order_or_runs_make_other_plots(counted: list[str]) -> None:
     rows = select_runs(OUT)
-    paths = {kept.picture_path("clips", rows), kept.picture_path("bars", rows), kept.picture_path("clips", rows[:1])}
+    paths = {
+        figures.picture_path("clips", rows),
+        figures.picture_path("bars", rows),
+        figures.picture_path("clips", rows[:1]),
+    }
     run = RunFolder(rows[0].run.path)
     replace(run.summary(), seconds=7.0).write(run.path / "summary.json")
-    paths.add(kept.picture_path("clips", select_runs(OUT)))
+    paths.add(figures.picture_path("clips", select_runs(OUT)))
     assert len(paths) == 4
 
 
 def test_damaged_or_unwritable_caches_do_no_harm(counted: list[str], tmp_path: Path) -> None:
     rows = select_runs(OUT)
     first = pictures(rows, ["clips"])
-    kept.picture_path("clips", rows).write_text("{cut")
+    figures.picture_path("clips", rows).write_text("{cut")
     assert pictures(rows, ["clips"]) == first
     (tmp_path / "file").touch()
     with pytest.MonkeyPatch.context() as patch:
@@ -63,7 +67,7 @@ def test_damaged_or_unwritable_caches_do_no_harm(counted: list[str], tmp_path: P
 
 
 def test_old_pictures_are_deleted(counted: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(kept, "MOST_KEPT", 2)
+    monkeypatch.setattr(figures, "MOST_KEPT", 2)
     for number in range(4):
-        kept.keep_picture(tmp_path / "pictures" / f"{number}.json", {"name": str(number)})
+        figures.keep_picture(tmp_path / "pictures" / f"{number}.json", {"name": str(number)})
     assert len(list((tmp_path / "pictures").iterdir())) == 2
