@@ -79,12 +79,21 @@ class IncompleteError(UserError):
     exit_code = 3
 
 
+class FaultError(ValueError):
+    """A fault of a clip, without the clip's name: `damage` adds it. `remedy` says what to try, or is empty."""
+
+    def __init__(self, fault: str, remedy: str = "") -> None:
+        super().__init__(fault)
+        self.remedy = remedy
+
+
 @contextmanager
-def damage(what: str) -> Iterator[None]:
-    """Convert a library's error about external data to an error of one line. A UserError passes unchanged.
+def damage(what: str, dataset: str = "") -> Iterator[None]:
+    """Convert any error about external data to an error of one line. A UserError passes unchanged.
 
     Arguments:
         what: the problem, for the message.
+        dataset: a dataset's name. After the remedy of a FaultError, the command that checks the whole dataset is named.
 
     Raises:
         MissingDataError: a file does not exist.
@@ -98,4 +107,7 @@ def damage(what: str) -> Iterator[None]:
         raise MissingDataError(what, "a file is not there") from error
     except Exception as error:  # a damaged file can cause any error
         plain = isinstance(error, ValueError | OSError) and str(error)  # other messages need the name of the error
-        raise BadDataError(what, str(error) if plain else f"{type(error).__name__}: {error}") from error
+        remedy = error.remedy if isinstance(error, FaultError) else ""
+        if remedy and dataset:
+            remedy += f", then: vgmae-bench data verify {dataset}, which names every such clip"
+        raise BadDataError(what, str(error) if plain else f"{type(error).__name__}: {error}", try_=remedy) from error

@@ -91,8 +91,8 @@ def _tables(folder: Path) -> list[Kind]:
     (folder / "a.json").write_text(json.dumps({"xy": [[[1.5, 2], None, [3, 4]]], "visible": [[True, False, True]]}))
     run = write_run(folder / "runs", "a", [0.5, 0.25])
     return [
-        Kind("csv", folder / "a.csv", read_tracks),
-        Kind("json", folder / "a.json", read_tracks),
+        Kind("csv", folder / "a.csv", _read_tracks),
+        Kind("json", folder / "a.json", _read_tracks),
         Kind("json", run / "record.json", Record.read),
         Kind("json", run / "summary.json", Summary.read),
     ]
@@ -185,6 +185,11 @@ def _read_predictions(path: Path) -> None:
 def _read_video(path: Path) -> None:
     for _ in open_video(path).frames():
         pass
+
+
+def _read_tracks(path: Path) -> None:
+    with damage("tracks"):
+        read_tracks(path)
 
 
 def _read_damaged_video(path: Path) -> None:

@@ -11,11 +11,11 @@ import pytest
 from tests.clips import moving_square
 from tests.data.toy import save_davis
 from tests.videos import encode
-from vgmae_bench.data.checks import FaultError, Unit, check_frames, check_tracks
+from vgmae_bench.data.checks import Unit, check_frames, check_tracks
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
 from vgmae_bench.data.verify import verify
-from vgmae_bench.errors import BadDataError
+from vgmae_bench.errors import BadDataError, FaultError
 
 SIZE = (48, 80)
 PIXELS = np.array([80, 48])

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vgmae_bench.data.checks import FaultError
 from vgmae_bench.data.track_tables import first_frame, read_tracks
+from vgmae_bench.errors import BadDataError, FaultError, damage
 
 ROWS = [("a", 0, 14.0, 26.0, 1), ("a", 1, 16.0, 26.0, 1), ("b", 0, 15.5, 24.5, 1), ("b", 1, 17.5, 24.5, 0)]
 XY = [[[14, 26], [16, 26]], [[15.5, 24.5], [17.5, 24.5]]]
@@ -102,7 +102,7 @@ def test_the_error_names_the_wrong_content_of_json(tmp_path: Path, text: str, wh
 )
 def test_ambiguous_json_is_refused(tmp_path: Path, text: str, why: str) -> None:
     (tmp_path / "a.json").write_text(text)
-    with pytest.raises(FaultError, match=why):
+    with pytest.raises(BadDataError, match=why), damage("the tracks"):
         read_tracks(tmp_path / "a.json")
 
 

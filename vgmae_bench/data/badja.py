@@ -28,7 +28,7 @@ from PIL import Image
 from vgmae_bench import config as configs
 from vgmae_bench import data
 from vgmae_bench.config import Json
-from vgmae_bench.data.checks import check_tracks, clip_faults
+from vgmae_bench.data.checks import check_tracks
 from vgmae_bench.data.dataset import opened
 from vgmae_bench.data.files.fetch import missing
 from vgmae_bench.data.files.root import locate
@@ -37,7 +37,7 @@ from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.video.file import stack
 from vgmae_bench.data.video.image_folder import ImageFolder
 from vgmae_bench.data.video.pixels import reading
-from vgmae_bench.errors import BadDataError, MissingDataError
+from vgmae_bench.errors import BadDataError, MissingDataError, damage
 from vgmae_bench.files import file_digest
 from vgmae_bench.types import Clip, Size, Uint8Array
 
@@ -127,7 +127,7 @@ class Badja:
             seen[: len(joints), frame] = entry["visibility"]
             annotated[frame] = True
             radius[frame] = self._radius(entry, video.size)
-        with clip_faults(f"{file} cannot be used", "badja"):
+        with damage(f"{file} cannot be used", "badja"):
             check_tracks(points, ~seen, video.num_frames, video.size, "pixels")
         points[~seen] = np.nan
         ever = seen.any(axis=1)

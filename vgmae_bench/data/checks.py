@@ -6,15 +6,14 @@ clip. An error names the likely reason and a command to try.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
-from vgmae_bench.errors import BadDataError, damage
+from vgmae_bench.errors import FaultError, damage
 from vgmae_bench.types import BoolArray, Clip, FloatArray, Size, Uint8Array, boolean_occlusion, describe
 
 Unit = Literal["fractions", "pixels"]
@@ -23,14 +22,6 @@ Unit = Literal["fractions", "pixels"]
 FAR = 0.5
 """How far outside the frame a visible point may lie, in units of the frame. Annotators and generators overshoot a little."""
 _UNITS = {"fractions": "fractions of the frame, from (0, 0) to (1, 1), are expected", "pixels": "pixels are expected"}
-
-
-class FaultError(ValueError):
-    """A fault of a clip, without the clip's name. `remedy` says what to try, or is empty."""
-
-    def __init__(self, fault: str, remedy: str = "") -> None:
-        super().__init__(fault)
-        self.remedy = remedy
 
 
 def check_tracks(
@@ -93,14 +84,15 @@ def checked_clip(clip: Clip, where: str, dataset: str) -> Clip:
     """The clip with checked annotations. Its frames are checked whenever they are read.
 
     Arguments:
-        where, dataset: see `clip_faults`.
+        where: the start of messages: 'Clip "bear" of davis cannot be used'.
+        dataset: the dataset's name, for the command to try.
 
     Raises:
         BadDataError: the clip has a fault.
     """
     size: Any = clip.size
     tracks, num_frames = clip.points.shape[:2]
-    with clip_faults(where, dataset):
+    with damage(where, dataset):
         if len(size) != 2 or not all(isinstance(length, int | np.integer) and length > 0 for length in size):
             raise FaultError(f"size must be (height, width), two whole numbers of pixels, not {size}")
         check_tracks(clip.points, clip.occluded, num_frames, size)
@@ -117,28 +109,11 @@ def checked_clip(clip: Clip, where: str, dataset: str) -> Clip:
             raise FaultError(f"fps is {clip.fps}")
         if clip.encoded is not None and len(clip.encoded) != num_frames:
             raise FaultError(f"the video has {len(clip.encoded)} frames, but points has {num_frames}")
-    whole = (num_frames, *clip.size)
-    part = clip.part and partial(_checked_frames, clip.part, where, whole)
-    resized = clip.resized and partial(_checked_frames, clip.resized, where, whole)
-    with damage(where):  # a plugin's subclass can have another constructor
+        # A plugin's subclass can have another constructor, which raises.
+        whole = (num_frames, *clip.size)
+        part = clip.part and partial(_checked_frames, clip.part, where, whole)
+        resized = clip.resized and partial(_checked_frames, clip.resized, where, whole)
         return replace(clip, read=partial(_checked_frames, clip.read, where, whole), part=part, resized=resized)
-
-
-@contextmanager
-def clip_faults(where: str, dataset: str = "") -> Iterator[None]:
-    """Convert a ValueError about a clip to a BadDataError that says which clip, what is wrong, and what to try.
-
-    Arguments:
-        where: the start of the message: 'Clip "bear" of davis cannot be used'.
-        dataset: the dataset's name, for the command to try.
-    """
-    try:
-        yield
-    except ValueError as fault:
-        remedy = fault.remedy if isinstance(fault, FaultError) else ""
-        verify = f"vgmae-bench data verify {dataset}, which names every such clip" if dataset else ""
-        try_ = ", then: ".join(filter(None, (remedy, verify))) if remedy else ""
-        raise BadDataError(where, str(fault), try_=try_) from fault
 
 
 def _checked_frames(

@@ -27,11 +27,11 @@ import numpy as np
 
 from vgmae_bench import config as configs
 from vgmae_bench.config import Json
-from vgmae_bench.data.checks import FaultError, check_tracks, clip_faults
+from vgmae_bench.data.checks import check_tracks
 from vgmae_bench.data.track_tables import first_frame, read_tracks
 from vgmae_bench.data.video import Video
 from vgmae_bench.data.video.file import VIDEO_SUFFIXES, open_video, stack
-from vgmae_bench.errors import BadDataError, MissingDataError, UsageError, damage
+from vgmae_bench.errors import BadDataError, FaultError, MissingDataError, UsageError, damage
 from vgmae_bench.files import file_digest, natural_order
 from vgmae_bench.resizing import resize_frames
 from vgmae_bench.types import Clip, Size, Uint8Array
@@ -112,7 +112,7 @@ class FolderDataset:
         self._check_unchanged(clip_id)
         video = open_video(path, allow_truncated=self._allow_truncated)
         dataset = f"folder --dataset-set {shlex.quote(f'path={tracks.parent}')}"
-        with damage(f"The tracks {tracks} cannot be read"), clip_faults(f"The tracks {tracks} cannot be used", dataset):
+        with damage(f"The tracks {tracks} cannot be used", dataset):
             xy, hidden, annotated = read_tracks(tracks)
             points = xy / np.array(video.size[::-1])
             if tracks.suffix.lower() == ".json" and xy.shape[1] < len(xy) == video.num_frames:

@@ -56,7 +56,7 @@ _OPTIONAL = ("annotated", "radius", "asked")
 _ATTRIBUTES = ("size", "kind", "frames_sha256", "fps")
 _BLOCK = 16  # frames in memory at once while they are encoded again
 Lossless = Literal["PNG", "RAW"]
-Stored = ImageKind | Literal["RAW"]
+FrameKind = ImageKind | Literal["RAW"]
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
@@ -171,7 +171,7 @@ class PreparedDataset:
             )
 
     def _frames(
-        self, clip_id: str, kind: Stored, arrays: Arrays, start: int, stop: int, size: Size | None = None
+        self, clip_id: str, kind: FrameKind, arrays: Arrays, start: int, stop: int, size: Size | None = None
     ) -> Uint8Array:
         """Frames `start` to `stop - 1`: uint8 [stop - start, H, W, 3] RGB; of another size only if they are encoded."""
         offsets, crc32 = arrays["offsets"], arrays["crc32"]
@@ -216,7 +216,7 @@ def _write_clip(group: h5py.Group, clip: Clip, quality: int | None, lossless: Lo
     return digest
 
 
-def _encoded(clip: Clip, quality: int | None, lossless: Lossless) -> tuple[Stored, list[Uint8Array]]:
+def _encoded(clip: Clip, quality: int | None, lossless: Lossless) -> tuple[FrameKind, list[Uint8Array]]:
     """The form in which the frames of a clip are stored, and each frame as uint8 [number of bytes]."""
     if clip.encoded is not None:
         kind: ImageKind = "JPEG" if clip.encoded[0].startswith(b"\xff\xd8") else "PNG"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.data.checks import FaultError
+from vgmae_bench.errors import FaultError
 from vgmae_bench.types import BoolArray
 
 COLUMNS = ("point", "frame", "x", "y", "visible")
@@ -42,6 +42,7 @@ def read_tracks(path: Path) -> TrackTable:
 
     Raises:
         FaultError: the file is not such a table. The message names the line and the reason.
+        ValueError, csv.Error, OverflowError: the file is neither CSV nor JSON, or a number is too large.
         OSError: the file cannot be read.
     """
     try:
@@ -50,10 +51,6 @@ def read_tracks(path: Path) -> TrackTable:
         raise FaultError("it is not text in UTF-8", "saving it as UTF-8") from error
     except RecursionError as error:
         raise FaultError("its lists are nested too deeply") from error
-    except FaultError:
-        raise
-    except (csv.Error, ValueError, OverflowError) as error:
-        raise FaultError(str(error)) from error
     if not table.xy.size:
         raise FaultError("it holds no tracks")
     return table

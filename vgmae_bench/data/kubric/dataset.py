@@ -146,12 +146,12 @@ def _of_exports(folders: list[Path]) -> Scenes:
                 raise ValueError(f"its coords are {xy.dtype} {list(xy.shape)}, not floating point [N, T, 2]")
             points = xy / np.array(video.size[::-1])
             points, occluded = check_tracks(points, hidden, video.num_frames, video.size, "pixels")
-            read = partial(_frames, video)
+            read = partial(_read, video)
             clip = Clip(file_safe(folder.name, folder), video.size, points, occluded, read, fps=FPS)
             yield _digest([tracks, *video.files]), clip
 
 
-def _frames(video: ImageFolder) -> Uint8Array:
+def _read(video: ImageFolder) -> Uint8Array:
     return stack(video.frames())
 
 

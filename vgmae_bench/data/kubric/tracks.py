@@ -10,12 +10,12 @@ from __future__ import annotations
 import itertools
 import zlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench.data.kubric.scene import KubricScene
+from vgmae_bench.types import BoolArray, FloatArray
 
 VERSION = 1
 """Must increase whenever the same seed gives other tracks."""
@@ -24,8 +24,6 @@ MOST_OF_SEGMENT = 0.1  # share of the candidates of a segment that may be drawn
 DEPTH_TOLERANCE = 0.99  # a surface nearer than this share of a point's distance hides the point
 ROUGH = 0.05  # if normals of neighbours differ by more, a normal map may have made them
 
-Float = npt.NDArray[np.floating[Any]]
-Bool = npt.NDArray[np.bool_]
 Int = npt.NDArray[np.int64]
 
 
@@ -41,7 +39,7 @@ class KubricTracks:
 
     frame: Int
     xy: npt.NDArray[np.float32]
-    occluded: Bool
+    occluded: BoolArray
 
 
 def derive_tracks(scene: KubricScene, name: str, seed: int = 0, count: int = 256) -> KubricTracks:
@@ -94,7 +92,7 @@ def _budget(candidates: Int, count: int) -> Int:
     return budget
 
 
-def _follow(scene: KubricScene, segment: int, where: Int) -> tuple[Int, Float, Bool]:
+def _follow(scene: KubricScene, segment: int, where: Int) -> tuple[Int, FloatArray, BoolArray]:
     """(frame [n], xy [n, T, 2], occluded [n, T]) of the points of a segment that are visible at `where` [3, n]."""
     camera = rotation_matrices(scene.camera_quaternion)
     if segment:
@@ -113,13 +111,13 @@ def _follow(scene: KubricScene, segment: int, where: Int) -> tuple[Int, Float, B
     return where[0], np.where(np.isfinite(xy), xy, np.nan).swapaxes(0, 1), hidden.T
 
 
-def _box_to_world(corners: Float) -> Float:
+def _box_to_world(corners: FloatArray) -> FloatArray:
     """[T, 4, 3]: maps (x, y, z, 1) in a unit box about the origin to the world, by least squares over its corners."""
     unit = np.array(list(itertools.product([-0.5, 0.5], repeat=3)))
     return np.asarray(np.linalg.pinv(np.concatenate([unit, np.ones((8, 1))], axis=1)) @ corners)
 
 
-def _unproject(scene: KubricScene, camera: Float, where: Int) -> Float:
+def _unproject(scene: KubricScene, camera: FloatArray, where: Int) -> FloatArray:
     """[n, 3]: the world points that are visible at pixels."""
     frame, row, column = where
     size = scene.segments.shape[1]
@@ -129,7 +127,7 @@ def _unproject(scene: KubricScene, camera: Float, where: Int) -> Float:
     return np.asarray((camera[frame] @ ray[..., None])[..., 0] + scene.camera_position[frame])
 
 
-def _covered(scene: KubricScene, segment: int, xy: Float, distance: Float) -> Bool:
+def _covered(scene: KubricScene, segment: int, xy: FloatArray, distance: FloatArray) -> BoolArray:
     """bool [T, n]: all four pixels around a point lie in front of it (by more than 1 %), or belong to other segments."""
     size = scene.segments.shape[1]
     # Positions outside the frame, or not finite, are clamped to the border.
@@ -140,7 +138,7 @@ def _covered(scene: KubricScene, segment: int, xy: Float, distance: Float) -> Bo
     return np.asarray(nearer | (scene.segments[around] != segment).all(axis=(0, 1)))
 
 
-def _turned_away(scene: KubricScene, segment: int, where: Int, away: Float) -> Bool:
+def _turned_away(scene: KubricScene, segment: int, where: Int, away: FloatArray) -> BoolArray:
     """bool [T, n]: the surface at a point faces away from the camera.
 
     False where normals are rough. Also False if the surface already faces away in the query frame: the point is visible
@@ -156,12 +154,12 @@ def _turned_away(scene: KubricScene, segment: int, where: Int, away: Float) -> B
     return np.asarray(turned & trusted)
 
 
-def _smooth(normals: npt.NDArray[np.uint16], where: Int) -> Bool:
+def _smooth(normals: npt.NDArray[np.uint16], where: Int) -> BoolArray:
     """bool [n]: at least two of a pixel's four diagonal neighbours have about its normal. Outside, normals are 0."""
     frame, row, column = where
     size = normals.shape[1]
 
-    def normal(down: int, across: int) -> Float:
+    def normal(down: int, across: int) -> FloatArray:
         rows, columns = row + down, column + across
         inside = (rows >= 0) & (rows < size) & (columns >= 0) & (columns < size)
         found = normals[frame, rows.clip(0, size - 1), columns.clip(0, size - 1)] / 65535 * 2 - 1
@@ -171,7 +169,7 @@ def _smooth(normals: npt.NDArray[np.uint16], where: Int) -> Bool:
     return np.asarray((((corners - normal(0, 0)) ** 2).sum(axis=-1) <= ROUGH**2).sum(axis=0) >= 2)
 
 
-def rotation_matrices(quaternions: Float) -> Float:
+def rotation_matrices(quaternions: FloatArray) -> FloatArray:
     """[..., 3, 3] of quaternions (w, x, y, z) [..., 4] of any length but 0."""
     w, x, y, z = np.moveaxis(quaternions / np.linalg.norm(quaternions, axis=-1, keepdims=True), -1, 0)
     rows = [

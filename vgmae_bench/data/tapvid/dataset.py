@@ -63,8 +63,7 @@ class MinusOneClip(Clip):
     def tracks(self, size: Size | None = None) -> npt.NDArray[np.float64]:
         """float64 [N, T, 2]: stored points times (W - 1, H - 1) of frames of `size` (height, width)."""
         height, width = size or self.size
-        scaled: npt.NDArray[np.float64] = self.points * np.array([width - 1, height - 1])
-        return scaled
+        return np.asarray(self.points * np.array([width - 1, height - 1]), dtype=np.float64)
 
 
 class WithSettings:

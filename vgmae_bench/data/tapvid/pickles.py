@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from vgmae_bench.config import Json
-from vgmae_bench.data.checks import FaultError, check_frames, check_tracks, clip_faults
+from vgmae_bench.data.checks import check_frames, check_tracks
 from vgmae_bench.data.dataset import Coverage, VideoShape, stored_digest
 from vgmae_bench.data.files.clip_names import file_safe, missing_shards
 from vgmae_bench.data.files.fetch import ensure
@@ -23,7 +23,7 @@ from vgmae_bench.data.files.index import ClipEntry, FileIndex, Stamp, build_inde
 from vgmae_bench.data.files.root import compare_sums
 from vgmae_bench.data.tapvid import safe_pickle
 from vgmae_bench.data.video.frames import decode_frames, jpeg_size
-from vgmae_bench.errors import BadDataError
+from vgmae_bench.errors import BadDataError, FaultError, damage
 from vgmae_bench.plugins import DatasetSpec
 from vgmae_bench.progress.bar import counted
 from vgmae_bench.types import Clip, Size, Uint8Array, describe
@@ -162,7 +162,7 @@ def parse_example(raw: object, clip_id: str, where: str, dataset: str = "") -> C
     Raises:
         BadDataError: the entry has a fault, see `vgmae_bench.data.checks`.
     """
-    with clip_faults(f"{where[:1].upper()}{where[1:]} cannot be used", dataset):
+    with damage(f"{where[:1].upper()}{where[1:]} cannot be used", dataset):
         if not isinstance(raw, dict):
             raise FaultError(f"it is {describe(raw)}, not a dictionary of video, points and occluded")
         if missing := [key for key in ("video", "points", "occluded") if key not in raw]:
