@@ -29,15 +29,12 @@ class VideoEncoder(Protocol):
 
         Maps float32 [B, 3, T, S, S], ImageNet-normalised RGB, to float [B, N, C].
         """
-        ...
 
     def parameters(self) -> Any:
         """As of `torch.nn.Module`."""
-        ...
 
     def to(self, device: str) -> Any:
         """As of `torch.nn.Module`."""
-        ...
 
 
 class NormedEncoder(nn.Module):

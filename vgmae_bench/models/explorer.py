@@ -31,11 +31,9 @@ class Exploration(Protocol):
     @property
     def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
         """All results by name."""
-        ...
 
     def draw(self, path: Path) -> None:
         """Draw all results in one figure, a PNG."""
-        ...
 
 
 class Explorer(Protocol):
@@ -53,16 +51,12 @@ class Explorer(Protocol):
 
     def untrained(self, seed: int) -> Explorer:
         """The same model with random weights, for comparison."""
-        ...
 
     def explore(self, image: Image) -> Exploration:
         """Explore an image, uint8 [H, W, 3] RGB, of any size."""
-        ...
 
     def look(self, image: Image) -> Seen:
         """Find figure and outlines of an image, uint8 [H, W, 3] RGB, of any size."""
-        ...
 
     def rebuild(self, image: Image, hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
         """Reconstruct an image [S, S, 3] without its hidden patches, bool [g, g]: float32 [S, S, 3] in [0, 1]."""
-        ...

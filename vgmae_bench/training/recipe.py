@@ -81,19 +81,15 @@ class Source(Protocol[B_co]):
 
     def batch(self, numbers: range, shape: ClipShape, device: str) -> B_co:
         """The clips with these numbers."""
-        ...
 
     def examples(self, count: int, shape: ClipShape, device: str) -> B_co:
         """Clips for pictures and validation, which training never uses."""
-        ...
 
     def describe(self) -> Json:
         """Everything that the clips depend on, without paths of this machine. Part of a training's identity."""
-        ...
 
     def skipped(self) -> dict[Path, str]:
         """Files that could not be read so far, with the reasons."""
-        ...
 
 
 class Recipe(nn.Module, ABC, Generic[N, B]):

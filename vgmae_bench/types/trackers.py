@@ -31,7 +31,6 @@ class Tracker(Protocol):
         Returns:
             N tracks of T frames, in raster pixels of `frames`.
         """
-        ...
 
 
 @runtime_checkable
@@ -72,7 +71,6 @@ class Noted(Protocol):
     @property
     def note(self) -> str:
         """The note, or ""."""
-        ...
 
 
 @runtime_checkable
@@ -82,7 +80,6 @@ class Foreign(Protocol):
     @property
     def checkout(self) -> str:
         """The version of this code, "owner/name commit digest"; part of a run's key."""
-        ...
 
 
 @runtime_checkable
@@ -92,7 +89,6 @@ class Selective(Protocol):
     @property
     def unused_settings(self) -> Collection[str]:
         """Settings, and sections of settings, that this tracker does not use. A run's key omits them."""
-        ...
 
 
 @runtime_checkable
@@ -147,4 +143,3 @@ class SceneMaker(Protocol):
 
     def scene(self, frames: npt.NDArray[np.uint8]) -> Scene:
         """The scene of a clip, uint8 [T, H, W, 3] RGB."""
-        ...

@@ -42,7 +42,6 @@ class Predictor(Protocol):
             Tracks, float [1, T, N, 2] of (x, y), and visible, [1, T, N]. Positions are pixel indices: pixel centres are
             integers.
         """
-        ...
 
 
 class CoTracker3:

@@ -37,11 +37,9 @@ class Teacher(Protocol):
             video: uint8 [B, T, H, W, 3] RGB, unchanged clips of their source.
             numbers: numbers of the clips; see `vgmae_bench.training.recipe.Batch`.
         """
-        ...
 
     def describe(self) -> Json:
         """Everything that tracks depend on, besides the clip and the grid."""
-        ...
 
 
 def grid_points(height: int, width: int, grid: int) -> Tensor:

@@ -35,7 +35,6 @@ class PatchEncoder(Protocol):
 
         h = w = S / patch_size; patches are in raster order.
         """
-        ...
 
 
 def slots(encoder: PatchEncoder) -> int:

@@ -31,7 +31,6 @@ class Propagation(Protocol):
         Arguments:
             query, frame: maps [h, w, C] of the query's frame and of the next frame, from the same pass of the encoder.
         """
-        ...
 
 
 class Direct:

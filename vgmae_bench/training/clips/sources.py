@@ -32,19 +32,15 @@ class Clips(Protocol):
 
     def read(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor:
         """Clips, uint8 [B, T, H, W, 3] RGB, on the device. Negative numbers are examples, which training never uses."""
-        ...
 
     def flow(self, numbers: Sequence[int], shape: ClipShape, device: str) -> Tensor | None:
         """True motion of every pixel of examples (see `Batch.flow`), or None if it is not known."""
-        ...
 
     def describe(self) -> Json:
         """Everything that the clips depend on, as plain JSON, without paths of this machine."""
-        ...
 
     def skipped(self) -> dict[Path, str]:
         """Files that could not be read so far, with the reasons."""
-        ...
 
 
 class SynthClips:
