@@ -152,8 +152,7 @@ class Runs(Sequence[Run]):
 
     def _repr_html_(self) -> str:
         shown = self.to_pandas()[["method", "weights", "dataset", "protocol", *HEADLINE, "clips_scored"]]
-        text: str = shown.rename(columns=HEADLINE).to_html(index=False, float_format=lambda value: f"{100 * value:.2f}")
-        return text
+        return shown.rename(columns=HEADLINE).to_html(index=False, float_format=lambda value: f"{100 * value:.2f}")
 
 
 class Comparison:

@@ -259,8 +259,7 @@ class CrossAttentionReadout(nn.Module):
         mode = "nearest" if self.config.query_feature == "both" else "bilinear"
         maps = tokens.mT.unflatten(2, (self.grid, self.grid))
         at = (2 * xy - 1).to(maps.dtype)[:, :, None]
-        read: Tensor = F.grid_sample(maps, at, mode, padding_mode="border", align_corners=False)[..., 0].mT
-        return read
+        return F.grid_sample(maps, at, mode, padding_mode="border", align_corners=False)[..., 0].mT
 
 
 def _mlp(width: int) -> nn.Sequential:

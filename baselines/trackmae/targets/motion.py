@@ -170,8 +170,7 @@ def require_motion(norm: Norm) -> None:
 def motion_loss(predicted: Tensor, targets: Targets) -> Tensor:
     """Mean squared error over the targets that count, first within each clip, then over clips."""
     wrong = ((predicted - targets.values).square() * targets.weights).sum(dim=(1, 2))
-    loss: Tensor = (wrong / targets.weights.sum(dim=(1, 2)).clamp(min=1)).mean()
-    return loss
+    return (wrong / targets.weights.sum(dim=(1, 2)).clamp(min=1)).mean()
 
 
 def _deviation(steps: Tensor, floor: float) -> Tensor:

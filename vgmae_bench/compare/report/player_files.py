@@ -246,8 +246,7 @@ def _to_subpixels(xy: FloatArray) -> npt.NDArray[np.int16]:
     """Pixels to int16 in 1/16 px, clipped to the range of int16."""
     reach = np.iinfo(np.int16).max
     scaled = np.where(np.isfinite(xy), np.clip(np.round(xy * SUBPIXELS), -reach, reach), NO_POSITION)
-    whole: npt.NDArray[np.int16] = scaled.astype(np.int16)
-    return whole
+    return scaled.astype(np.int16)
 
 
 def _compress(frames: npt.NDArray[np.uint8], side: int, quality: int) -> list[bytes]:

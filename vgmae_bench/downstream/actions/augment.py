@@ -39,8 +39,7 @@ def random_crop(
     images = piece.permute(0, 3, 1, 2).float()
     if images.shape[2:] != (size, size):
         images = F.interpolate(images, (size, size), mode="bicubic", antialias=True)
-    resized: npt.NDArray[np.uint8] = images.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
-    return resized
+    return images.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
 
 
 def erase(video: Tensor, chance: float, rng: np.random.Generator) -> Tensor:

@@ -103,5 +103,4 @@ class Classifier(nn.Module):
 def encode(encoder: VideoEncoder, video: Tensor, *, final_norm: bool) -> Tensor:
     """Tokens [B, N, C] of clips. Clips are uint8 [B, T, S, S, 3] RGB, or float as from `prepare_clips`."""
     tokens = encoder(video if video.is_floating_point() else prepare_clips(video))
-    normed: Tensor = encoder.norm(tokens) if final_norm else tokens
-    return normed
+    return encoder.norm(tokens) if final_norm else tokens

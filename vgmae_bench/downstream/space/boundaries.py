@@ -90,8 +90,7 @@ def f_measure(counts: Array) -> Array:
     """F-measure of counts [..., 4]. It is 0 if nothing is found or there is nothing to find."""
     recall = counts[..., 0] / np.maximum(counts[..., 1], 1)
     precision = counts[..., 2] / np.maximum(counts[..., 3], 1)
-    f: Array = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    return f
+    return 2 * precision * recall / np.maximum(precision + recall, 1e-12)
 
 
 def ods_ois(counts: Array, groups: Sequence[str]) -> list[Estimate]:
@@ -132,8 +131,7 @@ def thin(mask: Mask) -> Mask:
             around = cv2.filter2D(lines, cv2.CV_32F, _WEIGHTS, borderType=cv2.BORDER_CONSTANT).astype(np.int64)
             lines[(lines == 1) & removable[around]] = 0
         if int(lines.sum()) == before:
-            thinned: Mask = lines[1:-1, 1:-1].astype(np.bool_)
-            return thinned
+            return lines[1:-1, 1:-1].astype(np.bool_)
 
 
 _WEIGHTS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], dtype=np.float32)

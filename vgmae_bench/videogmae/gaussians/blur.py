@@ -15,8 +15,7 @@ def blurred(video: Tensor, sigma: float) -> Tensor:
     # Matrix products are several times faster than convolutions.
     matrix = placed(_matrix, video.shape[2], sigma, device=video.device).to(video)
     planes = video.movedim(-1, 2)
-    blurry: Tensor = (matrix @ (planes @ matrix.mT)).movedim(2, -1)
-    return blurry
+    return (matrix @ (planes @ matrix.mT)).movedim(2, -1)
 
 
 def _matrix(size: int, sigma: float) -> Tensor:
