@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from vgmae_bench.conformance import contract, motion, sameness, seen, time
+from vgmae_bench.conformance import contract, motion, time
 from vgmae_bench.conformance.findings import Finding
 from vgmae_bench.conformance.probe import BrokenError, Probe
 
@@ -17,11 +17,11 @@ CHECKS: dict[str, Check] = {
     "translation": motion.translation,
     "half-pixel": motion.half_pixel,
     "long-pan": motion.long_pan,
-    "independent": sameness.independent,
-    "repeatable": sameness.repeated,
+    "independent": contract.independent,
+    "repeatable": contract.repeated,
     "backward": time.backward,
     "looks-ahead": time.looks_ahead,
-    "visibility": seen.visibility,
+    "visibility": motion.visibility,
     "inputs": contract.inputs,
 }
 """The checks by name. `inputs` comes last, because it reports the changes by all earlier calls."""
