@@ -7,9 +7,8 @@ from pathlib import Path
 
 import torch
 
-from vgmae_bench.config import Json
 from vgmae_bench.models.readout_recipe import FinetuneConfig, ReadoutRecipe, named_size, take_encoder
-from vgmae_bench.models.weights_file import load_weights, save_weights
+from vgmae_bench.models.weights_file import load_weights
 
 from .checkpoint import CLASSIFIER, READOUT, Model, load_model
 from .readout import ReadoutTracker
@@ -39,8 +38,7 @@ class Finetuning(ReadoutRecipe[ReadoutTracker]):
     """
 
     def __init__(self, config: FinetuneConfig, encoder: EncoderConfig) -> None:
-        shape = encoder.num_frames, encoder.image_size, encoder.num_tokens
-        super().__init__(config, lambda: ReadoutTracker(encoder, config.readout), *shape)
+        super().__init__(config, lambda: ReadoutTracker(encoder, config.readout), encoder, READOUT)
 
     def init_from(self, weights: Path) -> list[str]:
         """See `take_encoder`. A classifier's encoder has no last norm; it then normalises without scale and shift."""
@@ -51,11 +49,6 @@ class Finetuning(ReadoutRecipe[ReadoutTracker]):
             norm = {"encoder.norm.weight": torch.ones(width), "encoder.norm.bias": torch.zeros(width)}
             given = given._replace(tensors=tensors | norm)
         return take_encoder(self.network, given)
-
-    def export(self, path: Path, source: Json) -> None:
-        """See `vgmae_bench.training.recipe.Recipe.export`."""
-        sections = {"network": self.network.encoder.config, "readout": self.config.readout, "source": source}
-        save_weights(path, self.network.state_dict(), READOUT, sections)
 
     def tracker(self, device: str) -> TrackMAETracker:
         """See `vgmae_bench.training.recipe.Recipe.tracker`."""

@@ -74,7 +74,7 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(config.embed_dim, eps=NORM_EPS)
         self.blocks.apply(xavier)
         if config.attention_start == "similar":
-            similar_attention(self.blocks)
+            self.blocks.apply(similar_attention)
         if config.patch_start == "whitened":
             whitened_patches(self.patch_embed.proj)
 
@@ -117,7 +117,7 @@ class Decoder(nn.Module):
         self.head = nn.Linear(width, outputs)
         self.apply(xavier)
         if config.attention_start == "similar":
-            similar_attention(self.blocks)
+            self.blocks.apply(similar_attention)
 
     def forward(self, x: Tensor, last: int) -> Tensor:
         """Predictions [B, last, outputs] of the last tokens of x [B, S, decoder_embed_dim]."""

@@ -24,7 +24,7 @@ class ProbedConfig:
     size: Literal["tiny", "small", "base", "large"] = "tiny"
 
 
-def probed(config: ProbedConfig, weights: Path | None, seed: int) -> NormedEncoder:
+def probed(config: ProbedConfig, weights: Path | None, seed: int) -> NormedEncoder[Encoder]:
     """The encoder of a weights file (pretrained or fine-tuned), or a random encoder that depends on `seed` only.
 
     Raises:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from vgmae_bench.models.readout import CrossAttentionReadout, ReadoutConfig
+from vgmae_bench.models.readout import CrossAttentionReadout, ReadoutConfig, ReadoutNetwork
 
 from .network import Encoder, EncoderConfig
 
 
-class ReadoutTracker(nn.Module):
-    """Predicts every frame, although a token spans several. Called like `vgmae_bench.videogmae.readout.ReadoutTracker`.
+class ReadoutTracker(ReadoutNetwork):
+    """Predicts every frame, although a token spans several.
 
     Raises:
         UsageError: the readout's heads do not divide the encoder's width.
@@ -21,8 +21,7 @@ class ReadoutTracker(nn.Module):
         self.encoder = Encoder(config)
         self.readout = CrossAttentionReadout(readout, config.embed_dim, config.slots, config.grid, config.num_frames)
 
-    def forward(
-        self, video: Tensor, queries: Tensor, order: Tensor | None = None, *, points_at_once: int | None = 64
-    ) -> tuple[Tensor, Tensor]:
-        """See `CrossAttentionReadout.read_clip`."""
-        return self.readout.read_clip(self.encoder, video, queries, order, points_at_once)
+    def tokens(self, video: Tensor, order: Tensor | None) -> Tensor:
+        """See `ReadoutNetwork.tokens`."""
+        out: Tensor = self.encoder(video, order)
+        return out

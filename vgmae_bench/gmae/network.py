@@ -7,14 +7,12 @@ path; where that seems wrong, a setting selects its behaviour.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from vgmae_bench.config import build, read_toml
-from vgmae_bench.models.nn import rows
+from vgmae_bench.models.nn import rows, tiny_size
 from vgmae_bench.videogmae.network import Encoded, VideoGMAE
 from vgmae_bench.videogmae.sizes import NetworkConfig
 
@@ -55,7 +53,7 @@ class GMAE(VideoGMAE):
 
 _BASE = ImageNetwork()
 SIZES: dict[str, ImageNetwork] = {
-    "tiny": build(ImageNetwork, read_toml(Path(__file__).parent / "configs" / "tiny.toml")["network"], owner="gmae"),
+    "tiny": tiny_size(ImageNetwork, __file__),
     "base": _BASE,
     "large": replace(_BASE, embed_dim=1024, depth=24, num_heads=16),
 }

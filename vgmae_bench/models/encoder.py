@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol
 
 from torch import Tensor, nn
+
+from vgmae_bench.training.recipe import N
 
 
 class VideoEncoder(Protocol):
@@ -37,7 +39,7 @@ class VideoEncoder(Protocol):
         """As of `torch.nn.Module`."""
 
 
-class NormedEncoder(nn.Module):
+class NormedEncoder(nn.Module, Generic[N]):
     """A `VideoEncoder` for a network that is called with a clip and ends with a norm.
 
     Arguments:
@@ -45,12 +47,10 @@ class NormedEncoder(nn.Module):
         num_frames, image_size, width: see `VideoEncoder`.
     """
 
-    def __init__(self, network: nn.Module, num_frames: int, image_size: int, width: int) -> None:
+    def __init__(self, network: N, num_frames: int, image_size: int, width: int) -> None:
         super().__init__()
         self.num_frames, self.image_size, self.width = num_frames, image_size, width
-        norm = network.norm
-        assert isinstance(norm, nn.Module)  # the network's last norm
-        self.norm, self.network = norm, network
+        self.norm, self.network = network.get_submodule("norm"), network
         network.norm = nn.Identity()
 
     def forward(self, video: Tensor) -> Tensor:

@@ -5,12 +5,18 @@ Names of sub-modules are those of timm (`attn.qkv`, `mlp.fc1`, ...), as in relea
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vgmae_bench.config import build, read_toml
 from vgmae_bench.devices import constant
+from vgmae_bench.settings import multiple_of, positive
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -26,6 +32,49 @@ CORRELATION = 0.9
 """Correlations assumed by whitening: of pixels that are neighbours in space or time, and of the colours of a pixel."""
 NOISE = 0.01
 """Share of white noise, so that weak components are not amplified too much."""
+
+C = TypeVar("C", bound="ViTConfig")
+
+
+@dataclass(frozen=True)
+class ViTConfig:
+    """The shape of a Vision Transformer that encodes clips of square frames.
+
+    Attributes:
+        image_size, patch_size: sides of the frames and of their square patches, in pixels.
+        num_frames: frames per clip, T.
+        embed_dim, depth, num_heads: width, number of blocks and number of heads of the encoder.
+        mlp_ratio: hidden width of the MLPs divided by their width, also in the decoders.
+        attention_start: initial attention: "random" (paper), or queries equal to keys ("similar", ours).
+        patch_start: initial patch embedding: "random" (paper), or whitened patches ("whitened", ours).
+
+    Raises:
+        UsageError: a number is not positive, or numbers are not divisible as needed.
+    """
+
+    image_size: int = 224
+    patch_size: int = 16
+    num_frames: int = 16
+    embed_dim: int = 768
+    depth: int = 12
+    num_heads: int = 12
+    mlp_ratio: float = 4.0
+    attention_start: Literal["random", "similar"] = "random"
+    patch_start: Literal["random", "whitened"] = "random"
+
+    def __post_init__(self) -> None:
+        positive(self, *(name for name, value in vars(self).items() if not isinstance(value, str)))
+        multiple_of(self, image_size="patch_size", embed_dim="num_heads")
+
+    @property
+    def grid(self) -> int:
+        """Patches along one side of a frame."""
+        return self.image_size // self.patch_size
+
+
+def tiny_size(shape: type[C], module: str) -> C:
+    """The network of a method's configuration `tiny`, which is beside the module (its `__file__`) in `configs`."""
+    return build(shape, read_toml(Path(module).parent / "configs" / "tiny.toml")["network"], owner="tiny.toml")
 
 
 def imagenet_statistics(like: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,24 +158,29 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, *, causal: bool = False, mask: Tensor | None = None) -> Tensor:
-        """Map [B, S, width] to [B, S, width]. `mask` is bool [S, S], True where the row may attend to the column."""
-        B, S, width = x.shape
-        q, k, v = self.qkv(x).view(B, S, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        mixed = attend(q, k, v, mask, causal=causal)
-        out: Tensor = self.proj(mixed.transpose(1, 2).reshape(B, S, width))
+    def forward(
+        self, x: Tensor, *, causal: bool = False, mask: Tensor | None = None, last: int | None = None
+    ) -> Tensor:
+        """Map [B, S, width] to [B, S, width].
+
+        Arguments:
+            mask: bool [S, S], True where the row may attend to the column.
+            last: compute only so many of the last rows, [B, last, width]. It does not go with `causal`.
+        """
+        if last is None:
+            q, k, v = self._split(self.qkv(x), 3)
+        else:
+            weights, biases = (values.split([x.shape[2], 2 * x.shape[2]]) for values in self.qkv.parameters())
+            (q,) = self._split(F.linear(x[:, -last:], weights[0], biases[0]), 1)
+            k, v = self._split(F.linear(x, weights[1], biases[1]), 2)
+            mask = None if mask is None else mask[-last:]
+        out: Tensor = self.proj(attend(q, k, v, mask, causal=causal).transpose(1, 2).flatten(2))
         return out
 
-    def last(self, x: Tensor, count: int, mask: Tensor | None = None) -> Tensor:
-        """The last `count` rows of the result of `forward`, [B, count, width]. The others are not computed."""
-        B, S, width = x.shape
-        head = width // self.heads
-        weights, biases = (values.split([width, 2 * width]) for values in (self.qkv.weight, self.qkv.bias))
-        q = F.linear(x[:, -count:], weights[0], biases[0]).view(B, count, self.heads, head).transpose(1, 2)
-        k, v = F.linear(x, weights[1], biases[1]).view(B, S, 2, self.heads, head).permute(2, 0, 3, 1, 4)
-        mixed = attend(q, k, v, None if mask is None else mask[-count:])
-        out: Tensor = self.proj(mixed.transpose(1, 2).reshape(B, count, width))
-        return out
+    def _split(self, x: Tensor, parts: int) -> Tensor:
+        """Map [B, S, parts * width] to [parts, B, heads, S, width / heads]."""
+        heads: Tensor = x.unflatten(2, (parts, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return heads
 
 
 class Mlp(nn.Module):
@@ -153,16 +207,13 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(width, eps=NORM_EPS)
         self.mlp = Mlp(width, round(width * mlp_ratio))
 
-    def forward(self, x: Tensor, *, causal: bool = False, mask: Tensor | None = None) -> Tensor:
-        """Map [B, S, width] to [B, S, width]; see `Attention.forward`."""
-        x = x + self.attn(self.norm1(x), causal=causal, mask=mask)
+    def forward(
+        self, x: Tensor, *, causal: bool = False, mask: Tensor | None = None, last: int | None = None
+    ) -> Tensor:
+        """Map [B, S, width] to [B, S or last, width]; see `Attention.forward`."""
+        mixed = self.attn(self.norm1(x), causal=causal, mask=mask, last=last)
+        x = mixed + (x if last is None else x[:, -last:])
         out: Tensor = x + self.mlp(self.norm2(x))
-        return out
-
-    def last(self, x: Tensor, count: int, mask: Tensor | None = None) -> Tensor:
-        """See `Attention.last`."""
-        rows = x[:, -count:] + self.attn.last(self.norm1(x), count, mask)
-        out: Tensor = rows + self.mlp(self.norm2(rows))
         return out
 
 
@@ -175,17 +226,15 @@ def xavier(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def similar_attention(blocks: nn.ModuleList) -> None:
-    """Make the queries of every head equal to its keys. Both become an isometry of a part of the features.
+def similar_attention(module: nn.Module) -> None:
+    """Make the queries of every head equal to its keys (for `blocks.apply`). Both are an isometry of a part of the features.
 
     Tokens then attend to tokens of similar content and position, as matching of frames requires. Random queries and keys need
     long to learn this (Trockman and Kolter, Mimetic Initialization, arXiv 2305.09828). Our addition, for small data.
     """
-    for block in blocks:
-        assert isinstance(block, Block)
-        qkv, heads = block.attn.qkv, block.attn.heads
-        query, key, _ = qkv.weight.detach().chunk(3)  # views of the parameter, not copies
-        for head in query.chunk(heads):
+    if isinstance(module, Attention):
+        query, key, _ = module.qkv.weight.detach().chunk(3)  # views of the parameter, not copies
+        for head in query.chunk(module.heads):
             nn.init.orthogonal_(head)
         key.copy_(query)
 

@@ -11,7 +11,7 @@ encoder's.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -27,9 +27,6 @@ from vgmae_bench.models.windows import WindowTracks
 from vgmae_bench.settings import at_least
 
 TokenOrder = Literal["identity", "shuffled"]
-Encode = Callable[[Tensor, Tensor | None], Tensor]
-"""(video [B, 3, T, S, S], order [B, L] or None) → features [B, L, De] of all tokens, in this order or in raster order."""
-
 Predict = Literal["position", "displacement"]
 QueryFeature = Annotated[
     Literal["none", "first", "both"],
@@ -176,24 +173,6 @@ class CrossAttentionReadout(nn.Module):
         if config.predict == "displacement":
             nn.init.zeros_(self.output_proj.weight)
 
-    def read_clip(
-        self, encode: Encode, video: Tensor, queries: Tensor, order: Tensor | None, points_at_once: int | None
-    ) -> tuple[Tensor, Tensor]:
-        """Encode a clip, float32 [B, 3, T, S, S], and predict its queries; see `forward`.
-
-        Arguments:
-            order: int64 [B, L], the order of the tokens in each clip of the encoder; None: raster order.
-        """
-        B, windows = len(video), self.config.windows
-        clips = video.unflatten(2, (windows, -1)).transpose(1, 2).flatten(0, 1)
-        kept = None if order is None else order.to(video.device).repeat_interleave(windows, dim=0)
-        latents = encode(clips, kept).unflatten(0, (B, windows))
-        if kept is not None:
-            first = torch.arange(windows, device=video.device)[:, None] * kept.shape[1]
-            kept = (kept.unflatten(0, (B, windows)) + first).flatten(1)
-        answers: tuple[Tensor, Tensor] = self(latents.flatten(1, 2), queries, kept, points_at_once=points_at_once)
-        return answers
-
     def forward(
         self, latents: Tensor, queries: Tensor, kept: Tensor | None = None, *, points_at_once: int | None = 64
     ) -> tuple[Tensor, Tensor]:
@@ -266,13 +245,40 @@ def _mlp(width: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
 
+class ReadoutNetwork(nn.Module, ABC):
+    """An encoder with a readout on top, which is the submodule `readout`."""
+
+    readout: CrossAttentionReadout
+
+    @abstractmethod
+    def tokens(self, video: Tensor, order: Tensor | None) -> Tensor:
+        """The features [B, L, De] of a clip [B, 3, T, S, S], in the order of its tokens [B, L]; None: raster order."""
+
+    def forward(
+        self, video: Tensor, queries: Tensor, order: Tensor | None = None, *, points_at_once: int | None = 64
+    ) -> tuple[Tensor, Tensor]:
+        """Encode a clip, float32 [B, 3, T, S, S], and predict its queries; see `CrossAttentionReadout.forward`.
+
+        Arguments:
+            order: int64 [B, L], the order of the tokens in each clip of the encoder; None: raster order.
+        """
+        B, windows = len(video), self.readout.config.windows
+        clips = video.unflatten(2, (windows, -1)).transpose(1, 2).flatten(0, 1)
+        kept = None if order is None else order.to(video.device).repeat_interleave(windows, dim=0)
+        latents = self.tokens(clips, kept).unflatten(0, (B, windows)).flatten(1, 2)
+        if kept is not None:
+            first = torch.arange(windows, device=video.device)[:, None] * kept.shape[1]
+            kept = (kept.unflatten(0, (B, windows)) + first).flatten(1)
+        answers: tuple[Tensor, Tensor] = self.readout(latents, queries, kept, points_at_once=points_at_once)
+        return answers
+
+
 def read_tracks(
-    model: nn.Module, video: Tensor, xy: Tensor, order: Tensor | None = None, *, points_at_once: int | None = None
+    model: ReadoutNetwork, video: Tensor, xy: Tensor, order: Tensor | None = None, *, points_at_once: int | None = None
 ) -> WindowTracks:
     """Track points from positions xy [M, 2] (pixels) in the first frame of a clip [1, 3, T, S, S].
 
     Arguments:
-        model: a module that is called like `vgmae_bench.videogmae.readout.ReadoutTracker`.
         points_at_once: see `CrossAttentionReadout.forward`.
     """
     size = constant((video.shape[4], video.shape[3]), xy)

@@ -15,22 +15,24 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.models.frames import prepare_clips
 from vgmae_bench.models.losses import PositionLoss, readout_loss
+from vgmae_bench.models.nn import ViTConfig
 from vgmae_bench.models.readout import (
     DROPOUT,
-    CrossAttentionReadout,
     Predict,
     QueryFeature,
     ReadoutConfig,
+    ReadoutNetwork,
     TokenOrder,
 )
-from vgmae_bench.models.weights_file import Weights, check_fit
+from vgmae_bench.models.weights_file import Weights, check_fit, save_weights
 from vgmae_bench.plugins import did_you_mean
 from vgmae_bench.settings import positive
 from vgmae_bench.training.clips.tracks import TrackBatch, TrackDataConfig
-from vgmae_bench.training.recipe import ClipShape, Losses, N, Recipe, evaluating
+from vgmae_bench.training.recipe import ClipShape, Losses, Recipe, evaluating
 from vgmae_bench.training.settings import LoopConfig, OptimiserConfig
 from vgmae_bench.types import Tracks
 from vgmae_bench.viz.draw import contact_sheet
@@ -110,34 +112,36 @@ class FinetuneConfig(LoopConfig):
         return ReadoutConfig(**{field.name: given[field.name] for field in fields(ReadoutConfig)})
 
 
-class ReadoutRecipe(Recipe[N, TrackBatch], Generic[N]):
-    """Trains a readout on an encoder. Frozen parameters have no gradient. Subclasses connect it with a method's encoder.
+R = TypeVar("R", bound=ReadoutNetwork)
 
-    The network's submodule `readout` is the readout. All else is the encoder, with its transformer in a list `blocks`. The
-    network is called like `vgmae_bench.videogmae.readout.ReadoutTracker`.
+
+class ReadoutRecipe(Recipe[R, TrackBatch], Generic[R]):
+    """Trains a readout on an encoder. Frozen parameters have no gradient. Subclasses load and track with a method's encoder.
 
     Arguments:
         config: settings.
-        make: creates the network.
-        num_frames, image_size: frames per clip of the encoder, and their side in pixels.
-        num_tokens: tokens of such a clip.
+        make: creates the network. Its encoder's transformer is a list `blocks`.
+        encoder: the shape of the encoder, for the weights files.
+        kind: the kind of model in the weights files.
     """
 
     config: FinetuneConfig
 
-    def __init__(
-        self, config: FinetuneConfig, make: Callable[[], N], num_frames: int, image_size: int, num_tokens: int
-    ) -> None:
+    def __init__(self, config: FinetuneConfig, make: Callable[[], R], encoder: ViTConfig, kind: str) -> None:
         super().__init__(config, make)
-        _readout_of(self.network).cross_attn.dropout = config.dropout
+        self.network.readout.cross_attn.dropout = config.dropout
         freeze(self.network, config.freeze_scope)
-        self._num_tokens = num_tokens
-        frames = num_frames * config.readout_windows
-        self._shape = ClipShape(frames, image_size, config.data.stride, config.data.speed)
+        self._encoder, self._kind = encoder, kind
 
     def shape(self, step: int) -> ClipShape:
         """See `vgmae_bench.training.recipe.Recipe.shape`."""
-        return self._shape
+        frames, data = self._encoder.num_frames * self.config.readout_windows, self.config.data
+        return ClipShape(frames, self._encoder.image_size, data.stride, data.speed)
+
+    def export(self, path: Path, source: Json) -> None:
+        """See `vgmae_bench.training.recipe.Recipe.export`."""
+        sections = {"network": self._encoder, "readout": self.config.readout, "source": source}
+        save_weights(path, self.network.state_dict(), self._kind, sections)
 
     def forward(self, batch: TrackBatch, step: int) -> Losses:
         """`readout_loss` of all points. Each is queried in the first frame, as in the official code."""
@@ -150,7 +154,7 @@ class ReadoutRecipe(Recipe[N, TrackBatch], Generic[N]):
             batch.valid,
             kind=self.config.position_loss,
             delta=self.config.huber_delta,
-            grid=_readout_of(self.network).grid,
+            grid=self.network.readout.grid,
             hidden_positions=self.config.hidden_positions,
         )
         return Losses(parts.total, {"position": parts.position.detach(), "occlusion": parts.occlusion.detach()})
@@ -176,12 +180,13 @@ class ReadoutRecipe(Recipe[N, TrackBatch], Generic[N]):
         queries = torch.cat([torch.zeros_like(first[..., :1]), first.flip(-1)], dim=-1)
         order = None
         if self.config.token_order == "shuffled":
-            order = torch.stack([_permutation(self._num_tokens, seed) for seed in batch.seeds])
+            tokens = self.network.readout.enc_temporal_embed.shape[1] // self.config.readout_windows
+            order = torch.stack([_permutation(tokens, seed) for seed in batch.seeds])
         answers: tuple[Tensor, Tensor] = self.network(prepare_clips(batch.video), queries, order)
         return answers
 
 
-def take_encoder(model: nn.Module, given: Weights) -> list[str]:
+def take_encoder(model: ReadoutNetwork, given: Weights) -> list[str]:
     """Copy the encoder of a weights file to the model of a `ReadoutRecipe`, and a readout of the same configuration.
 
     Arguments:
@@ -193,7 +198,7 @@ def take_encoder(model: nn.Module, given: Weights) -> list[str]:
     Raises:
         WeightsError: parts of the encoder are missing or have another shape.
     """
-    same = "readout" in given.config and given.section("readout", ReadoutConfig) == _readout_of(model).config
+    same = "readout" in given.config and given.section("readout", ReadoutConfig) == model.readout.config
     wanted = {name: value for name, value in model.named_parameters() if same or not name.startswith("readout.")}
     if missing := [name for name in wanted if name not in given.tensors]:
         raise WeightsError(f"{given.path} lacks {len(missing)} tensors of the encoder", ", ".join(missing[:3]))
@@ -220,12 +225,6 @@ def freeze(model: nn.Module, scope: FreezeScope) -> None:
         part = name.split(".")
         if (scope == "all" and part[0] != "readout") or (scope == "blocks" and "blocks" in part):
             parameter.requires_grad_(False)
-
-
-def _readout_of(model: nn.Module) -> CrossAttentionReadout:
-    readout = model.get_submodule("readout")
-    assert isinstance(readout, CrossAttentionReadout)  # see `ReadoutRecipe`
-    return readout
 
 
 def _permutation(count: int, seed: int) -> Tensor:

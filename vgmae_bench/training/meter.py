@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
@@ -26,8 +28,7 @@ class Meter:
     def share(self, fabric: Fabric) -> None:
         """Add up the sums of all processes, so that all have the same. All processes must call this."""
         if fabric.world_size > 1 and self._sums:
-            sums = fabric.all_reduce(torch.stack(list(self._sums.values())), reduce_op="mean")
-            assert isinstance(sums, Tensor)  # it has the type of its argument
+            sums: Any = fabric.all_reduce(torch.stack(list(self._sums.values())), reduce_op="mean")
             self._sums = dict(zip(self._sums, sums, strict=True))
 
     def means(self) -> dict[str, float]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vgmae_bench.config import Json
 from vgmae_bench.models.readout_recipe import FinetuneConfig, ReadoutRecipe, named_size, take_encoder
-from vgmae_bench.models.weights_file import load_weights, save_weights
+from vgmae_bench.models.weights_file import load_weights
 from vgmae_bench.videogmae.checkpoint import KINDS, Model
 from vgmae_bench.videogmae.gaussians.gaussians import Activation
 from vgmae_bench.videogmae.network import SIZES, NetworkConfig
@@ -37,19 +36,13 @@ class Finetuning(ReadoutRecipe[ReadoutTracker]):
     """
 
     def __init__(self, config: FinetuneConfig, network: NetworkConfig) -> None:
-        shape = network.num_frames, network.image_size, network.num_tokens
-        super().__init__(config, lambda: ReadoutTracker(network, config.readout), *shape)
+        super().__init__(config, lambda: ReadoutTracker(network, config.readout), network, "videogmae-readout")
         if network.position == "pos3d":
             self.network.cls_token.requires_grad_(False)  # in the state dict, but not used
 
     def init_from(self, weights: Path) -> list[str]:
         """See `take_encoder`."""
         return take_encoder(self.network, load_weights(weights, method="videogmae"))
-
-    def export(self, path: Path, source: Json) -> None:
-        """See `vgmae_bench.training.recipe.Recipe.export`."""
-        sections = {"network": self.network.config, "readout": self.config.readout, "source": source}
-        save_weights(path, self.network.state_dict(), "videogmae-readout", sections)
 
     def tracker(self, device: str) -> VideoGMAETracker:
         """See `vgmae_bench.training.recipe.Recipe.tracker`."""

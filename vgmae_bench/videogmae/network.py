@@ -79,7 +79,7 @@ class Encoder(nn.Module):
         self.apply(xavier)
         nn.init.normal_(self.cls_token, std=0.02)
         if config.attention_start == "similar":
-            similar_attention(self.blocks)
+            self.blocks.apply(similar_attention)
         if config.patch_start == "whitened":
             whitened_patches(self.patch_embed.proj)
 
@@ -171,7 +171,7 @@ class VideoGMAE(Encoder):
             self.register_buffer("decoder_pos_embed_anchor", anchor_table(config, width))
             nn.init.normal_(self.decoder_pos_embed_gaussian, std=0.02)
         if config.attention_start == "similar":
-            similar_attention(self.decoder_blocks)
+            self.decoder_blocks.apply(similar_attention)
         if config.gaussian_start == "grid":
             self.register_buffer("gaussian_start", start_on_grid(config.num_gaussians)[None])
             nn.init.zeros_(self.linear_gaussian.weight)
@@ -199,12 +199,10 @@ class VideoGMAE(Encoder):
         mask = self._frame_mask(x.shape[1], x.device) if config.decoder_attention == "frame_causal" else None
         x = torch.cat([x, queries.expand(len(x), -1, -1).to(x.dtype)], dim=1)
         causal = config.decoder_attention == "causal"
-        for number, block in enumerate(self.decoder_blocks, 1):
-            assert isinstance(block, Block)
-            if number == len(self.decoder_blocks) and not causal:
-                x = block.last(x, queries.shape[1], mask)  # only the queries' outputs are needed
-            else:
-                x = block(x, causal=causal, mask=mask)
+        *first, last = self.decoder_blocks
+        for block in first:
+            x = block(x, causal=causal, mask=mask)
+        x = last(x, causal=causal, mask=mask, last=None if causal else queries.shape[1])  # the queries' outputs alone
         raw = self._gaussians(self.decoder_norm(x[:, -queries.shape[1] :]))
         if encoded.colours is None:
             return raw

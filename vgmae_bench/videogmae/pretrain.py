@@ -181,18 +181,15 @@ class PretrainConfig(LoopConfig):
 
     def fill(self, stage: Stage) -> Now:
         """The settings of a stage; those that it does not set come from the configuration."""
-        usual = Now(
-            num_frames=self.network.num_frames,
-            mask_ratio=self.curriculum.mask_ratio,
-            mask_mode=self.curriculum.mask_mode,
-            unmasked_share=self.curriculum.unmasked_share,
-            speed=self.data.speed,
-            stride=self.data.stride,
-            residuals=self.activation.residuals,
-            registration_weight=self.registration_weight,
-        )
-        changes = {name: value for name, value in vars(stage).items() if name in Now._fields and value is not None}
-        return usual._replace(**changes)
+        usual = {
+            **vars(self.network),
+            **vars(self.activation),
+            **vars(self.data),
+            **vars(self.curriculum),
+            **vars(self),
+        }
+        now = usual | {name: value for name, value in vars(stage).items() if value is not None}
+        return Now(**{name: now[name] for name in Now._fields})
 
 
 class Pretraining(Recipe[VideoGMAE, Batch]):

@@ -26,12 +26,11 @@ class ProbedConfig:
     size: Literal["tiny", "base", "large"] = "tiny"
 
 
-class Probed(NormedEncoder):
+class Probed(NormedEncoder[Encoder]):
     """Adapts the network's call to that of an encoder."""
 
     def forward(self, video: Tensor) -> Tensor:
         """See `vgmae_bench.models.encoder.VideoEncoder.__call__`."""
-        assert isinstance(self.network, Encoder)
         return self.network.encode(video).latent
 
 

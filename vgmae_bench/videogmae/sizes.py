@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
-from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError
-from vgmae_bench.settings import multiple_of, positive
+from vgmae_bench.models.nn import ViTConfig, tiny_size
+from vgmae_bench.settings import multiple_of
 from vgmae_bench.videogmae.gaussians.queries import QueryContent
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
+class NetworkConfig(ViTConfig):
     """The shape of a Video-GMAE network.
 
     Attributes:
-        image_size, patch_size: sides of the square frames and of their square patches, in pixels.
-        num_frames: frames per clip, T.
         num_gaussians: Gaussians per frame, G.
-        embed_dim, depth, num_heads: width, number of blocks and number of heads of the encoder.
         decoder_embed_dim, decoder_depth, decoder_num_heads: width, number of blocks and number of heads of the decoder.
-        mlp_ratio: hidden width of the MLPs, divided by their width.
         position: "interpolate" adds a 2-D table, a temporal table and a class token (both released scripts). "pos3d" adds one
             3-D table to encoder and decoder.
         decoder_attention: "causal" over the whole sequence (official). "frame_causal": latents see each other; queries see
@@ -39,24 +34,15 @@ class NetworkConfig:
             around the anchors in frame 0, where the encoder sees them. Needs a square number of Gaussians.
         gaussian_start: "random": untrained networks scatter Gaussians over the scene (paper). "grid" (ours): each is at its
             anchor and does not move.
-        attention_start: initial attention: "random" (paper), or queries equal to keys ("similar", ours).
-        patch_start: initial patch embedding: "random" (paper), or whitened patches ("whitened", ours).
 
     Raises:
         UsageError: a number is not positive, or numbers are not divisible as needed.
     """
 
-    image_size: int = 224
-    patch_size: int = 16
-    num_frames: int = 16
     num_gaussians: int = 256
-    embed_dim: int = 768
-    depth: int = 12
-    num_heads: int = 12
     decoder_embed_dim: int = 512
     decoder_depth: int = 8
     decoder_num_heads: int = 16
-    mlp_ratio: float = 4.0
     position: Literal["interpolate", "pos3d"] = "interpolate"
     decoder_attention: Literal["causal", "frame_causal", "bidirectional"] = "causal"
     decoder: Literal["per_frame", "per_identity"] = "per_frame"
@@ -64,24 +50,17 @@ class NetworkConfig:
     query_content: QueryContent = "learned"
     colour_start: Literal["learned", "frame"] = "learned"
     gaussian_start: Literal["random", "grid"] = "random"
-    attention_start: Literal["random", "similar"] = "random"
-    patch_start: Literal["random", "whitened"] = "random"
 
     def __post_init__(self) -> None:
-        positive(self, *(name for name, value in vars(self).items() if not isinstance(value, str)))
+        super().__post_init__()
         if self.query_content != "learned" and self.decoder != "per_identity":
             raise UsageError("query_content needs one query per Gaussian", 'use it with decoder="per_identity"')
         if self.colour_start == "frame" and math.isqrt(self.num_gaussians) ** 2 != self.num_gaussians:
             raise UsageError("colour_start=frame needs a square number of Gaussians", f"it is {self.num_gaussians}")
-        multiple_of(self, image_size="patch_size", embed_dim="num_heads", decoder_embed_dim="decoder_num_heads")
+        multiple_of(self, decoder_embed_dim="decoder_num_heads")
         # Sines and cosines of two axes need a multiple of 4. The 3-D table needs 16, because space has 3/4 of its width.
         divisor = 4 if self.position == "interpolate" else 16
         multiple_of(self, embed_dim=divisor, decoder_embed_dim=divisor)
-
-    @property
-    def grid(self) -> int:
-        """Patches along one side of a frame."""
-        return self.image_size // self.patch_size
 
     @property
     def num_tokens(self) -> int:
@@ -96,9 +75,7 @@ class NetworkConfig:
 
 _BASE = NetworkConfig()
 SIZES: dict[str, NetworkConfig] = {
-    "tiny": build(
-        NetworkConfig, read_toml(Path(__file__).parent / "configs" / "tiny.toml")["network"], owner="videogmae"
-    ),
+    "tiny": tiny_size(NetworkConfig, __file__),
     "base": _BASE,
     "large": replace(_BASE, embed_dim=1024, depth=24, num_heads=16),
 }

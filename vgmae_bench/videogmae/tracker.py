@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -175,28 +176,26 @@ class VideoGMAETracker:
         self._tiles = config.tiles or tiles
         if not self._switches.apply_scale_factor:
             self._activation = replace(self._activation, scale_factor=1.0)
-        self._model = model.to(self._device)
+        self._model, self._length = model.to(self._device), model.config.num_frames
         self._features: CorrespondenceTracker | None = None
         if config.readout == "features":
-            self._features = CorrespondenceTracker(
-                EncoderFeatures(self._model), config.features, device, calibration_clip, backward=False
-            )
+            encoder = EncoderFeatures(model)
+            self._features = CorrespondenceTracker(encoder, config.features, device, calibration_clip, backward=False)
             self.unused_settings |= {"gaussians", "token_order", "clip_to_frame", "shuffle_seed", "tiles"}
-        elif isinstance(self._model, ReadoutTracker):
+        elif isinstance(model, ReadoutTracker):
+            self._length *= model.readout.config.windows
+            self._track_window = partial(self._read_out, model)
             self.unused_settings |= {"features", "gaussians"}
-        else:
+        elif isinstance(model, VideoGMAE):
+            self._track_window = partial(self._follow_gaussians, model)
             self.unused_settings |= {"features"}
 
     def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
         """Track `queries` through `frames` (uint8 [T, H, W, 3] RGB); see `vgmae_bench.models.windows.track_windows`."""
         if self._features is not None:
             return self._features.track(frames, queries)
-        network, length = self._model.config, self._model.config.num_frames
-        if isinstance(self._model, ReadoutTracker):
-            length *= self._model.readout.config.windows
-        tracks = track_windows(
-            frames, queries, length, network.image_size, self._device, self._track_window, self._tiles
-        )
+        size = self._model.config.image_size
+        tracks = track_windows(frames, queries, self._length, size, self._device, self._track_window, self._tiles)
         if self._switches.clip_to_frame:
             return Tracks(np.clip(tracks.xy, 0, (frames.shape[2], frames.shape[1])), tracks.visible)
         return tracks
@@ -207,14 +206,14 @@ class VideoGMAETracker:
         Raises:
             UsageError: the weights hold a readout, which has no Gaussians.
         """
-        if not isinstance(self._model, VideoGMAE):
+        model, network = self._model, self._model.config
+        if not isinstance(model, VideoGMAE):
             raise UsageError("These weights have a readout and no Gaussians", "", try_="weights without a readout")
-        network = self._model.config
         windows = FrameWindows(frames, network.num_frames, (network.image_size, network.image_size), self._device)
 
         def gaussians_of(start: int) -> Gaussians:
             with torch.inference_mode():
-                return self._gaussians(windows[start])
+                return self._gaussians(model, windows[start])
 
         return whole_scene(
             len(frames),
@@ -223,15 +222,12 @@ class VideoGMAETracker:
             network.image_size,
             gaussians_of,
             self._switches,
-            "over",
             self._config.gaussians.backend,
         )
 
-    def _track_window(self, video: Tensor, xy: Tensor) -> WindowTracks:
+    def _follow_gaussians(self, model: VideoGMAE, video: Tensor, xy: Tensor) -> WindowTracks:
         """Track positions xy [M, 2] from the first frame of video [1, 3, T, h, w] through the window."""
-        if isinstance(self._model, ReadoutTracker):
-            return self._read_out(self._model, video, xy)
-        gaussians = self._gaussians(video)
+        gaussians = self._gaussians(model, video)
         camera = fixed_camera(video.shape[3], video.shape[4], like=xy)
         motion = read_motion(gaussians, camera, self._switches, self._config.gaussians.backend)
         follow = follow_anchors if self._config.gaussians.variant == "anchors" else advect
@@ -239,11 +235,10 @@ class VideoGMAETracker:
         parts = [follow(motion, some, self._switches) for some in torch.split(xy, count)]
         return WindowTracks(torch.cat([part.xy for part in parts]), torch.cat([part.visible for part in parts]))
 
-    def _gaussians(self, video: Tensor) -> Gaussians:
+    def _gaussians(self, model: VideoGMAE, video: Tensor) -> Gaussians:
         """The Gaussians of a window [1, 3, T, h, w], refined if `refine_steps` is positive."""
-        assert isinstance(self._model, VideoGMAE)
         with self._autocast():
-            x = self._model.decode(self._model.encode(video, order=self._order()))
+            x = model.decode(model.encode(video, order=self._order()))
         return fit(
             activate(x.float(), self._activation),
             restore(video[0].transpose(0, 1)),

@@ -120,7 +120,7 @@ def drifting(frames: int) -> Tensor:
 def test_label_propagation_follows_changing_appearance() -> None:
     maps = drifting(5)
     xy = torch.tensor([[12.0, 28.0]])
-    recurrent = Recurrent(xy, 8, 1.5, topk=3)
+    recurrent = Recurrent(xy, 8, 1.5, 4, topk=3, tau=0.07, reach=12)
     direct = Direct(xy, 8, SoftArgmax())
     for t in range(1, 5):
         handed, matched = recurrent.step(maps[0], maps[t]), direct.step(maps[0], maps[t])
@@ -131,8 +131,8 @@ def test_label_propagation_follows_changing_appearance() -> None:
 def test_labels_move_at_most_the_search_radius() -> None:
     maps = drifting(6)
     xy = torch.tensor([[12.0, 28.0]])
-    bound = Recurrent(xy, 8, 1.5, topk=1, reach=0.5)
-    free = Recurrent(xy, 8, 1.5, topk=1)
+    bound = Recurrent(xy, 8, 1.5, 4, topk=1, tau=0.07, reach=0.5)
+    free = Recurrent(xy, 8, 1.5, 4, topk=1, tau=0.07, reach=12)
     for t in range(1, 6):
         held, gone = bound.step(maps[0], maps[t]), free.step(maps[0], maps[t])
     torch.testing.assert_close(gone.xy, torch.tensor([[52.0, 28.0]]), atol=1e-3, rtol=0)
@@ -142,7 +142,7 @@ def test_labels_move_at_most_the_search_radius() -> None:
 def test_a_lost_label_stays_where_it_was() -> None:
     """All cells of the next frame match one of two cells. The label of the other cell is lost."""
     query = F.normalize(noise(4, 4, 16), dim=-1)
-    recurrent = Recurrent(torch.tensor([[12.0, 12.0], [28.0, 28.0]]), 8, 1.5, topk=1)
+    recurrent = Recurrent(torch.tensor([[12.0, 12.0], [28.0, 28.0]]), 8, 1.5, 4, topk=1, tau=0.07, reach=12)
     found = recurrent.step(query, query[1, 1].expand(4, 4, -1))
     assert found.xy[1].tolist() == [28, 28]
     assert found.score[1] == -1 and found.score[0] == pytest.approx(1)

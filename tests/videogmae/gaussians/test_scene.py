@@ -20,7 +20,7 @@ def scene(num_frames: int, length: int = 3) -> tuple[Scene, list[int]]:
         moving = blobs(carpet(32), steps, size=32)
         return moving._replace(colors=torch.full_like(moving.colors, start / 10))
 
-    return whole_scene(num_frames, length, (64, 96), 32, gaussians_of, Switches(), "over", "torch"), asked
+    return whole_scene(num_frames, length, (64, 96), 32, gaussians_of, Switches(), "torch"), asked
 
 
 def test_windows_share_a_frame_and_cover_the_clip() -> None:

@@ -83,15 +83,7 @@ class Recurrent:
     """
 
     def __init__(
-        self,
-        xy: Tensor,
-        cell: float,
-        radius: float,
-        *,
-        frames: int = 4,
-        topk: int = 10,
-        tau: float = 0.07,
-        reach: float = 12.0,
+        self, xy: Tensor, cell: float, radius: float, frames: int, topk: int, tau: float, reach: float
     ) -> None:
         self._start = self._last = xy
         self._cell, self._radius, self._topk, self._tau, self._reach = cell, radius, topk, tau, reach

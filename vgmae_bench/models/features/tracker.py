@@ -157,15 +157,8 @@ class CorrespondenceTracker:
         direct = Direct(xy, self._cell, self._how, config.match_prior * self._encoder.image_size)
         if config.propagation == "direct":
             return direct
-        recurrent = Recurrent(
-            xy,
-            self._cell,
-            config.match_radius,
-            frames=config.recurrent_frames,
-            topk=config.recurrent_topk,
-            tau=config.recurrent_tau,
-            reach=config.recurrent_reach,
-        )
+        found = config.recurrent_frames, config.recurrent_topk, config.recurrent_tau, config.recurrent_reach
+        recurrent = Recurrent(xy, self._cell, config.match_radius, *found)
         return recurrent if config.propagation == "recurrent" else Either(direct, recurrent)
 
     def _seen(self, xy: Tensor, score: Tensor, error: Tensor) -> Tensor:

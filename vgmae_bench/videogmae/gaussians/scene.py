@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from vgmae_bench.types import FloatArray, Scene, Size
-from vgmae_bench.videogmae.gaussians.gaussians import Backend, Composite, Gaussians, fixed_camera, render_video
+from vgmae_bench.videogmae.gaussians.gaussians import Backend, Gaussians, fixed_camera, render_video
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.switches import Switches
 
@@ -20,7 +20,6 @@ def whole_scene(
     resolution: int,
     gaussians_of: Callable[[int], Gaussians],
     switches: Switches,
-    mode: Composite,
     backend: Backend,
 ) -> Scene:
     """Flow, centres and reconstruction of all frames from windows that share a frame.
@@ -39,7 +38,7 @@ def whole_scene(
         camera = fixed_camera(resolution, resolution, like=gaussians.means)
         with torch.inference_mode():
             motion = read_motion(gaussians, camera, switches, backend)
-            video = render_video(gaussians, camera, mode, backend)[0].clamp(0, 1)
+            video = render_video(gaussians, camera, "over", backend)[0].clamp(0, 1)
         last = start + length >= num_frames
         shown = num_frames - start if last else length - 1  # two windows share a frame; it is taken from the later one
         flow.append(_numpy(motion.flow)[: min(shown, num_frames - 1 - start)] * stretch)
