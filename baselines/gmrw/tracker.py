@@ -15,10 +15,9 @@ from vgmae_bench.devices import to_device
 from vgmae_bench.errors import UsageError
 from vgmae_bench.resizing import resize_frames
 from vgmae_bench.settings import no_effect, positive
-from vgmae_bench.training.seeds import untrained
+from vgmae_bench.training.recipe import untrained
 from vgmae_bench.types import Queries, Size, Tracks, rescale
 
-from . import switches as options
 from .checkpoint import Inference, InputRange, Model, Upsample, load_model
 from .flow import Flows
 from .follow import FlowsBetween, Points, chain, direct
@@ -36,6 +35,45 @@ SMALLEST = 8
 CELLS_READ = 4
 """Number of cells from which the flow at a point is interpolated."""
 
+Occlusion = Literal["cycle", "inside"]
+Preset = Literal["default", "official"]
+
+
+@dataclass(frozen=True)
+class Switches:
+    """Every point where the released code (ayshrv/gmrw bf832bd) and our choice differ in tracking.
+
+    Attributes:
+        input_range: see `vgmae_baselines.gmrw.checkpoint.Inference`; None: the weights' default.
+        readout: `by` of `vgmae_baselines.gmrw.matching.Matching`; "auto": the cheaper one, see
+            `cheaper_readout`. All give the same answers, so the released code's "dense", which
+            takes 16 GiB at upsample 4, is not in any preset.
+        readout_dtype: "official_fp16": half precision on grids of 256×256 cells or more. It rounds positions beyond cell 128 to
+            eighths of a cell.
+        flow_grid, pixel_convention: see `vgmae_baselines.gmrw.lattice.Lattice`.
+        direct_occlusion: in direct tracking, a point is hidden if the flow forth and back does not return ("cycle"), or only
+            if it leaves the frame ("inside").
+    """
+
+    input_range: InputRange | None = None
+    readout: ReadoutBy | Literal["auto"] = "auto"
+    readout_dtype: Precision = "fp32"
+    flow_grid: FlowGrid = "cell_center"
+    pixel_convention: PixelConvention = "raster"
+    direct_occlusion: Occlusion = "cycle"
+
+
+PRESETS: dict[Preset, Switches] = {
+    "default": Switches(),
+    "official": Switches(
+        input_range="official",
+        readout_dtype="official_fp16",
+        flow_grid="official",
+        pixel_convention="index",
+        direct_occlusion="inside",
+    ),
+}
+
 
 @dataclass(frozen=True)
 class GMRWConfig:
@@ -50,7 +88,7 @@ class GMRWConfig:
             grows with the fourth power.
         short_side: first reduce larger frames to this many pixels along their shorter side; 0: never. None: the weights'
             default; official weights do not reduce frames.
-        preset: the values of the options below that are None (`vgmae_baselines.gmrw.switches.Switches`).
+        preset: the values of the options below that are None (`Switches`).
         input_range: normalise images in [0, 1] ("correct"), or images in [0, 255] with the same statistics ("official").
         readout: computation of the flow: for all cells in chunks ("attention"), with the whole matrix ("dense"), only around
             points ("rows"), or the cheaper of the first and the last ("auto"). Tracks differ by rounding only.
@@ -76,13 +114,13 @@ class GMRWConfig:
     tracking: Literal["chained", "direct"] = "chained"
     upsample: Upsample | None = None
     short_side: int | None = None
-    preset: options.Preset = "default"
+    preset: Preset = "default"
     input_range: InputRange | None = None
     readout: ReadoutBy | Literal["auto"] | None = None
     readout_dtype: Precision | None = None
     flow_grid: FlowGrid | None = None
     pixel_convention: PixelConvention | None = None
-    direct_occlusion: options.Occlusion | None = None
+    direct_occlusion: Occlusion | None = None
     method: Method | None = None
     radius: float | None = None
     threshold: float = 3.0
@@ -95,11 +133,11 @@ class GMRWConfig:
             raise UsageError(f"short_side must be at least {SMALLEST} pixels, or 0", f"it is {self.short_side}")
 
     @property
-    def switches(self) -> options.Switches:
+    def switches(self) -> Switches:
         """The switches of the preset, replaced by those that are set here."""
-        names = [field.name for field in fields(options.Switches)]
+        names = [field.name for field in fields(Switches)]
         changes = {name: value for name in names if (value := getattr(self, name)) is not None}
-        return replace(options.PRESETS[self.preset], **changes)
+        return replace(PRESETS[self.preset], **changes)
 
     def matching(self, inference: Inference, by: ReadoutBy = "attention") -> Matching:
         """The settings of matching for weights with this default use.

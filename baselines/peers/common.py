@@ -20,7 +20,7 @@ from vgmae_bench.checkouts import Checkout
 from vgmae_bench.errors import WeightsError
 from vgmae_bench.models.checkpoint_content import load_checkpoint
 from vgmae_bench.models.weights_file import load_into
-from vgmae_bench.training.seeds import seeded, untrained
+from vgmae_bench.training.recipe import seeded, untrained
 
 C = TypeVar("C")
 

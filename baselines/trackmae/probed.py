@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from vgmae_bench.models.encoder import NormedEncoder
-from vgmae_bench.training.seeds import untrained
+from vgmae_bench.training.recipe import untrained
 
 from .checkpoint import load_model
 from .network import SIZES, Encoder

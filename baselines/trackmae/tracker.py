@@ -20,7 +20,7 @@ from vgmae_bench.models.readout import read_tracks
 from vgmae_bench.models.windows import track_windows
 from vgmae_bench.settings import at_least, no_effect, positive
 from vgmae_bench.training.clips.sources import calibration_clip
-from vgmae_bench.training.seeds import untrained
+from vgmae_bench.training.recipe import untrained
 from vgmae_bench.types import Queries, Tracks
 
 from .checkpoint import Model, Trained, load_model

@@ -16,11 +16,9 @@ from vgmae_bench.config import build, read_toml
 from vgmae_bench.errors import UsageError, WeightsError
 from vgmae_bench.gmae import SPEC
 from vgmae_bench.gmae.checkpoint import load_model
-from vgmae_bench.gmae.losses import image_loss, patch_normalised
 from vgmae_bench.gmae.network import GMAE, SIZES
-from vgmae_bench.gmae.pretrain import PretrainConfig, Pretraining
-from vgmae_bench.training.recipe import Batch
-from vgmae_bench.training.seeds import untrained
+from vgmae_bench.gmae.pretrain import PretrainConfig, Pretraining, image_loss, patch_normalised
+from vgmae_bench.training.recipe import Batch, untrained
 from vgmae_bench.videogmae.pretrain import PretrainConfig as VideoConfig
 from vgmae_bench.videogmae.pretrain import Pretraining as VideoPretraining
 from vgmae_bench.videogmae.release import import_weights

@@ -26,7 +26,7 @@ from tests.shared.configured import configured
 from tests.shared.pretend import DEVICE, pretended
 from tests.videogmae.test_network import SMALL, small
 from vgmae_bench.models.readout import ReadoutConfig
-from vgmae_bench.training.seeds import untrained
+from vgmae_bench.training.recipe import untrained
 from vgmae_bench.types import Queries, Tracker, Tracks
 from vgmae_bench.videogmae import checkpoint as videogmae_checkpoint
 from vgmae_bench.videogmae.gaussians.gaussians import Activation

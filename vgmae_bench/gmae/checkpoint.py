@@ -9,7 +9,7 @@ from vgmae_bench.config import Json
 from vgmae_bench.gmae.gaussians import View
 from vgmae_bench.gmae.network import GMAE, SIZES, ImageNetwork
 from vgmae_bench.models.weights_file import load_weights, save_weights
-from vgmae_bench.training.seeds import untrained
+from vgmae_bench.training.recipe import untrained
 
 KIND = "gmae"
 

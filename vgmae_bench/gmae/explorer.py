@@ -20,7 +20,7 @@ from vgmae_bench.gmae.network import GMAE
 from vgmae_bench.models.explorer import Image, Seen
 from vgmae_bench.models.frames import prepare
 from vgmae_bench.settings import at_least
-from vgmae_bench.training.seeds import untrained
+from vgmae_bench.training.recipe import untrained
 from vgmae_bench.videogmae.gaussians.gaussians import Backend
 
 CUMULATIVE = (32, 64, 128, 256, 512, 1024)

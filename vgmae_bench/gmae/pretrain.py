@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,8 +13,8 @@ from vgmae_bench.config import Json
 from vgmae_bench.errors import UsageError
 from vgmae_bench.gmae.checkpoint import save_model
 from vgmae_bench.gmae.gaussians import View
-from vgmae_bench.gmae.losses import LossRegion, image_loss
 from vgmae_bench.gmae.network import GMAE, ImageNetwork
+from vgmae_bench.models.losses import reconstruction_loss
 from vgmae_bench.training.recipe import Batch, ClipShape, Losses, Recipe
 from vgmae_bench.training.settings import LoopConfig
 from vgmae_bench.videogmae.checkpoint import start_from
@@ -22,6 +23,10 @@ from vgmae_bench.videogmae.gaussians.pictures import GREY
 from vgmae_bench.videogmae.masking import encode_part
 from vgmae_bench.videogmae.network import pixel_mask
 from vgmae_bench.viz.mosaic import save_mosaic
+
+LossRegion = Literal["masked", "masked_patchnorm", "all"]
+VARIANCE_FLOOR = 1e-6
+"""Added to the variance of a patch in normalisation, as in MAE."""
 
 
 @dataclass(frozen=True)
@@ -113,3 +118,28 @@ class Pretraining(Recipe[GMAE, Batch]):
         rebuilt = ((picture.clamp(0, 1) * 255).round().byte() for picture in (masked, whole))
         columns = (column[:, 0].cpu().numpy() for column in (batch.video, shown, *rebuilt))
         save_mosaic(zip(*columns, strict=True), path)
+
+
+def image_loss(rendered: Tensor, images: Tensor, mask: Tensor, region: LossRegion, config: ImageNetwork) -> Tensor:
+    """Mean squared error over masked pixels (the paper's best loss), or one of the paper's other losses.
+
+    Arguments:
+        rendered, images: [B, 1, H, W, 3] RGB in [0, 1].
+        mask: bool [B, L], True where a patch was removed, in raster order.
+        region: "masked": masked pixels. "masked_patchnorm": the same, and each patch of the target is normalised by its own
+            mean and standard deviation, as MAE can do. Gaussian colours in [0, 1] cannot reach these targets; this is the worst
+            of the paper's three losses. "all": all pixels, as in the released image path.
+    """
+    if region == "all":
+        return reconstruction_loss(rendered, images, "mean")
+    target = patch_normalised(images, config) if region == "masked_patchnorm" else images
+    return reconstruction_loss(rendered, target, "mean", pixel_mask(mask, config))
+
+
+def patch_normalised(images: Tensor, config: ImageNetwork) -> Tensor:
+    """[B, 1, H, W, 3]: the 3 p² values of each patch get mean 0 and unbiased variance 1. Constant patches become 0."""
+    g, p = config.grid, config.patch_size
+    patches = images.reshape(-1, g, p, g, p, 3)
+    mean = patches.mean(dim=(2, 4, 5), keepdim=True)
+    variance = patches.var(dim=(2, 4, 5), keepdim=True)
+    return ((patches - mean) / (variance + VARIANCE_FLOOR).sqrt()).view_as(images)

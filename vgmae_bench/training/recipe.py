@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from vgmae_bench.config import Json
-from vgmae_bench.training.seeds import seeded
 from vgmae_bench.training.settings import LoopConfig
 from vgmae_bench.types import Tracker
 
@@ -90,6 +89,20 @@ class Source(Protocol[B_co]):
 
     def skipped(self) -> dict[Path, str]:
         """Files that could not be read so far, with the reasons."""
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Set the seed of torch's global CPU generator within a `with` block, and restore its state afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def untrained(make: Callable[[], N], seed: int) -> N:
+    """A network from `make` in evaluation mode, with random weights that depend on the seed alone."""
+    with seeded(seed):
+        return make().eval()
 
 
 class Recipe(nn.Module, ABC, Generic[N, B]):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vgmae_bench.models.encoder import NormedEncoder
-from vgmae_bench.training.seeds import untrained
+from vgmae_bench.training.recipe import untrained
 from vgmae_bench.videogmae.checkpoint import load_model
 from vgmae_bench.videogmae.network import SIZES, Encoder
 

@@ -20,7 +20,7 @@ from vgmae_bench.models.readout import TokenOrder, read_tracks
 from vgmae_bench.models.windows import WindowTracks, track_windows
 from vgmae_bench.settings import at_least, no_effect
 from vgmae_bench.training.clips.sources import calibration_clip
-from vgmae_bench.training.seeds import untrained
+from vgmae_bench.training.recipe import untrained
 from vgmae_bench.types import Queries, Scene, Tracks
 from vgmae_bench.videogmae.checkpoint import Model, load_model
 from vgmae_bench.videogmae.features import EncoderFeatures

@@ -10,7 +10,8 @@ from PIL import Image
 
 from vgmae_bench.data.synth import native
 from vgmae_bench.errors import MissingDataError, UsageError
-from vgmae_bench.training.clips.sources import SynthClips, calibration_clip, open_clips
+from vgmae_bench.training.clips import sources
+from vgmae_bench.training.clips.sources import Kept, SynthClips, calibration_clip, open_clips
 from vgmae_bench.training.clips.synthetic import clip_seed
 from vgmae_bench.training.recipe import ClipShape
 
@@ -122,3 +123,35 @@ def test_calibration_clips_are_the_same_without_a_compiler(monkeypatch: pytest.M
     monkeypatch.setattr(native, "_library", lambda: None)
     assert torch.equal(calibration_clip(3, 2, 64, "cpu"), compiled)
     assert torch.equal(SynthClips(seed=0).read([3], ClipShape(2, 64), "cpu")[0], compiled)
+
+
+def test_repeated_clips_are_equal_and_rendered_once(monkeypatch):
+    rendered = []
+    real = sources.synth_scenes
+    monkeypatch.setattr(
+        sources, "synth_scenes", lambda seed, numbers, shape: rendered.extend(numbers) or real(seed, numbers, shape)
+    )
+    kept, fresh = open_clips(["synth"], 3, 0, repeat=True), open_clips(["synth"], 3, 0)
+    for numbers in (range(4), range(2, 6), range(4)):
+        expected = fresh.batch(numbers, SHAPE, "cpu").video
+        rendered.clear()
+        assert torch.equal(kept.batch(numbers, SHAPE, "cpu").video, expected)
+    assert rendered == []
+    other = SHAPE._replace(speed=3.0)
+    assert torch.equal(kept.batch(range(4), other, "cpu").video, fresh.batch(range(4), other, "cpu").video)
+
+
+def test_changes_of_a_batch_do_not_reach_the_cache():
+    kept = open_clips(["synth"], 3, 0, repeat=True)
+    first = kept.batch(range(2), SHAPE, "cpu").video
+    expected = first.clone()
+    first.zero_()
+    assert torch.equal(kept.batch(range(2), SHAPE, "cpu").video, expected)
+
+
+def test_kept_clips_do_not_exceed_the_limit():
+    clips = torch.arange(4, dtype=torch.uint8)[:, None].expand(4, 10)
+    kept, made = Kept(limit=25), []
+    for _ in range(2):
+        assert torch.equal(kept.clips(range(4), SHAPE, lambda missing: made.append(missing) or clips[missing]), clips)
+    assert made == [[0, 1, 2, 3], [2, 3]]

@@ -21,10 +21,12 @@ from vgmae_bench.data.synth.render import render_video
 from vgmae_bench.devices import to_device
 from vgmae_bench.errors import UsageError
 from vgmae_bench.training.clips.bank import Bank, BankConfig
-from vgmae_bench.training.clips.kept import Kept
 from vgmae_bench.training.clips.synthetic import clip_seed, synth_flow, synth_scenes, synth_video
 from vgmae_bench.training.recipe import Batch, ClipShape
 from vgmae_bench.training.settings import LoopConfig
+
+LIMIT = 256 * 2**20
+"""Bytes of clips that `Kept` keeps. Beyond it, clips are made each time."""
 
 
 class Clips(Protocol):
@@ -43,13 +45,43 @@ class Clips(Protocol):
         """Files that could not be read so far, with the reasons."""
 
 
+class Kept:
+    """Keeps repeated clips of one shape in memory, by number, so that they are made only once.
+
+    Clips repeat in a fixed order (`vgmae_bench.training.settings.DataConfig`). It is therefore enough to keep the first ones.
+    No clip is replaced. Clips of another shape (another stage) replace all of them.
+
+    Arguments:
+        limit: in bytes.
+    """
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._shape: ClipShape | None = None
+        self._clips: dict[int, Tensor] = {}
+        self._bytes = 0
+
+    def clips(self, numbers: Sequence[int], shape: ClipShape, make: Callable[[list[int]], Tensor]) -> Tensor:
+        """The clips of these numbers, [B, …]. `make` makes those that are not kept; they are then kept if there is room."""
+        if shape != self._shape:
+            self._shape, self._clips, self._bytes = shape, {}, 0
+        missing = [number for number in numbers if number not in self._clips]
+        new = dict(zip(missing, make(missing), strict=True)) if missing else {}
+        clips = torch.stack([new[number] if number in new else self._clips[number] for number in numbers])
+        for number, clip in new.items():
+            if self._bytes + clip.nbytes <= self._limit:
+                self._clips[number] = clip.clone()  # a view would keep its whole batch in memory
+                self._bytes += clip.nbytes
+        return clips
+
+
 class SynthClips:
     """Clips of `synth`, rendered on the training device: its training split, and its validation split for examples.
 
     Arguments:
         seed: seed of the training.
         bank: cut clips from this bank instead of rendering each. Examples are always rendered.
-        repeat: the clips repeat, so they are kept in memory (`vgmae_bench.training.clips.kept`).
+        repeat: the clips repeat, so they are kept in memory (`Kept`).
     """
 
     def __init__(self, seed: int, bank: Bank | None = None, *, repeat: bool = False) -> None:

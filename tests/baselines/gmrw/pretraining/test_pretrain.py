@@ -11,8 +11,7 @@ from torch import Tensor
 from vgmae_baselines.gmrw import SPEC
 from vgmae_baselines.gmrw.checkpoint import Inference, load_model
 from vgmae_baselines.gmrw.network import GMRW
-from vgmae_baselines.gmrw.pretraining.pictures import follow
-from vgmae_baselines.gmrw.pretraining.pretrain import PretrainConfig, Pretraining, transitions
+from vgmae_baselines.gmrw.pretraining.pretrain import PretrainConfig, Pretraining, follow, transitions
 from vgmae_baselines.gmrw.tracker import GMRWTracker
 
 from tests.shared.configured import changed, configured
