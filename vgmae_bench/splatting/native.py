@@ -33,20 +33,13 @@ def composite(
         CompilerError: compilation failed.
         OSError: the compiled library could not be loaded.
     """
-    means2d, conics, depths, radii = projection
     out: tuple[Tensor, Tensor] = _Composite.apply(  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        means2d, conics, opacities, features, depths, radii, height, width, max_alpha
+        height, width, max_alpha, *projection, opacities, features
     )
     return out
 
 
-def render(
-    scene: tuple[Tensor, ...],
-    batch: Shape,
-    height: int,
-    width: int,
-    max_alpha: float,
-) -> tuple[Tensor, Tensor]:
+def render(scene: tuple[Tensor, ...], batch: Shape, height: int, width: int, max_alpha: float) -> tuple[Tensor, Tensor]:
     """Like `vgmae_bench.splatting.render`, but without gradients of the camera.
 
     One call does projection and compositing, forward and backward. Arrays that several images share are not copied.
@@ -59,7 +52,7 @@ def render(
         features [*batch, H, W, C] and alpha [*batch, H, W].
     """
     out: tuple[Tensor, Tensor] = _Render.apply(  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        *scene, batch, height, width, max_alpha
+        batch, height, width, max_alpha, *scene
     )
     return out
 
@@ -118,19 +111,8 @@ def _rows(batch: Shape, *shapes: Shape) -> Tensor:
 
 class _Composite(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any,
-        means2d: Tensor,
-        conics: Tensor,
-        opacities: Tensor,
-        features: Tensor,
-        depths: Tensor,
-        radii: Tensor,
-        height: int,
-        width: int,
-        max_alpha: float,
-    ) -> tuple[Tensor, Tensor]:
-        inputs = [array.contiguous() for array in (means2d, conics, depths, radii, opacities, features)]
+    def forward(ctx: Any, height: int, width: int, max_alpha: float, *arrays: Tensor) -> tuple[Tensor, Tensor]:
+        means2d, conics, *_, opacities, features = inputs = [array.contiguous() for array in arrays]
         images, count, channels = features.shape
         out = features.new_empty(images, height, width, channels)
         out_alpha = features.new_empty(images, height, width)
@@ -151,27 +133,16 @@ class _Composite(torch.autograd.Function):
         grads = [torch.zeros(array.shape) for array in inputs]
         arguments = (_pointer(grad), _pointer(grad_alpha), _pointers(grads))
         _library().vgmae_composite_backward(ctx.state.address, torch.get_num_threads(), *arguments)
-        return (*grads, *[None] * 5)
+        return (*[None] * 3, *grads[:2], None, None, *grads[2:])
 
 
 class _Render(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        means: Tensor,
-        quats: Tensor,
-        scales: Tensor,
-        opacities: Tensor,
-        features: Tensor,
-        viewmat: Tensor,
-        K: Tensor,
-        batch: Shape,
-        height: int,
-        width: int,
-        max_alpha: float,
+        ctx: Any, batch: Shape, height: int, width: int, max_alpha: float, *scene: Tensor
     ) -> tuple[Tensor, Tensor]:
-        inputs = [array.contiguous() for array in (means, quats, scales, opacities, features, viewmat, K)]
-        rows = _rows(batch, *(array.shape for array in inputs))
+        inputs = [array.contiguous() for array in scene]
+        rows, features = _rows(batch, *(array.shape for array in inputs)), inputs[4]
         images, (count, channels) = math.prod(batch), features.shape[-2:]
         out = features.new_empty(*batch, height, width, channels)
         out_alpha = features.new_empty(*batch, height, width)
@@ -195,7 +166,7 @@ class _Render(torch.autograd.Function):
         grads = [torch.zeros_like(array) for array in inputs[:5]]
         arguments = (ctypes.byref(cloud), _pointer(grad), _pointer(grad_alpha), _pointers(grads))
         _library().vgmae_render_backward(ctx.state.address, torch.get_num_threads(), *arguments)
-        return (*grads, *[None] * 6)
+        return (*[None] * 4, *grads, None, None)
 
 
 def _outer(grad: Tensor | None, grad_alpha: Tensor | None, channels: int) -> tuple[Tensor, Tensor | None]:

@@ -46,13 +46,12 @@ def open_loggers(names: Sequence[str], out: Path, step: int, config: dict[str, A
         UsageError: a package is not installed.
     """
     check_installed(names)
-    opened: list[Logger] = []
-    for name in dict.fromkeys(names):
-        if name == "tensorboard":
-            opened.append(TensorBoardLogger(out, name, version="", purge_step=step + 1))
-        else:
-            opened.append(WandbLogger(out, config))
-    return opened
+    return [
+        TensorBoardLogger(out, name, version="", purge_step=step + 1)
+        if name == "tensorboard"
+        else WandbLogger(out, config)
+        for name in dict.fromkeys(names)
+    ]
 
 
 class WandbLogger(Logger):

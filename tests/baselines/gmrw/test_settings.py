@@ -12,8 +12,7 @@ import torch
 from vgmae_baselines.gmrw import SPEC
 from vgmae_baselines.gmrw.checkpoint import Inference
 from vgmae_baselines.gmrw.matching import prepare
-from vgmae_baselines.gmrw.switches import PRESETS, Switches
-from vgmae_baselines.gmrw.tracker import GMRWConfig, GMRWTracker
+from vgmae_baselines.gmrw.tracker import PRESETS, GMRWConfig, GMRWTracker, Switches
 
 from tests.baselines.gmrw.moving import HEIGHT, QUERIES, WIDTH, assert_same, clip, saved, tracker
 from vgmae_bench.config import build, call_with

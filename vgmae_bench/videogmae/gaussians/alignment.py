@@ -198,21 +198,13 @@ def _evidence(
     A Gaussian sums image gradients and errors over its visible pixels, weighted by its rendering weights. These sums are the
     gradient, with respect to the features, of a rendering of arbitrary features.
     """
-    features = torch.zeros_like(gaussians.means[0, 0, :, :1]).repeat(1, 5).requires_grad_()
+    means, quats, scales, opacities = (part[0, 0] for part in gaussians.cloud)
+    features = means.new_zeros(len(means), 5, requires_grad=True)
     with torch.enable_grad():
-        rendered = render(
-            gaussians.means[0, 0],
-            gaussians.quats[0],
-            gaussians.scales[0],
-            gaussians.opacities[0],
-            torch.cat([gaussians.colors[0, 0], features], dim=-1),
-            *camera,
-            backend=backend,
-        )
-        image, gathered = (
-            composite(rendered.features[..., :3], rendered.alpha, "over").detach(),
-            rendered.features[..., 3:],
-        )
+        shown = torch.cat([gaussians.colors[0, 0], features], dim=-1)
+        rendered = render(means, quats, scales, opacities, shown, *camera, backend=backend)
+        image = composite(rendered.features[..., :3], rendered.alpha, "over").detach()
+        gathered = rendered.features[..., 3:]
     error = target - image
     across, down = _gradients((image + target) / 2)  # second order in the step (Malis, 2004)
     weight = (1 + error.square().mean(dim=-1) / outlier**2) ** -2

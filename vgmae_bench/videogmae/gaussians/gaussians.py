@@ -46,6 +46,11 @@ class Gaussians(NamedTuple):
     opacities: Tensor
     colors: Tensor
 
+    @property
+    def cloud(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Means, quats, scales and opacities, as `vgmae_bench.splatting.render` takes them: [B, T or 1, G, …]."""
+        return self.means, self.quats[:, None], self.scales[:, None], self.opacities[:, None]
+
 
 class Camera(NamedTuple):
     """A pinhole camera. `viewmat` [4, 4] is world to camera; `K` [3, 3] and the size are in pixels."""
@@ -130,15 +135,7 @@ def composite(premultiplied: Tensor, alpha: Tensor, mode: Composite) -> Tensor:
 
 def render_video(gaussians: Gaussians, camera: Camera, mode: Composite, backend: Backend = "auto") -> Tensor:
     """Render every frame: [B, T, H, W, 3] RGB, in [0, 1] with mode "over". Differentiable in all parts of `gaussians`."""
-    rendered = render(
-        gaussians.means,
-        gaussians.quats[:, None],
-        gaussians.scales[:, None],
-        gaussians.opacities[:, None],
-        gaussians.colors,
-        *camera,
-        backend=backend,
-    )
+    rendered = render(*gaussians.cloud, gaussians.colors, *camera, backend=backend)
     return composite(rendered.features, rendered.alpha, mode)
 
 
