@@ -27,7 +27,7 @@ from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.tapvid.pickles import load_examples, parse_example
 from vgmae_bench.data.track_tables import read_tracks
 from vgmae_bench.data.video.file import open_video
-from vgmae_bench.data.video.pixels import open_rgb
+from vgmae_bench.data.video.images import open_rgb
 from vgmae_bench.errors import damage
 from vgmae_bench.evaluation.other_programs.prediction_file import open_predictions
 from vgmae_bench.evaluation.records.results import Record, Summary

@@ -36,7 +36,7 @@ from vgmae_bench.data.prepare import Raw, raw_from_dataset
 from vgmae_bench.data.prepared import PreparedDataset
 from vgmae_bench.data.video.file import stack
 from vgmae_bench.data.video.image_folder import ImageFolder
-from vgmae_bench.data.video.pixels import reading
+from vgmae_bench.data.video.images import reading
 from vgmae_bench.errors import BadDataError, MissingDataError, damage
 from vgmae_bench.files import file_digest
 from vgmae_bench.types import Clip, Size, Uint8Array

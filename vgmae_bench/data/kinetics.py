@@ -31,8 +31,8 @@ from vgmae_bench.data.prepare import Raw, raw_from_dataset
 from vgmae_bench.data.tapvid.dataset import KineticsConfig, kinetics
 from vgmae_bench.data.video.complete import check_complete
 from vgmae_bench.data.video.frames import decode_frames, jpeg_size
+from vgmae_bench.data.video.images import reading
 from vgmae_bench.data.video.orientation import filter_graph, upright_filters
-from vgmae_bench.data.video.pixels import reading
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import file_digest
 from vgmae_bench.types import BoolArray, Clip, FloatArray

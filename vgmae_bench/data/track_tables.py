@@ -75,7 +75,12 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         lines = csv.reader(file, skipinitialspace=True)
         header = [name.strip() for name in next(lines, [])]
-        _check_header(header)
+        if twice := [name for name in COLUMNS if header.count(name) > 1]:
+            raise FaultError(f"it has two columns {twice[0]}", "keeping one of them")
+        if lacking := [name for name in COLUMNS if name not in header]:
+            if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
+                raise FaultError("its columns are separated by semicolons or tabs", "separating them by commas")
+            raise FaultError(f"it has no column {', '.join(lacking)}", f"the header {','.join(COLUMNS)}")
         for fields in filter(None, lines):  # an empty line has no fields
             if len(fields) != len(header):
                 fault = f"line {lines.line_num}: it has {len(fields)} fields, the header {len(header)}"
@@ -102,17 +107,6 @@ def _read_csv(path: Path) -> TrackTable:
         hidden[points[name], frame] = not visible
         annotated[frame] = True
     return TrackTable(xy, hidden, annotated)
-
-
-def _check_header(names: list[str]) -> None:
-    if twice := [name for name in COLUMNS if names.count(name) > 1]:
-        raise FaultError(f"it has two columns {twice[0]}", "keeping one of them")
-    lacking = [name for name in COLUMNS if name not in names]
-    if not lacking:
-        return
-    if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
-        raise FaultError("its columns are separated by semicolons or tabs", "separating them by commas")
-    raise FaultError(f"it has no column {', '.join(lacking)}", f"the header {','.join(COLUMNS)}")
 
 
 def _frame(text: str) -> int:

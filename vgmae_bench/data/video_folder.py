@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vgmae_bench.data.video.file import VIDEO_SUFFIXES, open_video, stack
-from vgmae_bench.data.video.image_folder import IMAGE_SUFFIXES
+from vgmae_bench.data.video.images import IMAGE_SUFFIXES
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import in_natural_order, visible_files
 from vgmae_bench.types import Size, Uint8Array

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -134,23 +135,17 @@ class SynthActions:
             StorageError: the cache cannot be written to.
         """
         file = cache_folder() / "synth-actions" / f"{self.digest[:16]}-{self.split}.npy"
-        if (kept := self._read(file)) is None:
-            make_folder(file.parent)
-            write_atomically(file, self._render)
-            kept = np.load(file, mmap_mode="r")
-        return kept
+        with suppress(OSError, ValueError, EOFError):  # missing or damaged
+            kept = np.load(file, mmap_mode="r", allow_pickle=False)
+            if kept.shape == self._shape and kept.dtype == np.uint8:
+                return np.asarray(kept)
+        make_folder(file.parent)
+        write_atomically(file, self._render)
+        return np.asarray(np.load(file, mmap_mode="r"))
 
     @property
     def _shape(self) -> tuple[int, ...]:
         return (len(self.labels), self.config.frames, self.config.size, self.config.size, 3)
-
-    def _read(self, file: Path) -> Uint8Array | None:
-        """The cached frames if the file is complete and has this shape; else None."""
-        try:
-            array = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            return None
-        return array if array.shape == self._shape and array.dtype == np.uint8 else None
 
     def _render(self, path: Path) -> None:
         array = np.lib.format.open_memmap(path, "w+", np.uint8, self._shape)

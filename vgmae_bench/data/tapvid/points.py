@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vgmae_bench.data.video.pixels import reading
+from vgmae_bench.data.video.images import reading
 from vgmae_bench.errors import UsageError
 from vgmae_bench.types import BoolArray, FloatArray, Queries, Size
 

@@ -20,9 +20,9 @@ import numpy as np
 from vgmae_bench.data.video import Frames, Video
 from vgmae_bench.data.video.complete import check_complete, incomplete
 from vgmae_bench.data.video.image_folder import ImageFolder
+from vgmae_bench.data.video.images import reading
 from vgmae_bench.data.video.orientation import upright
 from vgmae_bench.data.video.packets import list_packets, picture_stream
-from vgmae_bench.data.video.pixels import reading
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.types import Size, Uint8Array
 

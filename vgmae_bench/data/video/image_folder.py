@@ -16,12 +16,11 @@ from PIL import Image
 
 from vgmae_bench.data.video import DEFAULT_FPS, Frames, Video
 from vgmae_bench.data.video.complete import ALLOW_TRUNCATED
-from vgmae_bench.data.video.pixels import deepest, open_rgb, reading, upright_size
+from vgmae_bench.data.video.images import IMAGE_SUFFIXES, deepest, open_rgb, reading, upright_size
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.files import NUMBER, natural_order
 from vgmae_bench.types import Size
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 OTHER_SUFFIXES = frozenset({
     ".webp", ".gif", ".bmp", ".tif", ".tiff", ".jfif", ".jpe", ".jp2", ".avif", ".heic", ".ppm", ".pgm", ".tga", ".exr",
 })  # fmt: skip

@@ -13,7 +13,7 @@ from vgmae_bench.config import Json, build, digest
 from vgmae_bench.data.synth.actions import CLASSES, SynthActions, SynthActionsConfig
 from vgmae_bench.data.video import Video
 from vgmae_bench.data.video.file import VIDEO_SUFFIXES, open_video
-from vgmae_bench.data.video.image_folder import IMAGE_SUFFIXES
+from vgmae_bench.data.video.images import IMAGE_SUFFIXES
 from vgmae_bench.downstream.actions.lists import read_list
 from vgmae_bench.errors import BadDataError, MissingDataError, UsageError
 from vgmae_bench.files import natural_order

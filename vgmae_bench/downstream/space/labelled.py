@@ -13,8 +13,7 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from vgmae_bench.config import Json, digest
-from vgmae_bench.data.video.images import SUFFIXES, find_images, read_image
-from vgmae_bench.data.video.pixels import open_rgb
+from vgmae_bench.data.video.images import SUFFIXES, find_images, open_rgb, read_image
 from vgmae_bench.errors import BadDataError, MissingDataError, UsageError, damage
 from vgmae_bench.files import file_digest
 from vgmae_bench.models.explorer import Image
