@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,6 @@ from vgmae_bench.errors import PluginError, UsageError
 from vgmae_bench.specs import Direction, MethodSpec, QueryKind
 from vgmae_bench.types import Queries, SaysAsk, SaysDirection, SaysQueries, Tracker, Tracks
 
-By = Literal["single", "frame", "all"]
 Value = TypeVar("Value", bound=np.generic)
 
 
@@ -31,43 +30,40 @@ class Asking:
         direction: "forward": the tracker tracks only forward in time. The benchmark then runs it on the reversed clip for
             the frames before a query.
         queries: "joint": the tracks of one call depend on each other.
-        by: the queries of one call: a single query, all queries of a frame, or all queries of the clip.
-        chunk: the largest number of queries per call; None: no limit.
+        ask: the queries of one call, see `parse`.
     """
 
     direction: Direction = "both"
     queries: QueryKind = "independent"
-    by: By = "all"
-    chunk: int | None = None
-
-    @property
-    def ask(self) -> str:
-        """ "single", "frame", "all", or "all:64" with a limit; `parse` reads it."""
-        return self.by + (f":{self.chunk}" if self.chunk else "")
+    ask: str = "all"
 
     def groups(self, queries: Queries) -> Iterator[npt.NDArray[np.int64]]:
         """The numbers of the queries of each call."""
+        by, chunk = parse(self.ask)
         rows = np.arange(len(queries))
-        frames = np.unique(queries.frame)
-        parts = [rows[queries.frame == frame] for frame in frames] if self.by == "frame" else [rows]
-        size = 1 if self.by == "single" else self.chunk
+        parts = [rows[queries.frame == frame] for frame in np.unique(queries.frame)] if by == "frame" else [rows]
+        size = 1 if by == "single" else chunk
         for part in parts:
             yield from np.split(part, range(size, len(part), size)) if size else [part]
 
 
-def parse(text: str) -> tuple[By, int | None]:
-    """Read a value of --ask: "single", "frame", "all", or with a limit, such as "frame:32" and "all:64".
+def parse(ask: str) -> tuple[str, int | None]:
+    """Read a value of --ask: "single" query, all queries of a "frame", or "all" queries of the clip.
+
+    A number sets the largest number of queries per call, as in "frame:32" and "all:64".
+
+    Returns:
+        The word and the number, or None without a number.
 
     Raises:
         UsageError: it is none of these.
     """
-    found = re.fullmatch(r"(single|frame|all)(?::([1-9]\d*))?", text)
+    found = re.fullmatch(r"(single|frame|all)(?::([1-9]\d*))?", ask)
     if found is None or (found[1] == "single" and found[2]):
         raise UsageError(
-            f'"{text}" is not a value of --ask', "use single, frame, all, or all:64 for at most 64 queries a call"
+            f'"{ask}" is not a value of --ask', "use single, frame, all, or all:64 for at most 64 queries a call"
         )
-    by: Any = found[1]
-    return by, int(found[2]) if found[2] else None
+    return found[1], int(found[2]) if found[2] else None
 
 
 def asking_of(spec: MethodSpec, tracker: Any, ask: str | None = None) -> Asking:
@@ -84,9 +80,10 @@ def asking_of(spec: MethodSpec, tracker: Any, ask: str | None = None) -> Asking:
     queries = tracker.queries if isinstance(tracker, SaysQueries) else None
     joint = (queries if queries in ("independent", "joint") else spec.queries) == "joint"
     own = tracker.ask if isinstance(tracker, SaysAsk) else None
-    by, chunk = parse(ask if ask is not None else own or ("single" if joint else "all"))
+    ask = ask if ask is not None else own or ("single" if joint else "all")
+    parse(ask)  # raises an error before the run begins
     forward = direction == "forward" if direction in ("forward", "both") else spec.looks_forward
-    return Asking("forward" if forward else "both", "joint" if joint else "independent", by, chunk)
+    return Asking("forward" if forward else "both", "joint" if joint else "independent", ask)
 
 
 def answer(

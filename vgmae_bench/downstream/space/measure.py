@@ -47,9 +47,7 @@ class Measured:
 
     def summary(self) -> SpatialSummary:
         """Estimates by method and measure. A method has only the measures that it gives."""
-        return SpatialSummary(
-            images=len(self.names), methods={name: self._of(method) for name, method in self.methods.items()}
-        )
+        return SpatialSummary(len(self.names), {name: self._of(method) for name, method in self.methods.items()})
 
     def _of(self, method: Results) -> dict[str, Estimate]:
         found: dict[str, Estimate] = {}
