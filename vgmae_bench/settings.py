@@ -1,7 +1,7 @@
 """The settings of a dataclass: names, defaults, choices, and the descriptions in its docstring.
 
-A dataclass may contain others: `features: Features = field(default_factory=Features)`. A setting of the inner dataclass is
-called `features.stitch`. If no other setting has the same last part, `stitch` works too.
+A dataclass may have sections, which are dataclasses without sections: `features: Features = field(default_factory=Features)`.
+A setting of a section is called `features.stitch`. If no other setting has the same last part, `stitch` works too.
 """
 
 from __future__ import annotations
@@ -32,23 +32,25 @@ class Setting:
     """One setting.
 
     Attributes:
-        path: "stitch", or "features.stitch" in a nested dataclass.
+        section: the field of the section that contains the setting, or empty.
+        leaf: its own field.
         default: its default value.
         choices: the possible values as text: "causal | bidirectional", "int", "float | none".
         about: its description, the first sentence in the docstring.
         changes_answers: False for settings that change only time or memory.
     """
 
-    path: str
+    section: str
+    leaf: str
     default: Any
     choices: str
     about: str
     changes_answers: bool
 
     @property
-    def leaf(self) -> str:
-        """The last part of the path."""
-        return self.path.rpartition(".")[2]
+    def path(self) -> str:
+        """ "stitch", or "features.stitch" in a section."""
+        return f"{self.section}.{self.leaf}" if self.section else self.leaf
 
 
 def no_effect(default: Any) -> Any:
@@ -96,18 +98,23 @@ def multiple_of(config: Any, **divisors: int | str) -> None:
             raise UsageError(f"{name} must be a multiple of {told}", f"it is {getattr(config, name)}")
 
 
-def settings_of(config_class: type[Any], prefix: str = "") -> list[Setting]:
-    """All settings of a dataclass and of its inner dataclasses, in order. Their paths begin with `prefix`."""
+def settings_of(config_class: type[Any], section: str = "") -> list[Setting]:
+    """All settings of a dataclass and of its sections, in order.
+
+    Arguments:
+        section: the field that holds this dataclass, if it is a section itself.
+    """
     hints, told = typing.get_type_hints(config_class), documented(config_class)
     found: list[Setting] = []
     for field in dataclasses.fields(config_class):
-        path, kind = prefix + field.name, hints[field.name]
+        name, kind = field.name, hints[field.name]
         if dataclasses.is_dataclass(kind):
-            found += settings_of(typing.cast(Any, kind), f"{path}.")
+            found += settings_of(typing.cast(Any, kind), name)
             continue
         default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
-        sentence = re.split(r"(?<=\.)\s+(?=[A-Z\"])", told.get(field.name, ""))[0]
-        found.append(Setting(path, default, choices(kind), sentence, field.metadata.get("changes_answers", True)))
+        sentence = re.split(r"(?<=\.)\s+(?=[A-Z\"])", told.get(name, ""))[0]
+        changes = field.metadata.get("changes_answers", True)
+        found.append(Setting(section, name, default, choices(kind), sentence, changes))
     return found
 
 
@@ -130,7 +137,7 @@ def without_effect(config: Any, unused: Collection[str] = ()) -> dict[str, Any]:
     return {
         name: setting.default
         for setting, name, value in _values(config)
-        if not setting.changes_answers or not {setting.path, *_prefixes(setting.path)}.isdisjoint(unused)
+        if not setting.changes_answers or not {setting.path, setting.section}.isdisjoint(unused)
         if value != setting.default
     }
 
@@ -148,19 +155,16 @@ def nest(config_class: type[Any], values: Mapping[str, Any], *, owner: str) -> d
             given twice.
     """
     known = settings_of(config_class)
-    sections = {path for setting in known for path in _prefixes(setting.path)}
     nested: dict[str, Any] = {}
-    seen: set[str] = set()
-    for name, value in _flat(values, sections):
-        path = _resolve(name, known, owner)
-        if path in seen:
-            raise UsageError(f"{owner}: the setting {path} is given twice", f'once as "{name}"')
-        seen.add(path)
-        place = nested
-        *parents, leaf = path.split(".")
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[leaf] = value
+    for name, value in values.items():
+        whole = isinstance(value, Mapping) and name in [setting.section for setting in known]
+        given = {f"{name}.{leaf}": part for leaf, part in value.items()} if whole else {name: value}
+        for path, one in given.items():
+            setting = _find(path, known, owner)
+            place = nested.setdefault(setting.section, {}) if setting.section else nested
+            if setting.leaf in place:
+                raise UsageError(f"{owner}: the setting {setting.path} is given twice", f'once as "{path}"')
+            place[setting.leaf] = one
     return nested
 
 
@@ -222,35 +226,15 @@ def _values(config: Any) -> Iterator[tuple[Setting, str, Any]]:
         yield setting, setting.leaf if leaves[setting.leaf] == 1 else setting.path, attrgetter(setting.path)(config)
 
 
-def _prefixes(path: str) -> Iterator[str]:
-    while "." in path:
-        path = path.rpartition(".")[0]
-        yield path
-
-
-def _flat(values: Mapping[str, Any], sections: set[str], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Replace mappings of whole sections by single settings. A mapping that is a value remains a mapping."""
-    for name, value in values.items():
-        path = prefix + str(name)
-        if isinstance(value, Mapping) and path in sections:
-            yield from _flat(value, sections, f"{path}.")
-        else:
-            yield path, value
-
-
-def _resolve(name: str, known: list[Setting], owner: str) -> str:
-    """The path of the setting with this name."""
-    paths = [setting.path for setting in known]
-    if name in paths:
-        return name
-    meant = [setting.path for setting in known if setting.leaf == name]
+def _find(name: str, known: list[Setting], owner: str) -> Setting:
+    """The setting with this path, or with this last part if it is unique."""
+    meant = [one for one in known if one.path == name] or [one for one in known if one.leaf == name]
     if len(meant) == 1:
         return meant[0]
     if meant:
-        raise UsageError(
-            f'{owner} has {len(meant)} settings "{name}"', "they are: " + ", ".join(meant), try_=f"--set {meant[0]}=…"
-        )
-    names = dict.fromkeys(part for setting in known for part in (setting.path, setting.leaf))
+        told = "they are: " + ", ".join(one.path for one in meant)
+        raise UsageError(f'{owner} has {len(meant)} settings "{name}"', told, try_=f"--set {meant[0].path}=…")
+    paths, names = [one.path for one in known], dict.fromkeys(part for one in known for part in (one.path, one.leaf))
     raise UsageError(
         f'{owner} has no setting "{name}"',
         did_you_mean(name, names) or ("its settings are: " + ", ".join(paths) if paths else "it has none"),
