@@ -42,18 +42,7 @@ from vgmae_bench.errors import IncompleteError
 @options.write_results
 @options.figures
 @options.as_json
-def score(
-    predictions: Path,
-    dataset: str,
-    name: str | None,
-    axes: Any,
-    order: Any,
-    units: str | None,
-    out: Path,
-    figures: int,
-    as_json: bool,
-    **asked: Any,
-) -> None:
+def score(predictions: Path, name: str | None, out: Path, figures: int, as_json: bool, **asked: Any) -> None:
     """Score tracks that another program wrote. The result is a run for table, compare, plot and report.
 
     FILE contains two arrays for each clip. Positions are called xy, tracks, pred_tracks or points. Visibility is called
@@ -74,7 +63,8 @@ def score(
     from vgmae_bench.evaluation.protocols import sentence_for
     from vgmae_bench.provenance import command_line
 
-    submission = open_submission(predictions, dataset, declared=Convention(axes, order, units), **asked)
+    declared = Convention(asked.pop("axes"), asked.pop("order"), asked.pop("units"))
+    submission = open_submission(predictions, declared=declared, **asked)
     method = name or submission.file.about.get("method") or predictions.stem
     say(f"method    {method}, external predictions, sha256 {submission.file.sha256[:8]}")
     say(f"dataset   {submission.dataset.name}, {len(submission.dataset.ids)} clips")
