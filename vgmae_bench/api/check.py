@@ -11,7 +11,12 @@ from typing import Any, cast
 
 from vgmae_bench import config, plugins
 from vgmae_bench.api.objects import AnyDataset, AnyMethod, dataset_of, method_of, name_of
+from vgmae_bench.conformance.cost import cost as measure_cost
+from vgmae_bench.conformance.datasets import check_dataset
 from vgmae_bench.conformance.findings import Finding, Kind, Report
+from vgmae_bench.conformance.metrics import check_metric
+from vgmae_bench.conformance.probe import Probe
+from vgmae_bench.conformance.trackers import CHECKS, check_tracker
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import PluginError, UnknownNameError, UsageError
 from vgmae_bench.evaluation.method import UNTRAINED, Method
@@ -63,16 +68,21 @@ def check(
         UserError: the thing cannot be found or built.
     """
     found = kind or _kind_of(thing)
-    given = settings or {}
+    given, declared = settings or {}, declares or {}
     if found == "tracker":
-        named = None if weights is None else str(weights)
-        name, findings = _tracker(
-            cast(AnyMethod, thing), named, given, declares or {}, device, seed, only, frames, width, cost, begin
-        )
+        if unknown := [name for name in only if name not in (*CHECKS, "cost")]:
+            raise UnknownNameError(f'There is no check "{unknown[0]}"', f"there are: {', '.join(CHECKS)}, cost")
+        asked: dict[str, Any] = {"weights": None if weights is None else str(weights), "settings": given, "seed": seed}
+        method = method_of(cast(AnyMethod, thing), device=device, **asked)
+        spec = dataclasses.replace(method.plugin.spec, **_as_built(method) | dict(declared))
+        untrained = weights == UNTRAINED or "random weights" in method.used.note
+        probe = Probe(method.tracker, spec, untrained, method.device, frames, width)
+        again = {"name": thing, "device": method.device, **asked} if isinstance(thing, str) else None
+        name, findings = method.used.name, _tracker(probe, only, begin, measure_cost(method, again, frames), cost)
     elif found == "dataset":
         name, findings = _dataset(cast(AnyDataset, thing), given, None if data_root is None else Path(data_root))
     else:
-        name, findings = _metric(thing, declares or {})
+        name, findings = _metric(thing, declared)
     kept = []
     for finding in findings:
         on_finding(finding)
@@ -91,46 +101,21 @@ def _as_built(method: Method) -> dict[str, Any]:
 
 
 def _tracker(
-    thing: AnyMethod,
-    weights: str | None,
-    settings: Mapping[str, Any],
-    declares: Mapping[str, Any],
-    device: str,
-    seed: int,
-    only: Sequence[str],
-    frames: int,
-    width: int,
-    cost: bool,
-    begin: Callable[[str], None],
-) -> tuple[str, Iterator[Finding]]:
-    from vgmae_bench.conformance import cost as costs
-    from vgmae_bench.conformance.probe import Probe
-    from vgmae_bench.conformance.trackers import CHECKS, check_tracker
-
-    if unknown := [name for name in only if name not in (*CHECKS, "cost")]:
-        raise UnknownNameError(f'There is no check "{unknown[0]}"', f"there are: {', '.join(CHECKS)}, cost")
-    method = method_of(thing, weights=weights, settings=settings, device=device, seed=seed)
-    spec = dataclasses.replace(method.plugin.spec, **_as_built(method) | dict(declares))
-    untrained = weights == UNTRAINED or "random weights" in method.used.note
-    probe = Probe(method.tracker, spec, untrained, method.device, frames, width)
-    asked = {"name": thing, "weights": weights, "settings": settings, "device": method.device, "seed": seed}
-
-    def findings() -> Iterator[Finding]:
-        names = [name for name in only if name != "cost"]
-        broken = False
-        if names or not only:
-            for finding in check_tracker(probe, names, begin=begin):
-                broken |= finding.check == "shapes" and finding.verdict == "fault"
-                yield finding
-        if (cost and not only and not broken) or "cost" in only:
-            begin("cost")
-            yield from costs.cost(method, asked if isinstance(thing, str) else None, frames)
-
-    return method.used.name, findings()
+    probe: Probe, only: Sequence[str], begin: Callable[[str], None], costs: Iterator[Finding], cost: bool
+) -> Iterator[Finding]:
+    """The findings of the checks in `only`, or of all. `costs` are the findings of the check of costs, if `cost` is set."""
+    names = [name for name in only if name != "cost"]
+    broken = False
+    if names or not only:
+        for finding in check_tracker(probe, names, begin=begin):
+            broken |= finding.check == "shapes" and finding.verdict == "fault"
+            yield finding
+    if (cost and not only and not broken) or "cost" in only:
+        begin("cost")
+        yield from costs
 
 
 def _dataset(thing: AnyDataset, settings: Mapping[str, Any], root: Path | None) -> tuple[str, Iterator[Finding]]:
-    from vgmae_bench.conformance.datasets import check_dataset
     from vgmae_bench.data.verify import paths
 
     if isinstance(thing, str):
@@ -157,8 +142,6 @@ def _dataset(thing: AnyDataset, settings: Mapping[str, Any], root: Path | None) 
 
 
 def _metric(thing: Any, declares: Mapping[str, Any]) -> tuple[str, Iterator[Finding]]:
-    from vgmae_bench.conformance.metrics import check_metric
-
     if isinstance(thing, str):
         plugin = plugins.find("metrics", thing)
         spec, compute = plugin.spec, plugins.load(plugin)
