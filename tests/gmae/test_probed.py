@@ -7,7 +7,7 @@ import torch
 from tests.gmae.nets import TINY, weights_file
 from tests.golden import goldens
 from tests.golden.goldens import Golden
-from vgmae_bench.downstream.actions.encoder import open_encoder
+from vgmae_bench.downstream.actions.heads import open_encoder
 from vgmae_bench.gmae.checkpoint import load_model
 from vgmae_bench.videogmae.release import import_weights
 

@@ -16,14 +16,13 @@ from tests.downstream.actions.toy import SOURCE, Blocks, folder
 from tests.shared.configured import configured
 from vgmae_bench.cli.downstream.probe import probe
 from vgmae_bench.downstream.actions import features
-from vgmae_bench.downstream.actions.augment import erase, mix, random_crop
-from vgmae_bench.downstream.actions.encoder import Probed, open_encoder, set_layer_rates
-from vgmae_bench.downstream.actions.heads import Classifier
+from vgmae_bench.downstream.actions.heads import Classifier, Probed, open_encoder, set_layer_rates
 from vgmae_bench.downstream.actions.probe import Plan, execute
 from vgmae_bench.downstream.actions.recipes import Shuffled
 from vgmae_bench.downstream.actions.report import Answers, confusion, measure
 from vgmae_bench.downstream.actions.settings import FinetuneConfig, LinearConfig, settle
 from vgmae_bench.downstream.actions.videos import PROTOCOLS, open_actions
+from vgmae_bench.downstream.actions.views import erase, mix, random_crop
 from vgmae_bench.errors import IncompleteError, UsageError
 from vgmae_bench.evaluation.records.results import MethodUsed
 from vgmae_bench.models.weights_file import load_weights

@@ -18,8 +18,7 @@ from torch import Tensor
 
 from vgmae_bench.ahead import made_ahead
 from vgmae_bench.config import Json, digest
-from vgmae_bench.downstream.actions.encoder import Probed
-from vgmae_bench.downstream.actions.heads import encode
+from vgmae_bench.downstream.actions.heads import Probed, encode
 from vgmae_bench.downstream.actions.settings import ProbeConfig
 from vgmae_bench.downstream.actions.videos import LabelledVideos
 from vgmae_bench.downstream.actions.views import ViewConfig, views_of

@@ -16,9 +16,8 @@ from torch import nn
 
 from vgmae_bench.ahead import made_ahead
 from vgmae_bench.config import Json, build
-from vgmae_bench.downstream.actions.encoder import Probed, open_encoder, set_layer_rates
 from vgmae_bench.downstream.actions.features import compute_features, readable_views
-from vgmae_bench.downstream.actions.heads import Classifier, Head
+from vgmae_bench.downstream.actions.heads import Classifier, Head, Probed, open_encoder, set_layer_rates
 from vgmae_bench.downstream.actions.recipes import ClipSource, FeatureSource, FinetuneRecipe, ProbeRecipe
 from vgmae_bench.downstream.actions.report import Answers, confusion, draw_confusion, measure, write_answers
 from vgmae_bench.downstream.actions.settings import FinetuneConfig, LinearConfig, ProbeConfig, settle

@@ -13,13 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vgmae_bench.config import Json
-from vgmae_bench.downstream.actions.augment import erase, mix, random_crop
 from vgmae_bench.downstream.actions.features import Features
 from vgmae_bench.downstream.actions.heads import LabelledBatch
 from vgmae_bench.downstream.actions.report import draw_answers
 from vgmae_bench.downstream.actions.settings import FinetuneConfig, ProbeConfig
 from vgmae_bench.downstream.actions.videos import Actions
-from vgmae_bench.downstream.actions.views import random_numbers, read_frames, views_of
+from vgmae_bench.downstream.actions.views import erase, mix, random_crop, random_numbers, read_frames, views_of
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.models.encoder import VideoEncoder
 from vgmae_bench.models.frames import prepare_clips
