@@ -14,7 +14,7 @@ import pytest
 from tests.clips import clip as made
 from tests.clips import write_davis
 from tests.shared.plans import plan
-from vgmae_bench.data.dataset import Coverage, opened
+from vgmae_bench.data.dataset import Coverage, OpenedDataset
 from vgmae_bench.data.open import open_dataset
 from vgmae_bench.data.prepare import prepare
 from vgmae_bench.data.verify import verify
@@ -65,22 +65,22 @@ def with_(**values: Any) -> Minimal:
 
 
 def test_missing_optional_attributes_of_a_dataset_have_defaults() -> None:
-    dataset = opened(Minimal(), "mine")
+    dataset = OpenedDataset(Minimal(), "mine")
     assert (dataset.options, dataset.files, dataset.coverage, dataset.notes) == ({}, (), None, ())
     assert not dataset.own_queries
-    rich = opened(Rich(), "mine")
+    rich = OpenedDataset(Rich(), "mine")
     assert (rich.options, rich.files) == ({"size": [1, 2]}, (Path("x.bin"),))
     assert (rich.coverage, rich.notes, rich.own_queries) == (Coverage(3, 2, ["c"]), ("c is not here",), True)
 
 
 def test_ids_may_be_a_generator() -> None:
-    dataset = opened(with_(ids=(name for name in "ab")), "mine")
+    dataset = OpenedDataset(with_(ids=(name for name in "ab")), "mine")
     assert dataset.ids == dataset.ids == ("a", "b")
     assert dataset.clip("b").id == "b"
 
 
 def test_an_unknown_clip_is_answered_with_the_nearest_name() -> None:
-    dataset = opened(with_(ids=["bear", "camel"]), "mine")
+    dataset = OpenedDataset(with_(ids=["bear", "camel"]), "mine")
     with pytest.raises(UnknownNameError, match=r'mine has no clip "baer"\. Did you mean bear'):
         dataset.clip("baer")
 
@@ -116,7 +116,7 @@ class Fails(Minimal):
 )
 def test_an_invalid_dataset_is_an_error_of_one_line(dataset: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        opened(dataset, "mine")
+        OpenedDataset(dataset, "mine")
 
 
 def changed(**values: Any) -> Any:
@@ -142,7 +142,7 @@ def changed(**values: Any) -> Any:
 )
 def test_a_clip_that_cannot_be_used_is_named(dataset: Any, message: str) -> None:
     with pytest.raises(BadDataError, match=message) as caught:
-        opened(dataset, "mine").clip("a")
+        OpenedDataset(dataset, "mine").clip("a")
     assert caught.value.what == 'Clip "a" of mine cannot be used'
 
 

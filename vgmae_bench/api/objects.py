@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vgmae_bench import config, plugins
-from vgmae_bench.data.dataset import Dataset, OpenedDataset, opened
+from vgmae_bench.data.dataset import Dataset, OpenedDataset
 from vgmae_bench.errors import UsageError
 from vgmae_bench.evaluation.method import Method, as_method, open_method, resolve_device
 from vgmae_bench.evaluation.records.results import SESSION_SOURCE, MethodUsed
@@ -112,7 +112,7 @@ def dataset_of(
     source: Any = dataset
     if isinstance(dataset, Sequence) and not isinstance(dataset, str) and all(isinstance(c, Clip) for c in dataset):
         source = Clips(dataset)
-    return opened(source, _as_name(type(source).__name__))
+    return OpenedDataset(source, _as_name(type(source).__name__))
 
 
 def name_of(thing: object) -> str:

@@ -29,7 +29,7 @@ from vgmae_bench import config as configs
 from vgmae_bench import data
 from vgmae_bench.config import Json
 from vgmae_bench.data.checks import check_tracks
-from vgmae_bench.data.dataset import opened
+from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.data.files.fetch import missing
 from vgmae_bench.data.files.root import locate
 from vgmae_bench.data.prepare import Raw, raw_from_dataset
@@ -73,7 +73,7 @@ def prepare(root: Path, source: Path | None) -> Raw:
     if not files:
         raise missing(data.BADJA, root, f"{source} has no joint_annotations/*.json" if source else "")
     dataset = Badja(files, BadjaConfig())
-    raw = raw_from_dataset(data.BADJA, opened(dataset, data.BADJA.name), root)
+    raw = raw_from_dataset(data.BADJA, OpenedDataset(dataset, data.BADJA.name), root)
     raw.about.update({"sources": [[file.name, file_digest(file)] for file in files], "identity": None})
     return raw
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -114,7 +113,6 @@ class Coverage:
     missing: list[str] | None
 
 
-@dataclass(frozen=True)
 class OpenedDataset:
     """A dataset as the harness reads it. Its attributes are those of the Protocols above, with defaults filled in.
 
@@ -124,26 +122,42 @@ class OpenedDataset:
         coverage: None if the dataset does not know it.
         settings: the settings that the user gave.
         published_clips: see `vgmae_bench.specs.DatasetSpec`.
+
+    Raises:
+        PluginError: `source` is not a dataset. The message says what it lacks.
+        BadDataError: an id is used twice or cannot name files.
     """
 
-    name: str
-    source: Dataset
-    ids: tuple[str, ...]
-    digest: str
-    options: dict[str, Json]
-    files: tuple[Path, ...]
-    coverage: Coverage | None
-    notes: tuple[str, ...]
-    own_queries: bool
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    published_clips: int | None = None
-
-    def __repr__(self) -> str:
-        return f"<Dataset {self.name}: {len(self)} clips, digest {self.digest[:8]}>"
-
-    @cached_property
-    def _known(self) -> frozenset[str]:
-        return frozenset(self.ids)
+    def __init__(
+        self, source: Any, name: str, settings: Mapping[str, Any] | None = None, published_clips: int | None = None
+    ) -> None:
+        self.name, self.settings, self.published_clips = name, settings or {}, published_clips
+        self.source: Dataset = source
+        try:
+            if lacking := [part for part in ("ids", "digest", "clip") if not hasattr(source, part)]:
+                raise PluginError(
+                    f"The dataset {name} has no {' and no '.join(lacking)}",
+                    "a dataset has ids, clip(id), and a digest that changes whenever the scores could",
+                    try_="python -c 'import vgmae_bench; help(vgmae_bench.Dataset)'",
+                )
+            self.digest: str = source.digest
+            if not isinstance(self.digest, str) or not self.digest:
+                raise PluginError(f"The dataset {name} has no digest", f"it is {self.digest!r}, not a text")
+            self.ids = _checked_ids(source.ids, name)
+            self._known = frozenset(self.ids)
+            options: Any = source.options if isinstance(source, HasOptions) else {}
+            if not isinstance(options, Mapping):
+                raise TypeError(f"options is a {type(options).__name__}, not settings by name")
+            self.options = {str(key): config.to_json(value) for key, value in options.items()}
+            self.files = tuple(map(Path, source.files)) if isinstance(source, HasFiles) else ()
+            coverage: Any = source.coverage if isinstance(source, HasCoverage) else None
+            self.coverage: Coverage | None = coverage if isinstance(coverage, Coverage | None) else Coverage(**coverage)
+            self.notes = tuple(map(str, source.notes)) if isinstance(source, HasNotes) else ()
+            self.own_queries = isinstance(source, ChoosesQueries) and bool(source.own_queries)
+        except UserError:
+            raise
+        except Exception as error:  # a plugin's property can raise anything
+            raise PluginError(f"The dataset {name} cannot be used", f"{type(error).__name__}: {error}") from error
 
     def __getitem__(self, clip: str | int) -> Clip:
         """The clip with this id, or at this position in evaluation order; see `clip`."""
@@ -174,46 +188,6 @@ class OpenedDataset:
             if clip.id != clip_id:
                 raise ValueError(f'its id is "{clip.id}"')
         return checked_clip(clip, where, self.name)
-
-
-def opened(source: Any, name: str) -> OpenedDataset:
-    """The result of a plugin's factory, as the harness reads it.
-
-    Raises:
-        PluginError: the result is not a dataset. The message says what it lacks.
-        BadDataError: there are no clips, or an id is used twice or cannot name files.
-    """
-    try:
-        if lacking := [part for part in ("ids", "digest", "clip") if not hasattr(source, part)]:
-            raise PluginError(
-                f"The dataset {name} has no {' and no '.join(lacking)}",
-                "a dataset has ids, clip(id), and a digest that changes whenever the scores could",
-                try_="python -c 'import vgmae_bench; help(vgmae_bench.Dataset)'",
-            )
-        digest: Any = source.digest
-        if not isinstance(digest, str) or not digest:
-            raise PluginError(f"The dataset {name} has no digest", f"it is {digest!r}, not a text")
-        options: Any = source.options if isinstance(source, HasOptions) else {}
-        if not isinstance(options, Mapping):
-            raise TypeError(f"options is a {type(options).__name__}, not settings by name")
-        coverage: Any = source.coverage if isinstance(source, HasCoverage) else None
-        if coverage is not None and not isinstance(coverage, Coverage):
-            coverage = Coverage(**coverage)
-        return OpenedDataset(
-            name=name,
-            source=source,
-            ids=_checked_ids(source.ids, name),
-            digest=digest,
-            options={str(key): config.to_json(value) for key, value in options.items()},
-            files=tuple(map(Path, source.files)) if isinstance(source, HasFiles) else (),
-            coverage=coverage,
-            notes=tuple(map(str, source.notes)) if isinstance(source, HasNotes) else (),
-            own_queries=isinstance(source, ChoosesQueries) and bool(source.own_queries),
-        )
-    except UserError:
-        raise
-    except Exception as error:  # a plugin's property can raise anything
-        raise PluginError(f"The dataset {name} cannot be used", f"{type(error).__name__}: {error}") from error
 
 
 def _checked_ids(given: Any, name: str) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ import numpy as np
 
 from vgmae_bench import data
 from vgmae_bench.config import Json
-from vgmae_bench.data.dataset import opened
+from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.data.prepare import Raw, raw_from_dataset
 from vgmae_bench.data.tapvid.dataset import KineticsConfig, kinetics
 from vgmae_bench.data.video.complete import check_complete
@@ -65,7 +65,9 @@ def prepare(root: Path, source: Path | None) -> Raw:
             name.
     """
     if source is None:
-        return raw_from_dataset(data.KINETICS, opened(kinetics(root, KineticsConfig()), data.KINETICS.name), root)
+        return raw_from_dataset(
+            data.KINETICS, OpenedDataset(kinetics(root, KineticsConfig()), data.KINETICS.name), root
+        )
     files = sorted(root.glob(data.KINETICS.annotations))
     if not files:
         what = f"The annotations of kinetics are not at {root / data.KINETICS.annotations}"

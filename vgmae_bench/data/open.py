@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vgmae_bench import config, plugins
-from vgmae_bench.data.dataset import OpenedDataset, opened
+from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.data.files.index import cached_index
 from vgmae_bench.data.files.root import data_root, locate, prepared_path
 from vgmae_bench.data.prepared import PreparedDataset
@@ -64,11 +63,9 @@ def open_dataset(
         except Exception as error:  # a plugin's constructor can raise anything
             why = f"{type(error).__name__}: {error}"
             raise PluginError(f"The dataset {plugin.name} could not be opened", why) from error
-    made = opened(dataset, plugin.name)
-    notes = _outdated(prepared, plugin.spec, where) if prepared and prepared in made.files else ()
-    made = replace(
-        made, notes=(*made.notes, *notes), settings=options or {}, published_clips=plugin.spec.published_clips
-    )
+    made = OpenedDataset(dataset, plugin.name, options, plugin.spec.published_clips)
+    if prepared and prepared in made.files:
+        made.notes += tuple(_outdated(prepared, plugin.spec, where))
     for note in () if quiet else made.notes:
         _log.warning("%s: %s", made.name, note)
     return made
