@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 from vgmae_bench.api.run import Run
 from vgmae_bench.compare import content, flat, tables
 from vgmae_bench.compare.cells import Table
-from vgmae_bench.compare.metric_names import find_metrics
-from vgmae_bench.compare.row import HEADLINE, Row, names
+from vgmae_bench.compare.row import HEADLINE, Row, find_metrics, names
 from vgmae_bench.compare.selection import Names, by_protocol, candidates, listed, select_runs
 from vgmae_bench.errors import UnknownNameError, UsageError
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from vgmae_bench.compare.metric_names import lower_is_better
+from vgmae_bench.compare.row import lower_is_better
 
 Mark = Literal["best", "second", ""]
 INCOMPLETE, JOINT, OTHER_PROTOCOL, SECONDARY = "*", "§", "†", "‡"

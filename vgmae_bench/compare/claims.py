@@ -191,8 +191,8 @@ def measured_gains(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def _measured_gain(ours: tuple[str, Row], theirs: tuple[str, Row]) -> dict[str, Any]:
     from vgmae_bench.compare.paired import aligned, by_clip
 
-    (_, first), (_, second) = ours, theirs
-    table = aligned([first, second], "average_jaccard").dropna()
+    first = ours[1]
+    table = aligned([first, theirs[1]], "average_jaccard").dropna()
     sums, _, clips = by_clip(table, table.to_numpy(dtype=float))
     means = 100 * sums.sum(axis=0) / max(1, len(table))
     low, high = interval(sums[:, :1], sums[:, 1:])
@@ -214,8 +214,8 @@ def _measured_gain(ours: tuple[str, Row], theirs: tuple[str, Row]) -> dict[str, 
 
 
 def _protocols(fitting: Sequence[ValuePair]) -> list[dict[str, str]]:
-    rows = {row for pair in fitting for row in (pair.numerator, pair.denominator)}
     columns = ("method", "protocol", "query_mode", "differs")
+    rows = (row for pair in fitting for row in (pair.numerator, pair.denominator))
     found = {tuple(getattr(row, column) for column in columns) for row in rows}
     return [dict(zip(columns, values, strict=True)) for values in sorted(found)]
 
@@ -244,15 +244,13 @@ def _verdict(claim: Claim, fitting: Sequence[ValuePair], described: ValuePair | 
 def _arithmetic(group: Sequence[ValuePair]) -> str:
     """For example "75.1 / 55.8 = +34.6 % AJ, Video-GMAE-L fine-tuned (videogmae-release) over CoTracker3 (tapvid-first)"."""
     pair = group[0]
-    ours = pair.numerator
-    rivals = " or ".join(dict.fromkeys(f"{one.denominator.method} ({_protocol(one.denominator)})" for one in group))
-    return (
-        f"{pair.quotient} = {pair.gain:+.1f} % {HEADLINE[pair.metric]}, {ours.method} ({_protocol(ours)}) over {rivals}"
-    )
+    rivals = " or ".join(dict.fromkeys(_with_protocol(one.denominator) for one in group))
+    gain = f"{pair.quotient} = {pair.gain:+.1f} % {HEADLINE[pair.metric]}"
+    return f"{gain}, {_with_protocol(pair.numerator)} over {rivals}"
 
 
-def _protocol(row: Published) -> str:
-    return row.protocol or f"protocol {row.query_mode}"
+def _with_protocol(row: Published) -> str:
+    return f"{row.method} ({row.protocol or f'protocol {row.query_mode}'})"
 
 
 def _row_as_json(row: Published, metric: str) -> dict[str, Any]:

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from vgmae_bench.compare.cells import INCOMPLETE, JOINT, Cell, Line, Table, mark_best
 from vgmae_bench.compare.literature import add_published, difference_note
-from vgmae_bench.compare.metric_names import find_metrics, label, lower_is_better, scale
 from vgmae_bench.compare.paired import fewest_clips, ranks
-from vgmae_bench.compare.row import HEADLINE, Row, names
+from vgmae_bench.compare.row import HEADLINE, Row, find_metrics, label, lower_is_better, names, scale
 from vgmae_bench.compare.selection import by_protocol
 from vgmae_bench.errors import UnknownNameError, UsageError
 from vgmae_bench.plugins import did_you_mean

@@ -89,9 +89,7 @@ def _run_record(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
         "protocol_digest": row.protocol_digest,
         "complete": row.complete,
         "clips": row.clips,
-        "clips_scored": clips.scored,
-        "clips_expected": clips.expected,
-        "clips_failed": clips.failed,
+        **{f"clips_{kind}": getattr(clips, kind) for kind in ("scored", "expected", "failed")},
         "clips_published": dataset.coverage.published if dataset.coverage else None,
         "seconds": summary.seconds if summary.frames else None,
         "peak_memory_mb": summary.peak_memory_mb,
@@ -104,14 +102,7 @@ def _run_record(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
 
 
 def _published_record(row: published.Published, dataset: str, protocol: str) -> dict[str, Any]:
-    return {
-        "method": row.method,
-        "dataset": dataset,
-        "protocol": row.protocol or None,
-        "source": row.source,
-        "evidence": row.evidence,
-        "bibtex_key": row.bibtex_key,
-        "differs": row.differs or None,
-        "comparable": row.comparable(protocol),
-        **{name: row.value(name) / 100 if row.quoted(name) else None for name in HEADLINE},
-    }
+    kept = ("protocol", "source", "evidence", "bibtex_key", "differs")
+    record = {"method": row.method, "dataset": dataset} | {name: getattr(row, name) or None for name in kept}
+    values = {name: row.value(name) / 100 if row.quoted(name) else None for name in HEADLINE}
+    return record | {"comparable": row.comparable(protocol)} | values

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from vgmae_bench import plugins
 from vgmae_bench.compare import published
 from vgmae_bench.compare.cells import OTHER_PROTOCOL, SECONDARY, Cell, Line, Table, mark_best
-from vgmae_bench.compare.metric_names import label
-from vgmae_bench.compare.row import Row
+from vgmae_bench.compare.row import Row, label
 from vgmae_bench.errors import UnknownNameError
 
 

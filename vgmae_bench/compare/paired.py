@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from vgmae_bench.compare.metric_names import label, lower_is_better
-from vgmae_bench.compare.row import HEADLINE, Row, check_metric
+from vgmae_bench.compare.row import HEADLINE, Row, check_metric, label, lower_is_better
 from vgmae_bench.errors import UsageError
 from vgmae_bench.metrics.stats import holm, interval, sign_flip_test
 

@@ -1,25 +1,31 @@
-"""A scored run, read from record.json, summary.json and metrics.csv, and its scores by clip."""
+"""A scored run, read from record.json, summary.json and metrics.csv, its scores by clip, and names and units of metrics."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+from vgmae_bench import plugins
 from vgmae_bench.errors import BadDataError, UnknownNameError
 from vgmae_bench.evaluation.records.results import Record, Summary
 from vgmae_bench.evaluation.store import RunFolder
-from vgmae_bench.plugins import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HEADLINE = {"average_jaccard": "AJ", "average_pts_within_thresh": "δ_avg", "occlusion_accuracy": "OA"}
 """The metrics that tables show by default: their names in records, and the field's names."""
+_LABELS = {
+    "re_detection_jaccard": "re-detection AJ",
+    "median_trajectory_error": "MTE, px",
+    "pck": "PCK",
+}
+_PREFIXES = {"jaccard_": "Jaccard", "pts_within_": "δ"}
 
 
 @dataclass(frozen=True)
@@ -151,7 +157,7 @@ def check_metric(row: Row, metric: str) -> None:
     """Raise UnknownNameError unless the run has a score for `metric`."""
     known = list(row.summary.metrics)
     if metric not in known or metric not in row.query_sets:
-        why = did_you_mean(metric, known) or "it has: " + ", ".join(known)
+        why = plugins.did_you_mean(metric, known) or "it has: " + ", ".join(known)
         raise UnknownNameError(f'{row.run.path} has no metric "{metric}"', why)
 
 
@@ -204,3 +210,42 @@ def _settings(record: Record) -> dict[str, str]:
     """The settings of a run's method, as they are typed after `--set`."""
     texts = {key: json.dumps(value) for key, value in record.method.settings.items() if not isinstance(value, str)}
     return record.method.settings | {key: "none" if text == "null" else text for key, text in texts.items()}
+
+
+def label(metric: str) -> str:
+    """The usual name of a metric: "AJ" for "average_jaccard", "δ 4 px" for "pts_within_4"."""
+    for prefix, name in _PREFIXES.items():
+        if metric.startswith(prefix):
+            return f"{name} {metric.removeprefix(prefix)} px"
+    return HEADLINE.get(metric) or _LABELS.get(metric, metric)
+
+
+@cache
+def lower_is_better() -> set[str]:
+    """Metrics whose lower values are better, as the installed metric plugins declare them."""
+    specs = [plugin.spec for plugin in plugins.installed("metrics")]
+    return {name for spec in specs if isinstance(spec, plugins.MetricSpec) for name in spec.lower_is_better}
+
+
+def scale(metric: str) -> float:
+    """The factor from records to tables: 100 for fractions, shown in percent; 1 for errors in their own unit."""
+    return 1.0 if metric in lower_is_better() else 100.0
+
+
+def find_metrics(asked: Sequence[str], known: Iterable[str]) -> list[str]:
+    """Metrics by their names in records.
+
+    Arguments:
+        asked: names in records or labels ("AJ"), in any case; empty for AJ, δ_avg and OA.
+        known: names of the existing metrics.
+
+    Raises:
+        UnknownNameError: a name fits no metric. The message suggests the nearest one.
+    """
+    known = list(dict.fromkeys(known))
+    by_name = {name.lower(): metric for metric in known for name in (metric, label(metric))}
+    for name in asked:
+        if name.lower() not in by_name:
+            why = plugins.did_you_mean(name, by_name) or "there are: " + ", ".join(known)
+            raise UnknownNameError(f'No run has a metric "{name}"', why)
+    return list(dict.fromkeys(by_name[name.lower()] for name in asked)) or list(HEADLINE)

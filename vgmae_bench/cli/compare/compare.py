@@ -43,8 +43,7 @@ def compare(first: str, second: str, metrics: tuple[str, ...], clips: int, as_js
     (Holm). Intervals come from resampling clips. Neither says anything about other datasets or other training seeds.
     """
     from vgmae_bench.compare import paired
-    from vgmae_bench.compare.metric_names import find_metrics
-    from vgmae_bench.compare.row import HEADLINE, names
+    from vgmae_bench.compare.row import HEADLINE, find_metrics, names
     from vgmae_bench.compare.selection import select_pair
 
     a, b = select_pair(names=(first, second), **filters)

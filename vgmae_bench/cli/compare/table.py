@@ -56,9 +56,8 @@ def table(
     A narrow terminal first leaves out costs, then shows intervals as half-widths, then wraps long names.
     """
     from vgmae_bench.compare import content, flat, literature, tables
-    from vgmae_bench.compare.metric_names import find_metrics
     from vgmae_bench.compare.published import kinds_alone
-    from vgmae_bench.compare.row import HEADLINE
+    from vgmae_bench.compare.row import HEADLINE, find_metrics
     from vgmae_bench.compare.selection import by_protocol, select_runs
     from vgmae_bench.errors import UnknownNameError, UsageError
 

@@ -49,12 +49,12 @@ def plot_curves(folders: Sequence[Path]) -> Plot:
     """
     logs = {name: _log(folder) for name, folder in _names(folders).items()}
     look = style.distinct_looks(logs)
-    measured = [measure for measure in MEASURES if any(_has(log, measure.column) for log in logs.values())]
-    across = 2 if measured else 1
-    figure, axes = style.panels(-(-(1 + len(measured)) // across), across, 2.6)
+    with_values = {measure: _with_values(logs, measure.column) for measure in MEASURES}
+    measured = {measure: found for measure, found in with_values.items() if found}
+    figure, axes = style.panels(1 + len(measured) // 2, 2 if measured else 1, 2.6)
     labels = {axes.flat[0]: _losses(axes.flat[0], logs, look)}
-    for place, measure in zip(axes.flat[1:], measured, strict=False):
-        labels[place] = _measured(place, measure, logs, look)
+    for place, (measure, found) in zip(axes.flat[1:], measured.items(), strict=False):
+        labels[place] = _measured(place, measure, found, look)
     for empty in axes.flat[1 + len(measured) :]:
         empty.set_axis_off()
     style.write_caption(
@@ -86,9 +86,6 @@ def _measured(
     """Plot the validation measures, and the same measures of points that never move. Returns the labels of the former."""
     labels = []
     for name, log in logs.items():
-        if not _has(log, measure.column):
-            continue
-        log = log.dropna(subset=[measure.column])
         values = measure.scale * log[measure.column]
         axes.plot(log["step"], values, **vars(look[name]))
         labels.append(CurveLabel(name, values.iloc[-1], look[name]))
@@ -101,8 +98,10 @@ def _measured(
     return labels
 
 
-def _has(log: pd.DataFrame, column: str) -> bool:
-    return column in log and bool(log[column].notna().any())
+def _with_values(logs: dict[str, pd.DataFrame], column: str) -> dict[str, pd.DataFrame]:
+    """The lines of each log that have a value of a column."""
+    found = {name: log.dropna(subset=[column]) for name, log in logs.items() if column in log}
+    return {name: log for name, log in found.items() if len(log)}
 
 
 def _names(folders: Sequence[Path]) -> dict[str, Path]:
