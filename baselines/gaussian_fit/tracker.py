@@ -15,7 +15,7 @@ import torch
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.frames import FrameWindows, restore
 from vgmae_bench.models.windows import WindowTracks, sweep
-from vgmae_bench.settings import no_effect
+from vgmae_bench.settings import at_least, no_effect
 from vgmae_bench.types import Queries, Tracks, rescale
 from vgmae_bench.videogmae.gaussians.fitting import FitConfig, fit
 from vgmae_bench.videogmae.gaussians.gaussians import Backend, Gaussians, fixed_camera
@@ -55,16 +55,11 @@ class GaussianFitConfig(FitConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.steps < 1:
-            raise UsageError("Fitting needs at least one step", f"steps is {self.steps}")
+        at_least(self, steps=1, window=2, flow_resolution=8, points_per_batch=1)
         if not 4 <= self.grid <= 64:
             raise UsageError("grid must be between 4 and 64", f"it is {self.grid}")
-        if self.window < 2:
-            raise UsageError("A window needs at least 2 frames", f"window is {self.window}")
         if not 0 <= self.tau <= 1:
             raise UsageError("tau must be between 0 and 1", f"it is {self.tau}")
-        if self.flow_resolution < 8 or self.points_per_batch < 1:
-            raise UsageError("flow_resolution must be at least 8 and points_per_batch at least 1")
 
 
 class GaussianFit:

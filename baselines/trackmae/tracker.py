@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from vgmae_bench.errors import WeightsError
 from vgmae_bench.models.features import CorrespondenceConfig, CorrespondenceTracker
 from vgmae_bench.models.points import inside
 from vgmae_bench.models.readout import read_tracks
-from vgmae_bench.models.windows import track_windows
+from vgmae_bench.models.windows import TrackTile, track_windows
 from vgmae_bench.settings import at_least, no_effect, positive
 from vgmae_bench.training.clips.sources import calibration_clip
 from vgmae_bench.training.recipe import untrained
@@ -30,7 +29,6 @@ from .network import SIZES, Heads, TrackMAE
 from .readout import ReadoutTracker
 from .targets.motion import CHANNELS
 
-TrackWindow = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 THRESHOLD_RASTER = 256
 """Side in pixels of the frames to which thresholds refer."""
 
@@ -139,7 +137,7 @@ class TrackMAETracker:
         elif readout == "readout":
             network = _with_readout(model, source)
             self._length *= network.readout.config.windows
-            self._track_window: TrackWindow = partial(read_tracks, network, points_at_once=config.points_per_batch)
+            self._track_window: TrackTile = partial(read_tracks, network, points_at_once=config.points_per_batch)
         else:
             self._head = _motion_head(model, source)
             self._track_window = self._follow_motion

@@ -25,8 +25,8 @@ from vgmae_bench.config import Json
 from vgmae_bench.devices import to_device
 from vgmae_bench.gmae.pretrain import Pretraining as GMAEPretraining
 from vgmae_bench.models.readout_recipe import FinetuneConfig
+from vgmae_bench.training.checkpoint import Meter
 from vgmae_bench.training.clips.tracks import TrackBatch
-from vgmae_bench.training.meter import Meter
 from vgmae_bench.training.recipe import Batch, Recipe
 from vgmae_bench.training.schedule import MovingAverage, parameter_groups
 from vgmae_bench.videogmae.finetune import finetuning

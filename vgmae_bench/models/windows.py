@@ -24,6 +24,8 @@ class WindowTracks(NamedTuple):
     visible: Tensor
 
 
+TrackTile = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(video [1, 3, n, side, side], positions [M, 2] in its first frame) → positions [M, n, 2] and visible, bool [M, n]."""
 TrackWindow = Callable[[int, Tensor], tuple[Tensor, Tensor]]
 """(first frame, positions [M, 2] there) → positions [M, n, 2] and visible, bool [M, n], in the window's n >= 2 frames."""
 
@@ -75,7 +77,7 @@ def track_windows(
     length: int,
     image_size: int,
     device: torch.device,
-    track_window: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    track_window: TrackTile,
     tiles: int = 1,
 ) -> Tracks:
     """`sweep` through frames of any size with a model of square frames. Frames are resized, and tracks are scaled back.
@@ -100,12 +102,7 @@ def track_windows(
     return Tracks(xy=rescale(tracks.xy, model_size, clip_size), visible=tracks.visible)
 
 
-def on_tiles(
-    video: Tensor,
-    xy: Tensor,
-    side: int,
-    track_window: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
-) -> WindowTracks:
+def on_tiles(video: Tensor, xy: Tensor, side: int, track_window: TrackTile) -> WindowTracks:
     """Track points through a window that is larger than the model's frames, each in one tile of the model's size.
 
     Tiles overlap by half. A point belongs to the tile whose centre is nearest to it in the first frame, until the end of the

@@ -39,19 +39,9 @@ def render(
         return out, out.new_zeros(out.shape[:-1]) + empty
     import gsplat
 
-    out, alpha, _ = gsplat.rasterization(
-        means.contiguous(),
-        quats.contiguous(),
-        scales.contiguous(),
-        opacities.contiguous(),
-        features.contiguous(),
-        viewmat[:, None].contiguous(),
-        K[:, None].contiguous(),
-        width,
-        height,
-        packed=False,
-        absgrad=False,
-    )
+    scene = (means, quats, scales, opacities, features, viewmat[:, None], K[:, None])
+    arrays = [array.contiguous() for array in scene]
+    out, alpha, _ = gsplat.rasterization(*arrays, width, height, packed=False, absgrad=False)
     return out[:, 0], alpha[:, 0, :, :, 0]
 
 

@@ -27,9 +27,8 @@ def composite(
     projection: Projection, opacities: Tensor, features: Tensor, height: int, width: int, max_alpha: float
 ) -> tuple[Tensor, Tensor]:
     """Like `vgmae_bench.splatting.composite`, with one leading dimension: features [I, H, W, C] and alpha [I, H, W]."""
-    means2d, conics, depths, radii = projection
     with_alpha: Tensor = _Tiled.apply(  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        means2d, conics, opacities, features, depths, radii, height, width, max_alpha
+        height, width, max_alpha, *projection, opacities, features
     )
     return with_alpha[..., :-1], with_alpha[..., -1]
 
@@ -55,19 +54,9 @@ class _Tiled(torch.autograd.Function):
     """[I, N, …] → [I, H, W, C + 1]. The last channel is alpha: the composite of a feature that is 1 everywhere."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        means2d: Tensor,
-        conics: Tensor,
-        opacities: Tensor,
-        features: Tensor,
-        depths: Tensor,
-        radii: Tensor,
-        height: int,
-        width: int,
-        max_alpha: float,
-    ) -> Tensor:
-        ctx.save_for_backward(means2d, conics, opacities, features, depths, radii)
+    def forward(ctx: Any, height: int, width: int, max_alpha: float, *arrays: Tensor) -> Tensor:
+        means2d, conics, depths, radii, opacities, features = arrays
+        ctx.save_for_backward(*arrays)
         ctx.size, ctx.max_alpha = (height, width), max_alpha
         images, channels = len(features), features.shape[-1]
         rows, columns = -(-height // TILE), -(-width // TILE)
@@ -82,7 +71,7 @@ class _Tiled(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        means2d, conics, opacities, features, depths, radii = ctx.saved_tensors
+        means2d, conics, depths, radii, opacities, features = ctx.saved_tensors
         height, width = ctx.size
         rows, columns = -(-height // TILE), -(-width // TILE)
         grad = pad(grad, (0, 0, 0, columns * TILE - width, 0, rows * TILE - height))
@@ -108,11 +97,12 @@ class _Tiled(torch.autograd.Function):
         one, x, y, xx, xy, yy = sums[..., :6].unbind(dim=-1)
         a, b, c = conics.unbind(dim=-1)
         return (
+            *[None] * 3,
             torch.stack([a * x + b * y, b * x + c * y], dim=-1),
             torch.stack([-xx / 2, -xy, -yy / 2], dim=-1),
+            *[None] * 2,
             torch.where(opacities > 0, one / opacities, 0.0),
             sums[..., 6:-1],
-            *[None] * 5,
         )
 
 

@@ -17,14 +17,13 @@ from lightning_fabric import Fabric
 from vgmae_bench.ahead import made_ahead
 from vgmae_bench.errors import UsageError, UserError
 from vgmae_bench.files import file_digest
-from vgmae_bench.training.checkpoint import State
+from vgmae_bench.training.checkpoint import Meter, State
 from vgmae_bench.training.clips.synthetic import clip_seed
 from vgmae_bench.training.experiments import open_loggers
 from vgmae_bench.training.folder import Identity, TrainingFolder
 from vgmae_bench.training.launch import launch, stoppable
 from vgmae_bench.training.log import Row
 from vgmae_bench.training.logger import Due, TrainingLogger
-from vgmae_bench.training.meter import Meter
 from vgmae_bench.training.recipe import B, Losses, Recipe, Source
 from vgmae_bench.training.schedule import MovingAverage, parameter_groups
 

@@ -88,10 +88,8 @@ def bending(xy: Tensor) -> Bending:
     offsets = offsets / offsets.norm(dim=-1).mean(dim=1).clamp(min=1e-6)[:, None, None]
     design = torch.cat([torch.ones_like(offsets[..., :1]), offsets], dim=-1)
     ridge = RIDGE * torch.diag(constant((0.0, 1.0, 1.0), xy))
-    solution = torch.linalg.solve_ex(
-        design.mT @ design + ridge, design.mT
-    )  # "ex": no wait for a check that it is regular
-    return Bending(near, solution.result[:, 0])
+    # "ex" does not wait for a check that the matrix is regular.
+    return Bending(near, torch.linalg.solve_ex(design.mT @ design + ridge, design.mT).result[:, 0])
 
 
 class Stiffness:
