@@ -6,7 +6,6 @@ import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,7 @@ from vgmae_bench.videogmae.gaussians.fitting import FitConfig, fit
 from vgmae_bench.videogmae.gaussians.gaussians import Backend, Gaussians, fixed_camera
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.switches import Switches
-from vgmae_bench.videogmae.gaussians.tracking import advect, follow_anchors
+from vgmae_bench.videogmae.gaussians.tracking import Variant, follow_points
 
 from .grid import grid
 
@@ -48,7 +47,7 @@ class GaussianFitConfig(FitConfig):
     grid: int = 32
     window: int = 6
     flow_resolution: int = 128
-    variant: Literal["anchors", "flow"] = "anchors"
+    variant: Variant = "anchors"
     tau: float = 0.2
     backend: Backend = "auto"
     points_per_batch: int = no_effect(512)
@@ -103,9 +102,7 @@ class GaussianFit:
         camera = fixed_camera(config.flow_resolution, config.flow_resolution, like=xy)
         with torch.inference_mode():
             motion = read_motion(rest, camera, switches, config.backend)
-            follow = follow_anchors if config.variant == "anchors" else advect
-            parts = [follow(motion, some, switches) for some in torch.split(xy, config.points_per_batch)]
-            return WindowTracks(torch.cat([part.xy for part in parts]), torch.cat([part.visible for part in parts]))
+            return follow_points(motion, xy, config.variant, switches, config.points_per_batch)
 
 
 @contextlib.contextmanager

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import torch
+from torch import Tensor
 
 from vgmae_bench.config import build
 from vgmae_bench.errors import WeightsError
@@ -60,18 +60,12 @@ def recognise(shapes: Shapes, source: str) -> Kind:
 
 
 def infer_network(
-    kind: Kind,
-    shapes: Shapes,
-    read: Callable[[str], torch.Tensor],
-    hyper: Mapping[str, Any],
-    options: ImportOptions,
-    notes: list[str],
+    kind: Kind, shapes: Shapes, table: Tensor, hyper: Mapping[str, Any], options: ImportOptions, notes: list[str]
 ) -> NetworkConfig:
     """The configuration of the network.
 
     Arguments:
-        read: returns a tensor by name. It is called for `pos_embed` only, if its values are needed to find the number of
-            frames.
+        table: `pos_embed`. Its values can show the number of frames.
         hyper: the hyper-parameters of the training; may be empty.
         notes: receives a sentence for every assumption.
 
@@ -83,7 +77,7 @@ def infer_network(
     tokens = shapes["pos_embed"][1]
     pos3d = kind != "mae-encoder" and "pos_embed_t" not in shapes
     if pos3d:
-        frames = _frames_of_table(read("pos_embed").numpy()[0], options.num_frames or hyper.get("seq_length"))
+        frames = _frames_of_table(table.numpy()[0], options.num_frames or hyper.get("seq_length"))
     else:
         frames = shapes["pos_embed_t"][1] if "pos_embed_t" in shapes else options.num_frames or NetworkConfig.num_frames
     encoder = NetworkConfig(

@@ -69,14 +69,14 @@ def import_release(path: Path, overrides: Mapping[str, Any]) -> Imported:
         notes.append(f"{len(ema)} tensors are the moving average (EMA); --set ema=false uses the raw weights")
     named = _clean({**stored, **(ema or {})}, path)
     named, dropped = without(named, _DROPPED)
-    kind = recognise({name: tuple(value.shape) for name, value in named.items()}, str(path))
+    shapes = {name: tuple(value.shape) for name, value in named.items()}
+    kind = recognise(shapes, str(path))
     if kind == "mae-encoder":
         named, more = without(named, _DROPPED_OF_IMAGE_MAE)
         dropped += more
-    shapes = {name: tuple(value.shape) for name, value in named.items()}
 
     try:
-        network = infer_network(kind, shapes, named.__getitem__, hyper, options, notes)
+        network = infer_network(kind, shapes, named["pos_embed"], hyper, options, notes)
         readout = infer_readout(shapes, options, notes) if kind == "videogmae-readout" else None
         activation = infer_activation(hyper, notes) if kind == "videogmae" else None
     except (LookupError, ValueError, ZeroDivisionError) as error:

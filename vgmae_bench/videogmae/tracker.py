@@ -29,7 +29,7 @@ from vgmae_bench.videogmae.gaussians.fitting import FitConfig, fit
 from vgmae_bench.videogmae.gaussians.gaussians import Activation, Backend, Gaussians, activate, fixed_camera
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.scene import whole_scene
-from vgmae_bench.videogmae.gaussians.tracking import advect, bytes_per_point, follow_anchors
+from vgmae_bench.videogmae.gaussians.tracking import Variant, bytes_per_point, follow_points
 from vgmae_bench.videogmae.network import SIZES, VideoGMAE
 from vgmae_bench.videogmae.readout import ReadoutTracker
 
@@ -63,7 +63,7 @@ class GaussiansConfig:
         UsageError: a value is out of range.
     """
 
-    variant: Literal["anchors", "flow"] = "anchors"
+    variant: Variant = "anchors"
     apply_scale_factor: bool | None = None
     flow_alpha: options.FlowAlpha | None = None
     culled_gaussians: options.CulledGaussians | None = None
@@ -215,25 +215,16 @@ class VideoGMAETracker:
             with torch.inference_mode():
                 return self._gaussians(model, windows[start])
 
-        return whole_scene(
-            len(frames),
-            network.num_frames,
-            (frames.shape[1], frames.shape[2]),
-            network.image_size,
-            gaussians_of,
-            self._switches,
-            self._config.gaussians.backend,
-        )
+        size, backend = (frames.shape[1], frames.shape[2]), self._config.gaussians.backend
+        return whole_scene(len(frames), size, network, gaussians_of, self._switches, backend)
 
     def _follow_gaussians(self, model: VideoGMAE, video: Tensor, xy: Tensor) -> WindowTracks:
         """Track positions xy [M, 2] from the first frame of video [1, 3, T, h, w] through the window."""
         gaussians = self._gaussians(model, video)
         camera = fixed_camera(video.shape[3], video.shape[4], like=xy)
         motion = read_motion(gaussians, camera, self._switches, self._config.gaussians.backend)
-        follow = follow_anchors if self._config.gaussians.variant == "anchors" else advect
         count = self._config.points_per_batch or at_once(bytes_per_point(gaussians.opacities.shape[-1]), self._device)
-        parts = [follow(motion, some, self._switches) for some in torch.split(xy, count)]
-        return WindowTracks(torch.cat([part.xy for part in parts]), torch.cat([part.visible for part in parts]))
+        return follow_points(motion, xy, self._config.gaussians.variant, self._switches, count)
 
     def _gaussians(self, model: VideoGMAE, video: Tensor) -> Gaussians:
         """The Gaussians of a window [1, 3, T, h, w], refined if `refine_steps` is positive."""

@@ -8,6 +8,7 @@ from vgmae_bench.types import Scene
 from vgmae_bench.videogmae.gaussians.gaussians import Gaussians
 from vgmae_bench.videogmae.gaussians.scene import whole_scene
 from vgmae_bench.videogmae.gaussians.switches import Switches
+from vgmae_bench.videogmae.network import NetworkConfig
 
 
 def scene(num_frames: int, length: int = 3) -> tuple[Scene, list[int]]:
@@ -20,7 +21,8 @@ def scene(num_frames: int, length: int = 3) -> tuple[Scene, list[int]]:
         moving = blobs(carpet(32), steps, size=32)
         return moving._replace(colors=torch.full_like(moving.colors, start / 10))
 
-    return whole_scene(num_frames, length, (64, 96), 32, gaussians_of, Switches(), "torch"), asked
+    network = NetworkConfig(num_frames=length, image_size=32)
+    return whole_scene(num_frames, (64, 96), network, gaussians_of, Switches(), "torch"), asked
 
 
 def test_windows_share_a_frame_and_cover_the_clip() -> None:

@@ -11,13 +11,13 @@ from vgmae_bench.types import FloatArray, Scene, Size
 from vgmae_bench.videogmae.gaussians.gaussians import Backend, Gaussians, fixed_camera, render_video
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.switches import Switches
+from vgmae_bench.videogmae.sizes import NetworkConfig
 
 
 def whole_scene(
     num_frames: int,
-    length: int,
     clip_size: Size,
-    resolution: int,
+    network: NetworkConfig,
     gaussians_of: Callable[[int], Gaussians],
     switches: Switches,
     backend: Backend,
@@ -26,11 +26,12 @@ def whole_scene(
 
     Arguments:
         num_frames: number of frames of the clip. A single frame has no flow.
-        length: frames per window. The last window may end after the clip.
         clip_size: (height, width) of the frames in pixels; flow and centres are in these pixels.
-        resolution: side of reconstruction and flow in pixels.
+        network: has the number of frames per window, and the side of reconstruction and flow in pixels. The last window may
+            end after the clip.
         gaussians_of: returns the Gaussians (B = 1) of a window from its first frame; called in ascending order.
     """
+    length, resolution = network.num_frames, network.image_size
     flow, centres, pictures, owner = [], [], [], []
     stretch = np.array([clip_size[1], clip_size[0]], dtype=np.float32) / resolution
     for start in range(0, max(num_frames - 1, 1), length - 1):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from vgmae_bench.models.windows import WindowTracks
 from vgmae_bench.types import Size
 from vgmae_bench.videogmae.gaussians.switches import PixelConvention, Switches
 
+Variant = Literal["anchors", "flow"]
 PixelWeights = Callable[[int, Tensor], Tensor]
 """(frame, pixels int64 [P, 2] as column and row) → [P, G], rendering weights of all Gaussians at the pixel centres."""
 
@@ -97,6 +98,13 @@ def follow_anchors(motion: Motion, start: Tensor, switches: Switches, anchors: T
         visible.append((in_sight if current else was_in_sight) & inside(there, motion.size))
         shares.append(share)
     return AnchorTracks(torch.stack(path, dim=1), torch.stack(visible, dim=1), anchors, torch.stack(shares, dim=1))
+
+
+def follow_points(motion: Motion, start: Tensor, variant: Variant, switches: Switches, at_once: int) -> WindowTracks:
+    """Follow points from `start` [M, 2] with `follow_anchors` or along the flow (`advect`), `at_once` points at a time."""
+    follow = follow_anchors if variant == "anchors" else advect
+    parts = [follow(motion, some, switches) for some in torch.split(start, at_once)]
+    return WindowTracks(torch.cat([part.xy for part in parts]), torch.cat([part.visible for part in parts]))
 
 
 def bytes_per_point(gaussians: int) -> int:
