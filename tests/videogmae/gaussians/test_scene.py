@@ -4,11 +4,11 @@ import numpy as np
 import torch
 
 from tests.videogmae.gaussians.scenes import blobs, carpet
+from vgmae_bench.models.nn import ViTConfig
 from vgmae_bench.types import Scene
 from vgmae_bench.videogmae.gaussians.gaussians import Gaussians
 from vgmae_bench.videogmae.gaussians.scene import whole_scene
 from vgmae_bench.videogmae.gaussians.switches import Switches
-from vgmae_bench.videogmae.network import NetworkConfig
 
 
 def scene(num_frames: int, length: int = 3) -> tuple[Scene, list[int]]:
@@ -21,7 +21,7 @@ def scene(num_frames: int, length: int = 3) -> tuple[Scene, list[int]]:
         moving = blobs(carpet(32), steps, size=32)
         return moving._replace(colors=torch.full_like(moving.colors, start / 10))
 
-    network = NetworkConfig(num_frames=length, image_size=32)
+    network = ViTConfig(num_frames=length, image_size=32)
     return whole_scene(num_frames, (64, 96), network, gaussians_of, Switches(), "torch"), asked
 
 

@@ -7,17 +7,17 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from vgmae_bench.models.nn import ViTConfig
 from vgmae_bench.types import FloatArray, Scene, Size
 from vgmae_bench.videogmae.gaussians.gaussians import Backend, Gaussians, fixed_camera, render_video
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.switches import Switches
-from vgmae_bench.videogmae.sizes import NetworkConfig
 
 
 def whole_scene(
     num_frames: int,
     clip_size: Size,
-    network: NetworkConfig,
+    network: ViTConfig,
     gaussians_of: Callable[[int], Gaussians],
     switches: Switches,
     backend: Backend,
