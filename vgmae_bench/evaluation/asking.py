@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from vgmae_bench.errors import PluginError, UsageError
 from vgmae_bench.specs import Direction, MethodSpec, QueryKind
-from vgmae_bench.types import Queries, SaysAsk, SaysDirection, SaysQueries, Tracker, Tracks
+from vgmae_bench.types import BoolArray, Queries, SaysAsk, SaysDirection, SaysQueries, Tracker, Tracks, Uint8Array
 
 Value = TypeVar("Value", bound=np.generic)
 
@@ -88,7 +88,7 @@ def asking_of(spec: MethodSpec, tracker: Any, ask: str | None = None) -> Asking:
 
 def answer(
     tracker: Tracker,
-    frames: npt.NDArray[np.uint8],
+    frames: Uint8Array,
     queries: Queries,
     how: Asking,
     *,
@@ -112,7 +112,7 @@ def answer(
     backward = backward and how.direction == "forward"
     answers = [_both_ways(tracker, frames, queries[rows], backward=backward) for rows in groups]
     tracks = Tracks.concatenate(answers)[np.argsort(np.concatenate(groups))]
-    lost: npt.NDArray[np.bool_] = ~np.isfinite(tracks.xy.sum(axis=2))
+    lost: BoolArray = ~np.isfinite(tracks.xy.sum(axis=2))
     if lost.any() and not allow_nonfinite:
         raise PluginError(
             "The tracker returned positions that are not finite",
@@ -122,7 +122,7 @@ def answer(
     return tracks
 
 
-def _both_ways(tracker: Tracker, frames: npt.NDArray[np.uint8], queries: Queries, *, backward: bool) -> Tracks:
+def _both_ways(tracker: Tracker, frames: Uint8Array, queries: Queries, *, backward: bool) -> Tracks:
     num_frames = len(frames)
     forward = _checked(tracker.track(frames, queries), len(queries), num_frames)
     asked = np.flatnonzero(queries.frame > 0)

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench.resizing import Size
+from vgmae_bench.types import BoolArray
 
 Points = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 
 class Mistake(NamedTuple):
@@ -63,7 +63,7 @@ _MOVES, _OFF = 1.0, 0.5
 """In pixels. Points count if they move more than `_MOVES` in two frames. Tracks closer than `_OFF` to the truth are in time."""
 
 
-def looks_inverted(visible: Flags, occluded: Flags, asked: Flags) -> bool:
+def looks_inverted(visible: BoolArray, occluded: BoolArray, asked: BoolArray) -> bool:
     """Whether predicted visibility seems to be inverted.
 
     Every point is visible in its query frame. If most points are predicted hidden there, visibility is inverted. In other
@@ -103,7 +103,7 @@ def inverted_in(clips: Sequence[str], number: int) -> str:
     )
 
 
-def shift_in_time(xy: npt.NDArray[Any], true: npt.NDArray[Any], visible: Flags) -> int:
+def shift_in_time(xy: npt.NDArray[Any], true: npt.NDArray[Any], visible: BoolArray) -> int:
     """1 if tracks are one frame late, -1 if they are one frame early, 0 otherwise.
 
     Arguments:

@@ -8,9 +8,6 @@ import traceback
 from collections.abc import Sequence
 from contextlib import closing
 
-import numpy as np
-import numpy.typing as npt
-
 from vgmae_bench.ahead import NextAhead, read_memory, read_threads
 from vgmae_bench.data.appearance import misread
 from vgmae_bench.data.dataset import Dataset
@@ -21,11 +18,11 @@ from vgmae_bench.evaluation.records.results import Cost, Maker
 from vgmae_bench.evaluation.store import RunFolder
 from vgmae_bench.progress.bar import Progress
 from vgmae_bench.provenance import peak_memory_mb
-from vgmae_bench.types import Tracker, Tracks
+from vgmae_bench.types import Tracker, Tracks, Uint8Array
 
 _log = logging.getLogger(__name__)
 
-Asked = tuple[npt.NDArray[np.uint8], QuerySet]
+Asked = tuple[Uint8Array, QuerySet]
 """The frames that the tracker gets, and a query set on these frames."""
 
 _ALIKE = 3

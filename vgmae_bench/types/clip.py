@@ -13,15 +13,15 @@ import numpy.typing as npt
 
 from vgmae_bench.ahead import made_ahead, read_memory, read_threads
 from vgmae_bench.resizing import Size, resize_frames
-from vgmae_bench.types.tracks import FloatArray
+from vgmae_bench.types.tracks import BoolArray, FloatArray, Uint8Array
 
 _BLOCK = 8
 """Number of frames that are in memory at the source size while a clip is resized."""
 
-ReadPart = Callable[[int, int], npt.NDArray[np.uint8]]
+ReadPart = Callable[[int, int], Uint8Array]
 """read(start, stop) returns frames start … stop - 1 of a clip, uint8 [·, H, W, 3] RGB."""
 
-ReadResized = Callable[[int, int, Size], npt.NDArray[np.uint8]]
+ReadResized = Callable[[int, int, Size], Uint8Array]
 """read(start, stop, size) returns these frames after `vgmae_bench.resizing.resize_frames`."""
 
 
@@ -55,11 +55,11 @@ class Clip:
     id: str
     size: Size
     points: FloatArray
-    occluded: npt.NDArray[np.bool_]
-    read: Callable[[], npt.NDArray[np.uint8]]
+    occluded: BoolArray
+    read: Callable[[], Uint8Array]
     fps: float | None = None
     part: ReadPart | None = None
-    annotated: npt.NDArray[np.bool_] | None = None
+    annotated: BoolArray | None = None
     radius: npt.NDArray[np.float64] | None = None
     asked: npt.NDArray[np.int64] | None = None
     encoded: Sequence[bytes] | None = None
@@ -86,7 +86,7 @@ class Clip:
         """Number of frames T."""
         return int(self.points.shape[1])
 
-    def frames(self, size: Size | None = None) -> npt.NDArray[np.uint8]:
+    def frames(self, size: Size | None = None) -> Uint8Array:
         """All frames, uint8 [T, H, W, 3] RGB, resized to `size` (height, width) with Pillow's Lanczos; None: source size.
 
         Several threads decode and resize the frames (`vgmae_bench.ahead`).
@@ -110,7 +110,7 @@ class Clip:
             pass
         return resized
 
-    def blocks(self, length: int) -> Iterator[npt.NDArray[np.uint8]]:
+    def blocks(self, length: int) -> Iterator[Uint8Array]:
         """All frames in order, in blocks of up to `length` frames, uint8 [·, H, W, 3] RGB at the source size."""
         part = self.part or _parts_of(self.read())
         for start in range(0, self.num_frames, length):
@@ -140,7 +140,7 @@ class Clip:
         return np.asarray(self.points * np.array([width, height]), dtype=np.float64)
 
 
-def boolean_occlusion(points: object, occluded: object) -> npt.NDArray[np.bool_]:
+def boolean_occlusion(points: object, occluded: object) -> BoolArray:
     """`occluded` as bool [N, T]. Integers 0 and 1 must become booleans, because NumPy's `~` changes them to -1 and -2.
 
     Raises:
@@ -162,11 +162,9 @@ def describe(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def _parts_of(frames: npt.NDArray[np.uint8]) -> ReadPart:
+def _parts_of(frames: Uint8Array) -> ReadPart:
     return lambda start, stop: frames[start:stop]
 
 
-def _shifted(
-    part: Callable[..., npt.NDArray[np.uint8]], by: int, start: int, stop: int, *size: Size
-) -> npt.NDArray[np.uint8]:
+def _shifted(part: Callable[..., Uint8Array], by: int, start: int, stop: int, *size: Size) -> Uint8Array:
     return part(start + by, stop + by, *size)

@@ -78,7 +78,7 @@ class Tracks:
     """
 
     xy: npt.NDArray[np.float32]
-    visible: npt.NDArray[np.bool_]
+    visible: BoolArray
     confidence: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
@@ -152,7 +152,7 @@ class Tracker(Protocol):
     instance: `SaysDirection`, `SaysLookahead`, `SaysQueries`, `SaysAsk`. See `vgmae_bench.evaluation.asking.asking_of`.
     """
 
-    def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
+    def track(self, frames: Uint8Array, queries: Queries) -> Tracks:
         """Track all queries through a clip, each independently of the others.
 
         Arguments:
@@ -173,19 +173,19 @@ class Streaming(Protocol):
         """Start a new video with these queries."""
 
     @abstractmethod
-    def step(self, frame: npt.NDArray[np.uint8]) -> Tracks:
+    def step(self, frame: Uint8Array) -> Tracks:
         """The tracks in the next frame (uint8 [H, W, 3] RGB), T = 1. Before the query's frame, any values are allowed."""
 
 
 class StreamingTracker(Streaming):
     """A base class for online trackers. It implements `track` with the subclass's `start` and `step`."""
 
-    def track(self, frames: npt.NDArray[np.uint8], queries: Queries) -> Tracks:
+    def track(self, frames: Uint8Array, queries: Queries) -> Tracks:
         """See `Tracker.track`."""
         return stream(self, frames, queries)
 
 
-def stream(tracker: Streaming, frames: Iterable[npt.NDArray[np.uint8]], queries: Queries) -> Tracks:
+def stream(tracker: Streaming, frames: Iterable[Uint8Array], queries: Queries) -> Tracks:
     """Track a whole video frame by frame. This function keeps only one frame in memory.
 
     Arguments:
@@ -265,12 +265,12 @@ class Scene:
     flow: npt.NDArray[np.float32]
     centres: npt.NDArray[np.float32]
     window: npt.NDArray[np.int64]
-    reconstruction: npt.NDArray[np.uint8]
+    reconstruction: Uint8Array
 
 
 @runtime_checkable
 class SceneMaker(Protocol):
     """A tracker that can also compute a `Scene`."""
 
-    def scene(self, frames: npt.NDArray[np.uint8]) -> Scene:
+    def scene(self, frames: Uint8Array) -> Scene:
         """The scene of a clip, uint8 [T, H, W, 3] RGB."""

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -26,6 +25,7 @@ from vgmae_bench.errors import BadDataError
 from vgmae_bench.files import cache_folder, make_folder, write_atomically
 from vgmae_bench.models.encoder import VideoEncoder
 from vgmae_bench.progress.bar import Progress
+from vgmae_bench.types import Uint8Array
 
 VERSION = 1
 """Increase this if the code computes other features than before. The name of the cache folder contains it."""
@@ -89,9 +89,7 @@ def compute_features(probed: Probed, videos: LabelledVideos, config: ProbeConfig
     return Features(torch.cat([part.values for part in good]), torch.cat([part.rows for part in good]), skipped)
 
 
-def readable_views(
-    videos: LabelledVideos, encoder: VideoEncoder, config: ViewConfig, row: int
-) -> npt.NDArray[np.uint8] | str:
+def readable_views(videos: LabelledVideos, encoder: VideoEncoder, config: ViewConfig, row: int) -> Uint8Array | str:
     """The views of a video for testing (see `views_of`), or the reason why the video cannot be read."""
     try:
         return views_of(videos.open(row), encoder.num_frames, encoder.image_size, config)
@@ -102,13 +100,13 @@ def readable_views(
 @torch.inference_mode()
 def _compute(
     encoder: VideoEncoder,
-    looked: Iterable[tuple[int, npt.NDArray[np.uint8] | str]],
+    looked: Iterable[tuple[int, Uint8Array | str]],
     videos: LabelledVideos,
     final_norm: bool,
     device: str,
 ) -> Features:
     """The features of the videos with these rows."""
-    views: dict[int, npt.NDArray[np.uint8]] = {}
+    views: dict[int, Uint8Array] = {}
     skipped: dict[str, str] = {}
     for row, found in looked:
         if isinstance(found, str):

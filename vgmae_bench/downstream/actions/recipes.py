@@ -25,6 +25,7 @@ from vgmae_bench.models.frames import prepare_clips
 from vgmae_bench.models.weights_file import save_weights
 from vgmae_bench.training.clips.synthetic import clip_seed
 from vgmae_bench.training.recipe import ClipShape, Losses, Recipe, evaluating
+from vgmae_bench.types import Uint8Array
 
 
 class Shuffled:
@@ -106,7 +107,7 @@ class ClipSource:
         """See `vgmae_bench.training.recipe.Source.skipped`."""
         return dict(self._skipped)
 
-    def _clip(self, row: int, seed: int) -> tuple[npt.NDArray[np.uint8], int]:
+    def _clip(self, row: int, seed: int) -> tuple[Uint8Array, int]:
         """A clip of a video, and the video's row. If the video cannot be read, the next readable one is used."""
         config, count = self._config, len(self._learned.ids)
         assert config.sampling is not None and config.min_area is not None

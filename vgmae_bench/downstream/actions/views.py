@@ -13,7 +13,6 @@ from itertools import islice
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,7 +21,7 @@ from vgmae_bench.data.video import Video
 from vgmae_bench.data.video_folder import shorter_side
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.settings import at_least
-from vgmae_bench.types import Size
+from vgmae_bench.types import Size, Uint8Array
 
 Sampling = Literal["dense", "uniform"]
 
@@ -91,7 +90,7 @@ def random_numbers(rng: np.random.Generator, available: int, frames: int, sampli
     return [min(frame, available - 1) for frame in chosen]
 
 
-def read_frames(video: Video, numbers: Sequence[int], size: Size | None = None) -> npt.NDArray[np.uint8]:
+def read_frames(video: Video, numbers: Sequence[int], size: Size | None = None) -> Uint8Array:
     """Read the frames with these numbers.
 
     Arguments:
@@ -119,7 +118,7 @@ def read_frames(video: Video, numbers: Sequence[int], size: Size | None = None) 
     return np.stack([held.get(place, last) for place in places])
 
 
-def views_of(video: Video, frames: int, size: int, config: ViewConfig) -> npt.NDArray[np.uint8]:
+def views_of(video: Video, frames: int, size: int, config: ViewConfig) -> Uint8Array:
     """Read all views of a video for testing.
 
     The shorter side is resized to `size`. Squares are evenly spaced along the longer side; a single square is in the middle.
@@ -154,9 +153,7 @@ _ERASED = (0.02, 1 / 3)  # shares of the frame
 _TRIES = 10
 
 
-def random_crop(
-    clip: npt.NDArray[np.uint8], size: int, min_area: float, rng: np.random.Generator
-) -> npt.NDArray[np.uint8]:
+def random_crop(clip: Uint8Array, size: int, min_area: float, rng: np.random.Generator) -> Uint8Array:
     """Cut a random rectangle out of a clip and resize it (Szegedy et al. 2015).
 
     If no rectangle fits after ten tries, the largest square in the middle is taken.

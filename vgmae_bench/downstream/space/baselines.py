@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench.models.explorer import Image, Seen
+from vgmae_bench.types import BoolArray
 
 CANNY_BLUR = 1.4
 """Standard deviation of the smoothing before Canny, pixels (Canny, PAMI 1986, leaves it open)."""
@@ -45,12 +46,12 @@ def canny(image: Image) -> Seen:
 LOOKS: dict[str, Callable[[Image], Seen]] = {"centre prior": centre_prior, "Otsu": otsu, "Canny": canny}
 
 
-def mean_colour(image: Image, hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+def mean_colour(image: Image, hidden: BoolArray) -> npt.NDArray[np.float32]:
     """Fill an image with the mean colour of its visible pixels: float32 [S, S, 3] in [0, 1]. `hidden` is bool [S, S]."""
     return np.broadcast_to((image[~hidden] / 255).mean(axis=0), image.shape).astype(np.float32)
 
 
-def blurred(image: Image, hidden: npt.NDArray[np.bool_], sigma: float) -> npt.NDArray[np.float32]:
+def blurred(image: Image, hidden: BoolArray, sigma: float) -> npt.NDArray[np.float32]:
     """Blur the visible pixels of an image over the hidden ones (normalised convolution).
 
     Arguments:

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from vgmae_bench.evaluation.records.others import Estimate
 from vgmae_bench.evaluation.records.results import Interval
 from vgmae_bench.metrics.stats import LEVEL, RESAMPLES
+from vgmae_bench.types import BoolArray
 
-Mask = npt.NDArray[np.bool_]
 Array = npt.NDArray[np.float64]
 
 TOLERANCE = 0.0075
@@ -26,7 +26,7 @@ THRESHOLDS = tuple(i / 20 for i in range(1, 20))
 """An outline counts if its strength is at least the threshold."""
 
 
-def outlines_of(labels: npt.NDArray[np.int64]) -> Mask:
+def outlines_of(labels: npt.NDArray[np.int64]) -> BoolArray:
     """Thin outlines of a segmentation, bool [H, W]: pixels whose label differs from the pixel to the right or below."""
     found = np.zeros(labels.shape, dtype=np.bool_)
     found[:, :-1] |= labels[:, :-1] != labels[:, 1:]
@@ -34,7 +34,7 @@ def outlines_of(labels: npt.NDArray[np.int64]) -> Mask:
     return thin(found)
 
 
-def count_matches(strength: npt.NDArray[np.float32], truths: Sequence[Mask]) -> Array:
+def count_matches(strength: npt.NDArray[np.float32], truths: Sequence[BoolArray]) -> Array:
     """Count the pixels from which the F-measures of an image are computed.
 
     Arguments:
@@ -48,7 +48,7 @@ def count_matches(strength: npt.NDArray[np.float32], truths: Sequence[Mask]) -> 
     reach = TOLERANCE * float(np.hypot(*strength.shape))
     total = float(sum(truth.sum() for truth in truths))
     rows: list[list[float]] = []
-    last: Mask | None = None
+    last: BoolArray | None = None
     for threshold in THRESHOLDS:
         above = strength >= threshold
         if last is None or (above != last).any():
@@ -63,7 +63,7 @@ def count_matches(strength: npt.NDArray[np.float32], truths: Sequence[Mask]) -> 
     return np.array(rows)
 
 
-def match(found: Mask, truth: Mask, reach: float) -> tuple[Mask, int]:
+def match(found: BoolArray, truth: BoolArray, reach: float) -> tuple[BoolArray, int]:
     """Match pixels of `found` one to one with pixels of `truth` that are at most `reach` pixels away.
 
     Returns:
@@ -122,7 +122,7 @@ def ods_ois(counts: Array, groups: Sequence[str]) -> list[Estimate]:
     return scores
 
 
-def thin(mask: Mask) -> Mask:
+def thin(mask: BoolArray) -> BoolArray:
     """Thin lines to a width of one pixel and keep them connected (Zhang and Suen, CACM 1984)."""
     lines = np.pad(mask, 1).astype(np.uint8)
     while True:
@@ -138,7 +138,7 @@ _WEIGHTS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], dtype=np.float32)
 """Bits of the eight neighbours, clockwise from the one above."""
 
 
-def _removable() -> list[Mask]:
+def _removable() -> list[BoolArray]:
     """For each half step, the neighbourhoods (of 256) whose middle pixel is removed."""
     bits = (np.arange(256)[:, None] >> np.arange(8)) & 1  # above, …, clockwise
     north, east, south, west = bits[:, 0], bits[:, 2], bits[:, 4], bits[:, 6]

@@ -23,6 +23,7 @@ from vgmae_bench.evaluation.records.others import Estimate, SpatialRecord, Spati
 from vgmae_bench.files import make_folder, write_atomically
 from vgmae_bench.metrics.stats import clip_bootstrap, finite
 from vgmae_bench.models.explorer import Explorer, Image, Seen
+from vgmae_bench.types import BoolArray
 
 MEANS = {"miou": "figure-ground mIoU", "figure_iou": "figure IoU", "psnr": "PSNR (dB)", "ssim": "SSIM"}
 """Measures that are averaged over images, with their names in tables."""
@@ -145,20 +146,19 @@ def write(out: Path, measured: Measured, summary: SpatialSummary, record: Spatia
     record.write(out / "record.json")
 
 
-Mask = npt.NDArray[np.bool_]
 Picture = npt.NDArray[np.floating]
 
 _WINDOW, _SIGMA = 11, 1.5
 _C1, _C2 = 0.01**2, 0.03**2
 
 
-def psnr(image: Picture, truth: Picture, where: Mask) -> float:
+def psnr(image: Picture, truth: Picture, where: BoolArray) -> float:
     """Peak signal-to-noise ratio in dB over the pixels `where`. Images are RGB [H, W, 3] in [0, 1]."""
     error = float(np.mean((image[where].astype(np.float64) - truth[where]) ** 2))
     return float(-10 * np.log10(max(error, 1e-10)))
 
 
-def ssim(image: Picture, truth: Picture, where: Mask) -> float:
+def ssim(image: Picture, truth: Picture, where: BoolArray) -> float:
     """Structural similarity (Wang et al., TIP 2004), averaged over the pixels `where` and the three channels.
 
     Images are RGB [H, W, 3] in [0, 1]. The window is Gaussian, 11 pixels wide with σ = 1.5, as in the paper. The image is
@@ -176,10 +176,10 @@ def ssim(image: Picture, truth: Picture, where: Mask) -> float:
     return float(similar[where].mean())
 
 
-def figure_ground(found: Mask, truth: Mask) -> tuple[float, float]:
+def figure_ground(found: BoolArray, truth: BoolArray) -> tuple[float, float]:
     """IoU of the figure, and the mean of the IoUs of figure and ground (mIoU). An empty union counts as 1."""
 
-    def iou(a: Mask, b: Mask) -> float:
+    def iou(a: BoolArray, b: BoolArray) -> float:
         union = int((a | b).sum())
         return int((a & b).sum()) / union if union else 1.0
 

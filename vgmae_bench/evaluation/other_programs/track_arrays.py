@@ -12,7 +12,7 @@ from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.evaluation.other_programs.convention import Axes, Convention, Order
 from vgmae_bench.evaluation.other_programs.prediction_file import Stored, Tree
 from vgmae_bench.evaluation.protocols import EvalProtocol, QuerySet
-from vgmae_bench.types import FloatArray, Size, Tracks, rescale
+from vgmae_bench.types import BoolArray, FloatArray, Size, Tracks, rescale
 
 POSITIONS = ("xy", "tracks", "pred_tracks", "points")
 VISIBLE = ("visible", "visibility", "pred_visible", "pred_visibility")
@@ -185,7 +185,7 @@ def _check_queries(tree: Tree, query_set: QuerySet, source: Size, protocol: Eval
     )
 
 
-def _same(queries: FloatArray, others: FloatArray) -> npt.NDArray[np.bool_]:
+def _same(queries: FloatArray, others: FloatArray) -> BoolArray:
     """Whether queries [..., 3] are equal up to rounding: the same frame, and less than 0.05 px apart in x and in y."""
     return np.asarray((np.abs(queries - others) < [0.5, 0.05, 0.05]).all(axis=-1))
 

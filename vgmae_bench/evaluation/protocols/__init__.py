@@ -21,7 +21,7 @@ from vgmae_bench.evaluation.protocols.sampling import QuerySample, sample_first,
 from vgmae_bench.metrics.scored_tracks import QueryMode, ScoredTracks
 from vgmae_bench.metrics.thresholds import THRESHOLDS
 from vgmae_bench.plugins import did_you_mean
-from vgmae_bench.types import Clip, FloatArray, Queries, Size, Tracks, rescale
+from vgmae_bench.types import BoolArray, Clip, FloatArray, Queries, Size, Tracks, Uint8Array, rescale
 
 if TYPE_CHECKING:
     from vgmae_bench.data.dataset import OpenedDataset
@@ -185,14 +185,12 @@ class QuerySet:
     queries: Queries
     track: npt.NDArray[np.int64]
     target_xy: npt.NDArray[np.float64]
-    target_occluded: npt.NDArray[np.bool_]
-    annotated: npt.NDArray[np.bool_] | None = None
+    target_occluded: BoolArray
+    annotated: BoolArray | None = None
     radius: FloatArray | None = None
 
 
-def query_sets(
-    clip: Clip, protocol: EvalProtocol, *, blank: bool = False
-) -> Iterator[tuple[npt.NDArray[np.uint8], QuerySet]]:
+def query_sets(clip: Clip, protocol: EvalProtocol, *, blank: bool = False) -> Iterator[tuple[Uint8Array, QuerySet]]:
     """The protocol's query sets for a clip, each with its frames as the tracker gets them: uint8 [T, H, W, 3].
 
     Parts of the clip without any visible track have no query set. If only some frames are annotated, only these have
@@ -206,7 +204,7 @@ def query_sets(
         UsageError: the protocol cuts clips into chunks, and only some frames of the clip are annotated.
     """
 
-    def black(size: Size) -> npt.NDArray[np.uint8]:
+    def black(size: Size) -> Uint8Array:
         return np.broadcast_to(np.uint8(0), (clip.num_frames, *size, 3))
 
     if clip.annotated is not None and protocol.chunk:
@@ -247,10 +245,10 @@ def scored_tracks(query_set: QuerySet, tracks: Tracks, protocol: EvalProtocol) -
     return compared if query_set.annotated is None else compared.only(query_set.annotated[scored])
 
 
-_View = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.bool_]]
+_View = tuple[Uint8Array, npt.NDArray[np.float64], BoolArray]
 
 
-def _views(clip: Clip, protocol: EvalProtocol, read: Callable[[Size], npt.NDArray[np.uint8]]) -> Iterator[_View]:
+def _views(clip: Clip, protocol: EvalProtocol, read: Callable[[Size], Uint8Array]) -> Iterator[_View]:
     """(frames in the input raster, true positions in the metric raster, occlusion) of the clip or of each of its chunks."""
     if protocol.resize == "lanczos":
         yield read(protocol.input_size), clip.tracks(protocol.metric_size), clip.occluded
@@ -268,9 +266,9 @@ def _views(clip: Clip, protocol: EvalProtocol, read: Callable[[Size], npt.NDArra
 
 
 def _crop(
-    frames: npt.NDArray[np.uint8],
+    frames: Uint8Array,
     targets: npt.NDArray[np.float64],
-    occluded: npt.NDArray[np.bool_],
+    occluded: BoolArray,
     protocol: EvalProtocol,
     rng: np.random.Generator,
 ) -> Iterator[_View]:
