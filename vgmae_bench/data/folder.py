@@ -19,7 +19,6 @@ from __future__ import annotations
 import itertools
 import shlex
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +26,7 @@ import numpy as np
 
 from vgmae_bench import config as configs
 from vgmae_bench.config import Json
-from vgmae_bench.data.checks import check_tracks
+from vgmae_bench.data.checks import check_frames, check_tracks
 from vgmae_bench.data.track_tables import first_frame, read_tracks
 from vgmae_bench.data.video import Video
 from vgmae_bench.data.video.file import VIDEO_SUFFIXES, open_video, stack
@@ -65,7 +64,10 @@ class _VideoClip(Clip):
     def frames(self, size: Size | None = None) -> Uint8Array:
         if size is None:
             return self.read()
-        return stack(resize_frames(frame[None], size)[0] for frame in _frames(self.video, self.num_frames, self.id))
+        frames = itertools.islice(self.video.frames(), self.num_frames)
+        with damage(f'Clip "{self.id}" of folder cannot be used'):
+            resized = stack(resize_frames(frame[None], size)[0] for frame in frames)
+            return check_frames(resized, (self.num_frames, *size))
 
 
 class FolderDataset:
@@ -120,8 +122,12 @@ class FolderDataset:
                 raise FaultError(why, "[N][T], a row for each point; if it is one, null for the rest of the frames")
             points, occluded = check_tracks(points, hidden, xy.shape[1], video.size, "pixels")
 
+        length = len(annotated)
+        if (found := video.num_frames) < length:
+            raise BadDataError(f"The video of {clip_id} ends after {found} frames", f"its tracks have {length}")
+
         def read() -> Uint8Array:
-            frames = stack(_frames(video, points.shape[1], clip_id))
+            frames = stack(itertools.islice(video.frames(), length))
             self._check_unchanged(clip_id)
             return frames
 
@@ -186,12 +192,3 @@ def _content(video: Path) -> str:
     if video.is_file():
         return file_digest(video)
     return configs.digest({file.name: file_digest(file) for file in video.iterdir() if file.is_file()})
-
-
-def _frames(video: Video, count: int, name: str) -> Iterator[Uint8Array]:
-    found = 0
-    for frame in itertools.islice(video.frames(), count):
-        found += 1
-        yield frame
-    if found < count:
-        raise BadDataError(f"The video of {name} ends after {found} frames", f"its tracks have {count}")

@@ -62,7 +62,7 @@ def verify(name: str, root: Path | None = None, options: Mapping[str, Any] | Non
     try:
         dataset = open_dataset(name, options, root, quiet=True)
     except UserError as error:
-        return [*findings, Finding("error", name, _one_line(error))]
+        return [*findings, Finding("error", name, error.sentence)]
     findings += [Finding("note", name, note) for note in dataset.notes]
     if spec.published_clips not in (None, len(dataset.ids)):
         fault = f"it has {len(dataset.ids)} clips, the published set {spec.published_clips}"
@@ -97,7 +97,7 @@ def _check_clips(dataset: OpenedDataset) -> Iterator[Finding]:
             clip = dataset.clip(clip_id)
             frames = clip.read()
         except UserError as error:
-            yield Finding("error", clip_id, _one_line(error))
+            yield Finding("error", clip_id, error.sentence)
             continue
         if better := misread(clip.points, clip.occluded, frames, clip.size):
             yield Finding("error", clip_id, f"{better}. Try: {better.remedy}")
@@ -105,7 +105,3 @@ def _check_clips(dataset: OpenedDataset) -> Iterator[Finding]:
             yield Finding("note", clip_id, "its points are float16, in steps of up to 0.12 pixels of a frame of 256")
         if frames.max() <= 1:
             yield Finding("note", clip_id, "all its pixels are 0 or 1: it is black")
-
-
-def _one_line(error: UserError) -> str:
-    return str(error).partition("\n")[0]

@@ -27,18 +27,39 @@ _BYTES, _FLOATS = 1, 2  # fields of a Feature
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5  # kinds of a field
 
 
-def read_records(path: Path) -> Iterator[bytes]:
+def read_records(path: Path, *, contents: bool = True) -> Iterator[bytes]:
     """The contents of the records of a file. Memory holds one record at a time.
+
+    Arguments:
+        contents: False gives b"" for each record, and reads the headers alone.
 
     Raises:
         BadDataError: a record is damaged or cut short. The message names it, counted from 0.
     """
-    return _records(path, contents=True)
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        for number in itertools.count():
+            header = file.read(_HEADER)
+            if not header:
+                return
+            if len(header) < _HEADER:
+                raise _bad(path, f"it ends within record {number}")
+            if header[8:] != _masked_crc(header[:8]):
+                raise _bad(path, f"record {number} is damaged: the CRC of its length differs")
+            (length,) = struct.unpack("<Q", header[:8])
+            end = file.tell() + length + _FOOTER
+            if end > size:
+                raise _bad(path, f"it ends within record {number}")
+            content = file.read(length) if contents else b""
+            if contents and file.read(_FOOTER) != _masked_crc(content):
+                raise _bad(path, f"record {number} is damaged: its CRC differs")
+            file.seek(end)
+            yield content
 
 
 def count_records(path: Path) -> int:
     """The number of records in a file, from their headers alone. Raises BadDataError like `read_records`."""
-    return sum(1 for _ in _records(path, contents=False))
+    return sum(1 for _ in read_records(path, contents=False))
 
 
 class Example:
@@ -76,29 +97,6 @@ class Example:
         if len(lists) != 1:
             raise ValueError(f"it has no {name}, or one of another kind")
         return lists[0]
-
-
-def _records(path: Path, *, contents: bool) -> Iterator[bytes]:
-    """The contents of the records; with `contents=False`, b"" for each record, whose content is then not read."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        for number in itertools.count():
-            header = file.read(_HEADER)
-            if not header:
-                return
-            if len(header) < _HEADER:
-                raise _bad(path, f"it ends within record {number}")
-            if header[8:] != _masked_crc(header[:8]):
-                raise _bad(path, f"record {number} is damaged: the CRC of its length differs")
-            (length,) = struct.unpack("<Q", header[:8])
-            end = file.tell() + length + _FOOTER
-            if end > size:
-                raise _bad(path, f"it ends within record {number}")
-            content = file.read(length) if contents else b""
-            if contents and file.read(_FOOTER) != _masked_crc(content):
-                raise _bad(path, f"record {number} is damaged: its CRC differs")
-            file.seek(end)
-            yield content
 
 
 def _masked_crc(content: bytes) -> bytes:

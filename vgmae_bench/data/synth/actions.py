@@ -106,22 +106,20 @@ class SynthActions:
 
     Attributes:
         labels: int64 [N], index into `CLASSES`.
+        digest: SHA-256 of the generator's versions, the settings and the split.
     """
 
     def __init__(self, config: SynthActionsConfig, split: Split) -> None:
         self.config, self.split = config, split
         self.labels = np.tile(np.arange(len(CLASSES)), config.scenes(split))
+        self.digest = digest({"synth": VERSION, "actions": ACTIONS_VERSION, "split": split, "config": config})
+        self._shape = (len(self.labels), config.frames, config.size, config.size, 3)
 
     @property
     def ids(self) -> Sequence[str]:
         """Split, scene and class, for example "test-00003-zoom-in"."""
         scenes = range(self.config.scenes(self.split))
         return [f"{self.split}-{scene:05d}-{name}" for scene in scenes for name in CLASSES]
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the generator's versions, the settings and the split."""
-        return digest({"synth": VERSION, "actions": ACTIONS_VERSION, "split": self.split, "config": self.config})
 
     def open(self, index: int) -> ArrayVideo:
         """A clip as a video."""
@@ -142,10 +140,6 @@ class SynthActions:
         make_folder(file.parent)
         write_atomically(file, self._render)
         return np.asarray(np.load(file, mmap_mode="r"))
-
-    @property
-    def _shape(self) -> tuple[int, ...]:
-        return (len(self.labels), self.config.frames, self.config.size, self.config.size, 3)
 
     def _render(self, path: Path) -> None:
         array = np.lib.format.open_memmap(path, "w+", np.uint8, self._shape)

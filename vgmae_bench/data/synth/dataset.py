@@ -30,25 +30,22 @@ VERSION = 1
 
 
 class Synth:
-    """Textured boxes that move in a textured room, filmed by a moving camera. See `SynthConfig` for the settings."""
+    """Textured boxes that move in a textured room, filmed by a moving camera. See `SynthConfig` for the settings.
+
+    Attributes:
+        options: the settings, with the number of clips filled in.
+        digest: SHA-256 of the generator's version and the settings.
+    """
 
     def __init__(self, config: SynthConfig) -> None:
         self.config = config
+        self.options: dict[str, Json] = {**vars(config), "clips": config.num_clips}
+        self.digest = digest({"synth": VERSION, **self.options})
 
     @cached_property
     def ids(self) -> Sequence[str]:
         """Split and number, such as "test-00000"."""
         return tuple(f"{self.config.split}-{index:05d}" for index in range(self.config.num_clips))
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the generator's version and the settings."""
-        return digest({"synth": VERSION, **self.options})
-
-    @property
-    def options(self) -> dict[str, Json]:
-        """The settings, with the number of clips filled in."""
-        return {**vars(self.config), "clips": self.config.num_clips}
 
     def clip(self, clip_id: str) -> Clip:
         """The clip with this id. Its tracks are computed here, its frames when they are read. The cache folder keeps both."""

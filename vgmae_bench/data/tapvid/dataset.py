@@ -77,7 +77,10 @@ class WithSettings:
         shapes: (T, H, W) by clip id; None for a clip that cannot be used.
     """
 
-    def __init__(self, stored: TapVid | PreparedDataset, config: TapVidConfig) -> None:
+    def __init__(
+        self, spec: DatasetSpec, root: Path, config: TapVidConfig, prepared: Path | None, containers: tuple[type, ...]
+    ) -> None:
+        stored = PreparedDataset(prepared, spec) if prepared else TapVid(spec, root, containers)
         self._stored, self._config = stored, config
         self.options: dict[str, Json] = dict(vars(config))
         self.identity, self.files, self.coverage = stored.identity, stored.files, stored.coverage
@@ -121,25 +124,19 @@ class WithSettings:
 
 def davis(root: Path, config: TapVidConfig, prepared: Path | None = None) -> WithSettings:
     """TAP-Vid-DAVIS. Downloads itself if it is missing in `root`."""
-    return _open(data.DAVIS, root, config, prepared, (dict,))
+    return WithSettings(data.DAVIS, root, config, prepared, (dict,))
 
 
 def rgb_stacking(root: Path, config: TapVidConfig, prepared: Path | None = None) -> WithSettings:
     """TAP-Vid-RGB-Stacking. Downloads itself if it is missing in `root`."""
-    return _open(data.RGB_STACKING, root, config, prepared, (list,))
+    return WithSettings(data.RGB_STACKING, root, config, prepared, (list,))
 
 
 def kinetics(root: Path, config: KineticsConfig, prepared: Path | None = None) -> WithSettings:
     """TAP-Vid-Kinetics, prepared from videos or from shards that the user has built. The error says how if both are missing."""
-    return _open(data.KINETICS, root, config, prepared, (list, dict))
+    return WithSettings(data.KINETICS, root, config, prepared, (list, dict))
 
 
 def robotap(root: Path, config: RoboTapConfig, prepared: Path | None = None) -> WithSettings:
     """RoboTAP. Downloads itself if it is missing in `root`."""
-    return _open(data.ROBOTAP, root, config, prepared, (dict,))
-
-
-def _open(
-    spec: DatasetSpec, root: Path, config: TapVidConfig, prepared: Path | None, containers: tuple[type, ...]
-) -> WithSettings:
-    return WithSettings(PreparedDataset(prepared, spec) if prepared else TapVid(spec, root, containers), config)
+    return WithSettings(data.ROBOTAP, root, config, prepared, (dict,))
