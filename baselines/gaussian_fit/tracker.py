@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.functional import interpolate, pad
 
 from vgmae_bench.errors import UsageError
 from vgmae_bench.models.frames import FrameWindows, restore
@@ -17,12 +18,17 @@ from vgmae_bench.models.windows import WindowTracks, sweep
 from vgmae_bench.settings import at_least, no_effect
 from vgmae_bench.types import Queries, Tracks, rescale
 from vgmae_bench.videogmae.gaussians.fitting import FitConfig, fit
-from vgmae_bench.videogmae.gaussians.gaussians import Backend, Gaussians, fixed_camera
+from vgmae_bench.videogmae.gaussians.gaussians import SCENE_DEPTH, Backend, Gaussians, fixed_camera
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.switches import Switches
 from vgmae_bench.videogmae.gaussians.tracking import Variant, follow_points
 
-from .grid import grid
+MARGIN = 2
+"""Rows of Gaussians outside each border of the frame, for content that will enter."""
+OVERLAP = 0.6
+"""Standard deviation of a Gaussian, in units of the grid spacing."""
+OPACITY = 0.95
+"""Initial opacity of a Gaussian."""
 
 
 @dataclass(frozen=True)
@@ -120,3 +126,24 @@ def even_length(frames: int, longest: int) -> int:
     """Frames per window, at most `longest`. Windows that overlap by a frame then cover the clip with the least excess."""
     steps = max(frames - 1, 1)
     return math.ceil(steps / math.ceil(steps / (longest - 1))) + 1
+
+
+def grid(video: torch.Tensor, across: int) -> Gaussians:
+    """Static Gaussians (B = 1) for a window [T, H, W, 3] of RGB in [0, 1]: `across`² in the frame, plus a margin.
+
+    They are in the plane through the scene's origin, where the frame is 2 · SCENE_DEPTH world units wide.
+    """
+    width = 2 * SCENE_DEPTH
+    ticks = (torch.arange(-MARGIN, across + MARGIN, device=video.device) + 0.5) / across - 0.5
+    y, x = torch.meshgrid(ticks, ticks, indexing="ij")
+    means = torch.stack([x, y, torch.zeros_like(x)], dim=-1).flatten(0, 1) * width
+    colors = interpolate(video[:1].permute(0, 3, 1, 2), (across, across), mode="area")
+    colors = pad(colors, (MARGIN,) * 4, mode="replicate")[0].permute(1, 2, 0).flatten(0, 1)
+    frames, count = len(video), len(means)
+    return Gaussians(
+        means=means.expand(1, frames, count, 3),
+        scales=means.new_full((1, count, 3), OVERLAP * width / across),
+        quats=means.new_tensor([1.0, 0.0, 0.0, 0.0]).expand(1, count, 4),
+        opacities=means.new_full((1, count), OPACITY),
+        colors=colors.expand(1, frames, count, 3),
+    )

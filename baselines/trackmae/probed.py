@@ -31,5 +31,4 @@ def probed(config: ProbedConfig, weights: Path | None, seed: int) -> NormedEncod
         WeightsError: the file is damaged, or holds other weights.
     """
     encoder = load_model(weights).encoder if weights else untrained(lambda: Encoder(SIZES[config.size]), seed)
-    shape = encoder.config
-    return NormedEncoder(encoder, shape.num_frames, shape.image_size, shape.embed_dim)
+    return NormedEncoder(encoder, encoder.config)

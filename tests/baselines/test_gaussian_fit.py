@@ -10,8 +10,7 @@ import pytest
 import torch
 from vgmae_baselines.gaussian_fit import SPEC
 from vgmae_baselines.gaussian_fit import tracker as module
-from vgmae_baselines.gaussian_fit.grid import MARGIN, grid
-from vgmae_baselines.gaussian_fit.tracker import GaussianFit, GaussianFitConfig, even_length
+from vgmae_baselines.gaussian_fit.tracker import MARGIN, GaussianFit, GaussianFitConfig, even_length, grid
 
 from tests.videogmae.textures import Affine, colour, pixels
 from vgmae_bench.config import build, call_with

@@ -6,6 +6,7 @@ from typing import Any, Generic, Protocol
 
 from torch import Tensor, nn
 
+from vgmae_bench.models.nn import ViTConfig
 from vgmae_bench.training.recipe import N
 
 
@@ -44,12 +45,12 @@ class NormedEncoder(nn.Module, Generic[N]):
 
     Arguments:
         network: the network. Its `norm` becomes the encoder's.
-        num_frames, image_size, width: see `VideoEncoder`.
+        shape: its shape.
     """
 
-    def __init__(self, network: N, num_frames: int, image_size: int, width: int) -> None:
+    def __init__(self, network: N, shape: ViTConfig) -> None:
         super().__init__()
-        self.num_frames, self.image_size, self.width = num_frames, image_size, width
+        self.num_frames, self.image_size, self.width = shape.num_frames, shape.image_size, shape.embed_dim
         self.norm, self.network = network.get_submodule("norm"), network
         network.norm = nn.Identity()
 

@@ -82,13 +82,15 @@ class Source(Protocol[B_co]):
         """The clips with these numbers."""
 
     def examples(self, count: int, shape: ClipShape, device: str) -> B_co:
-        """Clips for pictures and validation, which training never uses."""
+        """Clips for pictures and validation, which training never uses; by default those with negative numbers."""
+        return self.batch(range(-1, -1 - count, -1), shape, device)
 
     def describe(self) -> Json:
         """Everything that the clips depend on, without paths of this machine. Part of a training's identity."""
 
     def skipped(self) -> dict[Path, str]:
         """Files that could not be read so far, with the reasons."""
+        return {}
 
 
 @contextmanager

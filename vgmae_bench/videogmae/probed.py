@@ -55,4 +55,4 @@ def encoder_of(model: Encoder) -> Probed:
     wanted = encoder.state_dict()
     encoder.load_state_dict({name: value for name, value in model.state_dict().items() if name in wanted}, assign=True)
     encoder.cls_token.requires_grad_(shape.position != "pos3d")  # "pos3d" has it in the state dict, but does not use it
-    return Probed(encoder, shape.num_frames, shape.image_size, shape.embed_dim)
+    return Probed(encoder, shape)

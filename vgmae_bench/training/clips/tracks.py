@@ -23,7 +23,7 @@ from vgmae_bench.errors import BadDataError, UsageError
 from vgmae_bench.settings import at_least
 from vgmae_bench.training.clips.bank import Bank
 from vgmae_bench.training.clips.synthetic import clip_seed, synth_scenes, synth_video
-from vgmae_bench.training.recipe import ClipShape
+from vgmae_bench.training.recipe import ClipShape, Source
 from vgmae_bench.training.settings import ClipDataConfig
 from vgmae_bench.types import Clip
 
@@ -67,7 +67,7 @@ class TrackBatch(NamedTuple):
     seeds: tuple[int, ...]
 
 
-class SynthTracks:
+class SynthTracks(Source[TrackBatch]):
     """Clips of `synth` with tracks: its training split, and its validation split for examples.
 
     Arguments:
@@ -100,20 +100,12 @@ class SynthTracks:
             seeds=tuple(clip_seed(self._seed, number) for number in numbers),
         )
 
-    def examples(self, count: int, shape: ClipShape, device: str) -> TrackBatch:
-        """See `vgmae_bench.training.recipe.Source.examples`."""
-        return self.batch(range(-1, -1 - count, -1), shape, device)
-
     def describe(self) -> Json:
         """See `vgmae_bench.training.recipe.Source.describe`."""
         return {"kind": "synth", "version": VERSION, "points": self._points}
 
-    def skipped(self) -> dict[Path, str]:
-        """See `vgmae_bench.training.recipe.Source.skipped`."""
-        return {}
 
-
-class DatasetTracks:
+class DatasetTracks(Source[TrackBatch]):
     """Random windows of the clips of a dataset, resized to a square. Examples come from the same clips.
 
     Clips that are too short repeat their last frame. Damaged clips are skipped.
@@ -135,10 +127,6 @@ class DatasetTracks:
         columns = zip(*(self._sample(seed, shape) for seed in seeds), strict=True)
         video, xy, occluded, valid = (to_device(torch.from_numpy(np.stack(column)), device) for column in columns)
         return TrackBatch(video, xy, occluded, valid, seeds)
-
-    def examples(self, count: int, shape: ClipShape, device: str) -> TrackBatch:
-        """See `vgmae_bench.training.recipe.Source.examples`."""
-        return self.batch(range(-1, -1 - count, -1), shape, device)
 
     def describe(self) -> Json:
         """See `vgmae_bench.training.recipe.Source.describe`."""
