@@ -9,8 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vgmae_bench.viz.flow import colour_flow
-from vgmae_bench.viz.mosaic import save_mosaic
+from vgmae_bench.viz.draw import colour_flow, save_mosaic
 
 from .network import Predictions, tubelets
 from .sizes import EncoderConfig

@@ -214,7 +214,7 @@ def test_starting_from_unsuitable_weights_is_refused(tmp_path: Path) -> None:
 def test_pictures_and_videos_show_input_and_reconstruction(tmp_path: Path) -> None:
     from PIL import Image
 
-    from vgmae_bench.viz.mosaic import LABEL_WIDTH
+    from vgmae_bench.viz.draw import LABEL_WIDTH
 
     recipe, _ = made(TINY)
     frames = recipe.pictures(clips(2), tmp_path / "picture")

@@ -1,12 +1,24 @@
-"""Drawn tracks: positions, dots for visible points, rings for hidden points, and trails."""
+"""Drawn tracks: positions, dots for visible points, rings for hidden points, and trails. Flow as colour. Grids of pictures."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from vgmae_bench.types import Tracks
-from vgmae_bench.viz.draw import beside, contact_sheet, draw_frame, draw_tracks, rainbow
+from vgmae_bench.viz.draw import (
+    SMALLEST,
+    beside,
+    colour_flow,
+    contact_sheet,
+    draw_frame,
+    draw_tracks,
+    rainbow,
+    save_mosaic,
+)
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -135,3 +147,24 @@ def test_an_image_is_shown_next_to_its_frame_at_equal_size() -> None:
     assert not pair[:, 100:140].any()
     assert (pair[:, 160:] == 200).all()
     assert (frame == 90).all()
+
+
+def test_flow_is_white_at_rest_and_red_to_the_right() -> None:
+    flow = np.zeros((1, 2, 64, 2))
+    flow[0, 1, :, 0] = 2.0
+    assert colour_flow(flow)[0, :, 0].tolist() == [[255, 255, 255], [255, 0, 0]]
+
+
+def test_images_are_at_their_cells_and_small_images_are_enlarged(tmp_path: Path) -> None:
+    rows = np.arange(2 * 3, dtype=np.uint8).reshape(2, 3, 1, 1, 1) * np.ones((1, 1, 50, 40, 3), dtype=np.uint8)
+    save_mosaic([list(row) for row in rows], tmp_path / "a.png")
+    picture = np.asarray(Image.open(tmp_path / "a.png"))
+    assert picture.shape == (2 * 150, 3 * 120, 3) and 100 < SMALLEST <= 150
+    assert np.array_equal(picture[75::150, 60::120, 0], [[0, 1, 2], [3, 4, 5]])
+    assert picture[149, 119].tolist() == [0, 0, 0] and picture[150, 120].tolist() == [4, 4, 4]
+
+
+def test_large_pictures_stay_as_they_are(tmp_path: Path) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (SMALLEST, 7, 3), dtype=np.uint8)
+    save_mosaic([[frame]], tmp_path / "a.png")
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), frame)

@@ -41,8 +41,7 @@ from vgmae_bench.evaluation.store import new_h5
 from vgmae_bench.files import storage_errors
 from vgmae_bench.progress.bar import counted
 from vgmae_bench.types import Queries, Scene, SceneMaker, Size, Streaming, Tracks, rescale, stream
-from vgmae_bench.viz.draw import beside, draw_frame, numbered, rainbow
-from vgmae_bench.viz.flow import colour_flow
+from vgmae_bench.viz.draw import beside, colour_flow, draw_frame, numbered, rainbow
 
 OUTPUTS = ("tracks.csv", "tracks.h5", "tracks.mp4", "record.json")
 SCENE_OUTPUTS = ("scene.h5", "flow.mp4", "reconstruction.mp4")

@@ -1,13 +1,15 @@
-"""The parts of a table: cells, lines and the table itself, with the marks of names and the column names."""
+"""The parts of a table: cells, lines and the table itself, with marks of names, and lines of published numbers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
-from vgmae_bench.compare.row import lower_is_better
+from vgmae_bench.compare import published
+from vgmae_bench.compare.row import label, lower_is_better
+from vgmae_bench.errors import UnknownNameError
 
 Mark = Literal["best", "second", ""]
 INCOMPLETE, JOINT, OTHER_PROTOCOL, SECONDARY = "*", "§", "†", "‡"
@@ -19,7 +21,7 @@ WORDS = ("dataset", "protocol", "source")
 """Columns of words, aligned to the left."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cell:
     """A mean with the ends of its interval (NaN if there is none), in percent or in the metric's unit.
 
@@ -97,13 +99,68 @@ def mark_best(table: Table, metrics: Sequence[str], *, literature: bool) -> None
     if len(lines) < 2:
         return
     for column, metric in enumerate(metrics):
-        competing = [line for line in lines if not math.isnan(line.cells[column].mean)]
-        if len({line.cells[column].query_sets for line in competing}) > 1:
-            competing = [line for line in competing if not line.cells[column].query_sets]
-        if len(competing) < 2:
+        cells = [line.cells[column] for line in lines if not math.isnan(line.cells[column].mean)]
+        if len({cell.query_sets for cell in cells}) > 1:
+            cells = [cell for cell in cells if not cell.query_sets]
+        if len(cells) < 2:
             continue
-        printed = sorted({line.cells[column].printed for line in competing}, reverse=metric not in lower_is_better())
+        printed = sorted({cell.printed for cell in cells}, reverse=metric not in lower_is_better())
         marks: dict[float, Mark] = dict(zip(printed, ("best", "second"), strict=False))
-        for line in competing:
-            cell = line.cells[column]
-            line.cells[column] = replace(cell, mark=marks.get(cell.printed, ""))
+        for cell in cells:
+            cell.mark = marks.get(cell.printed, "")
+
+
+def add_published(table: Table, dataset: str, protocol: str, metrics: Sequence[str], which: str) -> None:
+    """Add published lines, and notes that explain their marks. Differences from the protocol are numbered.
+
+    The lines have one detail more than the table: the source. The caller adds this column to the table.
+    """
+    found = published.select(published.beside(dataset, protocol), which)
+    found = [row for row in found if any(row.quoted(metric) for metric in metrics)]
+    if not found:
+        table.notes.append(f"There are no published numbers for {dataset}.")
+    differences: dict[str, int] = {}
+    lines = published.fold_duplicates(found, protocol)
+    for row, repeats in lines:
+        comparable = row.comparable(protocol)
+        mark = SECONDARY if row.secondary else ""
+        if not comparable:
+            difference = row.differs or f"under {row.protocol}"
+            mark += f"{OTHER_PROTOCOL}{differences.setdefault(difference, len(differences) + 1)}"
+        cells = [Cell(row.value(metric), quoted=row.quoted(metric)) for metric in metrics]
+        source = row.source.removeprefix("https://") + (f" and {repeats} more" if repeats else "")
+        details = [""] * len(table.details) + [source]
+        table.literature.append(Line(f"{row.method} {mark}".rstrip(), cells, details, comparable, row.bibtex_key))
+    table.notes += [
+        f"{OTHER_PROTOCOL}{number} Another protocol, or possibly another one: {difference}."
+        for difference, number in differences.items()
+    ]
+    if any(row.secondary for row, _ in lines):
+        table.notes.append(
+            f"{SECONDARY} Secondary: taken from another document than the source. Check it before you quote it."
+        )
+
+
+def published_tables(
+    dataset: Sequence[str], protocol: Sequence[str], metrics: Sequence[str], which: str
+) -> list[Table]:
+    """Tables of published numbers alone, for these datasets and query modes of TAP-Vid; without names, for all.
+
+    Raises:
+        UnknownNameError: there are no such numbers.
+    """
+    found = []
+    for name, one in published.kinds_alone(dataset, protocol):
+        table = Table(f"{name}, {one}: published numbers", [label(metric) for metric in metrics], [], [])
+        add_published(table, name, one, metrics, which)
+        mark_best(table, metrics, literature=True)
+        if table.literature:
+            table.details.append("source")
+            found.append(table)
+    if not found:
+        raise UnknownNameError(
+            "There are no published numbers" + (" for " + ", ".join(dataset) if dataset else ""),
+            "published.csv has " + ", ".join(published.BENCHMARKS),
+            try_="vgmae-bench table --published --dataset davis",
+        )
+    return found

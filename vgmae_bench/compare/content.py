@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from vgmae_bench.compare.cells import INCOMPLETE, JOINT, Cell, Line, Table, mark_best
-from vgmae_bench.compare.literature import add_published, difference_note
+from vgmae_bench.compare.cells import INCOMPLETE, JOINT, Cell, Line, Table, add_published, mark_best
 from vgmae_bench.compare.paired import fewest_clips, ranks
+from vgmae_bench.compare.published import difference_note
 from vgmae_bench.compare.row import HEADLINE, Row, find_metrics, label, lower_is_better, names, scale
 from vgmae_bench.compare.selection import by_protocol
 from vgmae_bench.errors import UnknownNameError, UsageError

@@ -10,7 +10,6 @@ from typing import Any
 
 from vgmae_bench.compare import published
 from vgmae_bench.compare.content import in_order
-from vgmae_bench.compare.literature import differences
 from vgmae_bench.compare.paired import ranks
 from vgmae_bench.compare.row import HEADLINE, Row
 from vgmae_bench.compare.selection import by_protocol
@@ -29,7 +28,7 @@ def flat_records(
 
     Metrics are fractions (or px), as in summary.json. Published numbers follow under the same names, as fractions.
     The record of a run gets `…_published` and `…_difference` for numbers of the same method and weights; see
-    `literature.differences`.
+    `published.differences`.
 
     Arguments:
         metrics: names in records; by default all.
@@ -49,7 +48,7 @@ def flat_records(
             record = _run_record(row, metrics)
             if rank:
                 record["rank"] = placed[number] if placed else None
-            for one in differences(row, metrics or list(row.summary.metrics)) if with_published else []:
+            for one in published.differences(row, metrics or list(row.summary.metrics)) if with_published else []:
                 record[f"{one.metric}_published"] = float(one.quoted) / 100
                 record[f"{one.metric}_difference"] = one.value / 100
             records.append(record)

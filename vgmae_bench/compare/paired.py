@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from vgmae_bench.compare.row import HEADLINE, Row, check_metric, label, lower_is_better
 from vgmae_bench.errors import UsageError
-from vgmae_bench.metrics.stats import holm, interval, sign_flip_test
+from vgmae_bench.metrics.stats import finite, holm, interval, sign_flip_test
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +100,8 @@ class Paired:
     def as_json(self, clips: int) -> dict[str, Any]:
         """All values, with only the `clips` best and worst clips. NaN becomes null."""
         best, worst = self.extremes(clips)
-        values = {name: _finite(value) for name, value in asdict(self).items() if name != "by_clip"}
+        values = {name: finite(value) if isinstance(value, float) else value for name, value in asdict(self).items()}
+        del values["by_clip"]
         values |= {name: getattr(self, name) for name in ("clips", "wins", "ties", "losses", "distinguishable")}
         for name, part in (("best", best), ("worst", worst)):
             values[name] = [{"clip": clip, "difference": difference} for clip, difference in part]
@@ -217,7 +218,3 @@ def _best_first(clips: Sequence[str], sums: Array, counts: Array, *, lower: bool
 
 def _clips(number: int) -> str:
     return f"{number} clip{'' if number == 1 else 's'}"
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and np.isnan(value) else value

@@ -1,4 +1,4 @@
-"""Published numbers, with the place where each was read and its deviations from our protocol.
+"""Published numbers: where each was read, how it deviates from our protocol, and how measured numbers differ from it.
 
 They are in published.csv beside this file; `results/published.csv` is a link to it. Columns:
 
@@ -24,9 +24,9 @@ from dataclasses import dataclass, fields
 from importlib import resources
 from itertools import product
 
-from vgmae_bench.compare.row import HEADLINE
+from vgmae_bench import plugins
+from vgmae_bench.compare.row import HEADLINE, Row, label
 from vgmae_bench.errors import UnknownNameError
-from vgmae_bench.plugins import did_you_mean
 
 BENCHMARKS = {
     "davis": "TAP-Vid-DAVIS",
@@ -142,7 +142,9 @@ def select(rows: Sequence[Published], which: str) -> list[Published]:
     known = sorted({row.method for row in read()})
     for name in wanted:
         if not any(method.lower().startswith(name) for method in known):
-            why = did_you_mean(name, known) or f"published.csv has {len(known)} methods, for instance {known[0]}"
+            why = (
+                plugins.did_you_mean(name, known) or f"published.csv has {len(known)} methods, for instance {known[0]}"
+            )
             raise UnknownNameError(f'No published method is called "{name}"', why, try_="--published, for all of them")
     return [row for row in rows if row.method.lower().startswith(wanted)]
 
@@ -173,3 +175,61 @@ def _repeats(row: Published, other: Published) -> bool:
         theirs and abs(float(own) - float(theirs)) <= 0.5 * 10.0 ** -len(own.partition(".")[2]) + 1e-9
         for own, theirs in values
     )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A metric of a run and its published value, in percent.
+
+    Attributes:
+        metric: its name in records.
+        quoted: the published number with the digits that its source prints.
+        row: where it was published.
+    """
+
+    metric: str
+    measured: float
+    quoted: str
+    row: Published
+
+    @property
+    def value(self) -> float:
+        """Measured less published."""
+        return self.measured - float(self.quoted)
+
+    def __str__(self) -> str:
+        return f"{label(self.metric)} {self.measured:.2f}, published {self.quoted} ({self.value:+.2f})"
+
+
+def differences(row: Row, metrics: Sequence[str]) -> list[Difference]:
+    """Compare a run with published numbers of the same method, weights, dataset and protocol.
+
+    Published numbers that deviate from the protocol are left out. A run on a part of the dataset has no differences. If
+    several sources print a number, sources by the authors of the table come first.
+    """
+    weights = row.record.method.weights
+    if weights is None or not row.complete or row.partial_coverage:
+        return []
+    spec = plugins.spec_of("methods", row.record.method.name)
+    name = spec.published.get(weights.name) if spec else None
+    rows = [
+        one
+        for one in beside(row.dataset_name, row.protocol)
+        if one.method == name and one.dataset == one.benchmark and one.comparable(row.protocol)
+    ]
+    found = []
+    for metric in metrics:
+        fitting = sorted((one for one in rows if one.quoted(metric)), key=lambda one: one.secondary)
+        measured = row.values(metric)[0]
+        if fitting and not math.isnan(measured):
+            found.append(Difference(metric, measured, fitting[0].quoted(metric), fitting[0]))
+    return found
+
+
+def difference_note(name: str, row: Row, metrics: Sequence[str]) -> str:
+    """The differences of a run in a sentence; empty if it has none."""
+    found = differences(row, metrics)
+    if not found:
+        return ""
+    sources = ", ".join(dict.fromkeys(one.row.source.removeprefix("https://") for one in found))
+    return f"{name}: {'; '.join(map(str, found))}. {found[0].row.method}, {sources}."

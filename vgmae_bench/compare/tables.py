@@ -6,11 +6,11 @@ import itertools
 import os
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vgmae_bench.compare.cells import COSTS, WORDS, Cell, Line, Table
+from vgmae_bench.compare.cells import COSTS, WORDS, Cell, Line, Mark, Table
 from vgmae_bench.compare.content import build
 from vgmae_bench.compare.row import Row
 
@@ -30,7 +30,7 @@ SOURCE_WIDTH, CLIPS_WIDTH = 34, 12
 """Characters per line in the columns of sources and of clips, on a terminal."""
 NAME_WIDTHS = (100, 28, 24, 20, 16)
 """Characters per line of names, the widest first. A word is never broken, so a line can be longer."""
-STYLES = {"best": "bold", "second": "underline", "": ""}
+STYLES = {"best": "bold", "second": "underline"}
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,13 @@ class Layout:
         costs: whether the cost columns are shown.
         intervals: "ends" ("[65.0, 68.0]"), "half" ("±1.5") or "none".
         name: line length of the method column in characters; longer names are wrapped. None: names stay on one line.
+        folded: whether sources and numbers of clips are wrapped.
     """
 
     costs: bool = True
     intervals: str = "ends"
     name: int | None = None
+    folded: bool = True
 
 
 def console(needed: int = 0) -> Console:
@@ -118,10 +120,10 @@ def _split(table: Table, number: int) -> list[Table]:
     return list(itertools.starmap(part, itertools.pairwise(bounds)))
 
 
-def _texts(cell: Cell, layout: Layout) -> tuple[str, str]:
-    """The value, and the interval in the layout's form."""
+def _interval(cell: Cell, layout: Layout) -> str:
+    """The interval in the layout's form, after a space."""
     interval = {"ends": cell.interval, "half": cell.half_width, "none": ""}[layout.intervals]
-    return cell.value, f" {interval}" if interval else ""
+    return f" {interval}" if interval else ""
 
 
 def _headers(table: Table, layout: Layout) -> list[str]:
@@ -150,22 +152,26 @@ def _folded_source(source: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _detail(name: str, text: str) -> str:
+def _detail(name: str, text: str, layout: Layout) -> str:
     """The text of a detail, folded where it can be long."""
-    if name == "source":
+    if layout.folded and name == "source":
         return _folded_source(text)
-    return "\n".join(textwrap.wrap(text, CLIPS_WIDTH)) if name == "clips" else text
+    return "\n".join(textwrap.wrap(text, CLIPS_WIDTH)) if layout.folded and name == "clips" else text
 
 
-def _rows(table: Table, layout: Layout) -> list[list[str]]:
-    """The texts of all cells, header first. A text can have several lines."""
+def _plain(text: str, mark: Mark = "") -> str:
+    return text
+
+
+def _rows(table: Table, layout: Layout, styled: Callable[..., str] = _plain) -> list[list[str]]:
+    """The texts of all cells, header first. A text can have several lines. `styled(text, mark)` gives the final texts."""
     details = [place for place, name in enumerate(table.details) if layout.costs or name not in COSTS]
-    rows = [["method", *_headers(table, layout), *(table.details[k] for k in details)]]
+    rows = [list(map(styled, ["method", *_headers(table, layout), *(table.details[k] for k in details)]))]
     for line in table.lines:
-        cells = ["".join(_texts(cell, layout)) for cell in line.cells]
-        rows.append(
-            [_folded(line.name, layout), *cells, *(_detail(table.details[k], line.details[k]) for k in details)]
-        )
+        cells = [styled(cell.value, cell.mark) + styled(_interval(cell, layout)) for cell in line.cells]
+        texts = [_folded(line.name, layout), *(_detail(table.details[k], line.details[k], layout) for k in details)]
+        name, *others = map(styled, texts)
+        rows.append([name, *cells, *others])
     return rows
 
 
@@ -178,18 +184,17 @@ def _grid(table: Table, layout: Layout) -> Grid:
     from rich.markup import escape
     from rich.table import Table as Grid
 
+    def marked(text: str, mark: Mark = "") -> str:
+        return f"[{STYLES[mark]}]{escape(text)}[/]" if mark else escape(text)
+
     grid = Grid(header_style="bold")
-    header, *body = _rows(table, layout)
+    header, *body = _rows(table, layout, marked)
     for name in header:
-        grid.add_column(escape(name), justify="left" if name in ("method", *WORDS) else "right", no_wrap=True)
-    for number, (line, texts) in enumerate(zip(table.lines, body, strict=True)):
+        grid.add_column(name, justify="left" if name in ("method", *WORDS) else "right", no_wrap=True)
+    for number, texts in enumerate(body):
         if number == len(table.measured) > 0:
             grid.add_section()
-        cells = []
-        for cell in line.cells:
-            value, interval = map(escape, _texts(cell, layout))
-            cells.append(f"[{STYLES[cell.mark]}]{value}[/]{interval}" if cell.mark else value + interval)
-        grid.add_row(escape(texts[0]), *cells, *map(escape, texts[1 + len(cells) :]))
+        grid.add_row(*texts)
     return grid
 
 
@@ -206,12 +211,13 @@ def _layout_notes(table: Table, parts: Sequence[tuple[Table, Layout]]) -> list[s
 
 def markdown(table: Table) -> str:
     """The table as Markdown. The best value is bold."""
-    header = ["method", *_headers(table, Layout()), *table.details]
-    lines = [table.title.replace("\n", "  \n"), "", _line(header), _line(["---", *["---:"] * (len(header) - 1)])]
-    for line in table.lines:
-        values = [f"**{cell.value}**" if cell.mark == "best" else cell.value for cell in line.cells]
-        cells = [f"{value} {cell.interval}".rstrip() for value, cell in zip(values, line.cells, strict=True)]
-        lines.append(_line([line.name, *cells, *line.details]))
+
+    def bold(text: str, mark: Mark = "") -> str:
+        return f"**{text}**" if mark == "best" else text
+
+    header, *body = _rows(table, Layout(folded=False), bold)
+    ruled = [header, ["---", *["---:"] * (len(header) - 1)], *body]
+    lines = [table.title.replace("\n", "  \n"), "", *map(_line, ruled)]
     return "\n".join([*lines, *("\n" + note for note in table.notes)])
 
 

@@ -22,7 +22,7 @@ from vgmae_bench.videogmae.gaussians.gaussians import Backend
 from vgmae_bench.videogmae.gaussians.pictures import GREY
 from vgmae_bench.videogmae.masking import encode_part
 from vgmae_bench.videogmae.network import pixel_mask
-from vgmae_bench.viz.mosaic import save_mosaic
+from vgmae_bench.viz.draw import save_mosaic
 
 LossRegion = Literal["masked", "masked_patchnorm", "all"]
 VARIANCE_FLOOR = 1e-6

@@ -1,12 +1,15 @@
-"""Draws tracks on video: visible points as dots with trails, hidden points as rings, in rainbow colours."""
+"""Draws tracks on video (visible points as dots with trails, hidden points as rings), flow as colour, grids of pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageDraw
 
 from vgmae_bench.types import FloatArray, Tracks
 
@@ -18,6 +21,12 @@ _OUTLINES = np.array([2.0, 1.0, 0.0])
 """Distances from the edge of the dot in pixels: of the dark line, of the light line, and of the dot itself."""
 _OUTLINE_COLOURS = ((20, 20, 20), (255, 255, 255))
 """RGB: a dark line around a light one, so that one of them shows on any ground."""
+FULL_COLOUR = 1 / 32
+"""Speed of full saturation, as a fraction of the frame's width per frame. Faster flow looks the same."""
+SMALLEST = 128
+"""Pixels. Smaller pictures are enlarged by a whole factor, without interpolation."""
+LABEL_WIDTH = 100
+"""Width of the column of labels, in pixels."""
 _ANGLES = 2 * np.pi * (np.arange(24) + 0.5) / 24
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)  # OpenCV draws small circles as squares
 
@@ -153,6 +162,47 @@ def contact_sheet(
         picture = draw_frame(frames[t], tracks, int(t), colours, trail)
         sheet[divmod(place, columns)] = numbered(picture, int(t if numbers is None else numbers[t]))
     return sheet.swapaxes(1, 2).reshape(rows * height, columns * width, 3)
+
+
+def colour_flow(flow: FloatArray) -> npt.NDArray[np.uint8]:
+    """Turn flow into colours. The hue shows the direction, the saturation shows the speed. White means no motion.
+
+    Arguments:
+        flow: float [..., H, W, 2], pixels per frame, (x, y).
+
+    Returns:
+        uint8 [..., H, W, 3] RGB.
+    """
+    from matplotlib.colors import hsv_to_rgb
+
+    x, y = np.moveaxis(np.asarray(flow, dtype=np.float64), -1, 0)
+    speed = np.hypot(x, y) / (FULL_COLOUR * flow.shape[-2])
+    hsv = np.stack([np.arctan2(y, x) / (2 * np.pi) % 1, speed.clip(0, 1), np.ones_like(speed)], axis=-1)
+    return (hsv_to_rgb(hsv) * 255).astype(np.uint8)
+
+
+def enlarge(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A picture, uint8 [H, W, 3], enlarged by the smallest whole factor that makes it at least `SMALLEST` pixels high."""
+    factor = -(-SMALLEST // len(picture))
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def save_mosaic(rows: Iterable[Sequence[npt.NDArray[np.uint8]]], path: Path, labels: Sequence[str] = ()) -> None:
+    """Write a grid of pictures as one PNG file.
+
+    Arguments:
+        rows: the rows, from top to bottom. Each has the same number of pictures, uint8 [H, W, 3] RGB, all of one size.
+        labels: text to the left of each row, black on white. If empty, there is no column of labels.
+    """
+    large = [[enlarge(picture) for picture in row] for row in rows]
+    sheet = Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in large]))
+    if labels:
+        bare, sheet = sheet, Image.new("RGB", (sheet.width + LABEL_WIDTH, sheet.height), "white")
+        sheet.paste(bare, (LABEL_WIDTH, 0))
+        brush, height = ImageDraw.Draw(sheet), len(large[0][0])
+        for row, label in enumerate(labels):
+            brush.text((6, (row + 0.5) * height), label, fill="black", anchor="lm")
+    sheet.save(path, format="PNG")
 
 
 def _fixed(xy: FloatArray) -> npt.NDArray[np.int32]:

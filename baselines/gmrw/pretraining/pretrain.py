@@ -20,8 +20,7 @@ from vgmae_bench.models.weights_file import take_what_fits
 from vgmae_bench.settings import at_least, positive
 from vgmae_bench.training.recipe import Batch, ClipShape, Losses, Recipe
 from vgmae_bench.training.settings import ClipDataConfig, LoopConfig
-from vgmae_bench.viz.flow import colour_flow
-from vgmae_bench.viz.mosaic import save_mosaic
+from vgmae_bench.viz.draw import colour_flow, save_mosaic
 
 from ..checkpoint import Inference, Model, Upsample, load_model, save_model
 from ..network import GMRW, STRIDE, NetworkConfig

@@ -10,7 +10,7 @@ from vgmae_bench.videogmae.gaussians.gaussians import Gaussians, fixed_camera
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.pictures import GREY, Panels, film, panels, save_picture
 from vgmae_bench.videogmae.gaussians.switches import Switches
-from vgmae_bench.viz.mosaic import LABEL_WIDTH
+from vgmae_bench.viz.draw import LABEL_WIDTH
 
 SIZE, T = 16, 4
 

@@ -55,7 +55,7 @@ def table(
 
     A narrow terminal first leaves out costs, then shows intervals as half-widths, then wraps long names.
     """
-    from vgmae_bench.compare import content, flat, literature, tables
+    from vgmae_bench.compare import cells, content, flat, tables
     from vgmae_bench.compare.published import kinds_alone
     from vgmae_bench.compare.row import HEADLINE, find_metrics
     from vgmae_bench.compare.selection import by_protocol, select_runs
@@ -83,7 +83,7 @@ def table(
         return
     shown = find_metrics(metrics, names or HEADLINE)
     if not rows:
-        built = literature.published_tables(chosen["dataset"], chosen["protocol"], shown, published)
+        built = cells.published_tables(chosen["dataset"], chosen["protocol"], shown, published)
     else:
         kept = content.find_columns(columns)
         groups = [rows] if allow_mixed else by_protocol(rows)

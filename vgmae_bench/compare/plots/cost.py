@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vgmae_bench.compare.plots.groups import caption, groups, keys
-from vgmae_bench.compare.plots.style import CurveLabel, LineLook, Plot, label_curves, panels, write_caption
+from vgmae_bench.compare.plots.style import CurveLabel, LineLook, Plot, finish, panels
 from vgmae_bench.compare.row import Row
 
 COSTS = {"ms_per_frame": "tracking, ms per frame", "peak_memory_mb": "peak memory, MB"}
@@ -42,14 +42,14 @@ def plot_cost(rows: Sequence[Row]) -> Plot:
         labels[line[1]] = group.curve_labels(dict(zip(table["method"], table["average_jaccard"], strict=True)))
     table = pd.concat(tables, ignore_index=True)
     devices = "; ".join(sorted(set(table["device"])))
-    write_caption(
+    return finish(
         figure,
+        table,
+        labels,
         "AJ with 95 % bootstrap intervals over clips. Time: wall clock of tracking alone; points at the left edge take less "
         f"than {LEAST_MS} ms. Memory: peak of the whole process. Device: {devices}. A dotted line without a point: unknown.",
         *caption(found),
     )
-    label_curves(figure, labels)
-    return Plot(figure, table)
 
 
 def _left_edge(times: pd.Series[float]) -> float:

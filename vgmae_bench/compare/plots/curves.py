@@ -57,14 +57,14 @@ def plot_curves(folders: Sequence[Path]) -> Plot:
         labels[place] = _measured(place, measure, found, look)
     for empty in axes.flat[1 + len(measured) :]:
         empty.set_axis_off()
-    style.write_caption(
+    return style.finish(
         figure,
+        pd.concat([log.assign(training=name) for name, log in logs.items()], ignore_index=True),
+        labels,
         "Thin: the loss as logged; thick: its running median. Losses of different methods are not comparable. "
         r"$\delta_\mathrm{avg}$: zero-shot position accuracy on held-out synthetic clips during training. Error and "
         "correlation: motion from a query frame to the next frame. Dotted: points that never move.",
     )
-    style.label_curves(figure, labels)
-    return Plot(figure, pd.concat([log.assign(training=name) for name, log in logs.items()], ignore_index=True))
 
 
 def _losses(axes: Any, logs: dict[str, pd.DataFrame], look: dict[str, LineLook]) -> list[CurveLabel]:

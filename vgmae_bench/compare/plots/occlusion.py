@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vgmae_bench.compare.plots.groups import Group, caption, groups, keys, shading
-from vgmae_bench.compare.plots.style import CurveLabel, Plot, label_curves, panels, write_caption
+from vgmae_bench.compare.plots.style import CurveLabel, Plot, finish, panels
 from vgmae_bench.compare.row import Row
 from vgmae_bench.errors import UnknownNameError
 from vgmae_bench.metrics import over_time
@@ -53,14 +53,14 @@ def plot_occlusion(rows: Sequence[Row]) -> Plot:
             labels[one] = group.curve_labels(heights)
     rule = f"Times with values on fewer than {FEWEST} clips are left out"
     rule += "; smaller datasets show the times with the most clips." if few else "."
-    write_caption(
+    return finish(
         figure,
+        table,
+        labels,
         f"Means over clips of fractions pooled within a clip, on frames in which the point is visible; {intervals}. "
         f"Points hidden after their query: frame 1 is the first in which they are visible again. {rule}",
         *caption(found),
     )
-    label_curves(figure, labels)
-    return Plot(figure, table)
 
 
 def _curves(row: Row, name: str) -> pd.DataFrame:

@@ -203,6 +203,13 @@ def label_curves(figure: Figure, labels: Mapping[Axes, Sequence[CurveLabel]]) ->
             axes.plot(LABELS_AT, place, marker=label.look.marker, fillstyle=label.look.fillstyle, **look)
 
 
+def finish(figure: Figure, table: pd.DataFrame, labels: Mapping[Axes, Sequence[CurveLabel]], *lines: str) -> Plot:
+    """Write the caption and the labels of the curves. See `write_caption` and `label_curves`."""
+    write_caption(figure, *lines)
+    label_curves(figure, labels)
+    return Plot(figure, table)
+
+
 def spread(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
     """Label centres within 0 … 1 that keep the order of the wanted centres and do not overlap.
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from vgmae_bench.compare.plots.groups import caption, groups, keys, shading
-from vgmae_bench.compare.plots.style import CurveLabel, Plot, label_curves, panels, write_caption
+from vgmae_bench.compare.plots.style import CurveLabel, Plot, finish, panels
 from vgmae_bench.compare.row import Row
 
 MEASURES = {"pts_within": "position accuracy, %", "jaccard": "Jaccard, %"}
@@ -40,6 +40,4 @@ def plot_thresholds(rows: Sequence[Row]) -> Plot:
             one.set_xticks(thresholds, [str(k) for k in thresholds])
             one.minorticks_off()
             labels[one] = group.curve_labels(heights)
-    write_caption(figure, f"Means over clips; {intervals}.", *caption(found))
-    label_curves(figure, labels)
-    return Plot(figure, pd.DataFrame(records))
+    return finish(figure, pd.DataFrame(records), labels, f"Means over clips; {intervals}.", *caption(found))

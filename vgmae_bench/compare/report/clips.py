@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+import pandas as pd
 
 from vgmae_bench.compare.report import player_files
 from vgmae_bench.compare.report.player_files import CLIP_BYTES, FRAME_BYTES, KEPT_BYTES
@@ -40,15 +41,9 @@ class ShownClip:
 
 def worst_first(rows: Sequence[Row]) -> dict[str, list[float]]:
     """`RANKED_BY` of each run by clip (a fraction, or NaN), sorted by the mean over runs, the worst clip first."""
-    by_run = [clip_values(row, RANKED_BY) for row in rows]
-    clips = dict.fromkeys(clip for values in by_run for clip in values)
-    table = {clip: [values.get(clip, math.nan) for values in by_run] for clip in clips}
-
-    def mean(clip: str) -> float:
-        known = [value for value in table[clip] if not math.isnan(value)]
-        return sum(known) / len(known) if known else math.inf
-
-    return {clip: table[clip] for clip in sorted(table, key=mean)}
+    table = pd.DataFrame([clip_values(row, RANKED_BY) for row in rows])  # runs by clips
+    ranked = table.mean().sort_values(kind="stable")  # clips without a value last
+    return {str(clip): table[clip].tolist() for clip in ranked.index}
 
 
 @dataclass(frozen=True)

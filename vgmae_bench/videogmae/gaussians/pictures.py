@@ -12,8 +12,7 @@ from torch import Tensor
 from vgmae_bench.videogmae.gaussians.gaussians import Backend, Composite, Gaussians, fixed_camera, render_video
 from vgmae_bench.videogmae.gaussians.motion import read_motion
 from vgmae_bench.videogmae.gaussians.switches import Switches
-from vgmae_bench.viz.flow import colour_flow
-from vgmae_bench.viz.mosaic import enlarge, save_mosaic
+from vgmae_bench.viz.draw import colour_flow, enlarge, save_mosaic
 
 FRAMES = 4
 """Number of frames of a clip in a picture, evenly spaced."""

@@ -9,7 +9,7 @@ import pytest
 
 from tests.records import write_run
 from vgmae_bench import plugins
-from vgmae_bench.compare import literature, published
+from vgmae_bench.compare import published
 from vgmae_bench.compare.content import build
 from vgmae_bench.compare.flat import flat_records
 from vgmae_bench.compare.row import Row
@@ -38,7 +38,7 @@ def with_weights(row: Row, name: str) -> Row:
 
 
 def test_the_difference_is_told_below_the_table(row: Row) -> None:
-    (told,) = literature.differences(row, ["average_jaccard"])
+    (told,) = published.differences(row, ["average_jaccard"])
     assert told.quoted == "58.5" and told.value == pytest.approx(59.0 - 58.5)
     notes = build([row], metrics=["average_jaccard"], with_published="all").notes
     assert any("AJ 59.00, published 58.5 (+0.50). TAPIR (panning checkpoint), github.com" in note for note in notes)
@@ -60,7 +60,7 @@ def test_no_difference_is_shown_for_other_weights_subsets_or_protocols(row: Row)
         replace(row, record=replace(row.record, protocol=replace(row.record.protocol, name="tapvid-other"))),
         replace(row, summary=replace(row.summary, clips=replace(row.summary.clips, expected=9))),
     ]
-    assert [literature.differences(one, ["average_jaccard"]) for one in others] == [[]] * len(others)
+    assert [published.differences(one, ["average_jaccard"]) for one in others] == [[]] * len(others)
 
 
 def test_published_names_of_shipped_methods_are_in_the_table() -> None:
