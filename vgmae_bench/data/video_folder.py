@@ -89,8 +89,6 @@ def _clip(path: Path, rng: np.random.Generator, frames: int, stride: int, image_
     # One thread: the workers of a data loader are as many as there are cores already.
     read = video.frames(shorter_side(video.size, image_size), start=start, stride=stride, threads=1)
     square = [_centre(frame, image_size) for frame in itertools.islice(read, frames)]
-    if not square:
-        raise BadDataError(f"{path} cannot be read", f"it ends before frame {start}")
     square += square[-1:] * (frames - len(square))
     return stack(square)
 
