@@ -59,7 +59,7 @@ class Peer(ABC, Generic[C]):
         STRIP: a prefix of the names in checkpoints, which the network does not have.
         code: the repository or the package.
         network: typed `Any`, because its class is not known here.
-        note, checkout: see `vgmae_bench.types.Noted` and `vgmae_bench.types.Foreign`.
+        note, checkout: see `vgmae_bench.types.tracks.Noted` and `vgmae_bench.types.tracks.Foreign`.
         config, device: as given.
 
     Raises:

@@ -21,7 +21,7 @@ from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import PluginError, UnknownNameError, UsageError
 from vgmae_bench.evaluation.method import UNTRAINED, Method
 from vgmae_bench.specs import DatasetSpec, MethodSpec, MetricSpec
-from vgmae_bench.types import SaysLookahead
+from vgmae_bench.types.tracks import SaysLookahead
 
 _KINDS: dict[Kind, plugins.Kind] = {"tracker": "methods", "dataset": "datasets", "metric": "metrics"}
 _SPECS: dict[Kind, type[Any]] = {"tracker": MethodSpec, "dataset": DatasetSpec, "metric": MetricSpec}

@@ -10,16 +10,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench.errors import PluginError, UsageError
 from vgmae_bench.specs import Direction, MethodSpec, QueryKind
-from vgmae_bench.types import BoolArray, Queries, SaysAsk, SaysDirection, SaysQueries, Tracker, Tracks, Uint8Array
-
-Value = TypeVar("Value", bound=np.generic)
+from vgmae_bench.types.tracks import (
+    BoolArray,
+    Queries,
+    SaysAsk,
+    SaysDirection,
+    SaysQueries,
+    Tracker,
+    Tracks,
+    Uint8Array,
+)
 
 
 @dataclass(frozen=True)
@@ -131,17 +138,13 @@ def _both_ways(tracker: Tracker, frames: Uint8Array, queries: Queries, *, backwa
     reversed_queries = Queries(num_frames - 1 - queries.frame[asked], queries.xy[asked])
     back = _checked(tracker.track(np.ascontiguousarray(frames[::-1]), reversed_queries), len(asked), num_frames)
     before = np.arange(num_frames) < queries.frame[asked, None]
-
-    def join(ahead: npt.NDArray[Value], behind: npt.NDArray[Value]) -> npt.NDArray[Value]:
-        joined = ahead.copy()
-        mask = before[..., None] if ahead.ndim == 3 else before
-        joined[asked] = np.where(mask, behind[:, ::-1], ahead[asked])
-        return joined
-
-    confidence = None
+    xy, visible, confidence = forward.xy.copy(), forward.visible.copy(), None
+    xy[asked] = np.where(before[..., None], back.xy[:, ::-1], xy[asked])
+    visible[asked] = np.where(before, back.visible[:, ::-1], visible[asked])
     if forward.confidence is not None and back.confidence is not None:
-        confidence = join(forward.confidence, back.confidence)
-    return Tracks(join(forward.xy, back.xy), join(forward.visible, back.visible), confidence)
+        confidence = forward.confidence.copy()
+        confidence[asked] = np.where(before, back.confidence[:, ::-1], confidence[asked])
+    return Tracks(xy, visible, confidence)
 
 
 def _checked(tracks: Tracks, num_queries: int, num_frames: int) -> Tracks:

@@ -16,7 +16,7 @@ from vgmae_bench.evaluation.asking import Asking, asking_of
 from vgmae_bench.evaluation.records.results import MethodUsed, WeightsUsed
 from vgmae_bench.files import cache_folder, file_digest
 from vgmae_bench.specs import RemoteWeights
-from vgmae_bench.types import Foreign, Noted, Selective, Tracker
+from vgmae_bench.types.tracks import Foreign, Noted, Selective, Tracker
 
 OURS = "vgmae-bench"
 """The distribution that holds this benchmark and its own methods."""

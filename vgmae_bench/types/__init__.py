@@ -11,16 +11,10 @@ from vgmae_bench.types.clip import boolean_occlusion as boolean_occlusion
 from vgmae_bench.types.clip import describe as describe
 from vgmae_bench.types.tracks import BoolArray as BoolArray
 from vgmae_bench.types.tracks import FloatArray as FloatArray
-from vgmae_bench.types.tracks import Foreign as Foreign
 from vgmae_bench.types.tracks import Noted as Noted
 from vgmae_bench.types.tracks import Queries as Queries
-from vgmae_bench.types.tracks import SaysAsk as SaysAsk
-from vgmae_bench.types.tracks import SaysDirection as SaysDirection
-from vgmae_bench.types.tracks import SaysLookahead as SaysLookahead
-from vgmae_bench.types.tracks import SaysQueries as SaysQueries
 from vgmae_bench.types.tracks import Scene as Scene
 from vgmae_bench.types.tracks import SceneMaker as SceneMaker
-from vgmae_bench.types.tracks import Selective as Selective
 from vgmae_bench.types.tracks import Streaming as Streaming
 from vgmae_bench.types.tracks import StreamingTracker as StreamingTracker
 from vgmae_bench.types.tracks import Tracker as Tracker

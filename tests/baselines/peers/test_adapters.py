@@ -17,7 +17,7 @@ from vgmae_bench.checkouts import Checkout, use
 from vgmae_bench.errors import PluginError, UsageError, WeightsError
 from vgmae_bench.evaluation.asking import asking_of
 from vgmae_bench.specs import MethodSpec
-from vgmae_bench.types import Foreign, Noted, Queries
+from vgmae_bench.types.tracks import Foreign, Noted, Queries
 
 FRAMES = np.full((20, 32, 48, 3), 200, dtype=np.uint8)
 QUERIES = Queries(np.array([0, 5]), np.array([[10.5, 7.25], [3.0, 4.0]], dtype=np.float32))

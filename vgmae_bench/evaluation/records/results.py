@@ -42,7 +42,7 @@ class MethodUsed:
         note: the method's remark about itself ("random weights"), often empty.
         without_effect: the defaults of settings that have other values, but do not change predictions. A run's key uses
             these defaults.
-        checkout: the version of another project's code that the method runs, see `vgmae_bench.types.Foreign`.
+        checkout: the version of another project's code that the method runs, see `vgmae_bench.types.tracks.Foreign`.
         notice: restrictions of the licence that users of the predictions must know; often empty.
         distribution: "name version" of the plugin's distribution; empty for our own methods and for files.
         numerics: see `vgmae_bench.provenance.numerics`.
