@@ -10,21 +10,19 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from vgmae_bench import config
+from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import UnknownNameError, UsageError
 from vgmae_bench.evaluation.protocols.sampling import QuerySample, sample_first, sample_strided
 from vgmae_bench.metrics.scored_tracks import QueryMode, ScoredTracks
 from vgmae_bench.metrics.thresholds import THRESHOLDS
 from vgmae_bench.plugins import did_you_mean
 from vgmae_bench.types import BoolArray, Clip, FloatArray, Queries, Size, Tracks, Uint8Array, rescale
-
-if TYPE_CHECKING:
-    from vgmae_bench.data.dataset import OpenedDataset
 
 
 @dataclass(frozen=True)

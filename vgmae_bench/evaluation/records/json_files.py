@@ -11,14 +11,11 @@ import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from vgmae_bench import config
 from vgmae_bench.errors import BadDataError
 from vgmae_bench.files import write_atomically
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 SCHEMA = 2
 """The schema of files that are written now."""
@@ -66,7 +63,8 @@ class JsonFile:
 
     @classmethod
     @cache
-    def _adapter(cls) -> TypeAdapter[Any]:
+    def _adapter(cls) -> Any:
+        """Builds and checks objects of this class."""
         from pydantic import TypeAdapter
 
         return TypeAdapter(cls)
