@@ -133,7 +133,7 @@ class Badja:
         ever = seen.any(axis=1)
 
         def part(start: int, stop: int) -> Uint8Array:
-            return stack(itertools.islice(video.frames(start=start), stop - start))
+            return stack(itertools.islice(video.frames(start=start), stop - start), stop - start)
 
         return Clip(
             id=clip_id,

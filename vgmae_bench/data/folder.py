@@ -66,7 +66,7 @@ class _VideoClip(Clip):
             return self.read()
         frames = itertools.islice(self.video.frames(), self.num_frames)
         with damage(f'Clip "{self.id}" of folder cannot be used'):
-            resized = stack(resize_frames(frame[None], size)[0] for frame in frames)
+            resized = stack((resize_frames(frame[None], size)[0] for frame in frames), self.num_frames)
             return check_frames(resized, (self.num_frames, *size))
 
 
@@ -127,7 +127,7 @@ class FolderDataset:
             raise BadDataError(f"The video of {clip_id} ends after {found} frames", f"its tracks have {length}")
 
         def read() -> Uint8Array:
-            frames = stack(itertools.islice(video.frames(), length))
+            frames = stack(itertools.islice(video.frames(), length), length)
             self._check_unchanged(clip_id)
             return frames
 

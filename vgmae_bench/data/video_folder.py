@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vgmae_bench.data.video.file import VIDEO_SUFFIXES, open_video, stack
+from vgmae_bench.data.video.file import VIDEO_SUFFIXES, open_video
 from vgmae_bench.data.video.images import IMAGE_SUFFIXES
 from vgmae_bench.errors import BadDataError, MissingDataError
 from vgmae_bench.files import in_natural_order, visible_files
@@ -90,7 +90,7 @@ def _clip(path: Path, rng: np.random.Generator, frames: int, stride: int, image_
     read = video.frames(shorter_side(video.size, image_size), start=start, stride=stride, threads=1)
     square = [_centre(frame, image_size) for frame in itertools.islice(read, frames)]
     square += square[-1:] * (frames - len(square))
-    return stack(square)
+    return np.stack(square)
 
 
 def shorter_side(size: Size, length: int) -> Size:

@@ -152,7 +152,7 @@ def _of_exports(folders: list[Path]) -> Scenes:
 
 
 def _read(video: ImageFolder) -> Uint8Array:
-    return stack(video.frames())
+    return stack(video.frames(), video.num_frames)
 
 
 def _derived(scene: KubricScene, name: str, config: KubricConfig) -> Clip:
