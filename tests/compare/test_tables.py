@@ -14,10 +14,10 @@ import pytest
 from tests.records import write_run
 from vgmae_bench.compare import tables
 from vgmae_bench.compare.cells import published_tables
-from vgmae_bench.compare.content import build, check_comparable, find_columns, find_sort
-from vgmae_bench.compare.flat import as_csv, as_json, flat_records
+from vgmae_bench.compare.content import build, check_comparable, find_columns, find_sort, flat_records
 from vgmae_bench.compare.row import HEADLINE, Row, find_metrics
 from vgmae_bench.compare.selection import select_runs
+from vgmae_bench.compare.tables import as_csv, as_json
 from vgmae_bench.data.dataset import Coverage
 from vgmae_bench.errors import UnknownNameError, UsageError
 from vgmae_bench.evaluation.store import RunFolder

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from vgmae_bench.api.run import Run
-from vgmae_bench.compare import content, flat, tables
+from vgmae_bench.compare import content, tables
 from vgmae_bench.compare.cells import Table
 from vgmae_bench.compare.row import HEADLINE, Row, find_metrics, names
 from vgmae_bench.compare.selection import Names, by_protocol, candidates, listed, select_runs
@@ -60,7 +60,7 @@ class Runs(Sequence[Run]):
         import pandas as pd
 
         settings = {str(row.run.path): row.record.method.settings for row in self.rows}
-        records = flat.flat_records(self.rows)
+        records = content.flat_records(self.rows)
         return pd.json_normalize([{**record, "settings": settings[record["run"]]} for record in records])
 
     def table(
@@ -90,8 +90,8 @@ class Runs(Sequence[Run]):
         rows, shown = self.rows, "all" if published else ""
         if format in ("csv", "json"):
             chosen = self._metrics(metrics) if metrics else []
-            records = flat.flat_records(rows, metrics=chosen, rank=rank, with_published=shown)
-            return {"csv": flat.as_csv, "json": flat.as_json}[format](records).rstrip("\n")
+            records = content.flat_records(rows, metrics=chosen, rank=rank, with_published=shown)
+            return {"csv": tables.as_csv, "json": tables.as_json}[format](records).rstrip("\n")
         groups = [rows] if mixed else by_protocol(rows)
         chosen = self._metrics(metrics)
         built = [content.build(group, metrics=chosen, rank=rank, with_published=shown) for group in groups]

@@ -1,13 +1,14 @@
-"""The content of a table of runs: values, intervals, coverage, ranks and notes. tables.py formats it."""
+"""The content of a table of runs (values, intervals, ranks, notes), and runs as flat records. tables.py formats both."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+from vgmae_bench.compare import published
 from vgmae_bench.compare.cells import INCOMPLETE, JOINT, Cell, Line, Table, add_published, mark_best
 from vgmae_bench.compare.paired import fewest_clips, ranks
-from vgmae_bench.compare.published import difference_note
 from vgmae_bench.compare.row import HEADLINE, Row, find_metrics, label, lower_is_better, names, scale
 from vgmae_bench.compare.selection import by_protocol
 from vgmae_bench.errors import UnknownNameError, UsageError
@@ -70,7 +71,7 @@ def build(
         table.notes.append(_rank_note(rows, placed, label(metrics[0])))
     whole = not any(row.partial_coverage for row in rows)
     if with_published:
-        table.notes += filter(None, (difference_note(called[row.run.path], row, metrics) for row in rows))
+        table.notes += filter(None, (published.difference_note(called[row.run.path], row, metrics) for row in rows))
         for dataset, protocol in sorted({(row.dataset_name, row.protocol) for row in rows}):
             add_published(table, dataset, protocol, metrics, with_published)
     if table.literature:
@@ -84,6 +85,51 @@ def build(
     if len(kinds) == 1:
         mark_best(table, metrics, literature=whole)
     return table
+
+
+def flat_records(
+    rows: Sequence[Row],
+    *,
+    metrics: Sequence[str] = (),
+    sort: str = "",
+    rank: bool = False,
+    with_published: str = "",
+    published_kinds: Iterable[tuple[str, str]] | None = None,
+) -> list[dict[str, Any]]:
+    """One flat record per run: settings, metrics with their intervals, coverage and cost.
+
+    Metrics are fractions (or px), as in summary.json. Published numbers follow under the same names, as fractions.
+    The record of a run gets `…_published` and `…_difference` for numbers of the same method and weights; see
+    `published.differences`.
+
+    Arguments:
+        metrics: names in records; by default all.
+        sort: as for `content.build`; by default the order of `rows`.
+        rank: add ranks in AJ among runs of one protocol; None if there are too few clips for ranks.
+        with_published: see `published.select`; empty for none.
+        published_kinds: datasets and protocols of published numbers; by default those of the runs.
+
+    Raises:
+        UnknownNameError: no published method has a name in `with_published`.
+    """
+    records = []
+    rows = in_order(rows, sort) if sort else rows
+    for group in by_protocol(rows):
+        placed = ranks(group) if rank else None
+        for number, row in enumerate(group):
+            record = _run_record(row, metrics)
+            if rank:
+                record["rank"] = placed[number] if placed else None
+            for one in published.differences(row, metrics or list(row.summary.metrics)) if with_published else []:
+                record[f"{one.metric}_published"] = float(one.quoted) / 100
+                record[f"{one.metric}_difference"] = one.value / 100
+            records.append(record)
+    if with_published:
+        kinds = dict.fromkeys((row.dataset_name, row.protocol) for row in rows)
+        for dataset, protocol in published_kinds or kinds:
+            found = published.select(published.beside(dataset, protocol), with_published)
+            records += [_published_record(row, dataset, protocol) for row in found]
+    return records
 
 
 def in_order(rows: Sequence[Row], by: str) -> list[Row]:
@@ -195,3 +241,34 @@ def _warnings(run: str, row: Row) -> list[str]:
         warnings.append(f"{run}: {without} clips have no visible track, so no query.")
     warnings += [f"{run}: {notice}." for notice in row.summary.notices]
     return warnings
+
+
+def _run_record(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
+    method, dataset, clips, summary = row.record.method, row.record.dataset, row.summary.clips, row.summary
+    record: dict[str, Any] = {
+        "method": method.name,
+        "weights": method.weights.name if method.weights else None,
+        "settings": method.settings,
+        "note": method.note or None,
+        "dataset": dataset.name,
+        "protocol": row.protocol,
+        "protocol_digest": row.protocol_digest,
+        "complete": row.complete,
+        "clips": row.clips,
+        **{f"clips_{kind}": getattr(clips, kind) for kind in ("scored", "expected", "failed")},
+        "clips_published": dataset.coverage.published if dataset.coverage else None,
+        "seconds": summary.seconds if summary.frames else None,
+        "peak_memory_mb": summary.peak_memory_mb,
+        "run": str(row.run.path),
+    }
+    for name in metrics or summary.metrics:
+        if value := summary.metrics.get(name):
+            record |= {name: value.mean, f"{name}_low": value.ci95[0], f"{name}_high": value.ci95[1]}
+    return record
+
+
+def _published_record(row: published.Published, dataset: str, protocol: str) -> dict[str, Any]:
+    kept = ("protocol", "source", "evidence", "bibtex_key", "differs")
+    record = {"method": row.method, "dataset": dataset} | {name: getattr(row, name) or None for name in kept}
+    values = {name: row.value(name) / 100 if row.quoted(name) else None for name in HEADLINE}
+    return record | {"comparable": row.comparable(protocol)} | values

@@ -100,9 +100,7 @@ class Row:
     def values(self, metric: str) -> tuple[float, float, float]:
         """(mean, low, high) in percent, with the ends of the 95 % interval; NaN if there is none."""
         value = self.summary.metrics.get(metric)
-        if value is None:
-            return math.nan, math.nan, math.nan
-        numbers = (value.mean, *value.ci95)
+        numbers = (value.mean, *value.ci95) if value else (None, None, None)
         mean, low, high = (math.nan if number is None else 100 * number for number in numbers)
         return mean, low, high
 

@@ -44,8 +44,7 @@ def select_runs(
     if names:
         rows = [_only(name, fitting, results) for name in names]
         rows = list({row.run.path.resolve(): row for row in rows}.values())
-        if not incomplete:
-            _refuse_incomplete(rows)
+        _refuse_incomplete([] if incomplete else rows)
         return rows
     lacking = [row for row in fitting if not (incomplete or row.complete)]
     for row in lacking:
@@ -90,8 +89,7 @@ def select_pair(
         )
     if not pairs:
         raise UsageError(f'"{names[0]}" and "{names[1]}" are the same run', "a comparison needs two")
-    if not incomplete:
-        _refuse_incomplete(pairs[0])
+    _refuse_incomplete([] if incomplete else pairs[0])
     return pairs[0]
 
 

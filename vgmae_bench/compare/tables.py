@@ -1,14 +1,17 @@
-"""Formats a table of runs for the terminal, Markdown and LaTeX. content.py makes its content."""
+"""Formats a table of runs for the terminal, Markdown, LaTeX, CSV and JSON. content.py makes its content."""
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
+import json
 import os
 import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vgmae_bench.compare.cells import COSTS, WORDS, Cell, Line, Mark, Table
 from vgmae_bench.compare.content import build
@@ -242,6 +245,22 @@ def latex(table: Table) -> str:
     caption = [*table.title.split("\n"), "Brackets: 95 % bootstrap interval over clips", *table.notes]
     text = " ".join(_tex(sentence if sentence.endswith(".") else f"{sentence}.") for sentence in caption)
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", rf"\caption{{{text}}}", r"\end{table}"])
+
+
+def as_csv(records: Sequence[dict[str, Any]]) -> str:
+    """Records as CSV with a header. Settings are JSON in one column."""
+    columns = list(dict.fromkeys(key for record in records for key in record))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        writer.writerow({key: json.dumps(value) if isinstance(value, dict) else value for key, value in record.items()})
+    return text.getvalue()
+
+
+def as_json(records: Sequence[dict[str, Any]]) -> str:
+    """Records as a JSON list."""
+    return json.dumps(records, ensure_ascii=False, indent=2)
 
 
 def _line(cells: Sequence[str]) -> str:

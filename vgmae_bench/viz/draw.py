@@ -208,5 +208,4 @@ def save_mosaic(rows: Iterable[Sequence[npt.NDArray[np.uint8]]], path: Path, lab
 def _fixed(xy: FloatArray) -> npt.NDArray[np.int32]:
     """Raster pixels as fixed-point numbers for OpenCV, whose pixel centres are integers. Values are clipped to its range."""
     near = np.clip(np.nan_to_num(xy - 0.5, nan=-1e6), -1e6, 1e6)
-    fixed: npt.NDArray[np.int32] = np.rint(near * (1 << _SHIFT)).astype(np.int32)
-    return fixed
+    return np.asarray(np.rint(near * (1 << _SHIFT)), dtype=np.int32)

@@ -10,8 +10,7 @@ import pytest
 from tests.records import write_run
 from vgmae_bench import plugins
 from vgmae_bench.compare import published
-from vgmae_bench.compare.content import build
-from vgmae_bench.compare.flat import flat_records
+from vgmae_bench.compare.content import build, flat_records
 from vgmae_bench.compare.row import Row
 from vgmae_bench.compare.selection import select_runs
 from vgmae_bench.data.dataset import Coverage

@@ -55,7 +55,7 @@ def table(
 
     A narrow terminal first leaves out costs, then shows intervals as half-widths, then wraps long names.
     """
-    from vgmae_bench.compare import cells, content, flat, tables
+    from vgmae_bench.compare import cells, content, tables
     from vgmae_bench.compare.published import kinds_alone
     from vgmae_bench.compare.row import HEADLINE, find_metrics
     from vgmae_bench.compare.selection import by_protocol, select_runs
@@ -76,10 +76,10 @@ def table(
             raise UsageError(f"--columns cannot be combined with --format {form}", "this format has all columns")
         shown = find_metrics(metrics, names) if metrics and rows else []
         kinds = None if rows else kinds_alone(chosen["dataset"], chosen["protocol"])
-        records = flat.flat_records(
+        records = content.flat_records(
             rows, metrics=shown, sort=by, rank=rank, with_published=published, published_kinds=kinds
         )
-        click.echo({"csv": flat.as_csv, "json": flat.as_json}[form](records).rstrip("\n"))
+        click.echo({"csv": tables.as_csv, "json": tables.as_json}[form](records).rstrip("\n"))
         return
     shown = find_metrics(metrics, names or HEADLINE)
     if not rows:

@@ -66,13 +66,11 @@ def plot_bars_audit(rows: Sequence[Row], dataset: Names = ()) -> Plot:
         UnknownNameError: one of these datasets has no bars.
     """
     blocks = {claim.dataset: [_stated(claim), *_published(claim)] for claim in claims()}
-    pairs = measured_gains(rows)
-    for claim in claims():
-        if claim.dataset not in {pair["dataset"] for pair in pairs}:
-            missing = AuditBar("measured", "measured here", "no runs of both methods by one protocol")
-            blocks[claim.dataset].append(missing)
-    for pair in pairs:
+    for pair in measured_gains(rows):
         blocks.setdefault(pair["dataset"], []).append(_measured(pair))
+    for block in blocks.values():
+        if block[-1].kind != "measured":
+            block.append(AuditBar("measured", "measured here", "no runs of both methods by one protocol"))
     blocks = only(blocks, listed(dataset))
     table = pd.DataFrame([{"dataset": name} | asdict(bar) for name, block in blocks.items() for bar in block])
     return Plot(_figure(blocks), table)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from vgmae_bench.compare.plots.groups import Group, caption, groups, keys, shading
 from vgmae_bench.compare.plots.style import CurveLabel, Plot, finish, panels
-from vgmae_bench.compare.row import Row
+from vgmae_bench.compare.row import Row, facts
 from vgmae_bench.errors import UnknownNameError
 from vgmae_bench.metrics import over_time
 from vgmae_bench.metrics.stats import clip_bootstrap
@@ -68,10 +68,11 @@ def _curves(row: Row, name: str) -> pd.DataFrame:
     try:
         fractions = over_time.accuracy(over_time.read(row.run.over_time))
     except FileNotFoundError as error:
+        command = facts(row.record, None).get("command", "vgmae-bench run")
         raise UnknownNameError(
             f"{row.run.path} has no {row.run.over_time.name}",
             "it was scored before accuracy over time was kept",
-            try_=f"the run again with --redo metrics, where its predictions are: {_command(row)}",
+            try_=f"the run again with --redo metrics, where its predictions are: {command}",
         ) from error
     wide = fractions.pivot(index="clip", columns=over_time.KEYS, values=list(MEASURES))
     means = clip_bootstrap(wide.to_numpy(dtype=float), [str(clip) for clip in wide.index], skip_nan=True)
@@ -94,7 +95,3 @@ def _shown(table: pd.DataFrame, group: Group, measure: str, since: str) -> list[
     panel = panel[panel["clips"] >= min(FEWEST, panel["clips"].max())]
     curves = [(name, panel[panel["run"] == row.record.key[:8]]) for name, row in group.runs.items()]
     return [(name, curve) for name, curve in curves if len(curve)]
-
-
-def _command(row: Row) -> str:
-    return row.record.sessions[-1].command if row.record.sessions else "vgmae-bench run"

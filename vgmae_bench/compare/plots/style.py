@@ -176,11 +176,12 @@ class CurveLabel:
     look: LineLook
 
 
-def label_curves(figure: Figure, labels: Mapping[Axes, Sequence[CurveLabel]]) -> None:
-    """Label curves at the right edge of their axes, each as near to its end as the other labels allow.
+def finish(figure: Figure, table: pd.DataFrame, labels: Mapping[Axes, Sequence[CurveLabel]], *lines: str) -> Plot:
+    """Write the caption, and label curves at the right edge of their axes, each as near to its end as the others allow.
 
     Call it last. It computes the figure's layout, which must not change afterwards.
     """
+    write_caption(figure, *lines)
     where: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
     small: Any = {"va": "center", "fontsize": LABEL_SIZE, "color": INK, "linespacing": 1.0}
     known = {axes: [label for label in own if np.isfinite(label.height)] for axes, own in labels.items()}
@@ -201,12 +202,6 @@ def label_curves(figure: Figure, labels: Mapping[Axes, Sequence[CurveLabel]]) ->
             look: Any = {"color": label.look.color, "transform": axes.transAxes, "clip_on": False}
             axes.plot([1.0, LABELS_AT], [start, place], lw=0.7, **look)
             axes.plot(LABELS_AT, place, marker=label.look.marker, fillstyle=label.look.fillstyle, **look)
-
-
-def finish(figure: Figure, table: pd.DataFrame, labels: Mapping[Axes, Sequence[CurveLabel]], *lines: str) -> Plot:
-    """Write the caption and the labels of the curves. See `write_caption` and `label_curves`."""
-    write_caption(figure, *lines)
-    label_curves(figure, labels)
     return Plot(figure, table)
 
 

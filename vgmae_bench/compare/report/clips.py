@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 
 from vgmae_bench.compare.report import player_files
-from vgmae_bench.compare.report.player_files import CLIP_BYTES, FRAME_BYTES, KEPT_BYTES
 from vgmae_bench.compare.row import Row, clip_values
 from vgmae_bench.data.dataset import OpenedDataset
 from vgmae_bench.errors import BadDataError, UserError
@@ -115,18 +114,18 @@ class PlayerSource:
         if not any(row.run.has_prediction(clip) for row in self.rows) or self._dataset is None:
             return None
         opened = self._dataset.clip(clip)
-        frames, query_set = next(query_sets(opened, self._protocol), (None, None))
-        if frames is None or query_set is None:
-            return None
-        return player_files.make_clip(
-            frames,
-            query_set,
-            self._protocol,
-            shape=opened.size if self._protocol.resize == "lanczos" else self._protocol.input_size,
-            fps=opened.fps,
-            max_points=self.max_points,
-            max_bytes=KEPT_BYTES if self.keep else min(len(frames) * FRAME_BYTES, CLIP_BYTES),
-        )
+        for frames, query_set in query_sets(opened, self._protocol):
+            most = min(len(frames) * player_files.FRAME_BYTES, player_files.CLIP_BYTES)
+            return player_files.make_clip(
+                frames,
+                query_set,
+                self._protocol,
+                shape=opened.size if self._protocol.resize == "lanczos" else self._protocol.input_size,
+                fps=opened.fps,
+                max_points=self.max_points,
+                max_bytes=player_files.KEPT_BYTES if self.keep else most,
+            )
+        return None
 
     def _tracks(self, clip: str, shown: player_files.PlayerClip) -> dict[int, player_files.PlayerTracks]:
         """Tracks by the run's place: from its prediction, or else from the player's file."""

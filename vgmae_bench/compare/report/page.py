@@ -23,7 +23,6 @@ from vgmae_bench.compare.plots.groups import Group, groups
 from vgmae_bench.compare.published import ALL, beside
 from vgmae_bench.compare.report import figures, player_files
 from vgmae_bench.compare.report.clips import PlayerSource, ShownClip, worst_first
-from vgmae_bench.compare.report.figures import pictures
 from vgmae_bench.compare.row import Row, facts
 
 MOST_LISTED = 100
@@ -67,7 +66,7 @@ def page(
         title=title,
         version=__version__,
         sections=sections,
-        claims=pictures(rows, figures.CLAIMS),
+        claims=figures.pictures(rows, figures.CLAIMS),
         style=Markup(style),
         style_hash=_content_hash(style),
         script=Markup(script),
@@ -92,7 +91,7 @@ def _section(group: Group, source: PlayerSource, clips: int, max_points: int) ->
     return {
         "name": group.title,
         "table": build(rows, rank=rank, with_published=published),
-        "plots": pictures(rows, figures.SHOWN),
+        "plots": figures.pictures(rows, figures.SHOWN),
         "players": [_player(one, rows, names, max_points) for one in shown],
         "clips_sentence": sentence,
         "raster": f"{width}×{height}",
