@@ -17,16 +17,8 @@ import numpy.typing as npt
 
 from vgmae_bench.errors import PluginError, UsageError
 from vgmae_bench.specs import Direction, MethodSpec, QueryKind
-from vgmae_bench.types.tracks import (
-    BoolArray,
-    Queries,
-    SaysAsk,
-    SaysDirection,
-    SaysQueries,
-    Tracker,
-    Tracks,
-    Uint8Array,
-)
+from vgmae_bench.types import BoolArray, Queries, Tracker, Tracks, Uint8Array
+from vgmae_bench.types.tracks import SaysAsk, SaysDirection, SaysQueries
 
 
 @dataclass(frozen=True)
