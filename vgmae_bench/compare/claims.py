@@ -43,11 +43,6 @@ class Claim:
     rival_row: str
 
     @property
-    def text(self) -> str:
-        """The claim in words."""
-        return f"{self.published} {self.stated:+.1f} % on {BENCHMARKS[self.dataset]}"
-
-    @property
     def rows(self) -> tuple[list[Published], list[Published]]:
         """The published rows of the benchmark: those of the method, and all others."""
         table = [row for row in read() if row.benchmark == BENCHMARKS[self.dataset]]
@@ -136,7 +131,7 @@ def check_claim(claim: Claim, pairs_measured: Sequence[dict[str, Any]] = ()) -> 
     rivals = [pair for pair in pairs if pair.denominator.method.startswith(claim.rival_published)]
     described = as_described(claim)
     return {
-        "claim": claim.text,
+        "claim": f"{claim.published} {claim.stated:+.1f} % on {BENCHMARKS[claim.dataset]}",
         "stated": claim.stated,
         "recomputed": round(fitting[0].gain, 3) if fitting else None,
         "cells": [pair.as_json() for pair in fitting],

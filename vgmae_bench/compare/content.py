@@ -72,7 +72,7 @@ def build(
     whole = not any(row.partial_coverage for row in rows)
     if with_published:
         table.notes += filter(None, (published.difference_note(called[row.run.path], row, metrics) for row in rows))
-        for dataset, protocol in sorted({(row.dataset_name, row.protocol) for row in rows}):
+        for dataset, protocol in sorted({(row.record.dataset.name, row.protocol) for row in rows}):
             add_published(table, dataset, protocol, metrics, with_published)
     if table.literature:
         table.details.append("source")
@@ -125,7 +125,7 @@ def flat_records(
                 record[f"{one.metric}_difference"] = one.value / 100
             records.append(record)
     if with_published:
-        kinds = dict.fromkeys((row.dataset_name, row.protocol) for row in rows)
+        kinds = dict.fromkeys((row.record.dataset.name, row.protocol) for row in rows)
         for dataset, protocol in published_kinds or kinds:
             found = published.select(published.beside(dataset, protocol), with_published)
             records += [_published_record(row, dataset, protocol) for row in found]

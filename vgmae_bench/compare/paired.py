@@ -88,12 +88,13 @@ class Paired:
         """The result in words."""
         unit = "" if self.lower_is_better else " points"
         value, low, high = (self.scale * number for number in (self.difference, self.low, self.high))
+        clips = f"{self.clips} clip{'s' * (self.clips != 1)}"
         text = f"{value:+.2f}{unit} [{low:+.2f}, {high:+.2f}], p = {self.p_holm:.2g}"
         if not self.distinguishable:
-            return f"{self.label}: {first} and {second} are not distinguishable at {_clips(self.clips)} ({text})."
+            return f"{self.label}: {first} and {second} are not distinguishable at {clips} ({text})."
         word = "better" if self._sign * self.difference > 0 else "worse"
         return (
-            f"{self.label}: {first} is {word} than {second} at {_clips(self.clips)} ({text}); "
+            f"{self.label}: {first} is {word} than {second} at {clips} ({text}); "
             f"it wins {self.wins}, ties {self.ties}, loses {self.losses}."
         )
 
@@ -214,7 +215,3 @@ def _best_first(clips: Sequence[str], sums: Array, counts: Array, *, lower: bool
     """Means by clip, for clips with a value, the first run's best clip first."""
     means = {clip: float(total / count) for clip, total, count in zip(clips, sums, counts, strict=True) if count}
     return dict(sorted(means.items(), key=lambda item: item[1], reverse=not lower))
-
-
-def _clips(number: int) -> str:
-    return f"{number} clip{'' if number == 1 else 's'}"

@@ -214,7 +214,7 @@ def differences(row: Row, metrics: Sequence[str]) -> list[Difference]:
     name = spec.published.get(weights.name) if spec else None
     rows = [
         one
-        for one in beside(row.dataset_name, row.protocol)
+        for one in beside(row.record.dataset.name, row.protocol)
         if one.method == name and one.dataset == one.benchmark and one.comparable(row.protocol)
     ]
     found = []

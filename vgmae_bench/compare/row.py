@@ -105,11 +105,6 @@ class Row:
         return mean, low, high
 
     @property
-    def dataset_name(self) -> str:
-        """The dataset's name alone."""
-        return self.record.dataset.name
-
-    @property
     def partial_coverage(self) -> bool:
         """Whether only a part of the published dataset was present."""
         coverage = self.record.dataset.coverage

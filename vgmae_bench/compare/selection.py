@@ -148,7 +148,7 @@ def _fitting(results: Path, dataset: Names, method: Names, protocol: Names) -> l
     """Scored runs with these names. Raises UnknownNameError for a name that no run has: a table without it misleads."""
     rows = _scored(results)
     for relation, asked, names_of in (
-        ("on", dataset, lambda row: [row.dataset_name]),
+        ("on", dataset, lambda row: [row.record.dataset.name]),
         ("under", protocol, lambda row: [row.protocol]),
         ("of", method, _names),
     ):

@@ -49,8 +49,7 @@ def plot_curves(folders: Sequence[Path]) -> Plot:
     """
     logs = {name: _log(folder) for name, folder in _names(folders).items()}
     look = style.distinct_looks(logs)
-    with_values = {measure: _with_values(logs, measure.column) for measure in MEASURES}
-    measured = {measure: found for measure, found in with_values.items() if found}
+    measured = {measure: found for measure in MEASURES if (found := _with_values(logs, measure.column))}
     figure, axes = style.panels(1 + len(measured) // 2, 2 if measured else 1, 2.6)
     labels = {axes.flat[0]: _losses(axes.flat[0], logs, look)}
     for place, (measure, found) in zip(axes.flat[1:], measured.items(), strict=False):

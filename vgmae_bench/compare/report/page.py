@@ -87,7 +87,7 @@ def _section(group: Group, source: PlayerSource, clips: int, max_points: int) ->
             f" Frames and tracks of {len(shown) or 'none'} of {scored} were available when this report was made."
         )
     rank = len(rows) > 1 and all(row.complete for row in rows)
-    published = ALL if beside(rows[0].dataset_name, rows[0].protocol) else ""
+    published = ALL if beside(rows[0].record.dataset.name, rows[0].protocol) else ""
     return {
         "name": group.title,
         "table": build(rows, rank=rank, with_published=published),
