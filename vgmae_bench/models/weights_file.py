@@ -69,7 +69,7 @@ class Weights(NamedTuple):
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], kind: str, config: Mapping[str, Any]) -> None:
-    """Write a weights file atomically.
+    """Write a weights file atomically. Equal arguments give equal bytes, and so the same digest in the keys of runs.
 
     Arguments:
         path: the file. Missing parent folders are created.
@@ -88,6 +88,7 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], kind: str, config: M
         usual = temporary.stat().st_mode  # safetensors creates files that other users cannot read
         save_file(packed, temporary, metadata)
         temporary.chmod(usual)
+        _order_metadata(temporary, metadata)
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,6 +96,17 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], kind: str, config: M
     except (OSError, SafetensorError, StorageError) as error:
         why = error.why if isinstance(error, StorageError) else str(error)
         raise StorageError(f"The weights could not be written to {path}", why) from error
+
+
+def _order_metadata(path: Path, metadata: Mapping[str, str]) -> None:
+    """Write the metadata of a safetensors file in this order. The library's order changes from call to call."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size)) | {"__metadata__": metadata}
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        if len(text) <= size:
+            file.seek(8)
+            file.write(text.ljust(size))
 
 
 def load_weights(path: Path, *, method: str, kinds: Collection[str] = (), otherwise: str = "") -> Weights:
