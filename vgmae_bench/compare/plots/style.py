@@ -82,14 +82,14 @@ class Plot:
         """
         make_folder(out)
         save_figure = self.figure.savefig
-        written = {
-            "png": partial(save_figure, format="png", dpi=200, metadata={"Software": None}),
-            "pdf": partial(save_figure, format="pdf", metadata={"CreationDate": None}),
-            "csv": partial(self.table.to_csv, index=False, lineterminator="\n"),
+        files = {
+            out / f"{name}.png": partial(save_figure, format="png", dpi=200, metadata={"Software": None}),
+            out / f"{name}.pdf": partial(save_figure, format="pdf", metadata={"CreationDate": None}),
+            out / f"{name}.csv": partial(self.table.to_csv, index=False, lineterminator="\n"),
         }
-        for ending, write in written.items():
-            write_atomically(out / f"{name}.{ending}", write)
-        return [out / f"{name}.{ending}" for ending in written]
+        for file, write in files.items():
+            write_atomically(file, write)
+        return list(files)
 
 
 @dataclass(frozen=True)
