@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from vgmae_bench.config import build
-from vgmae_bench.errors import UsageError
+from vgmae_bench.errors import PluginError, UsageError
 from vgmae_bench.settings import flatten, nest, no_effect, settings_of, without_effect
 
 
@@ -66,6 +66,15 @@ def test_settings_are_named_by_path_and_described_by_the_docstring() -> None:
     assert found["gaussians.second"].about == "switches."
     assert found["gaussians.third"].choices == "[int, …]"
     assert [path for path, setting in found.items() if not setting.changes_answers] == ["batch"]
+
+
+def test_a_section_with_a_section_is_refused() -> None:
+    @dataclass(frozen=True)
+    class Deep:
+        inner: Settings = field(default_factory=Settings)
+
+    with pytest.raises(PluginError, match="The section inner has the section features: sections contain only settings"):
+        settings_of(Deep)
 
 
 @pytest.mark.parametrize(

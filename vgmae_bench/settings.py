@@ -19,7 +19,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vgmae_bench.errors import UsageError
+from vgmae_bench.errors import PluginError, UsageError
 from vgmae_bench.plugins import did_you_mean
 
 Default = TypeVar("Default", int, None)
@@ -103,12 +103,17 @@ def settings_of(config_class: type[Any], section: str = "") -> list[Setting]:
 
     Arguments:
         section: the field that holds this dataclass, if it is a section itself.
+
+    Raises:
+        PluginError: a section has a section.
     """
     hints, told = typing.get_type_hints(config_class), documented(config_class)
     found: list[Setting] = []
     for field in dataclasses.fields(config_class):
         name, kind = field.name, hints[field.name]
         if dataclasses.is_dataclass(kind):
+            if section:
+                raise PluginError(f"The section {section} has the section {name}", "sections contain only settings")
             found += settings_of(typing.cast(Any, kind), name)
             continue
         default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
