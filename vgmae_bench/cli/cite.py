@@ -49,9 +49,4 @@ def cite(names: tuple[str, ...], published: bool) -> None:
             )
         lines += spec.citation.split("\n") if spec.citation else [f"% {name}: {spec.summary}"]
     for entry in dict.fromkeys([*lines, TAPVID, BENCHMARK]):
-        click.echo(_one_field_a_line(entry))
-
-
-def _one_field_a_line(entry: str) -> str:
-    """A BibTeX entry that is written in one line, with a line for each field."""
-    return re.sub(r", (?=\w+=\{)", ",\n  ", entry)
+        click.echo(re.sub(r", (?=\w+=\{)", ",\n  ", entry))  # each field on a line of its own

@@ -107,7 +107,7 @@ def bibliography() -> dict[str, str]:
 
 
 def kinds_alone(dataset: Sequence[str], protocol: Sequence[str]) -> list[tuple[str, str]]:
-    """The tables of published numbers without runs: datasets and protocols. None stands for all of them."""
+    """The tables of published numbers without runs: datasets and protocols. Without names, all of them."""
     return list(product(dataset or BENCHMARKS, protocol or QUERY_MODES))
 
 

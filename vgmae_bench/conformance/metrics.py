@@ -149,9 +149,11 @@ def _missing(compute: Compute, perfect: ScoredTracks, spec: MetricSpec) -> Itera
     for given, what in ((nothing, "no visible point"), (empty, "no frame to score")):
         if given is not None:
             values = _values(compute, given)
-            made_up += [
-                f"{name} is {value:.4g} with {what}" for name, value in values.items() if _is_made_up(name, value)
-            ]
+            # Occlusion accuracy has a value without visible points, too.
+            counted = {
+                name: value for name, value in values.items() if "occlusion" not in name and math.isfinite(value)
+            }
+            made_up += [f"{name} is {value:.4g} with {what}" for name, value in counted.items()]
     if made_up:
         why = "Averages over clips would include such a value as a measurement"
         yield Finding("nothing to count", "fault", "; ".join(made_up), why, "return float('nan') where nothing counts")
@@ -171,11 +173,6 @@ def _missing(compute: Compute, perfect: ScoredTracks, spec: MetricSpec) -> Itera
         yield Finding("not finite", "fault", "; ".join(better), why, mend)
     if not made_up and not better:
         yield Finding("NaN", "pass", "nothing to count has no value; positions that are not finite do not help")
-
-
-def _is_made_up(name: str, value: float) -> bool:
-    """Whether the metric made the value up. Occlusion accuracy has a value without visible points, too."""
-    return math.isfinite(value) and "occlusion" not in name
 
 
 def _order_of_queries(compute: Compute, given: ScoredTracks) -> Iterator[Finding]:

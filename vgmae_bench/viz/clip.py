@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
@@ -54,14 +55,10 @@ def show_clip(clip: Clip, out: Path, fps: Fraction = Fraction(25)) -> list[Path]
 def _drawn(clip: Clip) -> Iterator[npt.NDArray[np.uint8]]:
     tracks = Tracks(clip.tracks().astype(np.float32), ~clip.occluded)
     colours = rainbow(tracks.xy[:, 0])
-    whole = None if clip.part else clip.read()
     trail = 12 if clip.annotated is None else 0
-    for start in range(0, clip.num_frames, _BLOCK):
-        stop = min(start + _BLOCK, clip.num_frames)
-        frames = clip.part(start, stop) if clip.part else whole[start:stop]  # type: ignore[index]  # there is the one or the other
-        for t, frame in enumerate(frames, start):
-            with_points = clip.annotated is None or clip.annotated[t]
-            yield numbered(draw_frame(frame, tracks, t, colours, trail) if with_points else frame.copy(), t)
+    for t, frame in enumerate(itertools.chain.from_iterable(clip.blocks(_BLOCK))):
+        with_points = clip.annotated is None or clip.annotated[t]
+        yield numbered(draw_frame(frame, tracks, t, colours, trail) if with_points else frame.copy(), t)
 
 
 def _sheet_size(size: Size) -> Size:

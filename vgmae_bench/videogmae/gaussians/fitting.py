@@ -170,7 +170,7 @@ def _follow(
         for stage in stages:
             unbent = rest if stage is stages[-1] else before
             for _ in range(max(1, config.steps // 50)):
-                means = means + align(_moved(first, means), camera, frame, unbent, stage, backend)
+                means = means + align(first._replace(means=means[None, None]), camera, frame, unbent, stage, backend)
         path.append(means)
     return torch.stack(path)
 
@@ -185,11 +185,6 @@ def _stages(
         Stage(Stiffness(matrix, strength * density**2), outlier, bias(first, camera, frame, outlier, backend))
         for strength, outlier in zip(config.stiffness, config.outlier, strict=True)
     ]
-
-
-def _moved(gaussians: Gaussians, means: Tensor) -> Gaussians:
-    """The Gaussians of a single frame, with means [G, 3]."""
-    return gaussians._replace(means=means[None, None])
 
 
 def _centres(gaussians: Gaussians, means: Tensor, camera: Camera) -> Tensor:
