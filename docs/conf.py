@@ -20,6 +20,7 @@ html_theme = "furo"
 html_title = "vgmae-bench"
 
 autodoc_typehints = "signature"
+autodoc_preserve_defaults = True  # defaults as the code has them, not their repr
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
