@@ -7,14 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vgmae_bench import plugins
-from vgmae_bench.api.configurations import read_settings
+from vgmae_bench.api.configurations import Training, read_settings
 from vgmae_bench.config import call_with
 from vgmae_bench.evaluation.method import Weights, resolve_device
-from vgmae_bench.training.clips.sources import open_bank, open_clips
-from vgmae_bench.training.clips.tracks import open_tracks
-from vgmae_bench.training.experiments import check_installed
-from vgmae_bench.training.loop import Job
-from vgmae_bench.training.loop import train as run
 
 WEIGHTS = "weights.safetensors"
 
@@ -61,11 +56,9 @@ def train(
         UserError: the method does not learn, the settings or the data are wrong, or `out` holds another training.
     """
     plugin = plugins.find("methods", method)
-    check_installed(log_to)
-    factory = plugins.load(plugin, "trainer")
-    recipe = call_with(
-        factory, read_settings(plugin, "trainer", str(config), settings or {}), owner=plugin.name
-    ).product
+    recipe = _make_recipe(plugin, "trainer", config, settings, log_to)
+    from vgmae_bench.training.clips.sources import open_bank, open_clips
+
     shape, learning = recipe.shape(0), recipe.config
     source = open_clips(
         [data] if isinstance(data, str) else list(data),
@@ -75,9 +68,7 @@ def train(
         bank=lambda: open_bank(learning, shape),
         repeat=learning.data.distinct_clips > 0,
     )
-    start = None if init is None else Path(init)
-    job = Job(plugin.name, recipe, source, Path(out), resolve_device(device), start, command, tuple(log_to))
-    return Trained(job.out / WEIGHTS, run(job))
+    return _carry_out(plugin, recipe, source, Path(out), device, None if init is None else Path(init), command, log_to)
 
 
 def finetune(
@@ -116,13 +107,52 @@ def finetune(
     plugin = plugins.find("methods", method)
     encoder = Weights.find(plugin, str(weights))
     start = encoder.path if encoder else None
-    check_installed(log_to)
-    factory = plugins.load(plugin, "finetuner")
-    values = read_settings(plugin, "finetuner", str(config), settings or {})
-    recipe = call_with(factory, values, owner=plugin.name, weights=start).product
+    recipe = _make_recipe(plugin, "finetuner", config, settings, log_to, weights=start)
+    from vgmae_bench.training.clips.sources import open_bank
+    from vgmae_bench.training.clips.tracks import open_tracks
+
     learning = recipe.config
     bank = open_bank(learning, recipe.shape(0)) if data == "synth" else None
     root = None if data_root is None else Path(data_root)
     source = open_tracks(data, dataset_settings or {}, root, learning.seed, learning.data.points, bank)
-    job = Job(plugin.name, recipe, source, Path(out), resolve_device(device), start, command, tuple(log_to))
-    return Trained(job.out / WEIGHTS, run(job))
+    return _carry_out(plugin, recipe, source, Path(out), device, start, command, log_to)
+
+
+def _make_recipe(
+    plugin: plugins.Plugin,
+    offer: Training,
+    config: str | Path,
+    settings: Mapping[str, Any] | None,
+    log_to: Sequence[str],
+    **given: Any,
+) -> Any:
+    """The `vgmae_bench.training.recipe.Recipe` that a plugin makes of a configuration, replaced in part by settings.
+
+    Loggers are checked here, before clips are read or rendered. Torch is imported only after the method is found.
+    """
+    if log_to:
+        from vgmae_bench.training.experiments import check_installed
+
+        check_installed(log_to)
+    factory = plugins.load(plugin, offer)
+    values = read_settings(plugin, offer, str(config), settings or {})
+    return call_with(factory, values, owner=plugin.name, **given).product
+
+
+def _carry_out(
+    plugin: plugins.Plugin,
+    recipe: Any,
+    source: Any,
+    out: Path,
+    device: str,
+    init: Path | None,
+    command: str,
+    log_to: Sequence[str],
+) -> Trained:
+    """Train a recipe on a source of clips. An unfinished training in the folder `out` continues."""
+    from vgmae_bench.training.loop import Job
+    from vgmae_bench.training.loop import train as run
+
+    return Trained(
+        out / WEIGHTS, run(Job(plugin.name, recipe, source, out, resolve_device(device), init, command, tuple(log_to)))
+    )
