@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 
 import torch
 from torch import Tensor
@@ -43,15 +41,21 @@ def calibrate(encoder: PatchEncoder, clips: Iterable[Tensor], *, drop: int = 0, 
         drop: number of principal components to remove, largest first, after the mean is subtracted.
         whiten: scale the remaining components to about equal variance (plus a tenth of the mean variance, against noise).
     """
-    maps = [encode_frames(encoder, images).double() for images in clips]
-    if not maps:
+    total, moment, count = None, None, 0
+    for images in clips:  # sums, because the maps of all clips can take gigabytes
+        count += 1
+        maps = encode_frames(encoder, images).double()
+        total = maps if total is None else total + maps
+        if drop or whiten:
+            flat = maps.flatten(0, 2)
+            moment = flat.T @ flat if moment is None else moment + flat.T @ flat
+    if total is None:
         raise ValueError("calibration needs at least one clip")
-    mean = reduce(add, maps) / len(maps)
-    if not drop and not whiten:
+    mean = total / count
+    if moment is None:
         return Debias(mean.float())
     flat = mean.flatten(0, 2)
-    moment = reduce(add, (each.T @ each for each in (some.flatten(0, 2) for some in maps)))
-    variance, axes = torch.linalg.eigh(moment / (len(maps) * len(flat)) - flat.T @ flat / len(flat))
+    variance, axes = torch.linalg.eigh(moment / (count * len(flat)) - flat.T @ flat / len(flat))
     variance, axes = variance.flip(0)[drop:].clamp(min=0), axes.flip(1)[:, drop:]
     if whiten:
         axes = axes / (variance + 0.1 * variance.mean()).sqrt()
