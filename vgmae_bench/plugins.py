@@ -12,7 +12,7 @@ import difflib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -98,7 +98,7 @@ def find(kind: Kind, name: str, *, offer: Offer = "tracker") -> Plugin:
     if name not in plugins:
         raise UnknownNameError(
             f'There is no {kind.removesuffix("s")} "{name}"',
-            did_you_mean(name, plugins) or "there are: " + ", ".join(plugins),
+            suggestion(name, plugins),
             try_=f"vgmae-bench list {kind}",
         )
     plugin = plugins[name]
@@ -165,6 +165,11 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """The question "Did you mean …?" for the nearest names, or an empty string."""
     close = difflib.get_close_matches(name, list(choices), n=3, cutoff=0.5)
     return f"Did you mean {' or '.join(close)}?" if close else ""
+
+
+def suggestion(name: str, choices: Collection[str]) -> str:
+    """The reason in an error about an unknown name: the nearest names as in `did_you_mean`, or else all of them."""
+    return did_you_mean(name, choices) or "there are: " + ", ".join(choices)
 
 
 def _read_spec(point: metadata.EntryPoint, kind: Kind) -> Plugin:

@@ -12,7 +12,7 @@ from vgmae_bench.compare.paired import fewest_clips, ranks
 from vgmae_bench.compare.row import HEADLINE, Row, find_metrics, label, lower_is_better, names, scale
 from vgmae_bench.compare.selection import by_protocol
 from vgmae_bench.errors import UnknownNameError, UsageError
-from vgmae_bench.plugins import did_you_mean
+from vgmae_bench.plugins import suggestion
 
 DETAILS: dict[str, Callable[[Row], str]] = {
     "clips": lambda row: row.clips,
@@ -148,8 +148,7 @@ def find_columns(asked: str | None) -> list[str] | None:
     found = [name.strip() for name in asked.split(",") if name.strip()]
     for name in found:
         if name not in DETAILS:
-            why = did_you_mean(name, DETAILS) or "there are: " + ", ".join(DETAILS)
-            raise UnknownNameError(f'There is no column "{name}"', why)
+            raise UnknownNameError(f'There is no column "{name}"', suggestion(name, DETAILS))
     return found
 
 

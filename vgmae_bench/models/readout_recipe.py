@@ -29,7 +29,7 @@ from vgmae_bench.models.readout import (
     TokenOrder,
 )
 from vgmae_bench.models.weights_file import Weights, check_fit, save_weights
-from vgmae_bench.plugins import did_you_mean
+from vgmae_bench.plugins import suggestion
 from vgmae_bench.settings import positive
 from vgmae_bench.training.clips.tracks import TrackBatch, TrackDataConfig
 from vgmae_bench.training.recipe import ClipShape, Losses, Recipe, evaluating
@@ -215,7 +215,7 @@ Size = TypeVar("Size")
 def named_size(sizes: Mapping[str, Size], name: str) -> Size:
     """One of a method's named sizes. Raises UsageError if the name is unknown."""
     if name not in sizes:
-        raise UsageError(f'There is no size "{name}"', did_you_mean(name, sizes) or f"there are: {', '.join(sizes)}")
+        raise UsageError(f'There is no size "{name}"', suggestion(name, sizes))
     return sizes[name]
 
 

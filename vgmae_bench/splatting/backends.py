@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 
 from vgmae_bench.errors import UsageError, UserError
-from vgmae_bench.plugins import did_you_mean
+from vgmae_bench.plugins import suggestion
 from vgmae_bench.splatting import cuda, native
 from vgmae_bench.splatting.compiler import CompilerError
 from vgmae_bench.splatting.projection import Projection
@@ -41,10 +41,7 @@ def choose(backend: str, device: torch.device, dtype: torch.dtype, max_alpha: fl
     if backend == "auto":
         return _best(device, dtype, max_alpha)
     if backend not in NAMES:
-        raise UsageError(
-            f'There is no splatting back end "{backend}"',
-            did_you_mean(backend, ["auto", *NAMES]) or f"there are: auto, {', '.join(NAMES)}",
-        )
+        raise UsageError(f'There is no splatting back end "{backend}"', suggestion(backend, ["auto", *NAMES]))
     name: Name = next(known for known in NAMES if known == backend)
     if reason := _misfit(name, device, dtype, max_alpha):
         raise UsageError(

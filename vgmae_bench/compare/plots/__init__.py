@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vgmae_bench.errors import UnknownNameError
-from vgmae_bench.plugins import did_you_mean
+from vgmae_bench.plugins import suggestion
 
 NAMES = {
     "bars": "headline claims: the relative gain as stated, as published between self-supervised methods, and as measured",
@@ -28,8 +28,7 @@ NAMES = {
 def make_plot(name: str, shown: Sequence[Any], **options: Any) -> Any:
     """The figure `name` as a `vgmae_bench.compare.plots.style.Plot`, in matplotlib's present style; see `save_plot`."""
     if name not in NAMES:
-        why = did_you_mean(name, NAMES) or "there are: " + ", ".join(NAMES)
-        raise UnknownNameError(f'There is no figure "{name}"', why, try_="vgmae-bench plot --help")
+        raise UnknownNameError(f'There is no figure "{name}"', suggestion(name, NAMES), try_="vgmae-bench plot --help")
     module = importlib.import_module(f"vgmae_bench.compare.plots.{name}")
     return getattr(module, f"plot_{name}")(shown, **options)
 

@@ -21,7 +21,7 @@ from vgmae_bench.errors import UnknownNameError, UsageError
 from vgmae_bench.evaluation.protocols.sampling import QuerySample, sample_first, sample_strided
 from vgmae_bench.metrics.scored_tracks import QueryMode, ScoredTracks
 from vgmae_bench.metrics.thresholds import THRESHOLDS
-from vgmae_bench.plugins import did_you_mean
+from vgmae_bench.plugins import suggestion
 from vgmae_bench.types import BoolArray, Clip, FloatArray, Queries, Size, Tracks, Uint8Array, rescale
 
 
@@ -126,8 +126,7 @@ def find(name: str | None, query_mode: QueryMode | None) -> EvalProtocol:
     if base in PROTOCOLS and re.fullmatch(_SIZE, text):
         return with_input(find(base, query_mode), parse_size(text))
     if name not in PROTOCOLS:
-        why = did_you_mean(name, PROTOCOLS) or "there are: " + ", ".join(PROTOCOLS)
-        raise UnknownNameError(f'There is no protocol "{name}"', why)
+        raise UnknownNameError(f'There is no protocol "{name}"', suggestion(name, PROTOCOLS))
     protocol = PROTOCOLS[name]
     if query_mode not in (None, protocol.query_mode):
         what = f"Protocol {name} has the query mode {protocol.query_mode}"
