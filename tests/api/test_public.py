@@ -69,7 +69,8 @@ def test_evaluating_a_name_returns_scores_predictions_clips_and_figures(root: Pa
     assert len(run.metrics) == 3
     assert len(run.tracks) == run.metrics["queries"].sum()
     assert set(run.predictions) == {"clip-0", "clip-1", "clip-2"}
-    assert vb.open_dataset("davis", data_root=root)[1].id == "clip-1"
+    opened = vb.open_dataset("davis", data_root=root)
+    assert opened[1].id == opened[np.int64(1)].id == opened["clip-1"].id == "clip-1"  # type: ignore[index]
     frames, queries = vb.ask(run.clip("clip-1"))
     tracks = run.predictions["clip-1"]
     assert np.array_equal(tracks.xy, np.repeat(queries.xy[:, None], len(frames), 1))
@@ -120,6 +121,8 @@ def test_unusable_arguments_are_refused() -> None:
         vb.score(clips[0], vb.track(frames, queries, method=Stay))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="limit=0 leaves no clips"):
         vb.evaluate(Stay, clips, limit=0)
+    with pytest.raises(UsageError, match=r"shard=\(0, 0\) is no shard"):
+        vb.evaluate(Stay, clips, shard=(0, 0))
 
 
 class Exchanged(Stay):

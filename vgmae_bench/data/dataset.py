@@ -161,7 +161,7 @@ class OpenedDataset:
 
     def __getitem__(self, clip: str | int) -> Clip:
         """The clip with this id, or at this position in evaluation order; see `clip`."""
-        return self.clip(self.ids[clip] if isinstance(clip, int) else clip)
+        return self.clip(clip if isinstance(clip, str) else self.ids[clip])
 
     def __iter__(self) -> Iterator[Clip]:
         """All clips in evaluation order, one in memory at a time."""

@@ -74,12 +74,14 @@ def plan_of(
         name: the run's name in tables; empty: the method's name with its weights.
 
     Raises:
-        UsageError: limit is below 1.
+        UsageError: limit is below 1, or shard has no parts.
     """
     if limit is not None and limit < 1:
         raise UsageError(f"limit={limit} leaves no clips", "it must be at least 1")
-    record, folder = place_of(new_record(method.used, dataset, protocol, name=name), out)
     first, step = shard or (0, 1)
+    if step < 1:
+        raise UsageError(f"shard={shard} is no shard", "(1, 8) is the second of eight")
+    record, folder = place_of(new_record(method.used, dataset, protocol, name=name), out)
     return Plan(method, dataset, record, folder, share=dataset.ids[:limit][first % step :: step])
 
 

@@ -104,7 +104,7 @@ def _order_metadata(path: Path, metadata: Mapping[str, str]) -> None:
         size = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(size)) | {"__metadata__": metadata}
         text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-        if len(text) <= size:
+        if len(text) <= size:  # otherwise the library wrote it shorter, and the file stays valid as it is
             file.seek(8)
             file.write(text.ljust(size))
 

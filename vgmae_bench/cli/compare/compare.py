@@ -43,11 +43,11 @@ def compare(first: str, second: str, metrics: tuple[str, ...], clips: int, as_js
     (Holm). Intervals come from resampling clips. Neither says anything about other datasets or other training seeds.
     """
     from vgmae_bench.compare import paired
-    from vgmae_bench.compare.row import HEADLINE, find_metrics, names
+    from vgmae_bench.compare.row import find_metrics, names
     from vgmae_bench.compare.selection import select_pair
 
     a, b = select_pair(names=(first, second), **filters)
-    chosen = find_metrics(metrics, [*a.summary.metrics, *b.summary.metrics]) if metrics else list(HEADLINE)
+    chosen = find_metrics(metrics, [*a.summary.metrics, *b.summary.metrics])
     found = paired.compare(a, b, chosen)
     if not as_json:
         _print(a, b, found, clips)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,7 +16,7 @@ DEFAULT_FPS = Fraction(25)
 
 
 @dataclass(frozen=True)
-class Video:
+class Video(ABC):
     """A video whose headers are read and whose frames are not.
 
     Attributes:
@@ -28,6 +29,7 @@ class Video:
     fps: Fraction
     num_frames: int
 
+    @abstractmethod
     def frames(self, size: Size | None = None, *, start: int = 0, stride: int = 1, threads: int = 0) -> Frames:
         """Every `stride`-th frame from frame `start` on.
 
@@ -40,4 +42,3 @@ class Video:
         Raises:
             BadDataError: a frame cannot be decoded, or frames are missing at the end.
         """
-        raise NotImplementedError
